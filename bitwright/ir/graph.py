@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph is a value: host steps, integer layers in topological order, host steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from bitwright.ir.host import HostGraph
+from bitwright.ir.layers import Conv, Dense, Input, Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a graph came from: the file's name and the sha256 of its bytes."""
+
+    file: str = ""
+    sha256: str = ""
+    rounding: str = "onnx"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Integer layers between two host graphs.
+
+    `before` maps the model's inputs to the integers of `inputs` (codes, channels last); `after` maps the integers of
+    `outputs` to the model's outputs.
+    """
+
+    inputs: tuple[Input, ...]
+    layers: tuple[Layer, ...]
+    outputs: tuple[str, ...]
+    before: HostGraph = field(default_factory=HostGraph)
+    after: HostGraph = field(default_factory=HostGraph)
+    source: Source = field(default_factory=Source)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Layer]:
+        """Every layer, the inputs included, by its name."""
+        return {layer.name: layer for layer in (*self.inputs, *self.layers)}
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[Layer, ...]]:
+        """For every layer the layers that read it, in order."""
+        found: dict[str, list[Layer]] = {name: [] for name in self.by_name}
+        for layer in self.layers:
+            for name in layer.inputs:
+                found[name].append(layer)
+        return {name: tuple(layers) for name, layers in found.items()}
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per sample."""
+        return sum(layer.macs for layer in self.layers if isinstance(layer, Dense | Conv))
+
+    @property
+    def host(self) -> list[dict[str, str]]:
+        """The source nodes that stay on the host: node, op, side, reason."""
+        steps = (*self.before.steps, *self.after.steps)
+        return [
+            {"node": s.node, "op": s.op_type, "side": s.side, "reason": s.reason} for s in steps if s.node or s.reason
+        ]
+
+    def expand(self, name: str, *layers: Layer) -> Graph:
+        """The same graph with layer `name` replaced by `layers`, the last of which keeps the name."""
+        assert layers[-1].name == name, f"{name} became {layers[-1].name}; readers would lose it"
+        return replace(
+            self, layers=tuple(new for old in self.layers for new in (layers if old.name == name else (old,)))
+        )

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layers: one frozen dataclass each. A layer's name is also the name of the integer tensor it makes.
+
+Tensors are channels last and carry no batch axis: images are (height, width, channels), a one-dimensional signal is an
+image of height 1, vectors are (features,). The real value of an integer q is `scale * (q - zero)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from fractions import Fraction
+
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Weights
+
+PerChannel = tuple[Fraction, ...]
+"""One exact rational for the whole tensor (length 1), or one for each channel of the last axis."""
+
+
+class Rounding(StrEnum):
+    """R in y = clip(R(v), low, high); the names follow QONNX where it has one (`EXACTNESS.md` section 1)."""
+
+    HALF_EVEN = "half_even"
+    HALF_AWAY = "half_away"  # QONNX HALF_UP
+    HALF_ZERO = "half_zero"  # QONNX HALF_DOWN
+    HALF_UP = "half_up"  # ties to +infinity
+    HALF_DOWN = "half_down"  # ties to -infinity
+    FLOOR = "floor"
+    CEIL = "ceil"
+    TO_ZERO = "to_zero"  # QONNX DOWN
+    FROM_ZERO = "from_zero"  # QONNX UP
+    SIGN = "sign"  # codes -1 and +1: R(v) = +1 if v >= 0 else -1
+    LEVELS = "levels"  # R(v) = how many of the channel's sorted levels are <= v
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What every layer has: name, readers' inputs, shape without batch, integer type, scale, zero, source nodes."""
+
+    name: str
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    type: IntType
+    scale: PerChannel
+    zero: PerChannel
+    source: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """The length of the last axis."""
+        return self.shape[-1]
+
+    @property
+    def op(self) -> str:
+        """The layer's kind as the text form and the reports print it."""
+        return type(self).__name__.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input(Layer):
+    """Integers that enter the accelerator; `inputs` is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dense(Layer):
+    """acc[..., o] = sum_i weights[o, i] * x[..., i] over the last axis; weights are (outputs, inputs)."""
+
+    weights: Weights
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per sample, zeros included."""
+        return self.weights.array.size * _product(self.shape[:-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv(Layer):
+    """Cross-correlation over (height, width, channels); weights are (outputs, kernel h, kernel w, inputs / groups).
+
+    `pads` are (top, left, bottom, right); padded positions hold the integer `pad_value` (the input's zero point).
+    Output channels are ordered by group; group g reads input channels g*I/groups .. (g+1)*I/groups - 1.
+    """
+
+    weights: Weights
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    groups: int = 1
+    pad_value: int = 0
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """(height, width) of the kernel."""
+        return self.weights.array.shape[1], self.weights.array.shape[2]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per sample, zeros and padding included."""
+        return self.weights.array.size * self.shape[0] * self.shape[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxPool(Layer):
+    """The largest integer of each window, per channel; padded positions never win."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requantise(Layer):
+    """y = clip(R(multiplier * x + offset), low, high) + shift, exactly, per channel.
+
+    `shift` is a zero point that is added after rounding (ONNX); a QONNX zero point is part of `offset`. `low` and `high`
+    are limits before the shift and already contain ReLU and Clip. `levels` (channels or 1, steps) belongs to
+    `Rounding.LEVELS` and is ascending along its last axis.
+    """
+
+    multiplier: PerChannel
+    offset: PerChannel
+    rounding: Rounding
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    shift: int = 0
+    levels: tuple[PerChannel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(Layer):
+    """y = entries[x - lo of the input's type]: any function of one code, the same for every channel.
+
+    `function` says what was tabulated, exactly, so that a checker can do it again: the steps from the real value
+    `scale * (x - zero)` of the input to the real value that `rounding`, `low`, `high` and `shift` then quantise.
+    """
+
+    entries: Weights
+    function: tuple[tuple[str, ...], ...]
+    rounding: Rounding
+    low: int
+    high: int
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reshape(Layer):
+    """The same integers in the same order under another shape; costs no hardware."""
+
+
+ComputeLayer = Dense | Conv | MaxPool | Requantise | Table | Reshape
+LAYERS: dict[str, type[Layer]] = {
+    kind.__name__.lower(): kind for kind in (Input, Dense, Conv, MaxPool, Requantise, Table, Reshape)
+}
+
+
+def attributes(layer: Layer) -> Iterator[tuple[str, object]]:
+    """(name, value) of the fields that this kind of layer adds to `Layer`, in order of declaration."""
+    common = {field.name for field in fields(Layer)}
+    return ((f.name, getattr(layer, f.name)) for f in fields(layer) if f.name not in common)
+
+
+def window_shape(layer: Conv | MaxPool, height: int, width: int) -> tuple[int, int]:
+    """(rows, columns) of windows that fit a (height, width) input of `layer`."""
+    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = layer.kernel, layer.strides, layer.dilations, layer.pads
+    return (
+        (height + top + bottom - (kh - 1) * dh - 1) // sh + 1,
+        (width + left + right - (kw - 1) * dw - 1) // sw + 1,
+    )
+
+
+def _product(numbers: tuple[int, ...]) -> int:
+    total = 1
+    for number in numbers:
+        total *= number
+    return total
