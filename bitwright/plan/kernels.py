@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels of a streaming accelerator, as data: what both backends print and the cycle model counts.
+
+One kernel per clocked process, connected by streams with valid and ready. A beat carries `lanes` neighbouring channels of
+one pixel, lane 0 in the least significant bits; pixels come in row order, channels ascending within a pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bitwright.exact.forms import Form
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints, Weights
+
+Memory = Literal["lut", "block"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One edge: `beats` words of `lanes` elements of `type` per frame, behind a FIFO of `depth` words."""
+
+    name: str
+    lanes: int
+    type: IntType
+    beats: int
+    depth: int
+    shape: tuple[int, ...]  # of the tensor that travels, for comments
+    real: str = ""  # what the integers mean: "scale 0.0039, zero 3", for comments
+
+    @property
+    def bits(self) -> int:
+        """Payload width of one beat."""
+        return self.lanes * self.type.bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """What every kernel has: its hardware name, the IR layer it serves, the streams it reads and writes.
+
+    `cycles` is how many clocks it needs for one frame when it is neither starved nor blocked.
+    """
+
+    name: str
+    layer: str
+    input: str
+    output: str
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window(Kernel):
+    """Sliding window: pixels in, for each output pixel its receptive field out, one beat per clock.
+
+    Input beats: (height, width, blocks * inner); output beats, slowest first: (out_height, out_width, blocks, kernel h,
+    kernel w, inner). A block is a convolution group, or, for a pool, one beat of channels (inner = 1).
+    Positions in the padding read as `pad_value` in every lane. The line buffer is a ring of `depth` beats: it holds what
+    lies between the top left pixel that is still needed and the newest one.
+    """
+
+    height: int
+    width: int
+    blocks: int
+    inner: int
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    out_height: int
+    out_width: int
+    pad_value: int
+    lanes: int
+    type: IntType
+    depth: int
+
+    @property
+    def in_beats(self) -> int:
+        """Beats read per frame."""
+        return self.height * self.width * self.blocks * self.inner
+
+    @property
+    def out_beats(self) -> int:
+        """Beats written per frame."""
+        return self.out_height * self.out_width * self.blocks * self.kernel[0] * self.kernel[1] * self.inner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixVector(Kernel):
+    """Matrix-vector unit of pe x simd multipliers: `vectors` times, for each of `groups` matrices (rows x cols), y = W x.
+
+    Per vector and group: `col_fold` input beats of `simd` elements are read during the first row fold and replayed from a
+    frame buffer for the other `row_fold - 1`; after each row fold one beat of `pe` accumulators leaves.
+    """
+
+    vectors: int
+    groups: int
+    rows: int
+    cols: int
+    pe: int
+    simd: int
+    weights: Weights  # (groups * row_fold * col_fold, pe, simd): the words in the order of use
+    weight_type: IntType
+    x_type: IntType
+    acc_type: IntType
+    memory: Memory
+
+    @property
+    def row_fold(self) -> int:
+        """Row folds per vector and group."""
+        return self.rows // self.pe
+
+    @property
+    def col_fold(self) -> int:
+        """Column folds per row fold."""
+        return self.cols // self.simd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxReduce(Kernel):
+    """Lane by lane the maximum of each `fold` consecutive beats; `groups` results per frame."""
+
+    fold: int
+    groups: int
+    lanes: int
+    type: IntType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requantiser(Kernel):
+    """Accumulators to codes, one beat per clock, by a proved form; channel of lane i in beat b: (b % folds) * lanes + i."""
+
+    form: Form
+    lanes: int
+    folds: int  # beats per pixel
+    beats: int  # per frame
+    x_type: IntType
+    y_type: IntType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidthConverter(Kernel):
+    """Same elements in the same order, `in_lanes` per beat in, `out_lanes` per beat out; any ratio."""
+
+    in_lanes: int
+    out_lanes: int
+    elements: int  # per frame; a multiple of both lane counts
+    type: IntType
+
+
+@dataclass(frozen=True, slots=True)
+class KernelGraph:
+    """Kernels in topological order, their streams by order of appearance, and the streams at the boundary."""
+
+    kernels: tuple[Kernel, ...]
+    streams: tuple[Stream, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def stream(self, name: str) -> Stream:
+        """The stream called `name`."""
+        return next(stream for stream in self.streams if stream.name == name)
+
+    @property
+    def interval(self) -> int:
+        """Clocks per frame in steady state: the slowest kernel or boundary."""
+        ends = [self.stream(name).beats for name in (*self.inputs, *self.outputs)]
+        return max([kernel.cycles for kernel in self.kernels] + ends)
+
+
+def weight_words(matrix: Ints, groups: int, pe: int, simd: int) -> Weights:
+    """The rows of `matrix` (groups * rows, cols) as words (groups * row_fold * col_fold, pe, simd) in order of use."""
+    total, cols = matrix.shape
+    rows = total // groups
+    tiles = matrix.reshape(groups, rows // pe, pe, cols // simd, simd).transpose(0, 1, 3, 2, 4)
+    return Weights(tiles.reshape(-1, pe, simd))
