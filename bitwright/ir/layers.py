@@ -115,8 +115,8 @@ class MaxPool(Layer):
 class Requantise(Layer):
     """y = clip(R(multiplier * x + offset), low, high) + shift, exactly, per channel.
 
-    `shift` is a zero point that is added after rounding (ONNX); a QONNX zero point is part of `offset`. `low` and `high`
-    are limits before the shift and already contain ReLU and Clip. `levels` (channels or 1, steps) belongs to
+    `shift` is a zero point that is added after rounding (ONNX); a QONNX zero point is part of `offset`. `low` and
+    `high` are limits before the shift and already contain ReLU and Clip. `levels` (channels or 1, steps) belongs to
     `Rounding.LEVELS` and is ascending along its last axis.
     """
 
