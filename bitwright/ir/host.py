@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -57,12 +57,24 @@ class HostStep:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """What a model declares of one of its inputs: shape without the sample axis, NumPy dtype name."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
 class HostGraph:
-    """Steps in order; `inputs` and `outputs` are the names that enter and leave."""
+    """Steps in order; `inputs` and `outputs` are the names that enter and leave.
+
+    `specs` describes the inputs where they are the model's own, and is empty otherwise.
+    """
 
     inputs: tuple[str, ...] = ()
-    steps: tuple[HostStep, ...] = field(default=())
+    steps: tuple[HostStep, ...] = ()
     outputs: tuple[str, ...] = ()
+    specs: tuple[TensorSpec, ...] = ()
 
 
 def run_host(graph: HostGraph, feeds: Mapping[str, Array]) -> list[Array]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernels of a streaming accelerator, as data: what both backends print and the cycle model counts.
 
-One kernel per clocked process, connected by streams with valid and ready. A beat carries `lanes` neighbouring channels of
-one pixel, lane 0 in the least significant bits; pixels come in row order, channels ascending within a pixel.
+One kernel per clocked process, connected by streams with valid and ready. A beat carries `lanes` neighbouring channels
+of one pixel, lane 0 in the least significant bits; pixels come in row order, channels ascending within a pixel.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Window(Kernel):
 
     Input beats: (height, width, blocks * inner); output beats, slowest first: (out_height, out_width, blocks, kernel h,
     kernel w, inner). A block is a convolution group, or, for a pool, one beat of channels (inner = 1).
-    Positions in the padding read as `pad_value` in every lane. The line buffer is a ring of `depth` beats: it holds what
-    lies between the top left pixel that is still needed and the newest one.
+    Positions in the padding read as `pad_value` in every lane. The line buffer is a ring of `depth` beats: it holds
+    what lies between the top left pixel that is still needed and the newest one.
     """
 
     height: int
@@ -87,10 +87,10 @@ class Window(Kernel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixVector(Kernel):
-    """Matrix-vector unit of pe x simd multipliers: `vectors` times, for each of `groups` matrices (rows x cols), y = W x.
+    """Matrix-vector unit of pe x simd multipliers: `vectors` times, for each of `groups` matrices (rows, cols), W x.
 
-    Per vector and group: `col_fold` input beats of `simd` elements are read during the first row fold and replayed from a
-    frame buffer for the other `row_fold - 1`; after each row fold one beat of `pe` accumulators leaves.
+    Per vector and group: `col_fold` input beats of `simd` elements are read during the first row fold and replayed
+    from a frame buffer for the other `row_fold - 1`; after each row fold one beat of `pe` accumulators leaves.
     """
 
     vectors: int
@@ -128,7 +128,7 @@ class MaxReduce(Kernel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requantiser(Kernel):
-    """Accumulators to codes, one beat per clock, by a proved form; channel of lane i in beat b: (b % folds) * lanes + i."""
+    """Integers to codes, one beat per clock, by a proved form; lane i of beat b has channel (b % folds) * lanes + i."""
 
     form: Form
     lanes: int

@@ -70,9 +70,8 @@ def _layer(name: str, entry: Any, where: str) -> LayerPlan:
         if key not in known:
             raise BitwrightError(f"unknown key '{key}'", where=place, hint="known keys: " + ", ".join(known))
         if type(value) is not known[key] or (isinstance(value, int) and value < (key != "fifo_depth")):
-            raise BitwrightError(
-                f"{key} is {value!r}", where=place, hint=f"give {'a name' if known[key] is str else 'a positive number'}"
-            )
+            wanted = "a name" if known[key] is str else "a positive number"
+            raise BitwrightError(f"{key} is {value!r}", where=place, hint=f"give {wanted}")
     if entry.get("memory", "lut") not in ("lut", "block"):
         raise BitwrightError(f"memory is {entry['memory']!r}", where=place, hint="'lut' or 'block'")
     return LayerPlan(**entry)
