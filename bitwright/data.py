@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data files: the arrays of an `.npz`, checked against what the model takes before they are read into memory."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from bitwright.ir.errors import BitwrightError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A model input as the file declares it: name, dtype, and the shape of one sample without its batch axis."""
+
+    name: str
+    dtype: np.dtype[Any]
+    sample: tuple[int | None, ...]  # None where the model leaves the size open
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The arrays of a data file: `inputs` in the model's order, and the `outputs` that it holds, if any."""
+
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """How many samples each array holds on axis 0."""
+        return len(self.inputs[0])
+
+
+def read_data(path: Path, tensors: Sequence[Tensor], *, samples: int | None = None) -> Data:
+    """The inputs of `path` for a model that takes `tensors`, and its outputs if any; the first `samples` if given.
+
+    Inputs are `inputs`, `inputs_1`, ... (or `x` of a labelled set), outputs `outputs`, `outputs_1`, ...; other arrays
+    are ignored. A wrong count, shape or dtype is an error, found before anything is loaded.
+    """
+    headers = _headers(path)
+    names = _numbered(headers, "inputs") or _numbered(headers, "x")
+    _check_inputs(path, headers, names, tensors)
+    outputs = _numbered(headers, "outputs") if names[0] == "inputs" else []
+    arrays = _load(path, headers, [*names, *outputs], samples)
+    return Data(arrays[: len(names)], arrays[len(names) :])
+
+
+def read_labelled(path: Path, tensor: Tensor, *, samples: int | None = None) -> tuple[Array, Array]:
+    """The labelled set `x`, `y` of `path` for a model with the one input `tensor`; `y` is (samples,), integers."""
+    headers = _headers(path)
+    if not {"x", "y"} <= headers.keys():
+        raise BitwrightError(
+            f"is no labelled set: it holds {_held(headers)}",
+            where=str(path),
+            hint="save it with np.savez(path, x=images, y=labels)",
+        )
+    _check_inputs(path, headers, ["x"], [tensor])
+    if headers["y"].dtype.kind not in "iu" or len(headers["y"].shape) != 1:
+        found = headers["y"]
+        raise BitwrightError(
+            f"'y' is {found.dtype} of shape {_text(found.shape)}",
+            where=str(path),
+            hint="labels are integers, one per sample",
+        )
+    x, y = _load(path, headers, ["x", "y"], samples)
+    return x, y
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def _headers(path: Path) -> dict[str, _Header]:
+    """Shape and dtype of every array of an `.npz`, its declared size checked against the archive."""
+    hint = "save it with np.savez(path, inputs=x), x of shape (samples, ...)"
+    if not path.is_file():
+        raise BitwrightError("no such file", where=str(path), hint=hint)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+            return {member.filename[:-4]: _header(archive, member) for member in members}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BitwrightError(f"not a readable .npz file ({error})", where=str(path), hint=hint) from error
+
+
+def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
+    with archive.open(member) as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+        size = member.file_size - file.tell()
+    if not dtype.hasobject and prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{member.filename} declares {prod(shape) * dtype.itemsize} bytes and holds {size}")
+    return _Header(shape, dtype)
+
+
+def _load(path: Path, headers: dict[str, _Header], names: list[str], samples: int | None) -> tuple[Array, ...]:
+    """The named arrays, as many samples of each; what holds Python objects is refused, never unpickled."""
+    count = headers[names[0]].shape[0]
+    if samples is not None and samples > count:
+        raise BitwrightError(
+            f"holds {count} samples, {samples} were asked for", where=str(path), hint=f"use --samples {count} or less"
+        )
+    for name in names:
+        shape = headers[name].shape
+        if shape[:1] != (count,):
+            raise BitwrightError(
+                f"'{name}' has shape {_text(shape)}, but '{names[0]}' holds {count} samples",
+                where=str(path),
+                hint="stack one sample per row on axis 0 of every array",
+            )
+        if headers[name].dtype.hasobject:
+            raise BitwrightError(
+                f"'{name}' holds Python objects", where=str(path), hint="save plain numbers, objects are never read"
+            )
+    with np.load(path, allow_pickle=False) as file:
+        return tuple(np.asarray(file[name][:samples]) for name in names)
+
+
+def _numbered(headers: dict[str, _Header], stem: str) -> list[str]:
+    """`stem`, `stem_1`, `stem_2`, ... as far as the file has them without a gap."""
+    if stem not in headers:
+        return []
+    names = [stem]
+    while f"{stem}_{len(names)}" in headers:
+        names.append(f"{stem}_{len(names)}")
+    return names
+
+
+def _check_inputs(path: Path, headers: dict[str, _Header], names: list[str], tensors: Sequence[Tensor]) -> None:
+    if not names:
+        raise BitwrightError(
+            f"has no array 'inputs'; it holds {_held(headers)}",
+            where=str(path),
+            hint="save it with np.savez(path, inputs=x), x of shape (samples, ...)",
+        )
+    if len(names) != len(tensors):
+        takes = ", ".join(f"'{tensor.name}'" for tensor in tensors)
+        raise BitwrightError(
+            f"holds {len(names)} input arrays, the model takes {len(tensors)}: {takes}",
+            where=str(path),
+            hint="name them inputs, inputs_1, ... in the model's order",
+        )
+    for name, tensor in zip(names, tensors, strict=True):
+        _check_input(path, name, headers[name], tensor)
+
+
+def _check_input(path: Path, name: str, header: _Header, tensor: Tensor) -> None:
+    fits = len(header.shape) == len(tensor.sample) + 1 and all(
+        want in (None, have) for have, want in zip(header.shape[1:], tensor.sample, strict=True)
+    )
+    if not fits or header.shape[0] == 0:
+        want = ", ".join(["samples", *("any" if size is None else str(size) for size in tensor.sample)])
+        raise BitwrightError(
+            f"'{name}' has shape {_text(header.shape)}, the model's input '{tensor.name}' takes ({want})",
+            where=str(path),
+            hint="samples stack on axis 0, whatever batch the model declares",
+        )
+    if header.dtype != tensor.dtype:
+        raise BitwrightError(
+            f"'{name}' is {header.dtype}, the model's input '{tensor.name}' takes {tensor.dtype}",
+            where=str(path),
+            hint=f"convert it yourself, so that you decide how it rounds: x.astype('{tensor.dtype}')",
+        )
+
+
+def _held(headers: dict[str, _Header]) -> str:
+    return ", ".join(f"'{name}'" for name in headers) or "nothing"
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, shape))})"
