@@ -94,7 +94,7 @@ class IntType:
         width = f"{'s' if self.signed else 'u'}{self.bits}"
         if self == integer(self.bits, signed=self.signed):
             return width
-        if self.signed and self == integer(self.bits, signed=True, narrow=True):
+        if self.signed and self.bits > 1 and self == integer(self.bits, signed=True, narrow=True):
             return width + "n"
         return f"{width}[{self.lo}..{self.hi}]"
 

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every graph must satisfy; each broken rule is one error that names the layer."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Never
+
+import numpy as np
+
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.host import OPS, HostGraph
+from bitwright.ir.layers import (
+    LAYERS,
+    Conv,
+    Dense,
+    Input,
+    Layer,
+    MaxPool,
+    Requantise,
+    Reshape,
+    Rounding,
+    Table,
+    window_shape,
+)
+from bitwright.ir.types import BIPOLAR, IntType
+from bitwright.ir.weights import Weights
+
+WIDEST = IntType(-(1 << 62), (1 << 62) - 1)
+"""Codes and accumulators stay in int64 with one bit to spare."""
+
+
+def verify(graph: Graph) -> Graph:
+    """`graph` itself, if names, order, shapes, types and lengths are consistent; else `BitwrightError`."""
+    known: dict[str, Layer] = {}
+    for layer in (*graph.inputs, *graph.layers):
+        if layer.name in known:
+            _refuse(layer, "an earlier layer has the same name", "give every layer a name of its own")
+        _verify_common(layer)
+        _verify_inputs(layer, known, is_input=len(known) < len(graph.inputs))
+        if layer.inputs:
+            _verify_kind(layer, known[layer.inputs[0]])
+        known[layer.name] = layer
+    if not graph.inputs or not graph.outputs:
+        raise BitwrightError("has no inputs or no outputs", where="graph", hint="name at least one of each")
+    for name in graph.outputs:
+        if name not in known:
+            raise BitwrightError(
+                f"output {name!r} is no layer", where="graph", hint="outputs are the names of layers that leave"
+            )
+    _verify_host("before", graph.before, len(graph.before.outputs), len(graph.inputs))
+    _verify_host("after", graph.after, len(graph.after.inputs), len(graph.outputs))
+    return graph
+
+
+def _verify_common(layer: Layer) -> None:
+    if not layer.shape or min(layer.shape) < 1:
+        _refuse(layer, f"has the shape {_shape(layer.shape)}", "every axis needs a length of at least 1")
+    if not WIDEST.covers(layer.type):
+        _refuse(layer, f"its type needs {layer.type.bits} bits", "integers of at most 63 bits are supported")
+    _verify_lengths(layer, "scale", "zero")
+
+
+def _verify_inputs(layer: Layer, known: dict[str, Layer], *, is_input: bool) -> None:
+    if isinstance(layer, Input) != is_input:
+        _refuse(layer, f"is {layer.op!r} on the wrong list", "inputs are Input layers, and only they are")
+    if len(layer.inputs) != (not is_input):
+        _refuse(layer, f"reads {len(layer.inputs)} tensors", "an input reads none, every other kind of layer reads one")
+    for name in layer.inputs:
+        if name not in known:
+            _refuse(
+                layer,
+                f"reads {name!r}, which no earlier layer makes",
+                "order the layers topologically, or add the missing input",
+            )
+
+
+def _verify_kind(layer: Layer, x: Layer) -> None:
+    match layer:
+        case Dense():
+            _verify_dense(layer, x)
+        case Conv():
+            _verify_conv(layer, x)
+        case MaxPool():
+            _verify_window(layer, x, layer.channels)
+            _verify_pool(layer, x)
+        case Requantise():
+            _verify_shape(layer, x.shape)
+            _verify_requantise(layer)
+        case Table():
+            _verify_shape(layer, x.shape)
+            _verify_table(layer, x)
+        case Reshape():
+            _verify_reshape(layer, x)
+        case _:
+            _refuse(layer, f"{layer.op!r} is no kind of layer", f"known kinds: {', '.join(LAYERS)}")
+
+
+def _verify_dense(layer: Dense, x: Layer) -> None:
+    _verify_weights(layer, layer.weights, ("outputs", "inputs"))
+    outputs, inputs = layer.weights.array.shape
+    if inputs != x.channels:
+        _refuse(layer, f"weights read {inputs} features, {x.name!r} has {x.channels}", "weights are (outputs, inputs)")
+    _verify_shape(layer, (*x.shape[:-1], outputs))
+
+
+def _verify_conv(layer: Conv, x: Layer) -> None:
+    _verify_weights(layer, layer.weights, ("outputs", "kernel height", "kernel width", "inputs / groups"))
+    outputs, inputs = layer.weights.array.shape[0], layer.weights.array.shape[-1]
+    if layer.groups < 1 or outputs % layer.groups:
+        _refuse(layer, f"{outputs} outputs do not divide into {layer.groups} groups", "outputs are ordered by group")
+    _verify_window(layer, x, outputs)
+    if inputs * layer.groups != x.channels:
+        _refuse(
+            layer,
+            f"{layer.groups} groups of {inputs} input channels, {x.name!r} has {x.channels}",
+            "weights are (outputs, kernel height, kernel width, inputs / groups)",
+        )
+    if layer.pad_value not in WIDEST:
+        _refuse(layer, f"pads with {layer.pad_value}", "integers of at most 63 bits are supported")
+
+
+def _verify_window(layer: Conv | MaxPool, x: Layer, channels: int) -> None:
+    if len(x.shape) != 3:
+        _refuse(layer, f"reads {x.name!r} of shape {_shape(x.shape)}", "a window moves over (height, width, channels)")
+    if min(*layer.kernel, *layer.strides, *layer.dilations) < 1 or min(layer.pads) < 0:
+        _refuse(
+            layer,
+            f"has the window {_shape(layer.kernel)}, strides {_shape(layer.strides)}, "
+            f"dilations {_shape(layer.dilations)}, pads {_shape(layer.pads)}",
+            "kernel, strides and dilations are at least 1, pads at least 0",
+        )
+    rows, columns = window_shape(layer, x.shape[0], x.shape[1])
+    if min(rows, columns) < 1:
+        _refuse(layer, f"its window does not fit {_shape(x.shape)}", "make the kernel smaller or the padding larger")
+    _verify_shape(layer, (rows, columns, channels))
+
+
+def _verify_pool(layer: MaxPool, x: Layer) -> None:
+    _verify_same_type(layer, x)
+    if x.channels != layer.channels:
+        _refuse(layer, f"has {layer.channels} channels, {x.name!r} has {x.channels}", "pooling keeps the channels")
+    for axis in (0, 1):
+        starts = np.arange(layer.shape[axis]) * layer.strides[axis] - layer.pads[axis]
+        taps = starts[:, None] + np.arange(layer.kernel[axis]) * layer.dilations[axis]
+        if not ((taps >= 0) & (taps < x.shape[axis])).any(axis=1).all():
+            _refuse(layer, "a window lies wholly in the padding", "pad by less than the kernel")
+
+
+def _verify_requantise(layer: Requantise) -> None:
+    _verify_lengths(layer, "multiplier", "offset", "low", "high", "levels")
+    lows, highs = (v * (layer.channels if len(v) == 1 else 1) for v in (layer.low, layer.high))
+    if any(low > high for low, high in zip(lows, highs, strict=True)):
+        _refuse(layer, "a lower limit is above its upper limit", "low <= high in every channel")
+    made = IntType(min(lows) + layer.shift, max(highs) + layer.shift)
+    if layer.rounding is Rounding.SIGN and (made.lo, made.hi) == (-1, 1):
+        made = BIPOLAR
+    if not layer.type.covers(made):
+        _refuse(layer, f"makes {made.lo}..{made.hi}, its type is {layer.type}", "the type covers low..high plus shift")
+    if (layer.rounding is Rounding.LEVELS) != bool(layer.levels):
+        _refuse(layer, f"rounds by {layer.rounding} with {len(layer.levels)} rows of levels", "levels go with 'levels'")
+    if len({len(row) for row in layer.levels}) > 1 or any(list(row) != sorted(row) for row in layer.levels):
+        _refuse(layer, "its levels are ragged or not ascending", "sort each channel's levels; equal ones may repeat")
+
+
+def _verify_table(layer: Table, x: Layer) -> None:
+    entries = layer.entries.array
+    if entries.ndim != 1 or entries.size != x.type.hi - x.type.lo + 1:
+        _refuse(
+            layer,
+            f"has {entries.size} entries, {x.name!r} has the type {x.type}",
+            f"one entry for each of {x.type.lo}..{x.type.hi}",
+        )
+    if not layer.type.covers(layer.entries.type):
+        _refuse(
+            layer,
+            f"makes {entries.min()}..{entries.max()}, its type is {layer.type}",
+            "the type covers every entry",
+        )
+    if layer.low > layer.high:
+        _refuse(layer, "its lower limit is above its upper limit", "low <= high")
+
+
+def _verify_reshape(layer: Reshape, x: Layer) -> None:
+    _verify_same_type(layer, x)
+    if prod(layer.shape) != prod(x.shape):
+        _refuse(
+            layer,
+            f"{_shape(x.shape)} cannot become {_shape(layer.shape)}",
+            "a reshape keeps the number of elements",
+        )
+
+
+def _verify_weights(layer: Layer, weights: Weights, axes: tuple[str, ...]) -> None:
+    if weights.array.ndim != len(axes) or weights.array.size == 0:
+        _refuse(layer, f"weights have the shape {_shape(weights.array.shape)}", f"weights are ({', '.join(axes)})")
+
+
+def _verify_shape(layer: Layer, expected: tuple[int, ...]) -> None:
+    if layer.shape != expected:
+        _refuse(layer, f"makes the shape {_shape(expected)}, not {_shape(layer.shape)}", "state the shape it makes")
+
+
+def _verify_same_type(layer: Layer, x: Layer) -> None:
+    if layer.type != x.type:
+        _refuse(layer, f"turns {x.type} into {layer.type}", f"{layer.op} keeps the type of what it reads")
+
+
+def _verify_lengths(layer: Layer, *names: str) -> None:
+    for name in names:
+        length = len(getattr(layer, name))
+        if length not in (1, layer.channels) and (name != "levels" or length):
+            _refuse(layer, f"{name} has {length} values for {layer.channels} channels", "give one, or one per channel")
+
+
+def _verify_host(side: str, host: HostGraph, border: int, expected: int) -> None:
+    where = f"host steps {side} the accelerator"
+    if (host.inputs or host.outputs) and border != expected:
+        raise BitwrightError(
+            f"{border} tensors cross the border, the graph has {expected}", where=where, hint="one for each, in order"
+        )
+    known = set(host.inputs)
+    for step in host.steps:
+        if step.op not in OPS:
+            raise BitwrightError(f"{step.op!r} is no host step", where=where, hint=f"known: {', '.join(OPS)}")
+        _verify_known(where, step.inputs, known)
+        known.add(step.output)
+    _verify_known(where, host.outputs, known)
+
+
+def _verify_known(where: str, names: tuple[str, ...], known: set[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise BitwrightError(f"{name!r} is read before it is made", where=where, hint="order the steps")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def _refuse(layer: Layer, what: str, hint: str) -> Never:
+    raise BitwrightError(what, where=f"layer {layer.name!r}", hint=hint)
