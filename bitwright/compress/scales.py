@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which scales a quantiser may have: any float32 (`free`), or powers of two (`po2`), which cost hardware a shift."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRule:
+    """`cover(s)`: the smallest allowed scales that are at least `s`, or their float32 rounding; 1 where `s` is 0.
+
+    `below(s)`: allowed scales to try, each at most the covering `s`, the first being `s` itself. `around(s)`: a finer
+    choice next to `s`. All map (rows, 1) scales; the last two add a leading axis of candidates.
+    """
+
+    cover: Callable[[Floats], Floats]
+    below: Callable[[Floats], Floats]
+    around: Callable[[Floats], Floats]
+
+
+def _cover_free(scales: Floats) -> Floats:
+    covering: Floats = np.where(scales > 0, scales, np.float32(1))
+    return covering
+
+
+def _cover_po2(scales: Floats) -> Floats:
+    mantissa, exponent = np.frexp(_cover_free(scales))
+    return np.ldexp(np.float32(1), exponent - (mantissa == 0.5)).astype(np.float32)
+
+
+def _times(factors: NDArray[np.floating]) -> Callable[[Floats], Floats]:
+    return lambda scales: (factors[:, None, None] * scales).astype(np.float32)
+
+
+SCALES: dict[str, ScaleRule] = {
+    "free": ScaleRule(_cover_free, _times(np.geomspace(1, 1 / 32, 64)), _times(np.geomspace(0.95, 1.05, 15))),
+    "po2": ScaleRule(_cover_po2, _times(2.0 ** -np.arange(6)), _times(np.ones(1))),
+}
+"""The scale rules by their name on the command line."""
