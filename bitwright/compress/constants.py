@@ -30,7 +30,16 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
             kept.append(node)
     del folded.graph.node[:]
     folded.graph.node.extend(kept)
+    _unlist_initialisers(folded)
     return folded
+
+
+def _unlist_initialisers(model: onnx.ModelProto) -> None:
+    """IR versions below 4 list every initialiser as an input too; new ones could not be added without it."""
+    model.ir_version = max(model.ir_version, 4)
+    entries = [entry for entry in model.graph.input if entry.name not in constants(model)]
+    del model.graph.input[:]
+    model.graph.input.extend(entries)
 
 
 def constants(model: onnx.ModelProto) -> dict[str, Array]:

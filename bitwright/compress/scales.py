@@ -32,7 +32,8 @@ def _cover_free(scales: Floats) -> Floats:
 
 def _cover_po2(scales: Floats) -> Floats:
     mantissa, exponent = np.frexp(_cover_free(scales))
-    return np.ldexp(np.float32(1), exponent - (mantissa == 0.5)).astype(np.float32)
+    covering: Floats = np.ldexp(np.float32(1), exponent - (mantissa == 0.5))
+    return covering
 
 
 def _times(factors: NDArray[np.floating]) -> Callable[[Floats], Floats]:
