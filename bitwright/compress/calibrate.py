@@ -22,6 +22,9 @@ CHUNK = 64
 SAMPLE = 1 << 15
 """Values kept of each tensor, evenly spaced; the extremes come from all of them."""
 
+FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What onnx's evaluator raises on a model whose shapes or attributes do not fit together."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -34,13 +37,20 @@ class Calibration:
 def calibrate(model: onnx.ModelProto, calibration: Sequence[NDArray[Any]]) -> Calibration:
     """Runs `model` on `calibration` (one float array per model input, samples on axis 0)."""
     checked = float_model(model)
-    _check_arrays(checked.inputs, calibration)
+    check_arrays(checked.inputs, calibration, "calibration data")
     names = [site.tensor for site in checked.sites]
     kept: dict[str, list[Values]] = {name: [] for name in names}
     for tensors in _run(checked, calibration):
         for name in names:
             kept[name].append(_sample(name, tensors[name], len(calibration[0])))
     return Calibration(checked, {name: _join(parts) for name, parts in kept.items()})
+
+
+def run_float(model: FloatModel, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """The outputs of the float model, samples on axis 0."""
+    names = [output.name for output in model.model.graph.output]
+    chunks = [[tensors[name] for name in names] for tensors in _run(model, arrays)]
+    return [np.concatenate(parts)[: len(arrays[0])] for parts in zip(*chunks, strict=True)]
 
 
 def _run(model: FloatModel, arrays: Sequence[NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
@@ -51,7 +61,14 @@ def _run(model: FloatModel, arrays: Sequence[NDArray[Any]]) -> Iterator[dict[str
     for start in range(0, count, size):
         rows = np.arange(start, start + size) % count if fixed else slice(start, start + size)
         feeds = {entry.name: array[rows].astype(np.float32) for entry, array in zip(model.inputs, arrays, strict=True)}
-        yield dict(evaluator.run(None, feeds, intermediate=True)) | feeds
+        try:
+            yield dict(evaluator.run(None, feeds, intermediate=True)) | feeds
+        except FAILURES as error:
+            raise BitwrightError(
+                f"the float model cannot be run on the data: {str(error).splitlines()[0]}",
+                where=f"graph {model.model.graph.name!r}",
+                hint="check that the model runs in another tool on the same data",
+            ) from error
 
 
 def _sample(name: str, tensor: NDArray[Any], samples: int) -> Values:
@@ -76,26 +93,25 @@ def _join(parts: Sequence[Values]) -> Values:
     )
 
 
-def _check_arrays(inputs: Sequence[onnx.ValueInfoProto], arrays: Sequence[NDArray[Any]]) -> None:
-    """One float array per input, of its shape behind axis 0, with the same number of samples in each."""
+def check_arrays(inputs: Sequence[onnx.ValueInfoProto], arrays: Sequence[NDArray[Any]], what: str) -> None:
+    """One float array per input, of its shape behind axis 0, with the same number of samples; `what` names them."""
     if len(arrays) != len(inputs):
         raise BitwrightError(
             f"{len(arrays)} arrays for a model with {len(inputs)} inputs",
-            where="calibration data",
+            where=what,
             hint=f"give one array for each of: {', '.join(entry.name for entry in inputs)}",
         )
     for entry, array in zip(inputs, arrays, strict=True):
-        _check_array(entry, array)
+        _check_array(entry, array, f"{what} for input {entry.name!r}")
         if len(array) != len(arrays[0]) or len(array) == 0:
             raise BitwrightError(
                 f"{len(array)} samples" + (f" beside {len(arrays[0])}" if len(array) else ""),
-                where=f"calibration data for input {entry.name!r}",
+                where=f"{what} for input {entry.name!r}",
                 hint="give the same number of samples, at least one, for every input",
             )
 
 
-def _check_array(entry: onnx.ValueInfoProto, array: NDArray[Any]) -> None:
-    where = f"calibration data for input {entry.name!r}"
+def _check_array(entry: onnx.ValueInfoProto, array: NDArray[Any], where: str) -> None:
     tensor = entry.type.tensor_type
     if array.dtype.kind != "f" or helper.tensor_dtype_to_np_dtype(tensor.elem_type).kind != "f":
         declared = helper.tensor_dtype_to_np_dtype(tensor.elem_type)

@@ -158,6 +158,14 @@ def float_model(model: onnx.ModelProto) -> FloatModel:
                 where=f"node {node.name or node.output[0]!r}",
                 hint=f"supported: {', '.join(sorted(SUPPORTED))}",
             )
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise BitwrightError(
+            f"is not valid ONNX: {str(error).splitlines()[0]}",
+            where=f"graph {model.graph.name!r}",
+            hint="export the model again",
+        ) from error
     folded = fold_constants(model)
     known = constants(folded)
     for node in folded.graph.node:
