@@ -43,7 +43,7 @@ THEIRS = {
     "explore": {"numpy", "onnx", "google", "plotly", "scipy"},
     "check": {"numpy"},
 }
-"""Package of ours -> the packages of others that it may import, besides the standard library (google: protobuf, which onnx brings)."""
+"""Package of ours -> the packages of others that it may import, besides the standard library (google is protobuf)."""
 
 
 def imports(source: str) -> Iterator[tuple[int, str]]:
