@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exploration: a float ONNX model and a labelled set in, one result per design out, and the Pareto front.
+
+    with output.new_folder(out) as write:
+        results = explore(model, data, write, weights=range(2, 9), activations=range(2, 9), jobs=2, progress=show)
+
+`model` is the path of a float ONNX file; `data` a mapping with `x`, `y` and perhaps `calibration`. Each `Result` has
+`point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `on_front`,
+and `file`, the path of its ONNX in the folder, beside `results.csv` and `front.svg`.
+"""
+
+from bitwright.explore.evaluate import Result
+from bitwright.explore.space import Point, uniform
+from bitwright.explore.sweep import explore
+
+__all__ = ["Point", "Result", "explore", "uniform"]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One point of a sweep: quantise, load, run the reference engine on the labelled set, count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.compress import Calibration, apply_scheme
+from bitwright.explore.cost import lut_estimate, weight_memory
+from bitwright.explore.space import Point
+from bitwright.frontend.lowering import load_onnx
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.host import run_host
+from bitwright.sim.reference import run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What is known of one point: the share of right answers, the work, the memory, the estimate, its ONNX bytes.
+
+    `on_front` is true if no other point of the sweep has fewer LUTs and at least the accuracy.
+    """
+
+    point: Point
+    accuracy: float
+    macs: int
+    weight_memory_bits: int
+    lut: int
+    model: bytes
+    on_front: bool = False
+
+    @property
+    def file(self) -> str:
+        """Where the point's ONNX lies inside the folder of the sweep."""
+        return f"points/{self.point.key}.onnx"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The function from point to result for one calibrated network and one labelled set `x`, `y`."""
+
+    calibration: Calibration
+    x: NDArray[Any]
+    y: NDArray[Any]
+
+    def __call__(self, point: Point) -> Result:
+        """The result of `point`; BitwrightError names the point if its network cannot be built."""
+        model = apply_scheme(self.calibration, point.scheme).SerializeToString(deterministic=True)
+        try:
+            graph = load_onnx(model)
+        except BitwrightError as error:
+            raise BitwrightError(error.what, where=f"point {point.label}: {error.where}", hint=error.hint) from error
+        scores = _outputs(graph, self.x)
+        return Result(
+            point=point,
+            accuracy=accuracy(scores, self.y),
+            macs=graph.macs,
+            weight_memory_bits=weight_memory(graph),
+            lut=lut_estimate(graph),
+            model=model,
+        )
+
+
+def _outputs(graph: Graph, x: NDArray[Any]) -> NDArray[Any]:
+    """The first output of the whole model: host steps, the reference engine, host steps."""
+    codes = run_host(graph.before, {graph.before.inputs[0]: x})
+    integers = run(graph, codes)
+    return run_host(graph.after, dict(zip(graph.after.inputs, integers, strict=True)))[0]
+
+
+def accuracy(scores: NDArray[Any], labels: NDArray[Any]) -> float:
+    """The share of samples whose highest score is at their label; the lowest index wins a tie."""
+    return float(np.mean(scores.reshape(len(labels), -1).argmax(axis=1) == labels))

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The space of designs: a point is a value whose digest names its result; a space is a generator of points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from json import dumps
+
+from bitwright.compress import Scheme
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One choice of how the network is quantised, the same bits in every layer; BitwrightError if it is none."""
+
+    weight_bits: int
+    activation_bits: int
+    per_channel: bool = True
+    range: str = "mse"
+    scale: str = "free"
+
+    def __post_init__(self) -> None:
+        self.scheme  # noqa: B018 (a point that cannot be quantised does not exist)
+
+    @property
+    def key(self) -> str:
+        """sha256 of the choice, in hex: equal points have equal results."""
+        return sha256(dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """`w4a3`: 4-bit weights, 3-bit activations."""
+        return f"w{self.weight_bits}a{self.activation_bits}"
+
+    @property
+    def scheme(self) -> Scheme:
+        """The point as `bitwright.compress` takes it."""
+        return Scheme(
+            weights=self.weight_bits,
+            activations=self.activation_bits,
+            per_channel=self.per_channel,
+            range=self.range,
+            scale=self.scale,
+        )
+
+
+def uniform(
+    weights: Iterable[int],
+    activations: Iterable[int],
+    *,
+    per_channel: bool = True,
+    range: str = "mse",
+    scale: str = "free",
+) -> Iterator[Point]:
+    """Every pair of weight and activation bits, weights outermost."""
+    choices = tuple(activations)
+    for weight_bits in weights:
+        for activation_bits in choices:
+            yield Point(
+                weight_bits=weight_bits,
+                activation_bits=activation_bits,
+                per_channel=per_channel,
+                range=range,
+                scale=scale,
+            )

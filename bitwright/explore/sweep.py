@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sweep: calibrate once, evaluate every point, mark the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from bitwright.compress import calibrate, check_arrays, read_float, run_float
+from bitwright.explore.evaluate import Evaluation, Result, accuracy
+from bitwright.explore.executors import EXECUTORS
+from bitwright.explore.pareto import pareto_front
+from bitwright.explore.picture import picture
+from bitwright.explore.report import table
+from bitwright.explore.space import Point, uniform
+from bitwright.ir.errors import BitwrightError
+
+BITS = range(2, 9)
+
+
+def explore(
+    model: Path,
+    data: Mapping[str, NDArray[Any]],
+    write: Callable[[Mapping[str, str | bytes]], None],
+    *,
+    weights: Iterable[int] = BITS,
+    activations: Iterable[int] = BITS,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Result]:
+    """Every pair of weight and activation bits of the float network in `model`.
+
+    `data` holds the labelled set `x` (samples on axis 0), `y`, and may hold `calibration`; without it `x` calibrates.
+    `write` gets the files of the result (path -> content; `bitwright.output.new_folder` makes one): each point's ONNX
+    as `points/<key>.onnx` as soon as it is done, at the end `results.csv` and `front.svg`. `progress(done, total)` is
+    called after every point.
+    """
+    points = list(uniform(weights, activations))
+    evaluation = _evaluation(model, data, points)
+    executor = EXECUTORS["processes" if jobs > 1 else "serial"]
+    results: list[Result] = []
+    for result in executor(evaluation, points, jobs):
+        write({result.file: result.model})
+        results.append(result)
+        progress(len(results), len(points))
+    results = _with_front(results)
+    scores = run_float(evaluation.calibration.float_model, [evaluation.x])[0]
+    title = f"{model.name}: {len(points)} designs"
+    write({"results.csv": table(results), "front.svg": picture(results, accuracy(scores, evaluation.y), title)})
+    return results
+
+
+def _evaluation(model: Path, data: Mapping[str, NDArray[Any]], points: list[Point]) -> Evaluation:
+    """The calibrated network and the labelled set; everything is checked before the first point is evaluated."""
+    for name in ("x", "y"):
+        if name not in data:
+            raise BitwrightError(f"has no array {name!r}", where="data", hint="give a labelled set: x=images, y=labels")
+    if not points:
+        raise BitwrightError("the space has no points", where="explore", hint="give at least one width of each kind")
+    x, y = data["x"], data["y"]
+    calibration = calibrate(read_float(model), [data.get("calibration", x)])
+    check_arrays(calibration.float_model.inputs, [x], "data 'x'")
+    if y.shape != (len(x),) or y.dtype.kind not in "iu":
+        raise BitwrightError(
+            f"'y' is {y.dtype} of shape {y.shape}, where 'x' holds {len(x)} samples",
+            where="data",
+            hint="labels are integers, one per sample",
+        )
+    return Evaluation(calibration, x, y)
+
+
+def _with_front(results: list[Result]) -> list[Result]:
+    """The results, those on the front marked."""
+    front = pareto_front(results, cost=lambda result: result.lut, score=lambda result: result.accuracy)
+    keys = {result.point.key for result in front}
+    return [replace(result, on_front=result.point.key in keys) for result in results]
