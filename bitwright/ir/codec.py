@@ -71,7 +71,7 @@ def refuse(where: str, expected: str, found: object) -> Never:
 
 
 @cache
-def field_types(kind: type) -> dict[str, Any]:
+def field_types(kind: Any) -> dict[str, Any]:
     """The type of each field of a dataclass, in order of declaration."""
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}

@@ -62,6 +62,16 @@ class Graph:
             {"node": s.node, "op": s.op_type, "side": s.side, "reason": s.reason} for s in steps if s.node or s.reason
         ]
 
+    def __str__(self) -> str:
+        from bitwright.ir.text import print_graph  # the text form knows graphs, not the other way round
+
+        return print_graph(self)
+
+    def _repr_html_(self) -> str:
+        from bitwright.ir.text import html
+
+        return html(self)
+
     def expand(self, name: str, *layers: Layer) -> Graph:
         """The same graph with layer `name` replaced by `layers`, the last of which keeps the name."""
         assert layers[-1].name == name, f"{name} became {layers[-1].name}; readers would lose it"

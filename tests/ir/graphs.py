@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeded random graphs that are valid: small, but with every layer kind, rounding and odd type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+
+import mpmath
+import numpy as np
+from numpy.random import Generator
+
+from bitwright.ir.graph import Graph, Source
+from bitwright.ir.host import Constant, HostGraph, HostStep
+from bitwright.ir.layers import (
+    Conv,
+    Dense,
+    Input,
+    Layer,
+    MaxPool,
+    PerChannel,
+    Requantise,
+    Reshape,
+    Rounding,
+    Table,
+    window_shape,
+)
+from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
+from bitwright.ir.verify import verify
+from bitwright.ir.weights import Ints, Weights
+
+ZERO = (Fraction(0),)
+WIDEST_DENSE_ROW = 40
+
+
+def random_graph(seed: int, *, blocks: int = 3, bits: int = 6) -> Graph:
+    """A verified chain of up to `blocks` matrix layers, each with what may follow it; codes of at most `bits` bits."""
+    rng = np.random.default_rng(seed)
+    image = rng.random() < 0.6
+    shape = _ints(rng, (3, 8), (3, 8), (1, 5)) if image else _ints(rng, (1, 12))
+    kind = random_type(rng, bits)
+    chain: list[Layer] = [
+        Input(name="x", inputs=(), shape=shape, type=kind, scale=(random_scale(rng),), zero=random_zero(rng))
+    ]
+    for _ in range(int(rng.integers(1, blocks + 1))):
+        chain.append(random_matrix(rng, chain[-1], len(chain)))
+        if rng.random() < 0.9:
+            chain.append(random_requantise(rng, chain[-1], len(chain), bits))
+            _extend(rng, chain, bits)
+    first, *layers = chain
+    assert isinstance(first, Input)
+    return verify(
+        Graph(
+            (first,),
+            tuple(layers),
+            (chain[-1].name,),
+            *_host(rng, chain[0].name, chain[-1].name),
+            Source(f"model-{seed}.onnx", f"{seed:064x}"),
+        )
+    )
+
+
+def random_codes(graph: Graph, seed: int, samples: int) -> list[Ints]:
+    """Integers of every input's type, samples on axis 0; the first two samples hold the lowest and highest codes."""
+    rng = np.random.default_rng(seed)
+    return [_codes(rng, layer, samples) for layer in graph.inputs]
+
+
+def random_type(rng: Generator, bits: int) -> IntType:
+    """Bipolar, ternary, unsigned, signed, narrow, or a calibrated range that may exclude zero."""
+    width = int(rng.integers(2, bits + 1))
+    low = int(rng.integers(-(1 << width), 1 << width))
+    kinds = [
+        BIPOLAR,
+        TERNARY,
+        integer(1, signed=False),
+        integer(width, signed=False),
+        integer(width, signed=True),
+        integer(width, signed=True, narrow=True),
+        IntType(low, low + int(rng.integers(0, 1 << width))),
+    ]
+    return kinds[rng.integers(len(kinds))]
+
+
+def random_scale(rng: Generator) -> Fraction:
+    """A power of two, a small rational, or the exact value of a float32."""
+    choices: list[Callable[[], Fraction]] = [
+        lambda: Fraction(2) ** int(rng.integers(-8, 3)),
+        lambda: Fraction(int(rng.integers(1, 20)), int(rng.integers(1, 20))),
+        lambda: Fraction(float(np.float32(rng.uniform(0.001, 2)))),
+    ]
+    return choices[rng.integers(3)]()
+
+
+def random_zero(rng: Generator) -> PerChannel:
+    """Mostly zero, sometimes a small integer or a half."""
+    return (Fraction(int(rng.integers(-6, 7)), 2) if rng.random() < 0.3 else Fraction(0),)
+
+
+def random_weights(rng: Generator, shape: tuple[int, ...]) -> Weights:
+    """Weights of 1 to 6 bits, some pruned, some bipolar, some with a row of zeros."""
+    reach = int(rng.choice([1, 1, 3, 7, 31]))
+    values = rng.integers(-reach, reach + 1, shape)
+    if rng.random() < 0.25:
+        values = np.where(rng.random(shape) < 0.5, -1, 1)
+    elif rng.random() < 0.4:
+        values = values * (rng.random(shape) < 0.4)
+    if rng.random() < 0.1:
+        values[0] = 0
+    return Weights(values)
+
+
+def random_matrix(rng: Generator, x: Layer, index: int) -> Layer:
+    """A convolution of an image, or a dense layer over the last axis."""
+    if len(x.shape) == 3 and rng.random() < 0.85:
+        return _random_conv(rng, x, index)
+    weights = random_weights(rng, (int(rng.integers(1, 8)), x.channels))
+    outputs = weights.array.shape[0]
+    return Dense(
+        **_common(f"dense{index}", x, (*x.shape[:-1], outputs), accumulator_type(weights, x.type, 0)),
+        scale=_per_channel(rng, outputs, lambda: random_scale(rng)),
+        weights=weights,
+    )
+
+
+def accumulator_type(weights: Weights, x: IntType, pad: int) -> IntType:
+    """A range that holds every accumulator, padded positions included."""
+    products = np.stack([weights.array * value for value in (x.lo, x.hi, pad)]).reshape(3, weights.array.shape[0], -1)
+    return IntType(int(products.min(axis=0).sum(axis=1).min()), int(products.max(axis=0).sum(axis=1).max()))
+
+
+def random_requantise(rng: Generator, x: Layer, index: int, bits: int) -> Requantise:
+    """Any rounding; slopes that spread the input's range over the codes, of both signs, some zero."""
+    rounding = list(Rounding)[rng.integers(len(Rounding))]
+    levels: tuple[PerChannel, ...] = ()
+    kind, shift = random_type(rng, bits), int(rng.integers(-3, 4)) if rng.random() < 0.3 else 0
+    kind = integer(3, signed=False) if kind.is_bipolar else kind
+    low, high = kind.lo - shift, kind.hi - shift
+    if rounding is Rounding.SIGN:
+        kind, shift, low, high = BIPOLAR, 0, -1, 1
+    slope = Fraction(high - low + 1, x.type.hi - x.type.lo + 1)
+    if rounding is Rounding.LEVELS:
+        low, high, shift = 0, kind.hi - kind.lo, kind.lo
+        rows = 1 if rng.random() < 0.3 else x.channels
+        levels = tuple(_random_levels(rng, x.type, high) for _ in range(rows))
+        slope = Fraction(1)
+    multiplier = _per_channel(rng, x.channels, lambda: _random_slope(rng, slope))
+    middle = Fraction(low + high, 2) if rounding is not Rounding.LEVELS else Fraction(0)
+    centre = Fraction(x.type.lo + x.type.hi, 2)
+    offset = _per_channel(rng, x.channels, lambda: middle - multiplier[0] * centre + _random_offset(rng))
+    return Requantise(
+        **_common(f"quant{index}", x, x.shape, kind),
+        scale=(random_scale(rng),),
+        multiplier=multiplier,
+        offset=offset,
+        rounding=rounding,
+        low=_limits(rng, low, x.channels),
+        high=_limits(rng, high, x.channels),
+        shift=shift,
+        levels=levels,
+    )
+
+
+def random_table(rng: Generator, x: Layer, index: int) -> Table:
+    """A tabulated function of the code; the input's scale and zero must be one for all channels."""
+    rounding = [Rounding.HALF_EVEN, Rounding.FLOOR, Rounding.HALF_AWAY][rng.integers(3)]
+    low, high, shift = int(rng.integers(-8, 1)), int(rng.integers(1, 9)), int(rng.integers(-2, 3))
+    shapes: list[tuple[tuple[str, ...], ...]] = [
+        (("sigmoid",),),
+        (("tanh",),),
+        (("leaky_relu", "1/8"),),
+        (("clip", "-1/2", ""), ("clip", "", "3")),
+        (("affine", "-3/7", "1/3"), ("tanh",)),
+    ]
+    function = (*shapes[rng.integers(len(shapes))], ("affine", str(random_scale(rng) * 5), "0"))
+    codes = range(x.type.lo, x.type.hi + 1)
+    entries = [min(max(_tabulate(function, rounding, x, code), low), high) + shift for code in codes]
+    return Table(
+        **_common(f"table{index}", x, x.shape, IntType(low + shift, high + shift)),
+        scale=(random_scale(rng),),
+        entries=Weights(np.array(entries)),
+        function=function,
+        rounding=rounding,
+        low=low,
+        high=high,
+        shift=shift,
+    )
+
+
+def _extend(rng: Generator, chain: list[Layer], bits: int) -> None:
+    x = chain[-1]
+    if len(x.shape) == 3 and rng.random() < 0.4 and (pool := _random_pool(rng, x, len(chain))) is not None:
+        chain.append(pool)
+    if rng.random() < 0.25 and len(chain[-1].scale) == len(chain[-1].zero) == 1:
+        chain.append(random_table(rng, chain[-1], len(chain)))
+    if rng.random() < 0.2 and prod(chain[-1].shape) <= WIDEST_DENSE_ROW:
+        x = chain[-1]
+        flat = _common(f"flat{len(chain)}", x, (prod(x.shape),), x.type)
+        chain.append(Reshape(**flat, scale=(random_scale(rng),)))
+
+
+def _random_conv(rng: Generator, x: Layer, index: int) -> Conv:
+    groups = int(rng.choice([g for g in range(1, x.channels + 1) if x.channels % g == 0]))
+    outputs = groups * int(rng.integers(1, 4))
+    height, width = (int(rng.integers(1, min(3, side) + 1)) for side in x.shape[:2])
+    weights = random_weights(rng, (outputs, height, width, x.channels // groups))
+    pads = _ints(rng, (0, 2), (0, 2), (0, 2), (0, 2)) if rng.random() < 0.5 else (0, 0, 0, 0)
+    pad = int(rng.choice([x.type.lo, x.type.hi, 0]))
+    conv = Conv(
+        **_common(f"conv{index}", x, (1, 1, outputs), accumulator_type(weights, x.type, pad)),
+        scale=_per_channel(rng, outputs, lambda: random_scale(rng)),
+        weights=weights,
+        strides=_ints(rng, (1, 3), (1, 3)),
+        dilations=_ints(rng, (1, 3), (1, 3)) if rng.random() < 0.3 else (1, 1),
+        pads=pads,
+        groups=groups,
+        pad_value=pad,
+    )
+    rows, columns = window_shape(conv, *x.shape[:2])
+    if min(rows, columns) < 1:
+        conv = replace(conv, dilations=(1, 1))
+        rows, columns = window_shape(conv, *x.shape[:2])
+    return replace(conv, shape=(rows, columns, outputs))
+
+
+def _random_pool(rng: Generator, x: Layer, index: int) -> MaxPool | None:
+    kernel = _ints(rng, (1, 3), (1, 3))
+    top, left, bottom, right = (int(rng.integers(0, side)) for side in (*kernel, *kernel))
+    pool = MaxPool(
+        **_common(f"pool{index}", x, x.shape, x.type),
+        scale=x.scale,
+        kernel=kernel,
+        strides=_ints(rng, (1, 3), (1, 3)),
+        pads=(top, left, bottom, right),
+    )
+    rows, columns = window_shape(pool, *x.shape[:2])
+    return replace(pool, shape=(rows, columns, x.channels)) if min(rows, columns) > 0 else None
+
+
+def _random_slope(rng: Generator, typical: Fraction) -> Fraction:
+    kind = rng.random()
+    if kind < 0.05:
+        return Fraction(0)
+    sign = -1 if kind < 0.2 else 1
+    if kind < 0.5:
+        exponent = round(float(mpmath.log(mpmath.mpf(typical.numerator) / typical.denominator, 2)))
+        return sign * Fraction(2) ** exponent
+    if kind < 0.65:
+        return sign * Fraction(int(rng.integers(1, 8)), int(rng.integers(1, 8))) * typical
+    return sign * Fraction(float(np.float32(float(typical) * rng.uniform(0.3, 1.5))))
+
+
+def _random_offset(rng: Generator) -> Fraction:
+    if rng.random() < 0.5:
+        return Fraction(int(rng.integers(-4, 5)), 2)
+    return Fraction(float(np.float32(rng.uniform(-2, 2))))
+
+
+def _random_levels(rng: Generator, kind: IntType, count: int) -> PerChannel:
+    values = [Fraction(int(rng.integers(2 * kind.lo - 3, 2 * kind.hi + 4)), 2) for _ in range(count)]
+    return tuple(sorted(values))
+
+
+def _tabulate(function: tuple[tuple[str, ...], ...], rounding: Rounding, x: Layer, code: int) -> int:
+    """R(f(value)) with 60 digits, enough for any value that is not an exact tie; ties are rational and stay exact."""
+    value = x.scale[0] * (code - x.zero[0])
+    with mpmath.workdps(60):
+        for name, *numbers in function:
+            arguments = [Fraction(number) if number else None for number in numbers]
+            value = _apply(name, arguments, value)
+    half = Fraction(1, 2)
+    match rounding:
+        case Rounding.FLOOR:
+            return int(value // 1)
+        case Rounding.HALF_EVEN:
+            return round(value)
+        case _:
+            return int((abs(value) + half) // 1) * (1 if value >= 0 else -1)
+
+
+def _apply(name: str, arguments: list[Fraction | None], value: Fraction) -> Fraction:
+    first, second = (*arguments, None, None)[:2]
+    match name:
+        case "affine":
+            assert first is not None and second is not None
+            return first * value + second
+        case "clip":
+            value = value if first is None else max(value, first)
+            return value if second is None else min(value, second)
+        case "leaky_relu":
+            assert first is not None
+            return value if value >= 0 else first * value
+        case _:
+            real = mpmath.mpf(value.numerator) / value.denominator
+            if name == "tanh":
+                return _fraction(mpmath.tanh(real))
+            return _fraction(1 / (1 + mpmath.exp(-real)))
+
+
+def _fraction(real: mpmath.mpf) -> Fraction:
+    sign, mantissa, exponent, _ = real._mpf_
+    return (-1) ** sign * int(mantissa) * Fraction(2) ** int(exponent)
+
+
+def _common(name: str, x: Layer, shape: tuple[int, ...], kind: IntType) -> dict[str, object]:
+    return {"name": name, "inputs": (x.name,), "shape": shape, "type": kind, "zero": ZERO, "source": (f"/{name}",)}
+
+
+def _per_channel(rng: Generator, channels: int, make: Callable[[], Fraction]) -> PerChannel:
+    return tuple(make() for _ in range(channels if rng.random() < 0.6 else 1))
+
+
+def _limits(rng: Generator, limit: int, channels: int) -> tuple[int, ...]:
+    return (limit,) * (channels if rng.random() < 0.3 else 1)
+
+
+def _ints(rng: Generator, *ranges: tuple[int, int]) -> tuple:
+    return tuple(int(rng.integers(low, high)) for low, high in ranges)
+
+
+def _codes(rng: Generator, layer: Layer, samples: int) -> Ints:
+    kind = layer.type
+    codes = kind.lo + kind.step * rng.integers(0, kind.count, (samples, *layer.shape))
+    codes[0], codes[min(1, samples - 1)] = kind.lo, kind.hi
+    return codes.astype(np.int64)
+
+
+def _host(rng: Generator, first: str, last: str) -> tuple[HostGraph, HostGraph]:
+    if rng.random() < 0.5:
+        return HostGraph(), HostGraph()
+    constants = tuple(Constant(np.array(v, dtype=np.float32)) for v in (rng.random(), 0.0, 0.0, -8.0, 7.0))
+    quantise = HostStep(
+        op="quantise",
+        inputs=("in 0",),
+        output=first,
+        constants=constants,
+        attributes=(("rounding", 0),),
+        node="Quant;0",
+        op_type="Quant",
+        reason="its input is real",
+    )
+    softmax = HostStep(op="softmax", inputs=(last,), output="out", attributes=(("axis", -1),), side="output")
+    return HostGraph(("in 0",), (quantise,), (first,)), HostGraph((last,), (softmax,), ("out",))
