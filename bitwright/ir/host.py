@@ -96,17 +96,19 @@ def _binary(function: Callable[[Array, Array], Array], *, reverse: bool = False)
 def _quantise(step: HostStep, x: Array) -> Array:
     """Codes, channels last, of real values: float32 division, then rounding as the source's quantiser does it.
 
-    constants: scale, zero before rounding, zero after rounding, low, high (before the zero after rounding).
+    constants: scale, zero before rounding, zero after rounding, low, high (before the zero after rounding). With
+    `reciprocal` the value is multiplied by float32(1 / scale).
     """
     scale, before, after, low, high = (constant.array for constant in step.constants)
-    value = x.astype(np.float32) / scale + before
-    return (ROUND[dict(step.attributes)["rounding"]](value).clip(low, high) + after).astype(np.int64)
+    options, x = dict(step.attributes), x.astype(np.float32)
+    value = (x * (np.float32(1) / scale) if options["reciprocal"] else x / scale) + before
+    return np.asarray(ROUND[options["rounding"]](value).clip(low, high) + after).astype(np.int64)
 
 
 def _affine(step: HostStep, q: Array) -> Array:
     """float32 of clip(scale * q + offset): the exact real value of integers, rounded once."""
     scale, offset, low, high = (constant.array for constant in step.constants)
-    return np.clip(q * scale + offset, low, high).astype(np.float32)
+    return np.asarray(np.clip(q * scale + offset, low, high), dtype=np.float32)
 
 
 def _gather(step: HostStep, x: Array) -> Array:
@@ -147,6 +149,13 @@ def _clip(step: HostStep, x: Array) -> Array:
     return np.clip(x, low, high)
 
 
+def _count_levels(step: HostStep, x: Array) -> Array:
+    """First + step * how many of the channel's levels (last axis of the constant) are <= x."""
+    options = dict(step.attributes)
+    counts = (x.astype(np.float32)[..., None] >= step.constants[0].array).sum(axis=-1, dtype=np.int64)
+    return np.asarray(options["first"] + options["step"] * counts)
+
+
 ROUND: dict[int, Callable[[Array], Array]] = {
     0: np.rint,
     1: lambda v: np.sign(v) * np.floor(np.abs(v) + v.dtype.type(0.5)),
@@ -163,6 +172,7 @@ OPS: dict[str, Callable[..., Array]] = {
     "quantise": _quantise,
     "affine": _affine,
     "gather": _gather,
+    "same": lambda step, x: x,
     "add": _binary(np.add),
     "sub": _binary(np.subtract),
     "rsub": _binary(np.subtract, reverse=True),
@@ -176,5 +186,5 @@ OPS: dict[str, Callable[..., Array]] = {
     "log_softmax": _log_softmax,
     "top_k": _top_k,
     "arg_max": _arg_max,
-    "count_levels": lambda step, x: (x[..., None] >= step.constants[0].array).sum(axis=-1).astype(np.int64),
+    "count_levels": _count_levels,
 }

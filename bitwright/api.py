@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `import bitwright` offers: load, run, compile, verify, inspect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from bitwright.audit import golden
+from bitwright.design import Design, compile_graph
+from bitwright.engines import ENGINES, Outcome, simulate
+from bitwright.exact.ranges import ranges
+from bitwright.frontend.inputs import InputType
+from bitwright.frontend.lowering import load_onnx
+from bitwright.ir import files
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.host import run_host
+from bitwright.ir.layers import Conv, Dense, Requantise
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
+from bitwright.sim import reference
+
+Array = NDArray[Any]
+ROUNDINGS = ("onnx", "torch")
+
+
+def load(
+    model: str | Path | bytes | onnx.ModelProto, inputs: Mapping[str, str] | None = None, rounding: str = "onnx"
+) -> Graph:
+    """The graph of an ONNX model of any supported dialect, or of a graph that bitwright saved.
+
+    `inputs` types real-valued inputs ({"x": "s16.8"}); `rounding` is "onnx" (divide by the scale) or "torch" (multiply
+    by its float32 reciprocal). Raises BitwrightError.
+    """
+    if rounding not in ROUNDINGS:
+        raise BitwrightError(f"there is no rounding '{rounding}'", where="--rounding", hint="onnx or torch")
+    if isinstance(model, str | Path) and _is_saved(Path(model)):
+        if inputs:
+            raise BitwrightError("a saved graph has its types", where="--input", hint="give the ONNX file instead")
+        return files.load(Path(model))
+    types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
+    return load_onnx(model, inputs=types, rounding=rounding)
+
+
+def run(net: Graph, x: Array | Sequence[Array], engine: str = "reference", codes: bool = False) -> Any:
+    """The model's outputs for `x` (one array, or one per input; samples on axis 0), a list if there are several.
+
+    With `codes` the integers that leave the accelerator, int64, channels last.
+    """
+    entered = to_codes(net, x)
+    left = simulate(engine, net, entered, design=None if engine == "reference" else _default_design(net)).outputs
+    results = left if codes else to_real(net, left)
+    return results[0] if len(results) == 1 else results
+
+
+def compile(
+    net: Graph,
+    *,
+    cycles: int | None = None,
+    fps: float | None = None,
+    clock_ns: float = 10.0,
+    part: str | None = None,
+    plan: Any = None,
+) -> Design:
+    """The design of `net`: at most `cycles` clocks per frame, or `fps` frames per second, or the given `Plan`."""
+    return compile_graph(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan)
+
+
+def verify(
+    net: Graph,
+    x: Array | Sequence[Array],
+    outputs: Array | Sequence[Array] | None = None,
+    *,
+    engines: Sequence[str] = ("reference",),
+    design: Design | None = None,
+    samples: int | None = None,
+) -> dict[str, Any]:
+    """Every engine against the reference, and the reference against `outputs`; the keys are those of `verify --json`."""
+    for engine in engines:
+        if engine not in ENGINES:
+            raise BitwrightError(
+                f"there is no engine '{engine}'", where="--engines", hint="known engines: " + ", ".join(ENGINES)
+            )
+    arrays = [array[:samples] for array in _as_list(x)]
+    wanted = None if outputs is None else [array[:samples] for array in _as_list(outputs)]
+    entered = to_codes(net, arrays)
+    start = time.perf_counter()
+    expected = reference.run(net, entered)
+    seconds = time.perf_counter() - start
+    if design is None and (set(engines) - {"reference"} or net.layers):
+        design = compile_graph(net)
+    rows = {}
+    for engine in engines:
+        outcome = (
+            Outcome(expected, seconds) if engine == "reference" else simulate(engine, net, entered, design=design)
+        )
+        rows[engine] = _row(outcome, expected)
+    assert design is not None
+    return {
+        "model": net.source.file,
+        "samples": len(entered[0]),
+        "engines": rows,
+        "golden": None if wanted is None else golden.compare(to_real(net, expected), wanted),
+        "host": net.host,
+        "certificate": {"layers": len(net.layers), "proved": len(design.certificate)},
+    }
+
+
+def passed(report: Mapping[str, Any]) -> bool:
+    """True if a report of `verify` holds no mismatch between engines and no unexplained element."""
+    mismatches = sum(row["mismatches"] for row in report["engines"].values())
+    return mismatches == 0 and (report["golden"] is None or report["golden"]["unexplained"] == 0)
+
+
+def inspect(net: Graph) -> dict[str, Any]:
+    """Layers with types, reachable ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
+    reached = ranges(net)
+    rows = []
+    for layer in (*net.inputs, *net.layers):
+        weights = layer.weights if isinstance(layer, Dense | Conv) else None
+        bound = reached[layer.name]
+        low, high = int(bound.lo.min()), int(bound.hi.max())
+        rows.append(
+            {
+                "name": layer.name,
+                "op": layer.op,
+                "shape": list(layer.shape),
+                "type": str(layer.type),
+                "bits": layer.type.bits,
+                "range": [low, high],
+                "accumulator_bits": IntType(low, high).bits if weights else None,
+                "weights": str(weights.type) if weights else None,
+                "weight_count": weights.array.size if weights else 0,
+                "zeros": weights.zeros if weights else 0,
+                "sparsity": str(weights.sparsity) if weights else None,
+                "macs": layer.macs if isinstance(layer, Dense | Conv) else 0,
+                "rounding": str(layer.rounding) if isinstance(layer, Requantise) else None,
+                "source": list(layer.source),
+            }
+        )
+    weights_bits = sum(row["weight_count"] * layer.weights.type.bits for row, layer in _matrix_rows(net, rows))
+    return {
+        "model": net.source.file,
+        "inputs": [
+            {"name": name, "shape": list(spec.shape), "dtype": spec.dtype}
+            for name, spec in zip(net.before.inputs, net.before.specs, strict=True)
+        ],
+        "layers": rows,
+        "macs": net.macs,
+        "weight_bits": weights_bits,
+        "host": net.host,
+    }
+
+
+def to_codes(net: Graph, x: Array | Sequence[Array]) -> list[Ints]:
+    """The integers that enter the accelerator for the model's inputs, channels last."""
+    arrays = _as_list(x)
+    if len(arrays) != len(net.before.inputs):
+        raise BitwrightError(
+            f"got {len(arrays)} arrays for {len(net.before.inputs)} inputs",
+            where="inputs",
+            hint="the model takes " + ", ".join(f"'{name}'" for name in net.before.inputs),
+        )
+    feeds = {}
+    for name, spec, array in zip(net.before.inputs, net.before.specs, arrays, strict=True):
+        if array.ndim < 1 or len(array) == 0 or prod(array.shape[1:]) != prod(spec.shape):
+            raise BitwrightError(
+                f"has shape {array.shape}, the model takes (samples, {', '.join(map(str, spec.shape))})",
+                where=f"input '{name}'",
+                hint="stack the samples on axis 0",
+            )
+        if np.dtype(spec.dtype).kind in "iub" and array.dtype.kind not in "iub":
+            raise BitwrightError(
+                f"is {array.dtype}, the model takes {spec.dtype}", where=f"input '{name}'", hint="give integers"
+            )
+        feeds[name] = array.reshape(len(array), *spec.shape)
+    return [np.asarray(array, dtype=np.int64) for array in run_host(net.before, feeds)]
+
+
+def to_real(net: Graph, codes: Sequence[Ints]) -> list[Array]:
+    """The model's outputs for the integers that left the accelerator."""
+    return run_host(net.after, dict(zip(net.after.inputs, codes, strict=True)))
+
+
+@lru_cache(maxsize=4)
+def _default_design(net: Graph) -> Design:
+    return compile_graph(net)
+
+
+def _row(outcome: Outcome, expected: list[Ints]) -> dict[str, Any]:
+    pairs = list(zip(outcome.outputs, expected, strict=True))
+    row: dict[str, Any] = {
+        "elements": sum(want.size for _, want in pairs),
+        "mismatches": sum(int((got != want).sum()) if got.shape == want.shape else want.size for got, want in pairs),
+        "seconds": round(outcome.seconds, 4),
+        "build_seconds": round(outcome.build_seconds, 3),
+    }
+    return row | dict(outcome.counts)
+
+
+def _matrix_rows(net: Graph, rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Dense | Conv]]:
+    by_name = net.by_name
+    pairs = [(row, by_name[row["name"]]) for row in rows]
+    return [(row, layer) for row, layer in pairs if isinstance(layer, Dense | Conv)]
+
+
+def _as_list(x: Array | Sequence[Array]) -> list[Array]:
+    return [x] if isinstance(x, np.ndarray) else [np.asarray(array) for array in x]
+
+
+def _is_saved(path: Path) -> bool:
+    """A saved graph is a zip; an ONNX file never starts like one."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PK\x03\x04"
+    except OSError:
+        return False

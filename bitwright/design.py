@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A design: a graph, its plan, the proved requantisers and the kernels they become."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from bitwright._version import __version__
+from bitwright.backends import BACKENDS, generate
+from bitwright.backends.project import Project
+from bitwright.exact.certificate import certify
+from bitwright.exact.forms import Form, Lookup
+from bitwright.exact.ranges import Ranges, ranges
+from bitwright.exact.requantise import forms as proved_forms
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.files import to_bytes
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Table
+from bitwright.ir.names import identifier
+from bitwright.ir.weights import Ints, Weights
+from bitwright.plan.folding import fastest, fold
+from bitwright.plan.kernels import KernelGraph
+from bitwright.plan.latency import latency
+from bitwright.plan.lower import lower
+from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.plan.resources import Resources, fifo_resources, resources
+from bitwright.sim import reference
+
+DEFAULT_CYCLES = 10_000
+DEFAULT_PART = "xc7z020clg400-1"
+VECTORS = 4
+Backend = Literal["hls", "verilog"]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Everything that is decided about an accelerator; `files` prints it."""
+
+    graph: Graph
+    plan: Plan
+    forms: Mapping[str, Form]
+    ranges: Mapping[str, Ranges]
+    kernels: KernelGraph
+    clock_ns: float = 10.0
+    part: str = DEFAULT_PART
+    note: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hex digits that name graph, plan, clock and part."""
+        head = f"{self.plan.to_json()}{self.clock_ns}{self.part}".encode()
+        return sha256(to_bytes(self.graph) + head).hexdigest()[:12]
+
+    @cached_property
+    def name(self) -> str:
+        """The identifier of the design, from the model's file name."""
+        return identifier(Path(self.graph.source.file or "model").stem, set())
+
+    @cached_property
+    def certificate(self) -> list[dict[str, Any]]:
+        """One proof line per integer layer."""
+        return certify(self.graph, self.forms, self.ranges)
+
+    def project(self, inputs: list[Ints] | None = None) -> Project:
+        """The project that backends print, with test vectors of `inputs` (integers), or of seeded random ones."""
+        codes = [array[:VECTORS] for array in inputs] if inputs else random_codes(self.graph, VECTORS)
+        return Project(
+            name=self.name,
+            version=__version__,
+            model=self.graph.source.file,
+            digest=self.digest,
+            graph=self.graph,
+            kernels=self.kernels,
+            clock_ns=self.clock_ns,
+            part=self.part,
+            inputs=tuple(Weights(array) for array in codes),
+            outputs=tuple(Weights(array) for array in reference.run(self.graph, codes)),
+        )
+
+    def files(self, backend: Backend, inputs: list[Ints] | None = None) -> Mapping[str, str]:
+        """Every file of the backend's project, path -> text."""
+        if backend not in BACKENDS:
+            raise BitwrightError(
+                f"there is no backend '{backend}'", where="backend", hint="known backends: " + ", ".join(BACKENDS)
+            )
+        return generate(backend, self.project(inputs))
+
+    def report(self) -> dict[str, Any]:
+        """The contents of `report.json`: interval, latency, clock, what stays on the host, one entry per layer."""
+        interval = self.kernels.interval
+        return {
+            "model": self.graph.source.file,
+            "design": self.digest,
+            "part": self.part,
+            "note": self.note,
+            "interval_cycles": interval,
+            "latency_cycles": latency(self.kernels),
+            "clock_ns": self.clock_ns,
+            "fps": round(1e9 / (self.clock_ns * interval), 3),
+            "host": self.graph.host,
+            "layers": [self._layer(layer) for layer in self.graph.layers],
+        }
+
+    def _layer(self, layer: Layer) -> dict[str, Any]:
+        kernels = [kernel for kernel in self.kernels.kernels if kernel.layer == layer.name]
+        edges = [self.kernels.stream(kernel.input) for kernel in kernels]
+        used = sum((resources(kernel) for kernel in kernels), Resources())
+        used = sum((fifo_resources(edge) for edge in edges), used)
+        chosen = self.plan.layers.get(layer.name, LayerPlan())
+        weights = layer.weights if isinstance(layer, Dense | Conv) else None
+        form = self.forms.get(layer.name)
+        return {
+            "name": layer.name,
+            "op": layer.op,
+            "shape": list(layer.shape),
+            "bits": layer.type.bits,
+            "sparsity": round(weights.zeros / weights.array.size, 4) if weights else None,
+            "pe": chosen.pe,
+            "simd": chosen.simd,
+            "cycles": max((kernel.cycles for kernel in kernels), default=0),
+            "lut": used.lut,
+            "ff": None,
+            "dsp": None,
+            "bram": used.bram,
+            "requantiser": form.kind if form else None,
+            "fifo_depth": max((edge.depth for edge in edges), default=0),
+        }
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(str(entry[k]))}</td>" for k in ("name", "op", "pe", "simd", "cycles", "lut")) + "</tr>"
+            for entry in self.report()["layers"]
+        )
+        head = "".join(f"<th>{k}</th>" for k in ("layer", "op", "PE", "SIMD", "cycles", "LUT"))
+        return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def compile_graph(
+    graph: Graph,
+    *,
+    cycles: int | None = None,
+    fps: float | None = None,
+    clock_ns: float = 10.0,
+    part: str | None = None,
+    plan: Plan | None = None,
+) -> Design:
+    """The design of `graph` for a target: at most `cycles` clocks per frame, or `fps` at the clock, or a given plan.
+
+    Without a target: the cheapest plan of at most 10,000 clocks, or the fastest legal one, which the report then says.
+    """
+    if not 0 < clock_ns < float("inf"):
+        raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
+    target, note = _target(graph, cycles, fps, clock_ns)
+    reached = ranges(graph)
+    candidates = {layer.name: candidate_forms(graph, layer, reached) for layer in graph.layers}
+    candidates = {name: found for name, found in candidates.items() if found}
+    if plan is None:
+        plan = Plan(fold(graph, target), target)
+    _check_plan(graph, plan)
+    forms = {name: _pick(name, found, plan) for name, found in candidates.items()}
+    named = {name: form.kind for name, form in forms.items()}
+    layers = {
+        layer.name: _with_form(plan.layers.get(layer.name, LayerPlan()), named.get(layer.name, ""))
+        for layer in graph.layers
+        if layer.name in plan.layers or layer.name in named
+    }
+    plan = Plan(layers, plan.target_cycles)
+    return Design(graph, plan, forms, reached, lower(graph, plan, forms), clock_ns, part or DEFAULT_PART, note)
+
+
+def candidate_forms(graph: Graph, layer: Layer, reached: Mapping[str, Ranges]) -> tuple[Form, ...]:
+    """The proved forms of a requantiser or table, cheapest first; none for other layers."""
+    match layer:
+        case Requantise():
+            source = reached[layer.inputs[0]]
+            return proved_forms(layer, source.lo, source.hi)
+        case Table():
+            return (Lookup(kind="table", lo=graph.by_name[layer.inputs[0]].type.lo, entries=layer.entries),)
+        case _:
+            return ()
+
+
+def random_codes(graph: Graph, count: int, seed: int = 0) -> list[Ints]:
+    """`count` samples of random integers for every input of `graph`."""
+    rng = np.random.default_rng(seed)
+    return [
+        layer.type.lo + layer.type.step * rng.integers(0, layer.type.count, (count, *layer.shape))
+        for layer in graph.inputs
+    ]
+
+
+def _target(graph: Graph, cycles: int | None, fps: float | None, clock_ns: float) -> tuple[int, str]:
+    if cycles is not None and fps is not None:
+        raise BitwrightError("both --cycles and --fps are given", where="target", hint="give one of them")
+    if cycles is not None or fps is not None:
+        wanted = cycles if cycles is not None else int(1e9 / (clock_ns * fps)) if fps and fps > 0 else 0
+        if wanted < 1:
+            raise BitwrightError(
+                f"a target of {cycles if fps is None else fps} cannot be met",
+                where="--cycles" if fps is None else "--fps",
+                hint="give a positive number; --fps is bounded by the clock",
+            )
+        return wanted, ""
+    best = fastest(graph)
+    if best <= DEFAULT_CYCLES:
+        return DEFAULT_CYCLES, f"no target: the cheapest plan of at most {DEFAULT_CYCLES} clocks per frame"
+    return best, f"no target: the fastest legal plan, {best} clocks per frame"
+
+
+def _check_plan(graph: Graph, plan: Plan) -> None:
+    for name in plan.layers:
+        if name not in graph.by_name:
+            raise BitwrightError(
+                f"the network has no layer '{name}'",
+                where="plan",
+                hint="its layers are " + ", ".join(f"'{layer.name}'" for layer in graph.layers),
+            )
+
+
+def _pick(name: str, candidates: tuple[Form, ...], plan: Plan) -> Form:
+    wanted = plan.layers.get(name, LayerPlan()).form
+    for form in candidates:
+        if wanted in ("", form.kind):
+            return form
+    raise BitwrightError(
+        f"the form '{wanted}' is not proved equal to the layer",
+        where=f"plan: layer '{name}'",
+        hint="proved forms: " + ", ".join(form.kind for form in candidates),
+    )
+
+
+def _with_form(plan: LayerPlan, form: str) -> LayerPlan:
+    return LayerPlan(pe=plan.pe, simd=plan.simd, memory=plan.memory, form=form, fifo_depth=plan.fifo_depth)
+
+
+def to_json(value: object) -> str:
+    """JSON as every file of a design holds it: indented, sorted as built, one final newline."""
+    return json.dumps(value, indent=2) + "\n"

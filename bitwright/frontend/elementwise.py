@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arithmetic with constants, batch normalisation, clips and functions of one operand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from bitwright.exact.functions import Step
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.model import Array, Node
+from bitwright.frontend.operands import constant_operand, optional_constant
+from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+
+Handler = Callable[..., Value]
+HOST_OPS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div"}
+NO_BRANCHES = "two-operand layers are not supported yet"
+
+
+def arithmetic(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Add, Sub, Mul or Div of a tensor and a constant."""
+    left, right = values
+    if isinstance(left, Const) and not isinstance(right, Const):
+        return _with_constant(builder, node, right, left, reverse=True)
+    if not isinstance(right, Const):
+        if isinstance(left, Host) and isinstance(right, Host) and left.side == right.side == "output":
+            return _host(builder, node, HOST_OPS[node.op], left, right)
+        raise node.error("combines two activations", NO_BRANCHES)
+    return _with_constant(builder, node, left, right, reverse=False)
+
+
+def _with_constant(builder: Builder, node: Node, value: Value | None, const: Const, *, reverse: bool) -> Value:
+    if isinstance(value, Host):
+        if reverse and node.op == "Div":
+            raise node.error("divides a constant by data", "not supported; put it before the input quantiser")
+        op = "rsub" if reverse and node.op == "Sub" else HOST_OPS[node.op]
+        return _host(builder, node, op, value, constants=(const.array,))
+    assert isinstance(value, Tensor)
+    tensor, (exact,) = builder.per_channel(value, node, const.exact())
+    if node.op == "Div" and (reverse or any(c == 0 for c in exact)):
+        raise node.error("divides by data or by zero", "not a function of fixed-point numbers; quantise around it")
+    match node.op:
+        case "Add":
+            scale, offset = (ONE,), exact
+        case "Sub":
+            scale, offset = ((-ONE,), exact) if reverse else ((ONE,), tuple(-c for c in exact))
+        case "Mul":
+            scale, offset = exact, (ZERO,)
+        case _:
+            scale, offset = tuple(1 / c for c in exact), (ZERO,)
+    return affine(node, tensor, scale, offset)
+
+
+def affine(node: Node, tensor: Tensor, scale: tuple[Fraction, ...], offset: tuple[Fraction, ...]) -> Tensor:
+    """scale * tensor + offset, refused where a waiting pool or function stands in the way."""
+    if tensor.pools and any(s < 0 for s in scale):
+        raise node.error("turns a max-pool of real values upside down", "quantise the activation before the pool")
+    if tensor.function and max(len(scale), len(offset)) > 1:
+        raise node.error("scales a non-linear function per channel", "quantise the activation behind the function")
+    return tensor.affine(scale, offset).then(node.name, node.op)
+
+
+def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """gamma / sigma * (x - mean) + beta with sigma = float32(sqrt(float32(var + epsilon))), channels on axis 1."""
+    gamma, beta, mean, var = (constant_operand(node, values, i, "only constants are supported").array for i in range(1, 5))
+    epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
+    with np.errstate(invalid="ignore"):
+        sigma = np.sqrt((var.astype(np.float32) + epsilon).astype(np.float32)).astype(np.float32)
+    if not (np.isfinite(sigma).all() and (sigma > 0).all()):
+        raise node.error("has a variance that is not positive", "export the model again")
+    value = values[0]
+    if isinstance(value, Host):
+        shape = [1] * len(value.shape)
+        shape[1] = -1
+        name = value.name
+        steps = (("sub", mean), ("div", sigma), ("mul", gamma), ("add", beta))
+        for op, array in steps:
+            source = (node.name, node.op) if op == "sub" else ("", "")
+            name = builder.host_step(
+                value.side, op, (name,), (array.reshape(shape),), node=source, reason=_reason(value) * (op == "sub")
+            )
+        return replace(value, name=name)
+    if not isinstance(value, Tensor):
+        raise node.error("normalises a constant", "fold it before the export")
+    alpha = fractions(gamma) / fractions(sigma)
+    shape = [1] * value.where.ndim
+    shape[1] = -1
+    shift = fractions(beta) - alpha * fractions(mean)
+    tensor, (scale, offset) = builder.per_channel(value, node, alpha.reshape(shape), shift.reshape(shape))
+    return affine(node, tensor, scale, offset)
+
+
+def relu(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """max(x, 0)."""
+    return _clip(builder, node, values[0], ZERO, None)
+
+
+def clip(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """min(max(x, low), high); the bounds are attributes in old files and inputs in new ones, and may be absent."""
+    bounds: list[Fraction | None] = []
+    for index, name in ((1, "min"), (2, "max")):
+        const = optional_constant(node, values, index)
+        number: Array | float | None = node.attributes.get(name) if const is None else const.array.reshape(-1)[0]
+        infinite = number is None or not np.isfinite(float(number))
+        bounds.append(None if infinite else Fraction(float(number)))  # type: ignore[arg-type]
+    return _clip(builder, node, values[0], *bounds)
+
+
+def _clip(builder: Builder, node: Node, value: Value | None, low: Fraction | None, high: Fraction | None) -> Value:
+    if isinstance(value, Const):
+        limits = [np.inf if high is None else float(high), -np.inf if low is None else float(low)]
+        array = np.clip(value.array, limits[1], limits[0]).astype(value.array.dtype)
+        return replace(value, array=array) if np.array_equal(array, value.array) else Const(array)
+    if isinstance(value, Host):
+        ends = [np.float32(-np.inf if low is None else low), np.float32(np.inf if high is None else high)]
+        return _host(builder, node, "clip", value, constants=(np.asarray(ends[0]), np.asarray(ends[1])))
+    assert isinstance(value, Tensor)
+    low, high = _binding(builder, value, low, high)
+    return value if low is None is high else value.clip(low, high).then(node.name, node.op)
+
+
+def _binding(
+    builder: Builder, tensor: Tensor, low: Fraction | None, high: Fraction | None
+) -> tuple[Fraction | None, Fraction | None]:
+    """The bounds without those that the tensor's type already keeps (as behind the Clip of QCDQ)."""
+    if tensor.function or tensor.bounded or len(tensor.scale) + len(tensor.offset) > 2:
+        return low, high
+    kind = builder.layers[tensor.layer].type
+    ends = [tensor.scale[0] * q + tensor.offset[0] for q in (kind.lo, kind.hi)]
+    return (
+        None if low is not None and low <= min(ends) else low,
+        None if high is not None and high >= max(ends) else high,
+    )
+
+
+def function(step: Step, host: str) -> Handler:
+    """The handler of a unary function: a table step on chip, `host` on the host."""
+
+    def handler(builder: Builder, node: Node, *values: Value | None) -> Value:
+        value = values[0]
+        if isinstance(value, Host):
+            return _host(builder, node, host, value)
+        assert isinstance(value, Tensor)
+        return replace(value, function=(*value.function, step)).then(node.name, node.op)
+
+    return handler
+
+
+def identity(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Identity, Dropout in inference, and Cast between float types."""
+    if node.op == "Cast" and node.attributes.get("to") not in (1, 10, 11):
+        raise node.error("casts to an integer type", "only casts between float types are supported")
+    assert values[0] is not None
+    return values[0]
+
+
+def _host(
+    builder: Builder, node: Node, op: str, value: Host, other: Host | None = None, *, constants: tuple[Array, ...] = ()
+) -> Host:
+    shape = np.broadcast_shapes(value.shape, *(c.shape for c in constants), *([other.shape] if other else []))
+    names = (value.name, other.name) if other else (value.name,)
+    name = builder.host_step(value.side, op, names, constants, node=(node.name, node.op), reason=_reason(value))
+    return Host(name, shape, value.side)
+
+
+def _reason(value: Host) -> str:
+    return "before the input quantiser" if value.side == "input" else "behind the last quantiser"

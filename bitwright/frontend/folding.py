@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Constant folding: a node whose inputs are all plain constants is computed once, by the ONNX reference operators."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+
+from bitwright.frontend.model import Array, Node
+from bitwright.frontend.values import Const, Value
+
+
+def foldable(node: Node, values: Sequence[Value | None]) -> bool:
+    """True if `node` is a standard operator of plain constants."""
+    plain = all(value is None or (isinstance(value, Const) and value.codes is None) for value in values)
+    return plain and node.domain in ("", "ai.onnx")
+
+
+def constant_of(node: Node) -> Array:
+    """The value of a Constant node."""
+    for name, value in node.attributes.items():
+        if name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
+            kind = np.float32 if "float" in name else np.int64
+            return value if isinstance(value, np.ndarray) else np.array(value, dtype=kind)
+    raise node.error("holds no number", "export the model again")
+
+
+def fold(node: Node, values: Sequence[Value | None], opset: int) -> list[Const]:
+    """The outputs of a node of constants."""
+    names = [name if value is not None else "" for name, value in zip(node.inputs, values, strict=True)]
+    feeds = {n: v.array for n, v in zip(node.inputs, values, strict=True) if isinstance(v, Const) and n}
+    try:
+        proto = _model(node, names, feeds, opset)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # division by zero and the like show in the result
+            results = ReferenceEvaluator(proto).run(None, feeds)
+    except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError, AttributeError) as error:
+        raise node.error(f"cannot be computed from its constants: {error}", "fold the constants before the export") from error
+    return [Const(np.asarray(result)) for result in results]
+
+
+def _model(node: Node, names: list[str], feeds: dict[str, Array], opset: int) -> onnx.ModelProto:
+    attributes: dict[str, Any] = {
+        name: helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape, v.tobytes(), raw=True)
+        if isinstance(v, np.ndarray)
+        else v
+        for name, v in node.attributes.items()
+    }
+    proto = helper.make_node(node.op, names, list(node.outputs), **attributes)
+    inputs = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in feeds.items()
+    ]
+    outputs = [helper.make_value_info(name, onnx.TypeProto()) for name in node.outputs if name]
+    graph = helper.make_graph([proto], "fold", inputs, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The types a person gives to a model's inputs: `s16.8`, `u8`, `u8/255`, `bipolar`, `s4n`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.model import ModelInput
+from bitwright.frontend.quantise import HOST_ROUNDING
+from bitwright.frontend.values import ONE, ZERO, Host, Value
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.layers import Rounding
+from bitwright.ir.types import BIPOLAR, IntType, integer
+
+
+@dataclass(frozen=True, slots=True)
+class InputType:
+    """Integers of `type` with a real value of `scale` each."""
+
+    type: IntType
+    scale: Fraction
+    text: str
+
+    @staticmethod
+    def parse(text: str, *, where: str) -> InputType:
+        """`s16.8` has 8 fractional bits, `u8` scale 1, `u8/255` scale 1/255, `s4n` is narrow; or `bipolar`."""
+        if text == "bipolar":
+            return InputType(BIPOLAR, ONE, text)
+        match = re.fullmatch(r"([su])(\d{1,2})(n?)(?:\.(-?\d{1,3})|/(\d{1,9}))?", text)
+        bits = int(match[2]) if match else 0
+        if match is None or not 1 + (match[1] == "s") <= bits <= 32 or match[5] == "0":
+            raise BitwrightError(
+                f"'{text}' is not a type", where=where, hint="for example s16.8, u8, u8/255, bipolar or s4n, up to 32 bits"
+            )
+        scale = Fraction(2) ** -int(match[4] or 0) / int(match[5] or 1)
+        return InputType(integer(bits, signed=match[1] == "s", narrow=bool(match[3])), scale, text)
+
+
+def typed_input(builder: Builder, entry: ModelInput, given: InputType | None) -> Value:
+    """A model input: integers as they come, reals quantised on the host to the given type, or reals left to the graph."""
+    real = Host(entry.name, entry.shape, "input")
+    if entry.dtype.kind in "iub":
+        if given is not None:
+            raise BitwrightError(
+                f"is of type {entry.dtype} already",
+                where=f"--input {entry.name}",
+                hint="only real-valued inputs take a type",
+            )
+        return _integers(builder, entry, real)
+    if given is None:
+        return real
+    sign = given.type is BIPOLAR
+    scale = np.float32(float(given.scale))
+    constants = (scale, np.float32(0), np.float32(0), np.float32(given.type.lo), np.float32(given.type.hi))
+    rounding = HOST_ROUNDING.index(Rounding.SIGN if sign else Rounding.HALF_EVEN)
+    name = builder.host_step(
+        "input",
+        "quantise",
+        (entry.name,),
+        tuple(np.asarray(constant) for constant in constants),
+        attributes=(("rounding", rounding), ("reciprocal", 0)),
+        reason=f"quantises the input '{entry.name}' to {given.text}, as asked",
+        output=f"{entry.name}.quantised",
+    )
+    host = replace(real, name=name)
+    return builder.input(entry.name, host, given.type, (given.scale,), (ZERO,))
+
+
+def _integers(builder: Builder, entry: ModelInput, real: Host) -> Value:
+    info = np.iinfo(entry.dtype) if entry.dtype.kind in "iu" else np.iinfo(np.uint8)
+    return builder.input(entry.name, real, IntType(int(info.min), int(info.max)), (ONE,), (ZERO,))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QDQ and QCDQ: QuantizeLinear, the Clip behind it, DequantizeLinear; ONNX and com.microsoft alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.model import Array, Node
+from bitwright.frontend.operands import constant_operand, optional_constant
+from bitwright.frontend.quantise import Quantiser, quantise
+from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
+from bitwright.ir.layers import Rounding
+
+
+def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """q = clip(rint(x / scale) + zero, the type's range), and within the bounds of a Clip that alone reads it."""
+    scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
+    zero = _zero(node, values)
+    value = values[0]
+    if value is None:
+        raise node.error("has no input", "export the model again")
+    _refuse_blocks(node)
+    if np.unique(zero).size > 1:
+        raise node.error("has a zero point per channel", "use one zero point")
+    after = int(zero.reshape(-1)[0])
+    info = np.iinfo(zero.dtype)
+    low, high = _clipped(builder, node, int(info.min), int(info.max))
+    rank = _rank(value)
+    quantiser = Quantiser(
+        _along_axis(node, scale, rank),
+        np.float32(0) * scale.reshape(-1)[:1].reshape(()),
+        after,
+        np.array(low - after),
+        np.array(high - after),
+        Rounding.HALF_EVEN,
+        builder.reciprocal,
+    )
+    return quantise(builder, node, quantiser, value, as_codes=True)
+
+
+def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """(q - zero) * scale."""
+    scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
+    value = values[0]
+    _refuse_blocks(node)
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        raise node.error("has a scale that is not a positive number", "export the model again with a valid scale")
+    zero = optional_constant(node, values, 2)
+    match value:
+        case Const():
+            rank = value.array.ndim
+            steps, zeros = _along_axis(node, scale, rank), _zeros(node, zero, rank)
+            codes = value.array.astype(np.int64)
+            return Const(((codes - zeros) * steps).astype(np.float32), codes, steps, np.asarray(zeros))
+        case Tensor():
+            rank = value.where.ndim
+            zeros = _zeros(node, zero, rank)
+            steps = fractions(_along_axis(node, scale, rank))
+            value, (step, shift) = builder.per_channel(value, node, steps, fractions(zeros))
+            size = max(len(step), len(shift))
+            a, z = (v if len(v) == size else v * size for v in (step, shift))
+            moved = value.affine(a, tuple(-s * o for s, o in zip(a, z, strict=True)))
+            return replace(moved, nodes=(*value.nodes, (node.name, node.op)))
+        case Host():
+            raise node.error("dequantises a float tensor", "export the model again")
+        case _:
+            raise node.error("has no input", "export the model again")
+
+
+def _zero(node: Node, values: tuple[Value | None, ...]) -> Array:
+    zero = optional_constant(node, values, 2)
+    array = np.zeros((), np.uint8) if zero is None else zero.array
+    if array.dtype.kind not in "iu":
+        raise node.error(f"has a zero point of type {array.dtype}", "only integer types are supported")
+    return array
+
+
+def _zeros(node: Node, zero: Const | None, rank: int) -> Array:
+    return np.zeros((), np.int64) if zero is None else _along_axis(node, zero.array.astype(np.int64), rank)
+
+
+def _refuse_blocks(node: Node) -> None:
+    if node.attributes.get("block_size", 0):
+        raise node.error("is quantised in blocks", "use one scale per tensor or per channel")
+
+
+def _rank(value: Value) -> int:
+    match value:
+        case Const():
+            return value.array.ndim
+        case Host():
+            return len(value.shape)
+        case Tensor():
+            return value.where.ndim
+
+
+def _along_axis(node: Node, values: Array, rank: int) -> Array:
+    """A vector along the node's axis of a tensor of `rank` axes; a single number loses its axes."""
+    if values.size == 1:
+        return values.reshape(())
+    axis = int(node.attributes.get("axis", 1))
+    if values.ndim != 1 or not -rank <= axis < rank:
+        raise node.error(f"has parameters of shape {values.shape} along axis {axis} of {rank}", "export the model again")
+    shape = [1] * rank
+    shape[axis] = values.size
+    return values.reshape(shape)
+
+
+def _clipped(builder: Builder, node: Node, low: int, high: int) -> tuple[int, int]:
+    """The type's range, within the constant bounds of a Clip that alone reads the codes (QCDQ)."""
+    readers = builder.readers(node.outputs[0])
+    if len(readers) != 1 or readers[0].op != "Clip":
+        return low, high
+    bounds = [builder.constants.get(name) for name in readers[0].inputs[1:]] + [None, None]
+    if bounds[0] is not None:
+        low = max(low, int(bounds[0].reshape(-1)[0]))
+    if bounds[1] is not None:
+        high = min(high, int(bounds[1].reshape(-1)[0]))
+    return low, high

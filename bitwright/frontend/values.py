@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an ONNX tensor is to the frontend: a constant, a float on the host, or an exact function of an IR layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.exact.functions import Function
+from bitwright.ir.layers import PerChannel
+from bitwright.ir.weights import Ints
+
+Array = NDArray[Any]
+ZERO, ONE = Fraction(0), Fraction(1)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A constant. Where it came out of a quantiser, `codes`, `scale` and `zero` say what it is exactly.
+
+    The real value is then scale * (codes - zero); scale and zero broadcast against `array`, float32 as in the file.
+    """
+
+    array: Array
+    codes: Ints | None = None
+    scale: Array | None = None
+    zero: Array | None = None
+
+    def exact(self) -> Array:
+        """The exact real values, an object array of Fractions of the shape of `array`."""
+        if self.codes is None or self.scale is None or self.zero is None:
+            return fractions(self.array)
+        scale = np.broadcast_to(fractions(self.scale), self.array.shape)
+        zero = np.broadcast_to(fractions(self.zero), self.array.shape)
+        return np.asarray(scale * (self.codes - zero), dtype=object)
+
+
+@dataclass(frozen=True, eq=False)
+class Host:
+    """A float tensor that a host step makes; `shape` has 1 for the samples."""
+
+    name: str
+    shape: tuple[int, ...]
+    side: Literal["input", "output"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """A max-pool that waits for its quantiser: both are monotone, so the order does not matter."""
+
+    name: str
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    pads: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """clip(scale * q + offset, low, high), then `function`, of the integers q of one IR layer.
+
+    `where` has the ONNX shape (1 for the samples) and holds indices into the layer's flattened tensor, so that every
+    layout operator is an operation on `where`. scale, offset, low, high are exact, for the whole tensor or per channel
+    (last axis of the layer); a bound that is None does not bind. `nodes` are the source nodes gathered so far.
+    """
+
+    layer: str
+    where: Ints
+    scale: PerChannel
+    offset: PerChannel
+    low: tuple[Fraction | None, ...] = (None,)
+    high: tuple[Fraction | None, ...] = (None,)
+    function: Function = ()
+    pools: tuple[Pool, ...] = ()
+    nodes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def bounded(self) -> bool:
+        """True if a clip waits to be applied."""
+        return any(bound is not None for bound in (*self.low, *self.high))
+
+    def affine(self, scale: PerChannel, offset: PerChannel) -> Tensor:
+        """scale * self + offset, with the waiting clip moved along; behind a function only for the whole tensor."""
+        if self.function:
+            assert len(scale) == len(offset) == 1
+            return replace(self, function=(*self.function, ("affine", str(scale[0]), str(offset[0]))))
+        size = max(map(len, (self.scale, self.offset, self.low, self.high, scale, offset)))
+        a, b = spread(scale, size), spread(offset, size)
+        low, high = spread(self.low, size), spread(self.high, size)
+        moved = [
+            tuple(None if bound is None else a[i] * bound + b[i] for i, bound in enumerate(bounds))
+            for bounds in (low, high)
+        ]
+        flip = [x < 0 for x in a]
+        return replace(
+            self,
+            scale=tuple(x * y for x, y in zip(a, spread(self.scale, size), strict=True)),
+            offset=tuple(x * y + z for x, y, z in zip(a, spread(self.offset, size), b, strict=True)),
+            low=tuple(h if f else lo for f, lo, h in zip(flip, moved[0], moved[1], strict=True)),
+            high=tuple(lo if f else h for f, lo, h in zip(flip, moved[0], moved[1], strict=True)),
+        )
+
+    def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:
+        """min(max(self, low), high)."""
+        if self.function:
+            step = ("clip", "" if low is None else str(low), "" if high is None else str(high))
+            return replace(self, function=(*self.function, step))
+        size = max(len(self.low), len(self.high))
+        pairs = [
+            _clip_bounds(a, b, low, high)
+            for a, b in zip(spread(self.low, size), spread(self.high, size), strict=True)
+        ]
+        return replace(self, low=tuple(a for a, _ in pairs), high=tuple(b for _, b in pairs))
+
+    def then(self, name: str, op: str) -> Tensor:
+        """The same tensor, with one more source node behind it."""
+        return replace(self, nodes=(*self.nodes, (name, op)))
+
+
+Value = Const | Host | Tensor
+
+
+def _clip_bounds(
+    low: Fraction | None, high: Fraction | None, new_low: Fraction | None, new_high: Fraction | None
+) -> tuple[Fraction | None, Fraction | None]:
+    """Bounds of clip(clip(x, low, high), new_low, new_high)."""
+
+    def clamp(x: Fraction) -> Fraction:
+        x = x if new_low is None else max(x, new_low)
+        return x if new_high is None else min(x, new_high)
+
+    return (new_low if low is None else clamp(low)), (new_high if high is None else clamp(high))
+
+
+def spread(values: tuple[T, ...], size: int) -> tuple[T, ...]:
+    """`values` of length 1 or `size`, at length `size`."""
+    return values if len(values) == size else values * size
+
+
+def squeeze(values: tuple[T, ...]) -> tuple[T, ...]:
+    """`values` at length 1 when they are all equal."""
+    return values[:1] if all(value == values[0] for value in values) else values
+
+
+def fractions(array: Array) -> Array:
+    """The exact rationals of a float or integer array, as objects of the same shape."""
+    flat = array.reshape(-1)
+    items = [Fraction(int(x)) if flat.dtype.kind in "iub" else Fraction(float(x)) for x in flat]
+    out = np.empty(len(items), dtype=object)
+    out[:] = items
+    return out.reshape(array.shape)

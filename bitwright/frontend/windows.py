@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attributes of convolutions and pools: kernel, strides, dilations, pads, in two dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bitwright.frontend.model import Node
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAttributes:
+    """(height, width) of kernel, strides and dilations; pads (top, left, bottom, right)."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    pads: tuple[int, int, int, int]
+
+
+def window_attributes(node: Node, kernel: Sequence[int], size: tuple[int, int], rank: int) -> WindowAttributes:
+    """The attributes of `node` on an image of (height, width) `size`; a signal (rank 3) has height 1."""
+    strides = _pair(node, "strides", rank)
+    dilations = _pair(node, "dilations", rank)
+    pads = _pads(node, (kernel[0], kernel[1]), strides, dilations, size, rank)
+    return WindowAttributes((kernel[0], kernel[1]), strides, dilations, pads)
+
+
+def _pair(node: Node, name: str, rank: int) -> tuple[int, int]:
+    values = [int(v) for v in node.attributes.get(name, [1] * (rank - 2))]
+    if len(values) != rank - 2 or min(values) < 1:
+        raise node.error(f"has {name} {values}", f"give {rank - 2} positive numbers")
+    return (1, values[0]) if rank == 3 else (values[0], values[1])
+
+
+def _pads(
+    node: Node,
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    size: tuple[int, int],
+    rank: int,
+) -> tuple[int, int, int, int]:
+    mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        ends = []
+        for k, s, d, n in zip(kernel, strides, dilations, size, strict=True):
+            total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+            small = total // 2
+            ends.append((small, total - small) if mode == "SAME_UPPER" else (total - small, small))
+        return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
+    if mode not in ("NOTSET", "VALID", ""):
+        raise node.error(f"has auto_pad '{mode}'", "use NOTSET, VALID, SAME_UPPER or SAME_LOWER")
+    values = [int(v) for v in node.attributes.get("pads", [0] * 2 * (rank - 2))] if mode != "VALID" else []
+    values = values or [0] * 2 * (rank - 2)
+    if len(values) != 2 * (rank - 2) or min(values) < 0:
+        raise node.error(f"has pads {values}", f"give {2 * (rank - 2)} numbers that are not negative")
+    return (0, values[0], 0, values[1]) if rank == 3 else (values[0], values[1], values[2], values[3])

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A first estimate of LUTs and block RAM per kernel, before anything is fitted to a synthesis tool.
+
+The constants are those of `exact/cost.py` for requantisers and simple counts elsewhere; FF and DSP are not modelled yet,
+and reports say null for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bitwright.exact.cost import cost
+from bitwright.plan.kernels import Kernel, MatrixVector, MaxReduce, Requantiser, Stream, WidthConverter, Window
+
+BRAM18_BITS = 18 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """LUTs and 18-kbit block RAMs."""
+
+    lut: int = 0
+    bram: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(self.lut + other.lut, self.bram + other.bram)
+
+
+def resources(kernel: Kernel) -> Resources:
+    """The estimate for one kernel."""
+    match kernel:
+        case MatrixVector():
+            return _matrix(kernel)
+        case Window():
+            return _memory(kernel.depth, kernel.lanes * kernel.type.bits) + Resources(60)
+        case MaxReduce():
+            return Resources(2 * kernel.lanes * kernel.type.bits)
+        case Requantiser():
+            one = cost(kernel.form, lanes=kernel.lanes)
+            return Resources(round(one.lut)) + _memory(kernel.folds, round(one.memory_bits) // max(kernel.folds, 1))
+        case WidthConverter():
+            return Resources(2 * max(kernel.in_lanes, kernel.out_lanes) * kernel.type.bits)
+        case _:
+            raise AssertionError(f"no estimate for {type(kernel).__name__}")
+
+
+def fifo_resources(stream: Stream) -> Resources:
+    """The estimate for the FIFO of one edge."""
+    return _memory(stream.depth, stream.bits)
+
+
+def _matrix(kernel: MatrixVector) -> Resources:
+    """Multipliers, the adder tree, the accumulators and the weight memory.
+
+    A W x A multiplier takes about W*A LUTs, and one sign alone an inverter that the adder absorbs.
+    """
+    w, x, acc = kernel.weight_type.bits, kernel.x_type.bits, kernel.acc_type.bits
+    products = kernel.pe * kernel.simd * (w * x if min(w, x) > 1 else max(w, x))
+    adders = kernel.pe * (kernel.simd - 1) * (w + x) + kernel.pe * acc
+    words, width = len(kernel.weights.array), kernel.pe * kernel.simd * w
+    buffer = _memory(kernel.col_fold, kernel.simd * x) if kernel.row_fold > 1 else Resources()
+    weights = _memory(words, width) if kernel.memory == "lut" else Resources(0, -(-words * width // BRAM18_BITS))
+    return Resources(products + adders + 40) + weights + buffer
+
+
+def _memory(words: int, width: int) -> Resources:
+    """A memory of `words` x `width` bits: 64 bits a LUT, or block RAM beyond 4 Kbit and 64 words."""
+    if words > 64 and words * width > 4096:
+        return Resources(0, -(-words * width // BRAM18_BITS))
+    return Resources(-(-words // 64) * width)
