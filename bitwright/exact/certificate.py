@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The certificate: one JSON-able line per integer layer, complete enough to be proved again from the saved graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.exact.meaning import affines, per_channel
+from bitwright.exact.ranges import Ranges
+from bitwright.exact.steps import Steps, steps
+from bitwright.ir.files import to_bytes
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Table
+from bitwright.ir.weights import Ints
+
+Line = dict[str, Any]
+
+
+def certify(graph: Graph, forms: Mapping[str, Form], ranges: Mapping[str, Ranges]) -> list[Line]:
+    """One line per layer of `graph`, inputs excepted, in order; `forms` holds every requantiser's and table's form."""
+    digest = sha256(to_bytes(graph)).hexdigest()
+    return [
+        {
+            "layer": layer.name,
+            "op": layer.op,
+            "inputs": list(layer.inputs),
+            "graph_sha256": digest,
+            "x_range": _intervals(ranges[layer.inputs[0]]),
+            "y_range": _intervals(ranges[layer.name]),
+        }
+        | _claims(layer, graph.by_name[layer.inputs[0]], forms, ranges)
+        for layer in graph.layers
+    ]
+
+
+def _claims(layer: Layer, x: Layer, forms: Mapping[str, Form], ranges: Mapping[str, Ranges]) -> Line:
+    match layer:
+        case Dense() | Conv():
+            return _matrix(layer, x, ranges[x.name], ranges[layer.name])
+        case Requantise():
+            return _requantiser(layer, forms[layer.name], ranges[x.name])
+        case Table():
+            meaning = {"function": [list(step) for step in layer.function]} | _rounding(
+                layer, [layer.low], [layer.high]
+            )
+            return meaning | _form(forms[layer.name], ranges[x.name])
+        case _:
+            return {}
+
+
+def _matrix(layer: Dense | Conv, x: Layer, reads: Ranges, makes: Ranges) -> Line:
+    padded = isinstance(layer, Conv) and any(layer.pads)
+    pad = layer.pad_value if isinstance(layer, Conv) and padded else None
+    return {
+        "weights": layer.weights.digest,
+        "pad": pad,
+        "acc": _intervals(makes),
+        "g": _lattice(layer, x.type.step, reads, pad).tolist(),
+        "widths": {"acc": makes.type.bits},
+    }
+
+
+def _lattice(layer: Dense | Conv, step: int, reads: Ranges, pad: int | None) -> Ints:
+    """g: (outputs,): accumulators of a channel differ by multiples of g; 0 where there is only one."""
+    kernel = layer.weights.array
+    groups = layer.groups if isinstance(layer, Conv) else 1
+    spacing = np.where(reads.hi > reads.lo, step, 0)
+    if pad is not None:
+        spacing = np.gcd(spacing, pad - reads.lo)
+    rows = kernel.reshape(groups, len(kernel) // groups, -1, kernel.shape[-1])
+    return np.asarray(np.gcd.reduce(rows * spacing.reshape(groups, 1, 1, -1), axis=(2, 3)).reshape(-1))
+
+
+def _requantiser(layer: Requantise, form: Form, reads: Ranges) -> Line:
+    lines = affines(layer)
+    walk = steps(layer, reads.lo, reads.hi)
+    return (
+        _rounding(layer, per_channel(layer.low, layer.channels), per_channel(layer.high, layer.channels))
+        | {name: [str(getattr(line, name.lower())) for line in lines] for name in "PQD"}
+        | {"acc": _intervals(reads), "plateaus": _plateaus(walk).tolist()}
+        | _form(form, reads)
+    )
+
+
+def _rounding(layer: Requantise | Table, low: Any, high: Any) -> Line:
+    return {"R": str(layer.rounding), "ymin": list(low), "ymax": list(high), "z": layer.shift, "z_place": "after"}
+
+
+def _form(form: Form, reads: Ranges) -> Line:
+    match form:
+        case MultiplyShift():
+            values = {"m": form.m, "c": form.c, "w": form.window, "low": form.low, "high": form.high}
+            widths = {"m": form.m.type.bits, "c": form.c.type.bits, "product": form.product.bits}
+            shared = {"s": form.s, "odd": form.odd}
+        case Thresholds():
+            values, widths = {"t": form.t, "falling": form.falling, "first": form.first}, {}
+            shared = {"step": form.step}
+        case Lookup():
+            values, widths, shared = {"entries": form.entries}, {}, {"lo": form.lo}
+    return (
+        {"form": form.kind}
+        | {name: held.array.tolist() for name, held in values.items()}
+        | shared
+        | {"widths": {"acc": reads.type.bits} | widths}
+    )
+
+
+def _plateaus(walk: Steps) -> Ints:
+    """How many constant pieces each channel has: distinct steps that are reached, and one."""
+    fresh = walk.reached.copy()
+    fresh[:, 1:] &= np.diff(walk.t, axis=1) > 0
+    return np.asarray(fresh.sum(axis=1, dtype=np.int64) + 1)
+
+
+def _intervals(ranges: Ranges) -> list[list[int]]:
+    return [[int(lo), int(hi)] for lo, hi in zip(ranges.lo, ranges.hi, strict=True)]
