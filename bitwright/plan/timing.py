@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Latencies of the hardware kernels in clocks: facts of `hls_templates/verilog`, measured by `tests/rtl/test_timing.py`.
+
+A kernel's latency counts from the handshake of the input beat that completes an output beat to the clock in which that
+output beat is valid, its downstream FIFO not included.
+"""
+
+from __future__ import annotations
+
+from math import lcm
+
+from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
+from bitwright.plan.kernels import Kernel, MatrixVector, MaxReduce, Requantiser, Stream, WidthConverter, Window
+
+BLOCK_FIFO_BITS = 4096
+"""A FIFO of more bits is in block RAM, a smaller one in distributed memory."""
+
+BOUNDARY_LATENCY = 2
+"""The elastic registers of the AXI4-Stream sink and source together."""
+
+
+def kernel_latency(kernel: Kernel) -> int:
+    """Clocks from the input beat that completes an output beat to that output beat."""
+    match kernel:
+        case Window():
+            return 3
+        case MatrixVector():
+            return 4 + tree_latency(kernel.simd)
+        case MaxReduce():
+            return 1
+        case Requantiser():
+            return _requantiser_latency(kernel)
+        case WidthConverter():
+            return sum(1 for ratio in width_ratios(kernel) if ratio > 1)
+        case _:
+            raise AssertionError(f"no hardware for {type(kernel).__name__}")
+
+
+def stream_latency(stream: Stream) -> int:
+    """Clocks through the FIFO of an edge."""
+    return {"wire": 0, "register": 1, "distributed": 1, "block": 2}[fifo_kind(stream)]
+
+
+def fifo_kind(stream: Stream) -> str:
+    """What an edge of `depth` words becomes: wire (0), register (up to 2), distributed or block memory."""
+    if stream.depth <= 2:
+        return "register" if stream.depth else "wire"
+    return "block" if stream.depth * stream.bits > BLOCK_FIFO_BITS else "distributed"
+
+
+def tree_latency(operands: int) -> int:
+    """Levels of the pipelined adder tree: one for every factor of four."""
+    levels = 0
+    while 4**levels < operands:
+        levels += 1
+    return levels
+
+
+def width_ratios(kernel: WidthConverter) -> tuple[int, int]:
+    """(words gathered into one, parts that one is then cut into): through the least common multiple of the lanes."""
+    middle = lcm(kernel.in_lanes, kernel.out_lanes)
+    return middle // kernel.in_lanes, middle // kernel.out_lanes
+
+
+def _requantiser_latency(kernel: Requantiser) -> int:
+    match kernel.form:
+        case MultiplyShift():
+            return 5
+        case Thresholds():
+            return 4 + tree_latency(max(1, kernel.form.t.array.shape[1]))
+        case Lookup():
+            return 2
