@@ -15,7 +15,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from bitwright.frontend.model import read_model
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
 
 Array = NDArray[Any]
 
@@ -27,6 +29,17 @@ class Tensor:
     name: str
     dtype: np.dtype[Any]
     sample: tuple[int | None, ...]  # None where the model leaves the size open
+
+
+def model_tensors(path: Path) -> tuple[Tensor, ...]:
+    """What the ONNX model in the file `path` declares, float or quantised."""
+    return tuple(Tensor(entry.name, entry.dtype, entry.shape[1:]) for entry in read_model(path).inputs)
+
+
+def graph_tensors(graph: Graph) -> tuple[Tensor, ...]:
+    """What the model takes, in its order; the frontend wrote it into the graph."""
+    pairs = zip(graph.before.inputs, graph.before.specs, strict=True)
+    return tuple(Tensor(name, np.dtype(spec.dtype), spec.shape) for name, spec in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +69,24 @@ def read_data(path: Path, tensors: Sequence[Tensor], *, samples: int | None = No
     return Data(arrays[: len(names)], arrays[len(names) :])
 
 
-def read_labelled(path: Path, tensor: Tensor, *, samples: int | None = None) -> tuple[Array, Array]:
-    """The labelled set `x`, `y` of `path` for a model with the one input `tensor`; `y` is (samples,), integers."""
+def read_calibration(path: Path, tensors: Sequence[Tensor], *, samples: int | None = None) -> tuple[Array, ...]:
+    """The arrays to calibrate on: `calibration` (`calibration_1`, ...) if the file has them, else its inputs."""
+    headers = _headers(path)
+    names = _numbered(headers, "calibration") or _numbered(headers, "inputs") or _numbered(headers, "x")
+    _check_inputs(path, headers, names, tensors)
+    return _load(path, headers, names, samples)
+
+
+def read_labelled(path: Path, tensors: Sequence[Tensor], *, samples: int | None = None) -> tuple[Array, Array]:
+    """The labelled set `x`, `y` of `path` for a model with one input; `y` is (samples,), integers."""
     headers = _headers(path)
     if not {"x", "y"} <= headers.keys():
         raise BitwrightError(
-            f"is no labelled set: it holds {_held(headers)}",
+            f"is no labelled set; it holds {_held(headers)}",
             where=str(path),
             hint="save it with np.savez(path, x=images, y=labels)",
         )
-    _check_inputs(path, headers, ["x"], [tensor])
+    _check_inputs(path, headers, ["x"], tensors)
     if headers["y"].dtype.kind not in "iu" or len(headers["y"].shape) != 1:
         found = headers["y"]
         raise BitwrightError(

@@ -102,11 +102,11 @@ def parse_bits(option: str, text: str) -> tuple[int, ...]:
     try:
         if "-" in text:
             low, high = (int(part) for part in text.split("-"))
-            widths = range(low, high + 1)
+            widths = list(range(low, high + 1))
         else:
             widths = [int(part) for part in text.split(",")]
     except ValueError:
-        widths = range(0)
+        widths = []
     if not widths:
         raise BitwrightError(f"{text!r} is no list of widths", where=option, hint="for example 2-8, or 2,4,8")
     return tuple(sorted(set(widths)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitwright.data import Tensor, read_data, read_labelled
+from bitwright.data import Tensor, read_calibration, read_data, read_labelled
 from bitwright.ir.errors import BitwrightError
 
 IMAGE = Tensor("image", np.dtype("float32"), (1, 4, 4))
@@ -40,8 +40,15 @@ def test_a_labelled_set_gives_inputs_without_outputs(tmp_path: Path) -> None:
     path = saved(tmp_path / "d.npz", x=images(3), y=[1, 2, 3], outputs=np.zeros(9))
     read = read_data(path, [IMAGE])
     assert len(read.inputs[0]) == 3 and read.outputs == ()
-    x, y = read_labelled(path, IMAGE, samples=2)
+    x, y = read_labelled(path, [IMAGE], samples=2)
     assert x.shape == (2, 1, 4, 4) and y.tolist() == [1, 2]
+
+
+def test_calibration_data_of_its_own_comes_first(tmp_path: Path) -> None:
+    path = saved(tmp_path / "d.npz", x=images(3), y=[1, 2, 3], calibration=images(7)[4:])
+    np.testing.assert_array_equal(read_calibration(path, [IMAGE])[0], images(7)[4:])
+    path = saved(tmp_path / "e.npz", inputs=images(3))
+    np.testing.assert_array_equal(read_calibration(path, [IMAGE], samples=1)[0], images(1))
 
 
 @pytest.mark.parametrize(
@@ -116,16 +123,16 @@ def test_more_samples_than_there_are(tmp_path: Path) -> None:
 def test_a_set_without_labels_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "d.npz", inputs=images(2))
     with pytest.raises(BitwrightError) as error:
-        read_labelled(path, IMAGE)
+        read_labelled(path, [IMAGE])
     assert str(error.value) == (
-        f"{path}: is no labelled set: it holds 'inputs'\n  hint: save it with np.savez(path, x=images, y=labels)"
+        f"{path}: is no labelled set; it holds 'inputs'\n  hint: save it with np.savez(path, x=images, y=labels)"
     )
 
 
 def test_labels_are_integers(tmp_path: Path) -> None:
     path = saved(tmp_path / "d.npz", x=images(2), y=np.array([0.0, 1.0]))
     with pytest.raises(BitwrightError) as error:
-        read_labelled(path, IMAGE)
+        read_labelled(path, [IMAGE])
     assert str(error.value) == (f"{path}: 'y' is float64 of shape (2)\n  hint: labels are integers, one per sample")
 
 

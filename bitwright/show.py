@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results as tables for a terminal: from the dictionaries that `--json` prints to what rich can draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+Row = Mapping[str, Any]
+
+OK = Text("yes", style="green")
+BAD = Text("NO", style="bold red")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A plain table; numbers stand right, what is None is left empty, text is never read as markup."""
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    cells = [[_cell(value) for value in row] for row in rows]
+    for index, column in enumerate(columns):
+        numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
+        drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        drawn.add_row(*row)
+    return drawn
+
+
+def rows(title: str, keys: Mapping[str, str], given: Sequence[Row]) -> Table:
+    """A table of dictionaries: `keys` maps each key to its heading."""
+    return table(title, list(keys.values()), [[row.get(key) for key in keys] for row in given])
+
+
+def verification(result: Row) -> RenderableType:
+    """What `verify` found: engines, golden outputs, host border, certificate."""
+    engines = [
+        [
+            name,
+            e["elements"],
+            _verdict(e["mismatches"]),
+            e["seconds"],
+            e["build_seconds"],
+            e.get("cycles_per_frame"),
+            e.get("latency_cycles"),
+        ]
+        for name, e in result["engines"].items()
+    ]
+    heads = ["engine", "integers", "mismatches", "run s", "build s", "cycles/frame", "latency"]
+    parts: list[RenderableType] = [table(f"{result['model']}: {result['samples']} samples", heads, engines)]
+    golden = result.get("golden")
+    if golden is None:
+        parts.append(Text("The data file holds no outputs, so there is nothing golden to compare with."))
+    else:
+        keys = ["elements", "equal", "boundary", "wide", "unexplained", "max_steps"]
+        row = [_verdict(golden[key]) if key == "unexplained" else golden[key] for key in keys]
+        parts.append(table("against the outputs in the data file", keys, [row]))
+    certificate = result["certificate"]
+    parts.append(Text(f"{certificate['proved']} of {certificate['layers']} requantisers proved equal to the model"))
+    parts.append(host(result["host"]))
+    return Group(*parts)
+
+
+def inspection(result: Row) -> RenderableType:
+    """What `inspect` found: layers, the work and the memory, the host border."""
+    keys = {
+        "name": "layer",
+        "op": "op",
+        "shape": "shape",
+        "type": "type",
+        "reached": "reached",
+        "accumulator_bits": "acc bits",
+        "weights": "weights",
+        "pruned": "zeros",
+        "macs": "MACs",
+    }
+    layers = [row | {"reached": "{}..{}".format(*row["range"]), "pruned": _share(row)} for row in result["layers"]]
+    for row in layers:
+        row["macs"] = row["macs"] or None
+    total = f"{_cell(result['macs'])} MACs per sample, {_cell(result['weight_bits'])} weight bits"
+    return Group(rows(str(result["model"]), keys, layers), Text(total), host(result["host"]))
+
+
+def design(report: Row) -> RenderableType:
+    """What `compile` decided: lanes, clocks and resources of every layer, speed, the host border."""
+    keys = {
+        "name": "layer",
+        "op": "op",
+        "shape": "shape",
+        "bits": "bits",
+        "pe": "PE",
+        "simd": "SIMD",
+        "cycles": "clocks",
+        "requantiser": "requantiser",
+        "lut": "LUT",
+        "bram": "BRAM",
+        "fifo_depth": "FIFO",
+    }
+    speed = (
+        f"a frame every {_cell(report['interval_cycles'])} clocks of {report['clock_ns']:g} ns:"
+        f" {_cell(report['fps'])} frames per second, latency {_cell(report['latency_cycles'])} clocks"
+    )
+    note = [Text(report["note"])] if report["note"] else []
+    title = f"{report['model']}, design {report['design']}"
+    return Group(rows(title, keys, report["layers"]), Text(speed), *note, host(report["host"]))
+
+
+def sweep(found: Row) -> RenderableType:
+    """The Pareto front of `explore`, cheapest first."""
+    keys = {
+        "design": "design",
+        "accuracy": "accuracy",
+        "lut": "LUT",
+        "weight_memory_bits": "weight bits",
+        "file": "model",
+    }
+    front = sorted((point for point in found["points"] if point["on_front"]), key=lambda point: point["lut"])
+    return rows(f"{found['model']}: Pareto front on {found['samples']} samples", keys, front)
+
+
+def _share(row: Row) -> str | None:
+    """The share of zero weights."""
+    return f"{row['zeros'] / row['weight_count']:.0%}" if row["weight_count"] else None
+
+
+def host(steps: Sequence[Row]) -> RenderableType:
+    """What stays on the host, and why."""
+    if not steps:
+        return Text("Nothing stays on the host.")
+    return rows("on the host", {"side": "side", "op": "op", "node": "node", "reason": "why"}, steps)
+
+
+def _verdict(count: int) -> Text:
+    return Text(str(count), style="green" if count == 0 else "bold red")
+
+
+def _cell(value: Any) -> Text:
+    match value:
+        case None:
+            return Text("")
+        case Text():
+            return value
+        case bool():
+            return OK if value else BAD
+        case int():
+            return Text(f"{value:,}".replace(",", " "))
+        case float():
+            return Text(f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}".replace(",", " "))
+        case list() | tuple():
+            return Text("x".join(map(str, value)))
+        case _:
+            return Text(str(value))
+
+
+def _numeric(cell: Text) -> bool:
+    return not cell.plain or cell.plain.replace(" ", "").lstrip("-").replace(".", "", 1).replace("e+", "").isdigit()

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands: what they print, what they write, and how they exit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bitwright
+from bitwright import cli
+from tests.needs import needs_cxx, needs_rtl
+
+ROOT = Path(__file__).parents[1]
+DIGITS = str(ROOT / "bitwright/demo/digits.onnx")
+DATA = str(ROOT / "bitwright/demo/digits.npz")
+FLOAT = str(ROOT / "examples/digits/digits_float.onnx")
+COMMANDS = {
+    "demo": [],
+    "inspect": ["--input"],
+    "compile": "--output --backend --part --clock-ns --cycles --fps --plan --input".split(),
+    "verify": "--data --engines --samples --plan --cycles --rounding --input".split(),
+    "simulate": "--data --output --engine --input".split(),
+    "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),
+    "explore": "--data --output --weights --activations".split(),
+    "check": [],
+    "doctor": [],
+}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process; gives its exit code, stdout and stderr."""
+
+    def command(*argv: str | Path) -> tuple[int, str, str]:
+        code = cli.main([str(part) for part in argv])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+def asked(run: Run, *argv: str | Path) -> Any:
+    """The JSON of a command that must succeed and print nothing else."""
+    code, out, _ = run(*argv, "--json")
+    assert code == 0
+    return json.loads(out)
+
+
+def test_the_commands_are_those_of_the_design(run: Run) -> None:
+    code, out, err = run("--help")
+    assert (code, err) == (0, "")
+    assert set(re.findall(r"^│ (\w+) ", out, re.MULTILINE)) == COMMANDS.keys()
+    assert run() == (0, out, "")
+
+
+@pytest.mark.parametrize(("command", "options"), COMMANDS.items(), ids=COMMANDS.keys())
+def test_help_names_every_option(run: Run, command: str, options: list[str]) -> None:
+    code, out, err = run(command, "--help")
+    assert (code, err) == (0, "")
+    assert set(re.findall(r"--[a-z-]+", out)) >= {*options, "--json", "--help"}
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"bitwright {bitwright.__version__}\n", "")
+
+
+def test_inspect(run: Run) -> None:
+    result = asked(run, "inspect", DIGITS)
+    assert result["inputs"] == [{"name": "image", "shape": [1, 8, 8], "dtype": "float32"}]
+    assert {"name", "op", "shape", "type", "range", "accumulator_bits", "sparsity", "macs"} <= result["layers"][
+        0
+    ].keys()
+    assert result["macs"] == sum(layer["macs"] for layer in result["layers"]) > 0
+    code, out, _ = run("inspect", DIGITS)
+    assert code == 0 and all(layer["name"] in out for layer in result["layers"])
+
+
+def test_compile_writes_a_whole_design(run: Run, tmp_path: Path) -> None:
+    report = asked(run, "compile", DIGITS, "-o", tmp_path / "out", "--cycles", "2000")
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} == {
+        "graph.bw",
+        "plan.json",
+        "certificate.json",
+        "report.json",
+        "hls",
+        "rtl",
+        "vectors",
+    }
+    assert json.loads((tmp_path / "out/report.json").read_text()) == report
+    assert report["interval_cycles"] <= 2000
+    assert report["fps"] == pytest.approx(1e9 / (report["clock_ns"] * report["interval_cycles"]), rel=1e-6)
+    keys = {"name", "op", "shape", "bits", "sparsity", "pe", "simd", "cycles", "lut", "ff", "dsp", "bram"}
+    assert all(layer.keys() >= keys | {"requantiser", "fifo_depth"} for layer in report["layers"])
+    vectors = np.load(tmp_path / "out/vectors/inputs.npy")
+    net = bitwright.load(DIGITS)
+    assert vectors.shape[1:] == net.inputs[0].shape
+    assert len(np.load(tmp_path / "out/vectors/outputs.npy")) == len(vectors)
+
+
+def test_the_same_request_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert run("compile", DIGITS, "-o", tmp_path / name)[0] == 0
+    files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    assert len(files) > 10
+    assert [f for f in files if (tmp_path / "a" / f).read_bytes() != (tmp_path / "b" / f).read_bytes()] == []
+
+
+def test_compile_of_one_backend(run: Run, tmp_path: Path) -> None:
+    assert run("compile", DIGITS, "-o", tmp_path / "out", "--backend", "hls")[0] == 0
+    assert (tmp_path / "out/hls").is_dir() and not (tmp_path / "out/rtl").exists()
+
+
+def test_a_plan_given_back_is_the_plan(run: Run, tmp_path: Path) -> None:
+    first = asked(run, "compile", DIGITS, "-o", tmp_path / "a", "--cycles", "2000")
+    second = asked(run, "compile", DIGITS, "-o", tmp_path / "b", "--plan", tmp_path / "a/plan.json")
+    assert first["layers"] == second["layers"]
+    assert (tmp_path / "a/plan.json").read_text() == (tmp_path / "b/plan.json").read_text()
+
+
+def test_a_saved_graph_is_a_model(run: Run, tmp_path: Path) -> None:
+    assert run("compile", DIGITS, "-o", tmp_path / "out")[0] == 0
+    result = asked(run, "verify", tmp_path / "out/graph.bw", "--data", DATA)
+    assert result["golden"]["equal"] == 640
+
+
+@needs_cxx
+def test_verify_reports_engines_golden_host_and_certificate(run: Run) -> None:
+    result = asked(run, "verify", DIGITS, "--data", DATA, "--engines", "reference,hls", "--samples", "8")
+    assert set(result) == {"model", "samples", "engines", "golden", "host", "certificate"}
+    assert (result["model"], result["samples"]) == ("digits.onnx", 8)
+    assert list(result["engines"]) == ["reference", "hls"]
+    for engine in result["engines"].values():
+        assert set(engine) == {"elements", "mismatches", "seconds", "build_seconds"}
+        assert (engine["elements"], engine["mismatches"]) == (80, 0)
+    golden = result["golden"]
+    assert set(golden) == {"elements", "equal", "boundary", "wide", "unexplained", "max_steps"}
+    assert (golden["elements"], golden["equal"], golden["unexplained"]) == (80, 80, 0)
+    assert result["certificate"]["proved"] == result["certificate"]["layers"] > 0
+    assert all(set(step) == {"node", "op", "side", "reason"} for step in result["host"])
+
+
+@needs_rtl
+def test_the_predicted_interval_is_the_counted_one(run: Run, tmp_path: Path) -> None:
+    report = asked(run, "compile", DIGITS, "-o", tmp_path / "out", "--cycles", "1000")
+    options = ("--engines", "rtl", "--samples", "3", "--cycles", "1000")
+    rtl = asked(run, "verify", DIGITS, "--data", DATA, *options)["engines"]["rtl"]
+    assert rtl["mismatches"] == 0
+    assert rtl["cycles_per_frame"] == report["interval_cycles"]
+    assert rtl["latency_cycles"] > 0
+
+
+def test_verify_exits_1_when_an_output_differs(run: Run, tmp_path: Path) -> None:
+    held = np.load(DATA)
+    wrong = held["outputs"].copy()
+    wrong[0, 3] += 1
+    np.savez(tmp_path / "wrong.npz", inputs=held["inputs"], outputs=wrong)
+    code, out, _ = run("verify", DIGITS, "--data", tmp_path / "wrong.npz", "--json")
+    assert code == 1
+    assert json.loads(out)["golden"] | {"max_steps": None} == {
+        "elements": 640,
+        "equal": 639,
+        "boundary": 0,
+        "wide": 0,
+        "unexplained": 1,
+        "max_steps": None,
+    }
+
+
+def test_without_outputs_there_is_nothing_golden(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", inputs=np.load(DATA)["inputs"])
+    assert asked(run, "verify", DIGITS, "--data", tmp_path / "d.npz")["golden"] is None
+    code, out, _ = run("verify", DIGITS, "--data", tmp_path / "d.npz")
+    assert code == 0 and "nothing golden to compare with" in out
+
+
+def test_simulate_saves_what_run_gives(run: Run, tmp_path: Path) -> None:
+    result = asked(run, "simulate", DIGITS, "--data", DATA, "-o", tmp_path / "y.npz", "--samples", "5")
+    assert result["outputs"] == [{"name": "outputs", "shape": [5, 10], "dtype": "float32"}]
+    want = bitwright.run(bitwright.load(DIGITS), np.load(DATA)["inputs"][:5])
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npz")["outputs"], want)
+
+
+def test_check_proves_a_design_and_refuses_a_changed_one(run: Run, tmp_path: Path) -> None:
+    assert run("compile", DIGITS, "-o", tmp_path / "out")[0] == 0
+    result = asked(run, "check", tmp_path / "out")
+    assert result["proved"] == result["layers"] == len(result["verdicts"]) > 0
+    path = tmp_path / "out/certificate.json"
+    path.write_text(path.read_text().replace('"s": ', '"s": 1', 1))
+    code, out, _ = run("check", tmp_path / "out", "--json")
+    assert code == 1
+    assert json.loads(out)["proved"] == result["layers"] - 1
+
+
+def test_quantize_makes_a_model_that_loads(run: Run, tmp_path: Path) -> None:
+    options = ("--weights", "4", "--activations", "5", "--per-channel", "--range", "max", "--scale", "po2")
+    result = asked(run, "quantize", FLOAT, "--data", DATA, "-o", tmp_path / "q.onnx", *options, "--samples", "32")
+    assert result == {
+        "model": FLOAT,
+        "file": str(tmp_path / "q.onnx"),
+        "samples": 32,
+        "weights": 4,
+        "activations": 5,
+        "per_channel": True,
+        "range": "max",
+        "scale": "po2",
+    }
+    layers = bitwright.inspect(bitwright.load(tmp_path / "q.onnx"))["layers"]
+    assert {layer["weights"] for layer in layers if layer["weights"]} == {"s4n"}
+
+
+def test_explore_finds_a_front_of_models_that_load(run: Run, tmp_path: Path) -> None:
+    options = ("--weights", "2,8", "--activations", "4", "--samples", "64")
+    result = asked(run, "explore", FLOAT, "--data", DATA, "-o", tmp_path / "sweep", *options)
+    assert [point["design"] for point in result["points"]] == ["w2a4", "w8a4"]
+    assert (tmp_path / "sweep/results.csv").read_text().count("\n") == 3
+    assert (tmp_path / "sweep/front.svg").read_text().startswith("<svg")
+    for point in result["points"]:
+        x, y = (np.load(DATA)[name][:64] for name in ("x", "y"))
+        scores = bitwright.run(bitwright.load(tmp_path / "sweep" / point["file"]), x)
+        assert (scores.argmax(axis=1) == y).mean() == point["accuracy"]
+    assert any(point["on_front"] for point in result["points"])
+
+
+def test_doctor(run: Run) -> None:
+    result = asked(run, "doctor")
+    assert result["core"] is True
+    found = {finding["name"]: finding for finding in result["findings"]}
+    assert {"python", "numpy", "onnx", "g++", "make", "perl", "verilator", "yosys", "cocotb", "torch"} <= found.keys()
+    assert found["numpy"]["version"] == np.__version__
+    code, out, _ = run("doctor")
+    assert code == 0 and "verilator" in out
+
+
+def test_doctor_says_how_to_install_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitwright.sim.tools.package_version", lambda name: None if name == "torch" else "1.0")
+    found = {finding["name"]: finding for finding in asked(run, "doctor")["findings"]}
+    assert found["torch"] == {
+        "name": "torch",
+        "purpose": "training and compression",
+        "found": False,
+        "version": "",
+        "detail": "pip install 'bitwright[torch]'",
+    }
