@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The committed digits network: what the example promises of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from tests.qonnx_op import evaluate
+
+DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+DEMO = Path(__file__).parents[1] / "bitwright" / "demo"
+
+
+@pytest.fixture(scope="module")
+def model() -> onnx.ModelProto:
+    return onnx.load(DIGITS / "digits.onnx")
+
+
+@pytest.fixture(scope="module")
+def data() -> Mapping[str, NDArray[Any]]:
+    with np.load(DIGITS / "digits_data.npz") as file:
+        return dict(file)
+
+
+def test_pytorch_outputs_are_those_of_the_onnx(model: onnx.ModelProto, data: Mapping[str, NDArray[Any]]) -> None:
+    assert data["outputs"].shape == (64, 10)
+    np.testing.assert_array_equal(evaluate(model, data["inputs"]), data["outputs"])
+
+
+def test_every_output_is_an_8_bit_integer_times_one_scale(
+    model: onnx.ModelProto, data: Mapping[str, NDArray[Any]]
+) -> None:
+    scale = constants(model)["quant4.scale"]
+    codes = np.rint(data["outputs"] / scale)
+    np.testing.assert_array_equal(codes.astype(np.float32) * scale, data["outputs"])
+    assert -128 <= codes.min() < codes.max() <= 127
+
+
+def test_accuracy_is_what_the_readme_says(model: onnx.ModelProto, data: Mapping[str, NDArray[Any]]) -> None:
+    float_model = onnx.load(DIGITS / "digits_float.onnx")
+    right = [int((evaluate(m, data["x"]).argmax(1) == data["y"]).sum()) for m in (model, float_model)]
+    readme = (DIGITS / "README.md").read_text()
+    assert f"{right[0]} of 360 test digits right" in readme
+    assert f"{right[1]} of 360" in readme
+    assert right[0] >= 0.95 * len(data["y"])
+
+
+def test_half_of_the_second_convolution_is_pruned(model: onnx.ModelProto) -> None:
+    weights = constants(model)["conv2.weight"]
+    assert np.count_nonzero(weights) == weights.size // 2
+
+
+def test_calibration_digits_are_not_test_digits(data: Mapping[str, NDArray[Any]]) -> None:
+    assert data["calibration"].shape == (256, 1, 8, 8)
+    test = {image.tobytes() for image in data["x"]}
+    assert not test & {image.tobytes() for image in data["calibration"]}
+
+
+def test_the_packaged_copies_are_the_same(data: Mapping[str, NDArray[Any]]) -> None:
+    assert (DEMO / "digits.onnx").read_bytes() == (DIGITS / "digits.onnx").read_bytes()
+    assert (DEMO / "digits.npz").read_bytes() == (DIGITS / "digits_data.npz").read_bytes()
+    assert (DIGITS / "digits.onnx").stat().st_size < 200_000
+
+
+def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
