@@ -112,6 +112,47 @@ class MaxPool(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SumPool(Layer):
+    """The sum of each window, per channel; padded positions hold `pad_value`. An average pool is this, requantised."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    pad_value: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum(Layer):
+    """y = sum over the inputs k of factors[k] * x[k], all of one shape; a factor is one integer or one per channel.
+
+    Operands of unequal real scales meet here exactly: their factors are integers over the common unit of the scales.
+    """
+
+    factors: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multiply(Layer):
+    """y = (x[0] - zeros[0]) * (x[1] - zeros[1]) element by element, both of one shape."""
+
+    zeros: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concat(Layer):
+    """The inputs side by side along the last axis; the other axes agree. Scale and zero are those of each channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gather(Layer):
+    """y.flat[i] = x.flat[indices[i]], or `fill` where the index is -1: transpose, slice, pad, upsample, broadcast."""
+
+    indices: Weights
+    fill: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requantise(Layer):
     """y = clip(R(multiplier * x + offset), low, high) + shift, exactly, per channel.
 
@@ -150,9 +191,9 @@ class Reshape(Layer):
     """The same integers in the same order under another shape; costs no hardware."""
 
 
-ComputeLayer = Dense | Conv | MaxPool | Requantise | Table | Reshape
 LAYERS: dict[str, type[Layer]] = {
-    kind.__name__.lower(): kind for kind in (Input, Dense, Conv, MaxPool, Requantise, Table, Reshape)
+    kind.__name__.lower(): kind
+    for kind in (Input, Dense, Conv, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Requantise, Table, Reshape)
 }
 
 
@@ -162,7 +203,7 @@ def attributes(layer: Layer) -> Iterator[tuple[str, object]]:
     return ((f.name, getattr(layer, f.name)) for f in fields(layer) if f.name not in common)
 
 
-def window_shape(layer: Conv | MaxPool, height: int, width: int) -> tuple[int, int]:
+def window_shape(layer: Conv | MaxPool | SumPool, height: int, width: int) -> tuple[int, int]:
     """(rows, columns) of windows that fit a (height, width) input of `layer`."""
     (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = layer.kernel, layer.strides, layer.dilations, layer.pads
     return (
