@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Candidates for a multiply-add-shift: per channel a slope from its interval, the roundest constant, a tie window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from bitwright.exact.forms import MultiplyShift
+from bitwright.exact.meaning import limits
+from bitwright.exact.slopes import Interval, Points, minimal, points, power_of_two, roundest, slope_intervals
+from bitwright.exact.steps import Steps, steps
+from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints, Weights
+
+INT64_SAFE = 1 << 62
+Slope = tuple[int, int]
+"""(m, s): the slope m / 2**s."""
+
+
+class Line(NamedTuple):
+    """One channel's (m*a + c) >> s with its tie window, in Python integers."""
+
+    m: int
+    c: int
+    s: int
+    window: int = 0
+
+
+class Fit(NamedTuple):
+    """Channels that share a way to be fitted: their place in the layer, their steps, what binds them, their slopes.
+
+    With `even`, the steps are those of half up, and a tie window has to bring back those of half even in `even`.
+    """
+
+    channel: Ints
+    steps: Steps
+    points: Points
+    slopes: list[Interval | None]
+    even: Steps | None = None
+
+
+def multiply_shifts(layer: Requantise, found: Steps) -> Iterator[MultiplyShift]:
+    """Forms that should be equal to `layer`, whose steps are `found`: powers of two first, then minimal multipliers."""
+    fits = _fits(layer, found)
+    slopes = [slope for fit in fits for slope in fit.slopes]
+    intervals = [slope for slope in slopes if slope is not None]
+    if found.step != 1 or len(intervals) < len(slopes):
+        return
+    for chosen in (powers(intervals), [minimal(slope) for slope in intervals]):
+        if chosen is not None:
+            form = _form(layer, found, fits, chosen)
+            if form is not None:
+                yield form
+
+
+def powers(slopes: Sequence[Interval]) -> list[Slope] | None:
+    """A power of two in every interval, with the shortest shared shift and 1 as multiplier where it can be."""
+    spans = [power_of_two(slope) for slope in slopes]
+    fitting = [span for span in spans if span is not None]
+    if len(fitting) < len(spans):
+        return None
+    s = max((max(0, -most) for _, most in fitting), default=0)
+    return [(1 << s + max(least, -s), s) for least, _ in fitting]
+
+
+def _fits(layer: Requantise, found: Steps) -> list[Fit]:
+    """The channels with steps: those that a line fits, and, for half even, those that a line with a tie window may."""
+    direct = _fit(layer, found, np.flatnonzero(found.count))
+    lost = np.array([slope is None for slope in direct.slopes], dtype=bool)
+    if layer.rounding is not Rounding.HALF_EVEN or not lost.any():
+        return [direct]
+    half_up = steps(replace(layer, rounding=Rounding.HALF_UP), found.lo, found.hi)
+    tied = _fit(layer, half_up, direct.channel[lost])
+    return [_fit(layer, found, direct.channel[~lost]), tied._replace(even=found.take(tied.channel))]
+
+
+def _fit(layer: Requantise, found: Steps, channel: Ints) -> Fit:
+    low, high = limits(layer)
+    taken = found.take(channel)
+    bound = points(taken, low[channel], high[channel])
+    return Fit(channel, taken, bound, slope_intervals(bound))
+
+
+def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], chosen: Sequence[Slope]) -> MultiplyShift | None:
+    """The form with the `chosen` slopes, in the order of `fits`; None if a constant or a window is missing."""
+    lines = [Line(0, code, 0) for code in found.first.tolist()]
+    slopes = iter(chosen)
+    for fit in fits:
+        made = _lines(layer, fit, [next(slopes) for _ in fit.slopes])
+        if made is None:
+            return None
+        for channel, line in zip(fit.channel.tolist(), made, strict=True):
+            lines[channel] = line
+    return _shared(layer, found, lines)
+
+
+def _lines(layer: Requantise, fit: Fit, chosen: Sequence[Slope]) -> list[Line] | None:
+    """The constants and windows for the `chosen` slopes of one fit; None if there is no such window, or no room."""
+    codes, width = int(fit.points.upper_k.max(initial=0)), int(fit.points.upper_x.max(initial=0))
+    if any((codes << s) >= INT64_SAFE or m * (width + 1) >= INT64_SAFE for m, s in chosen):
+        return None
+    m, s = (np.array(column, dtype=np.int64) for column in (zip(*chosen, strict=True) if chosen else ((), ())))
+    low, high = fit.points.bounds(m, np.int64(1) << s)
+    windows = _windows(layer, fit, m, s, low) if fit.even else [0] * len(chosen)
+    if windows is None:
+        return None
+    found, lines = fit.steps, []
+    for i, (slope, shift) in enumerate(chosen):
+        base = (int(found.first[i]) << shift) - slope * int(found.start[i]) - slope * int(found.falling[i])
+        c = base + int(low[i]) if fit.even else roundest(base + int(low[i]), base + int(high[i]) - 1)
+        lines.append(Line(-slope if found.falling[i] else slope, c, shift, windows[i]))
+    return lines
+
+
+def _windows(layer: Requantise, fit: Fit, m: Ints, s: Ints, c: Ints) -> list[int] | None:
+    """For each channel a window that takes its ties to even and leaves every other odd code; None if one has none.
+
+    Only the first point of a plateau of the half-up line can lie in a window of at most m, so only these are looked at.
+    """
+    assert fit.even is not None
+    up, (low, _) = fit.steps, limits(layer)
+    starts = up.first > low[fit.channel]
+    distinct = np.hstack((np.diff(up.t, axis=1) != 0, np.ones((len(up.t), 1), dtype=bool)))
+    enters = np.hstack((starts[:, None], up.reached & distinct))
+    x = np.hstack((up.start[:, None], np.minimum(up.t, up.end[:, None]))) - up.start[:, None]
+    k = np.arange(x.shape[1])
+    b = x + up.start[:, None]
+    even = fit.even.apply(np.where(up.falling[:, None], ~b, b).T).T
+    code = up.first[:, None] + k
+    odd = enters & ((code - layer.shift) % 2 == 1)
+    rest = m[:, None] * x + c[:, None] - (k << s[:, None])
+    tie = odd & (even < code)
+    least = np.where(tie, rest, -1).max(axis=1) + 1
+    most = np.minimum(np.where(odd & ~tie, rest, m[:, None]).min(axis=1), m)
+    if bool((least > most).any()):
+        return None
+    rounded = [1 << (w - 1).bit_length() if w else 0 for w in least.tolist()]
+    return [power if power <= top else w for power, top, w in zip(rounded, most.tolist(), least.tolist(), strict=True)]
+
+
+def _shared(layer: Requantise, found: Steps, lines: Sequence[Line]) -> MultiplyShift | None:
+    """The lines with their longest shift in all channels; None if their values leave int64."""
+    s = max(line.s for line in lines)
+    m, c, window = (
+        [number << s - line.s for line, number in zip(lines, column, strict=True)] for column in _columns(lines)
+    )
+    ends = zip(m, c, found.lo.tolist(), found.hi.tolist(), strict=True)
+    values = [slope * a + constant for slope, constant, lo, hi in ends for a in (lo, hi)]
+    product = IntType(min(values), max(values))
+    if max(product.bits, *(abs(n).bit_length() + 1 for n in (*m, *c))) > 62:
+        return None
+    low, high = limits(layer)
+    return MultiplyShift(
+        kind=_kind(m, window),
+        m=Weights(np.array(m)),
+        c=Weights(np.array(c)),
+        s=s,
+        window=Weights(np.array(window)),
+        odd=layer.shift & 1,
+        low=Weights(low),
+        high=Weights(high),
+        product=product,
+    )
+
+
+def _columns(lines: Sequence[Line]) -> tuple[list[int], list[int], list[int]]:
+    return [line.m for line in lines], [line.c for line in lines], [line.window for line in lines]
+
+
+def _kind(m: Sequence[int], window: Sequence[int]) -> str:
+    """The name of the form: shifts only need multipliers that are powers of two or 0."""
+    shifts = all(abs(slope) & (abs(slope) - 1) == 0 for slope in m)
+    return ("shift_even" if shifts else "mas_window") if any(window) else ("shift" if shifts else "mas")

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a requantiser means, in exact integers: v(a) = (p*a + q)/d per channel, then R, clip and shift."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from math import lcm
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.weights import Ints
+
+T = TypeVar("T")
+
+
+class Affine(NamedTuple):
+    """v(a) = (p*a + q)/d of one channel, in Python integers with d > 0."""
+
+    p: int
+    q: int
+    d: int
+
+
+class Levels(NamedTuple):
+    """Ascending rationals nums[k]/den of one channel, in Python integers with den > 0."""
+
+    nums: tuple[int, ...]
+    den: int
+
+
+def affines(layer: Requantise) -> list[Affine]:
+    """One `Affine` per channel of `layer`."""
+    pairs = zip(per_channel(layer.multiplier, layer.channels), per_channel(layer.offset, layer.channels), strict=True)
+    return [_affine(m, b) for m, b in pairs]
+
+
+def levels(layer: Requantise) -> list[Levels]:
+    """One `Levels` per channel of `layer`, whose rounding is `Rounding.LEVELS`."""
+    return list(per_channel([_levels(row) for row in layer.levels], layer.channels))
+
+
+def per_channel(values: Sequence[T], channels: int) -> Sequence[T]:
+    """`values`, repeated for every channel if there is only one."""
+    return values if len(values) == channels else [values[0]] * channels
+
+
+def limits(layer: Requantise) -> tuple[Ints, Ints]:
+    """(lowest, highest) final code of each channel, shift included; a count of levels has limits of its own."""
+    low = np.array(per_channel(layer.low, layer.channels), dtype=np.int64)
+    high = np.array(per_channel(layer.high, layer.channels), dtype=np.int64)
+    if layer.rounding is Rounding.LEVELS:
+        low, high = np.maximum(low, 0), np.minimum(high, len(layer.levels[0]))
+    return low + layer.shift, high + layer.shift
+
+
+def evaluate(layer: Requantise, a: Ints) -> Ints:
+    """The final codes y(a[c]) of channel c, shift included; `a` and the result are (channels,)."""
+    rows = zip(a.tolist(), affines(layer), strict=True)
+    values = [(p * x + q, d) for x, (p, q, d) in rows]
+    if layer.rounding is Rounding.LEVELS:
+        counted = zip(values, levels(layer), strict=True)
+        rounded = [bisect_right(row.nums, n * row.den // d) for (n, d), row in counted]
+    else:
+        rounded = [round_ratio(layer.rounding, n, d) for n, d in values]
+    low, high = per_channel(layer.low, layer.channels), per_channel(layer.high, layer.channels)
+    codes = [min(max(r, lo), hi) + layer.shift for r, lo, hi in zip(rounded, low, high, strict=True)]
+    return np.array(codes, dtype=np.int64)
+
+
+def round_ratio(rounding: Rounding, n: int, d: int) -> int:
+    """R(n/d) for d > 0; `Rounding.LEVELS` is not a function of the value alone and is not accepted."""
+    match rounding:
+        case Rounding.SIGN:
+            return 1 if n >= 0 else -1
+        case Rounding.HALF_EVEN:
+            up, tie = divmod(2 * n + d, 2 * d)
+            return up - (up & 1) if tie == 0 else up
+        case Rounding.FLOOR:
+            return n // d
+        case Rounding.HALF_UP:
+            return (2 * n + d) // (2 * d)
+        case _:
+            return _mirrored(rounding, n, d)
+
+
+def _mirrored(rounding: Rounding, n: int, d: int) -> int:
+    """The roundings that follow from R(v) = -R'(-v)."""
+    match rounding:
+        case Rounding.CEIL:
+            return -(-n // d)
+        case Rounding.HALF_DOWN:
+            return -((d - 2 * n) // (2 * d))
+        case Rounding.HALF_AWAY:
+            return round_ratio(Rounding.HALF_UP if n >= 0 else Rounding.HALF_DOWN, n, d)
+        case Rounding.HALF_ZERO:
+            return round_ratio(Rounding.HALF_DOWN if n >= 0 else Rounding.HALF_UP, n, d)
+        case Rounding.TO_ZERO:
+            return round_ratio(Rounding.FLOOR if n >= 0 else Rounding.CEIL, n, d)
+        case Rounding.FROM_ZERO:
+            return round_ratio(Rounding.CEIL if n >= 0 else Rounding.FLOOR, n, d)
+        case _:
+            raise AssertionError(f"{rounding} has no rule for one value")
+
+
+def _affine(multiplier: Fraction, offset: Fraction) -> Affine:
+    d = lcm(multiplier.denominator, offset.denominator)
+    return Affine(multiplier.numerator * (d // multiplier.denominator), offset.numerator * (d // offset.denominator), d)
+
+
+def _levels(row: Sequence[Fraction]) -> Levels:
+    den = lcm(*(level.denominator for level in row))
+    return Levels(tuple(level.numerator * (den // level.denominator) for level in row), den)

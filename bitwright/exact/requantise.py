@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The forms in which hardware can compute a requantiser: every one that is proved equal to its meaning, cheapest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bitwright.exact.cost import cost, objective
+from bitwright.exact.forms import Form, Lookup, Thresholds
+from bitwright.exact.lines import multiply_shifts
+from bitwright.exact.proof import proved
+from bitwright.exact.steps import Steps, steps
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.layers import Requantise
+from bitwright.ir.weights import Ints, Weights
+
+MAX_THRESHOLDS = 255
+"""Steps per channel that are still searched: 8-bit codes."""
+MAX_TABLE = 1 << 12
+"""Entries of a table in place of arithmetic."""
+
+
+def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
+    """Every form that equals `layer` in every channel c for every integer lo[c]..hi[c], cheapest first.
+
+    BitwrightError names the layer if there is none.
+    """
+    found = steps(layer, lo, hi)
+    proofs = [form for form in candidates(layer, found) if proved(form, found)]
+    if not proofs:
+        raise BitwrightError(
+            f"no multiply-add-shift within 62 bits equals its requantiser of {int(found.count.max()) + 1} codes",
+            where=f"layer '{layer.name}'",
+            hint=f"quantise its output to at most {MAX_THRESHOLDS + 1} codes",
+        )
+    return tuple(sorted(proofs, key=lambda form: objective(cost(form))))
+
+
+def candidates(layer: Requantise, found: Steps) -> Iterator[Form]:
+    """Forms that should be equal to `layer`, whose steps are `found`; none is proved yet."""
+    yield from multiply_shifts(layer, found)
+    if found.t.shape[1] <= MAX_THRESHOLDS:
+        yield thresholds(found)
+    if table := lookup(found):
+        yield table
+
+
+def thresholds(found: Steps) -> Thresholds:
+    """The steps themselves."""
+    return Thresholds(
+        kind="thresholds",
+        t=Weights(found.t),
+        falling=Weights(found.falling.astype(np.int64)),
+        first=Weights(found.first),
+        step=found.step,
+    )
+
+
+def lookup(found: Steps) -> Lookup | None:
+    """One table for all channels, if they agree wherever their intervals meet and the whole is short."""
+    low, high = int(found.lo.min()), int(found.hi.max())
+    if high - low >= MAX_TABLE:
+        return None
+    widest = int((found.hi - found.lo).argmax())
+    a = np.arange(low, high + 1)[:, None]
+    channel = found.take(np.array([widest]))
+    return Lookup(kind="table", lo=low, entries=Weights(channel.apply(np.clip(a, channel.lo, channel.hi))[:, 0]))
