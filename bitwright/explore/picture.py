@@ -34,14 +34,14 @@ def picture(results: Sequence[Result], float_accuracy: float, title: str) -> str
     """Accuracy over LUTs of all points; the front is drawn as steps, what is known of a point shows on hover."""
     lowest = min(*(result.accuracy for result in results), float_accuracy)
     x = Axis(ticks(min(result.lut for result in results), max(result.lut for result in results)), LEFT, RIGHT)
-    y = Axis(ticks(lowest, min(1.0, lowest + 0.999)), BOTTOM, TOP)
+    y = Axis(ticks(lowest, 1.0), BOTTOM, TOP)
     size = {"width": str(WIDTH), "height": str(HEIGHT), "viewBox": f"0 0 {WIDTH} {HEIGHT}"}
     font = {"font-family": "system-ui, sans-serif", "font-size": "13", "fill": "#333"}
     svg = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, **font})
     SubElement(svg, "rect", {"width": "100%", "height": "100%", "fill": "#fff"})
     _text(svg, LEFT, 32, title, size=17)
     _axes(svg, x, y)
-    _float_line(svg, y.at(float_accuracy), f"float {float_accuracy:.1%}")
+    _float_line(svg, y.at(float_accuracy), f"float {100 * float_accuracy:.1f} %")
     _front(svg, [(x.at(result.lut), y.at(result.accuracy)) for result in results if result.on_front])
     shades = _shades(results)
     for result in sorted(results, key=lambda result: result.on_front):
@@ -93,7 +93,7 @@ def _mark(svg: Element, x: float, y: float, result: Result, shade: str) -> None:
     radius = "6" if result.on_front else "4"
     circle = SubElement(svg, "circle", {"cx": f"{x}", "cy": f"{y}", "r": radius, "fill": shade, "stroke": "#fff"})
     SubElement(circle, "title").text = (
-        f"{result.point.label}: {result.accuracy:.1%}, {result.lut:,} LUTs, "
+        f"{result.point.label}: {100 * result.accuracy:.1f} %, {result.lut:,} LUTs, "
         f"{result.weight_memory_bits:,} bits of weights, {result.macs:,} MACs"
     )
 

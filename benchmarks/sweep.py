@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times the 49-point sweep of the digits network and prints its Pareto front.
+
+    python benchmarks/sweep.py [jobs]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from bitwright.explore import explore
+
+DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+
+
+def main(jobs: int) -> None:
+    with np.load(DIGITS / "digits_data.npz") as file:
+        data = dict(file)
+    start = perf_counter()
+    results = explore(DIGITS / "digits_float.onnx", data, lambda files: None, jobs=jobs)
+    seconds = perf_counter() - start
+    print(f"{len(results)} points in {seconds:.1f} s with {jobs} jobs; target: 120 s with 2")
+    for result in sorted(results, key=lambda result: result.lut):
+        if result.on_front:
+            point = result.point.label
+            print(f"{point}  {100 * result.accuracy:5.1f} %  {result.lut:6,} LUTs  {result.weight_memory_bits:6,} bits")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2)

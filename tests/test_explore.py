@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sweep: points name their results, the front is what no other design beats, files say what was found."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from bitwright.explore import Point, Result, explore, uniform
+from bitwright.explore.cost import lut_estimate, weight_memory
+from bitwright.explore.executors import EXECUTORS
+from bitwright.explore.pareto import pareto_front
+from bitwright.explore.picture import picture, ticks
+from bitwright.explore.report import table
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense, Input
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Weights
+from tests.qonnx_op import evaluate
+
+DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+MODEL = DIGITS / "digits_float.onnx"
+Files = dict[str, str | bytes]
+
+
+@pytest.fixture(scope="module")
+def data() -> dict[str, NDArray[Any]]:
+    with np.load(DIGITS / "digits_data.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def sweep(data: Mapping[str, NDArray[Any]]) -> tuple[list[Result], Files, list[tuple[int, int]]]:
+    """(results, files, progress) of six points of the digits network."""
+    files: Files = {}
+    seen: list[tuple[int, int]] = []
+    results = explore(
+        MODEL, data, files.update, weights=(2, 4, 8), activations=(3, 8), progress=lambda *step: seen.append(step)
+    )
+    return results, files, seen
+
+
+def result(lut: int, accuracy: float, weight_bits: int = 4, *, on_front: bool = False) -> Result:
+    point = Point(weight_bits=weight_bits, activation_bits=4)
+    return Result(point=point, accuracy=accuracy, macs=10, weight_memory_bits=20, lut=lut, model=b"", on_front=on_front)
+
+
+# Points
+
+
+def test_a_key_is_the_digest_of_the_choice() -> None:
+    assert (
+        Point(weight_bits=4, activation_bits=3).key
+        == "22ea050f1c4afa0b62e473b9f537c51a1c6bfa2543b928fe87536ff9e9b016c9"
+    )
+    assert Point(weight_bits=4, activation_bits=3, scale="po2").key != Point(weight_bits=4, activation_bits=3).key
+
+
+def test_uniform_is_every_pair_in_order() -> None:
+    points = list(uniform(range(2, 9), range(2, 9)))
+    assert [point.label for point in points] == [f"w{w}a{a}" for w in range(2, 9) for a in range(2, 9)]
+    assert len({point.key for point in points}) == 49
+
+
+def test_a_point_that_cannot_be_quantised_does_not_exist() -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        Point(weight_bits=1, activation_bits=8)
+    assert str(refusal.value) == "quantize: 1 bits cannot be used for weights\n  hint: choose 2 to 16 bits"
+
+
+# The front, the table, the picture
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_front_is_what_nothing_beats(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    items = [(int(cost), int(score)) for cost, score in rng.integers(0, 12, (30, 2))]
+
+    def beaten(item: tuple[int, int]) -> bool:
+        return any(c <= item[0] and s >= item[1] and (c, s) != item for c, s in items)
+
+    front = pareto_front(items, cost=lambda item: item[0], score=lambda item: item[1])
+    assert front == sorted({item for item in items if not beaten(item)})
+
+
+@pytest.mark.parametrize("low, high", [(0, 1), (0.123, 1.0), (396, 1871), (5, 5), (0.986, 0.989), (1, 1e6), (0, 0)])
+def test_ticks_are_few_round_and_enclose(low: float, high: float) -> None:
+    values = ticks(low, high)
+    assert values[0] <= low + 1e-9 and values[-1] >= high - 1e-9
+    assert 2 <= len(values) <= 10
+    step = values[1] - values[0]
+    assert f"{step:.3e}"[0] in "125"
+    np.testing.assert_allclose(np.diff(values), step)
+
+
+def test_the_table_reads_back() -> None:
+    rows = list(csv.DictReader(io.StringIO(table([result(5, 0.25), result(9, 0.5, 6, on_front=True)]))))
+    assert [(row["weight_bits"], row["lut"], row["accuracy"], row["on_front"]) for row in rows] == [
+        ("4", "5", "0.250000", "0"),
+        ("6", "9", "0.500000", "1"),
+    ]
+    assert rows[0]["model"] == f"points/{rows[0]['key']}.onnx"
+
+
+def test_the_picture_shows_every_point_and_takes_any_title() -> None:
+    results = [result(500, 0.9, 2, on_front=True), result(700, 0.8, 3), result(900, 0.95, 8, on_front=True)]
+    svg = ElementTree.fromstring(picture(results, 0.96, "<a & b>"))
+    names = {"s": "http://www.w3.org/2000/svg"}
+    titles = [element.text for element in svg.iterfind(".//s:circle/s:title", names)]
+    assert len(titles) == 3
+    assert "w2a4: 90.0 %, 500 LUTs, 20 bits of weights, 10 MACs" in titles
+    texts = [element.text for element in svg.iterfind("s:text", names)]
+    assert {"<a & b>", "float 96.0 %", "w2a4", "w8a4", "2 bits", "3 bits", "8 bits"} <= set(texts)
+    assert "w3a4" not in texts
+
+
+def test_the_picture_puts_cheap_left_and_right_answers_up() -> None:
+    svg = ElementTree.fromstring(picture([result(500, 0.9, on_front=True), result(900, 0.95, on_front=True)], 0.96, ""))
+    marks = [c for c in svg.iterfind("{*}circle") if c.find("{*}title") is not None]
+    (x1, y1), (x2, y2) = ((float(c.get("cx", 0)), float(c.get("cy", 0))) for c in marks)
+    assert x1 < x2 and y1 > y2
+
+
+# The estimate
+
+
+def dense_then_conv() -> Graph:
+    """An 8-channel image of 4 x 5 pixels, a 3 x 3 convolution to 2 channels, a dense layer of 3 outputs."""
+    common: dict[str, Any] = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+    rng = np.random.default_rng(0)
+    image = Input(name="x", inputs=(), shape=(4, 5, 8), type=IntType(0, 15), **common)
+    kernel = Weights(rng.permutation(np.resize(np.arange(-3, 4), 2 * 9 * 8)).reshape(2, 3, 3, 8))
+    conv = Conv(name="c", inputs=("x",), shape=(2, 3, 2), type=IntType(-9999, 9999), weights=kernel, **common)
+    matrix = Weights(np.array([[1, -1], [0, 1], [1, 1]]))
+    dense = Dense(name="d", inputs=("c",), shape=(2, 3, 3), type=IntType(-19998, 19998), weights=matrix, **common)
+    return Graph((image,), (conv, dense), ("d",))
+
+
+def test_luts_follow_the_formula() -> None:
+    graph = dense_then_conv()
+    # conv: W 3, A 4, C 15, 144 weights, line buffer 2 * 5 * 8 * 4 bits; dense: W 2, A 15, C 16, 6 weights
+    at_one = (12 + 15 + -(-(144 * 3 + 320) // 64)) + (30 + 16 + 1)
+    assert lut_estimate(graph) == at_one
+    # 864 products in 432 clocks: the convolution needs two multipliers, in one row
+    assert lut_estimate(graph, 432) == at_one + 12 + 7
+
+
+def test_weight_memory_counts_each_layer_at_its_own_width() -> None:
+    assert weight_memory(dense_then_conv()) == 144 * 3 + 6 * 2
+
+
+# The sweep
+
+
+def test_the_sweep_keeps_every_point_in_order(
+    sweep: tuple[list[Result], Files, list[tuple[int, int]]],
+) -> None:
+    results, files, seen = sweep
+    assert [r.point.label for r in results] == ["w2a3", "w2a8", "w4a3", "w4a8", "w8a3", "w8a8"]
+    assert seen == [(done, 6) for done in range(1, 7)]
+    assert set(files) == {"results.csv", "front.svg", *(r.file for r in results)}
+    rows = list(csv.DictReader(io.StringIO(str(files["results.csv"]))))
+    assert [row["key"] for row in rows] == [r.point.key for r in results]
+    assert {r.macs for r in results} == {25408}
+    assert results[0].lut < results[-1].lut
+
+
+def test_every_file_is_the_network_that_was_scored(
+    sweep: tuple[list[Result], Files, list[tuple[int, int]]], data: Mapping[str, NDArray[Any]]
+) -> None:
+    results, files, _ = sweep
+    for r in results:
+        scores = evaluate(onnx.load_from_string(bytes(files[r.file])), data["x"])
+        assert np.mean(scores.argmax(1) == data["y"]) == r.accuracy, r.point.label
+
+
+def test_eight_bits_are_within_a_hundredth_of_float(
+    sweep: tuple[list[Result], Files, list[tuple[int, int]]], data: Mapping[str, NDArray[Any]]
+) -> None:
+    floating = np.mean(evaluate(onnx.load(MODEL), data["x"]).argmax(1) == data["y"])
+    assert sweep[0][-1].accuracy >= floating - 0.01
+
+
+def test_processes_find_what_one_process_finds(
+    sweep: tuple[list[Result], Files, list[tuple[int, int]]], data: Mapping[str, NDArray[Any]]
+) -> None:
+    assert set(EXECUTORS) == {"serial", "processes"}
+    files: Files = {}
+    assert explore(MODEL, data, files.update, weights=(2, 4, 8), activations=(3, 8), jobs=2) == sweep[0]
+    assert files == sweep[1]
+
+
+# What is refused
+
+
+def test_refusals_come_before_any_work(data: Mapping[str, NDArray[Any]]) -> None:
+    def message(call: Callable[[Callable[[Any], None]], object]) -> str:
+        written: Files = {}
+        with pytest.raises(BitwrightError) as refusal:
+            call(written.update)
+        assert written == {}
+        return str(refusal.value)
+
+    x, y = data["x"], data["y"]
+    hint = "give a labelled set: x=images, y=labels"
+    assert message(lambda w: explore(MODEL, {"x": x}, w)) == f"data: has no array 'y'\n  hint: {hint}"
+    assert message(lambda w: explore(MODEL, {"y": y}, w)) == f"data: has no array 'x'\n  hint: {hint}"
+    assert message(lambda w: explore(MODEL, {"x": x, "y": y[1:]}, w)) == (
+        "data: 'y' is int64 of shape (359,), where 'x' holds 360 samples\n  hint: labels are integers, one per sample"
+    )
+    assert message(lambda w: explore(MODEL, {"x": x, "y": y * 0.5}, w)) == (
+        "data: 'y' is float64 of shape (360,), where 'x' holds 360 samples\n  hint: labels are integers, one per sample"
+    )
+    assert message(lambda w: explore(MODEL, {"x": x[:, 0], "y": y, "calibration": x}, w)) == (
+        "data 'x' for input 'image': shape (360, 8, 8), where the model takes (N, 1, 8, 8)\n"
+        "  hint: samples stack on axis 0"
+    )
+    assert message(lambda w: explore(MODEL, data, w, weights=())) == (
+        "explore: the space has no points\n  hint: give at least one width of each kind"
+    )
+    assert message(lambda w: explore(MODEL, data, w, activations=(1,))) == (
+        "quantize: 1 bits cannot be used for activations\n  hint: choose 2 to 16 bits"
+    )
