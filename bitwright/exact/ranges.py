@@ -10,10 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.exact import branches
 from bitwright.exact.meaning import evaluate
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, Requantise, Reshape, Table
+from bitwright.ir.layers import (
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Input,
+    Layer,
+    MaxPool,
+    Multiply,
+    Requantise,
+    Reshape,
+    Sum,
+    SumPool,
+    Table,
+)
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -76,8 +91,30 @@ def layer_range(layer: Layer, inputs: Sequence[Ranges], sources: Sequence[Layer]
             return _table_range(layer.entries.array, inputs[0], sources[0].type)
         case Reshape():
             return _reshaped(inputs[0], sources[0].shape, layer.shape)
+        case Sum():
+            return _bounded(layer, *branches.sum_range(layer, inputs))
+        case Multiply():
+            return _bounded(layer, *branches.product_range(layer, inputs))
+        case SumPool():
+            return _bounded(layer, *branches.pool_range(layer, inputs[0]))
+        case Gather():
+            return _bounded(layer, *branches.gather_range(layer, inputs[0], sources[0].shape))
+        case Concat():
+            return Ranges(np.concatenate([x.lo for x in inputs]), np.concatenate([x.hi for x in inputs]))
         case _:
             raise AssertionError(f"no range rule for {layer.op}")
+
+
+def _bounded(layer: Layer, lo: Ints, hi: Ints) -> Ranges:
+    """The interval as int64, or BitwrightError when it does not fit."""
+    worst = max(-int(lo.min()), int(hi.max()))
+    if worst >= LIMIT:
+        raise BitwrightError(
+            f"it reaches {worst:.2e} and needs more than 63 bits",
+            where=f"layer '{layer.name}'",
+            hint="quantise its inputs to fewer bits, or to scales that are nearer to each other",
+        )
+    return Ranges(lo.astype(np.int64), hi.astype(np.int64))
 
 
 def accumulator_range(

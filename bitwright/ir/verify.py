@@ -13,14 +13,19 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import OPS, HostGraph
 from bitwright.ir.layers import (
     LAYERS,
+    Concat,
     Conv,
     Dense,
+    Gather,
     Input,
     Layer,
     MaxPool,
+    Multiply,
     Requantise,
     Reshape,
     Rounding,
+    Sum,
+    SumPool,
     Table,
     window_shape,
 )
@@ -40,7 +45,7 @@ def verify(graph: Graph) -> Graph:
         _verify_common(layer)
         _verify_inputs(layer, known, is_input=len(known) < len(graph.inputs))
         if layer.inputs:
-            _verify_kind(layer, known[layer.inputs[0]])
+            _verify_kind(layer, *(known[name] for name in layer.inputs))
         known[layer.name] = layer
     if not graph.inputs or not graph.outputs:
         raise BitwrightError("has no inputs or no outputs", where="graph", hint="name at least one of each")
@@ -65,8 +70,16 @@ def _verify_common(layer: Layer) -> None:
 def _verify_inputs(layer: Layer, known: dict[str, Layer], *, is_input: bool) -> None:
     if isinstance(layer, Input) != is_input:
         _refuse(layer, f"is {layer.op!r} on the wrong list", "inputs are Input layers, and only they are")
-    if len(layer.inputs) != (not is_input):
-        _refuse(layer, f"reads {len(layer.inputs)} tensors", "an input reads none, every other kind of layer reads one")
+    if isinstance(layer, Multiply) and len(layer.inputs) != 2:
+        _refuse(layer, f"reads {len(layer.inputs)} tensors", "a product has two factors")
+    if not isinstance(layer, Sum | Multiply | Concat) and len(layer.inputs) != (not is_input):
+        _refuse(
+            layer,
+            f"reads {len(layer.inputs)} tensors",
+            "an input reads none, a layer that does not join tensors reads one",
+        )
+    if not is_input and not layer.inputs:
+        _refuse(layer, "reads 0 tensors", "a sum or a concatenation has at least one operand")
     for name in layer.inputs:
         if name not in known:
             _refuse(
@@ -76,7 +89,7 @@ def _verify_inputs(layer: Layer, known: dict[str, Layer], *, is_input: bool) -> 
             )
 
 
-def _verify_kind(layer: Layer, x: Layer) -> None:
+def _verify_kind(layer: Layer, x: Layer, *more: Layer) -> None:
     match layer:
         case Dense():
             _verify_dense(layer, x)
@@ -93,8 +106,34 @@ def _verify_kind(layer: Layer, x: Layer) -> None:
             _verify_table(layer, x)
         case Reshape():
             _verify_reshape(layer, x)
+        case Sum() | Multiply() | Concat():
+            _verify_join(layer, x, *more)
+        case SumPool():
+            _verify_window(layer, x, x.channels)
+        case Gather():
+            _verify_gather(layer, x)
         case _:
             _refuse(layer, f"{layer.op!r} is no kind of layer", f"known kinds: {', '.join(LAYERS)}")
+
+
+def _verify_join(layer: Sum | Multiply | Concat, *inputs: Layer) -> None:
+    if isinstance(layer, Concat):
+        fits = all(x.shape[:-1] == layer.shape[:-1] for x in inputs)
+        if not fits or sum(x.channels for x in inputs) != layer.channels:
+            _refuse(layer, "joins tensors that do not fit its shape", "all axes but the last agree, the last ones add up")
+        return
+    if any(x.shape != layer.shape for x in inputs):
+        _refuse(layer, "reads tensors of other shapes than its own", "gather the operands into one shape first")
+    if isinstance(layer, Sum):
+        lengths = {len(factors) for factors in layer.factors}
+        if len(layer.factors) != len(inputs) or not lengths <= {1, layer.channels}:
+            _refuse(layer, "has the wrong number of factors", "each operand has one factor, or one per channel")
+
+
+def _verify_gather(layer: Gather, x: Layer) -> None:
+    index = layer.indices.array
+    if index.shape != layer.shape or index.min() < -1 or index.max() >= prod(x.shape):
+        _refuse(layer, "has indices outside its input", "indices are -1 (fill) or places in the flattened input")
 
 
 def _verify_dense(layer: Dense, x: Layer) -> None:
@@ -121,7 +160,7 @@ def _verify_conv(layer: Conv, x: Layer) -> None:
         _refuse(layer, f"pads with {layer.pad_value}", "integers of at most 63 bits are supported")
 
 
-def _verify_window(layer: Conv | MaxPool, x: Layer, channels: int) -> None:
+def _verify_window(layer: Conv | MaxPool | SumPool, x: Layer, channels: int) -> None:
     if len(x.shape) != 3:
         _refuse(layer, f"reads {x.name!r} of shape {_shape(x.shape)}", "a window moves over (height, width, channels)")
     if min(*layer.kernel, *layer.strides, *layer.dilations) < 1 or min(layer.pads) < 0:
