@@ -235,6 +235,23 @@ def test_a_residual_add_gets_integers_on_both_sides() -> None:
     assert list(add.input) == ["g_quant", "r_quant"]
 
 
+def test_a_tensor_that_also_leaves_the_model_stays_float_on_its_way_out() -> None:
+    nodes = [node("MatMul", "x w", "h"), node("Flatten", "h", "f"), node("MatMul", "f w", "y")]
+    model = graph(nodes, {"w": normal(4, 4)}, sample=[4])
+    assert set(quants(quantize(model, [normal(8, 4)]))) == {"x", "w", "h"}
+    model.graph.output.append(helper.make_tensor_value_info("f", TensorProto.FLOAT, ["N", 4]))
+    assert set(quants(quantize(model, [normal(8, 4)]))) == {"x", "w", "f"}
+
+
+def test_files_that_list_their_weights_as_inputs_are_taken() -> None:
+    model = graph([node("MatMul", "x w", "y")], {"w": normal(4, 3)}, sample=[4])
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [4, 3]))
+    model.ir_version = 3
+    rewritten = quantize(model, [normal(8, 4)])
+    onnx.checker.check_model(rewritten)
+    assert [entry.name for entry in rewritten.graph.input] == ["x"]
+
+
 def test_nothing_behind_the_last_layer_is_quantised() -> None:
     nodes = [node("MatMul", "x w", "h"), node("Sigmoid", "h", "s"), node("Softmax", "s", "y")]
     assert set(quants(quantize(graph(nodes, {"w": normal(4, 3)}, sample=[4]), [normal(8, 4)]))) == {"x", "w"}
