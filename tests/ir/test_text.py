@@ -87,7 +87,7 @@ PRINT = "\n  hint: print a graph to see how it is written"
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("= dense", "= eval", "line 4: expected one of input, dense, conv, maxpool, requantise, table, reshape, "),
+        ("= dense", "= eval", "line 4: expected one of input, dense, conv, maxpool, sumpool, sum, multiply, concat, "),
         ("weights=((1, 0, 2, -2), (1, 1, 0, 1))", "", "line 4: expected the fields name, inputs, "),
         ("1/510, 1/3", "1/510 1/3", f"line 4: expected ',', found 1/3{PRINT}"),
         ("(1, 1, 0, 1))", "(1, 1, 0, 1)", f"line 4: expected a value, found the end{PRINT}"),

@@ -88,7 +88,11 @@ CASES: list[tuple[Layer, dict[str, Any], str]] = [
     ),
     (CONV, {"scale": ONE * 3}, "scale has 3 values for 4 channels\n  hint: give one, or one per channel"),
     (CONV, {"zero": ()}, "zero has 0 values for 4 channels\n  hint: give one, or one per channel"),
-    (CONV, {"inputs": ()}, "reads 0 tensors\n  hint: an input reads none, every other kind of layer reads one"),
+    (
+        CONV,
+        {"inputs": ()},
+        "reads 0 tensors\n  hint: an input reads none, a layer that does not join tensors reads one",
+    ),
     (
         CONV,
         {"inputs": ("pool",)},
