@@ -84,7 +84,7 @@ def verify(
     design: Design | None = None,
     samples: int | None = None,
 ) -> dict[str, Any]:
-    """Every engine against the reference, and the reference against `outputs`; the keys are those of `verify --json`."""
+    """Every engine against the reference, and that against `outputs`; the keys are those of `verify --json`."""
     for engine in engines:
         if engine not in ENGINES:
             raise BitwrightError(
@@ -100,9 +100,7 @@ def verify(
         design = compile_graph(net)
     rows = {}
     for engine in engines:
-        outcome = (
-            Outcome(expected, seconds) if engine == "reference" else simulate(engine, net, entered, design=design)
-        )
+        outcome = Outcome(expected, seconds) if engine == "reference" else simulate(engine, net, entered, design=design)
         rows[engine] = _row(outcome, expected)
     assert design is not None
     return {

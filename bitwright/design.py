@@ -137,7 +137,9 @@ class Design:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(str(entry[k]))}</td>" for k in ("name", "op", "pe", "simd", "cycles", "lut")) + "</tr>"
+            "<tr>"
+            + "".join(f"<td>{escape(str(entry[k]))}</td>" for k in ("name", "op", "pe", "simd", "cycles", "lut"))
+            + "</tr>"
             for entry in self.report()["layers"]
         )
         head = "".join(f"<th>{k}</th>" for k in ("layer", "op", "PE", "SIMD", "cycles", "LUT"))

@@ -30,7 +30,9 @@ class Outcome:
 def simulate(engine: str, net: Graph, codes: Sequence[Ints], *, design: Design | None) -> Outcome:
     """`codes` through `engine`; the compiled engines need a design."""
     if engine not in ENGINES:
-        raise BitwrightError(f"there is no engine '{engine}'", where="engine", hint="known engines: " + ", ".join(ENGINES))
+        raise BitwrightError(
+            f"there is no engine '{engine}'", where="engine", hint="known engines: " + ", ".join(ENGINES)
+        )
     start = time.perf_counter()
     if engine == "reference":
         return Outcome(reference.run(net, codes), time.perf_counter() - start)

@@ -11,9 +11,11 @@ import numpy as np
 
 from bitwright.exact.functions import Step
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, optional_constant
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+from bitwright.ir.layers import PerChannel
 
 Handler = Callable[..., Value]
 HOST_OPS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div"}
@@ -39,23 +41,27 @@ def _with_constant(builder: Builder, node: Node, value: Value | None, const: Con
         op = "rsub" if reverse and node.op == "Sub" else HOST_OPS[node.op]
         return _host(builder, node, op, value, constants=(const.array,))
     assert isinstance(value, Tensor)
-    tensor, (exact,) = builder.per_channel(value, node, const.exact())
+    tensor, (exact,) = per_channel(builder, value, node, const.exact())
+    scale: PerChannel = (ONE,)
+    offset: PerChannel = (ZERO,)
     if node.op == "Div" and (reverse or any(c == 0 for c in exact)):
         raise node.error("divides by data or by zero", "not a function of fixed-point numbers; quantise around it")
     match node.op:
         case "Add":
-            scale, offset = (ONE,), exact
+            offset = exact
+        case "Sub" if reverse:
+            scale, offset = (-ONE,), exact
         case "Sub":
-            scale, offset = ((-ONE,), exact) if reverse else ((ONE,), tuple(-c for c in exact))
+            offset = tuple(-c for c in exact)
         case "Mul":
-            scale, offset = exact, (ZERO,)
+            scale = exact
         case _:
-            scale, offset = tuple(1 / c for c in exact), (ZERO,)
+            scale = tuple(1 / c for c in exact)
     return affine(node, tensor, scale, offset)
 
 
-def affine(node: Node, tensor: Tensor, scale: tuple[Fraction, ...], offset: tuple[Fraction, ...]) -> Tensor:
-    """scale * tensor + offset, refused where a waiting pool or function stands in the way."""
+def affine(node: Node, tensor: Tensor, scale: PerChannel, offset: PerChannel) -> Tensor:
+    """The tensor `scale * tensor + offset`, refused where a waiting pool or function stands in the way."""
     if tensor.pools and any(s < 0 for s in scale):
         raise node.error("turns a max-pool of real values upside down", "quantise the activation before the pool")
     if tensor.function and max(len(scale), len(offset)) > 1:
@@ -64,8 +70,10 @@ def affine(node: Node, tensor: Tensor, scale: tuple[Fraction, ...], offset: tupl
 
 
 def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """gamma / sigma * (x - mean) + beta with sigma = float32(sqrt(float32(var + epsilon))), channels on axis 1."""
-    gamma, beta, mean, var = (constant_operand(node, values, i, "only constants are supported").array for i in range(1, 5))
+    """BatchNormalization: gamma / sigma * (x - mean) + beta, sigma = float32(sqrt(float32(var + epsilon)))."""
+    gamma, beta, mean, var = (
+        constant_operand(node, values, i, "only constants are supported").array for i in range(1, 5)
+    )
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
     with np.errstate(invalid="ignore"):
         sigma = np.sqrt((var.astype(np.float32) + epsilon).astype(np.float32)).astype(np.float32)
@@ -89,7 +97,7 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
     shape = [1] * value.where.ndim
     shape[1] = -1
     shift = fractions(beta) - alpha * fractions(mean)
-    tensor, (scale, offset) = builder.per_channel(value, node, alpha.reshape(shape), shift.reshape(shape))
+    tensor, (scale, offset) = per_channel(builder, value, node, alpha.reshape(shape), shift.reshape(shape))
     return affine(node, tensor, scale, offset)
 
 

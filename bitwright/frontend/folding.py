@@ -41,7 +41,9 @@ def fold(node: Node, values: Sequence[Value | None], opset: int) -> list[Const]:
             warnings.simplefilter("ignore")  # division by zero and the like show in the result
             results = ReferenceEvaluator(proto).run(None, feeds)
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError, AttributeError) as error:
-        raise node.error(f"cannot be computed from its constants: {error}", "fold the constants before the export") from error
+        raise node.error(
+            f"cannot be computed from its constants: {error}", "fold the constants before the export"
+        ) from error
     return [Const(np.asarray(result)) for result in results]
 
 

@@ -35,14 +35,16 @@ class InputType:
         bits = int(match[2]) if match else 0
         if match is None or not 1 + (match[1] == "s") <= bits <= 32 or match[5] == "0":
             raise BitwrightError(
-                f"'{text}' is not a type", where=where, hint="for example s16.8, u8, u8/255, bipolar or s4n, up to 32 bits"
+                f"'{text}' is not a type",
+                where=where,
+                hint="for example s16.8, u8, u8/255, bipolar or s4n, up to 32 bits",
             )
         scale = Fraction(2) ** -int(match[4] or 0) / int(match[5] or 1)
         return InputType(integer(bits, signed=match[1] == "s", narrow=bool(match[3])), scale, text)
 
 
 def typed_input(builder: Builder, entry: ModelInput, given: InputType | None) -> Value:
-    """A model input: integers as they come, reals quantised on the host to the given type, or reals left to the graph."""
+    """A model input: integers as they are, reals quantised on the host to the given type, or left to the graph."""
     real = Host(entry.name, entry.shape, "input")
     if entry.dtype.kind in "iub":
         if given is not None:

@@ -17,6 +17,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.folding import constant_of, fold, foldable
 from bitwright.frontend.inputs import InputType, typed_input
 from bitwright.frontend.model import Model, Node, read_model
+from bitwright.frontend.results import to_host
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -61,7 +62,10 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
 
 
 def load_onnx(
-    source: str | Path | bytes | onnx.ModelProto, *, inputs: Mapping[str, InputType] | None = None, rounding: str = "onnx"
+    source: str | Path | bytes | onnx.ModelProto,
+    *,
+    inputs: Mapping[str, InputType] | None = None,
+    rounding: str = "onnx",
 ) -> Graph:
     """The graph of a quantised ONNX model; `inputs` types real-valued model inputs.
 
@@ -126,7 +130,9 @@ def _in_order(model: Model, known: set[str]) -> list[Node]:
         if not ready:
             node = waiting[0]
             missing = next(name for name in node.inputs if name and name not in known)
-            raise node.error(f"reads '{missing}', which nothing makes before it", "the graph has a cycle or a gap; export it again")
+            raise node.error(
+                f"reads '{missing}', which nothing makes before it", "the graph has a cycle or a gap; export it again"
+            )
         order.extend(ready)
         known.update(output for node in ready for output in node.outputs)
         done = set(map(id, ready))
@@ -163,11 +169,7 @@ def _result(builder: Builder, name: str, values: dict[str, Value]) -> Host:
     value = values[name]
     output = Node(name, "output", "", (), (name,), {}, builder.model.file)
     if isinstance(value, Tensor):
-        return builder.to_host(value, output)
+        return to_host(builder, value, output)
     if isinstance(value, Const) or value.side == "input":
-        raise output.error(
-            "does not depend on any quantised layer", "quantise the network first (bitwright quantize)"
-        )
+        raise output.error("does not depend on any quantised layer", "quantise the network first (bitwright quantize)")
     return value
-
-

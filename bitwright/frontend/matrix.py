@@ -10,6 +10,8 @@ from math import prod
 import numpy as np
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.integers import integers, widen
+from bitwright.frontend.layouts import features, image, per_channel
 from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, squeeze
@@ -30,7 +32,7 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     rank = tensor.where.ndim
     weights, step = _weights(node, kernel, 0)
     weights = weights.reshape(*weights.shape[:2], *((1,) if rank == 3 else ()), *weights.shape[2:])
-    tensor = builder.image(tensor, node)
+    tensor = image(builder, tensor, node)
     groups = int(node.attributes.get("group", 1))
     channels, (height, width) = tensor.where.shape[1], tensor.where.shape[2:]
     if groups < 1 or channels != weights.shape[1] * groups or weights.shape[0] % groups:
@@ -43,7 +45,7 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     if any(window.pads):
         if zero.denominator != 1:
             raise node.error("pads around a zero point that is no integer", "use an integer zero point, or no padding")
-        tensor = builder.widen(tensor, IntType(int(zero), int(zero)), node)
+        tensor = widen(builder, tensor, IntType(int(zero), int(zero)), node)
     old = builder.layers[tensor.layer]
     layer = Conv(
         name=node.name,
@@ -97,7 +99,7 @@ def _dense(builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: Pe
         raise node.error(
             f"multiplies {tensor.where.shape} by {weights.shape[::-1]}", "export the model again; the shapes do not fit"
         )
-    tensor, place = builder.features(tensor, node)
+    tensor, place = features(builder, tensor, node)
     ordered = np.empty_like(weights)
     ordered[:, place] = weights
     shape = (*builder.layers[tensor.layer].shape[:-1], weights.shape[0])
@@ -128,7 +130,7 @@ def _integers(builder: Builder, node: Node, value: Value | None) -> Tensor:
         )
     if not isinstance(value, Tensor):
         raise node.error("has no data input", "fold the constant before the export")
-    tensor = builder.integers(value, node)
+    tensor = integers(builder, value, node)
     if len(squeeze(tensor.scale)) > 1 or len(squeeze(tensor.offset)) > 1 or tensor.scale[0] == 0:
         raise node.error("reads a tensor whose scale differs per channel", "use one scale for the activation")
     return replace(tensor, scale=tensor.scale[:1], offset=tensor.offset[:1])
@@ -185,6 +187,6 @@ def _biased(builder: Builder, node: Node, made: Tensor, bias: Const | None, beta
             shape[1] = exact.size
         else:
             shape = list(exact.shape)
-    made, (offset,) = builder.per_channel(made, node, exact.reshape(shape))
+    made, (offset,) = per_channel(builder, made, node, exact.reshape(shape))
     moved = made.affine((Fraction(1),), tuple(Fraction(beta) * b for b in offset))
     return replace(moved, nodes=((node.name, node.op),))

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator: its name (or its first output's, if it has none), type, inputs ("" if absent), outputs, attributes."""
+    """One operator; `name` is its first output's if it has none of its own, an absent input is ""."""
 
     name: str
     op: str
@@ -109,7 +109,7 @@ def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) 
 
 def _node(proto: onnx.NodeProto, file: str, folder: Path | None) -> Node:
     name = proto.name or (proto.output[0] if proto.output else proto.op_type)
-    attributes = {}
+    attributes: dict[str, Any] = {}
     for attribute in proto.attribute:
         if attribute.type == onnx.AttributeProto.TENSOR:
             attributes[attribute.name] = _array(attribute.t, file, folder)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, optional_constant
 from bitwright.frontend.quantise import Quantiser, quantise
@@ -16,7 +17,7 @@ from bitwright.ir.layers import Rounding
 
 
 def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """q = clip(rint(x / scale) + zero, the type's range), and within the bounds of a Clip that alone reads it."""
+    """QuantizeLinear: clip(rint(x / scale) + zero) to the type's range, and to that of a Clip that alone reads it."""
     scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
     zero = _zero(node, values)
     value = values[0]
@@ -42,7 +43,7 @@ def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Valu
 
 
 def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """(q - zero) * scale."""
+    """DequantizeLinear: (q - zero) * scale."""
     scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
     value = values[0]
     _refuse_blocks(node)
@@ -59,7 +60,7 @@ def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Va
             rank = value.where.ndim
             zeros = _zeros(node, zero, rank)
             steps = fractions(_along_axis(node, scale, rank))
-            value, (step, shift) = builder.per_channel(value, node, steps, fractions(zeros))
+            value, (step, shift) = per_channel(builder, value, node, steps, fractions(zeros))
             size = max(len(step), len(shift))
             a, z = (v if len(v) == size else v * size for v in (step, shift))
             moved = value.affine(a, tuple(-s * o for s, o in zip(a, z, strict=True)))
@@ -103,7 +104,9 @@ def _along_axis(node: Node, values: Array, rank: int) -> Array:
         return values.reshape(())
     axis = int(node.attributes.get("axis", 1))
     if values.ndim != 1 or not -rank <= axis < rank:
-        raise node.error(f"has parameters of shape {values.shape} along axis {axis} of {rank}", "export the model again")
+        raise node.error(
+            f"has parameters of shape {values.shape} along axis {axis} of {rank}", "export the model again"
+        )
     shape = [1] * rank
     shape[axis] = values.size
     return values.reshape(shape)

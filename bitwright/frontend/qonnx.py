@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand
 from bitwright.frontend.quantise import Quantiser, add_pool, quantise
@@ -69,7 +70,7 @@ def multi_threshold(builder: Builder, node: Node, *values: Value | None) -> Valu
     if isinstance(value, Const):
         raise node.error("has a constant input", "fold the constant before the export")
     steps = levels.shape[1]
-    bipolar = steps == 1 and (scale, bias) == (2, -1)
+    bipolar = steps == 1 and (scale, bias) == (ONE + ONE, -ONE)
     kind = BIPOLAR if bipolar else IntType(0, steps)
     coding: tuple[PerChannel, PerChannel] = ((ONE,), (ZERO,)) if bipolar else ((scale,), (-bias / scale,))
     if isinstance(value, Host):
@@ -105,7 +106,7 @@ def _count_on_chip(
     shape = [1] * len(tensor.where.shape)
     shape[_channel_axis(node, len(shape))] = len(levels)
     channel = np.broadcast_to(np.arange(len(levels)).reshape(shape), tensor.where.shape)
-    tensor, (rows,) = builder.per_channel(tensor, node, fractions(np.asarray(channel)))
+    tensor, (rows,) = per_channel(builder, tensor, node, fractions(np.asarray(channel)))
     exact = tuple(tuple(row) for row in fractions(levels))
     picked = tuple(exact[int(row)] for row in rows)
     old = builder.layers[tensor.layer]
@@ -146,7 +147,9 @@ def _channel_axis(node: Node, rank: int) -> int:
 
 def _flag(node: Node, name: str) -> int:
     if name not in node.attributes:
-        raise node.error(f"lacks the attribute '{name}'", "export the model with an explicit value; tools disagree on the default")
+        raise node.error(
+            f"lacks the attribute '{name}'", "export the model with an explicit value; tools disagree on the default"
+        )
     return int(node.attributes[name])
 
 

@@ -12,6 +12,7 @@ from bitwright.exact.functions import Function
 from bitwright.exact.rounding import round_exact
 from bitwright.exact.tabulate import tabulate
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import image, per_channel
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Pool, Tensor, Value, fractions, spread, squeeze
 from bitwright.ir.host import ROUND
@@ -123,7 +124,7 @@ def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host) ->
 
 def _on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) -> Tensor:
     parameters = (quantiser.scale, quantiser.before, quantiser.low, quantiser.high)
-    tensor, (step, before, low, high) = builder.per_channel(tensor, node, *map(fractions, parameters))
+    tensor, (step, before, low, high) = per_channel(builder, tensor, node, *map(fractions, parameters))
     if quantiser.reciprocal:
         step = tuple(1 / Fraction(float(np.float32(1) / np.float32(float(s)))) for s in step)
     if tensor.function:
@@ -140,7 +141,9 @@ def _on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor)
             spread(bounds, size), steps, zeros, spread(low, size), spread(high, size), strict=True
         )
     ]
-    lows = squeeze(tuple(lo if x is None else x for x, lo in zip(limits[:size], map(int, spread(low, size)), strict=True)))
+    lows = squeeze(
+        tuple(lo if x is None else x for x, lo in zip(limits[:size], map(int, spread(low, size)), strict=True))
+    )
     highs = squeeze(
         tuple(hi if x is None else x for x, hi in zip(limits[size:], map(int, spread(high, size)), strict=True))
     )
@@ -239,7 +242,7 @@ def _table(
 def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor:
     """A max-pool layer over integers; `tensor` is (1, C, H, W)."""
     rank = len(tensor.where.shape)
-    tensor = builder.image(tensor, node)
+    tensor = image(builder, tensor, node)
     old = builder.layers[tensor.layer]
     layer = MaxPool(
         name=pool.name,

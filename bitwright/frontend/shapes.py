@@ -122,7 +122,8 @@ def _move_constant(value: Const, move: Move) -> Const:
     if value.codes is None or value.scale is None or value.zero is None:
         return Const(move(value.array))
     scale, zero = (
-        array if array.size == 1 else move(np.broadcast_to(array, value.array.shape)) for array in (value.scale, value.zero)
+        array if array.size == 1 else move(np.broadcast_to(array, value.array.shape))
+        for array in (value.scale, value.zero)
     )
     return Const(
         move(value.array),

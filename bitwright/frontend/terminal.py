@@ -6,6 +6,7 @@ from __future__ import annotations
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand
+from bitwright.frontend.results import to_host
 from bitwright.frontend.values import Const, Host, Tensor, Value
 
 
@@ -54,7 +55,7 @@ def arg_max(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def _on_host(builder: Builder, node: Node, value: Value | None) -> Host:
     if isinstance(value, Tensor):
-        return builder.to_host(value, node)
+        return to_host(builder, value, node)
     if isinstance(value, Const) or value is None or value.side == "input":
         raise node.error("stands before the first quantiser", "only supported at the end of a quantised network")
     return value

@@ -85,7 +85,7 @@ class Tensor:
         return any(bound is not None for bound in (*self.low, *self.high))
 
     def affine(self, scale: PerChannel, offset: PerChannel) -> Tensor:
-        """scale * self + offset, with the waiting clip moved along; behind a function only for the whole tensor."""
+        """The tensor `scale * self + offset`, the waiting clip moved along; behind a function not per channel."""
         if self.function:
             assert len(scale) == len(offset) == 1
             return replace(self, function=(*self.function, ("affine", str(scale[0]), str(offset[0]))))
@@ -112,8 +112,7 @@ class Tensor:
             return replace(self, function=(*self.function, step))
         size = max(len(self.low), len(self.high))
         pairs = [
-            _clip_bounds(a, b, low, high)
-            for a, b in zip(spread(self.low, size), spread(self.high, size), strict=True)
+            _clip_bounds(a, b, low, high) for a, b in zip(spread(self.low, size), spread(self.high, size), strict=True)
         ]
         return replace(self, low=tuple(a for a, _ in pairs), high=tuple(b for _, b in pairs))
 

@@ -285,5 +285,3 @@ def _short(values: PerChannel) -> str:
     if min(numbers) == max(numbers):
         return f"{numbers[0]:.6g}"
     return f"{min(numbers):.6g}..{max(numbers):.6g}"
-
-

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A first estimate of LUTs and block RAM per kernel, before anything is fitted to a synthesis tool.
 
-The constants are those of `exact/cost.py` for requantisers and simple counts elsewhere; FF and DSP are not modelled yet,
-and reports say null for them.
+The constants are those of `exact/cost.py` for requantisers and simple counts elsewhere; FF and DSP are not modelled
+yet, and reports say null for them.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ def run(graph: Graph, codes: Sequence[Ints]) -> list[Ints]:
 
 def _chunk(prepared: Prepared, codes: Sequence[Ints]) -> list[Array]:
     graph = prepared.graph
-    values: dict[str, Array] = {}
-    for layer, array in zip(graph.inputs, codes, strict=True):
-        values[layer.name] = array.astype(_storage(layer.type))
+    values: dict[str, Array] = {
+        entry.name: array.astype(_storage(entry.type)) for entry, array in zip(graph.inputs, codes, strict=True)
+    }
     last_reader = {name: layer.name for layer in graph.layers for name in layer.inputs}
     for layer in graph.layers:
         values[layer.name] = prepared.operations[layer.name](*(values[name] for name in layer.inputs))
@@ -91,7 +91,7 @@ def _operation(layer: Layer, graph: Graph, reached: dict[str, Ranges]) -> Operat
 
 
 def _product(matrix: Ints, lo: Ints, hi: Ints) -> Operation:
-    """x @ matrix for x in [lo, hi] per row of `matrix`, exactly."""
+    """The product x @ matrix, exact for x in [lo, hi] per row of `matrix`."""
     kind = _exact_kind(matrix, lo, hi)
     weights = matrix.astype(kind)
     if kind is np.int64:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Integers where a reader needs them: a clip that waits becomes a layer, a type grows by what padding adds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.model import Node
+from bitwright.frontend.values import ONE, ZERO, Tensor, spread, squeeze
+from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.types import IntType
+
+
+def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
+    """The same real values with no clip waiting: a clip becomes a layer of its own where it falls on integers."""
+    layer = builder.layers[tensor.layer]
+    if tensor.function or tensor.pools:
+        raise node.error("reads a real value that no quantiser turned into integers", "quantise the activation")
+    size = max(map(len, (tensor.scale, tensor.offset, tensor.low, tensor.high)))
+    scale, offset = spread(tensor.scale, size), spread(tensor.offset, size)
+    lows, highs = [], []
+    for s, o, low, high in zip(scale, offset, spread(tensor.low, size), spread(tensor.high, size), strict=True):
+        bounds = (low, high) if s > 0 else (high, low)
+        places = [None if b is None or s == 0 else (b - o) / s for b in bounds]
+        if any(p is not None and p.denominator != 1 for p in places):
+            raise node.error("reads a clip that does not fall on integers", "quantise the activation")
+        lows.append(layer.type.lo if places[0] is None else max(layer.type.lo, int(places[0])))
+        highs.append(layer.type.hi if places[1] is None else min(layer.type.hi, int(places[1])))
+    if all(lo == layer.type.lo for lo in lows) and all(hi == layer.type.hi for hi in highs):
+        return replace(tensor, low=(None,), high=(None,))
+    kind = IntType(min(lows), max(highs))
+    return _identity(builder, tensor, node, squeeze(tuple(lows)), squeeze(tuple(highs)), kind)
+
+
+def widen(builder: Builder, tensor: Tensor, kind: IntType, node: Node) -> Tensor:
+    """The same integers in a type that also holds what padding puts beside them."""
+    layer = builder.layers[tensor.layer]
+    if layer.type.covers(IntType(kind.lo, kind.hi)):
+        return tensor
+    wide = IntType(min(kind.lo, layer.type.lo), max(kind.hi, layer.type.hi))
+    return _identity(builder, tensor, node, (layer.type.lo,), (layer.type.hi,), wide)
+
+
+def _identity(
+    builder: Builder, tensor: Tensor, node: Node, low: tuple[int, ...], high: tuple[int, ...], kind: IntType
+) -> Tensor:
+    old = builder.layers[tensor.layer]
+    name = builder.add(
+        Requantise(
+            name=f"{node.name}_clip",
+            inputs=(tensor.layer,),
+            shape=old.shape,
+            type=kind,
+            scale=old.scale,
+            zero=old.zero,
+            multiplier=(ONE,),
+            offset=(ZERO,),
+            rounding=Rounding.FLOOR,
+            low=low,
+            high=high,
+            source=tuple(name for name, _ in tensor.nodes),
+        )
+    )
+    return replace(tensor, layer=name, low=(None,), high=(None,), nodes=())

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layout that each reader asks of a tensor: an image, features, or constants per channel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.model import Array, Node
+from bitwright.frontend.values import T, Tensor, squeeze
+from bitwright.ir.layers import PerChannel, Reshape
+from bitwright.ir.weights import Ints
+
+
+def image(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
+    """The tensor as (1, C, H, W) over a layer of shape (H, W, C); a signal (1, C, L) is an image of height 1."""
+    shape = tensor.where.shape
+    if len(shape) == 3:
+        tensor = replace(tensor, where=tensor.where[:, :, None, :])
+        shape = tensor.where.shape
+    if len(shape) != 4:
+        raise node.error(f"reads a tensor of rank {len(shape)}", "only signals and images are supported")
+    wanted = np.arange(prod(shape)).reshape(*shape[2:], shape[1])
+    return _laid(builder, tensor, wanted.shape, wanted.transpose(2, 0, 1)[None], node)
+
+
+def features(builder: Builder, tensor: Tensor, node: Node) -> tuple[Tensor, Ints]:
+    """The tensor over a layer of shape (..., F), and the place in the layer of each of its F features."""
+    shape = tensor.where.shape
+    rows = tensor.where.reshape(-1, shape[-1])
+    first = rows[0] % shape[-1]
+    if rows.size != builder.size(tensor):
+        raise node.error("reads only a part of a tensor", "slices are not supported yet")
+    regular = np.array_equal(np.sort(first), np.arange(shape[-1])) and np.array_equal(
+        rows, np.arange(len(rows))[:, None] * shape[-1] + first
+    )
+    place = first if regular else np.arange(shape[-1])
+    wanted = (np.arange(len(rows))[:, None] * shape[-1] + place).reshape(shape)
+    layer_shape = (shape[-1],) if len(rows) == 1 else (*shape[1:-1], shape[-1])
+    return _laid(builder, tensor, layer_shape, wanted, node), place
+
+
+def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) -> tuple[Tensor, list[PerChannel]]:
+    """Exact `values` (Fractions, each broadcastable to the ONNX shape) as one per channel of the layer.
+
+    Values that differ within a channel flatten the layer first, so that every element is a channel.
+    """
+    try:
+        full = [v.reshape(1) if v.size == 1 else np.broadcast_to(v, tensor.where.shape) for v in values]
+    except ValueError as error:
+        raise node.error(
+            f"combines shapes {tensor.where.shape} and {[v.shape for v in values if v.size > 1]}",
+            "export the model again; the shapes do not fit",
+        ) from error
+    found = [_by_channel(builder, tensor, value) for value in full]
+    if None in found:
+        tensor = flat(builder, tensor)
+        found = [_by_channel(builder, tensor, value) for value in full]
+    return tensor, [value for value in found if value is not None]
+
+
+def flat(builder: Builder, tensor: Tensor) -> Tensor:
+    """The tensor over a layer with one axis, so that every element may have constants of its own."""
+    size = builder.size(tensor)
+    return replace(
+        _reshaped(builder, tensor, (size,)),
+        scale=_repeat(tensor.scale, size),
+        offset=_repeat(tensor.offset, size),
+        low=_repeat(tensor.low, size),
+        high=_repeat(tensor.high, size),
+    )
+
+
+def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel | None:
+    if values.size == 1:
+        return (values[0],)
+    place = tensor.where.reshape(-1) % builder.layers[tensor.layer].channels
+    found = np.empty(builder.layers[tensor.layer].channels, dtype=object)
+    found[place] = values.reshape(-1)
+    same = all(a is b or a == b for a, b in zip(found[place], values.reshape(-1), strict=True))
+    return squeeze(tuple(found)) if same else None
+
+
+def _laid(builder: Builder, tensor: Tensor, shape: tuple[int, ...], wanted: Ints, node: Node) -> Tensor:
+    if not np.array_equal(tensor.where, wanted):
+        if (
+            tensor.layer not in builder.feeds
+            or tensor.where.size != builder.size(tensor)
+            or builder.is_read(tensor.layer)
+        ):
+            raise node.error(
+                "reads its input in another element order than the layer before writes it",
+                "a transpose between layers is not supported yet",
+            )
+        order = np.empty(wanted.size, dtype=np.int64)
+        order[wanted.reshape(-1)] = tensor.where.reshape(-1)
+        return relay(builder, tensor, shape, order)
+    return _reshaped(builder, tensor, shape)
+
+
+def _reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    old = builder.layers[tensor.layer]
+    if old.shape == shape:
+        return tensor
+    if tensor.layer in builder.feeds and not builder.is_read(tensor.layer):
+        return relay(builder, tensor, shape, np.arange(prod(shape)))
+    if max(len(old.scale), len(old.zero)) > 1 and old.shape[-1] != shape[-1]:
+        scale, zero = (_tile(values, old.channels, shape[-1]) for values in (old.scale, old.zero))
+    else:
+        scale, zero = old.scale, old.zero
+    layer = Reshape(
+        name=f"{tensor.layer}_reshape", inputs=(tensor.layer,), shape=shape, type=old.type, scale=scale, zero=zero
+    )
+    return replace(tensor, layer=builder.add(layer))
+
+
+def relay(builder: Builder, tensor: Tensor, shape: tuple[int, ...], order: Ints) -> Tensor:
+    """An input layer under another shape and element order: the host lays its integers out as the reader needs them.
+
+    `order` holds, for each place of the new layer, the index in the old one.
+    """
+    old = builder.layers[tensor.layer]
+    host, index = builder.feeds[tensor.layer]
+    builder.layers[tensor.layer] = replace(old, shape=shape)
+    builder.feeds[tensor.layer] = (host, index.reshape(-1)[order].reshape(shape))
+    back = np.empty(order.size, dtype=np.int64)
+    back[order.reshape(-1)] = np.arange(order.size)
+    return replace(tensor, where=back[tensor.where])
+
+
+def _tile(values: PerChannel, channels: int, last: int) -> PerChannel:
+    """Per-channel values after a reshape: the flattened tensor repeats its channels, so the new last axis does too."""
+    if len(values) == 1:
+        return values
+    assert last % channels == 0, "a reshape through the channels of a per-channel scale"
+    return values * (last // channels)
+
+
+def _repeat(values: tuple[T, ...], size: int) -> tuple[T, ...]:
+    """Per-channel values of a flattened layer."""
+    return values if len(values) == 1 else values * (size // len(values))

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real values that leave: the accelerator's integers back on the host."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.model import Array, Node
+from bitwright.frontend.values import Host, Tensor
+from bitwright.ir.host import HostStep
+from bitwright.ir.layers import PerChannel
+
+HOST_FUNCTIONS = {"sigmoid": "sigmoid", "tanh": "tanh"}
+"""Host operator of a function step that no quantiser followed."""
+
+
+def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
+    """The tensor's real values on the host, behind the accelerator: the exact affine, rounded once to float32."""
+    if tensor.pools:
+        raise node.error("reads a max-pool of values that no quantiser turned into integers", "quantise the activation")
+    layer = builder.layers[tensor.layer]
+    reason = "codes to real values" if layer.op == "requantise" else "no quantiser follows: real-valued output"
+    low = tuple(Fraction(0) if b is None else b for b in tensor.low)
+    high = tuple(Fraction(0) if b is None else b for b in tensor.high)
+    constants = (
+        _floats(tensor.scale),
+        _floats(tensor.offset),
+        np.where([b is None for b in tensor.low], -np.inf, _floats(low)),
+        np.where([b is None for b in tensor.high], np.inf, _floats(high)),
+    )
+    first, *more = tensor.nodes or (("", ""),)
+    name = builder.host_step("output", "affine", (tensor.layer,), constants, node=first, reason=reason)
+    for step in tensor.function:
+        name = builder.host_step("output", HOST_FUNCTIONS[step[0]], (name,), reason="no quantiser follows")
+    if not np.array_equal(tensor.where[0], np.arange(tensor.where.size).reshape(layer.shape)):
+        name = builder.host_step("output", "gather", (name,), (tensor.where[0],))
+    builder.after.extend(_note(name, other, reason) for other in more)
+    return Host(name, tensor.where.shape, "output")
+
+
+def _note(name: str, node: tuple[str, str], reason: str) -> HostStep:
+    """A source node that an earlier step already computes."""
+    return HostStep(op="same", inputs=(name,), output=name, node=node[0], op_type=node[1], side="output", reason=reason)
+
+
+def _floats(values: PerChannel) -> Array:
+    return np.array([float(value) for value in values])
