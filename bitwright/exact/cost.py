@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from math import ceil, log2
 from typing import assert_never
 
@@ -41,28 +41,24 @@ KAPPA, RHO = 100.0, 200.0
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """LUTs, DSPs, block RAMs of 18 kbit, and the bits of all constants held in memory, in either kind."""
+    """LUTs of logic, DSPs, bits of constants in memory, and what that memory takes: LUTs and block RAMs of 18 kbit."""
 
     lut: int
-    dsp: int
-    bram: int
-    memory_bits: int
+    dsp: int = 0
+    memory_bits: int = 0
+    memory_lut: int = 0
+    bram: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.lut + other.lut,
-            self.dsp + other.dsp,
-            self.bram + other.bram,
-            self.memory_bits + other.memory_bits,
-        )
+        return Cost(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
     def __mul__(self, lanes: int) -> Cost:
-        return Cost(self.lut * lanes, self.dsp * lanes, self.bram * lanes, self.memory_bits * lanes)
+        return Cost(*(count * lanes for count in astuple(self)))
 
 
 def objective(cost: Cost, kappa: float = KAPPA, rho: float = RHO) -> float:
-    """LUTs, with a DSP counted as `kappa` of them and a block RAM as `rho`."""
-    return cost.lut + kappa * cost.dsp + rho * cost.bram
+    """All LUTs, with a DSP counted as `kappa` of them and a block RAM as `rho`."""
+    return cost.lut + cost.memory_lut + kappa * cost.dsp + rho * cost.bram
 
 
 def cost(form: Form, lanes: int = 1) -> Cost:
@@ -85,7 +81,7 @@ def _shift(form: MultiplyShift, channels: int) -> Cost:
     distances = len(np.unique(np.abs(form.m.array)))
     width = form.product.bits - _magnitude(form.m.array) + 1
     lut = width + _codes(form).bits + width * ceil(log2(distances))
-    return Cost(lut + _tie(form), 0, 0, 0) + _constants(form, channels)
+    return Cost(lut + _tie(form)) + _constants(form, channels)
 
 
 def _product(form: MultiplyShift, channels: int) -> Cost:
@@ -93,18 +89,18 @@ def _product(form: MultiplyShift, channels: int) -> Cost:
     width, out = max(1, form.product.bits - bits), _codes(form).bits
     if width <= DSP_WIDTH:
         single = any(width <= wide and bits <= narrow for wide, narrow in DSP_PORTS)
-        return Cost(2 * out + _tie(form), 1 if single else 2, 0, 0) + _constants(form, channels)
+        return Cost(2 * out + _tie(form), 1 if single else 2) + _constants(form, channels)
     share = CONSTANT_SHARE if len(np.unique(form.m.array)) == 1 else 1.0
-    return Cost(ceil(PRODUCT_LUTS * width * bits * share) + out + _tie(form), 0, 0, 0) + _constants(form, channels)
+    return Cost(ceil(PRODUCT_LUTS * width * bits * share) + out + _tie(form)) + _constants(form, channels)
 
 
 def _search(form: Thresholds, channels: int) -> Cost:
     """A binary search, one comparator and one memory a stage; parallel comparators for a single channel."""
     width, steps = _hull(form.t.array).bits, form.t.array.shape[1]
     if channels == 1:
-        return Cost(ceil(STEP_LUTS * steps), 0, 0, 0)
+        return Cost(ceil(STEP_LUTS * steps))
     stages = steps.bit_length()
-    total = Cost(ceil(stages * width * COMPARE_LUTS), 0, 0, 0)
+    total = Cost(ceil(stages * width * COMPARE_LUTS))
     for stage in range(stages):
         total += _memory(channels << stage, width)
     return total
@@ -112,7 +108,7 @@ def _search(form: Thresholds, channels: int) -> Cost:
 
 def _table(form: Lookup) -> Cost:
     address, out = max(1, (form.entries.array.size - 1).bit_length()), form.entries.type.bits
-    return Cost(out << max(0, address - LUT_INPUTS), 0, 0, out << address)
+    return Cost(out << max(0, address - LUT_INPUTS), memory_bits=out << address)
 
 
 def _tie(form: MultiplyShift) -> int:
@@ -129,10 +125,10 @@ def _constants(form: MultiplyShift, channels: int) -> Cost:
 def _memory(words: int, width: int) -> Cost:
     bits = words * width
     if words == 1 or bits == 0:
-        return Cost(0, 0, 0, bits)
+        return Cost(0, memory_bits=bits)
     if bits > LUT_MEMORY_BITS:
-        return Cost(0, 0, ceil(bits / BRAM_BITS), bits)
-    return Cost(width * ceil(words / LUT_WORDS), 0, 0, bits)
+        return Cost(0, memory_bits=bits, bram=ceil(bits / BRAM_BITS))
+    return Cost(0, memory_bits=bits, memory_lut=width * ceil(words / LUT_WORDS))
 
 
 def _codes(form: MultiplyShift) -> IntType:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How hardware computes a requantiser: the forms of `docs/exactness.md`, as data that every backend prints.
 
-Every array has one row per channel of the layer (never broadcast), so that a backend only has to fold it over its lanes.
-A form maps the integer `a` on the input edge to the final code, zero point and bipolar coding included.
+Every array has one row per channel of the layer (never broadcast), so that a backend only has to fold it over its
+lanes. A form maps the integer `a` on the input edge to the final code, zero point and bipolar coding included.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bitwright.ir.weights import Ints, Weights
 class MultiplyShift:
     """u = m*a + c;  y = u >> s;  if (u mod 2**s) < window and y - odd is odd: y -= 1;  code = clip(y, low, high).
 
-    `>>` is floor. m, c, window, low, high: (channels,) int64; `s` is shared; window 0 means no tie fix-up in that channel.
+    `>>` is floor. m, c, window, low, high: (channels,) int64; `s` is shared; window 0: no tie fix-up in that channel.
     `odd` is 1 when the zero point that was folded into `c` is odd (half-even parity is that of the code before it).
     `m` is negative for a falling channel and 0 for a constant one. Every intermediate value fits in int64.
     """
@@ -41,7 +41,7 @@ class MultiplyShift:
         if self.window.array.any():
             tie = (u & ((1 << self.s) - 1)) < self.window.array
             y = y - (tie & (((y - self.odd) & 1) == 1))
-        return np.clip(y, self.low.array, self.high.array)
+        return np.asarray(np.clip(y, self.low.array, self.high.array))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exact real functions of one code, as data: the steps that a `Table` layer records.
 
-A function is a tuple of steps applied in order to the real input value; each step is a tuple of strings, numbers as exact
-fractions `p/q`:
+A function is a tuple of steps applied in order to the real input value; each step is a tuple of strings, numbers as
+exact fractions `p/q`:
 
     ("affine", a, b)      v -> a*v + b
     ("clip", lo, hi)      v -> min(max(v, lo), hi); an empty string is no limit

@@ -51,11 +51,10 @@ def multiply_shifts(layer: Requantise, found: Steps) -> Iterator[MultiplyShift]:
     intervals = [slope for slope in slopes if slope is not None]
     if found.step != 1 or len(intervals) < len(slopes):
         return
-    for chosen in (powers(intervals), [minimal(slope) for slope in intervals]):
-        if chosen is not None:
-            form = _form(layer, found, fits, chosen)
-            if form is not None:
-                yield form
+    shortest = [minimal(slope) for slope in intervals]
+    for chosen in (powers(intervals), shortest):
+        if chosen is not None and (form := _form(layer, found, fits, chosen)):
+            yield form
 
 
 def powers(slopes: Sequence[Interval]) -> list[Slope] | None:

@@ -68,7 +68,7 @@ def _rises(form: MultiplyShift, steps: Steps) -> bool:
     window, and one less there is still no less than the plateau before.
     """
     m = np.where(steps.falling, -form.m.array, form.m.array)
-    return bool(((0 <= form.window.array) & (form.window.array <= m)).all())
+    return bool(((form.window.array >= 0) & (form.window.array <= m)).all())
 
 
 def _sorted(form: Thresholds, steps: Steps) -> bool:

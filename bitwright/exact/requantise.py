@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The forms in which hardware can compute a requantiser: every one that is proved equal to its meaning, cheapest first."""
+"""The forms in which hardware can compute a requantiser: those proved equal to its meaning, cheapest first."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All slopes at once: which lines floor(alpha*x + beta), clipped, are equal to given steps, and the shortest multiplier.
+"""All slopes at once: which lines floor(alpha*x + beta), clipped, are equal to given steps; the shortest multiplier.
 
-The line must pass at or above every lower point (x, k) and strictly below every upper one. That leaves one open interval
-of slopes per channel; a slope m/2**s inside it has an integer constant, and one outside has none.
+The line must pass at or above every lower point (x, k) and strictly below every upper one. That leaves one open
+interval of slopes per channel; a slope m/2**s inside it has an integer constant, and one outside has none.
 """
 
 from __future__ import annotations

@@ -73,8 +73,14 @@ class Steps:
 
     def take(self, channels: Ints) -> Steps:
         """The steps of some channels."""
-        arrays = (array[channels] for array in (self.t, self.falling, self.first))
-        return Steps(*arrays, self.step, self.lo[channels], self.hi[channels])
+        return Steps(
+            t=self.t[channels],
+            falling=self.falling[channels],
+            first=self.first[channels],
+            step=self.step,
+            lo=self.lo[channels],
+            hi=self.hi[channels],
+        )
 
     def apply(self, a: NDArray[Any]) -> NDArray[Any]:
         """The codes of the integers `a` (..., channels), in the narrowest integer dtype; `a` must lie in lo..hi."""

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of real functions: every entry is the correctly rounded exact value, never that of a float library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+from mpmath.libmp import from_rational, mpf_exp, round_ceiling, round_floor, to_rational
+
+from bitwright.exact.functions import Function, Step
+from bitwright.exact.meaning import round_ratio
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.layers import Rounding
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Weights
+
+MAX_BITS = 16
+"""Bits of a code that is still tabulated."""
+FIRST_PRECISION = 200
+"""Bits of the first try, 60 digits; every further one doubles them."""
+GUARD = 8
+"""Bits by which the exponential's last place is distrusted."""
+HALF, ONE = Fraction(1, 2), Fraction(1)
+
+
+class Between(NamedTuple):
+    """A real number strictly between two rationals."""
+
+    lo: Fraction
+    hi: Fraction
+
+
+Real = Fraction | Between
+"""An exact rational, or an open interval around an irrational number."""
+
+
+class _Undecided(Exception):
+    """An interval is too wide to know which branch of a function its number takes."""
+
+
+def tabulate(
+    function: Function,
+    codes: IntType,
+    *,
+    scale: Fraction,
+    zero: Fraction,
+    rounding: Rounding,
+    low: int,
+    high: int,
+    shift: int,
+) -> Weights:
+    """clip(R(function(scale * (q - zero))), low, high) + shift for every integer q in codes.lo..codes.hi, in order.
+
+    BitwrightError for codes of more than 16 bits. A bipolar type has an entry for 0 too, which nothing reads.
+    """
+    if codes.bits > MAX_BITS:
+        raise BitwrightError(
+            f"a table over {codes} would have {codes.count} entries",
+            where="table",
+            hint=f"quantise the function's input to at most {MAX_BITS} bits",
+        )
+
+    def entry(i: int) -> int:
+        rounded = _rounded(function, scale * (codes.lo + i - zero), rounding)
+        return min(max(rounded, low), high) + shift
+
+    size = codes.hi - codes.lo + 1
+    entries = _bisected(entry, size) if _monotone(function) else [entry(i) for i in range(size)]
+    return Weights(np.array(entries, dtype=np.int64))
+
+
+def _monotone(function: Function) -> bool:
+    """True if the function never turns, rising or falling: only a leaky ReLU with a negative slope does."""
+    return all(step[0] != "leaky_relu" or Fraction(step[1]) >= 0 for step in function)
+
+
+def _bisected(entry: Callable[[int], int], size: int) -> list[int]:
+    """entry(0), ..., entry(size - 1) of a monotone `entry`, which is called only around the changes."""
+    entries = [entry(0)] * size
+    entries[-1] = entry(size - 1)
+    spans = [(0, size - 1)]
+    while spans:
+        start, end = spans.pop()
+        if entries[start] == entries[end]:
+            entries[start:end] = [entries[start]] * (end - start)
+        elif end - start > 1:
+            middle = (start + end) // 2
+            entries[middle] = entry(middle)
+            spans += [(start, middle), (middle, end)]
+    return entries
+
+
+def evaluate(function: Function, value: Fraction, precision: int) -> Real:
+    """The function of `value`, exponentials to `precision` bits; exact as long as every step is rational there."""
+    real: Real = value
+    for step in function:
+        real = _apply(step, real, precision)
+    return real
+
+
+def _rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
+    """R(function(value)): the precision rises until no step of R lies in the interval.
+
+    An irrational number is no step, so this ends. Steps are multiples of 1/2, so none lies within 1/(4d) of n/d but
+    n/d itself: there R has its limits from either side.
+    """
+    for doublings in count():
+        try:
+            real = evaluate(function, value, FIRST_PRECISION << doublings)
+        except _Undecided:
+            continue
+        if isinstance(real, Fraction):
+            return _round(rounding, real)
+        lowest = _round(rounding, real.lo + Fraction(1, 4 * real.lo.denominator))
+        highest = _round(rounding, real.hi - Fraction(1, 4 * real.hi.denominator))
+        if lowest == highest:
+            return lowest
+    raise AssertionError("count() ended")
+
+
+def _round(rounding: Rounding, value: Fraction) -> int:
+    return round_ratio(rounding, value.numerator, value.denominator)
+
+
+def _apply(step: Step, real: Real, precision: int) -> Real:
+    match step:
+        case ("affine", a, b):
+            return _affine(real, Fraction(a), Fraction(b))
+        case ("clip", lo, hi):
+            return _clip(real, lo, hi)
+        case ("leaky_relu", a):
+            return _affine(real, ONE if _positive(real) else Fraction(a), Fraction(0))
+        case ("sigmoid",):
+            return _sigmoid(real, precision)
+        case ("tanh",):
+            return _affine(_sigmoid(_affine(real, 2 * ONE, 0 * ONE), precision), 2 * ONE, -ONE)
+        case _:
+            raise BitwrightError(
+                f"'{' '.join(step)}' is not a function that can be tabulated",
+                where="table",
+                hint="use affine, clip, leaky_relu, sigmoid and tanh",
+            )
+
+
+def _affine(real: Real, a: Fraction, b: Fraction) -> Real:
+    if isinstance(real, Fraction):
+        return a * real + b
+    if a == 0:
+        return b
+    ends = a * real.lo + b, a * real.hi + b
+    return Between(min(ends), max(ends))
+
+
+def _clip(real: Real, lo: str, hi: str) -> Real:
+    if lo and _side(real, Fraction(lo)) < 0:
+        real = Fraction(lo)
+    if hi and _side(real, Fraction(hi)) > 0:
+        real = Fraction(hi)
+    return real
+
+
+def _positive(real: Real) -> bool:
+    return _side(real, Fraction(0)) >= 0
+
+
+def _side(real: Real, limit: Fraction) -> int:
+    """-1, 0 or 1: whether the number is below, at or above `limit`."""
+    if isinstance(real, Fraction):
+        return (real > limit) - (real < limit)
+    if real.lo < limit < real.hi:
+        raise _Undecided
+    return 1 if real.lo >= limit else -1
+
+
+def _sigmoid(real: Real, precision: int) -> Real:
+    """1/(1 + exp(-v)): exactly 1/2 at 0, irrational at every other rational, always within (0, 1)."""
+    if isinstance(real, Between):
+        return Between(_sigmoid_bound(real.lo, precision).lo, _sigmoid_bound(real.hi, precision).hi)
+    return HALF if real == 0 else _sigmoid_bound(real, precision)
+
+
+def _sigmoid_bound(value: Fraction, precision: int) -> Between:
+    """Rationals on both sides of the sigmoid of `value`; beyond `precision` its limit stands for one of them."""
+    if abs(value) > precision:
+        rest = Fraction(1, 1 << precision)
+        return Between(ONE - rest, ONE) if value > 0 else Between(Fraction(0), rest)
+    e = _exp(-value, precision)
+    return Between(1 / (1 + e.hi), 1 / (1 + e.lo))
+
+
+def _exp(value: Fraction, precision: int) -> Between:
+    """Rationals on both sides of exp(value), about `precision` bits apart."""
+    slack = Fraction(1, 1 << precision - GUARD)
+    ends = []
+    for rounded, widened in ((round_floor, 1 - slack), (round_ceiling, 1 + slack)):
+        argument = from_rational(value.numerator, value.denominator, precision, rounded)
+        ends.append(Fraction(*to_rational(mpf_exp(argument, precision, rounded))) * widened)
+    return Between(*ends)
