@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from bitwright import api
 from tests.qonnx_op import evaluate
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
@@ -33,6 +34,11 @@ def data() -> Mapping[str, NDArray[Any]]:
 def test_pytorch_outputs_are_those_of_the_onnx(model: onnx.ModelProto, data: Mapping[str, NDArray[Any]]) -> None:
     assert data["outputs"].shape == (64, 10)
     np.testing.assert_array_equal(evaluate(model, data["inputs"]), data["outputs"])
+
+
+def test_the_integers_are_those_of_pytorch(data: Mapping[str, NDArray[Any]]) -> None:
+    net = api.load(DIGITS / "digits.onnx")
+    np.testing.assert_array_equal(api.run(net, data["inputs"]), data["outputs"])
 
 
 def test_every_output_is_an_8_bit_integer_times_one_scale(
