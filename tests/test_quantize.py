@@ -313,8 +313,19 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no weights": (
         lambda: quantize(graph([node("MatMul", "x x", "y")], {}, sample=[4]), [X]),
-        "node 'MatMul_y': MatMul of two tensors that both depend on the input cannot be quantised yet\n"
-        "  hint: one operand must be constant",
+        "node 'MatMul_y': the weights of this MatMul, 'x', are computed from the input\n"
+        "  hint: only layers with constant weights, as the second operand, can be quantised yet",
+    ),
+    "product": (
+        lambda: quantize(
+            graph([node("MatMul", "x w", "h"), node("Mul", "h h", "y")], {"w": normal(4, 3)}, sample=[4]), [X]
+        ),
+        "node 'Mul_y': both operands of this Mul are computed from the input\n"
+        "  hint: one operand must be constant; only Add takes two tensors yet",
+    ),
+    "no layer": (
+        lambda: quantize(graph([node("Relu", "x", "y")], {}, sample=[4]), [X]),
+        "graph 'g': has no layer with weights\n  hint: quantising is for networks with Conv, Gemm, MatMul",
     ),
     "invalid": (
         lambda: quantize(graph([node("MatMul", "z w", "y")], {"w": normal(4, 3)}, sample=[4]), [X]),

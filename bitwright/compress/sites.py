@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,16 +63,15 @@ class FloatModel:
     inputs: tuple[onnx.ValueInfoProto, ...]
 
     @cached_property
-    def producer(self) -> Mapping[str, onnx.NodeProto]:
-        """For every tensor the node that makes it."""
-        return {name: node for node in self.model.graph.node for name in node.output if name}
+    def producer(self) -> Mapping[str, int]:
+        """For every tensor that a node makes the index of that node."""
+        return {name: index for index, node in enumerate(self.model.graph.node) for name in node.output if name}
 
     @cached_property
     def readers(self) -> Mapping[str, int]:
         """How often every tensor is read, by nodes or as an output of the model."""
-        names = [name for node in self.model.graph.node for name in node.input]
-        names += [output.name for output in self.model.graph.output]
-        return {name: names.count(name) for name in dict.fromkeys(names)}
+        outputs = [output.name for output in self.model.graph.output]
+        return Counter([*outputs, *(name for node in self.model.graph.node for name in node.input)])
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
@@ -115,19 +115,18 @@ class FloatModel:
 
         Quantising before a max-pool gives the same values and makes the pool compare narrow codes.
         """
-        node = self.producer.get(tensor)
-        if node is None or node.op_type not in MOVES or self.readers[tensor] > 1:
+        index = self.producer.get(tensor)
+        if index is None or self.model.graph.node[index].op_type not in MOVES or self.readers[tensor] > 1:
             return tensor, edge
-        index = next(i for i, other in enumerate(self.model.graph.node) if other is node)
-        return self._climb(node.input[0], (index, 0))
+        return self._climb(self.model.graph.node[index].input[0], (index, 0))
 
     def _non_negative(self, tensor: str) -> bool:
         """True if no value of `tensor` can be below zero, whatever the data."""
-        node = self.producer.get(tensor)
-        if node is None:
+        if tensor not in self.producer:
             return False
+        node = self.model.graph.node[self.producer[tensor]]
         match node.op_type:
-            case "Relu" | "Sigmoid" | "Softmax":
+            case "Relu" | "Sigmoid":
                 return True
             case "Clip":
                 return self._clip_low(node) >= 0
@@ -170,18 +169,29 @@ def float_model(model: onnx.ModelProto) -> FloatModel:
     known = constants(folded)
     for node in folded.graph.node:
         _check_operands(node, known)
+    if not any(node.op_type in MATRIX for node in folded.graph.node):
+        raise BitwrightError(
+            "has no layer with weights",
+            where=f"graph {model.graph.name!r}",
+            hint=f"quantising is for networks with {', '.join(sorted(MATRIX))}",
+        )
     inputs = tuple(entry for entry in folded.graph.input if entry.name not in known)
     return FloatModel(folded, known, inputs)
 
 
 def _check_operands(node: onnx.NodeProto, known: Mapping[str, NDArray[Any]]) -> None:
-    """Matrix layers need a constant second operand, products a constant one."""
-    weightless = node.op_type in MATRIX and node.input[1] not in known
-    if weightless or (node.op_type in ("Div", "Mul", "Sub") and not any(name in known for name in node.input)):
+    """Matrix layers need constant weights, products a constant operand."""
+    if node.op_type in MATRIX and node.input[1] not in known:
         raise BitwrightError(
-            f"{node.op_type} of two tensors that both depend on the input cannot be quantised yet",
+            f"the weights of this {node.op_type}, {node.input[1]!r}, are computed from the input",
             where=f"node {node.name or node.output[0]!r}",
-            hint="one operand must be constant",
+            hint="only layers with constant weights, as the second operand, can be quantised yet",
+        )
+    if node.op_type in ("Div", "Mul", "Sub") and not any(name in known for name in node.input):
+        raise BitwrightError(
+            f"both operands of this {node.op_type} are computed from the input",
+            where=f"node {node.name or node.output[0]!r}",
+            hint="one operand must be constant; only Add takes two tensors yet",
         )
 
 
