@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latencies of the hardware kernels in clocks: facts of `hls_templates/verilog`, measured by `tests/rtl/test_timing.py`.
+"""Latencies of the hardware kernels in clocks: facts of `hls_templates/verilog`, which `tests/rtl` measures.
 
 A kernel's latency counts from the handshake of the input beat that completes an output beat to the clock in which that
 output beat is valid, its downstream FIFO not included.
@@ -10,7 +10,19 @@ from __future__ import annotations
 from math import lcm
 
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
-from bitwright.plan.kernels import Kernel, MatrixVector, MaxReduce, Requantiser, Stream, WidthConverter, Window
+from bitwright.plan.kernels import (
+    Fork,
+    Join,
+    Kernel,
+    MatrixVector,
+    MaxReduce,
+    Reorder,
+    Requantiser,
+    Stream,
+    SumReduce,
+    WidthConverter,
+    Window,
+)
 
 BLOCK_FIFO_BITS = 4096
 """A FIFO of more bits is in block RAM, a smaller one in distributed memory."""
@@ -30,6 +42,14 @@ def kernel_latency(kernel: Kernel) -> int:
             return 1
         case Requantiser():
             return _requantiser_latency(kernel)
+        case Fork():
+            return 0
+        case SumReduce():
+            return 1
+        case Join():
+            return 2
+        case Reorder():
+            return 2
         case WidthConverter():
             return sum(1 for ratio in width_ratios(kernel) if ratio > 1)
         case _:

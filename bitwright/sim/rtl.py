@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `rtl` engine: a generated SystemVerilog project in Verilator, driven over its AXI4-Streams, a batch per call."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.ir.weights import Ints
+from bitwright.sim import tools
+
+BOUNDARY = "bench/boundary.json"
+STEADY_FRAMES = 5
+"""Frames that a run has at least if it has more than one, so that the interval between the last two is steady."""
+
+PATIENCE = 10_000_000
+"""Clocks without a transfer after which a model counts as hung."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One AXI4-Stream of the top: `beats` of `lanes` elements per frame, `bits` each, padded to bytes."""
+
+    prefix: str
+    lanes: int
+    bits: int
+    code: str  # unsigned, signed or bipolar
+    beats: int
+    shape: tuple[int, ...]
+
+    @staticmethod
+    def of(entry: Mapping[str, Any]) -> Port:
+        """The port that an entry of `bench/boundary.json` describes."""
+        return Port(**{**entry, "shape": tuple(entry["shape"])})
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of one element."""
+        return -(-self.bits // 8)
+
+    @property
+    def beat_bytes(self) -> int:
+        """Bytes of one beat."""
+        return self.element_bytes * self.lanes
+
+    def pack(self, codes: Ints) -> bytes:
+        """`codes` (frames, *shape) as the bytes of their beats."""
+        raw = (codes + 1) // 2 if self.code == "bipolar" else codes
+        return np.ascontiguousarray(raw, dtype="<i8").view(np.uint8).reshape(-1, 8)[:, : self.element_bytes].tobytes()
+
+    def unpack(self, data: bytes) -> Ints:
+        """The codes (frames, *shape) in the bytes of whole frames."""
+        raw = np.frombuffer(data, dtype=np.uint8).reshape(-1, self.element_bytes)
+        filled = np.zeros((len(raw), 8), dtype=np.uint8)
+        filled[:, : self.element_bytes] = raw
+        if self.code == "signed":
+            filled[:, self.element_bytes :] = np.where(raw[:, -1:] >= 128, 255, 0)
+        codes: NDArray[np.int64] = filled.view("<i8").astype(np.int64).reshape(-1, *self.shape)
+        return 2 * codes - 1 if self.code == "bipolar" else codes
+
+
+@dataclass(frozen=True)
+class RtlResult:
+    """What a run gave: outputs in the order of the ports, and the clocks it took (None with one frame or stalls)."""
+
+    outputs: list[Ints]
+    cycles_per_frame: int | None
+    latency_cycles: int | None
+
+
+class RtlModel:
+    """A compiled model in a temporary folder that lives as long as it."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        data = json.loads(files[BOUNDARY])
+        self.top = str(data["top"])
+        self.inputs = [Port.of(entry) for entry in data["inputs"]]
+        self.outputs = [Port.of(entry) for entry in data["outputs"]]
+        self._files = dict(files)
+        self._keep = tempfile.TemporaryDirectory(prefix="bitwright-rtl-")
+        self.folder = Path(self._keep.name)
+
+    @cached_property
+    def program(self) -> Path:
+        """The compiled simulation."""
+        for name, text in self._files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        harness = package_files("bitwright").joinpath("hls_templates/bench/bw_harness.cpp").read_text(encoding="utf-8")
+        (self.folder / "bw_harness.cpp").write_text(harness, encoding="utf-8")
+        (self.folder / "bw_ports.h").write_text(self._ports_header(), encoding="utf-8")
+        tools.run(
+            self._command(), what="compiling the Verilog engine", cwd=self.folder, env=tools.verilator_environment()
+        )
+        return self.folder / "obj_dir" / "bw_sim"
+
+    def run(self, inputs: Sequence[Ints], *, seed: int = 0, patience: int = PATIENCE) -> RtlResult:
+        """`inputs` (frames, *shape), one array per input port, through the model.
+
+        A seed other than 0 stalls source and sink in half of the clocks. With more than one frame at least
+        `STEADY_FRAMES` are run, the given ones again in turn. A model that makes no transfer in `patience` clocks, or
+        errs at its boundary, is a BitwrightError.
+        """
+        frames = len(inputs[0])
+        if frames == 0:
+            return RtlResult([np.zeros((0, *port.shape), dtype=np.int64) for port in self.outputs], None, None)
+        total = frames if frames == 1 else max(frames, STEADY_FRAMES)
+        index = np.arange(total) % frames
+        packed = [port.pack(codes[index]) for port, codes in zip(self.inputs, inputs, strict=True)]
+        program = self.program
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            source, sink = Path(scratch, "in.bin"), Path(scratch, "out.bin")
+            source.write_bytes(b"".join(packed))
+            arguments = [str(number) for number in (total, patience, seed)]
+            said = tools.run([program, source, sink, *arguments], what="running the Verilog engine", cwd=self.folder)
+            data = sink.read_bytes()
+        interval, latency = (None if seed else int(number) for number in said.split())
+        return RtlResult(self._split(data, total, frames), interval or None, latency)
+
+    def _split(self, data: bytes, total: int, frames: int) -> list[Ints]:
+        outputs, at = [], 0
+        for port in self.outputs:
+            size = total * port.beats * port.beat_bytes
+            outputs.append(port.unpack(data[at : at + size])[:frames])
+            at += size
+        return outputs
+
+    def _ports_header(self) -> str:
+        lines = []
+        for name, ports in (("BW_INPUTS", self.inputs), ("BW_OUTPUTS", self.outputs)):
+            entries = " ".join(f"X({port.prefix}, {port.beat_bytes}, {port.beats})" for port in ports)
+            lines.append(f"#define {name} {entries}\n")
+        return "".join(lines)
+
+    def _command(self) -> list[str | Path]:
+        verilator = ["--cc", "--exe", "--build", "-j", "2", "--prefix", "Vtop", "--top-module", self.top]
+        speed = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--output-split", "20000"]
+        flags = ["-CFLAGS", "-std=c++17 -I..", "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"]
+        return [
+            tools.verilator().path,
+            *verilator,
+            *speed,
+            *flags,
+            "-o",
+            "bw_sim",
+            "-f",
+            "filelist.f",
+            "bw_harness.cpp",
+        ]
+
+
+_MODELS: dict[str, RtlModel] = {}
+
+
+def build(files: Mapping[str, str]) -> RtlModel:
+    """The model of the generated project `files` (path -> text); the same files give the same model in one process."""
+    digest = sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{files[name]}\0".encode())
+    key = digest.hexdigest()
+    if key not in _MODELS:
+        model = RtlModel(files)
+        assert model.program.name
+        _MODELS[key] = model
+    return _MODELS[key]
