@@ -16,7 +16,8 @@ from bitwright.exact.steps import Steps, steps
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Table
-from bitwright.ir.weights import Ints
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints, Weights
 
 Line = dict[str, Any]
 
@@ -30,7 +31,7 @@ def certify(graph: Graph, forms: Mapping[str, Form], ranges: Mapping[str, Ranges
             "op": layer.op,
             "inputs": list(layer.inputs),
             "graph_sha256": digest,
-            "x_range": _intervals(ranges[layer.inputs[0]]),
+            "x_range": [_intervals(ranges[name]) for name in layer.inputs],
             "y_range": _intervals(ranges[layer.name]),
         }
         | _claims(layer, graph.by_name[layer.inputs[0]], forms, ranges)
@@ -95,7 +96,7 @@ def _form(form: Form, reads: Ranges) -> Line:
     match form:
         case MultiplyShift():
             values = {"m": form.m, "c": form.c, "w": form.window, "low": form.low, "high": form.high}
-            widths = {"m": form.m.type.bits, "c": form.c.type.bits, "product": form.product.bits}
+            widths = {"m": _bits(form.m), "c": _bits(form.c), "product": form.product.bits}
             shared = {"s": form.s, "odd": form.odd}
         case Thresholds():
             values, widths = {"t": form.t, "falling": form.falling, "first": form.first}, {}
@@ -108,6 +109,11 @@ def _form(form: Form, reads: Ranges) -> Line:
         | shared
         | {"widths": {"acc": reads.type.bits} | widths}
     )
+
+
+def _bits(held: Weights) -> int:
+    """The width of a two's complement or plain binary number; -1 and +1 as numbers need two bits."""
+    return IntType(int(held.array.min()), int(held.array.max())).bits
 
 
 def _plateaus(walk: Steps) -> Ints:

@@ -133,7 +133,7 @@ def accumulator_type(weights: Weights, x: IntType, pad: int) -> IntType:
 
 def random_requantise(rng: Generator, x: Layer, index: int, bits: int) -> Requantise:
     """Any rounding; slopes that spread the input's range over the codes, of both signs, some zero."""
-    rounding = list(Rounding)[rng.integers(len(Rounding))]
+    rounding = Rounding.HALF_EVEN if rng.random() < 0.3 else list(Rounding)[rng.integers(len(Rounding))]
     levels: tuple[PerChannel, ...] = ()
     kind, shift = random_type(rng, bits), int(rng.integers(-3, 4)) if rng.random() < 0.3 else 0
     kind = integer(3, signed=False) if kind.is_bipolar else kind
@@ -148,7 +148,7 @@ def random_requantise(rng: Generator, x: Layer, index: int, bits: int) -> Requan
         slope = Fraction(1)
     multiplier = _per_channel(rng, x.channels, lambda: _random_slope(rng, slope))
     middle = Fraction(low + high, 2) if rounding is not Rounding.LEVELS else Fraction(0)
-    centre = Fraction(x.type.lo + x.type.hi, 2)
+    centre = (x.type.lo + x.type.hi) // 2
     offset = _per_channel(rng, x.channels, lambda: middle - multiplier[0] * centre + _random_offset(rng))
     return Requantise(
         **_common(f"quant{index}", x, x.shape, kind),
@@ -248,6 +248,8 @@ def _random_slope(rng: Generator, typical: Fraction) -> Fraction:
         exponent = round(float(mpmath.log(mpmath.mpf(typical.numerator) / typical.denominator, 2)))
         return sign * Fraction(2) ** exponent
     if kind < 0.65:
+        return sign * Fraction(1, round(1 / typical) or 1)
+    if kind < 0.75:
         return sign * Fraction(int(rng.integers(1, 8)), int(rng.integers(1, 8))) * typical
     return sign * Fraction(float(np.float32(float(typical) * rng.uniform(0.3, 1.5))))
 
