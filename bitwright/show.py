@@ -58,7 +58,7 @@ def verification(result: Row) -> RenderableType:
         row = [_verdict(golden[key]) if key == "unexplained" else golden[key] for key in keys]
         parts.append(table("against the outputs in the data file", keys, [row]))
     certificate = result["certificate"]
-    parts.append(Text(f"{certificate['proved']} of {certificate['layers']} requantisers proved equal to the model"))
+    parts.append(Text(f"{certificate['proved']} of {certificate['layers']} layers proved equal to the model"))
     parts.append(host(result["host"]))
     return Group(*parts)
 
