@@ -1,2 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compressed neural networks to FPGA accelerators, exact to the last bit."""
+"""Compressed neural networks to FPGA accelerators, exact to the last bit.
+
+    net = bitwright.load("model.onnx")
+    y = bitwright.run(net, x)
+    design = bitwright.compile(net, cycles=1000)
+    report = bitwright.verify(net, x, outputs, engines=("reference", "hls", "rtl"))
+"""
+
+from bitwright._version import __version__
+from bitwright.api import compile, inspect, load, run, verify
+from bitwright.design import Design
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.plan.plan import LayerPlan, Plan
+
+__all__ = [
+    "BitwrightError",
+    "Design",
+    "Graph",
+    "LayerPlan",
+    "Plan",
+    "__version__",
+    "compile",
+    "inspect",
+    "load",
+    "run",
+    "verify",
+]

@@ -7,7 +7,7 @@ from math import prod
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, MaxPool
+from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, SumPool
 from bitwright.plan.plan import LayerPlan
 
 BLOCK_RAM_BITS = 8192
@@ -32,7 +32,7 @@ def layer_cycles(layer: Layer, in_shape: tuple[int, ...], pe: int, simd: int) ->
     match layer:
         case Dense() | Conv():
             return max(layer.macs // (pe * simd), prod(in_shape) // simd)
-        case MaxPool():
+        case MaxPool() | SumPool():
             return max(prod(layer.shape) * prod(layer.kernel), prod(in_shape)) // simd
         case _:
             return 1
@@ -44,7 +44,7 @@ def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[tuple[int, int]]:
         case Dense() | Conv():
             rows, cols = matrix_lanes(layer, in_shape[-1])
             return [(pe, simd) for pe in divisors(rows) for simd in divisors(cols)]
-        case MaxPool():
+        case MaxPool() | SumPool():
             return [(lanes, lanes) for lanes in divisors(layer.channels)]
         case _:
             return [(1, 1)]
@@ -57,7 +57,7 @@ def fold(graph: Graph, target: int) -> dict[str, LayerPlan]:
     """
     plans: dict[str, LayerPlan] = {}
     for layer in graph.layers:
-        if not isinstance(layer, Dense | Conv | MaxPool):
+        if not isinstance(layer, Dense | Conv | MaxPool | SumPool):
             continue
         in_shape = graph.by_name[layer.inputs[0]].shape
         legal = choices(layer, in_shape)

@@ -48,6 +48,16 @@ class Kernel:
     output: str
     cycles: int
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every stream it reads; a kernel that joins has more than `input`."""
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Every stream it writes; a fork has more than `output`."""
+        return (self.output,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Kernel):
@@ -136,6 +146,93 @@ class Requantiser(Kernel):
     beats: int  # per frame
     x_type: IntType
     y_type: IntType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumReduce(Kernel):
+    """Lane by lane the sum of each `fold` consecutive beats; `groups` results per frame."""
+
+    fold: int
+    groups: int
+    lanes: int
+    x_type: IntType
+    y_type: IntType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork(Kernel):
+    """Every beat to `output` and to each of `copies`; the next one is taken when all have taken this one."""
+
+    copies: tuple[str, ...]
+    lanes: int
+    beats: int
+    type: IntType
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """`output` and the copies."""
+        return (self.output, *self.copies)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join(Kernel):
+    """What kernels with several operands share: `input` and `others` bring beats of the same lanes in the same order."""
+
+    others: tuple[str, ...]
+    lanes: int
+    beats: int  # per frame, of the output
+    x_types: tuple[IntType, ...]
+    y_type: IntType
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """`input` and the other operands."""
+        return (self.input, *self.others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adder(Join):
+    """y = sum over operands k of factors[k][channel] * x[k], one beat of each per clock.
+
+    `factors` is (operands, channels); lane i of beat b has channel (b % folds) * lanes + i.
+    """
+
+    factors: Weights
+    folds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multiplier(Join):
+    """y = (x[0] - zeros[0]) * (x[1] - zeros[1]) lane by lane, one beat of each per clock."""
+
+    zeros: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interleave(Join):
+    """Pixel by pixel `parts[k]` beats of operand k in turn, each element extended to `y_type`."""
+
+    pixels: int
+    parts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reorder(Kernel):
+    """A frame in another order: output beat i is input beat order[i], or `fill` in every lane where order[i] is -1.
+
+    Two frame buffers, so that the next frame enters while this one leaves. order: (output beats,).
+    """
+
+    order: Weights
+    fill: int
+    in_beats: int
+    lanes: int
+    type: IntType
+
+    @property
+    def out_beats(self) -> int:
+        """Beats written per frame."""
+        return int(self.order.array.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,281 +7,165 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
-from bitwright.exact.forms import Form, Lookup
-from bitwright.ir.errors import BitwrightError
+from bitwright.exact.forms import Form
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
+from bitwright.ir.layers import Conv, Dense, Gather, Input, Layer, MaxPool, Multiply, Reshape, Sum, SumPool
 from bitwright.ir.names import identifiers
 from bitwright.ir.types import IntType
-from bitwright.plan.folding import matrix_lanes
-from bitwright.plan.kernels import (
-    Kernel,
-    KernelGraph,
-    MatrixVector,
-    MaxReduce,
-    Requantiser,
-    Stream,
-    WidthConverter,
-    Window,
-    weight_words,
-)
+from bitwright.plan import stages
+from bitwright.plan.fifos import size_fifos
+from bitwright.plan.kernels import Fork, Kernel, KernelGraph, Stream, WidthConverter
 from bitwright.plan.plan import LayerPlan, Plan
-
-REGISTER_DEPTH = 2
-"""FIFO depth of an edge that needs no slack: one elastic register."""
 
 
 def lower(graph: Graph, plan: Plan, forms: Mapping[str, Form]) -> KernelGraph:
     """The kernels of `graph` under `plan`; `forms` holds the proved form of every requantiser and table.
 
-    BitwrightError names a layer whose plan is not legal, or a branch (not in hardware yet).
+    BitwrightError names a layer whose plan is not legal. FIFOs are as deep as the plan says, or as computed.
     """
-    _check_chain(graph)
-    chain = _Chain(graph, plan, forms)
+    lowering = Lowering(graph, plan, forms)
+    for entry in graph.inputs:
+        lowering.enter(entry)
     for layer in graph.layers:
-        chain.add(layer)
-    return chain.close()
+        lowering.add(layer)
+    return size_fifos(lowering.close(), {name: p.fifo_depth for name, p in plan.layers.items() if p.fifo_depth})
 
 
-def _check_chain(graph: Graph) -> None:
-    for name, readers in graph.readers.items():
-        if len(readers) + graph.outputs.count(name) != 1:
-            raise BitwrightError(
-                f"is read {len(readers) + graph.outputs.count(name)} times; hardware is built for chains so far",
-                where=f"layer '{name}'",
-                hint="use the reference engine for this network",
-            )
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise BitwrightError(
-            f"has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; hardware takes one of each so far",
-            where="graph",
-            hint="use the reference engine for this network",
-        )
-
-
-class _Chain:
-    """Kernels and streams so far; `tail` is the stream that the next kernel reads."""
+class Lowering:
+    """Kernels and streams so far, and for each layer the streams that still wait for a reader."""
 
     def __init__(self, graph: Graph, plan: Plan, forms: Mapping[str, Form]) -> None:
         self.graph, self.plan, self.forms = graph, plan, forms
         self.hardware = identifiers([layer.name for layer in (*graph.inputs, *graph.layers)])
         self.kernels: list[Kernel] = []
-        self.streams: list[Stream] = []
-        self.tail = self._first(graph.inputs[0])
-        self.head = self.tail.name
+        self.streams: dict[str, Stream] = {}
+        self.waiting: dict[str, list[Stream]] = {}
 
-    def close(self) -> KernelGraph:
-        self.streams.append(self.tail)
-        return KernelGraph(tuple(self.kernels), tuple(self.streams), (self.head,), (self.tail.name,))
+    def enter(self, layer: Input) -> None:
+        """The boundary stream of an input: as wide as its first reader with a width of its own wants it."""
+        lanes = self._wanted_lanes(layer)
+        lanes = lanes if layer.channels % lanes == 0 else 1
+        name = self.hardware[layer.name]
+        self._publish(layer, self.new_stream(layer, name, lanes, layer.type, prod(layer.shape) // lanes))
 
     def add(self, layer: Layer) -> None:
+        """The kernels of one layer."""
+        x = [self.waiting[name].pop(0) for name in layer.inputs]
         match layer:
-            case Dense():
-                self._matrix(layer, self._plan(layer), groups=1, vectors=prod(layer.shape[:-1]))
-            case Conv():
-                self._convolution(layer)
-            case MaxPool():
-                self._pool(layer)
-            case Requantise() | Table():
-                self._requantise(layer)
+            case Dense() | Conv():
+                made = stages.matrix(self, layer, x[0])
+            case MaxPool() | SumPool():
+                made = stages.pool(self, layer, x[0])
             case Reshape():
-                self._reshape(layer)
+                made = self._reshaped(layer, x[0])
+            case Gather():
+                made = stages.reorder(self, layer, x[0], self.graph.by_name[layer.inputs[0]])
+            case Sum() | Multiply():
+                made = stages.combine(self, layer, x)
+            case _ if len(x) == 1:
+                made = stages.requantise(self, layer, x[0], self.forms[layer.name])
             case _:
-                raise AssertionError(f"no kernel for {layer.op}")
+                made = stages.interleave(self, layer, x, [self.graph.by_name[name] for name in layer.inputs])
+        self._publish(layer, made)
 
-    def _plan(self, layer: Layer) -> LayerPlan:
+    def close(self) -> KernelGraph:
+        """Everything lowered so far as a graph; what no layer reads leaves."""
+        inputs = tuple(self.hardware[layer.name] for layer in self.graph.inputs)
+        outputs = tuple(self.waiting[name].pop(0).name for name in self.graph.outputs)
+        return KernelGraph(tuple(self.kernels), tuple(self.streams.values()), inputs, outputs)
+
+    # What the stages use
+
+    def layer_plan(self, layer: Layer) -> LayerPlan:
+        """The plan of a layer, or the smallest one."""
         return self.plan.layers.get(layer.name, LayerPlan())
 
-    def _first(self, layer: Input) -> Stream:
-        """The boundary stream: as wide as its first reader with a width of its own wants it."""
-        lanes, at = 1, layer.name
-        while self.graph.readers[at]:
-            reader = self.graph.readers[at][0]
-            if isinstance(reader, Dense | Conv | MaxPool):
-                lanes = self._plan(reader).simd
-                break
-            at = reader.name
-        lanes = lanes if layer.channels % lanes == 0 else 1
-        return self._stream(layer, self.hardware[layer.name], lanes, layer.type, prod(layer.shape) // lanes)
-
-    def _stream(self, layer: Layer, name: str, lanes: int, kind: IntType, beats: int) -> Stream:
+    def new_stream(self, layer: Layer, name: str, lanes: int, kind: IntType, beats: int) -> Stream:
+        """A fresh edge that carries the tensor of `layer`."""
         real = f"scale {_short(layer.scale)}, zero {_short(layer.zero)}"
-        return Stream(
-            name=name, lanes=lanes, type=kind, beats=beats, depth=REGISTER_DEPTH, shape=layer.shape, real=real
+        made = Stream(
+            name=name, lanes=lanes, type=kind, beats=beats, depth=stages.REGISTER_DEPTH, shape=layer.shape, real=real
         )
+        self.streams[name] = made
+        return made
 
-    def _push(self, kernel: Kernel, output: Stream) -> None:
-        self.kernels.append(kernel)
-        self.streams.append(self.tail)
-        self.tail = output
+    def derive(self, stream: Stream, name: str, **changes: object) -> Stream:
+        """A fresh edge like `stream` with some fields changed."""
+        made: Stream = replace(stream, name=name, depth=stages.REGISTER_DEPTH, **changes)  # type: ignore[arg-type]
+        self.streams[name] = made
+        return made
 
-    def _need(self, layer: Layer, depth: int) -> None:
-        """Give the edge in front of the next kernel room for `depth` beats, or for what the plan says."""
-        chosen = self._plan(layer).fifo_depth or max(depth, REGISTER_DEPTH)
-        self.tail = replace(self.tail, depth=chosen)
+    def deepen(self, stream: Stream, depth: int) -> None:
+        """Give an edge room for at least `depth` beats."""
+        self.streams[stream.name] = replace(stream, depth=max(depth, stream.depth))
 
-    def _widen(self, layer: Layer, lanes: int) -> None:
-        """Convert the tail to `lanes` per beat if it has another width."""
-        before = self.tail
-        if before.lanes == lanes:
+    def widen(self, layer: Layer, x: Stream, lanes: int, tag: str = "width") -> Stream:
+        """`x` at `lanes` per beat, through a converter if it has another width."""
+        if x.lanes == lanes:
+            return x
+        elements = x.lanes * x.beats
+        name = f"{self.hardware[layer.name]}_{tag}"
+        made = self.derive(x, f"{name}_out", lanes=lanes, beats=elements // lanes)
+        self.kernels.append(
+            WidthConverter(
+                name=name,
+                layer=layer.name,
+                input=x.name,
+                output=made.name,
+                cycles=max(x.beats, made.beats),
+                in_lanes=x.lanes,
+                out_lanes=lanes,
+                elements=elements,
+                type=x.type,
+            )
+        )
+        return made
+
+    def _publish(self, layer: Layer, stream: Stream) -> None:
+        """Hand `stream` to the readers of `layer`, through a fork if there are several."""
+        count = sum(reader.inputs.count(layer.name) for reader in self._distinct_readers(layer))
+        count += self.graph.outputs.count(layer.name)
+        if count <= 1:
+            self.waiting[layer.name] = [stream]
             return
-        elements = before.lanes * before.beats
-        name = f"{self.hardware[layer.name]}_width"
-        output = replace(before, name=f"{name}_out", lanes=lanes, beats=elements // lanes, depth=REGISTER_DEPTH)
-        kernel = WidthConverter(
-            name=name,
-            layer=layer.name,
-            input=before.name,
-            output=output.name,
-            cycles=max(before.beats, output.beats),
-            in_lanes=before.lanes,
-            out_lanes=lanes,
-            elements=elements,
-            type=before.type,
-        )
-        self._push(kernel, output)
-
-    def _matrix(self, layer: Dense | Conv, plan: LayerPlan, *, groups: int, vectors: int) -> None:
-        """A matrix-vector unit behind a stream that already brings its columns in order."""
-        name = self.hardware[layer.name]
-        in_channels = self.graph.by_name[layer.inputs[0]].channels
-        rows, lanes = matrix_lanes(layer, in_channels)
-        if rows % plan.pe or lanes % plan.simd:
-            raise BitwrightError(
-                f"PE {plan.pe} must divide {rows} rows and SIMD {plan.simd} must divide {lanes} columns",
-                where=f"plan: layer '{layer.name}'",
-                hint="choose divisors",
+        name = f"{self.hardware[layer.name]}_fork"
+        copies = [self.derive(stream, f"{name}_{index}") for index in range(count)]
+        self.kernels.append(
+            Fork(
+                name=name,
+                layer=layer.name,
+                input=stream.name,
+                output=copies[0].name,
+                cycles=stream.beats,
+                copies=tuple(copy.name for copy in copies[1:]),
+                lanes=stream.lanes,
+                beats=stream.beats,
+                type=stream.type,
             )
-        self._widen(layer, plan.simd)
-        matrix = layer.weights.array.reshape(layer.channels, -1)
-        cols = matrix.shape[1]
-        row_fold, col_fold = rows // plan.pe, cols // plan.simd
-        fed_by_window = bool(self.kernels) and isinstance(self.kernels[-1], Window)
-        self._need(layer, col_fold if row_fold > 1 and self.kernels and not fed_by_window else REGISTER_DEPTH)
-        kernel = MatrixVector(
-            name=name,
-            layer=layer.name,
-            input=self.tail.name,
-            output=f"{name}_acc",
-            cycles=vectors * groups * row_fold * col_fold,
-            vectors=vectors,
-            groups=groups,
-            rows=rows,
-            cols=cols,
-            pe=plan.pe,
-            simd=plan.simd,
-            weights=weight_words(matrix, groups, plan.pe, plan.simd),
-            weight_type=layer.weights.type,
-            x_type=self.tail.type,
-            acc_type=layer.type,
-            memory=plan.memory,
         )
-        self._push(kernel, self._stream(layer, kernel.output, plan.pe, layer.type, vectors * groups * row_fold))
+        self.waiting[layer.name] = copies
 
-    def _convolution(self, layer: Conv) -> None:
-        plan = self._plan(layer)
-        in_channels = self.graph.by_name[layer.inputs[0]].channels
-        if in_channels // layer.groups % plan.simd:
-            raise BitwrightError(
-                f"SIMD {plan.simd} must divide the {in_channels // layer.groups} input channels of a group",
-                where=f"plan: layer '{layer.name}'",
-                hint="choose a divisor",
-            )
-        self._widen(layer, plan.simd)
-        if layer.kernel != (1, 1) or layer.strides != (1, 1) or any(layer.pads):
-            inner = in_channels // layer.groups // plan.simd
-            self._window(layer, layer.groups, inner, plan.simd, layer.pad_value)
-        self._matrix(layer, plan, groups=layer.groups, vectors=layer.shape[0] * layer.shape[1])
+    def _distinct_readers(self, layer: Layer) -> list[Layer]:
+        return list({reader.name: reader for reader in self.graph.readers[layer.name]}.values())
 
-    def _window(self, layer: Conv | MaxPool, blocks: int, inner: int, lanes: int, pad_value: int) -> None:
-        name = f"{self.hardware[layer.name]}_window"
-        height, width, _ = self.graph.by_name[layer.inputs[0]].shape
-        rows = (layer.kernel[0] - 1) * layer.dilations[0] + 1 + layer.strides[0]
-        self._need(layer, REGISTER_DEPTH)
-        kernel = Window(
-            name=name,
-            layer=layer.name,
-            input=self.tail.name,
-            output=f"{name}_out",
-            cycles=0,
-            height=height,
-            width=width,
-            blocks=blocks,
-            inner=inner,
-            kernel=layer.kernel,
-            strides=layer.strides,
-            dilations=layer.dilations,
-            pads=layer.pads,
-            out_height=layer.shape[0],
-            out_width=layer.shape[1],
-            pad_value=pad_value,
-            lanes=lanes,
-            type=self.tail.type,
-            depth=rows * width * blocks * inner,
-        )
-        kernel = replace(kernel, cycles=max(kernel.in_beats, kernel.out_beats))
-        field = (*layer.shape[:2], *layer.kernel, blocks * inner * lanes)
-        output = replace(
-            self.tail, name=kernel.output, beats=kernel.out_beats, shape=field, depth=REGISTER_DEPTH, lanes=lanes
-        )
-        self._push(kernel, output)
-
-    def _pool(self, layer: MaxPool) -> None:
-        plan = self._plan(layer)
-        if layer.channels % plan.simd:
-            raise BitwrightError(
-                f"SIMD {plan.simd} must divide {layer.channels} channels",
-                where=f"plan: layer '{layer.name}'",
-                hint="choose a divisor",
-            )
-        self._widen(layer, plan.simd)
-        folds = layer.channels // plan.simd
-        self._window(layer, folds, 1, plan.simd, layer.type.lo)
-        name = self.hardware[layer.name]
-        kernel = MaxReduce(
-            name=name,
-            layer=layer.name,
-            input=self.tail.name,
-            output=f"{name}_out",
-            cycles=self.tail.beats,
-            fold=prod(layer.kernel),
-            groups=prod(layer.shape) // plan.simd,
-            lanes=plan.simd,
-            type=layer.type,
-        )
-        self._push(kernel, self._stream(layer, kernel.output, plan.simd, layer.type, kernel.groups))
-
-    def _requantise(self, layer: Requantise | Table) -> None:
-        name, lanes = self.hardware[layer.name], self.tail.lanes
-        form = self.forms[layer.name]
-        if isinstance(layer, Table) and not isinstance(form, Lookup):
-            raise AssertionError(f"{layer.name}: a table takes a lookup")
-        self._need(layer, REGISTER_DEPTH)
-        kernel = Requantiser(
-            name=name,
-            layer=layer.name,
-            input=self.tail.name,
-            output=f"{name}_out",
-            cycles=self.tail.beats,
-            form=form,
-            lanes=lanes,
-            folds=layer.channels // lanes,
-            beats=self.tail.beats,
-            x_type=self.tail.type,
-            y_type=layer.type,
-        )
-        self._push(kernel, self._stream(layer, kernel.output, lanes, layer.type, self.tail.beats))
-
-    def _reshape(self, layer: Reshape) -> None:
+    def _reshaped(self, layer: Layer, x: Stream) -> Stream:
         """No hardware: the beats stay as they are, unless a beat would straddle the new last axis."""
-        if layer.channels % self.tail.lanes:
-            common = next(d for d in range(self.tail.lanes, 0, -1) if layer.channels % d == 0 == self.tail.lanes % d)
-            self._widen(layer, common)
-        self.tail = replace(self.tail, shape=layer.shape)
+        if layer.channels % x.lanes:
+            x = self.widen(layer, x, stages.common_lanes(x.lanes, layer.channels))
+        made = replace(x, shape=layer.shape)
+        self.streams[x.name] = made
+        return made
+
+    def _wanted_lanes(self, layer: Layer) -> int:
+        while self.graph.readers[layer.name]:
+            layer = self.graph.readers[layer.name][0]
+            if isinstance(layer, Dense | Conv | MaxPool | SumPool):
+                return self.layer_plan(layer).simd
+        return 1
 
 
-def _short(values: PerChannel) -> str:
-    numbers = [float(value) for value in values]
+def _short(values: tuple[object, ...]) -> str:
+    numbers = [float(value) for value in values]  # type: ignore[arg-type]
     if min(numbers) == max(numbers):
         return f"{numbers[0]:.6g}"
     return f"{min(numbers):.6g}..{max(numbers):.6g}"
