@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 
+from bitwright.exact.ranges import Ranges, layer_range, type_range
 from bitwright.frontend.model import Array, Model, ModelInput, Node
-from bitwright.frontend.values import Host, Tensor, spread, squeeze
+from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeeze
 from bitwright.ir.graph import Graph, Source
 from bitwright.ir.host import Constant, HostGraph, HostStep, TensorSpec
-from bitwright.ir.layers import Input, Layer, PerChannel
+from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -28,7 +29,8 @@ class Builder:
         self.after: list[HostStep] = []
         self.feeds: dict[str, tuple[str, Ints]] = {}  # input layer -> (host tensor, its index map to the layer)
         self.taken: set[str] = set()
-        self.constants: dict[str, Array] = dict(model.constants)
+        self._reached: dict[str, Ranges] = {}  # of every layer but the inputs, whose shape may still change
+        self.values: dict[str, Value] = {name: Const(array) for name, array in model.constants.items()}
         self._readers: dict[str, list[Node]] = {}
         for node in model.nodes:
             for name in node.inputs:
@@ -50,10 +52,21 @@ class Builder:
         return fresh
 
     def add(self, layer: Layer) -> str:
-        """Put `layer` at the end under a unique name, which is returned."""
+        """Put `layer` at the end under a unique name, which is returned; integer sums take their exact range as type."""
         name = self.unique(layer.name)
-        self.layers[name] = replace(layer, name=name)
+        layer = replace(layer, name=name)
+        if layer.inputs:
+            sources = [self.layers[source] for source in layer.inputs]
+            reached = layer_range(layer, [self.reached(source) for source in layer.inputs], sources)
+            self._reached[name] = reached
+            if isinstance(layer, Dense | Conv | SumPool | Sum | Multiply | Concat | Gather):
+                layer = replace(layer, type=type_of(layer, reached.type, sources))
+        self.layers[name] = layer
         return name
+
+    def reached(self, name: str) -> Ranges:
+        """The integers that a layer can hold, per channel."""
+        return self._reached.get(name) or type_range(self.layers[name])
 
     def codes(self, layer: str, where: Ints) -> Tensor:
         """The real values of a layer's integers."""
@@ -74,8 +87,8 @@ class Builder:
         return self.codes(layer, invert(index, host.shape))
 
     def is_read(self, name: str) -> bool:
-        """True if a layer reads the layer `name` already."""
-        return any(name in layer.inputs for layer in self.layers.values())
+        """True if a layer or a host step reads the layer `name` already."""
+        return any(name in layer.inputs for layer in self.layers.values()) or any(name in s.inputs for s in self.after)
 
     def size(self, tensor: Tensor) -> int:
         """How many integers the layer of a tensor holds."""
@@ -147,3 +160,11 @@ def invert(index: Ints, shape: tuple[int, ...]) -> Ints:
     where = np.empty(index.size, dtype=np.int64)
     where[index.reshape(-1)] = np.arange(index.size)
     return where.reshape(shape)
+
+
+def type_of(layer: Layer, reached: IntType, sources: list[Layer]) -> IntType:
+    """The type of integers that no quantiser limits: what they reach, or bipolar where every operand is."""
+    if isinstance(layer, Concat | Gather) and all(source.type.is_bipolar for source in sources):
+        if not isinstance(layer, Gather) or layer.fill in sources[0].type or layer.indices.array.min() >= 0:
+            return sources[0].type
+    return reached

@@ -13,7 +13,7 @@ from bitwright.exact.functions import Step
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
-from bitwright.frontend.operands import constant_operand, optional_constant
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import PerChannel
 
@@ -74,12 +74,14 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
     gamma, beta, mean, var = (
         constant_operand(node, values, i, "only constants are supported").array for i in range(1, 5)
     )
+    if node.attributes.get("training_mode", 0):
+        raise node.error("trains", "export the model in inference mode")
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
     with np.errstate(invalid="ignore"):
         sigma = np.sqrt((var.astype(np.float32) + epsilon).astype(np.float32)).astype(np.float32)
     if not (np.isfinite(sigma).all() and (sigma > 0).all()):
         raise node.error("has a variance that is not positive", "export the model again")
-    value = values[0]
+    value = data_operand(node, values)
     if isinstance(value, Host):
         shape = [1] * len(value.shape)
         shape[1] = -1
@@ -91,8 +93,7 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
                 value.side, op, (name,), (array.reshape(shape),), node=source, reason=_reason(value) * (op == "sub")
             )
         return replace(value, name=name)
-    if not isinstance(value, Tensor):
-        raise node.error("normalises a constant", "fold it before the export")
+    assert isinstance(value, Tensor), "constants are folded"
     alpha = fractions(gamma) / fractions(sigma)
     shape = [1] * value.where.ndim
     shape[1] = -1
@@ -103,7 +104,7 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
 
 def relu(builder: Builder, node: Node, *values: Value | None) -> Value:
     """max(x, 0)."""
-    return _clip(builder, node, values[0], ZERO, None)
+    return _clip(builder, node, data_operand(node, values), ZERO, None)
 
 
 def clip(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -114,10 +115,10 @@ def clip(builder: Builder, node: Node, *values: Value | None) -> Value:
         number: Array | float | None = node.attributes.get(name) if const is None else const.array.reshape(-1)[0]
         infinite = number is None or not np.isfinite(float(number))
         bounds.append(None if infinite else Fraction(float(number)))  # type: ignore[arg-type]
-    return _clip(builder, node, values[0], *bounds)
+    return _clip(builder, node, data_operand(node, values), *bounds)
 
 
-def _clip(builder: Builder, node: Node, value: Value | None, low: Fraction | None, high: Fraction | None) -> Value:
+def _clip(builder: Builder, node: Node, value: Value, low: Fraction | None, high: Fraction | None) -> Value:
     if isinstance(value, Const):
         limits = [np.inf if high is None else float(high), -np.inf if low is None else float(low)]
         array = np.clip(value.array, limits[1], limits[0]).astype(value.array.dtype)
@@ -148,7 +149,7 @@ def function(step: Step, host: str) -> Handler:
     """The handler of a unary function: a table step on chip, `host` on the host."""
 
     def handler(builder: Builder, node: Node, *values: Value | None) -> Value:
-        value = values[0]
+        value = data_operand(node, values)
         if isinstance(value, Host):
             return _host(builder, node, host, value)
         assert isinstance(value, Tensor)
@@ -161,8 +162,7 @@ def identity(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Identity, Dropout in inference, and Cast between float types."""
     if node.op == "Cast" and node.attributes.get("to") not in (1, 10, 11):
         raise node.error("casts to an integer type", "only casts between float types are supported")
-    assert values[0] is not None
-    return values[0]
+    return data_operand(node, values)
 
 
 def _host(

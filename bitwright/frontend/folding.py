@@ -15,11 +15,18 @@ from onnx.reference import ReferenceEvaluator
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import Const, Value
 
+KEEP_CODES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Clip", "Relu", "Identity", "Cast", "Dropout"}
+"""Operators with a handler that keeps the integers behind a quantised constant."""
+
 
 def foldable(node: Node, values: Sequence[Value | None]) -> bool:
-    """True if `node` is a standard operator of plain constants."""
-    plain = all(value is None or (isinstance(value, Const) and value.codes is None) for value in values)
-    return plain and node.domain in ("", "ai.onnx")
+    """True if `node` is a standard operator of constants that loses nothing when it is computed in floating point."""
+    if not all(value is None or isinstance(value, Const) for value in values):
+        return False
+    if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op):
+        return False
+    coded = any(isinstance(value, Const) and value.codes is not None for value in values)
+    return node.op not in ("QuantizeLinear", "DequantizeLinear") and not (coded and node.op in KEEP_CODES)
 
 
 def constant_of(node: Node) -> Array:

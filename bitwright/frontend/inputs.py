@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import ModelInput
-from bitwright.frontend.quantise import HOST_ROUNDING
+from bitwright.frontend.quantiser import HOST_ROUNDING
 from bitwright.frontend.values import ONE, ZERO, Host, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Rounding
@@ -58,7 +58,7 @@ def typed_input(builder: Builder, entry: ModelInput, given: InputType | None) ->
         return real
     sign = given.type is BIPOLAR
     scale = np.float32(float(given.scale))
-    constants = (scale, np.float32(0), np.float32(0), np.float32(given.type.lo), np.float32(given.type.hi))
+    constants = (scale, np.float32(0), np.float64(0), np.float64(given.type.lo), np.float64(given.type.hi))
     rounding = HOST_ROUNDING.index(Rounding.SIGN if sign else Rounding.HALF_EVEN)
     name = builder.host_step(
         "input",
@@ -74,5 +74,8 @@ def typed_input(builder: Builder, entry: ModelInput, given: InputType | None) ->
 
 
 def _integers(builder: Builder, entry: ModelInput, real: Host) -> Value:
-    info = np.iinfo(entry.dtype) if entry.dtype.kind in "iu" else np.iinfo(np.uint8)
-    return builder.input(entry.name, real, IntType(int(info.min), int(info.max)), (ONE,), (ZERO,))
+    kind = IntType(0, 1)
+    if entry.dtype.kind != "b":
+        info = np.iinfo(entry.dtype)
+        kind = IntType(int(info.min), int(info.max))
+    return builder.input(entry.name, real, kind, (ONE,), (ZERO,))

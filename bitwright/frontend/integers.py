@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Node
@@ -20,17 +21,23 @@ def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     size = max(map(len, (tensor.scale, tensor.offset, tensor.low, tensor.high)))
     scale, offset = spread(tensor.scale, size), spread(tensor.offset, size)
     lows, highs = [], []
+    low_code, high_code = layer.type.lo, layer.type.hi
     for s, o, low, high in zip(scale, offset, spread(tensor.low, size), spread(tensor.high, size), strict=True):
         bounds = (low, high) if s > 0 else (high, low)
         places = [None if b is None or s == 0 else (b - o) / s for b in bounds]
         if any(p is not None and p.denominator != 1 for p in places):
             raise node.error("reads a clip that does not fall on integers", "quantise the activation")
-        lows.append(layer.type.lo if places[0] is None else max(layer.type.lo, int(places[0])))
-        highs.append(layer.type.hi if places[1] is None else min(layer.type.hi, int(places[1])))
-    if all(lo == layer.type.lo for lo in lows) and all(hi == layer.type.hi for hi in highs):
+        lows.append(_clamped(low_code, *places))
+        highs.append(_clamped(high_code, *places))
+    if all(lo == low_code for lo in lows) and all(hi == high_code for hi in highs):
         return replace(tensor, low=(None,), high=(None,))
     kind = IntType(min(lows), max(highs))
     return _identity(builder, tensor, node, squeeze(tuple(lows)), squeeze(tuple(highs)), kind)
+
+
+def _clamped(code: int, low: Fraction | None, high: Fraction | None) -> int:
+    code = code if low is None else max(code, int(low))
+    return code if high is None else min(code, int(high))
 
 
 def widen(builder: Builder, tensor: Tensor, kind: IntType, node: Node) -> Tensor:

@@ -14,6 +14,8 @@ from bitwright.frontend.values import T, Tensor, squeeze
 from bitwright.ir.layers import PerChannel, Reshape
 from bitwright.ir.weights import Ints
 
+PLAIN_POOL = "quantise the activation before the pool"
+
 
 def image(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The tensor as (1, C, H, W) over a layer of shape (H, W, C); a signal (1, C, L) is an image of height 1."""
@@ -32,8 +34,6 @@ def features(builder: Builder, tensor: Tensor, node: Node) -> tuple[Tensor, Ints
     shape = tensor.where.shape
     rows = tensor.where.reshape(-1, shape[-1])
     first = rows[0] % shape[-1]
-    if rows.size != builder.size(tensor):
-        raise node.error("reads only a part of a tensor", "slices are not supported yet")
     regular = np.array_equal(np.sort(first), np.arange(shape[-1])) and np.array_equal(
         rows, np.arange(len(rows))[:, None] * shape[-1] + first
     )
@@ -57,16 +57,18 @@ def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) ->
         ) from error
     found = [_by_channel(builder, tensor, value) for value in full]
     if None in found:
-        tensor = flat(builder, tensor)
+        if tensor.pools:
+            raise node.error("combines a max-pool of real values with a constant per element", PLAIN_POOL)
+        tensor = flat(builder, tensor, node)
         found = [_by_channel(builder, tensor, value) for value in full]
     return tensor, [value for value in found if value is not None]
 
 
-def flat(builder: Builder, tensor: Tensor) -> Tensor:
+def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The tensor over a layer with one axis, so that every element may have constants of its own."""
     size = builder.size(tensor)
     return replace(
-        _reshaped(builder, tensor, (size,)),
+        _reshaped(builder, tensor, (size,), node),
         scale=_repeat(tensor.scale, size),
         offset=_repeat(tensor.offset, size),
         low=_repeat(tensor.low, size),
@@ -86,11 +88,7 @@ def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel |
 
 def _laid(builder: Builder, tensor: Tensor, shape: tuple[int, ...], wanted: Ints, node: Node) -> Tensor:
     if not np.array_equal(tensor.where, wanted):
-        if (
-            tensor.layer not in builder.feeds
-            or tensor.where.size != builder.size(tensor)
-            or builder.is_read(tensor.layer)
-        ):
+        if tensor.layer not in builder.feeds or builder.is_read(tensor.layer):
             raise node.error(
                 "reads its input in another element order than the layer before writes it",
                 "a transpose between layers is not supported yet",
@@ -98,21 +96,22 @@ def _laid(builder: Builder, tensor: Tensor, shape: tuple[int, ...], wanted: Ints
         order = np.empty(wanted.size, dtype=np.int64)
         order[wanted.reshape(-1)] = tensor.where.reshape(-1)
         return relay(builder, tensor, shape, order)
-    return _reshaped(builder, tensor, shape)
+    return _reshaped(builder, tensor, shape, node)
 
 
-def _reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...], node: Node) -> Tensor:
     old = builder.layers[tensor.layer]
     if old.shape == shape:
         return tensor
     if tensor.layer in builder.feeds and not builder.is_read(tensor.layer):
         return relay(builder, tensor, shape, np.arange(prod(shape)))
-    if max(len(old.scale), len(old.zero)) > 1 and old.shape[-1] != shape[-1]:
-        scale, zero = (_tile(values, old.channels, shape[-1]) for values in (old.scale, old.zero))
-    else:
-        scale, zero = old.scale, old.zero
     layer = Reshape(
-        name=f"{tensor.layer}_reshape", inputs=(tensor.layer,), shape=shape, type=old.type, scale=scale, zero=zero
+        name=f"{tensor.layer}_reshape",
+        inputs=(tensor.layer,),
+        shape=shape,
+        type=old.type,
+        scale=_recast(old.scale, builder.size(tensor), shape[-1], node),
+        zero=_recast(old.zero, builder.size(tensor), shape[-1], node),
     )
     return replace(tensor, layer=builder.add(layer))
 
@@ -128,15 +127,18 @@ def relay(builder: Builder, tensor: Tensor, shape: tuple[int, ...], order: Ints)
     builder.feeds[tensor.layer] = (host, index.reshape(-1)[order].reshape(shape))
     back = np.empty(order.size, dtype=np.int64)
     back[order.reshape(-1)] = np.arange(order.size)
+    for name, value in builder.values.items():  # whoever else reads the input finds its elements where they are now
+        if isinstance(value, Tensor) and value.layer == tensor.layer:
+            builder.values[name] = replace(value, where=back[value.where])
     return replace(tensor, where=back[tensor.where])
 
 
-def _tile(values: PerChannel, channels: int, last: int) -> PerChannel:
-    """Per-channel values after a reshape: the flattened tensor repeats its channels, so the new last axis does too."""
-    if len(values) == 1:
-        return values
-    assert last % channels == 0, "a reshape through the channels of a per-channel scale"
-    return values * (last // channels)
+def _recast(values: PerChannel, size: int, last: int, node: Node) -> PerChannel:
+    """Per-channel values of `size` integers, for a last axis of another length."""
+    rows = np.array(_repeat(values, size), dtype=object).reshape(-1, min(last, size) if len(values) > 1 else 1)
+    if (rows != rows[0]).any():
+        raise node.error("re-lays a tensor whose scale differs per channel", "use one scale for the activation")
+    return squeeze(tuple(rows[0]))
 
 
 def _repeat(values: tuple[T, ...], size: int) -> tuple[T, ...]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from bitwright.exact.ranges import ranges
@@ -18,7 +17,7 @@ from bitwright.frontend.folding import constant_of, fold, foldable
 from bitwright.frontend.inputs import InputType, typed_input
 from bitwright.frontend.model import Model, Node, read_model
 from bitwright.frontend.results import to_host
-from bitwright.frontend.values import Const, Host, Tensor, Value
+from bitwright.frontend.values import Const, Host, Tensor
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, Reshape
@@ -51,6 +50,7 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Transpose": shapes.transpose,
     "Reshape": shapes.reshape,
     "Flatten": shapes.flatten,
+    "Shape": shapes.shape,
     "Squeeze": shapes.squeeze,
     "Unsqueeze": shapes.unsqueeze,
     "Softmax": terminal.softmax,
@@ -59,6 +59,9 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "ArgMax": terminal.arg_max,
 }
 """Operator name -> handler(builder, node, *inputs) -> output or tuple of outputs."""
+STANDARD = ("", "ai.onnx")
+ANY_DOMAIN = {"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "QuantizeLinear", "DequantizeLinear"}
+"""Operators that tools put into domains of their own, and that mean the same in each."""
 
 
 def load_onnx(
@@ -74,51 +77,29 @@ def load_onnx(
     """
     model = read_model(source)
     builder = Builder(model, reciprocal=rounding == "torch")
-    values = _inputs(builder, model, dict(inputs or {}))
-    for name, array in model.constants.items():
-        values[name] = Const(array)
-    for node in _in_order(model, set(values)):
-        _evaluate(builder, node, values)
-    results = [_result(builder, name, values) for name in model.outputs]
+    _enter(builder, dict(inputs or {}))
+    for node in _in_order(model, set(builder.values)):
+        _evaluate(builder, node)
+    results = [_result(builder, name) for name in model.outputs]
     graph = builder.graph(model.inputs, results)
     if not graph.layers:
         raise BitwrightError(
             "holds no quantised layer", where=model.file, hint="quantise the network first (bitwright quantize)"
         )
-    return pipeline(drop_dead, merge_reshapes, tighten)(graph)
+    return pipeline(drop_dead, merge_reshapes)(graph)
 
 
-def tighten(graph: Graph) -> Graph:
-    """Accumulators (and what only passes them on) take the exact range that their inputs allow."""
-    reached = ranges(graph)
-
-    def narrow(layer: Layer) -> Layer:
-        if not isinstance(layer, Dense | Conv | MaxPool | Reshape):
-            return layer
-        if isinstance(layer, MaxPool | Reshape):
-            kind = types[layer.inputs[0]]
-        else:
-            kind = IntType(int(reached[layer.name].lo.min()), int(reached[layer.name].hi.max()))
-        types[layer.name] = kind
-        return replace(layer, type=kind)
-
-    types = {layer.name: layer.type for layer in (*graph.inputs, *graph.layers)}
-    return replace(graph, layers=tuple(narrow(layer) for layer in graph.layers))
-
-
-def _inputs(builder: Builder, model: Model, types: dict[str, InputType]) -> dict[str, Value]:
-    known = {entry.name for entry in model.inputs}
+def _enter(builder: Builder, types: dict[str, InputType]) -> None:
+    entries = builder.model.inputs
     for name in types:
-        if name not in known:
-            listed = ", ".join(f"'{entry.name}'" for entry in model.inputs)
+        if name not in {entry.name for entry in entries}:
+            listed = ", ".join(f"'{entry.name}'" for entry in entries)
             raise BitwrightError(
                 f"the model has no input '{name}'", where=f"--input {name}", hint=f"its inputs are {listed}"
             )
-    values: dict[str, Value] = {}
-    for entry in model.inputs:
-        builder.taken.add(entry.name)
-        values[entry.name] = typed_input(builder, entry, types.get(entry.name))
-    return values
+    builder.taken.update(entry.name for entry in entries)
+    for entry in entries:
+        builder.values[entry.name] = typed_input(builder, entry, types.get(entry.name))
 
 
 def _in_order(model: Model, known: set[str]) -> list[Node]:
@@ -140,33 +121,43 @@ def _in_order(model: Model, known: set[str]) -> list[Node]:
     return order
 
 
-def _evaluate(builder: Builder, node: Node, values: dict[str, Value]) -> None:
-    operands = [values[name] if name else None for name in node.inputs]
+def _evaluate(builder: Builder, node: Node) -> None:
+    _check_schema(node, builder.model.opset)
+    operands = [builder.values[name] if name else None for name in node.inputs]
     made: Any
     if node.op == "Constant":
         made = Const(constant_of(node))
-    elif node.op == "Shape" and operands and not isinstance(operands[0], Const):
-        made = Const(np.array(shapes.shape_of(operands[0]), dtype=np.int64))
-    elif foldable(node, operands) and node.op not in ("QuantizeLinear", "DequantizeLinear"):
+    elif foldable(node, operands):
         made = tuple(fold(node, operands, builder.model.opset))
-    elif node.op in HANDLERS:
+    elif node.op in HANDLERS and (node.domain in STANDARD or node.op in ANY_DOMAIN):
         made = HANDLERS[node.op](builder, node, *operands)
     else:
-        raise node.error("is not supported", "supported operators: " + ", ".join(sorted(HANDLERS)))
+        home = "" if node.domain in STANDARD else f" in the domain '{node.domain}'"
+        raise node.error(f"is not supported{home}", "supported operators: " + ", ".join(sorted(HANDLERS)))
     results = made if isinstance(made, tuple) else (made,)
     for name, value in zip(node.outputs, results, strict=False):
         if name and value is not None:
-            values[name] = value
-            if isinstance(value, Const):
-                builder.constants[name] = value.array
+            builder.values[name] = value
 
 
-def _result(builder: Builder, name: str, values: dict[str, Value]) -> Host:
-    if name not in values:
+def _check_schema(node: Node, opset: int) -> None:
+    """Refuse a standard operator without the inputs or attributes that it must have."""
+    if node.domain not in STANDARD or not onnx.defs.has(node.op, opset):
+        return
+    schema = onnx.defs.get_schema(node.op, opset)
+    if len(node.inputs) < schema.min_input:
+        raise node.error(f"has {len(node.inputs)} inputs of at least {schema.min_input}", "export the model again")
+    for name, attribute in schema.attributes.items():
+        if attribute.required and name not in node.attributes:
+            raise node.error(f"lacks the attribute '{name}'", "export the model again")
+
+
+def _result(builder: Builder, name: str) -> Host:
+    if name not in builder.values:
         raise BitwrightError(
             f"output '{name}' is made by no node", where=builder.model.file, hint="export the model again"
         )
-    value = values[name]
+    value = builder.values[name]
     output = Node(name, "output", "", (), (name,), {}, builder.model.file)
     if isinstance(value, Tensor):
         return to_host(builder, value, output)

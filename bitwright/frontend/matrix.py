@@ -13,7 +13,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import features, image, per_channel
 from bitwright.frontend.model import Node
-from bitwright.frontend.operands import constant_operand, optional_constant
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, squeeze
 from bitwright.frontend.windows import window_attributes
 from bitwright.ir.layers import Conv, Dense, PerChannel, window_shape
@@ -26,7 +26,7 @@ MAX_DYADIC_BITS = 32
 def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Conv(x, w, b): an integer convolution; padding holds the input's zero point."""
     kernel = constant_operand(node, values, 1, "only constant kernels are supported")
-    tensor = _integers(builder, node, values[0])
+    tensor = _integers(builder, node, data_operand(node, values))
     if kernel.array.ndim not in (3, 4) or kernel.array.ndim != tensor.where.ndim:
         raise node.error(f"has a kernel of rank {kernel.array.ndim}", "only Conv1d and Conv2d are supported")
     rank = tensor.where.ndim
@@ -79,7 +79,7 @@ def gemm(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error("transposes its data input", "export the layer as a Linear or MatMul")
     weights, step = _weights(node, matrix, 0 if node.attributes.get("transB", 0) else 1)
     weights = weights if node.attributes.get("transB", 0) else weights.T
-    made = _dense(builder, node, _integers(builder, node, values[0]), weights, step)
+    made = _dense(builder, node, _integers(builder, node, data_operand(node, values)), weights, step)
     alpha, beta = (Fraction(float(np.float32(node.attributes.get(name, 1.0)))) for name in ("alpha", "beta"))
     bias = optional_constant(node, values, 2)
     return _biased(builder, node, made.affine((alpha,), (Fraction(0),)), bias, beta)
@@ -91,11 +91,11 @@ def matmul(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error("has its constant on the left", "export the layer as x @ W")
     matrix = constant_operand(node, values, 1, "a product of two activations is not supported yet")
     weights, step = _weights(node, matrix, 1)
-    return _dense(builder, node, _integers(builder, node, values[0]), weights.T, step)
+    return _dense(builder, node, _integers(builder, node, data_operand(node, values)), weights.T, step)
 
 
 def _dense(builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: PerChannel) -> Tensor:
-    if tensor.where.ndim < 2 or tensor.where.shape[-1] != weights.shape[1]:
+    if weights.ndim != 2 or tensor.where.ndim < 2 or tensor.where.shape[-1] != weights.shape[1]:
         raise node.error(
             f"multiplies {tensor.where.shape} by {weights.shape[::-1]}", "export the model again; the shapes do not fit"
         )
@@ -118,7 +118,7 @@ def _dense(builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: Pe
     return replace(made, where=np.arange(prod(shape)).reshape(*tensor.where.shape[:-1], shape[-1]))
 
 
-def _integers(builder: Builder, node: Node, value: Value | None) -> Tensor:
+def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
     """The data input of a matrix layer: integers with one scale and one zero point."""
     if isinstance(value, Host):
         if value.side == "output":
@@ -129,7 +129,7 @@ def _integers(builder: Builder, node: Node, value: Value | None) -> Tensor:
             f"give the input a type, for example --input {name}=s16.8, or quantise the network first",
         )
     if not isinstance(value, Tensor):
-        raise node.error("has no data input", "fold the constant before the export")
+        raise node.error("reads only constants", "fold them before the export")
     tensor = integers(builder, value, node)
     if len(squeeze(tensor.scale)) > 1 or len(squeeze(tensor.offset)) > 1 or tensor.scale[0] == 0:
         raise node.error("reads a tensor whose scale differs per channel", "use one scale for the activation")
@@ -158,9 +158,9 @@ def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
     if not np.isfinite(array).all():
         raise node.error("has weights that are not finite", "export the model again")
     mantissa, exponent = np.frexp(array[array != 0])
-    significant = (mantissa * (1 << 24)).astype(np.int64)  # float32 has 24 significant bits
+    significant = (mantissa * 2.0**53).astype(np.int64)  # float64 has 53 significant bits, float32 fewer
     lowest = np.log2(significant & -significant).astype(np.int64)
-    low = int((exponent - 24 + lowest).min(initial=0))
+    low = int((exponent - 53 + lowest).min(initial=0))
     codes = array * 2.0**-low
     if np.abs(codes).max(initial=0) >= 1 << MAX_DYADIC_BITS:
         raise node.error(
@@ -172,9 +172,18 @@ def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
 def _accumulate(builder: Builder, layer: Conv | Dense, sums: Ints, zero: Fraction) -> Tensor:
     """The accumulator over raw codes: its zero is the input's zero point times the sum of the weights."""
     zeros = squeeze(tuple(zero * int(total) for total in sums))
-    name = builder.add(replace(layer, zero=zeros))
+    name = builder.add(replace(layer, zero=zeros, type=_reach(layer.weights.array, layer.type)))
     made = builder.codes(name, np.arange(prod(layer.shape)))
     return replace(made, nodes=())
+
+
+def _reach(weights: Ints, x: IntType) -> IntType:
+    """The range of sums of weights (outputs first) times integers of `x`, the products in Python integers."""
+    rows = weights.reshape(len(weights), -1)
+    ups, downs = (part.sum(axis=1).tolist() for part in (np.maximum(rows, 0), np.minimum(rows, 0)))
+    lows = [up * x.lo + down * x.hi for up, down in zip(ups, downs, strict=True)]
+    highs = [up * x.hi + down * x.lo for up, down in zip(ups, downs, strict=True)]
+    return IntType(min(lows), max(highs))
 
 
 def _biased(builder: Builder, node: Node, made: Tensor, bias: Const | None, beta: Fraction | int) -> Tensor:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -62,6 +63,7 @@ class Model:
     constants: Mapping[str, Array]
     inputs: tuple[ModelInput, ...]
     outputs: tuple[str, ...]
+    batch: int  # samples that the file was exported for; 0 for any number
 
 
 def read_model(source: str | Path | bytes | onnx.ModelProto) -> Model:
@@ -100,11 +102,14 @@ def _not_onnx(file: str) -> BitwrightError:
 def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) -> Model:
     graph = proto.graph
     constants = {tensor.name: _array(tensor, file, folder) for tensor in graph.initializer}
-    inputs = tuple(_input(info, file) for info in graph.input if info.name not in constants)
+    entries = [info for info in graph.input if info.name not in constants]
+    inputs = tuple(_input(info, file) for info in entries)
+    batch = entries[0].type.tensor_type.shape.dim[0].dim_value if entries else 0
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     nodes = tuple(_node(node, file, folder) for node in graph.node)
     outputs = tuple(output.name for output in graph.output)
-    return Model(file, sha256(data).hexdigest(), opsets.get("", 13), nodes, constants, inputs, outputs)
+    opset = opsets.get("", opsets.get("ai.onnx", 13))
+    return Model(file, sha256(data).hexdigest(), opset, nodes, constants, inputs, outputs, batch)
 
 
 def _node(proto: onnx.NodeProto, file: str, folder: Path | None) -> Node:
@@ -165,8 +170,8 @@ def _input(info: onnx.ValueInfoProto, file: str) -> ModelInput:
             where=where,
             hint="export the model with every size but the batch fixed",
         )
-    try:
-        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-    except KeyError as error:
-        raise BitwrightError(f"has an unknown type {tensor.elem_type}", where=where, hint="use float32") from error
+    name = onnx.TensorProto.DataType.Name(tensor.elem_type)
+    if name not in ("FLOAT", "DOUBLE", "FLOAT16", "BOOL") and not re.fullmatch("U?INT(8|16|32)", name):
+        raise BitwrightError(f"is of type {name.lower()}", where=where, hint="use float32, or integers up to 32 bits")
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     return ModelInput(info.name, (1, *dims[1:]), dtype)

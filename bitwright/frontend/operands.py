@@ -7,6 +7,14 @@ from bitwright.frontend.model import Node
 from bitwright.frontend.values import Const, Value
 
 
+def data_operand(node: Node, values: tuple[Value | None, ...]) -> Value:
+    """The first input of a node, which must be there."""
+    value = values[0] if values else None
+    if value is None:
+        raise node.error("has no input", "export the model again")
+    return value
+
+
 def constant_operand(node: Node, values: tuple[Value | None, ...], index: int, hint: str) -> Const:
     """Input `index` of a node, which must be a constant once the graph is folded."""
     value = values[index] if index < len(values) else None

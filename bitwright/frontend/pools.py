@@ -5,16 +5,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import image
 from bitwright.frontend.model import Node
-from bitwright.frontend.quantise import add_pool
+from bitwright.frontend.operands import data_operand
 from bitwright.frontend.values import Host, Pool, Tensor, Value
 from bitwright.frontend.windows import window_attributes
+from bitwright.ir.layers import MaxPool
 
 
 def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
     """MaxPool(x); ceil_mode pads at the end, and padded positions never win."""
-    tensor = values[0]
+    tensor = data_operand(node, values)
     if len(node.outputs) > 1 and node.outputs[1]:
         raise node.error("asks for the places of its maxima", "only the values are supported")
     if isinstance(tensor, Host):
@@ -30,6 +34,8 @@ def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
     if node.attributes.get("ceil_mode", 0):
         pads = _ceil(window.kernel, window.strides, window.dilations, pads, (height, width))
     pool = Pool(node.name, window.kernel, window.strides, window.dilations, pads)
+    if min(pool.size(height, width)) < 1:
+        raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
     if tensor.function or tensor.bounded or not _plain(builder, tensor):
         if tensor.pools:
             raise node.error("pools twice before a quantiser", "quantise the activation between the pools")
@@ -60,3 +66,28 @@ def _ceil(
             count -= 1
         ends.append(pads[axis + 2] + max((count - 1) * strides[axis] + reach - padded, 0))
     return pads[0], pads[1], ends[0], ends[1]
+
+
+def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor:
+    """A max-pool layer over integers; `tensor` is (1, C, H, W)."""
+    rank = len(tensor.where.shape)
+    tensor = image(builder, tensor, node)
+    old = builder.layers[tensor.layer]
+    layer = MaxPool(
+        name=pool.name,
+        inputs=(tensor.layer,),
+        shape=old.shape,
+        type=old.type,
+        scale=old.scale,
+        zero=old.zero,
+        kernel=pool.kernel,
+        strides=pool.strides,
+        dilations=pool.dilations,
+        pads=pool.pads,
+        source=(pool.name,),
+    )
+    shape = (*pool.size(*old.shape[:2]), old.channels)
+    name = builder.add(replace(layer, shape=shape))
+    where = np.arange(shape[0] * shape[1] * shape[2]).reshape(shape).transpose(2, 0, 1)[None]
+    where = where[:, :, 0] if rank == 3 else where
+    return replace(tensor, layer=name, where=where)

@@ -6,12 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from onnx import TensorProto, helper
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
-from bitwright.frontend.operands import constant_operand, optional_constant
-from bitwright.frontend.quantise import Quantiser, quantise
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.quantise import quantise
+from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import Rounding
 
@@ -20,9 +22,7 @@ def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Valu
     """QuantizeLinear: clip(rint(x / scale) + zero) to the type's range, and to that of a Clip that alone reads it."""
     scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
     zero = _zero(node, values)
-    value = values[0]
-    if value is None:
-        raise node.error("has no input", "export the model again")
+    value = data_operand(node, values)
     _refuse_blocks(node)
     if np.unique(zero).size > 1:
         raise node.error("has a zero point per channel", "use one zero point")
@@ -45,7 +45,7 @@ def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Valu
 def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:
     """DequantizeLinear: (q - zero) * scale."""
     scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
-    value = values[0]
+    value = data_operand(node, values)
     _refuse_blocks(node)
     if not (np.isfinite(scale).all() and (scale > 0).all()):
         raise node.error("has a scale that is not a positive number", "export the model again with a valid scale")
@@ -60,22 +60,24 @@ def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Va
             rank = value.where.ndim
             zeros = _zeros(node, zero, rank)
             steps = fractions(_along_axis(node, scale, rank))
+            if value.function:
+                raise node.error("dequantises real values", "export the model again")
             value, (step, shift) = per_channel(builder, value, node, steps, fractions(zeros))
             size = max(len(step), len(shift))
             a, z = (v if len(v) == size else v * size for v in (step, shift))
             moved = value.affine(a, tuple(-s * o for s, o in zip(a, z, strict=True)))
             return replace(moved, nodes=(*value.nodes, (node.name, node.op)))
         case Host():
-            raise node.error("dequantises a float tensor", "export the model again")
-        case _:
-            raise node.error("has no input", "export the model again")
+            raise node.error("dequantises real values", "export the model again")
 
 
 def _zero(node: Node, values: tuple[Value | None, ...]) -> Array:
+    """The zero point; without one the attribute says the type, and without that it is uint8."""
     zero = optional_constant(node, values, 2)
-    array = np.zeros((), np.uint8) if zero is None else zero.array
+    kind = node.attributes.get("output_dtype", 0) or TensorProto.UINT8
+    array = np.zeros((), helper.tensor_dtype_to_np_dtype(kind)) if zero is None else zero.array
     if array.dtype.kind not in "iu":
-        raise node.error(f"has a zero point of type {array.dtype}", "only integer types are supported")
+        raise node.error(f"has a zero point of type {array.dtype}", "use integers of 8 bits or more")
     return array
 
 
@@ -117,9 +119,10 @@ def _clipped(builder: Builder, node: Node, low: int, high: int) -> tuple[int, in
     readers = builder.readers(node.outputs[0])
     if len(readers) != 1 or readers[0].op != "Clip":
         return low, high
-    bounds = [builder.constants.get(name) for name in readers[0].inputs[1:]] + [None, None]
-    if bounds[0] is not None:
-        low = max(low, int(bounds[0].reshape(-1)[0]))
-    if bounds[1] is not None:
-        high = min(high, int(bounds[1].reshape(-1)[0]))
-    return low, high
+    bounds = [builder.values.get(name) for name in readers[0].inputs[1:]] + [None, None]
+    limits = [int(bound.array.reshape(-1)[0]) if isinstance(bound, Const) else None for bound in bounds]
+    if limits[0] is not None:
+        low = max(low, limits[0])
+    if limits[1] is not None:
+        high = min(high, limits[1])
+    return (low, high) if low <= high else (high, high)

@@ -11,8 +11,10 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
-from bitwright.frontend.operands import constant_operand
-from bitwright.frontend.quantise import Quantiser, add_pool, quantise
+from bitwright.frontend.operands import constant_operand, data_operand
+from bitwright.frontend.pools import add_pool
+from bitwright.frontend.quantise import HOST_ONLY, quantise
+from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import PerChannel, Requantise, Rounding
 from bitwright.ir.types import BIPOLAR, IntType, integer
@@ -46,16 +48,16 @@ def quant(builder: Builder, node: Node, *values: Value | None) -> Value:
         ROUNDINGS[mode],
         builder.reciprocal,
     )
-    if signed and widths.array.size == 1 and int(widths.array.reshape(-1)[0]) == 1:
+    if signed and (widths.array == 1).all():
         quantiser = replace(quantiser, low=np.array(-1), high=np.array(1), rounding=Rounding.SIGN)
-    return quantise(builder, node, quantiser, _value(node, values))
+    return quantise(builder, node, quantiser, data_operand(node, values))
 
 
 def bipolar_quant(builder: Builder, node: Node, *values: Value | None) -> Value:
     """BipolarQuant(x, scale): +1 where x >= 0, else -1, times scale."""
     scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
     quantiser = Quantiser(scale, np.float32(0) * scale, 0, np.array(-1), np.array(1), Rounding.SIGN)
-    return quantise(builder, node, quantiser, _value(node, values))
+    return quantise(builder, node, quantiser, data_operand(node, values))
 
 
 def multi_threshold(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -66,7 +68,7 @@ def multi_threshold(builder: Builder, node: Node, *values: Value | None) -> Valu
     if levels.ndim != 2 or scale == 0 or not np.isfinite(levels).all():
         raise node.error("has thresholds that are not a finite matrix, or a scale of 0", "export the model again")
     levels = np.sort(levels, axis=1)
-    value = _value(node, values)
+    value = data_operand(node, values)
     if isinstance(value, Const):
         raise node.error("has a constant input", "fold the constant before the export")
     steps = levels.shape[1]
@@ -81,6 +83,8 @@ def multi_threshold(builder: Builder, node: Node, *values: Value | None) -> Valu
 def _count_on_host(
     builder: Builder, node: Node, value: Host, levels: Array, kind: IntType, coding: tuple[PerChannel, PerChannel]
 ) -> Tensor:
+    if value.side == "output":
+        raise node.error(*HOST_ONLY)
     rank = len(value.shape)
     axis = _channel_axis(node, rank)
     shape = [1] * (rank + 1)
@@ -157,13 +161,8 @@ def _limits(node: Node, widths: Array, signed: bool, narrow: bool) -> tuple[Arra
     """Lowest and highest code for every bit width."""
     if (widths > 32).any():
         raise node.error(f"has {int(widths.max())} bits", "at most 32 bits are supported")
+    if signed and 1 in widths and (widths > 1).any():
+        raise node.error("has one signed bit in some channels only", "use one bit in every channel, or none")
     kinds = [integer(int(w), signed=signed, narrow=narrow and w > signed) for w in widths.reshape(-1)]
     low, high = (np.array([getattr(k, end) for k in kinds]).reshape(widths.shape) for end in ("lo", "hi"))
     return low, high
-
-
-def _value(node: Node, values: tuple[Value | None, ...]) -> Value:
-    value = values[0] if values else None
-    if value is None:
-        raise node.error("has no input", "export the model again")
-    return value

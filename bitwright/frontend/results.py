@@ -7,14 +7,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from bitwright.exact.functions import Step
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import Host, Tensor
 from bitwright.ir.host import HostStep
 from bitwright.ir.layers import PerChannel
-
-HOST_FUNCTIONS = {"sigmoid": "sigmoid", "tanh": "tanh"}
-"""Host operator of a function step that no quantiser followed."""
 
 
 def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
@@ -34,16 +32,36 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     first, *more = tensor.nodes or (("", ""),)
     name = builder.host_step("output", "affine", (tensor.layer,), constants, node=first, reason=reason)
     for step in tensor.function:
-        name = builder.host_step("output", HOST_FUNCTIONS[step[0]], (name,), reason="no quantiser follows")
+        name = _function_step(builder, step, name)
     if not np.array_equal(tensor.where[0], np.arange(tensor.where.size).reshape(layer.shape)):
         name = builder.host_step("output", "gather", (name,), (tensor.where[0],))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
 
 
+def _function_step(builder: Builder, step: Step, name: str) -> str:
+    """A step of a function that no quantiser followed, in float32."""
+    reason = "no quantiser follows: real-valued output"
+    match step:
+        case ("affine", a, b):
+            name = builder.host_step("output", "mul", (name,), (_float32(a),), reason=reason)
+            return builder.host_step("output", "add", (name,), (_float32(b),), reason=reason)
+        case ("clip", low, high):
+            bounds = (_float32(low or "-inf"), _float32(high or "inf"))
+            return builder.host_step("output", "clip", (name,), bounds, reason=reason)
+        case (op, *_):
+            return builder.host_step("output", op, (name,), reason=reason)
+        case _:
+            raise AssertionError("a function step without a name")
+
+
 def _note(name: str, node: tuple[str, str], reason: str) -> HostStep:
     """A source node that an earlier step already computes."""
     return HostStep(op="same", inputs=(name,), output=name, node=node[0], op_type=node[1], side="output", reason=reason)
+
+
+def _float32(text: str) -> Array:
+    return np.asarray(np.float32(float(text) if text.endswith("inf") else float(Fraction(text))))
 
 
 def _floats(values: PerChannel) -> Array:

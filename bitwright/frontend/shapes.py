@@ -11,69 +11,94 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Array, Node
-from bitwright.frontend.operands import constant_operand, optional_constant
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.weights import Ints
 
 Move = Callable[[Array], Array]
+BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0")
 
 
 def transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Axes in another order."""
-    rank = len(shape_of(values[0]))
+    value = data_operand(node, values)
+    rank = len(shape_of(value))
     perm = tuple(node.attributes.get("perm", range(rank - 1, -1, -1)))
     if sorted(perm) != list(range(rank)):
         raise node.error(f"has perm {list(perm)} on a tensor of rank {rank}", "export the model again")
-    return _move(builder, node, values[0], lambda array: array.transpose(perm))
+    if perm[:1] != (0,) and not isinstance(value, Const):
+        raise node.error(*BATCH_MOVED)
+    return _move(builder, node, value, lambda array: array.transpose(perm))
 
 
 def reshape(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Another shape; 0 keeps an axis (unless allowzero), -1 is what is left; a batch written into it counts as 1."""
-    old = shape_of(values[0])
+    value = data_operand(node, values)
+    old = shape_of(value)
     wanted = [int(d) for d in constant_operand(node, values, 1, "only constant shapes are supported").array.reshape(-1)]
     if not node.attributes.get("allowzero", 0):
         wanted = [old[i] if d == 0 and i < len(old) else d for i, d in enumerate(wanted)]
+    if not isinstance(value, Const):
+        wanted = _one_sample(wanted, prod(old), builder.model.batch)
     known = prod(d for d in wanted if d != -1)
-    if wanted.count(-1) == 0 and wanted and known != prod(old) and wanted[0] > 1 and known == prod(old) * wanted[0]:
-        wanted[0] = 1  # the export's batch size
     if wanted.count(-1) == 1 and known and prod(old) % known == 0:
         wanted[wanted.index(-1)] = prod(old) // known
     if min(wanted, default=1) < 0 or prod(wanted) != prod(old):
         raise node.error(f"reshapes {list(old)} to {wanted}", "export the model again; the sizes do not fit")
-    return _move(builder, node, values[0], lambda array: array.reshape(wanted))
+    return _move(builder, node, value, lambda array: array.reshape(wanted))
+
+
+def _one_sample(wanted: list[int], size: int, batch: int) -> list[int]:
+    """`wanted` with 1 for the number of samples that the export wrote in front: the model's batch, or what fits."""
+    if wanted and wanted[0] > 1 and (wanted[0] == batch or prod(wanted) == size * wanted[0]):
+        return [1, *wanted[1:]]
+    return wanted
 
 
 def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Two axes: those before `axis`, and the rest."""
-    old = shape_of(values[0])
+    value = data_operand(node, values)
+    old = shape_of(value)
     axis = int(node.attributes.get("axis", 1)) % (len(old) + 1)
-    return _move(builder, node, values[0], lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])))
+    return _move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])))
 
 
 def squeeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Axes of length 1 removed."""
-    old = shape_of(values[0])
+    value = data_operand(node, values)
+    old = shape_of(value)
     axes = _axes(node, values) or [i for i, d in enumerate(old) if d == 1 and i > 0]
     axes = [axis % len(old) for axis in axes]
     if any(old[axis] != 1 for axis in axes):
         raise node.error(f"squeezes axes {axes} of {list(old)}", "only axes of length 1 can go")
+    if 0 in axes and not isinstance(value, Const):
+        raise node.error(*BATCH_MOVED)
     kept = [d for i, d in enumerate(old) if i not in axes]
-    return _move(builder, node, values[0], lambda array: array.reshape(kept))
+    return _move(builder, node, value, lambda array: array.reshape(kept))
 
 
 def unsqueeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Axes of length 1 inserted."""
-    old = shape_of(values[0])
+    value = data_operand(node, values)
+    old = shape_of(value)
     axes = _axes(node, values)
     rank = len(old) + len(axes)
     places = sorted(axis % rank for axis in axes)
+    if 0 in places and not isinstance(value, Const):
+        raise node.error(*BATCH_MOVED)
     new = list(old)
     for axis in places:
         new.insert(axis, 1)
-    return _move(builder, node, values[0], lambda array: array.reshape(new))
+    return _move(builder, node, value, lambda array: array.reshape(new))
 
 
-def shape_of(value: Value | None) -> tuple[int, ...]:
+def shape(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """The shape as a constant, with 1 for the samples."""
+    dims = np.array(shape_of(data_operand(node, values)), dtype=np.int64)
+    return Const(dims[node.attributes.get("start", 0) : node.attributes.get("end", len(dims))])
+
+
+def shape_of(value: Value) -> tuple[int, ...]:
     """The ONNX shape, with 1 for the samples."""
     match value:
         case Const():
@@ -81,9 +106,7 @@ def shape_of(value: Value | None) -> tuple[int, ...]:
         case Host():
             return value.shape
         case Tensor():
-            return value.where.shape
-        case None:
-            return ()
+            return value.shape
 
 
 def _axes(node: Node, values: tuple[Value | None, ...]) -> list[int]:
@@ -91,18 +114,21 @@ def _axes(node: Node, values: tuple[Value | None, ...]) -> list[int]:
     return [int(axis) for axis in (node.attributes.get("axes", []) if const is None else const.array.reshape(-1))]
 
 
-def _move(builder: Builder, node: Node, value: Value | None, move: Move) -> Value:
+def _move(builder: Builder, node: Node, value: Value, move: Move) -> Value:
     match value:
         case Const():
             return _move_constant(value, move)
         case Tensor():
             if value.pools:
                 raise node.error("re-lays a max-pool of real values", "quantise the activation first")
-            return replace(value, where=move(value.where)).then(node.name, node.op)
+            where: Ints = move(value.where)
+            if where.shape[:1] != (1,):
+                raise node.error(*BATCH_MOVED)
+            return replace(value, where=where).then(node.name, node.op)
         case Host():
             index: Ints = move(np.arange(prod(value.shape)).reshape(value.shape))
             if index.shape[:1] != (1,):
-                raise node.error("moves the batch axis", "keep the samples on axis 0")
+                raise node.error(*BATCH_MOVED)
             if np.array_equal(index.reshape(-1), np.arange(index.size)) and index.shape == value.shape:
                 return value
             name = builder.host_step(
@@ -114,8 +140,6 @@ def _move(builder: Builder, node: Node, value: Value | None, move: Move) -> Valu
                 reason="layout before the input quantiser" if value.side == "input" else "layout of the output",
             )
             return Host(name, index.shape, value.side)
-        case None:
-            raise node.error("has no input", "export the model again")
 
 
 def _move_constant(value: Const, move: Move) -> Const:

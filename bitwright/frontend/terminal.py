@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Node
-from bitwright.frontend.operands import constant_operand
+from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.results import to_host
 from bitwright.frontend.values import Const, Host, Tensor, Value
 
 
 def softmax(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Softmax or LogSoftmax along an axis."""
-    host = _on_host(builder, node, values[0])
+    host = _on_host(builder, node, data_operand(node, values))
     rank = len(host.shape)
     old = builder.model.opset < 13
     axis = int(node.attributes.get("axis", 1 if old else -1)) % rank
@@ -24,7 +24,7 @@ def softmax(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def top_k(builder: Builder, node: Node, *values: Value | None) -> tuple[Value | None, ...]:
     """(values, indices) of the k largest or smallest; the lowest index wins a tie."""
-    host = _on_host(builder, node, values[0])
+    host = _on_host(builder, node, data_operand(node, values))
     count = (
         int(node.attributes["k"])
         if "k" in node.attributes
@@ -44,7 +44,7 @@ def top_k(builder: Builder, node: Node, *values: Value | None) -> tuple[Value | 
 
 def arg_max(builder: Builder, node: Node, *values: Value | None) -> Value:
     """The index of the largest; the lowest index wins a tie."""
-    host = _on_host(builder, node, values[0])
+    host = _on_host(builder, node, data_operand(node, values))
     axis = int(node.attributes.get("axis", 0)) % len(host.shape)
     keep = int(node.attributes.get("keepdims", 1))
     if axis == 0 or node.attributes.get("select_last_index", 0):
@@ -53,10 +53,10 @@ def arg_max(builder: Builder, node: Node, *values: Value | None) -> Value:
     return _step(builder, node, "arg_max", host, shape, (("axis", axis), ("keepdims", keep)))
 
 
-def _on_host(builder: Builder, node: Node, value: Value | None) -> Host:
+def _on_host(builder: Builder, node: Node, value: Value) -> Host:
     if isinstance(value, Tensor):
         return to_host(builder, value, node)
-    if isinstance(value, Const) or value is None or value.side == "input":
+    if isinstance(value, Const) or value.side == "input":
         raise node.error("stands before the first quantiser", "only supported at the end of a quantised network")
     return value
 

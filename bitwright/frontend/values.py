@@ -59,6 +59,13 @@ class Pool:
     dilations: tuple[int, int]
     pads: tuple[int, int, int, int]
 
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """(rows, columns) of windows on a (height, width) image."""
+        (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = self.kernel, self.strides, self.dilations, self.pads
+        return (height + top + bottom - (kh - 1) * dh - 1) // sh + 1, (
+            width + left + right - (kw - 1) * dw - 1
+        ) // sw + 1
+
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
@@ -78,6 +85,15 @@ class Tensor:
     function: Function = ()
     pools: tuple[Pool, ...] = ()
     nodes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The ONNX shape behind the pools that wait."""
+        shape = self.where.shape
+        for pool in self.pools:
+            rows, columns = pool.size(*((1, *shape[2:]) if len(shape) == 3 else shape[2:]))
+            shape = (*shape[:2], columns) if len(shape) == 3 else (*shape[:2], rows, columns)
+        return shape
 
     @property
     def bounded(self) -> bool:
@@ -106,7 +122,9 @@ class Tensor:
         )
 
     def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:
-        """min(max(self, low), high)."""
+        """min(max(self, low), high): where the bounds cross, `high` holds."""
+        if low is not None and high is not None:
+            low = min(low, high)
         if self.function:
             step = ("clip", "" if low is None else str(low), "" if high is None else str(high))
             return replace(self, function=(*self.function, step))

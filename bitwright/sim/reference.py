@@ -56,7 +56,7 @@ def _chunk(prepared: Prepared, codes: Sequence[Ints]) -> list[Array]:
     last_reader = {name: layer.name for layer in graph.layers for name in layer.inputs}
     for layer in graph.layers:
         values[layer.name] = prepared.operations[layer.name](*(values[name] for name in layer.inputs))
-        for name in layer.inputs:
+        for name in set(layer.inputs):
             if last_reader[name] == layer.name and name not in graph.outputs:
                 del values[name]
     return [values[name] for name in graph.outputs]
@@ -100,11 +100,14 @@ def _product(matrix: Ints, lo: Ints, hi: Ints) -> Operation:
 
 
 def _exact_kind(matrix: Ints, lo: Ints, hi: Ints) -> type[Any]:
-    """The cheapest arithmetic in which every partial sum of a product is exact (`docs/exactness.md`, ranges)."""
+    """The cheapest arithmetic in which every partial sum of a product is exact (`docs/exactness.md`, ranges).
+
+    The bound is itself summed in float64, which is exact below 2**53 and may round down to 2**53 from above.
+    """
     ends = [matrix.astype(np.float64) * bound[:, None] for bound in (lo, hi)]
     up, down = np.maximum(np.maximum(*ends), 0).sum(axis=0), np.minimum(np.minimum(*ends), 0).sum(axis=0)
     bound = max(float(up.max(initial=0)), float(-down.min(initial=0)))
-    return np.float32 if bound <= 1 << 24 else np.float64 if bound <= 1 << 53 else np.int64
+    return np.float32 if bound <= 1 << 24 else np.float64 if bound < 1 << 53 else np.int64
 
 
 def _convolution(layer: Conv, x: Ranges) -> Operation:

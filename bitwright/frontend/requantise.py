@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A quantiser behind an exact function of a layer: a requantiser, a table, or nothing at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from bitwright.exact.functions import Function
+from bitwright.exact.rounding import round_exact
+from bitwright.exact.tabulate import tabulate
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import per_channel
+from bitwright.frontend.model import Node
+from bitwright.frontend.pools import add_pool
+from bitwright.frontend.quantiser import Quantiser
+from bitwright.frontend.values import ONE, ZERO, Tensor, fractions, spread, squeeze
+from bitwright.ir.layers import Layer, PerChannel, Requantise, Rounding, Table
+from bitwright.ir.types import BIPOLAR, IntType
+
+TABLE_BITS = 16
+
+
+def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) -> Tensor:
+    """The codes that `quantiser` makes of a tensor, with the pools that waited for it behind them."""
+    parameters = (quantiser.scale, quantiser.before, quantiser.low, quantiser.high)
+    tensor, (scale, before, low, high) = per_channel(builder, tensor, node, *map(fractions, parameters))
+    divisor = tuple(map(_reciprocal, scale)) if quantiser.reciprocal else scale
+    zero = tuple(z + quantiser.after for z in before)
+    if tensor.function:
+        name = _table(builder, node, quantiser, tensor, Coding(scale, zero, divisor, before, low, high))
+    else:
+        name = _requantiser(builder, node, quantiser, tensor, Coding(scale, zero, divisor, before, low, high))
+    size = max(len(scale), len(zero))
+    offset = squeeze(tuple(-s * z for s, z in zip(spread(scale, size), spread(zero, size), strict=True)))
+    made = Tensor(name, tensor.where, scale, offset)
+    for pool in tensor.pools:
+        made = add_pool(builder, node, made, pool)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A quantiser per channel of a layer: codes clip(R(x / divisor + before), low, high) of real scale * (code - zero).
+
+    The divisor differs from the scale where PyTorch multiplies by a reciprocal that is rounded to float32.
+    """
+
+    scale: PerChannel
+    zero: PerChannel
+    divisor: PerChannel
+    before: PerChannel
+    low: PerChannel
+    high: PerChannel
+
+
+def _reciprocal(scale: Fraction) -> Fraction:
+    return 1 / Fraction(float(np.float32(1) / np.float32(float(scale))))
+
+
+def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
+    """The layer that holds the codes: a new one, or the tensor's own where they are its integers already."""
+    values = (tensor.scale, tensor.offset, tensor.low, tensor.high)
+    rows = (*values, coding.divisor, coding.before, coding.low, coding.high)
+    size = max(map(len, rows))
+    channels = [_channel(quantiser.rounding, *row) for row in zip(*(spread(row, size) for row in rows), strict=True)]
+    multiplier, offset, low, high = (squeeze(column) for column in zip(*channels, strict=True))
+    kind = quantiser.type
+    if kind is not BIPOLAR:
+        kind = IntType(min(low) + quantiser.after, max(high) + quantiser.after)
+    old = builder.layers[tensor.layer]
+    same = multiplier == (ONE,) and offset == (Fraction(-quantiser.after),) and quantiser.rounding is not Rounding.SIGN
+    if same and kind.covers(old.type) and len(low) == len(high) == 1:
+        return tensor.layer
+    return builder.add(
+        Requantise(
+            name=node.name,
+            inputs=(tensor.layer,),
+            shape=old.shape,
+            type=kind,
+            scale=coding.scale,
+            zero=coding.zero,
+            multiplier=multiplier,
+            offset=offset,
+            rounding=quantiser.rounding,
+            low=low,
+            high=high,
+            shift=quantiser.after,
+            source=(*(name for name, _ in tensor.nodes), node.name),
+        )
+    )
+
+
+def _channel(
+    rounding: Rounding,
+    scale: Fraction,
+    offset: Fraction,
+    floor: Fraction | None,
+    ceiling: Fraction | None,
+    divisor: Fraction,
+    before: Fraction,
+    low: Fraction,
+    high: Fraction,
+) -> tuple[Fraction, Fraction, int, int]:
+    """(multiplier, offset, low, high) of one channel; R is monotone, so a clip before it is a limit on the codes."""
+
+    def limit(bound: Fraction | None, otherwise: Fraction) -> int:
+        if bound is None:
+            return int(otherwise)
+        return min(max(round_exact(rounding, bound / divisor + before), int(low)), int(high))
+
+    return scale / divisor, offset / divisor + before, limit(floor, low), limit(ceiling, high)
+
+
+def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
+    """The table of the codes of a function of the codes of a layer."""
+    layer = builder.layers[tensor.layer]
+    values = (tensor.scale, tensor.offset, tensor.low, tensor.high, layer.scale, layer.zero)
+    constants = (coding.divisor, coding.before, coding.low, coding.high)
+    if layer.type.count > 1 << TABLE_BITS or any(len(row) > 1 for row in (*values, *constants)):
+        raise node.error(
+            f"follows a function of a tensor of type {layer.type}: too wide for a table, or with scales per channel",
+            f"quantise the activation to at most {TABLE_BITS} bits before the function",
+        )
+    function = (*_before(tensor, layer), *tensor.function)
+    function = (*function, ("affine", str(1 / coding.divisor[0]), str(coding.before[0])))
+    low, high = int(coding.low[0]), int(coding.high[0])
+    entries = tabulate(
+        function,
+        layer.type,
+        scale=layer.scale[0],
+        zero=layer.zero[0],
+        rounding=quantiser.rounding,
+        low=low,
+        high=high,
+        shift=quantiser.after,
+    )
+    return builder.add(
+        Table(
+            name=node.name,
+            inputs=(tensor.layer,),
+            shape=layer.shape,
+            type=quantiser.type,
+            scale=coding.scale,
+            zero=coding.zero,
+            entries=entries,
+            function=function,
+            rounding=quantiser.rounding,
+            low=low,
+            high=high,
+            shift=quantiser.after,
+            source=(*(name for name, _ in tensor.nodes), node.name),
+        )
+    )
+
+
+def _before(tensor: Tensor, layer: Layer) -> Function:
+    """Steps from the real value of a layer to that of the tensor before its function: an affine and a clip."""
+    ratio = tensor.scale[0] / layer.scale[0]
+    rest = tensor.offset[0] + tensor.scale[0] * layer.zero[0]
+    steps: Function = () if (ratio, rest) == (ONE, ZERO) else (("affine", str(ratio), str(rest)),)
+    if not tensor.bounded:
+        return steps
+    return (*steps, ("clip", *("" if bound is None else str(bound) for bound in (tensor.low[0], tensor.high[0]))))
