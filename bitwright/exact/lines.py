@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitwright.exact.forms import MultiplyShift
-from bitwright.exact.meaning import limits
-from bitwright.exact.slopes import Interval, Points, minimal, points, power_of_two, roundest, slope_intervals
+from bitwright.exact.meaning import limits, per_channel
+from bitwright.exact.slopes import FINEST, Interval, Points, minimal, points, power_of_two, roundest, slope_intervals
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.layers import Requantise, Rounding
 from bitwright.ir.types import IntType
@@ -32,7 +34,7 @@ class Line(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Channels that share a way to be fitted: their place in the layer, their steps, what binds them, their slopes.
+    """Channels that are fitted alike: their place in the layer, steps, what binds them, slopes, and scales without sign.
 
     With `even`, the steps are those of half up, and a tie window has to bring back those of half even in `even`.
     """
@@ -41,48 +43,84 @@ class Fit(NamedTuple):
     steps: Steps
     points: Points
     slopes: list[Interval | None]
+    scales: list[Fraction]
     even: Steps | None = None
 
 
 def multiply_shifts(layer: Requantise, found: Steps) -> Iterator[MultiplyShift]:
-    """Forms that should be equal to `layer`, whose steps are `found`: powers of two first, then minimal multipliers."""
-    fits = _fits(layer, found)
-    slopes = [slope for fit in fits for slope in fit.slopes]
-    intervals = [slope for slope in slopes if slope is not None]
-    if found.step != 1 or len(intervals) < len(slopes):
+    """Forms that should be equal to `layer`, whose steps are `found`, at most one of a kind.
+
+    In order: powers of two, powers of two with a window for their ties, and the minimal multipliers with a window where
+    there is no line without.
+    """
+    if found.step != 1:
         return
-    shortest = [minimal(slope) for slope in intervals]
-    for chosen in (powers(intervals), shortest):
-        if chosen is not None and (form := _form(layer, found, fits, chosen)):
+    direct = _fit(layer, found, np.flatnonzero(found.count))
+    lost = np.array([slope is None for slope in direct.slopes], dtype=bool)
+    off = np.array(
+        [not _holds(slope, scale) for slope, scale in zip(direct.slopes, direct.scales, strict=True)], dtype=bool
+    )
+    kinds = set()
+    for windowed, choose in ((lost & False, powers), (off, powers), (lost, shortest)):
+        fits = _split(layer, found, direct, windowed)
+        chosen = choose(
+            [slope for fit in fits for slope in fit.slopes], [scale for fit in fits for scale in fit.scales]
+        )
+        form = None if chosen is None else _form(layer, found, fits, chosen)
+        if form and form.kind not in kinds:
+            kinds.add(form.kind)
             yield form
 
 
-def powers(slopes: Sequence[Interval]) -> list[Slope] | None:
-    """A power of two in every interval, with the shortest shared shift and 1 as multiplier where it can be."""
-    spans = [power_of_two(slope) for slope in slopes]
+def shortest(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> list[Slope] | None:
+    """The shortest multiplier of every interval, whatever the scale."""
+    found = [slope for slope in slopes if slope is not None]
+    return [minimal(slope) for slope in found] if len(found) == len(slopes) else None
+
+
+def powers(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> list[Slope] | None:
+    """A power of two in every interval: the same one if there is one, else the nearest to the scale.
+
+    A scale that is itself a power of two is kept, so that all ties lie equally deep in their plateaus.
+    """
+    spans = [slope and power_of_two(slope) for slope in slopes]
     fitting = [span for span in spans if span is not None]
     if len(fitting) < len(spans):
         return None
-    s = max((max(0, -most) for _, most in fitting), default=0)
-    return [(1 << s + max(least, -s), s) for least, _ in fitting]
+    near, lowest, highest = [], -FINEST, FINEST
+    for (least, most), scale in zip(fitting, scales, strict=True):
+        p = min(max(scale.numerator.bit_length() - scale.denominator.bit_length(), least), most)
+        kept = scale == Fraction(2) ** p
+        lowest, highest = max(lowest, p if kept else least), min(highest, p if kept else most)
+        near.append(p)
+    chosen = [lowest] * len(near) if lowest <= highest else near
+    s = max((-p for p in chosen if p < 0), default=0)
+    return [(1 << s + p, s) for p in chosen]
 
 
-def _fits(layer: Requantise, found: Steps) -> list[Fit]:
-    """The channels with steps: those that a line fits, and, for half even, those that a line with a tie window may."""
-    direct = _fit(layer, found, np.flatnonzero(found.count))
-    lost = np.array([slope is None for slope in direct.slopes], dtype=bool)
-    if layer.rounding is not Rounding.HALF_EVEN or not lost.any():
+def _holds(slope: Interval | None, scale: Fraction) -> bool:
+    """True if `scale` itself lies in the interval."""
+    n, d = scale.numerator, scale.denominator
+    return slope is not None and slope.a * d < n * slope.b and n * slope.d < slope.c * d
+
+
+def _split(layer: Requantise, found: Steps, direct: Fit, windowed: NDArray[np.bool_]) -> list[Fit]:
+    """`direct`, its `windowed` channels taken over by the line of half up, if that is how half even can be had."""
+    if layer.rounding is not Rounding.HALF_EVEN or not windowed.any():
         return [direct]
     half_up = steps(replace(layer, rounding=Rounding.HALF_UP), found.lo, found.hi)
-    tied = _fit(layer, half_up, direct.channel[lost])
-    return [_fit(layer, found, direct.channel[~lost]), tied._replace(even=found.take(tied.channel))]
+    moving = half_up.count[direct.channel] > 0
+    tied = _fit(layer, half_up, direct.channel[windowed & moving])
+    kept = direct.channel[~(windowed & moving)]
+    return [_fit(layer, found, kept), tied._replace(even=found.take(tied.channel))]
 
 
 def _fit(layer: Requantise, found: Steps, channel: Ints) -> Fit:
     low, high = limits(layer)
     taken = found.take(channel)
     bound = points(taken, low[channel], high[channel])
-    return Fit(channel, taken, bound, slope_intervals(bound))
+    multipliers = per_channel(layer.multiplier, layer.channels)
+    return Fit(channel, taken, bound, slope_intervals(bound), [abs(multipliers[c]) for c in channel])
 
 
 def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], chosen: Sequence[Slope]) -> MultiplyShift | None:

@@ -156,8 +156,9 @@ def _search(edges: Edges) -> Search:
 
 def _narrow(values: Ints) -> Array:
     """The same values in the narrowest integer dtype."""
-    extremes = (np.min_scalar_type(int(v)) for v in (values.min(), values.max()))
-    return values.astype(np.result_type(*extremes))
+    low, high = int(values.min()), int(values.max())
+    reach = np.min_scalar_type(high if low >= 0 else min(low, ~high))
+    return values.astype(reach)
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:

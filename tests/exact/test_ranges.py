@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from bitwright.exact.ranges import Ranges, accumulator_range, matrix_range, ranges
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense, Input, MaxPool, Requantise, Reshape, Rounding, Table
+from bitwright.ir.types import BIPOLAR, IntType, integer
+from bitwright.ir.weights import Weights
+
+REAL = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+S32 = integer(32, signed=True)
+
+
+def interval(lo, hi) -> Ranges:
+    return Ranges(np.array(lo), np.array(hi))
+
+
+def pairs(found: Ranges) -> list[tuple[int, int]]:
+    return list(zip(found.lo.tolist(), found.hi.tolist(), strict=True))
+
+
+def test_a_dense_accumulator_attains_both_ends():
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        weights = rng.integers(-4, 5, (3, 4))
+        lo = rng.integers(-3, 3, 4)
+        x = interval(lo, lo + rng.integers(0, 4, 4))
+        grid = np.array(list(itertools.product(*(range(a, b + 1) for a, b in pairs(x)))))
+        sums = grid @ weights.T
+        assert pairs(accumulator_range(weights, x)) == list(zip(sums.min(axis=0), sums.max(axis=0), strict=True))
+
+
+def convolve(image, weights, pads, pad_value, strides, dilations, groups):
+    """Plain loops over every output: (rows * columns, outputs)."""
+    top, left, bottom, right = pads
+    padded = np.pad(image, ((top, bottom), (left, right), (0, 0)), constant_values=pad_value)
+    outputs, kh, kw, depth = weights.shape
+    height, width = padded.shape[0] - (kh - 1) * dilations[0], padded.shape[1] - (kw - 1) * dilations[1]
+    result = []
+    for y, x in itertools.product(range(0, height, strides[0]), range(0, width, strides[1])):
+        window = padded[y : y + (kh - 1) * dilations[0] + 1 : dilations[0]]
+        window = window[:, x : x + (kw - 1) * dilations[1] + 1 : dilations[1]]
+        group = [o // (outputs // groups) for o in range(outputs)]
+        result.append([(window[:, :, g * depth : (g + 1) * depth] * weights[o]).sum() for o, g in enumerate(group)])
+    return np.array(result)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "pads", "pad_value", "strides", "dilations", "groups"),
+    [
+        ((2, 2), (2, 2), (0, 0, 0, 0), 0, (1, 1), (1, 1), 1),
+        ((2, 2), (2, 2), (1, 0, 0, 1), 0, (1, 1), (1, 1), 1),
+        ((2, 2), (3, 3), (1, 1, 1, 1), -2, (1, 1), (1, 1), 2),
+        ((1, 3), (1, 2), (0, 2, 0, 0), 7, (1, 2), (1, 2), 2),
+        ((2, 2), (2, 2), (2, 2, 2, 2), 5, (2, 2), (1, 1), 1),
+        ((2, 2), (2, 1), (0, 0, 2, 0), 1, (3, 1), (1, 1), 1),
+    ],
+)
+def test_a_padded_convolution_attains_both_ends(size, kernel, pads, pad_value, strides, dilations, groups):
+    """All images over inputs of 3..4 and 0..1: the pad value is outside, at an end, or inside."""
+    rng = np.random.default_rng(2)
+    weights = rng.integers(-3, 4, (2, *kernel, 2 // groups))
+    x = interval([3, 0], [4, 1])
+    corners = itertools.product((0, 1), repeat=size[0] * size[1] * 2)
+    images = (np.array(bits).reshape(*size, 2) + np.array([3, 0]) for bits in corners)
+    sums = np.concatenate([convolve(image, weights, pads, pad_value, strides, dilations, groups) for image in images])
+    found = accumulator_range(
+        weights,
+        x,
+        groups=groups,
+        pads=pads,
+        pad_value=pad_value,
+        strides=strides,
+        dilations=dilations,
+        size=size,
+    )
+    assert pairs(found) == list(zip(sums.min(axis=0), sums.max(axis=0), strict=True))
+
+
+def test_padding_outside_the_range_widens_the_accumulator():
+    """Inputs 3..15 without a 0: the interval of the full window misses the border's partial sums."""
+    weights = np.ones((1, 1, 3, 1), dtype=np.int64)
+    x = interval([3], [15])
+    assert pairs(accumulator_range(weights, x, size=(1, 9))) == [(9, 45)]
+    assert pairs(accumulator_range(weights, x, size=(1, 9), pads=(0, 1, 0, 1))) == [(6, 45)]
+
+
+def test_accumulators_beyond_int64_are_found_in_integers_and_refused():
+    weights = np.array([[1 << 30, -(1 << 30)]])
+    wide = accumulator_range(weights, interval([0, 0], [1 << 31, 1 << 31]))
+    assert pairs(wide) == [(-(1 << 61), 1 << 61)]
+    with pytest.raises(BitwrightError) as error:
+        accumulator_range(weights, interval([0, 0], [1 << 32, 1]), where="layer 'fc'")
+    assert str(error.value) == (
+        "layer 'fc': its accumulator reaches 4.61e+18 and needs more than 63 bits\n"
+        "  hint: quantise weights or inputs to fewer bits"
+    )
+
+
+def test_matrix_range_of_stacked_matrices():
+    matrix = np.array([[[1, -2]], [[-3, 0]]])
+    found = matrix_range(matrix, np.array([[0, 0], [-1, 5]]), np.array([[1, 3], [2, 9]]))
+    assert found.lo.tolist() == [[-6], [-6]]
+    assert found.hi.tolist() == [[1], [3]]
+
+
+def test_twenty_five_million_weights_take_about_a_second():
+    weights = np.random.default_rng(3).integers(-7, 8, (5000, 5000))
+    x = interval(np.zeros(5000, dtype=np.int64), np.full(5000, 255))
+    start = time.process_time()
+    accumulator_range(weights, x)
+    assert time.process_time() - start < 3
+
+
+def requantise(name, source, shape, **kwargs):
+    return Requantise(name=name, inputs=(source,), shape=shape, type=S32, rounding=Rounding.FLOOR, **REAL, **kwargs)
+
+
+def test_ranges_follow_the_graph_channel_by_channel():
+    x = Input(name="x", inputs=(), shape=(2, 2, 1), type=integer(4, signed=False), **REAL)
+    conv = Conv(
+        name="conv",
+        inputs=("x",),
+        shape=(1, 1, 2),
+        type=S32,
+        weights=Weights(np.array([[[[1], [0]], [[0], [-1]]], [[[0], [0]], [[0], [0]]]])),
+        **REAL,
+    )
+    half = requantise(
+        "half", "conv", (1, 1, 2), multiplier=(Fraction(-1, 2),), offset=(Fraction(3),), low=(0,), high=(7,), shift=-1
+    )
+    pool = MaxPool(name="pool", inputs=("half",), shape=(1, 1, 2), type=S32, kernel=(1, 1), strides=(1, 1), **REAL)
+    flat = Reshape(name="flat", inputs=("pool",), shape=(2,), type=S32, **REAL)
+    dense = Dense(name="dense", inputs=("flat",), shape=(1,), type=S32, weights=Weights(np.array([[1, 10]])), **REAL)
+    graph = Graph(inputs=(x,), layers=(conv, half, pool, flat, dense), outputs=("dense",))
+    found = ranges(graph)
+    assert pairs(found["x"]) == [(0, 15)]
+    assert pairs(found["conv"]) == [(-15, 15), (0, 0)]
+    assert pairs(found["half"]) == [(-1, 6), (2, 2)]
+    assert pairs(found["pool"]) == pairs(found["flat"]) == pairs(found["half"])
+    assert pairs(found["dense"]) == [(19, 26)]
+    assert found["dense"].type == IntType(19, 26)
+
+
+def reshaped(old, new, lo):
+    x = Input(name="x", inputs=(), shape=old, type=S32, **REAL)
+    scale = requantise(
+        "q", "x", old, multiplier=(Fraction(0),), offset=tuple(map(Fraction, lo)), low=(-99,), high=(99,)
+    )
+    flat = Reshape(name="flat", inputs=("q",), shape=new, type=S32, **REAL)
+    return pairs(ranges(Graph(inputs=(x,), layers=(scale, flat), outputs=("flat",)))["flat"])
+
+
+def test_reshape_keeps_what_it_knows_of_channels():
+    assert reshaped((2, 3), (6,), [1, 2, 3]) == [(1, 1), (2, 2), (3, 3)] * 2
+    assert reshaped((2, 6), (4, 3), [1, 2, 3, 4, 5, 6]) == [(1, 4), (2, 5), (3, 6)]
+    assert reshaped((2, 3), (3, 2), [1, 2, 3]) == [(1, 3), (1, 3)]
+    assert reshaped((1, 3), (3, 1), [1, 2, 3]) == [(1, 3)]
+
+
+def test_a_table_is_read_only_at_the_codes_that_occur():
+    x = Input(name="x", inputs=(), shape=(2,), type=integer(3, signed=True), **REAL)
+    clip = requantise("clip", "x", (2,), multiplier=(Fraction(1),), offset=(Fraction(0),), low=(-4, 0), high=(1, 2))
+    clip = replace(clip, type=integer(3, signed=True))
+    entries = Weights(np.array([50, 1, 2, 3, 9, 5, 4, 60]))
+    table = Table(
+        name="t",
+        inputs=("clip",),
+        shape=(2,),
+        type=S32,
+        entries=entries,
+        function=(),
+        rounding=Rounding.FLOOR,
+        low=0,
+        high=99,
+        **REAL,
+    )
+    found = ranges(Graph(inputs=(x,), layers=(clip, table), outputs=("t",)))
+    assert pairs(found["t"]) == [(1, 50), (4, 9)]
+
+
+def test_a_table_of_bipolar_codes_has_no_middle():
+    x = Input(name="x", inputs=(), shape=(1,), type=BIPOLAR, **REAL)
+    table = Table(
+        name="t",
+        inputs=("x",),
+        shape=(1,),
+        type=S32,
+        entries=Weights(np.array([3, 99, 4])),
+        function=(),
+        rounding=Rounding.FLOOR,
+        low=0,
+        high=99,
+        **REAL,
+    )
+    assert pairs(ranges(Graph(inputs=(x,), layers=(table,), outputs=("t",)))["t"]) == [(3, 4)]
