@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Never
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 Interval = tuple[int, int]
@@ -159,14 +158,15 @@ def _layer(entry: dict[str, Any], members: Members) -> Layer:
 def _array(value: Any, members: Members) -> NDArray[np.int64]:
     """The integers that are stored under the digest `value`."""
     raw = members[f"arrays/{_text(value, members)}.npy"]
-    stream = io.BytesIO(raw)
-    if npy.read_magic(stream) != (1, 0):
-        raise ValueError(f"array {value} is not of .npy version 1.0")
-    shape, _, dtype = npy.read_array_header_1_0(stream)
-    if dtype.kind not in "iu" or prod(shape) * dtype.itemsize != len(raw) - stream.tell():
+    length = int.from_bytes(raw[8:10], "little")
+    head, body = raw[10 : 10 + length].decode("latin-1"), raw[10 + length :]
+    parts = re.fullmatch(r"\{'descr': '[|<](i[1248])', 'fortran_order': False, 'shape': \(([\d, ]*)\), \}\s*", head)
+    if raw[:8] != b"\x93NUMPY\x01\x00" or parts is None:
+        raise ValueError(f"array {value} is not a .npy array of signed integers")
+    shape = tuple(int(length) for length in re.findall(r"\d+", parts[2]))
+    if prod(shape) * int(parts[1][1:]) != len(body):
         raise ValueError(f"array {value} does not hold the integers it declares")
-    stream.seek(0)
-    array = np.ascontiguousarray(npy.read_array(stream, allow_pickle=False), dtype="<i8").reshape(shape)
+    array = np.frombuffer(body, f"<{parts[1]}").astype(np.int64).reshape(shape)
     if digest(array) != value:
         raise ValueError(f"array {value} has other content than its digest says")
     return array

@@ -13,6 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Never
 
+import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -23,6 +24,8 @@ from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
 
 FORMAT, VERSION = "bitwright graph", 1
+NPY_MAGIC = b"\x93NUMPY\x01\x00"
+NPY_HEADER = re.compile(rb"\{'descr': '(\|[biu]1|<[iuf][248])', 'fortran_order': False, 'shape': \(([\d, ]*)\), \}\s*")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time stamp of every member, so that equal graphs make equal bytes."""
 
@@ -113,20 +116,16 @@ def _tree(raw: bytes, where: str) -> dict[str, Any]:
 
 
 def _array(name: str, raw: bytes, where: str) -> NDArray[Any]:
-    """The array of one `.npy` member, its declared size compared with the bytes there before memory is taken."""
-    stream = io.BytesIO(raw)
-    try:
-        if npy.read_magic(stream) != (1, 0):
-            _refuse(where, f"{name} is not of .npy version 1.0")
-        shape, _, dtype = npy.read_array_header_1_0(stream, max_header_size=4096)
-    except ValueError as error:
-        _refuse(where, f"{name} is not a .npy array: {error}", error)
-    if dtype.kind not in "biuf":
-        _refuse(where, f"{name} has the dtype {dtype}, not booleans, integers or floats")
-    if prod(shape) * dtype.itemsize != len(raw) - stream.tell() or min(shape, default=1) < 0:
+    """The array of one `.npy` member; its declared size is compared with the bytes there before memory is taken."""
+    size = int.from_bytes(raw[8:10], "little")
+    header = NPY_HEADER.fullmatch(raw[10 : 10 + size])
+    if raw[:8] != NPY_MAGIC or header is None:
+        _refuse(where, f"{name} is not a .npy array of booleans, integers or floats in C order")
+    dtype = np.dtype(header[1].decode())
+    shape = tuple(int(length) for length in re.findall(rb"\d+", header[2]))
+    if prod(shape) * dtype.itemsize != len(raw) - 10 - size:
         _refuse(where, f"{name} declares the shape {shape} of {dtype}, which is not what it holds")
-    stream.seek(0)
-    return npy.read_array(stream, allow_pickle=False)
+    return np.frombuffer(raw, dtype, offset=10 + size).reshape(shape)
 
 
 def _graph(tree: dict[str, Any], arrays: dict[str, NDArray[Any]], where: str) -> Graph:

@@ -3,7 +3,7 @@
 
     source file=mlp.onnx rounding=onnx
     x: u8 (4) = input() scale=(1/255) zero=(0)
-    fc: s11[-510..765] (2) = dense(x) scale=(1/510) zero=(0) source=(/fc/MatMul) weights=((1, 0, 2, -2), (1, 1, 0, 1))
+    fc: s11[-510..765] (2) = dense(x) scale=(1/510) zero=(0) source=(/fc) weights=((1, 0, 2, -2), (1, 1, 0, 1))
     outputs (fc)
 
 Host steps stand under `before` and `after` lines, fields that hold their default are left out, and names that are not

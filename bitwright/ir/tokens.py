@@ -31,7 +31,7 @@ class Line:
         while at < len(text):
             match = TOKEN.match(text, at)
             if match is None:
-                self.refuse("a value", text[at : at + 20])
+                self.refuse("a value", text[at:].strip()[:20])
             assert match.lastgroup is not None
             self._tokens.append((match.lastgroup, match[match.lastgroup]))
             at = match.end()

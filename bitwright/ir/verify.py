@@ -120,7 +120,7 @@ def _verify_join(layer: Sum | Multiply | Concat, *inputs: Layer) -> None:
     if isinstance(layer, Concat):
         fits = all(x.shape[:-1] == layer.shape[:-1] for x in inputs)
         if not fits or sum(x.channels for x in inputs) != layer.channels:
-            _refuse(layer, "joins tensors that do not fit its shape", "all axes but the last agree, the last ones add up")
+            _refuse(layer, "joins tensors that do not fit its shape", "all axes but the last agree, which add up")
         return
     if any(x.shape != layer.shape for x in inputs):
         _refuse(layer, "reads tensors of other shapes than its own", "gather the operands into one shape first")

@@ -217,16 +217,15 @@ def test_an_unused_array_is_refused() -> None:
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
+        (b"\x93NUMPX", "is not a .npy array of booleans, integers or floats in C order"),
+        (npy(np.array(["a"])), "is not a .npy array of booleans, integers or floats in C order"),
+        (npy(np.array([1j])), "is not a .npy array of booleans, integers or floats in C order"),
+        (npy(np.ones((2, 3), order="F")), "is not a .npy array of booleans, integers or floats in C order"),
         (
-            b"\x93NUMPX",
-            "is not a .npy array: the magic string is not correct; expected b'\\x93NUMPY', got b'\\x93NUMPX'",
+            npy(np.zeros(5, np.int8)).replace(b"(5,), }     ", b"(999999999,)"),
+            "is not a .npy array of booleans, integers or floats in C order",
         ),
-        (npy(np.array(["a"])), "has the dtype <U1, not booleans, integers or floats"),
         (npy(np.array([1.5]))[:-1], "declares the shape (1,) of float64, which is not what it holds"),
-        (
-            npy(np.zeros(5, np.int8)).replace(b"(5,), }     ", b"(999999999,)}"[:12]),
-            "is not a .npy array: ",
-        ),
     ],
 )
 def test_a_broken_array_is_refused(array: bytes, expected: str) -> None:
@@ -249,7 +248,7 @@ def test_objects_are_refused_unread() -> None:
     out = io.BytesIO()
     np.save(out, np.array([object], dtype=object), allow_pickle=True)
     name, data = with_array(lambda raw: out.getvalue())
-    assert refusal(data) == f"g.bw: {name} has the dtype object, not booleans, integers or floats{LAYOUT}"
+    assert refusal(data) == f"g.bw: {name} is not a .npy array of booleans, integers or floats in C order{LAYOUT}"
 
 
 def test_changed_weights_do_not_match_their_digest() -> None:

@@ -20,7 +20,7 @@ TEXT = """\
 source file=mlp.onnx
 before inputs=("in 0") outputs=("in 0") specs=(((4), uint8))
 "in 0": u8 (4) = input() scale=(1/255) zero=(0)
-fc: s11[-510..765] (2) = dense("in 0") scale=(1/510, 1/3) zero=(0) source=(/fc/MatMul) weights=((1, 0, 2, -2), (1, 1, 0, 1))
+fc: s11[-510..765] (2) = dense("in 0") scale=(1/510, 1/3) zero=(0) source=(/fc) weights=((1, 0, 2, -2), (1, 1, 0, 1))
 outputs (fc)
 """
 GRAPH = Graph(
@@ -33,7 +33,7 @@ GRAPH = Graph(
             type=IntType(-510, 765),
             scale=(Fraction(1, 510), Fraction(1, 3)),
             zero=(Fraction(0),),
-            source=("/fc/MatMul",),
+            source=("/fc",),
             weights=Weights(np.array([[1, 0, 2, -2], [1, 1, 0, 1]])),
         ),
     ),
@@ -90,7 +90,7 @@ PRINT = "\n  hint: print a graph to see how it is written"
         ("= dense", "= eval", "line 4: expected one of input, dense, conv, maxpool, sumpool, sum, multiply, concat, "),
         ("weights=((1, 0, 2, -2), (1, 1, 0, 1))", "", "line 4: expected the fields name, inputs, "),
         ("1/510, 1/3", "1/510 1/3", f"line 4: expected ',', found 1/3{PRINT}"),
-        ("(1, 1, 0, 1))", "(1, 1, 0, 1)", f"line 4: expected a value, found the end{PRINT}"),
+        ("(1, 1, 0, 1))", "(1, 1, 0, 1)", f"line 4: expected ',', found the end{PRINT}"),
         ("zero=(0) source", "zero=(0) zero=(0) source", f"line 4: expected a field of dense once, found zero{PRINT}"),
         ("zero=(0) source", "size=(0) source", f"line 4: expected a field of dense once, found size{PRINT}"),
         ("s11[-510..765]", "s11[5..]", "line 4: 's11[5..]' is not an integer type; examples: u8, s4, s4n, bipolar, "),
