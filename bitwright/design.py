@@ -72,7 +72,7 @@ class Design:
 
     def project(self, inputs: list[Ints] | None = None) -> Project:
         """The project that backends print, with test vectors of `inputs` (integers), or of seeded random ones."""
-        codes = [array[:VECTORS] for array in inputs] if inputs else random_codes(self.graph, VECTORS)
+        codes = inputs or random_codes(self.graph, VECTORS)
         return Project(
             name=self.name,
             version=__version__,
