@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graph under construction: layers, host steps, host steps, and what ONNX tensors became."""
+"""The graph under construction: layers, host steps, and what ONNX tensors became."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Builder:
         return fresh
 
     def add(self, layer: Layer) -> str:
-        """Put `layer` at the end under a unique name, which is returned; integer sums take their exact range as type."""
+        """Put `layer` at the end and return its unique name; integer sums take their exact range as type."""
         name = self.unique(layer.name)
         layer = replace(layer, name=name)
         if layer.inputs:
@@ -164,7 +164,7 @@ def invert(index: Ints, shape: tuple[int, ...]) -> Ints:
 
 def type_of(layer: Layer, reached: IntType, sources: list[Layer]) -> IntType:
     """The type of integers that no quantiser limits: what they reach, or bipolar where every operand is."""
-    if isinstance(layer, Concat | Gather) and all(source.type.is_bipolar for source in sources):
-        if not isinstance(layer, Gather) or layer.fill in sources[0].type or layer.indices.array.min() >= 0:
-            return sources[0].type
-    return reached
+    bipolar = isinstance(layer, Concat | Gather) and all(source.type.is_bipolar for source in sources)
+    if isinstance(layer, Gather):
+        bipolar = bipolar and (layer.fill in sources[0].type or layer.indices.array.min() >= 0)
+    return sources[0].type if bipolar else reached

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 
-from bitwright.exact.ranges import ranges
 from bitwright.frontend import elementwise, matrix, pools, qdq, qonnx, shapes, terminal
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.folding import constant_of, fold, foldable
@@ -20,9 +18,7 @@ from bitwright.frontend.results import to_host
 from bitwright.frontend.values import Const, Host, Tensor
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, Reshape
 from bitwright.ir.passes import drop_dead, merge_reshapes, pipeline
-from bitwright.ir.types import IntType
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Quant": qonnx.quant,

@@ -172,18 +172,9 @@ def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
 def _accumulate(builder: Builder, layer: Conv | Dense, sums: Ints, zero: Fraction) -> Tensor:
     """The accumulator over raw codes: its zero is the input's zero point times the sum of the weights."""
     zeros = squeeze(tuple(zero * int(total) for total in sums))
-    name = builder.add(replace(layer, zero=zeros, type=_reach(layer.weights.array, layer.type)))
+    name = builder.add(replace(layer, zero=zeros))
     made = builder.codes(name, np.arange(prod(layer.shape)))
     return replace(made, nodes=())
-
-
-def _reach(weights: Ints, x: IntType) -> IntType:
-    """The range of sums of weights (outputs first) times integers of `x`, the products in Python integers."""
-    rows = weights.reshape(len(weights), -1)
-    ups, downs = (part.sum(axis=1).tolist() for part in (np.maximum(rows, 0), np.minimum(rows, 0)))
-    lows = [up * x.lo + down * x.hi for up, down in zip(ups, downs, strict=True)]
-    highs = [up * x.hi + down * x.lo for up, down in zip(ups, downs, strict=True)]
-    return IntType(min(lows), max(highs))
 
 
 def _biased(builder: Builder, node: Node, made: Tensor, bias: Const | None, beta: Fraction | int) -> Tensor:
