@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,18 +14,17 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
+from bitwright import api
+from bitwright.compress import quantize
 from bitwright.explore import Point, Result, explore, uniform
-from bitwright.explore.cost import lut_estimate, weight_memory
+from bitwright.explore.cost import estimate, weight_memory
 from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture, ticks
 from bitwright.explore.report import table
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input
-from bitwright.ir.types import IntType
-from bitwright.ir.weights import Weights
 from tests.qonnx_op import evaluate
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
@@ -53,7 +51,9 @@ def sweep(data: Mapping[str, NDArray[Any]]) -> tuple[list[Result], Files, list[t
 
 def result(lut: int, accuracy: float, weight_bits: int = 4, *, on_front: bool = False) -> Result:
     point = Point(weight_bits=weight_bits, activation_bits=4)
-    return Result(point=point, accuracy=accuracy, macs=10, weight_memory_bits=20, lut=lut, model=b"", on_front=on_front)
+    return Result(
+        point=point, accuracy=accuracy, macs=10, weight_memory_bits=20, lut=lut, bram=0, model=b"", on_front=on_front
+    )
 
 
 # Points
@@ -135,29 +135,36 @@ def test_the_picture_puts_cheap_left_and_right_answers_up() -> None:
 # The estimate
 
 
-def dense_then_conv() -> Graph:
-    """An 8-channel image of 4 x 5 pixels, a 3 x 3 convolution to 2 channels, a dense layer of 3 outputs."""
-    common: dict[str, Any] = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+def test_the_estimate_is_what_compile_reports(sweep: tuple[list[Result], Files, list[tuple[int, int]]]) -> None:
+    for r in sweep[0]:
+        layers = api.compile(api.load(r.model)).report()["layers"]
+        reported = tuple(sum(layer[name] for layer in layers) for name in ("lut", "bram"))
+        assert (r.lut, r.bram) == reported, r.point.label
+
+
+def test_a_table_is_counted_too() -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("Tanh", ["h"], ["t"]),
+        helper.make_node("MatMul", ["t", "v"], ["y"]),
+    ]
+    sizes = {"x": ["N", 4], "y": ["N", 2]}
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items())
     rng = np.random.default_rng(0)
-    image = Input(name="x", inputs=(), shape=(4, 5, 8), type=IntType(0, 15), **common)
-    kernel = Weights(rng.permutation(np.resize(np.arange(-3, 4), 2 * 9 * 8)).reshape(2, 3, 3, 8))
-    conv = Conv(name="c", inputs=("x",), shape=(2, 3, 2), type=IntType(-9999, 9999), weights=kernel, **common)
-    matrix = Weights(np.array([[1, -1], [0, 1], [1, 1]]))
-    dense = Dense(name="d", inputs=("c",), shape=(2, 3, 3), type=IntType(-19998, 19998), weights=matrix, **common)
-    return Graph((image,), (conv, dense), ("d",))
-
-
-def test_luts_follow_the_formula() -> None:
-    graph = dense_then_conv()
-    # conv: W 3, A 4, C 15, 144 weights, line buffer 2 * 5 * 8 * 4 bits; dense: W 2, A 15, C 16, 6 weights
-    at_one = (12 + 15 + -(-(144 * 3 + 320) // 64)) + (30 + 16 + 1)
-    assert lut_estimate(graph) == at_one
-    # 864 products in 432 clocks: the convolution needs two multipliers, in one row
-    assert lut_estimate(graph, 432) == at_one + 12 + 7
+    weights = {"w": rng.normal(size=(4, 8)).astype(np.float32), "v": rng.normal(size=(8, 2)).astype(np.float32)}
+    initialisers = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    floating = helper.make_model(
+        helper.make_graph(nodes, "g", [x], [y], initialisers), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    graph = api.load(quantize(floating, [rng.normal(size=(64, 4)).astype(np.float32)], weights=4, activations=6))
+    assert "table" in [layer.op for layer in graph.layers]
+    assert estimate(graph).lut == sum(layer["lut"] for layer in api.compile(graph).report()["layers"])
 
 
 def test_weight_memory_counts_each_layer_at_its_own_width() -> None:
-    assert weight_memory(dense_then_conv()) == 144 * 3 + 6 * 2
+    graph = api.load(DIGITS / "digits.onnx")
+    # 4-bit conv1, 3-bit conv2, ternary dense1, 4-bit dense2
+    assert weight_memory(graph) == 72 * 4 + 1152 * 3 + 2048 * 2 + 320 * 4
 
 
 # The sweep

@@ -1,34 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A first estimate of a design's LUTs from its widths and folding; constants are chosen, not fitted.
-
-For a matrix layer with PE x SIMD multipliers, W-bit weights, A-bit inputs and a C-bit accumulator:
-
-    PE * SIMD * W * A              multipliers: one LUT per pair of bits
-    PE * (SIMD - 1) * (W + A)      adder tree
-    PE * C                         accumulator
-    weights * W / 64               weight memory: a 6-input LUT holds 64 bits
-    (kh - 1) * width * inputs * A / 64     line buffer of a convolution
-
-Pools, requantisers, FIFOs and control are left out: they are alike in all points of a sweep over bits.
-"""
+"""What a point would cost in hardware: the estimates of `plan/resources.py` for the default plan of its graph."""
 
 from __future__ import annotations
 
-from math import ceil
+from collections.abc import Iterator
 
+from bitwright.exact.forms import Form, Lookup
+from bitwright.exact.ranges import ranges
+from bitwright.exact.requantise import forms
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense
+from bitwright.ir.layers import Conv, Dense, Requantise, Table
 from bitwright.plan.folding import fastest, fold
+from bitwright.plan.lower import lower
+from bitwright.plan.plan import Plan
+from bitwright.plan.resources import Resources, fifo_resources, resources
 
 INTERVAL = 10_000
 """Clocks per frame of the default plan, unless even the fastest legal plan needs more."""
 
 
-def lut_estimate(graph: Graph, interval: int = INTERVAL) -> int:
-    """LUTs of the matrix layers when the graph is folded for `interval` clocks per frame."""
-    plan = fold(graph, max(interval, fastest(graph)))
-    matrix = (layer for layer in graph.layers if isinstance(layer, Dense | Conv))
-    return sum(_layer(graph, layer, plan[layer.name].pe, plan[layer.name].simd) for layer in matrix)
+def estimate(graph: Graph) -> Resources:
+    """LUTs and block RAMs of the cheapest design of at most `INTERVAL` clocks per frame, proved requantisers included.
+
+    It is the sum over the layers that `bitwright compile` reports without a target.
+    """
+    plan = Plan(fold(graph, max(INTERVAL, fastest(graph))))
+    kernels = lower(graph, plan, dict(_cheapest_forms(graph)))
+    edges = (kernels.stream(name) for kernel in kernels.kernels for name in kernel.inputs)
+    total = sum((resources(kernel) for kernel in kernels.kernels), Resources())
+    return sum((fifo_resources(edge) for edge in edges), total)
 
 
 def weight_memory(graph: Graph) -> int:
@@ -37,11 +37,14 @@ def weight_memory(graph: Graph) -> int:
     return sum(layer.weights.array.size * layer.weights.type.bits for layer in matrix)
 
 
-def _layer(graph: Graph, layer: Dense | Conv, pe: int, simd: int) -> int:
-    source = graph.by_name[layer.inputs[0]]
-    weight, activation = layer.weights.type.bits, source.type.bits
-    compute = pe * (simd * weight * activation + (simd - 1) * (weight + activation) + layer.type.bits)
-    stored = layer.weights.array.size * weight
-    if isinstance(layer, Conv):
-        stored += (layer.kernel[0] - 1) * source.shape[1] * source.shape[2] * activation
-    return compute + ceil(stored / 64)
+def _cheapest_forms(graph: Graph) -> Iterator[tuple[str, Form]]:
+    """(layer, its cheapest proved form) for every layer that has one."""
+    reached = ranges(graph)
+    for layer in graph.layers:
+        match layer:
+            case Requantise():
+                source = reached[layer.inputs[0]]
+                yield layer.name, forms(layer, source.lo, source.hi)[0]
+            case Table():
+                lo = graph.by_name[layer.inputs[0]].type.lo
+                yield layer.name, Lookup(kind="table", lo=lo, entries=layer.entries)

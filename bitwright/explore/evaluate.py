@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress import Calibration, apply_scheme
-from bitwright.explore.cost import lut_estimate, weight_memory
+from bitwright.explore.cost import estimate, weight_memory
 from bitwright.explore.space import Point
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.errors import BitwrightError
@@ -21,7 +21,7 @@ from bitwright.sim.reference import run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What is known of one point: the share of right answers, the work, the memory, the estimate, its ONNX bytes.
+    """What is known of one point: the share of right answers, the work, the memory, the estimates, its ONNX bytes.
 
     `on_front` is true if no other point of the sweep has fewer LUTs and at least the accuracy.
     """
@@ -31,6 +31,7 @@ class Result:
     macs: int
     weight_memory_bits: int
     lut: int
+    bram: int
     model: bytes
     on_front: bool = False
 
@@ -55,13 +56,15 @@ class Evaluation:
             graph = load_onnx(model)
         except BitwrightError as error:
             raise BitwrightError(error.what, where=f"point {point.label}: {error.where}", hint=error.hint) from error
+        cost = estimate(graph)
         scores = _outputs(graph, self.x)
         return Result(
             point=point,
             accuracy=accuracy(scores, self.y),
             macs=graph.macs,
             weight_memory_bits=weight_memory(graph),
-            lut=lut_estimate(graph),
+            lut=cost.lut,
+            bram=cost.bram,
             model=model,
         )
 

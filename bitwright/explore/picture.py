@@ -72,7 +72,7 @@ def _axes(svg: Element, x: Axis, y: Axis) -> None:
     for value in y.ticks:
         _line(svg, LEFT, y.at(value), RIGHT, y.at(value), stroke="#e6e6e6")
         _text(svg, LEFT - 8, y.at(value) + 4, f"{100 * value:.6g} %", anchor="end")
-    _text(svg, (LEFT + RIGHT) / 2, BOTTOM + 46, "LUTs of the matrix layers (estimate)", anchor="middle")
+    _text(svg, (LEFT + RIGHT) / 2, BOTTOM + 46, "LUTs (estimate)", anchor="middle")
     _text(svg, LEFT, TOP - 12, "accuracy on the labelled test set", size=12)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from bitwright.explore.evaluate import Result
 
 CHOICE = "weight_bits activation_bits per_channel range scale".split()
-FIGURES = "accuracy macs weight_memory_bits lut on_front".split()
+FIGURES = "accuracy macs weight_memory_bits lut bram on_front".split()
 
 
 def table(results: Sequence[Result]) -> str:
@@ -21,6 +21,6 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         point = result.point
         choice = (point.weight_bits, point.activation_bits, int(point.per_channel), point.range, point.scale)
-        figures = (f"{result.accuracy:.6f}", result.macs, result.weight_memory_bits, result.lut, int(result.on_front))
-        writer.writerow((point.key, *choice, *figures, result.file))
+        figures = (f"{result.accuracy:.6f}", result.macs, result.weight_memory_bits, result.lut, result.bram)
+        writer.writerow((point.key, *choice, *figures, int(result.on_front), result.file))
     return text.getvalue()
