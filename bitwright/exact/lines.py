@@ -34,7 +34,7 @@ class Line(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Channels that are fitted alike: their place in the layer, steps, what binds them, slopes, and scales without sign.
+    """Channels that are fitted alike: where they are in the layer, steps, what binds them, slopes, unsigned scales.
 
     With `even`, the steps are those of half up, and a tie window has to bring back those of half even in `even`.
     """

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from bitwright.exact.rounding import round_ratio
 from bitwright.ir.layers import Requantise, Rounding
 from bitwright.ir.weights import Ints
 
@@ -69,41 +70,6 @@ def evaluate(layer: Requantise, a: Ints) -> Ints:
     low, high = per_channel(layer.low, layer.channels), per_channel(layer.high, layer.channels)
     codes = [min(max(r, lo), hi) + layer.shift for r, lo, hi in zip(rounded, low, high, strict=True)]
     return np.array(codes, dtype=np.int64)
-
-
-def round_ratio(rounding: Rounding, n: int, d: int) -> int:
-    """R(n/d) for d > 0; `Rounding.LEVELS` is not a function of the value alone and is not accepted."""
-    match rounding:
-        case Rounding.SIGN:
-            return 1 if n >= 0 else -1
-        case Rounding.HALF_EVEN:
-            up, tie = divmod(2 * n + d, 2 * d)
-            return up - (up & 1) if tie == 0 else up
-        case Rounding.FLOOR:
-            return n // d
-        case Rounding.HALF_UP:
-            return (2 * n + d) // (2 * d)
-        case _:
-            return _mirrored(rounding, n, d)
-
-
-def _mirrored(rounding: Rounding, n: int, d: int) -> int:
-    """The roundings that follow from R(v) = -R'(-v)."""
-    match rounding:
-        case Rounding.CEIL:
-            return -(-n // d)
-        case Rounding.HALF_DOWN:
-            return -((d - 2 * n) // (2 * d))
-        case Rounding.HALF_AWAY:
-            return round_ratio(Rounding.HALF_UP if n >= 0 else Rounding.HALF_DOWN, n, d)
-        case Rounding.HALF_ZERO:
-            return round_ratio(Rounding.HALF_DOWN if n >= 0 else Rounding.HALF_UP, n, d)
-        case Rounding.TO_ZERO:
-            return round_ratio(Rounding.FLOOR if n >= 0 else Rounding.CEIL, n, d)
-        case Rounding.FROM_ZERO:
-            return round_ratio(Rounding.CEIL if n >= 0 else Rounding.FLOOR, n, d)
-        case _:
-            raise AssertionError(f"{rounding} has no rule for one value")
 
 
 def _affine(multiplier: Fraction, offset: Fraction) -> Affine:

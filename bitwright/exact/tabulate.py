@@ -12,7 +12,7 @@ import numpy as np
 from mpmath.libmp import from_rational, mpf_exp, round_ceiling, round_floor, to_rational
 
 from bitwright.exact.functions import Function, Step
-from bitwright.exact.meaning import round_ratio
+from bitwright.exact.rounding import round_exact
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import IntType
@@ -114,16 +114,12 @@ def _rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
         except _Undecided:
             continue
         if isinstance(real, Fraction):
-            return _round(rounding, real)
-        lowest = _round(rounding, real.lo + Fraction(1, 4 * real.lo.denominator))
-        highest = _round(rounding, real.hi - Fraction(1, 4 * real.hi.denominator))
+            return round_exact(rounding, real)
+        lowest = round_exact(rounding, real.lo + Fraction(1, 4 * real.lo.denominator))
+        highest = round_exact(rounding, real.hi - Fraction(1, 4 * real.hi.denominator))
         if lowest == highest:
             return lowest
     raise AssertionError("count() ended")
-
-
-def _round(rounding: Rounding, value: Fraction) -> int:
-    return round_ratio(rounding, value.numerator, value.denominator)
 
 
 def _apply(step: Step, real: Real, precision: int) -> Real:

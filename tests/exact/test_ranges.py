@@ -101,8 +101,8 @@ def test_accumulators_beyond_int64_are_found_in_integers_and_refused():
     with pytest.raises(BitwrightError) as error:
         accumulator_range(weights, interval([0, 0], [1 << 32, 1]), where="layer 'fc'")
     assert str(error.value) == (
-        "layer 'fc': its accumulator reaches 4.61e+18 and needs more than 63 bits\n"
-        "  hint: quantise weights or inputs to fewer bits"
+        "layer 'fc': its integers reach 4.61e+18 and need more than 63 bits\n"
+        "  hint: quantise weights or inputs to fewer bits, or summands to scales that are nearer to each other"
     )
 
 

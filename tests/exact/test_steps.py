@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bitwright.exact.lookup import Buckets, Direct, Search
-from bitwright.exact.meaning import round_ratio
+from bitwright.exact.rounding import round_ratio
 from bitwright.exact.steps import steps
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Rounding

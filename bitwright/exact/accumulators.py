@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far sums of products reach: exact intervals of dense and convolution layers, padding included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.exact.intervals import LIMIT, Ranges, bounded
+from bitwright.ir.weights import Ints
+
+
+def accumulator_range(
+    weights: Ints,
+    x: Ranges,
+    *,
+    groups: int = 1,
+    pads: Sequence[int] = (0, 0, 0, 0),
+    pad_value: int = 0,
+    strides: Sequence[int] = (1, 1),
+    dilations: Sequence[int] = (1, 1),
+    size: Sequence[int] = (1, 1),
+    where: str = "accumulator",
+) -> Ranges:
+    """The interval of every output channel of a dense (outputs, inputs) or convolution layer over inputs in `x`.
+
+    Weights of a convolution are (outputs, kernel h, kernel w, inputs / groups), the other arguments those of `Conv`;
+    `size` is its input's (height, width). The result is the union over the border classes, the sets of kernel positions
+    that lie on the image. Both ends are attained when the inputs are independent. BitwrightError beyond 63 bits.
+    """
+    kernel = weights if weights.ndim == 4 else weights[:, None, None, :]
+    outputs, height, width, depth = kernel.shape
+    low, high = int(min(x.lo.min(), pad_value)), int(max(x.hi.max(), pad_value))
+    worst = max(abs(low), abs(high)) * int(np.abs(kernel).max()) * height * width * depth
+    number = np.int64 if 4 * worst < LIMIT else object
+    rows = kernel.reshape(groups, -1, depth).astype(number, copy=False)
+    inside = matrix_range(rows, x.lo.reshape(groups, depth), x.hi.reshape(groups, depth))
+    shape = (outputs, height * width)
+    outside = rows.sum(axis=-1).reshape(shape) * pad_value
+    covered = border_classes((height, width), pads, strides, dilations, size)
+    fixed = outside.sum(axis=1, keepdims=True)
+    lo = (fixed + (inside.lo.reshape(shape) - outside) @ covered).min(axis=1)
+    hi = (fixed + (inside.hi.reshape(shape) - outside) @ covered).max(axis=1)
+    return bounded(lo, hi, where)
+
+
+def matrix_range(matrix: NDArray[Any], lo: Ints, hi: Ints) -> Ranges:
+    """The exact interval of matrix @ x for independent x in lo..hi: (..., rows) from (..., rows, cols) and (..., cols).
+
+    sum of min and max of (w*lo, w*hi)  =  (w @ (lo + hi) -+ |w| @ (hi - lo)) / 2;  the dtype is the matrix's.
+    """
+    centre = (matrix @ (lo + hi)[..., None])[..., 0]
+    spread = (np.abs(matrix) @ (hi - lo)[..., None])[..., 0]
+    return Ranges((centre - spread) // 2, (centre + spread) // 2)
+
+
+def border_classes(
+    kernel: Sequence[int], pads: Sequence[int], strides: Sequence[int], dilations: Sequence[int], size: Sequence[int]
+) -> Ints:
+    """(kernel positions, classes): 1 where the position lies on the image, one column per distinct window."""
+    axes = [
+        _covered(kernel[axis], pads[axis], pads[axis + 2], strides[axis], dilations[axis], size[axis])
+        for axis in (0, 1)
+    ]
+    return np.array([np.outer(row, column).ravel() for row in axes[0] for column in axes[1]], dtype=np.int64).T
+
+
+def _covered(kernel: int, before: int, after: int, stride: int, dilation: int, size: int) -> list[tuple[bool, ...]]:
+    """Along one axis: the distinct tuples that say which taps lie inside 0..size-1."""
+    last = size + after - (kernel - 1) * dilation - 1
+    starts = range(-before, last + 1, stride)
+    return sorted({tuple(0 <= start + tap * dilation < size for tap in range(kernel)) for start in starts})
