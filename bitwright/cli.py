@@ -18,8 +18,9 @@ import numpy as np
 import typer
 from rich.console import Console, RenderableType
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.rule import Rule
 
-from bitwright import api, compress, data, doctor, explore, options, output, show
+from bitwright import api, compress, data, doctor, explore, options, output, show, tour
 from bitwright._version import __version__
 from bitwright.check import CheckError
 from bitwright.check import check as check_design
@@ -100,6 +101,23 @@ def _root(
         print(f"bitwright {__version__}")
     elif context.invoked_subcommand is None:
         print(context.get_help())
+
+
+@app.command()
+def demo(as_json: options.Json = False) -> None:
+    """Take the bundled network end to end: compile it, simulate it on all engines, compare with PyTorch."""
+    results: dict[str, Any] = {}
+    steps = tour.steps()
+    for number, (name, title) in enumerate(tour.STEPS.items(), 1):
+        with _progress(title):
+            step = next(steps)
+        results[name] = step.result
+        if not as_json:
+            _show(None, False, Rule(f"{number}. {title}", align="left"), *step.drawn, "")
+    if as_json:
+        _show(results, True)
+    if not results["verdict"]["same"]:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -16,9 +16,14 @@ FOLDERS: dict[Backend, str] = {"hls": "hls", "verilog": "rtl"}
 """Backend -> the folder that its project gets."""
 
 
-def design_folder(design: Design, backends: Sequence[Backend]) -> dict[str, str | bytes]:
-    """`graph.bw`, `plan.json`, `certificate.json`, `report.json`, `vectors/`, and a folder for each backend."""
-    project = design.project()
+def design_folder(
+    design: Design, backends: Sequence[Backend], inputs: list[Ints] | None = None
+) -> dict[str, str | bytes]:
+    """`graph.bw`, `plan.json`, `certificate.json`, `report.json`, `vectors/`, and a folder for each backend.
+
+    The test vectors are `inputs` (integers, one array per input layer), or a few seeded random ones.
+    """
+    project = design.project(inputs)
     content: dict[str, str | bytes] = {
         "graph.bw": to_bytes(design.graph),
         "plan.json": design.plan.to_json(),
@@ -29,7 +34,7 @@ def design_folder(design: Design, backends: Sequence[Backend]) -> dict[str, str 
         for index, vectors in enumerate(arrays):
             content[f"vectors/{stem}_{index}.npy" if index else f"vectors/{stem}.npy"] = _npy(vectors.array)
     for backend in backends:
-        for name, text in design.files(backend).items():
+        for name, text in design.files(backend, inputs).items():
             content[f"{FOLDERS[backend]}/{name}"] = text
     return content
 

@@ -34,8 +34,8 @@ def rows(title: str, keys: Mapping[str, str], given: Sequence[Row]) -> Table:
     return table(title, list(keys.values()), [[row.get(key) for key in keys] for row in given])
 
 
-def verification(result: Row) -> RenderableType:
-    """What `verify` found: engines, golden outputs, host border, certificate."""
+def verification(result: Row, *, border: bool = True) -> RenderableType:
+    """What `verify` found: engines, golden outputs, certificate, and with `border` what stays on the host."""
     engines = [
         [
             name,
@@ -59,7 +59,8 @@ def verification(result: Row) -> RenderableType:
         parts.append(table("against the outputs in the data file", keys, [row]))
     certificate = result["certificate"]
     parts.append(Text(f"{certificate['proved']} of {certificate['layers']} layers proved equal to the model"))
-    parts.append(host(result["host"]))
+    if border:
+        parts.append(host(result["host"]))
     return Group(*parts)
 
 
@@ -76,15 +77,13 @@ def inspection(result: Row) -> RenderableType:
         "pruned": "zeros",
         "macs": "MACs",
     }
-    layers = [row | {"reached": "{}..{}".format(*row["range"]), "pruned": _share(row)} for row in result["layers"]]
-    for row in layers:
-        row["macs"] = row["macs"] or None
+    layers = [_layer(row) for row in result["layers"]]
     total = f"{_cell(result['macs'])} MACs per sample, {_cell(result['weight_bits'])} weight bits"
     return Group(rows(str(result["model"]), keys, layers), Text(total), host(result["host"]))
 
 
-def design(report: Row) -> RenderableType:
-    """What `compile` decided: lanes, clocks and resources of every layer, speed, the host border."""
+def design(report: Row, *, border: bool = True) -> RenderableType:
+    """What `compile` decided: lanes, clocks, resources, speed, and with `border` what stays on the host."""
     keys = {
         "name": "layer",
         "op": "op",
@@ -102,9 +101,9 @@ def design(report: Row) -> RenderableType:
         f"a frame every {_cell(report['interval_cycles'])} clocks of {report['clock_ns']:g} ns:"
         f" {_cell(report['fps'])} frames per second, latency {_cell(report['latency_cycles'])} clocks"
     )
-    note = [Text(report["note"])] if report["note"] else []
-    title = f"{report['model']}, design {report['design']}"
-    return Group(rows(title, keys, report["layers"]), Text(speed), *note, host(report["host"]))
+    parts: list[RenderableType] = [rows(f"{report['model']}, design {report['design']}", keys, report["layers"])]
+    parts += [Text(line) for line in (speed, report["note"]) if line]
+    return Group(*parts, host(report["host"])) if border else Group(*parts)
 
 
 def sweep(found: Row) -> RenderableType:
@@ -120,9 +119,14 @@ def sweep(found: Row) -> RenderableType:
     return rows(f"{found['model']}: Pareto front on {found['samples']} samples", keys, front)
 
 
-def _share(row: Row) -> str | None:
-    """The share of zero weights."""
-    return f"{row['zeros'] / row['weight_count']:.0%}" if row["weight_count"] else None
+def _layer(row: Row) -> Row:
+    """A layer of `inspect` for people: the range apart from the type, the share of zero weights."""
+    return dict(row) | {
+        "type": str(row["type"]).partition("[")[0],
+        "reached": "{}..{}".format(*row["range"]),
+        "pruned": f"{row['zeros'] / row['weight_count']:.0%}" if row["weight_count"] else None,
+        "macs": row["macs"] or None,
+    }
 
 
 def host(steps: Sequence[Row]) -> RenderableType:

@@ -72,6 +72,45 @@ def test_version(run: Run) -> None:
     assert run("--version") == (0, f"bitwright {bitwright.__version__}\n", "")
 
 
+@needs_rtl
+def test_the_demo_ends_with_every_integer_the_same(run: Run) -> None:
+    code, out, _ = run("demo")
+    assert code == 0
+    said = " ".join(out.split())
+    assert (
+        "All 640 output integers of 64 digits are the same in NumPy, in the compiled HLS C++, in the Verilated" in said
+    )
+    assert "under cocotb in 5 tests with and without stalls, and in the outputs that the PyTorch module gave" in said
+    assert "bw::mvu_lut<" in out and "bw_mvu #(" in out
+
+
+def test_the_demo_says_when_something_differs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one cocotb test failed, and everything else well, the verdict is no."""
+    engine = {"elements": 640, "mismatches": 0, "seconds": 0.0, "build_seconds": 0.0}
+    found: dict[str, Any] = {
+        "model": "digits.onnx",
+        "samples": 64,
+        "golden": dict.fromkeys(("boundary", "wide", "unexplained", "max_steps"), 0) | {"elements": 640, "equal": 640},
+        "host": [],
+        "certificate": {"layers": 1, "proved": 1},
+    }
+
+    def verify(*args: object, design: bitwright.Design, **kwargs: object) -> dict[str, Any]:
+        counted = {"cycles_per_frame": design.report()["interval_cycles"], "latency_cycles": 1}
+        return found | {"engines": {"reference": engine, "hls": engine, "rtl": engine | counted}}
+
+    ran = {"tests": 5, "failed": 0, "frames": 64, "elements": 640, "seconds": 0.0}
+    monkeypatch.setattr("bitwright.api.verify", verify)
+    monkeypatch.setattr("bitwright.tour.bench", lambda design, inputs: ran)
+    assert asked(run, "demo")["verdict"]["same"] is True
+    ran["failed"] = 1
+    code, out, _ = run("demo", "--json")
+    assert code == 1
+    assert json.loads(out)["verdict"]["says"] == [
+        "The 640 output integers of 64 digits are NOT the same everywhere: see the tables above."
+    ]
+
+
 def test_inspect(run: Run) -> None:
     result = asked(run, "inspect", DIGITS)
     assert result["inputs"] == [{"name": "image", "shape": [1, 8, 8], "dtype": "float32"}]
