@@ -64,7 +64,8 @@ WeightBits = Annotated[int, typer.Option(min=2, max=16, help="Bits of every weig
 ActivationBits = Annotated[int, typer.Option(min=2, max=16, help="Bits of every activation.")]
 PerChannel = Annotated[bool, typer.Option("--per-channel", help="One weight scale per output channel.")]
 Range = Annotated[
-    Literal["max", "mse"], typer.Option(help="Range of a quantiser: largest value, or least squared error.")
+    Literal["max", "mse"],
+    typer.Option("--range", help="Range of a quantiser: the largest value, or the least squared error."),
 ]
 Scale = Annotated[Literal["free", "po2"], typer.Option(help="Scales: any float32, or powers of two.")]
 Bits = Annotated[str, typer.Option(metavar="BITS", help="Widths to try: 2-8, or 2,4,8.")]

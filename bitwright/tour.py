@@ -143,8 +143,8 @@ def _verdict(given: Digits, report: dict[str, Any], result: dict[str, Any], ran:
         says = [
             f"All {every} are the same in NumPy, in the compiled HLS C++, in the Verilated",
             f"SystemVerilog, under cocotb {tests}, and in the outputs that the PyTorch",
-            f"module gave (stored beside the ONNX). A frame takes {counted} clocks, as predicted, and {right} of the digits",
-            "are recognised.",
+            f"module gave (stored beside the ONNX). A frame takes {counted} clocks, as predicted, and {right} of the",
+            "digits are recognised.",
             "",
             f"To keep both projects: bitwright compile {given.model} -o digits --cycles {CYCLES}",
         ]

@@ -252,7 +252,7 @@ def test_quantize_makes_a_model_that_loads(run: Run, tmp_path: Path) -> None:
         "scale": "po2",
     }
     layers = bitwright.inspect(bitwright.load(tmp_path / "q.onnx"))["layers"]
-    assert {layer["weights"] for layer in layers if layer["weights"]} == {"s4n"}
+    assert {layer["weights"][:2] for layer in layers if layer["weights"]} == {"s4"}
 
 
 def test_explore_finds_a_front_of_models_that_load(run: Run, tmp_path: Path) -> None:
