@@ -50,10 +50,10 @@ def check(directory: Path) -> list[Verdict]:
         found = [line for line in lines if line.get("layer") == layer.name]
         reason = _reason(layer, sources, reads, ranges[layer.name], found, name)
         verdicts.append(Verdict(layer.name, layer.op, not reason, reason))
-    return verdicts + _strays(lines, {verdict.layer for verdict in verdicts})
+    return verdicts + _strays(lines, [verdict.layer for verdict in verdicts])
 
 
-def _strays(lines: list[Line], names: set[str]) -> list[Verdict]:
+def _strays(lines: list[Line], names: list[str]) -> list[Verdict]:
     strays = [line for line in lines if line.get("layer") not in names]
     return [Verdict(str(s.get("layer")), str(s.get("op")), False, "the graph has no such layer") for s in strays]
 

@@ -154,7 +154,7 @@ def _thresholds(channels: int, line: Line) -> list[tuple[Hashable, Code]]:
     if not isinstance(rows, list) or len(rows) != channels:
         raise Refuted(f"t is no list of {channels} rows")
     falling, first, step = integers(line, "falling", channels), integers(line, "first", channels), integer(line, "step")
-    claim(step > 0 and set(falling) <= {0, 1}, "step or falling is out of range")
+    claim(step in (1, 2) and set(falling) <= {0, 1}, "step or falling is out of range")
     found: list[tuple[Hashable, Code]] = []
     for channel, row in enumerate(rows):
         claim(isinstance(row, list) and all(type(t) is int for t in row), "t is no list of integers")

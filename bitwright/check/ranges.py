@@ -103,11 +103,12 @@ def _max_pool(layer: Layer, sources: list[Layer], reads: list[Intervals]) -> Int
 
 
 def _sum_pool(layer: Layer, sources: list[Layer], reads: list[Intervals]) -> Intervals:
-    """Each position of the window may hold an input or, where there is padding, the padding."""
-    size = len(_masks(layer, sources[0])[0])
+    """Least and greatest sum over the window, by how many of its positions lie on the image."""
+    masks, pad = _masks(layer, sources[0]), layer.fields["pad_value"]
     layer.require(layer.channels == sources[0].channels, "changes its channels")
-    pads = [layer.fields["pad_value"]] if any(layer.fields["pads"]) else []
-    return [(size * min(lo, *pads, hi), size * max(lo, *pads, hi)) for lo, hi in reads[0]]
+    counts = {(int(mask.sum()), int((~mask).sum())) for mask in masks}
+    sums = [[(n * lo + padded * pad, n * hi + padded * pad) for n, padded in counts] for lo, hi in reads[0]]
+    return [(min(lo for lo, _ in ends), max(hi for _, hi in ends)) for ends in sums]
 
 
 def _sum(layer: Layer, sources: list[Layer], reads: list[Intervals]) -> Intervals:

@@ -15,15 +15,20 @@ from numpy.random import Generator
 from bitwright.ir.graph import Graph, Source
 from bitwright.ir.host import Constant, HostGraph, HostStep
 from bitwright.ir.layers import (
+    Concat,
     Conv,
     Dense,
+    Gather,
     Input,
     Layer,
     MaxPool,
+    Multiply,
     PerChannel,
     Requantise,
     Reshape,
     Rounding,
+    Sum,
+    SumPool,
     Table,
     window_shape,
 )
@@ -35,8 +40,11 @@ ZERO = (Fraction(0),)
 WIDEST_DENSE_ROW = 40
 
 
-def random_graph(seed: int, *, blocks: int = 3, bits: int = 6) -> Graph:
-    """A verified chain of up to `blocks` matrix layers, each with what may follow it; codes of at most `bits` bits."""
+def random_graph(seed: int, *, blocks: int = 3, bits: int = 6, joins: bool = False) -> Graph:
+    """A verified graph of up to `blocks` matrix layers, each with what may follow it; codes of at most `bits` bits.
+
+    It is a chain, unless `joins` adds sums, products and concatenations of two branches, gathers and sum-pools.
+    """
     rng = np.random.default_rng(seed)
     image = rng.random() < 0.6
     shape = _ints(rng, (3, 8), (3, 8), (1, 5)) if image else _ints(rng, (1, 12))
@@ -49,6 +57,8 @@ def random_graph(seed: int, *, blocks: int = 3, bits: int = 6) -> Graph:
         if rng.random() < 0.9:
             chain.append(random_requantise(rng, chain[-1], len(chain), bits))
             _extend(rng, chain, bits)
+        if joins and rng.random() < 0.8:
+            _join(rng, chain, bits)
     first, *layers = chain
     assert isinstance(first, Input)
     return verify(
@@ -199,6 +209,60 @@ def _extend(rng: Generator, chain: list[Layer], bits: int) -> None:
         x = chain[-1]
         flat = _common(f"flat{len(chain)}", x, (prod(x.shape),), x.type)
         chain.append(Reshape(**flat, scale=(random_scale(rng),)))
+
+
+def _join(rng: Generator, chain: list[Layer], bits: int) -> None:
+    """A layer that reads two requantisations of the last layer, or one that moves or sums its elements; requantised."""
+    x, index = chain[-1], len(chain)
+    kind = ["sum", "multiply", "concat", "gather", "sumpool"][rng.integers(5)]
+    if kind == "gather":
+        chain.append(_random_gather(rng, x, index))
+    elif kind == "sumpool" and len(x.shape) == 3:
+        chain.append(_random_sum_pool(rng, x, index))
+    elif kind != "sumpool":
+        pair = [replace(random_requantise(rng, x, index, bits), name=f"{side}{index}") for side in ("left", "right")]
+        chain += [*pair, _random_pair(rng, kind, pair, index)]
+    chain.append(random_requantise(rng, chain[-1], len(chain), bits))
+
+
+def _random_pair(rng: Generator, kind: str, pair: list[Requantise], index: int) -> Layer:
+    a, b = pair
+    head = {"name": f"{kind}{index}", "inputs": (a.name, b.name), "scale": (random_scale(rng),), "zero": ZERO}
+    if kind == "concat":
+        hull = IntType(min(a.type.lo, b.type.lo), max(a.type.hi, b.type.hi))
+        return Concat(**head, shape=(*a.shape[:-1], 2 * a.channels), type=a.type if a.type == b.type else hull)
+    if kind == "multiply":
+        zeros = (int(rng.integers(-2, 3)), int(rng.integers(-2, 3)))
+        factors = [IntType(x.type.lo - zero, x.type.hi - zero) for x, zero in zip(pair, zeros, strict=True)]
+        return Multiply(**head, shape=a.shape, type=factors[0] * factors[1], zeros=zeros)
+    factors = tuple(tuple(int(f) for f in rng.integers(-4, 5, a.channels if rng.random() < 0.5 else 1)) for _ in pair)
+    reach = sum(4 * max(abs(x.type.lo), abs(x.type.hi)) for x in pair)
+    return Sum(**head, shape=a.shape, type=IntType(-reach, reach), factors=factors)
+
+
+def _random_gather(rng: Generator, x: Layer, index: int) -> Gather:
+    shape = (*x.shape[:-1], int(rng.integers(1, x.channels + 2)))
+    fill = x.type.lo
+    indices = rng.integers(-1, prod(x.shape), shape)
+    return Gather(
+        **_common(f"gather{index}", x, shape, x.type), scale=(random_scale(rng),), indices=Weights(indices), fill=fill
+    )
+
+
+def _random_sum_pool(rng: Generator, x: Layer, index: int) -> SumPool:
+    kernel = _ints(rng, *((1, min(3, side) + 1) for side in x.shape[:2]))
+    pads = _ints(rng, (0, 2), (0, 2), (0, 2), (0, 2))
+    pad, count = int(rng.integers(-2, 3)), prod(kernel)
+    kind = IntType(count * min(x.type.lo, pad), count * max(x.type.hi, pad))
+    pool = SumPool(
+        **_common(f"sumpool{index}", x, x.shape, kind),
+        scale=(random_scale(rng),),
+        kernel=kernel,
+        strides=_ints(rng, (1, 3), (1, 3)),
+        pads=pads,
+        pad_value=pad,
+    )
+    return replace(pool, shape=(*window_shape(pool, *x.shape[:2]), x.channels))
 
 
 def _random_conv(rng: Generator, x: Layer, index: int) -> Conv:
