@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times the 49-point sweep of the digits network and prints its Pareto front.
 
-    python benchmarks/sweep.py [jobs]
+python benchmarks/sweep.py [jobs]
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def main(jobs: int) -> None:
     results = explore(DIGITS / "digits_float.onnx", data, lambda files: None, jobs=jobs)
     seconds = perf_counter() - start
     print(f"{len(results)} points in {seconds:.1f} s with {jobs} jobs; target: 120 s with 2")
-    for result in sorted(results, key=lambda result: result.lut):
+    for result in sorted(results, key=lambda result: result.area):
         if result.on_front:
-            point = result.point.label
-            print(f"{point}  {100 * result.accuracy:5.1f} %  {result.lut:6,} LUTs  {result.weight_memory_bits:6,} bits")
+            bits = f"{result.weight_memory_bits:6,} bits of weights"
+            print(f"{result.point.label}  {100 * result.accuracy:5.1f} %  area {result.area:6,} LUTs  {bits}")
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ class Design:
             "cycles": max((kernel.cycles for kernel in kernels), default=0),
             "lut": used.lut,
             "ff": None,
-            "dsp": None,
+            "dsp": used.dsp,
             "bram": used.bram,
             "requantiser": form.kind if form else None,
             "fifo_depth": max((edge.depth for edge in edges), default=0),

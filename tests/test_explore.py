@@ -49,10 +49,19 @@ def sweep(data: Mapping[str, NDArray[Any]]) -> tuple[list[Result], Files, list[t
     return results, files, seen
 
 
-def result(lut: int, accuracy: float, weight_bits: int = 4, *, on_front: bool = False) -> Result:
+def result(area: int, accuracy: float, weight_bits: int = 4, *, on_front: bool = False) -> Result:
     point = Point(weight_bits=weight_bits, activation_bits=4)
     return Result(
-        point=point, accuracy=accuracy, macs=10, weight_memory_bits=20, lut=lut, bram=0, model=b"", on_front=on_front
+        point=point,
+        accuracy=accuracy,
+        macs=10,
+        weight_memory_bits=20,
+        lut=area - 300,
+        bram=1,
+        dsp=1,
+        area=area,
+        model=b"",
+        on_front=on_front,
     )
 
 
@@ -105,10 +114,10 @@ def test_ticks_are_few_round_and_enclose(low: float, high: float) -> None:
 
 
 def test_the_table_reads_back() -> None:
-    rows = list(csv.DictReader(io.StringIO(table([result(5, 0.25), result(9, 0.5, 6, on_front=True)]))))
-    assert [(row["weight_bits"], row["lut"], row["accuracy"], row["on_front"]) for row in rows] == [
-        ("4", "5", "0.250000", "0"),
-        ("6", "9", "0.500000", "1"),
+    rows = list(csv.DictReader(io.StringIO(table([result(500, 0.25), result(900, 0.5, 6, on_front=True)]))))
+    assert [(row["weight_bits"], row["area"], row["accuracy"], row["on_front"]) for row in rows] == [
+        ("4", "500", "0.250000", "False"),
+        ("6", "900", "0.500000", "True"),
     ]
     assert rows[0]["model"] == f"points/{rows[0]['key']}.onnx"
 
@@ -119,7 +128,7 @@ def test_the_picture_shows_every_point_and_takes_any_title() -> None:
     names = {"s": "http://www.w3.org/2000/svg"}
     titles = [element.text for element in svg.iterfind(".//s:circle/s:title", names)]
     assert len(titles) == 3
-    assert "w2a4: 90.0 %, 500 LUTs, 20 bits of weights, 10 MACs" in titles
+    assert "w2a4: 90.0 %, 200 LUTs, 1 block RAMs, 1 DSPs, 20 bits of weights, 10 MACs" in titles
     texts = [element.text for element in svg.iterfind("s:text", names)]
     assert {"<a & b>", "float 96.0 %", "w2a4", "w8a4", "2 bits", "3 bits", "8 bits"} <= set(texts)
     assert "w3a4" not in texts
@@ -138,8 +147,8 @@ def test_the_picture_puts_cheap_left_and_right_answers_up() -> None:
 def test_the_estimate_is_what_compile_reports(sweep: tuple[list[Result], Files, list[tuple[int, int]]]) -> None:
     for r in sweep[0]:
         layers = api.compile(api.load(r.model)).report()["layers"]
-        reported = tuple(sum(layer[name] for layer in layers) for name in ("lut", "bram"))
-        assert (r.lut, r.bram) == reported, r.point.label
+        reported = tuple(sum(layer[name] for layer in layers) for name in ("lut", "bram", "dsp"))
+        assert (r.lut, r.bram, r.dsp) == reported, r.point.label
 
 
 def test_a_table_is_counted_too() -> None:
@@ -180,7 +189,7 @@ def test_the_sweep_keeps_every_point_in_order(
     rows = list(csv.DictReader(io.StringIO(str(files["results.csv"]))))
     assert [row["key"] for row in rows] == [r.point.key for r in results]
     assert {r.macs for r in results} == {25408}
-    assert results[0].lut < results[-1].lut
+    assert results[0].area < results[-1].area
 
 
 def test_every_file_is_the_network_that_was_scored(

@@ -5,8 +5,8 @@
         results = explore(model, data, write, weights=range(2, 9), activations=range(2, 9), jobs=2, progress=show)
 
 `model` is the path of a float ONNX file; `data` a mapping with `x`, `y` and perhaps `calibration`. Each `Result` has
-`point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `on_front`,
-and `file`, the path of its ONNX in the folder, beside `results.csv` and `front.svg`.
+`point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `bram`,
+`dsp`, `area`, `on_front`, and `file`, the path of its ONNX in the folder, beside `results.csv` and `front.svg`.
 """
 
 from bitwright.explore.evaluate import Result

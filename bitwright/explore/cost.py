@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bitwright.exact.cost import KAPPA, RHO
 from bitwright.exact.forms import Form, Lookup
 from bitwright.exact.ranges import ranges
 from bitwright.exact.requantise import forms
@@ -20,15 +21,20 @@ INTERVAL = 10_000
 
 
 def estimate(graph: Graph) -> Resources:
-    """LUTs and block RAMs of the cheapest design of at most `INTERVAL` clocks per frame, proved requantisers included.
+    """LUTs, block RAMs and DSPs of the cheapest design of at most `INTERVAL` clocks per frame.
 
-    It is the sum over the layers that `bitwright compile` reports without a target.
+    It is the sum over the layers that `bitwright compile` reports without a target, proved requantisers included.
     """
     plan = Plan(fold(graph, max(INTERVAL, fastest(graph))))
     kernels = lower(graph, plan, dict(_cheapest_forms(graph)))
     edges = (kernels.stream(name) for kernel in kernels.kernels for name in kernel.inputs)
     total = sum((resources(kernel) for kernel in kernels.kernels), Resources())
     return sum((fifo_resources(edge) for edge in edges), total)
+
+
+def area(used: Resources) -> int:
+    """All of it in LUTs, at the rates by which requantisers are chosen too: 100 for a DSP, 200 for a block RAM."""
+    return round(used.lut + KAPPA * used.dsp + RHO * used.bram)
 
 
 def weight_memory(graph: Graph) -> int:

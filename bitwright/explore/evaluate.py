@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress import Calibration, apply_scheme
-from bitwright.explore.cost import estimate, weight_memory
+from bitwright.explore.cost import area, estimate, weight_memory
 from bitwright.explore.space import Point
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.errors import BitwrightError
@@ -23,7 +23,8 @@ from bitwright.sim.reference import run
 class Result:
     """What is known of one point: the share of right answers, the work, the memory, the estimates, its ONNX bytes.
 
-    `on_front` is true if no other point of the sweep has fewer LUTs and at least the accuracy.
+    `area` is LUTs, block RAMs and DSPs in one number. `on_front` is true if no other point of the sweep has a smaller
+    area and at least the accuracy.
     """
 
     point: Point
@@ -32,6 +33,8 @@ class Result:
     weight_memory_bits: int
     lut: int
     bram: int
+    dsp: int
+    area: int
     model: bytes
     on_front: bool = False
 
@@ -65,6 +68,8 @@ class Evaluation:
             weight_memory_bits=weight_memory(graph),
             lut=cost.lut,
             bram=cost.bram,
+            dsp=cost.dsp,
+            area=area(cost),
             model=model,
         )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One picture of a sweep: accuracy over LUTs with the Pareto front, an SVG that needs nothing else to be shown."""
+"""One picture of a sweep: accuracy over area with the Pareto front, an SVG that needs nothing else to be shown."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Axis:
 
 
 def picture(results: Sequence[Result], float_accuracy: float, title: str) -> str:
-    """Accuracy over LUTs of all points; the front is drawn as steps, what is known of a point shows on hover."""
+    """Accuracy over area of all points; the front is drawn as steps, what is known of a point shows on hover."""
     lowest = min(*(result.accuracy for result in results), float_accuracy)
-    x = Axis(ticks(min(result.lut for result in results), max(result.lut for result in results)), LEFT, RIGHT)
+    x = Axis(ticks(min(result.area for result in results), max(result.area for result in results)), LEFT, RIGHT)
     y = Axis(ticks(lowest, 1.0), BOTTOM, TOP)
     size = {"width": str(WIDTH), "height": str(HEIGHT), "viewBox": f"0 0 {WIDTH} {HEIGHT}"}
     font = {"font-family": "system-ui, sans-serif", "font-size": "13", "fill": "#333"}
@@ -42,10 +42,10 @@ def picture(results: Sequence[Result], float_accuracy: float, title: str) -> str
     _text(svg, LEFT, 32, title, size=17)
     _axes(svg, x, y)
     _float_line(svg, y.at(float_accuracy), f"float {100 * float_accuracy:.1f} %")
-    _front(svg, [(x.at(result.lut), y.at(result.accuracy)) for result in results if result.on_front])
+    _front(svg, [(x.at(result.area), y.at(result.accuracy)) for result in results if result.on_front])
     shades = _shades(results)
     for result in sorted(results, key=lambda result: result.on_front):
-        _mark(svg, x.at(result.lut), y.at(result.accuracy), result, shades[result.point.weight_bits])
+        _mark(svg, x.at(result.area), y.at(result.accuracy), result, shades[result.point.weight_bits])
     for label, across, up in _labels(results, x, y):
         _text(svg, across, up, label, size=11)
     _legend(svg, shades)
@@ -72,7 +72,13 @@ def _axes(svg: Element, x: Axis, y: Axis) -> None:
     for value in y.ticks:
         _line(svg, LEFT, y.at(value), RIGHT, y.at(value), stroke="#e6e6e6")
         _text(svg, LEFT - 8, y.at(value) + 4, f"{100 * value:.6g} %", anchor="end")
-    _text(svg, (LEFT + RIGHT) / 2, BOTTOM + 46, "LUTs (estimate)", anchor="middle")
+    _text(
+        svg,
+        (LEFT + RIGHT) / 2,
+        BOTTOM + 46,
+        "area in LUTs (estimate; a DSP counts as 100, a block RAM as 200)",
+        anchor="middle",
+    )
     _text(svg, LEFT, TOP - 12, "accuracy on the labelled test set", size=12)
 
 
@@ -94,6 +100,7 @@ def _mark(svg: Element, x: float, y: float, result: Result, shade: str) -> None:
     circle = SubElement(svg, "circle", {"cx": f"{x}", "cy": f"{y}", "r": radius, "fill": shade, "stroke": "#fff"})
     SubElement(circle, "title").text = (
         f"{result.point.label}: {100 * result.accuracy:.1f} %, {result.lut:,} LUTs, "
+        f"{result.bram} block RAMs, {result.dsp} DSPs, "
         f"{result.weight_memory_bits:,} bits of weights, {result.macs:,} MACs"
     )
 
@@ -101,8 +108,8 @@ def _mark(svg: Element, x: float, y: float, result: Result, shade: str) -> None:
 def _labels(results: Sequence[Result], x: Axis, y: Axis) -> Iterator[tuple[str, float, float]]:
     """(text, pixels) for the points of the front, left to right, those left out that would cover an earlier one."""
     placed: list[tuple[float, float]] = []
-    for result in sorted((r for r in results if r.on_front), key=lambda result: result.lut):
-        across, up = x.at(result.lut) + 7, y.at(result.accuracy) + 17
+    for result in sorted((r for r in results if r.on_front), key=lambda result: result.area):
+        across, up = x.at(result.area) + 7, y.at(result.accuracy) + 17
         if all(abs(across - a) > 30 or abs(up - u) > 12 for a, u in placed):
             placed.append((across, up))
             yield result.point.label, across, up

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from bitwright.explore.evaluate import Result
 
 CHOICE = "weight_bits activation_bits per_channel range scale".split()
-FIGURES = "accuracy macs weight_memory_bits lut bram on_front".split()
+FIGURES = "macs weight_memory_bits lut bram dsp area on_front".split()
 
 
 def table(results: Sequence[Result]) -> str:
     """One row per point, in the order of the sweep; `model` is its ONNX file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("key", *CHOICE, *FIGURES, "model"))
+    writer.writerow(("key", *CHOICE, "accuracy", *FIGURES, "model"))
     for result in results:
         point = result.point
-        choice = (point.weight_bits, point.activation_bits, int(point.per_channel), point.range, point.scale)
-        figures = (f"{result.accuracy:.6f}", result.macs, result.weight_memory_bits, result.lut, result.bram)
-        writer.writerow((point.key, *choice, *figures, int(result.on_front), result.file))
+        choice = [getattr(point, name) for name in CHOICE]
+        figures = [getattr(result, name) for name in FIGURES]
+        writer.writerow((point.key, *choice, f"{result.accuracy:.6f}", *figures, result.file))
     return text.getvalue()

@@ -75,6 +75,6 @@ def _evaluation(model: Path, data: Mapping[str, NDArray[Any]], points: list[Poin
 
 def _with_front(results: list[Result]) -> list[Result]:
     """The results, those on the front marked."""
-    front = pareto_front(results, cost=lambda result: result.lut, score=lambda result: result.accuracy)
+    front = pareto_front(results, cost=lambda result: result.area, score=lambda result: result.accuracy)
     keys = {result.point.key for result in front}
     return [replace(result, on_front=result.point.key in keys) for result in results]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A first estimate of LUTs and block RAM per kernel, before anything is fitted to a synthesis tool.
+"""A first estimate of LUTs, block RAMs and DSPs per kernel, before anything is fitted to a synthesis tool.
 
-The constants are those of `exact/cost.py` for requantisers and simple counts elsewhere; FF and DSP are not modelled
-yet, and reports say null for them.
+The constants are those of `exact/cost.py` for requantisers and simple counts elsewhere. Only requantisers take DSPs:
+matrix units multiply in LUTs. FF are not modelled yet, and reports say null for them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ BRAM18_BITS = 18 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """LUTs and 18-kbit block RAMs."""
+    """LUTs, 18-kbit block RAMs and DSPs."""
 
     lut: int = 0
     bram: int = 0
+    dsp: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(self.lut + other.lut, self.bram + other.bram)
+        return Resources(self.lut + other.lut, self.bram + other.bram, self.dsp + other.dsp)
 
 
 def resources(kernel: Kernel) -> Resources:
@@ -37,7 +38,8 @@ def resources(kernel: Kernel) -> Resources:
             return Resources(2 * kernel.lanes * kernel.type.bits)
         case Requantiser():
             one = cost(kernel.form, lanes=kernel.lanes)
-            return Resources(round(one.lut)) + _memory(kernel.folds, round(one.memory_bits) // max(kernel.folds, 1))
+            memory = _memory(kernel.folds, round(one.memory_bits) // max(kernel.folds, 1))
+            return Resources(round(one.lut), dsp=one.dsp) + memory
         case WidthConverter():
             return Resources(2 * max(kernel.in_lanes, kernel.out_lanes) * kernel.type.bits)
         case _:
