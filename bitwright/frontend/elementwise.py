@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.exact.functions import Step
+from bitwright.frontend.branches import combine
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
@@ -19,18 +20,19 @@ from bitwright.ir.layers import PerChannel
 
 Handler = Callable[..., Value]
 HOST_OPS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div"}
-NO_BRANCHES = "two-operand layers are not supported yet"
 
 
 def arithmetic(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """Add, Sub, Mul or Div of a tensor and a constant."""
+    """Add, Sub, Mul or Div of a tensor and a constant, or of two activations."""
     left, right = values
     if isinstance(left, Const) and not isinstance(right, Const):
         return _with_constant(builder, node, right, left, reverse=True)
     if not isinstance(right, Const):
         if isinstance(left, Host) and isinstance(right, Host) and left.side == right.side == "output":
             return _host(builder, node, HOST_OPS[node.op], left, right)
-        raise node.error("combines two activations", NO_BRANCHES)
+        if not isinstance(left, Tensor) or not isinstance(right, Tensor):
+            raise node.error("combines an activation with a float tensor", "quantise both operands")
+        return combine(builder, node, left, right)
     return _with_constant(builder, node, left, right, reverse=False)
 
 
@@ -115,7 +117,10 @@ def clip(builder: Builder, node: Node, *values: Value | None) -> Value:
         number: Array | float | None = node.attributes.get(name) if const is None else const.array.reshape(-1)[0]
         infinite = number is None or not np.isfinite(float(number))
         bounds.append(None if infinite else Fraction(float(number)))  # type: ignore[arg-type]
-    return _clip(builder, node, data_operand(node, values), *bounds)
+    low, high = bounds
+    if low is not None and high is not None:
+        low = min(low, high)  # where the bounds cross, ONNX takes the upper one
+    return _clip(builder, node, data_operand(node, values), low, high)
 
 
 def _clip(builder: Builder, node: Node, value: Value, low: Fraction | None, high: Fraction | None) -> Value:
@@ -158,10 +163,14 @@ def function(step: Step, host: str) -> Handler:
     return handler
 
 
+def leaky_relu(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """LeakyRelu: x where x >= 0, else alpha * x."""
+    alpha = Fraction(float(np.float32(node.attributes.get("alpha", 0.01))))
+    return function(("leaky_relu", str(alpha)), "leaky_relu")(builder, node, *values)
+
+
 def identity(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """Identity, Dropout in inference, and Cast between float types."""
-    if node.op == "Cast" and node.attributes.get("to") not in (1, 10, 11):
-        raise node.error("casts to an integer type", "only casts between float types are supported")
+    """Identity, and Dropout in inference."""
     return data_operand(node, values)
 
 

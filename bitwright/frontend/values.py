@@ -85,6 +85,7 @@ class Tensor:
     function: Function = ()
     pools: tuple[Pool, ...] = ()
     nodes: tuple[tuple[str, str], ...] = ()
+    integer: bool = False  # the ONNX tensor has an integer type, so that division truncates
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -122,9 +123,7 @@ class Tensor:
         )
 
     def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:
-        """min(max(self, low), high): where the bounds cross, `high` holds."""
-        if low is not None and high is not None:
-            low = min(low, high)
+        """min(max(self, low), high) for low <= high."""
         if self.function:
             step = ("clip", "" if low is None else str(low), "" if high is None else str(high))
             return replace(self, function=(*self.function, step))
