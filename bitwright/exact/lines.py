@@ -138,7 +138,7 @@ def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], chosen: Sequence
 
 def _lines(layer: Requantise, fit: Fit, chosen: Sequence[Slope]) -> list[Line] | None:
     """The constants and windows for the `chosen` slopes of one fit; None if there is no such window, or no room."""
-    codes, width = int(fit.points.upper_k.max(initial=0)), int(fit.points.upper_x.max(initial=0))
+    codes, width = int(fit.points.end_k.max(initial=0)), int(fit.points.end_x.max(initial=0))
     if any((codes << s) >= INT64_SAFE or m * (width + 1) >= INT64_SAFE for m, s in chosen):
         return None
     m, s = (np.array(column, dtype=np.int64) for column in (zip(*chosen, strict=True) if chosen else ((), ())))

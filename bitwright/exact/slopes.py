@@ -7,7 +7,7 @@ interval of slopes per channel; a slope m/2**s inside it has an integer constant
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,27 +22,57 @@ INT64_SAFE = 1 << 60
 Array = NDArray[Any]
 
 
+class Point(NamedTuple):
+    """Of each channel one point (x, k) and its value k*den - x*num for a slope num/den; (channels,) each."""
+
+    value: Array
+    x: Array
+    k: Array
+
+
 @dataclass(frozen=True, eq=False)
 class Points:
-    """What binds a line, (channels, steps + 1) each: x is b - start, k is code - first, in the coordinate b of `Steps`.
+    """What binds a line, with x = b - start and k = code - first in the coordinate b of `Steps`.
 
-    Rows with fewer points repeat one of their own; every channel has at least one step.
+    x, k: (channels, steps), at least one step each, short rows filled with their first: (x, k) is a lower point and
+    (x - 1, k) an upper one. Where `starts`, (0, 0) is a lower point too; where `ends`, (end_x, end_k) is an upper one.
     """
 
-    lower_x: Array
-    lower_k: Array
-    upper_x: Array
-    upper_k: Array
+    x: Array
+    k: Array
+    starts: NDArray[np.bool_]
+    ends: NDArray[np.bool_]
+    end_x: Array
+    end_k: Array
 
     def bounds(self, num: Array, den: Array) -> tuple[Array, Array]:
         """(L, U), (channels,) each: floor((num*x + c)/den) is right iff L <= c < U."""
-        low = self.lower_k * den[:, None] - self.lower_x * num[:, None]
-        high = self.upper_k * den[:, None] - self.upper_x * num[:, None]
-        return low.max(axis=1), high.min(axis=1)
+        lower, upper = self.binding(num, den)
+        return lower.value, upper.value
 
-    def take(self, rows: Array) -> Points:
+    def binding(self, num: Array, den: Array) -> tuple[Point, Point]:
+        """The lower point with the largest value and the upper one with the smallest."""
+        values, row = self.k * den[:, None] - self.x * num[:, None], np.arange(len(num))
+        p, q = values.argmax(axis=1), values.argmin(axis=1)
+        lower = Point(values[row, p], self.x[row, p], self.k[row, p])
+        upper = Point(values[row, q] + num, self.x[row, q] - 1, self.k[row, q])
+        end = Point(self.end_k * den - self.end_x * num, self.end_x, self.end_k)
+        zero = Point(0 * num, 0 * num, 0 * num)
+        return (
+            _either(self.starts & (zero.value > lower.value), zero, lower),
+            _either(self.ends & (end.value < upper.value), end, upper),
+        )
+
+    def take(self, channels: Array) -> Points:
         """The points of some channels."""
-        return Points(self.lower_x[rows], self.lower_k[rows], self.upper_x[rows], self.upper_k[rows])
+        return Points(
+            self.x[channels],
+            self.k[channels],
+            self.starts[channels],
+            self.ends[channels],
+            self.end_x[channels],
+            self.end_k[channels],
+        )
 
 
 class Interval(NamedTuple):
@@ -60,27 +90,24 @@ def points(steps: Steps, low: Ints, high: Ints) -> Points:
     The codes at both ends of the interval bind only where the clip does not make them.
     """
     moving = steps.count > 0
-    reached, start = steps.reached[moving], steps.start[moving, None]
-    rise = steps.last[moving, None] - steps.first[moving, None]
-    x, k = steps.t[moving] - start, np.arange(1, reached.shape[1] + 1)
-    x, k = np.where(reached, x, x[:, :1]), np.where(reached, k, 1)
-    floats_at_start = (steps.first > low)[moving, None]
-    floats_at_end = (steps.last < high)[moving, None]
-    width = steps.end[moving, None] - start
+    reached, start = steps.reached[moving], steps.start[moving]
+    x, k = steps.t[moving] - start[:, None], np.arange(1, reached.shape[1] + 1)
     return Points(
-        np.hstack((x, np.where(floats_at_start, 0, x[:, :1]))),
-        np.hstack((k, np.where(floats_at_start, 0, 1))),
-        np.hstack((x - 1, np.where(floats_at_end, width, x[:, :1] - 1))),
-        np.hstack((k, np.where(floats_at_end, rise + 1, 1))),
+        x=np.where(reached, x, x[:, :1]),
+        k=np.where(reached, k, 1),
+        starts=(steps.first > low)[moving],
+        ends=(steps.last < high)[moving],
+        end_x=steps.end[moving] - start,
+        end_k=steps.count[moving] + 1,
     )
 
 
 def slope_intervals(found: Points) -> list[Interval | None]:
     """For each channel the slopes for which a constant exists; None if there is no line at all."""
-    codes, width = int(found.upper_k.max(initial=0)), int(found.upper_x.max(initial=0)) + 1
+    codes, width = int(found.end_k.max(initial=0)), int(found.end_x.max(initial=0))
     if (codes + 2) * 2 * width >= INT64_SAFE:
-        found = Points(*(array.astype(object) for array in _arrays(found)))
-    one = np.ones(len(found.lower_x), dtype=found.lower_x.dtype)
+        found = replace(found, **{name: getattr(found, name).astype(object) for name in ("x", "k", "end_x", "end_k")})
+    one = np.ones(len(found.x), dtype=found.x.dtype)
     top_num, top_den = _newton(found, (codes + 2) * one, one, 1)
     end_num, end_den = _newton(found, 0 * one, one, -1)
     rows = zip(*(column.tolist() for column in (end_num, end_den, top_num, top_den)), strict=True)
@@ -94,7 +121,7 @@ def minimal(slopes: Interval) -> tuple[int, int]:
     while ((a << s) // b + 1) * d >= c << s:
         s += 1
     m = (a << s) // b + 1
-    return roundest(m, -(-(c << s) // d) - 1 if d else 2 * m), s
+    return roundest(m, -(-(c << s) // d) - 1 if d else 2 * m - 1), s
 
 
 def power_of_two(slopes: Interval) -> tuple[int, int] | None:
@@ -131,15 +158,15 @@ def _below(p: int, c: int, d: int) -> bool:
     return d << max(0, p) < c << max(0, -p)
 
 
-def _arrays(found: Points) -> tuple[Array, Array, Array, Array]:
-    return found.lower_x, found.lower_k, found.upper_x, found.upper_k
+def _either(first: Array, a: Point, b: Point) -> Point:
+    return Point(*(np.where(first, x, y) for x, y in zip(a, b, strict=True)))
 
 
 def _newton(found: Points, num: Array, den: Array, side: int) -> tuple[Array, Array]:
     """The end of the interval that lies towards `side` (+1 upper, -1 lower), from num/den outside it, as (num, den).
 
     U - L is concave and piecewise linear in the slope: jump to the root of the active pair until it is not negative.
-    Upper ends of infinity have den = 0; channels without any slope have den = -1.
+    An upper end at infinity has den = 0; a channel without any slope has den = -1.
     """
     num, den = num.copy(), den.copy()
     active = np.arange(len(num))
@@ -148,14 +175,11 @@ def _newton(found: Points, num: Array, den: Array, side: int) -> tuple[Array, Ar
         den[high > low] = 0
         active = np.flatnonzero(high <= low)
     while len(active):
-        pts, n, d = found.take(active), num[active, None], den[active, None]
-        low, high = pts.lower_k * d - pts.lower_x * n, pts.upper_k * d - pts.upper_x * n
-        row, p, q = np.arange(len(active)), low.argmax(axis=1), high.argmin(axis=1)
-        below = high[row, q] < low[row, p]
-        distance = side * (pts.upper_x[row, q] - pts.lower_x[row, p])
-        rise = side * (pts.upper_k[row, q] - pts.lower_k[row, p])
+        some = found if len(active) == len(num) else found.take(active)
+        lower, upper = some.binding(num[active], den[active])
+        below, distance = upper.value < lower.value, side * (upper.x - lower.x)
         lost, moved = below & (distance <= 0), below & (distance > 0)
         den[active[lost]] = -1
-        num[active[moved]], den[active[moved]] = rise[moved], distance[moved]
+        num[active[moved]], den[active[moved]] = (side * (upper.k - lower.k))[moved], distance[moved]
         active = active[moved]
     return num, den

@@ -12,7 +12,21 @@ import pytest
 from bitwright.exact.ranges import Ranges, accumulator_range, matrix_range, ranges
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, MaxPool, Requantise, Reshape, Rounding, Table
+from bitwright.ir.layers import (
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Input,
+    MaxPool,
+    Multiply,
+    Requantise,
+    Reshape,
+    Rounding,
+    Sum,
+    SumPool,
+    Table,
+)
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.weights import Weights
 
@@ -119,6 +133,65 @@ def test_twenty_five_million_weights_take_about_a_second():
     start = time.process_time()
     accumulator_range(weights, x)
     assert time.process_time() - start < 3
+
+
+def test_sums_products_pools_and_moves_by_enumeration():
+    """Every integer of two small inputs through each layer that joins, sums or moves them."""
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        inputs = []
+        for name in "ab":
+            low = int(rng.integers(-3, 3))
+            kind = IntType(low, low + int(rng.integers(0, 3)))
+            inputs.append(Input(name=name, inputs=(), shape=(1, 2, 1), type=kind, **REAL))
+        factors = ((int(rng.integers(-3, 4)),), (int(rng.integers(-3, 4)),))
+        zeros = (int(rng.integers(-2, 3)), int(rng.integers(-2, 3)))
+        pads, pad_value = (0, int(rng.integers(0, 2)), 0, int(rng.integers(0, 2))), int(rng.integers(-9, 9))
+        indices, fill = Weights(np.array([[1, -1], [0, 0]])), int(rng.integers(-9, 9))
+        both = {"inputs": ("a", "b"), "type": S32, **REAL}
+        layers = (
+            Sum(name="sum", shape=(1, 2, 1), factors=factors, **both),
+            Multiply(name="product", shape=(1, 2, 1), zeros=zeros, **both),
+            Concat(name="concat", shape=(1, 2, 2), **both),
+            SumPool(
+                name="pool",
+                inputs=("a",),
+                shape=(1, 1 + pads[1] + pads[3], 1),
+                type=S32,
+                kernel=(1, 2),
+                strides=(1, 1),
+                pads=pads,
+                pad_value=pad_value,
+                **REAL,
+            ),
+            Gather(name="moved", inputs=("a",), shape=(2, 2), type=S32, indices=indices, fill=fill, **REAL),
+        )
+        values = {layer.name: [] for layer in layers}
+        spans = [range(layer.type.lo, layer.type.hi + 1) for layer in inputs for _ in range(2)]
+        for a0, a1, b0, b1 in itertools.product(*spans):
+            a, b = np.array([[a0], [a1]]), np.array([[b0], [b1]])
+            padded = [pad_value] * pads[1] + [a0, a1] + [pad_value] * pads[3]
+            values["sum"].append(factors[0][0] * a + factors[1][0] * b)
+            values["product"].append((a - zeros[0]) * (b - zeros[1]))
+            values["concat"].append(np.hstack((a, b)))
+            values["pool"].append(np.array([[x + y] for x, y in itertools.pairwise(padded)]))
+            values["moved"].append(np.array([[a1, fill], [a0, a0]]))
+        found = ranges(Graph(inputs=tuple(inputs), layers=layers, outputs=tuple(values)))
+        for name, seen in values.items():
+            rows = np.concatenate(seen)
+            assert pairs(found[name]) == list(zip(rows.min(axis=0), rows.max(axis=0), strict=True)), name
+
+
+def test_a_product_beyond_int64_is_refused():
+    wide = integer(40, signed=True)
+    x = Input(name="x", inputs=(), shape=(1,), type=wide, **REAL)
+    square = Multiply(name="square", inputs=("x", "x"), shape=(1,), type=S32, zeros=(0, 0), **REAL)
+    with pytest.raises(BitwrightError) as error:
+        ranges(Graph(inputs=(x,), layers=(square,), outputs=("square",)))
+    assert str(error.value) == (
+        "layer 'square': its integers reach 3.02e+23 and need more than 63 bits\n"
+        "  hint: quantise weights or inputs to fewer bits, or summands to scales that are nearer to each other"
+    )
 
 
 def requantise(name, source, shape, **kwargs):

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+
+from bitwright.exact.tabulate import tabulate
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.layers import Rounding
+from bitwright.ir.types import BIPOLAR, integer
+from tests.exact.meaning import rounded
+
+S8 = integer(8, signed=True)
+ROUNDINGS = [r for r in Rounding if r is not Rounding.LEVELS]
+SIGMOID = {"sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "tanh": mpmath.tanh}
+
+
+def table(function, codes=S8, *, scale=Fraction(1), zero=Fraction(0), rounding=Rounding.HALF_EVEN, low=-128, high=127):
+    weights = tabulate(function, codes, scale=scale, zero=zero, rounding=rounding, low=low, high=high, shift=0)
+    return weights.array.tolist()
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_entries_are_the_rounded_value_at_four_hundred_digits(name, rounding):
+    """A tenth of the codes saturate so far that 60 digits cannot tell them from their limit."""
+    scale, zero = Fraction(float(np.float32(0.1))), Fraction(3)
+    for gain in ("255", "-31/2"):
+        expected = []
+        for q in [*range(-128, 128), 2000, -2000]:
+            x = scale * (q - zero)
+            with mpmath.workdps(400):
+                value = SIGMOID[name](mpmath.mpf(x.numerator) / x.denominator)
+                exact = Fraction(*mpmath.libmp.to_rational(value._mpf_)) * Fraction(gain)
+            expected.append(rounded(rounding, exact))
+        function = ((name,), ("affine", gain, "0"))
+        wide = table(function, integer(12, signed=True), scale=scale, zero=zero, rounding=rounding, low=-999, high=999)
+        assert [wide[q + 2048] for q in [*range(-128, 128), 2000, -2000]] == expected
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_saturated_values_stay_on_their_side_of_the_limit(rounding):
+    """sigmoid(30000) is below 1 by 10**-13000: floor gives 0, whatever the precision at hand."""
+    (high,) = {rounded(rounding, 1 - Fraction(1, 10**9))}
+    (low,) = {rounded(rounding, Fraction(1, 10**9))}
+    entries = table((("sigmoid",),), integer(16, signed=True), scale=Fraction(1), rounding=rounding)
+    assert (entries[0], entries[-1]) == (low, high)
+    entries = table((("tanh",), ("affine", "7", "0")), scale=Fraction(10) ** 30, rounding=rounding)
+    assert entries[0] == rounded(rounding, -7 + Fraction(1, 10**9))
+    assert entries[128] == rounded(rounding, Fraction(0))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_rational_functions_are_exact_with_ties(rounding):
+    function = (("affine", "3/4", "1/8"), ("clip", "-20", ""), ("leaky_relu", "-1/4"), ("clip", "", "30"))
+    expected = []
+    for q in range(-128, 128):
+        v = max(Fraction(3, 4) * (q - 1) / 2 + Fraction(1, 8), Fraction(-20))
+        expected.append(rounded(rounding, min(v if v >= 0 else -v / 4, Fraction(30))))
+    assert table(function, scale=Fraction(1, 2), zero=Fraction(1), rounding=rounding) == expected
+
+
+def test_exact_points_of_transcendental_functions_are_ties():
+    """sigmoid(0) = 1/2 and tanh(0) = 0 are the only rational values, and half even needs to know."""
+    assert table((("sigmoid",),), integer(1, signed=False))[0] == 0
+    assert table((("sigmoid",), ("affine", "3", "0")), integer(1, signed=False))[0] == 2
+    assert table((("tanh",), ("affine", "9", "5/2")), integer(1, signed=False))[0] == 2
+
+
+def test_functions_of_irrational_values():
+    function = (("tanh",), ("sigmoid",), ("clip", "3/10", "7/10"), ("leaky_relu", "5"), ("affine", "100", "-50"))
+    expected = []
+    for q in range(-128, 128):
+        with mpmath.workdps(60):
+            value = 1 / (1 + mpmath.exp(-mpmath.tanh(mpmath.mpf(q) / 16)))
+            expected.append(int(mpmath.nint(min(max(value, mpmath.mpf(3) / 10), mpmath.mpf(7) / 10) * 100 - 50)))
+    assert table(function, scale=Fraction(1, 16)) == expected
+    assert table((("sigmoid",), ("affine", "0", "7")), BIPOLAR) == [7, 7, 7]
+
+
+def test_a_function_that_turns_is_evaluated_at_every_code():
+    """The ends agree, so a search for changes would see none."""
+    entries = table((("leaky_relu", "-1"),), integer(3, signed=True, narrow=True))
+    assert entries == [3, 2, 1, 0, 1, 2, 3]
+
+
+def test_limits_and_shift_apply_after_rounding():
+    weights = tabulate(
+        (("affine", "10", "0"),),
+        integer(2, signed=True),
+        scale=Fraction(1),
+        zero=Fraction(0),
+        rounding=Rounding.FLOOR,
+        low=-12,
+        high=7,
+        shift=100,
+    )
+    assert weights.array.tolist() == [88, 90, 100, 107]
+
+
+def test_sixteen_bits_take_seconds_and_more_are_refused():
+    start = time.process_time()
+    assert (
+        len(table((("sigmoid",), ("affine", "255", "0")), integer(16, signed=True), scale=Fraction(1, 4096))) == 65536
+    )
+    assert time.process_time() - start < 3
+    with pytest.raises(BitwrightError) as error:
+        table((("tanh",),), integer(17, signed=False))
+    assert str(error.value) == (
+        "table: a table over u17 would have 131072 entries\n  hint: quantise the function's input to at most 16 bits"
+    )
+
+
+def test_an_unknown_function_is_named():
+    with pytest.raises(BitwrightError) as error:
+        table((("erf", "1"),))
+    assert str(error.value) == (
+        "table: 'erf 1' is not a function that can be tabulated\n  hint: use affine, clip, leaky_relu, sigmoid and tanh"
+    )
