@@ -139,6 +139,11 @@ class Div(OpRun):
         return (np.asarray(a / b),)
 
 
+class MatMul(OpRun):
+    def _run(self, a: Array, b: Array) -> tuple[Array]:
+        return (np.matmul(a, b),)
+
+
 class Clip(OpRun):
     def _run(self, x: Array, low: Array | None = None, high: Array | None = None, **old: float | None) -> tuple[Array]:
         low = low if old.get("min") is None else np.asarray(old["min"])
@@ -147,7 +152,7 @@ class Clip(OpRun):
         return (y if high is None else np.minimum(y, high.astype(x.dtype)),)
 
 
-CUSTOM = [Add, Sub, Mul, Div, Clip, Quant, IntQuant, BipolarQuant, MultiThreshold, QuantizeLinear, DequantizeLinear]
+CUSTOM = [Add, Sub, Mul, Div, MatMul, Clip, Quant, IntQuant, BipolarQuant, MultiThreshold, QuantizeLinear, DequantizeLinear]
 
 
 def replay(proto: onnx.ModelProto, feeds: dict[str, Array]) -> list[Array]:
