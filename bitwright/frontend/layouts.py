@@ -11,8 +11,8 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import T, Tensor, squeeze
-from bitwright.ir.layers import PerChannel, Reshape
-from bitwright.ir.weights import Ints
+from bitwright.ir.layers import Gather, PerChannel, Reshape
+from bitwright.ir.weights import Ints, Weights
 
 PLAIN_POOL = "quantise the activation before the pool"
 
@@ -87,16 +87,80 @@ def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel |
 
 
 def _laid(builder: Builder, tensor: Tensor, shape: tuple[int, ...], wanted: Ints, node: Node) -> Tensor:
-    if not np.array_equal(tensor.where, wanted):
-        if tensor.layer not in builder.feeds or builder.is_read(tensor.layer):
-            raise node.error(
-                "reads its input in another element order than the layer before writes it",
-                "a transpose between layers is not supported yet",
-            )
-        order = np.empty(wanted.size, dtype=np.int64)
-        order[wanted.reshape(-1)] = tensor.where.reshape(-1)
+    if np.array_equal(tensor.where, wanted) and builder.size(tensor) == wanted.size:
+        return _reshaped(builder, tensor, shape, node)
+    whole = np.array_equal(np.sort(tensor.where, axis=None), np.arange(builder.size(tensor)))
+    order = np.empty(wanted.size, dtype=np.int64)
+    order[wanted.reshape(-1)] = tensor.where.reshape(-1)
+    if whole and tensor.layer in builder.feeds and not builder.is_read(tensor.layer):
         return relay(builder, tensor, shape, order)
-    return _reshaped(builder, tensor, shape, node)
+    return replace(gather(builder, tensor, order.reshape(shape), node), where=wanted)
+
+
+def gather(builder: Builder, tensor: Tensor, index: Ints, node: Node, fill: int = 0) -> Tensor:
+    """A layer of the shape of `index` that holds the tensor's integers in that order, `fill` where it is -1.
+
+    The `where` of the result is that of the layer itself; the caller knows the ONNX shape.
+    """
+    old = builder.layers[tensor.layer]
+
+    def moved(values: tuple[T, ...]) -> tuple[T, ...]:
+        if len(values) == 1:
+            return values
+        rows = np.maximum(index, 0).reshape(-1, index.shape[-1]) % old.channels
+        picked = [tuple(values[i] for i in row) for row in rows[:1]]
+        if any(values[i] != values[j] for row in rows for i, j in zip(row, rows[0], strict=True)):
+            raise node.error("re-lays a tensor whose scale differs per channel", "use one scale for the activation")
+        return squeeze(picked[0])
+
+    name = builder.add(
+        Gather(
+            name=f"{tensor.layer}_gather",
+            inputs=(tensor.layer,),
+            shape=index.shape,
+            type=old.type,
+            scale=moved(old.scale),
+            zero=moved(old.zero),
+            indices=Weights(index),
+            fill=fill,
+        )
+    )
+    return replace(
+        tensor,
+        layer=name,
+        where=np.arange(index.size).reshape(index.shape),
+        scale=moved(tensor.scale),
+        offset=moved(tensor.offset),
+        low=moved(tensor.low),
+        high=moved(tensor.high),
+    )
+
+
+def like(builder: Builder, tensor: Tensor, other: Tensor, node: Node) -> Tensor:
+    """`tensor` broadcast to the ONNX shape of `other`, over a layer of the same shape and element order."""
+    try:
+        where = np.broadcast_to(tensor.where, other.where.shape)
+    except ValueError as error:
+        raise node.error(
+            f"combines shapes {tensor.where.shape} and {other.where.shape}",
+            "export the model again; the shapes do not fit",
+        ) from error
+    shape = builder.layers[other.layer].shape
+    same = builder.size(tensor) == builder.size(other)
+    if same and np.array_equal(where, other.where):
+        return _reshaped(builder, tensor, shape, node)
+    return _laid(builder, replace(tensor, where=where), shape, other.where, node)
+
+
+def whole(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
+    """The tensor over a layer that holds it and nothing else."""
+    if np.array_equal(np.sort(tensor.where, axis=None), np.arange(builder.size(tensor))):
+        return tensor
+    shape = tensor.where.shape[1:] or (1,)
+    index = np.moveaxis(tensor.where[0], 0, -1) if len(shape) > 1 else tensor.where.reshape(shape)
+    made = gather(builder, tensor, np.ascontiguousarray(index), node)
+    back = np.arange(made.where.size).reshape(index.shape)
+    return replace(made, where=(np.moveaxis(back, -1, 0) if len(shape) > 1 else back).reshape(tensor.where.shape))
 
 
 def _reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...], node: Node) -> Tensor:

@@ -9,7 +9,23 @@ from typing import Any
 
 import onnx
 
-from bitwright.frontend import elementwise, matrix, pools, qdq, qonnx, shapes, terminal
+from bitwright.frontend import (
+    averages,
+    branches,
+    channels_last,
+    deployment,
+    elementwise,
+    indexing,
+    matrix,
+    pools,
+    qdq,
+    qonnx,
+    qoperator,
+    shapes,
+    terminal,
+    transposed,
+    trunc,
+)
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.folding import constant_of, fold, foldable
 from bitwright.frontend.inputs import InputType, typed_input
@@ -34,14 +50,40 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Add": elementwise.arithmetic,
     "Sub": elementwise.arithmetic,
     "Mul": elementwise.arithmetic,
-    "Div": elementwise.arithmetic,
+    "Div": deployment.divide,
     "Relu": elementwise.relu,
     "Clip": elementwise.clip,
     "Sigmoid": elementwise.function(("sigmoid",), "sigmoid"),
     "Tanh": elementwise.function(("tanh",), "tanh"),
     "Identity": elementwise.identity,
     "Dropout": elementwise.identity,
-    "Cast": elementwise.identity,
+    "Cast": deployment.cast,
+    "Floor": deployment.floor,
+    "RequantShift": deployment.requant_shift,
+    "Trunc": trunc.trunc,
+    "LeakyRelu": elementwise.leaky_relu,
+    "ConvTranspose": transposed.conv_transpose,
+    "AveragePool": averages.average_pool,
+    "GlobalAveragePool": averages.global_average_pool,
+    "ReduceMean": averages.reduce_mean,
+    "Concat": branches.concat,
+    "Slice": indexing.slice_,
+    "Split": indexing.split,
+    "Gather": indexing.gather_,
+    "DepthToSpace": indexing.depth_to_space,
+    "Resize": indexing.resize,
+    "Upsample": indexing.resize,
+    "Pad": indexing.pad,
+    "QLinearConv": qoperator.qlinear_conv,
+    "QLinearMatMul": qoperator.qlinear_matmul,
+    "QGemm": qoperator.qgemm,
+    "QLinearAdd": qoperator.qlinear_binary("Add"),
+    "QLinearMul": qoperator.qlinear_binary("Mul"),
+    "QLinearConcat": qoperator.qlinear_concat,
+    "QLinearLeakyRelu": qoperator.qlinear_unary("LeakyRelu"),
+    "QLinearSigmoid": qoperator.qlinear_unary("Sigmoid"),
+    "QLinearAveragePool": qoperator.qlinear_unary("AveragePool"),
+    "QLinearGlobalAveragePool": qoperator.qlinear_unary("GlobalAveragePool"),
     "MaxPool": pools.max_pool,
     "Transpose": shapes.transpose,
     "Reshape": shapes.reshape,
@@ -56,7 +98,11 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
 }
 """Operator name -> handler(builder, node, *inputs) -> output or tuple of outputs."""
 STANDARD = ("", "ai.onnx")
-ANY_DOMAIN = {"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "QuantizeLinear", "DequantizeLinear"}
+ANY_DOMAIN = {
+    *("Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "RequantShift"),
+    *("QuantizeLinear", "DequantizeLinear", "QGemm"),
+    *(name for name in HANDLERS if name.startswith("QLinear")),
+}
 """Operators that tools put into domains of their own, and that mean the same in each."""
 
 
@@ -125,6 +171,8 @@ def _evaluate(builder: Builder, node: Node) -> None:
         made = Const(constant_of(node))
     elif foldable(node, operands):
         made = tuple(fold(node, operands, builder.model.opset))
+    elif node.domain == channels_last.DOMAIN:
+        made = channels_last.wrapped(builder, node, *operands)
     elif node.op in HANDLERS and (node.domain in STANDARD or node.op in ANY_DOMAIN):
         made = HANDLERS[node.op](builder, node, *operands)
     else:

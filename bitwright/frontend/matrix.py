@@ -20,7 +20,8 @@ from bitwright.ir.layers import Conv, Dense, PerChannel, window_shape
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
-MAX_DYADIC_BITS = 32
+MAX_DYADIC_BITS = 60
+"""Float weights as integers stay in int64; whether their accumulator does is checked where it is made."""
 
 
 def conv(builder: Builder, node: Node, *values: Value | None) -> Value:

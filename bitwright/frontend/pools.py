@@ -32,7 +32,7 @@ def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
     window = window_attributes(node, kernel, (height, width), rank)
     pads = window.pads
     if node.attributes.get("ceil_mode", 0):
-        pads = _ceil(window.kernel, window.strides, window.dilations, pads, (height, width))
+        pads = ceil_pads(window.kernel, window.strides, window.dilations, pads, (height, width))
     pool = Pool(node.name, window.kernel, window.strides, window.dilations, pads)
     if min(pool.size(height, width)) < 1:
         raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
@@ -49,7 +49,7 @@ def _plain(builder: Builder, tensor: Tensor) -> bool:
     return layer.op not in ("dense", "conv") and all(scale > 0 for scale in tensor.scale) and len(tensor.scale) == 1
 
 
-def _ceil(
+def ceil_pads(
     kernel: tuple[int, int],
     strides: tuple[int, int],
     dilations: tuple[int, int],

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -20,15 +21,15 @@ def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *
     """`value` through `quantiser`; with `as_codes` the result is the integers themselves (ONNX QuantizeLinear)."""
     if not (np.isfinite(quantiser.scale).all() and (quantiser.scale > 0).all()):
         raise node.error("has a scale that is not a positive number", "export the model again with a valid scale")
+    made: Value
     match value:
         case Const():
             return _constant(node, quantiser, value, as_codes)
         case Host():
-            made: Value = _on_host(builder, node, quantiser, value)
+            made = _on_host(builder, node, quantiser, value, as_codes)
         case Tensor():
             made = on_chip(builder, node, quantiser, value)
-    assert isinstance(made, Tensor)
-    return replace(made, scale=(ONE,), offset=(ZERO,)) if as_codes else made
+    return replace(made, scale=(ONE,), offset=(ZERO,)) if as_codes and isinstance(made, Tensor) else made
 
 
 def _constant(node: Node, quantiser: Quantiser, value: Const, as_codes: bool) -> Const:
@@ -42,12 +43,11 @@ def _constant(node: Node, quantiser: Quantiser, value: Const, as_codes: bool) ->
     return Const(real, codes, quantiser.scale, np.asarray(zero))
 
 
-def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host) -> Tensor:
-    if value.side == "output":
-        raise node.error(*HOST_ONLY)
+def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host, as_codes: bool) -> Value:
+    """An input quantiser makes the integers that enter; behind the accelerator a quantiser is one more host step."""
     scale, before = fractions(quantiser.scale), fractions(quantiser.before)
     if scale.size > 1 or before.size > 1:
-        raise node.error("quantises the input per channel", "use one scale for the input")
+        raise node.error("quantises on the host per channel", "use one scale for the whole tensor")
     constants = (
         quantiser.scale.astype(np.float32),
         quantiser.before.astype(np.float32),
@@ -56,7 +56,7 @@ def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host) ->
         np.float64(quantiser.high),
     )
     name = builder.host_step(
-        "input",
+        value.side,
         "quantise",
         (value.name,),
         tuple(np.asarray(constant) for constant in constants),
@@ -65,9 +65,18 @@ def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host) ->
             ("reciprocal", int(quantiser.reciprocal)),
         ),
         node=(node.name, node.op),
-        reason="quantises the real-valued input",
+        reason="quantises the real-valued input" if value.side == "input" else "quantises what the host computed",
         output=f"{node.name}.quantised",
     )
     zero = before.reshape(-1)[0] + quantiser.after
-    made = Host(name, value.shape, "input")
+    made = Host(name, value.shape, value.side)
+    if value.side == "output":
+        return made if as_codes else _real(builder, made, scale.reshape(-1)[0], zero)
     return builder.input(node.name, made, quantiser.type, (scale.reshape(-1)[0],), (zero,), node.name)
+
+
+def _real(builder: Builder, codes: Host, scale: Fraction, zero: Fraction) -> Host:
+    """The real values of codes on the host."""
+    constants = (float(scale), float(-scale * zero), -np.inf, np.inf)
+    name = builder.host_step(codes.side, "affine", (codes.name,), tuple(np.asarray(c) for c in constants))
+    return replace(codes, name=name)

@@ -19,6 +19,8 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     """The tensor's real values on the host, behind the accelerator: the exact affine, rounded once to float32."""
     if tensor.pools:
         raise node.error("reads a max-pool of values that no quantiser turned into integers", "quantise the activation")
+    if tensor.where.shape[:1] != (1,):
+        raise node.error("leaves without its batch axis", "keep the samples on axis 0")
     layer = builder.layers[tensor.layer]
     reason = "codes to real values" if layer.op == "requantise" else "no quantiser follows: real-valued output"
     low = tuple(Fraction(0) if b is None else b for b in tensor.low)

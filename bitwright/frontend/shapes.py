@@ -28,7 +28,7 @@ def transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error(f"has perm {list(perm)} on a tensor of rank {rank}", "export the model again")
     if perm[:1] != (0,) and not isinstance(value, Const):
         raise node.error(*BATCH_MOVED)
-    return _move(builder, node, value, lambda array: array.transpose(perm))
+    return move(builder, node, value, lambda array: array.transpose(perm))
 
 
 def reshape(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -45,7 +45,7 @@ def reshape(builder: Builder, node: Node, *values: Value | None) -> Value:
         wanted[wanted.index(-1)] = prod(old) // known
     if min(wanted, default=1) < 0 or prod(wanted) != prod(old):
         raise node.error(f"reshapes {list(old)} to {wanted}", "export the model again; the sizes do not fit")
-    return _move(builder, node, value, lambda array: array.reshape(wanted))
+    return move(builder, node, value, lambda array: array.reshape(wanted))
 
 
 def _one_sample(wanted: list[int], size: int, batch: int) -> list[int]:
@@ -60,7 +60,7 @@ def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
     value = data_operand(node, values)
     old = shape_of(value)
     axis = int(node.attributes.get("axis", 1)) % (len(old) + 1)
-    return _move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])))
+    return move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])))
 
 
 def squeeze(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -74,7 +74,7 @@ def squeeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     if 0 in axes and not isinstance(value, Const):
         raise node.error(*BATCH_MOVED)
     kept = [d for i, d in enumerate(old) if i not in axes]
-    return _move(builder, node, value, lambda array: array.reshape(kept))
+    return move(builder, node, value, lambda array: array.reshape(kept))
 
 
 def unsqueeze(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -89,7 +89,7 @@ def unsqueeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     new = list(old)
     for axis in places:
         new.insert(axis, 1)
-    return _move(builder, node, value, lambda array: array.reshape(new))
+    return move(builder, node, value, lambda array: array.reshape(new))
 
 
 def shape(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -114,19 +114,17 @@ def _axes(node: Node, values: tuple[Value | None, ...]) -> list[int]:
     return [int(axis) for axis in (node.attributes.get("axes", []) if const is None else const.array.reshape(-1))]
 
 
-def _move(builder: Builder, node: Node, value: Value, move: Move) -> Value:
+def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
+    """`value` with its elements re-laid by `step`, which acts on an array of the ONNX shape."""
     match value:
         case Const():
-            return _move_constant(value, move)
+            return _move_constant(value, step)
         case Tensor():
             if value.pools:
                 raise node.error("re-lays a max-pool of real values", "quantise the activation first")
-            where: Ints = move(value.where)
-            if where.shape[:1] != (1,):
-                raise node.error(*BATCH_MOVED)
-            return replace(value, where=where).then(node.name, node.op)
+            return replace(value, where=step(value.where)).then(node.name, node.op)
         case Host():
-            index: Ints = move(np.arange(prod(value.shape)).reshape(value.shape))
+            index: Ints = step(np.arange(prod(value.shape)).reshape(value.shape))
             if index.shape[:1] != (1,):
                 raise node.error(*BATCH_MOVED)
             if np.array_equal(index.reshape(-1), np.arange(index.size)) and index.shape == value.shape:

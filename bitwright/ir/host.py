@@ -117,6 +117,11 @@ def _gather(step: HostStep, x: Array) -> Array:
     return np.asarray(x).reshape(len(x), -1)[:, index.reshape(-1)].reshape(len(x), *index.shape)
 
 
+def _sigmoid(step: HostStep, x: Array) -> Array:
+    e = np.exp(-np.abs(x))  # never overflows
+    return np.asarray(np.where(x >= 0, 1, e) / (1 + e), dtype=x.dtype)
+
+
 def _softmax(step: HostStep, x: Array) -> Array:
     axis = dict(step.attributes)["axis"]
     e = np.exp(x - x.max(axis=axis, keepdims=True))
@@ -180,8 +185,9 @@ OPS: dict[str, Callable[..., Array]] = {
     "div": _binary(np.divide),
     "relu": lambda step, x: np.maximum(x, x.dtype.type(0)),
     "clip": _clip,
-    "sigmoid": lambda step, x: (1 / (1 + np.exp(-x))).astype(x.dtype),
+    "sigmoid": _sigmoid,
     "tanh": lambda step, x: np.tanh(x),
+    "leaky_relu": lambda step, x: np.where(x >= 0, x, x * step.constants[0].array),
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "top_k": _top_k,

@@ -44,4 +44,3 @@ def occupancy(curve: Curve, interval: int) -> int:
     leave = np.maximum.accumulate((curve.leave + shifts).reshape(-1))
     held = np.arange(1, len(arrive) + 1) - np.searchsorted(leave, arrive, side="left")
     return int(held.max())
-

@@ -2,7 +2,7 @@
 """Latencies of the hardware kernels in clocks: facts of `hls_templates/verilog`, which `tests/rtl` measures.
 
 A kernel's latency counts from the handshake of the input beat that completes an output beat to the clock in which that
-output beat is valid, its downstream FIFO not included.
+output beat is valid, its downstream FIFO not included; a Reorder's from the clock after the frame's last input beat.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from math import lcm
 
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.plan.kernels import (
+    Adder,
     Fork,
-    Join,
+    Interleave,
     Kernel,
     MatrixVector,
     MaxReduce,
+    Multiplier,
     Reorder,
     Requantiser,
     Stream,
@@ -42,14 +44,12 @@ def kernel_latency(kernel: Kernel) -> int:
             return 1
         case Requantiser():
             return _requantiser_latency(kernel)
-        case Fork():
-            return 0
-        case SumReduce():
+        case Fork() | SumReduce() | Interleave():
             return 1
-        case Join():
-            return 2
-        case Reorder():
-            return 2
+        case Adder():
+            return 3 + tree_latency(len(kernel.inputs))
+        case Multiplier() | Reorder():
+            return 3
         case WidthConverter():
             return sum(1 for ratio in width_ratios(kernel) if ratio > 1)
         case _:

@@ -18,8 +18,8 @@ def join(layer: Sum | Multiply | Concat) -> Callable[..., Array]:
     """The operation of a layer with several operands, in int64."""
     match layer:
         case Sum():
-            return lambda *x: sum(
-                (v.astype(np.int64) * np.array(f) for v, f in zip(x, layer.factors, strict=True)), np.int64(0)
+            return lambda *x: np.add.reduce(
+                [v.astype(np.int64) * np.array(f) for v, f in zip(x, layer.factors, strict=True)]
             )
         case Multiply():
             return lambda a, b: (a.astype(np.int64) - layer.zeros[0]) * (b.astype(np.int64) - layer.zeros[1])

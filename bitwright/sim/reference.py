@@ -20,12 +20,26 @@ from numpy.typing import NDArray
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.exact.steps import steps
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, Requantise, Reshape, Table
+from bitwright.ir.layers import (
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Layer,
+    MaxPool,
+    Multiply,
+    Requantise,
+    Reshape,
+    Sum,
+    SumPool,
+    Table,
+)
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
+from bitwright.sim.joins import gather, join
 
 Array = NDArray[Any]
-Operation = Callable[[Array], Array]
+Operation = Callable[..., Array]
 CHUNK = 1 << 22
 """Elements of the largest tensor that are in flight at once."""
 
@@ -86,6 +100,12 @@ def _operation(layer: Layer, graph: Graph, reached: dict[str, Ranges]) -> Operat
             return lambda x: entries[x.astype(np.int64) - source.type.lo]
         case Reshape():
             return lambda x: x.reshape(len(x), *layer.shape)
+        case SumPool():
+            return lambda x: _windows(x.astype(np.int64), layer, layer.pad_value).sum(axis=(3, 4))
+        case Sum() | Multiply() | Concat():
+            return join(layer)
+        case Gather():
+            return gather(layer)
         case _:
             raise AssertionError(f"no reference for {layer.op}")
 
@@ -138,7 +158,7 @@ def _max_pool(layer: MaxPool) -> Operation:
     return apply
 
 
-def _windows(images: Array, layer: Conv | MaxPool, pad: float) -> Array:
+def _windows(images: Array, layer: Conv | MaxPool | SumPool, pad: float) -> Array:
     """Receptive fields (n, out h, out w, kernel h, kernel w, channels) of images (n, h, w, channels)."""
     top, left, bottom, right = layer.pads
     if any(layer.pads):
@@ -161,7 +181,7 @@ def _storage(kind: IntType) -> type[Any]:
 def _footprint(layer: Layer, graph: Graph) -> int:
     """Elements that a layer holds for one sample, receptive fields included."""
     size = prod(layer.shape)
-    if isinstance(layer, Conv | MaxPool):
+    if isinstance(layer, Conv | MaxPool | SumPool):
         channels = graph.by_name[layer.inputs[0]].channels
         return max(size, layer.shape[0] * layer.shape[1] * prod(layer.kernel) * channels)
     return size

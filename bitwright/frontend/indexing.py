@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that pick, repeat or surround elements: slices, splits, gathers, nearest resize, depth to space, pads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.integers import integers, widen
+from bitwright.frontend.layouts import gather, whole
+from bitwright.frontend.model import Node
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.shapes import move, shape_of
+from bitwright.frontend.values import Tensor, Value
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
+
+
+def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Slice with constant starts, ends, axes and steps, as inputs or (old files) as attributes."""
+    shape = shape_of(data_operand(node, values))
+    lists = []
+    for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1):
+        const = optional_constant(node, values, index)
+        given = node.attributes.get(name) if const is None else const.array.reshape(-1)
+        lists.append(None if given is None else [int(v) for v in given])
+    starts, ends = lists[0] or [], lists[1] or []
+    axes = lists[2] if lists[2] is not None else list(range(len(starts)))
+    steps = lists[3] if lists[3] is not None else [1] * len(starts)
+    picks = [slice(None)] * len(shape)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        stop = None if step < 0 and end < -shape[axis] else end
+        picks[axis % len(shape)] = slice(start, stop, step)
+    return move(builder, node, data_operand(node, values), lambda array: array[tuple(picks)])
+
+
+def split(builder: Builder, node: Node, *values: Value | None) -> tuple[Value, ...]:
+    """Split along an axis into the given sizes, or into equal parts."""
+    value = data_operand(node, values)
+    shape = shape_of(value)
+    axis = int(node.attributes.get("axis", 0)) % len(shape)
+    const = optional_constant(node, values, 1)
+    given = node.attributes.get("split") if const is None else const.array.reshape(-1)
+    count = len(node.outputs)
+    sizes = [int(v) for v in given] if given is not None else [-(-shape[axis] // count)] * count
+    edges = np.cumsum([0, *sizes])
+    parts = [range(int(a), min(int(b), shape[axis])) for a, b in pairwise(edges)]
+    return tuple(move(builder, node, value, partial(np.take, indices=part, axis=axis)) for part in parts)
+
+
+def gather_(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Gather with constant indices."""
+    index = constant_operand(node, values, 1, "only constant indices are supported").array
+    axis = int(node.attributes.get("axis", 0))
+    return move(builder, node, data_operand(node, values), lambda array: np.take(array, index, axis))
+
+
+def depth_to_space(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """DepthToSpace in DCR or CRD order."""
+    n, c, h, w = shape_of(data_operand(node, values))
+    b = int(node.attributes["blocksize"])
+    if str(node.attributes.get("mode", "DCR")) == "CRD":
+        shape, perm = (n, c // b**2, b, b, h, w), (0, 1, 4, 2, 5, 3)
+    else:
+        shape, perm = (n, b, b, c // b**2, h, w), (0, 3, 4, 1, 5, 2)
+    result = (n, c // b**2, h * b, w * b)
+    return move(
+        builder, node, data_operand(node, values), lambda array: array.reshape(shape).transpose(perm).reshape(result)
+    )
+
+
+def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Resize or Upsample by nearest neighbour to a whole multiple of the size."""
+    shape = shape_of(data_operand(node, values))
+    if str(node.attributes.get("mode", "nearest")) != "nearest":
+        raise node.error(f"interpolates by '{node.attributes['mode']}'", "only nearest is exact in integers")
+    factors = _factors(node, values, shape)
+    for axis, factor in enumerate(factors):
+        if factor < 1 or factor != int(factor):
+            raise node.error(f"scales axis {axis} by {factor:g}", "only whole factors are supported")
+
+    def repeat(array: Ints) -> Ints:
+        for axis, factor in enumerate(factors):
+            array = np.repeat(array, int(factor), axis)
+        return array
+
+    return move(builder, node, data_operand(node, values), repeat)
+
+
+def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Pad with a constant that is an integer of the tensor's quantisation."""
+    if str(node.attributes.get("mode", "constant")) != "constant":
+        raise node.error(f"pads by '{node.attributes['mode']}'", "only constant padding is supported")
+    const, fill = optional_constant(node, values, 1), optional_constant(node, values, 2)
+    axes = optional_constant(node, values, 3)
+    tensor = data_operand(node, values)
+    given = [int(v) for v in (node.attributes.get("pads", []) if const is None else const.array.reshape(-1))]
+    rank = len(shape_of(tensor))
+    where = range(rank) if axes is None else [int(a) % rank for a in axes.array.reshape(-1)]
+    widths = [(0, 0)] * rank
+    for i, axis in enumerate(where):
+        widths[axis] = (given[i], given[i + len(given) // 2])
+    if not any(before or after for before, after in widths):
+        return tensor
+    if not isinstance(tensor, Tensor) or min(v for pair in widths for v in pair) < 0 or any(widths[0]):
+        raise node.error("pads a float tensor, the samples, or by a negative width", "pad quantised tensors only")
+    value = float(node.attributes.get("value", 0.0)) if fill is None else float(fill.array.reshape(-1)[0])
+    return _padded(builder, node, tensor, widths, value)
+
+
+def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], value: float) -> Tensor:
+    tensor = whole(builder, integers(builder, tensor, node), node)
+    single = len(tensor.scale) + len(tensor.offset) == 2
+    code = (Fraction(value) - tensor.offset[0]) / tensor.scale[0] if single else None
+    if code is None or code.denominator != 1:
+        raise node.error(f"pads with {value:g}, which is no integer of its input", "pad with the zero point's value")
+    tensor = widen(builder, tensor, IntType(int(code), int(code)), node)
+    index = np.pad(tensor.where, widths, constant_values=-1)[0]
+    last = np.moveaxis(index, 0, -1)
+    made = gather(builder, tensor, np.ascontiguousarray(last), node, fill=int(code))
+    back = np.moveaxis(np.arange(last.size).reshape(last.shape), -1, 0)[None]
+    return replace(made, where=back)
+
+
+def _factors(node: Node, values: tuple[Value | None, ...], shape: tuple[int, ...]) -> list[float]:
+    """How many times longer each axis becomes."""
+    last = optional_constant(node, values, 3)
+    if last is not None and last.array.size:
+        return [int(new) / old for new, old in zip(last.array.reshape(-1), (1, *shape[1:]), strict=True)]
+    scales = optional_constant(node, values, 1 if node.op == "Upsample" or len(values) == 2 else 2)
+    given = node.attributes.get("scales", []) if scales is None else scales.array.reshape(-1)
+    if len(given) != len(shape) or prod(given) <= 0:
+        raise node.error("has no scales for its axes", "export the model again")
+    return [float(v) for v in given]

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QONNX Trunc: an integer sum, shifted right with rounding; version 1 keeps the input's scale, version 2 names one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import log2
+
+import numpy as np
+
+from bitwright.exact.rounding import round_exact
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.deployment import whole_numbers
+from bitwright.frontend.model import Node
+from bitwright.frontend.operands import constant_operand, data_operand
+from bitwright.frontend.qonnx import ROUNDINGS
+from bitwright.frontend.quantise import quantise
+from bitwright.frontend.quantiser import Quantiser
+from bitwright.frontend.values import ZERO, Tensor, Value
+from bitwright.ir.layers import Rounding
+from bitwright.ir.types import integer
+
+
+def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Trunc(x, scale, zero, in_bits, [out_scale,] out_bits): R(rint(x / scale + zero) / 2**shift)."""
+    numbers = [
+        float(constant_operand(node, values, i, "only constants can set it").array.reshape(-1)[0])
+        for i in range(1, len(values))
+    ]
+    value = data_operand(node, values)
+    if not isinstance(value, Tensor) or len(numbers) not in (4, 5) or numbers[0] <= 0:
+        raise node.error("truncates a real value, or has a scale that is not positive", "quantise its input first")
+    mode = str(node.attributes.get("rounding_mode", "FLOOR")).upper()
+    if mode not in ROUNDINGS:
+        raise node.error(f"rounds by '{mode}'", "known modes: " + ", ".join(ROUNDINGS))
+    scale, zero = Fraction(numbers[0]), Fraction(numbers[1])
+    sums = whole_numbers(builder, node, value.affine((1 / scale,), (zero,)), 1, Rounding.HALF_EVEN)
+    if len(numbers) == 4:
+        factor, made_scale = Fraction(2) ** int(numbers[2] - numbers[3]), scale
+        low, high = (round_exact(ROUNDINGS[mode], Fraction(v) / factor) for v in _reach(builder, sums))
+        back = zero
+    else:
+        factor, made_scale = Fraction(2) ** round(log2(numbers[3] / numbers[0])), Fraction(numbers[3])
+        kind = integer(
+            int(numbers[4]),
+            signed=bool(node.attributes.get("signed", 1)),
+            narrow=bool(node.attributes.get("narrow", 0)),
+        )
+        low, high, back = kind.lo, kind.hi, zero / factor
+    step = np.asarray(np.float32(float(factor)))
+    quantiser = Quantiser(step, np.asarray(np.float32(0)), 0, np.array(low), np.array(high), ROUNDINGS[mode])
+    made = quantise(builder, node, quantiser, sums, as_codes=True)
+    assert isinstance(made, Tensor)
+    return replace(made.affine((made_scale,), (-made_scale * back if back else ZERO,)), integer=False)
+
+
+def _reach(builder: Builder, tensor: Tensor) -> tuple[int, int]:
+    reached = builder.reached(tensor.layer)
+    return int(reached.lo.min()), int(reached.hi.max())
