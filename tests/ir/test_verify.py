@@ -11,7 +11,23 @@ import pytest
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
-from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, Requantise, Reshape, Rounding, Table
+from bitwright.ir.layers import LAYERS as KINDS
+from bitwright.ir.layers import (
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Input,
+    Layer,
+    MaxPool,
+    Multiply,
+    Requantise,
+    Reshape,
+    Rounding,
+    Sum,
+    SumPool,
+    Table,
+)
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
@@ -67,15 +83,8 @@ def test_a_valid_graph_comes_back_itself() -> None:
 
 
 def test_random_graphs_are_valid_and_have_every_kind() -> None:
-    graphs = [random_graph(seed) for seed in range(40)]
-    assert {layer.op for graph in graphs for layer in graph.layers} == {
-        "conv",
-        "dense",
-        "maxpool",
-        "requantise",
-        "table",
-        "reshape",
-    }
+    graphs = [random_graph(seed, joins=True) for seed in range(40)]
+    assert {layer.op for graph in graphs for layer in (*graph.inputs, *graph.layers)} == set(KINDS)
 
 
 CASES: list[tuple[Layer, dict[str, Any], str]] = [
@@ -202,6 +211,66 @@ CASES: list[tuple[Layer, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("layer", "fields", "expected"), CASES)
 def test_a_broken_layer_is_named(layer: Layer, fields: dict[str, Any], expected: str) -> None:
     assert message(changed(layer, **fields)) == f"layer {layer.name!r}: {expected}"
+
+
+SUM = Sum(**common("sum", "x", (6, 6, 2), S20) | {"inputs": ("x", "x")}, factors=((2,), (1, -1)))
+PRODUCT = Multiply(**common("product", "x", (6, 6, 2), S20) | {"inputs": ("x", "x")}, zeros=(1, 0))
+JOINED = Concat(**common("joined", "x", (6, 6, 4), U2) | {"inputs": ("x", "x")})
+PICKED = Gather(**common("picked", "x", (2, 1), U2), indices=Weights(np.array([[71], [-1]])))
+SUMMED = SumPool(**common("summed", "x", (3, 3, 2), S20), kernel=(2, 2), strides=(2, 2))
+
+
+@pytest.mark.parametrize("layer", [SUM, PRODUCT, JOINED, PICKED, SUMMED])
+def test_joins_gathers_and_sum_pools_are_valid(layer: Layer) -> None:
+    graph = Graph((X,), (layer,), (layer.name,))
+    assert verify(graph) is graph
+
+
+@pytest.mark.parametrize(
+    ("layer", "fields", "expected"),
+    [
+        (SUM, {"inputs": ()}, "reads 0 tensors\n  hint: a sum or a concatenation has at least one operand"),
+        (
+            SUM,
+            {"factors": ((1,),)},
+            "has the wrong number of factors\n  hint: each operand has one factor, or one per channel",
+        ),
+        (
+            SUM,
+            {"factors": ((1,), (1, 2, 3))},
+            "has the wrong number of factors\n  hint: each operand has one factor, or one per channel",
+        ),
+        (
+            SUM,
+            {"shape": (6, 12)},
+            "reads tensors of other shapes than its own\n  hint: gather the operands into one shape first",
+        ),
+        (PRODUCT, {"inputs": ("x",)}, "reads 1 tensors\n  hint: a product has two factors"),
+        (
+            PRODUCT,
+            {"shape": (72,)},
+            "reads tensors of other shapes than its own\n  hint: gather the operands into one shape first",
+        ),
+        (
+            JOINED,
+            {"shape": (6, 6, 5)},
+            "joins tensors that do not fit its shape\n  hint: all axes but the last agree, which add up",
+        ),
+        (
+            PICKED,
+            {"indices": Weights(np.array([[72], [0]]))},
+            "has indices outside its input\n  hint: indices are -1 (fill) or places in the flattened input",
+        ),
+        (
+            PICKED,
+            {"indices": Weights(np.array([0, 1]))},
+            "has indices outside its input\n  hint: indices are -1 (fill) or places in the flattened input",
+        ),
+        (SUMMED, {"shape": (3, 3, 1)}, "makes the shape (3, 3, 2), not (3, 3, 1)\n  hint: state the shape it makes"),
+    ],
+)
+def test_a_broken_join_is_named(layer: Layer, fields: dict[str, Any], expected: str) -> None:
+    assert message(Graph((X,), (replace(layer, **fields),), (layer.name,))) == f"layer {layer.name!r}: {expected}"
 
 
 def test_a_window_may_only_read_channels_of_an_image() -> None:
