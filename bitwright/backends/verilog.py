@@ -71,8 +71,8 @@ def _top(project: Project) -> tuple[TopView, dict[str, str]]:
     blocks = [_sink(port, ends[port.stream.name], error, names) for port, error in zip(inputs, errors, strict=True)]
     blocks += [_edge(graph.stream(name), ends[name], names) for name in graph.inputs]
     for kernel in graph.kernels:
-        made = graph.stream(kernel.output)
-        blocks += [_kernel(kernel, graph, ends, names), _edge(made, ends[made.name], names)]
+        blocks.append(_kernel(kernel, graph, ends, names))
+        blocks += [_edge(graph.stream(name), ends[name], names) for name in kernel.outputs]
     blocks += [_source(port, ends[port.stream.name], names) for port in outputs]
     hexes = {path: text for block in blocks for path, text in block.hexes.items()}
     view = TopView(
@@ -124,11 +124,13 @@ def _edge(stream: Stream, ends: Ends, names: Names) -> Block:
 
 def _kernel(kernel: Kernel, graph: KernelGraph, ends: Mapping[str, Ends], names: Names) -> Block:
     """A kernel with the declaration of the stream that it makes."""
-    made = graph.stream(kernel.output)
-    block = kernel_block(kernel, Place(ends[kernel.input].read, ends[kernel.output].made, names))
+    made = [graph.stream(name) for name in kernel.outputs]
+    place = Place(tuple(ends[name].read for name in kernel.inputs), tuple(ends[s.name].made for s in made), names)
+    block = kernel_block(kernel, place)
     title = commented(f"{kernel.name}: {kind(kernel)} of layer {kernel.layer}, {kernel.cycles} clocks per frame")
-    comment = (title, *(commented(line) for line in block.comment), _stream_comment(made))
-    return Block(comment, (*nets(ends[made.name].made, made.bits), *block.nets), block.instances, block.hexes)
+    comment = (title, *(commented(line) for line in block.comment), *(_stream_comment(stream) for stream in made))
+    edges = [net for stream in made for net in nets(ends[stream.name].made, stream.bits)]
+    return Block(comment, (*edges, *block.nets), block.instances, block.hexes)
 
 
 def kind(kernel: Kernel) -> str:

@@ -3,22 +3,12 @@
 
 from __future__ import annotations
 
-from bitwright.backends.verilog_parts import (
-    CLOCK,
-    Block,
-    Instance,
-    Place,
-    assigned,
-    instance,
-    master,
-    nets,
-    slave,
-    vector,
-)
+from bitwright.backends.verilog_branches import branch_block
+from bitwright.backends.verilog_parts import Block, Instance, Place, assigned, instance, nets, with_rom
 from bitwright.backends.verilog_words import (
-    Rom,
     code_name,
     constant_rom,
+    literal,
     mas_fields,
     signed_bits,
     threshold_fields,
@@ -26,11 +16,19 @@ from bitwright.backends.verilog_words import (
 )
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.ir.errors import BitwrightError
-from bitwright.plan.kernels import Kernel, MatrixVector, MaxReduce, Requantiser, WidthConverter, Window
+from bitwright.plan.kernels import (
+    Fork,
+    Join,
+    Kernel,
+    MatrixVector,
+    MaxReduce,
+    Reorder,
+    Requantiser,
+    SumReduce,
+    WidthConverter,
+    Window,
+)
 from bitwright.plan.timing import width_ratios
-
-INLINE_BITS = 4096
-"""A ROM of more bits is read from a .hex file, a smaller one stands in the text."""
 
 
 def kernel_block(kernel: Kernel, at: Place) -> Block:
@@ -40,12 +38,14 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
             return _matrix_vector(kernel, at)
         case Window():
             return _window(kernel, at)
-        case MaxReduce():
-            return _max_reduce(kernel, at)
+        case MaxReduce() | SumReduce():
+            return _reduce(kernel, at)
         case Requantiser():
             return _requantiser(kernel, at)
         case WidthConverter():
             return _width_converter(kernel, at)
+        case Fork() | Join() | Reorder():
+            return branch_block(kernel, at)
         case _:
             raise AssertionError(f"no module for {type(kernel).__name__}")
 
@@ -69,7 +69,8 @@ def _matrix_vector(kernel: MatrixVector, at: Place) -> Block:
         WCode=f"bw_pkg::{code_name(kernel.weight_type)}",
         AccW=kernel.acc_type.bits,
     )
-    return _with_rom("bw_mvu", "w", kernel, parameters, weight_rom(kernel), comment, at)
+    unit = _unit("bw_mvu", kernel, parameters, at)
+    return with_rom(unit, "w", weight_rom(kernel), comment, at.names)
 
 
 def _requantiser(kernel: Requantiser, at: Place) -> Block:
@@ -91,61 +92,8 @@ def _requantiser(kernel: Requantiser, at: Place) -> Block:
             module, own = "bw_lookup", {"Lanes": kernel.lanes, "XW": x.bits, "YW": y.bits}
             meaning = "table: code = entries[x]"
     comment = (f"{meaning}; {x} to {y}",)
-    return _with_rom(module, "k", kernel, assigned(**own), constant_rom(kernel), comment, at)
-
-
-def _with_rom(
-    module: str,
-    prefix: str,
-    kernel: Kernel,
-    parameters: tuple[str, ...],
-    rom: Rom,
-    comment: tuple[str, ...],
-    at: Place,
-) -> Block:
-    """An instance that reads its constants from a ROM beside it, by ports `prefix`_en, _addr and _word."""
-    stem, name = at.names.new(f"{kernel.name}_rom"), at.names.new(kernel.name)
-    inline = rom.words * rom.width <= INLINE_BITS
-    ports = () if rom.ports == 1 else (f".Ports({rom.ports})",)
-    memory = Instance(
-        "bw_rom_inline" if inline else "bw_rom_hex",
-        stem,
-        (
-            f".Words({rom.words})",
-            f".Width({rom.width})",
-            *ports,
-            f'.Style("{rom.style}")',
-            *_content(rom, name, inline),
-        ),
-        ((".clk(aclk)", f".en({stem}_en)", f".addr({stem}_addr)", f".word({stem}_word)"),),
-    )
-    reader = Instance(
-        module,
-        name,
-        parameters,
-        (
-            (*CLOCK, *slave(at.source)),
-            tuple(f".{prefix}_{port}({stem}_{port})" for port in ("en", "addr", "word")),
-            master(at.sink),
-        ),
-    )
-    address = rom.ports * max(1, (rom.words - 1).bit_length())
-    declared = (
-        f"logic {stem}_en;",
-        f"{vector(address)} {stem}_addr;",
-        f"{vector(rom.ports * rom.width)} {stem}_word;",
-    )
-    hexes = {} if inline else {f"weights/{name}.hex": "\n".join(rom.lines) + "\n"}
-    return Block(comment, declared, (memory, reader), hexes)
-
-
-def _content(rom: Rom, name: str, inline: bool) -> list[str]:
-    """The parameter that gives a ROM its words, in pieces between which a line may break."""
-    if not inline:
-        return [f'.File({{WeightDir, "/{name}.hex"}})']
-    first, *rest = [*rom.literals]
-    pieces = [f".Init({{{first}", *rest]
-    return [*pieces[:-1], pieces[-1] + "})"]
+    unit = _unit(module, kernel, assigned(**own), at)
+    return with_rom(unit, "k", constant_rom(kernel), comment, at.names)
 
 
 def _window(kernel: Window, at: Place) -> Block:
@@ -175,7 +123,7 @@ def _window(kernel: Window, at: Place) -> Block:
         Top=top,
         Left=left,
         Depth=kernel.depth,
-        PadValue=_literal(kernel),
+        PadValue=literal(kernel.pad_value, kernel.type),
     )
     comment = (
         f"{kh} x {kw} windows of {kernel.height} x {kernel.width} pixels, strides {sh} {sw}, pads {top} {left}",
@@ -184,12 +132,13 @@ def _window(kernel: Window, at: Place) -> Block:
     return _plain("bw_window", kernel, parameters, comment, at)
 
 
-def _max_reduce(kernel: MaxReduce, at: Place) -> Block:
-    parameters = assigned(
-        Fold=kernel.fold, Lanes=kernel.lanes, XW=kernel.type.bits, XCode=f"bw_pkg::{code_name(kernel.type)}"
-    )
-    comment = (f"largest of {kernel.fold} beats, lane by lane",)
-    return _plain("bw_max_reduce", kernel, parameters, comment, at)
+def _reduce(kernel: MaxReduce | SumReduce, at: Place) -> Block:
+    x_type = kernel.type if isinstance(kernel, MaxReduce) else kernel.x_type
+    sizes = assigned(Fold=kernel.fold, Lanes=kernel.lanes, XW=x_type.bits, XCode=f"bw_pkg::{code_name(x_type)}")
+    if isinstance(kernel, MaxReduce):
+        return _plain("bw_max_reduce", kernel, sizes, (f"largest of {kernel.fold} beats, lane by lane",), at)
+    sizes += (f".YW({kernel.y_type.bits})",)
+    return _plain("bw_sum_reduce", kernel, sizes, (f"sum of {kernel.fold} beats, lane by lane",), at)
 
 
 def _width_converter(kernel: WidthConverter, at: Place) -> Block:
@@ -209,21 +158,12 @@ def _width_converter(kernel: WidthConverter, at: Place) -> Block:
     return Block(comment, nets(whole, up * kernel.in_lanes * bits), (first, second))
 
 
-def _plain(
-    module: str,
-    kernel: Kernel,
-    parameters: tuple[str, ...],
-    comment: tuple[str, ...],
-    at: Place,
-) -> Block:
-    return Block(comment, (), (instance(module, at.names.new(kernel.name), parameters, at.source, at.sink),))
+def _plain(module: str, kernel: Kernel, parameters: tuple[str, ...], comment: tuple[str, ...], at: Place) -> Block:
+    return Block(comment, (), (_unit(module, kernel, parameters, at),))
 
 
-def _literal(kernel: Window) -> str:
-    """The pad value as the stream codes it."""
-    bits = kernel.type.bits
-    raw = (kernel.pad_value + 1) // 2 if kernel.type.is_bipolar else kernel.pad_value
-    return f"{bits}'d{raw % (1 << bits)}"
+def _unit(module: str, kernel: Kernel, parameters: tuple[str, ...], at: Place) -> Instance:
+    return instance(module, at.names.new(kernel.name), parameters, at.source, at.sink)
 
 
 def _count(number: int, noun: str) -> str:

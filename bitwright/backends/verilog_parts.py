@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from bitwright.backends.verilog_words import Rom
 from bitwright.ir.names import identifier
 from bitwright.plan.kernels import Stream
 from bitwright.plan.timing import fifo_kind
+
+INLINE_BITS = 4096
+"""A ROM of more bits is read from a .hex file, a smaller one stands in the text."""
 
 FIFOS = {"register": "bw_elastic_reg", "distributed": "bw_fifo", "block": "bw_fifo_block"}
 
@@ -56,11 +60,21 @@ class Ends:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a kernel goes: the nets it reads and makes, and the names that are left."""
+    """Where a kernel goes: the nets it reads and makes, in its order, and the names that are left."""
 
-    source: str
-    sink: str
+    sources: tuple[str, ...]
+    sinks: tuple[str, ...]
     names: Names
+
+    @property
+    def source(self) -> str:
+        """The first stream it reads."""
+        return self.sources[0]
+
+    @property
+    def sink(self) -> str:
+        """The first stream it makes."""
+        return self.sinks[0]
 
 
 def stream_ends(stream: Stream, names: Names) -> Ends:
@@ -74,14 +88,25 @@ def nets(stem: str, bits: int) -> tuple[str, ...]:
     return f"logic {stem}_valid, {stem}_ready;", f"{vector(bits)} {stem}_data;"
 
 
-def slave(stem: str) -> tuple[str, ...]:
-    """The connections of an instance that reads the stream."""
-    return f".s_valid({stem}_valid)", f".s_ready({stem}_ready)", f".s_data({stem}_data)"
+def slave(*stems: str) -> tuple[str, ...]:
+    """The connections of an instance that reads the streams, the first in the low bits."""
+    return _stream("s", stems)
 
 
-def master(stem: str) -> tuple[str, ...]:
-    """The connections of an instance that makes the stream."""
-    return f".m_valid({stem}_valid)", f".m_ready({stem}_ready)", f".m_data({stem}_data)"
+def master(*stems: str) -> tuple[str, ...]:
+    """The connections of an instance that makes the streams, the first in the low bits."""
+    return _stream("m", stems)
+
+
+def _stream(side: str, stems: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        f".{side}_{signal}({joined([f'{stem}_{signal}' for stem in stems])})" for signal in ("valid", "ready", "data")
+    )
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`parts` as one vector, the first in the low bits."""
+    return parts[0] if len(parts) == 1 else "{" + ", ".join(reversed(parts)) + "}"
 
 
 CLOCK = (".clk(aclk)", ".rst")
@@ -115,3 +140,35 @@ def assigned(**values: object) -> tuple[str, ...]:
 def vector(bits: int) -> str:
     """The type of a net of `bits` bits."""
     return f"logic [{bits - 1}:0]"
+
+
+def with_rom(reader: Instance, prefix: str, rom: Rom, comment: tuple[str, ...], names: Names) -> Block:
+    """`reader` beside the ROM that it reads by its ports `prefix`_en, _addr and _word."""
+    stem = names.new(f"{reader.name}_rom")
+    inline = rom.words * rom.width <= INLINE_BITS
+    ports = () if rom.ports == 1 else (f".Ports({rom.ports})",)
+    size = (f".Words({rom.words})", f".Width({rom.width})", *ports, f'.Style("{rom.style}")')
+    content = inline_words(rom) if inline else [f'.File({{WeightDir, "/{reader.name}.hex"}})']
+    memory = Instance(
+        "bw_rom_inline" if inline else "bw_rom_hex",
+        stem,
+        (*size, *content),
+        ((".clk(aclk)", f".en({stem}_en)", f".addr({stem}_addr)", f".word({stem}_word)"),),
+    )
+    clocked, *others = reader.ports
+    wired = tuple(f".{prefix}_{port}({stem}_{port})" for port in ("en", "addr", "word"))
+    address = rom.ports * max(1, (rom.words - 1).bit_length())
+    declared = (
+        f"logic {stem}_en;",
+        f"{vector(address)} {stem}_addr;",
+        f"{vector(rom.ports * rom.width)} {stem}_word;",
+    )
+    hexes = {} if inline else {f"weights/{reader.name}.hex": "\n".join(rom.lines) + "\n"}
+    return Block(comment, declared, (memory, replace(reader, ports=(clocked, wired, *others))), hexes)
+
+
+def inline_words(rom: Rom) -> list[str]:
+    """The parameter that gives a ROM its words, in pieces between which a line may break."""
+    first, *rest = rom.literals
+    pieces = [f".Init({{{first}", *rest]
+    return [*pieces[:-1], pieces[-1] + "})"]

@@ -132,6 +132,12 @@ def _width(values: Ints) -> int:
     return signed_bits(int(values.min()), int(values.max()))
 
 
+def literal(value: int, kind: IntType) -> str:
+    """A code as a sized literal, in the bits of its stream."""
+    raw = (value + 1) // 2 if kind.is_bipolar else value
+    return f"{kind.bits}'d{raw % (1 << kind.bits)}"
+
+
 def code_name(kind: IntType) -> str:
     """The constant of `bw_pkg` that says how `kind` is coded."""
     return "Bipolar" if kind.is_bipolar else "Signed" if kind.signed else "Unsigned"

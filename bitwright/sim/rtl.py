@@ -76,6 +76,7 @@ class RtlResult:
     outputs: list[Ints]
     cycles_per_frame: int | None
     latency_cycles: int | None
+    port_cycles: tuple[tuple[int, int], ...] = ()  # (cycles per frame, latency) of each output alone
 
 
 class RtlModel:
@@ -125,8 +126,7 @@ class RtlModel:
             arguments = [str(number) for number in (total, patience, seed)]
             said = tools.run([program, source, sink, *arguments], what="running the Verilog engine", cwd=self.folder)
             data = sink.read_bytes()
-        interval, latency = (None if seed else int(number) for number in said.split())
-        return RtlResult(self._split(data, total, frames), interval or None, latency)
+        return _timed(self._split(data, total, frames), said, timed=not seed)
 
     def _split(self, data: bytes, total: int, frames: int) -> list[Ints]:
         outputs, at = [], 0
@@ -158,6 +158,16 @@ class RtlModel:
             "filelist.f",
             "bw_harness.cpp",
         ]
+
+
+def _timed(outputs: list[Ints], said: str, *, timed: bool) -> RtlResult:
+    """The result with the clocks that the harness printed: the ends of the first, last but one and last frame."""
+    ends = np.array([line.split() for line in said.splitlines()], dtype=np.int64)
+    if not timed:
+        return RtlResult(outputs, None, None)
+    first, before, last = (int(clock) for clock in ends.max(axis=0))
+    ports = tuple((int(row[2] - row[1]), int(row[0])) for row in ends)
+    return RtlResult(outputs, (last - before) or None, first, ports)
 
 
 _MODELS: dict[str, RtlModel] = {}

@@ -4,22 +4,47 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 
 from bitwright.ir.weights import Ints
-from bitwright.plan.kernels import Kernel, KernelGraph, MatrixVector, MaxReduce, Requantiser, WidthConverter, Window
+from bitwright.plan.kernels import (
+    Adder,
+    Fork,
+    Interleave,
+    Join,
+    Kernel,
+    KernelGraph,
+    MatrixVector,
+    MaxReduce,
+    Multiplier,
+    Reorder,
+    Requantiser,
+    SumReduce,
+    WidthConverter,
+    Window,
+)
 
 
-def run(graph: KernelGraph, frames: Ints) -> Ints:
-    """`frames` (samples, beats, lanes) of the one input stream -> those of the one output stream."""
+def run(graph: KernelGraph, frame: Mapping[str, Ints]) -> dict[str, Ints]:
+    """One frame of beats (beats, lanes) of every input stream -> those of every stream."""
+    known = dict(frame)
     for kernel in graph.kernels:
-        frames = np.stack([apply(kernel, frame) for frame in frames])
-    return frames
+        known |= dict(zip(kernel.outputs, apply(kernel, [known[name] for name in kernel.inputs]), strict=True))
+    return known
 
 
-def apply(kernel: Kernel, beats: Ints) -> Ints:
-    """`beats` (beats, lanes) of one frame through `kernel`."""
+def apply(kernel: Kernel, operands: list[Ints]) -> list[Ints]:
+    """`operands` (beats, lanes) of one frame through `kernel`, one array per output stream."""
+    if isinstance(kernel, Join):
+        return [_join(kernel, operands)]
+    if isinstance(kernel, Fork):
+        return operands * len(kernel.outputs)
+    return [_single(kernel, operands[0])]
+
+
+def _single(kernel: Kernel, beats: Ints) -> Ints:
     match kernel:
         case MatrixVector():
             return _matrix_vector(kernel, beats)
@@ -27,11 +52,29 @@ def apply(kernel: Kernel, beats: Ints) -> Ints:
             return _window(kernel, beats)
         case MaxReduce():
             return beats.reshape(kernel.groups, kernel.fold, kernel.lanes).max(axis=1)
+        case SumReduce():
+            return beats.reshape(kernel.groups, kernel.fold, kernel.lanes).sum(axis=1)
         case Requantiser():
-            pixels = beats.reshape(-1, kernel.folds * kernel.lanes)
-            return kernel.form.apply(pixels).reshape(-1, kernel.lanes)
+            return kernel.form.apply(beats.reshape(-1, kernel.folds * kernel.lanes)).reshape(-1, kernel.lanes)
         case WidthConverter():
             return beats.reshape(-1, kernel.out_lanes)
+        case Reorder():
+            order = kernel.order.array
+            return np.where((order < 0)[:, None], kernel.fill, beats[order])
+    raise AssertionError(kernel)
+
+
+def _join(kernel: Join, operands: list[Ints]) -> Ints:
+    match kernel:
+        case Adder():
+            factors = kernel.factors.array.reshape(len(operands), 1, kernel.folds, kernel.lanes)
+            pixels = np.stack(operands).reshape(len(operands), -1, kernel.folds, kernel.lanes)
+            return np.asarray((factors * pixels).sum(axis=0).reshape(-1, kernel.lanes))
+        case Multiplier():
+            return (operands[0] - kernel.zeros[0]) * (operands[1] - kernel.zeros[1])
+        case Interleave():
+            rows = [x.reshape(kernel.pixels, -1, kernel.lanes) for x in operands]
+            return np.concatenate(rows, axis=1).reshape(-1, kernel.lanes)
     raise AssertionError(kernel)
 
 

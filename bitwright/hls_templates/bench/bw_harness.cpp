@@ -8,8 +8,8 @@
 // stalls in half of the clocks. PATIENCE is how many clocks may pass without a transfer. The makers of the model define
 // BW_INPUTS and BW_OUTPUTS in bw_ports.h as one X(prefix, bytes of a beat, beats of a frame) for each stream.
 //
-// Prints "INTERVAL LATENCY": clocks between the last beats of the last two frames (0 for one frame), and from the first
-// input beat to the last beat of the first frame. Ends with 1 and a message if the model hangs or errs.
+// Prints for each output, on a line of its own, the clocks from the first input beat to the last beat of the first frame,
+// of the last but one (of the only one), and of the last. Ends with 1 and a message if the model hangs or errs.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -33,6 +33,7 @@ struct Stream {
   void *data;
   std::size_t beat_bytes, beats;
   std::size_t total = 0, done = 0;  // beats of the whole run, and how many were transferred
+  std::vector<Clock> frame_ends = {};
   std::vector<char> bytes = {};
 
   char *beat() { return bytes.data() + done * beat_bytes; }
@@ -109,7 +110,6 @@ void check(const Stream &out) {
 
 struct Times {
   Clock first_beat = 0, progress = 0;
-  std::vector<Clock> frame_ends;
 };
 
 // One clock: the transfers that its rising edge makes, then the edge.
@@ -124,7 +124,7 @@ void step(Vtop &top, Streams &inputs, Streams &outputs, Clock clock, Times &time
     if (!out.fires()) continue;
     check(out);
     std::memcpy(out.beat(), out.data, out.beat_bytes);
-    if (out.ends_frame()) times.frame_ends[out.done / out.beats] = clock;
+    if (out.ends_frame()) out.frame_ends.push_back(clock);
     ++out.done;
     times.progress = clock;
   }
@@ -161,7 +161,6 @@ int main(int argc, char **argv) {
   if (!source) fail("the input file holds too few frames");
 
   Times times;
-  times.frame_ends.resize(frames);
   const auto finished = [](const Stream &stream) { return stream.done == stream.total; };
   reset(top, inputs, outputs);
   for (Clock clock = 0; !std::all_of(outputs.begin(), outputs.end(), finished); ++clock) {
@@ -177,7 +176,12 @@ int main(int argc, char **argv) {
   std::ofstream sink(argv[2], std::ios::binary);
   for (Stream &out : outputs) sink.write(out.bytes.data(), static_cast<std::streamsize>(out.bytes.size()));
   if (!sink.flush()) fail("the output file cannot be written");
-  const Clock interval = frames > 1 ? times.frame_ends[frames - 1] - times.frame_ends[frames - 2] : 0;
-  std::cout << interval << " " << times.frame_ends[0] - times.first_beat << std::endl;
+  for (const Stream &out : outputs) {
+    const std::size_t before = frames > 1 ? frames - 2 : 0;
+    for (const std::size_t frame : {std::size_t{0}, before, frames - 1}) {
+      std::cout << out.frame_ends[frame] - times.first_beat << " ";
+    }
+    std::cout << "\n";
+  }
   return 0;
 }

@@ -3,7 +3,7 @@
 //
 // Contract
 //   Timing    rd_data is mem[rd_addr] one clock after rd_en and holds while rd_en is low. A word written in one
-//             clock is read in the next; reading the address that is written in the same clock is not defined.
+//             clock is read in the next; reading the address that is written in the same clock gives the old word.
 //   Reset     none.
 `default_nettype none
 

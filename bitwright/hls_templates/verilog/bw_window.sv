@@ -61,7 +61,7 @@ module bw_window #(
   localparam int AddrW  = $clog2((Height + Top + StrideH + 1) * Line + Left * Pixel + Field + Depth + 1) + 2;
 
   logic [2:0]              level;
-  logic                    padding, padding_q, start, free, write, go, drop;
+  logic                    padding, padding_q, start, free, present, write, go, drop;
   logic [PtrW-1:0]         wr_ptr, rd_ptr;
   logic [FillW-1:0]        fill;    // beats in the ring
   logic signed [AddrW-1:0] ahead;   // beats written from the current address on: above 0 it is in the ring
@@ -99,7 +99,8 @@ module bw_window #(
 
   assign s_ready = fill != FillW'(Depth);
   assign write   = s_valid && s_ready;
-  assign go      = free && (padding || ahead > 0) && (!start || fill != '0);
+  assign present = start ? ahead > AddrW'(-First) : (padding || ahead > 0);
+  assign go      = free && present;
   assign drop    = spent > 0 && fill != '0;
 
   always_ff @(posedge clk) begin

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// bw_adder: lane by lane the sum of Operands streams, each times a constant of its own per channel.
+//
+//   y = sum over k of  f[k][channel] * x[k]
+//
+// Contract
+//   Layout      operand k has s_valid[k], s_ready[k] and s_data[k*Lanes*XW +: Lanes*XW], signed elements.
+//   Channels    lane i of beat b is channel (b mod Folds)*Lanes + i.
+//   Constants   k_word is word k_addr of the ROM one clock after k_en, one word per fold, signed factor of operand k
+//               in lane i at (i*Operands+k)*FW.
+//   Timing      one beat of each operand per clock; m_valid rises tree_latency(Operands) + 3 clocks after the last.
+//   Paths       s_ready is high when all operands are valid and there is a credit; no path from m_ready.
+//   Widths      sums are modulo 2**YW: exact whenever they fit.
+//   Reset       synchronous, active high, control only: the next beat is fold 0.
+`default_nettype none
+
+module bw_adder #(
+  parameter int Operands = 2,
+  parameter int Lanes    = 2,
+  parameter int Folds    = 2,
+  parameter int XW       = 5,                               // bits of an operand, signed
+  parameter int FW       = 2,                               // bits of a factor, signed
+  parameter int YW       = 6,                               // bits of a sum
+  parameter int AddrW    = (Folds > 1) ? $clog2(Folds) : 1  // derived: do not override
+) (
+  input  wire  logic                         clk,
+  input  wire  logic                         rst,
+  input  wire  logic [Operands-1:0]          s_valid,
+  output logic [Operands-1:0]                s_ready,
+  input  wire  logic [Operands*Lanes*XW-1:0] s_data,
+  output logic                               k_en,
+  output logic [AddrW-1:0]                   k_addr,
+  input  wire  logic [Lanes*Operands*FW-1:0] k_word,
+  output logic                               m_valid,
+  input  wire  logic                         m_ready,
+  output logic [Lanes*YW-1:0]                m_data
+);
+  localparam int Levels  = bw_pkg::tree_latency(Operands);
+  localparam int Latency = Levels + 2;  // the input register, the products, the tree
+  localparam int ProdW   = XW + FW;
+  localparam int SumW    = ProdW + 2 * Levels;
+
+  logic                         free;
+  logic [Operands*Lanes*XW-1:0] x;
+  logic [Lanes*YW-1:0]          sums;
+
+  assign k_en    = free && (&s_valid);
+  assign s_ready = {Operands{k_en}};
+
+  always_ff @(posedge clk) begin
+    x <= s_data;
+    if (k_en) k_addr <= (k_addr == AddrW'(Folds - 1)) ? '0 : k_addr + 1'b1;
+    if (rst) k_addr <= '0;
+  end
+
+  for (genvar i = 0; i < Lanes; i++) begin : gen_lane
+    logic [Operands*ProdW-1:0] products;
+    logic signed [SumW-1:0]    sum;
+    logic                      unused_high;
+
+    for (genvar k = 0; k < Operands; k++) begin : gen_operand
+      always_ff @(posedge clk) begin
+        products[k*ProdW +: ProdW] <= ProdW'($signed(x[(k*Lanes+i)*XW +: XW]))
+                                      * ProdW'($signed(k_word[(i*Operands+k)*FW +: FW]));
+      end
+    end
+
+    bw_adder_tree #(.N(Operands), .W(ProdW)) u_tree (.clk, .operands(products), .sum);
+    assign unused_high      = ^sum;  // bits above YW cancel
+    assign sums[i*YW +: YW] = YW'(sum);
+  end
+
+  bw_credit_pipe #(.Width(Lanes * YW), .Latency(Latency), .Depth(Latency + 2)) u_flow (
+    .clk, .rst, .free, .take(k_en), .result(sums), .m_valid, .m_ready, .m_data
+  );
+endmodule
+
+`default_nettype wire

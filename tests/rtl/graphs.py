@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel graphs for tests: kernels of every kind and shape, each between AXI4-Streams of its own, in one design."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import lcm
+
+import numpy as np
+from numpy.random import Generator
+
+from bitwright.backends.project import Project
+from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.ir.graph import Graph
+from bitwright.ir.types import IntType, integer
+from bitwright.ir.weights import Ints, Weights
+from bitwright.plan.kernels import (
+    Adder,
+    Fork,
+    Interleave,
+    Kernel,
+    KernelGraph,
+    MatrixVector,
+    MaxReduce,
+    Multiplier,
+    Reorder,
+    Requantiser,
+    Stream,
+    SumReduce,
+    WidthConverter,
+    Window,
+    weight_words,
+)
+from tests.rtl import kernel_models
+
+U4, S4, U8, S8 = integer(4, signed=False), integer(4, signed=True), integer(8, signed=False), integer(8, signed=True)
+
+
+def draw(rng: Generator, kind: IntType, shape: tuple[int, ...]) -> Ints:
+    """Random values of `kind`; a third of the frames (first axis) hold its extremes only."""
+    values = rng.integers(kind.lo, kind.hi + 1, shape)
+    if kind.is_bipolar:
+        return np.where(values >= 0, 1, -1)
+    extreme = np.where(rng.integers(0, 2, shape) == 0, kind.lo, kind.hi)
+    return np.where(np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1)) % 3 == 1, extreme, values)
+
+
+def stream(name: str, lanes: int, kind: IntType, beats: int, depth: int = 0) -> Stream:
+    return Stream(name=name, lanes=lanes, type=kind, beats=beats, depth=depth, shape=(beats * lanes,))
+
+
+def alone(kernel: Kernel, inputs: list[Stream], outputs: list[Stream]) -> KernelGraph:
+    """A design of one kernel."""
+    names = tuple(s.name for s in inputs), tuple(s.name for s in outputs)
+    return KernelGraph((kernel,), (*inputs, *outputs), *names)
+
+
+def side_by_side(graphs: list[KernelGraph]) -> KernelGraph:
+    """One design that holds all of `graphs`, unconnected."""
+    parts = ("kernels", "streams", "inputs", "outputs")
+    return KernelGraph(*(tuple(item for graph in graphs for item in getattr(graph, part)) for part in parts))
+
+
+def project(graph: KernelGraph, rng: Generator, frames: int = 3, name: str = "design") -> Project:
+    """A project around `graph` with random vectors, extremes among them, and the outputs of the kernel models."""
+    vectors = [draw(rng, s.type, (frames, s.beats, s.lanes)) for s in map(graph.stream, graph.inputs)]
+    found = [
+        kernel_models.run(graph, dict(zip(graph.inputs, frame, strict=True))) for frame in zip(*vectors, strict=True)
+    ]
+    outputs = [np.stack([values[name] for values in found]) for name in graph.outputs]
+    return Project(
+        name=name,
+        version="0.1.0",
+        model=f"{name}.onnx",
+        digest="0123456789ab",
+        graph=Graph((), (), ()),
+        kernels=graph,
+        clock_ns=5.0,
+        part="xc7z020clg400-1",
+        inputs=tuple(_shaped(graph, name, v) for name, v in zip(graph.inputs, vectors, strict=True)),
+        outputs=tuple(_shaped(graph, name, v) for name, v in zip(graph.outputs, outputs, strict=True)),
+    )
+
+
+def _shaped(graph: KernelGraph, name: str, vectors: Ints) -> Weights:
+    return Weights(vectors.reshape(len(vectors), *graph.stream(name).shape))
+
+
+def matrix_vector(
+    name: str, rng: Generator, *, vectors: int = 2, groups: int = 1, rows: int = 4, cols: int = 6, pe: int = 2,
+    simd: int = 3, x: IntType = U4, w: IntType = S4, memory: str = "lut",
+) -> KernelGraph:  # fmt: skip
+    matrix = draw(rng, w, (groups * rows, cols))
+    low = np.minimum(matrix * x.lo, matrix * x.hi).sum(axis=1).min()
+    high = np.maximum(matrix * x.lo, matrix * x.hi).sum(axis=1).max()
+    kernel = MatrixVector(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out",
+        cycles=vectors * groups * (rows // pe) * (cols // simd), vectors=vectors, groups=groups, rows=rows, cols=cols,
+        pe=pe, simd=simd, weights=weight_words(matrix, groups, pe, simd), weight_type=w, x_type=x,
+        acc_type=IntType(int(low), int(high)), memory="block" if memory == "block" else "lut",
+    )  # fmt: skip
+    beats = vectors * groups
+    return alone(
+        kernel,
+        [stream(kernel.input, simd, x, beats * kernel.col_fold)],
+        [stream(kernel.output, pe, kernel.acc_type, beats * kernel.row_fold)],
+    )
+
+
+def window(
+    name: str, *, size: tuple[int, int] = (5, 6), kernel: tuple[int, int] = (3, 3), strides: tuple[int, int] = (1, 1),
+    dilations: tuple[int, int] = (1, 1), pads: tuple[int, int, int, int] = (0, 0, 0, 0), blocks: int = 1,
+    inner: int = 1, lanes: int = 2, kind: IntType = U4, pad_value: int = 0, depth: int = 0,
+) -> KernelGraph:  # fmt: skip
+    (height, width), (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = size, kernel, strides, dilations, pads
+    unit = Window(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=0, height=height, width=width,
+        blocks=blocks, inner=inner, kernel=kernel, strides=strides, dilations=dilations, pads=pads,
+        out_height=(height + top + bottom - (kh - 1) * dh - 1) // sh + 1,
+        out_width=(width + left + right - (kw - 1) * dw - 1) // sw + 1,
+        pad_value=pad_value, lanes=lanes, type=kind, depth=depth or ((kh - 1) * dh + 1 + sh) * width * blocks * inner,
+    )  # fmt: skip
+    unit = replace(unit, cycles=max(unit.in_beats, unit.out_beats))
+    return alone(
+        unit, [stream(unit.input, lanes, kind, unit.in_beats)], [stream(unit.output, lanes, kind, unit.out_beats)]
+    )
+
+
+def reduce(name: str, kind: IntType, *, fold: int, groups: int = 3, lanes: int = 2, total: bool = False) -> KernelGraph:
+    common = {"name": name, "layer": name, "input": f"{name}_in", "output": f"{name}_out", "cycles": fold * groups}
+    y = kind.sum_of(fold) if total else kind
+    unit = (
+        SumReduce(**common, fold=fold, groups=groups, lanes=lanes, x_type=kind, y_type=y)
+        if total
+        else MaxReduce(**common, fold=fold, groups=groups, lanes=lanes, type=kind)
+    )
+    return alone(unit, [stream(unit.input, lanes, kind, fold * groups)], [stream(unit.output, lanes, y, groups)])
+
+
+def requantiser(
+    name: str, form: Form, x: IntType, y: IntType, *, lanes: int = 2, folds: int = 2, pixels: int = 2
+) -> KernelGraph:
+    beats = folds * pixels
+    unit = Requantiser(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=beats, form=form, lanes=lanes,
+        folds=folds, beats=beats, x_type=x, y_type=y,
+    )  # fmt: skip
+    return alone(unit, [stream(unit.input, lanes, x, beats)], [stream(unit.output, lanes, y, beats)])
+
+
+def mas(rng: Generator, channels: int, x: IntType, y: IntType, *, shift: int, even: bool = False) -> MultiplyShift:
+    """A multiply-add-shift form with falling and constant channels, per-channel limits, and ties if `even`."""
+    m = rng.integers(-9, 10, channels)
+    m[0] = 0
+    c = rng.integers(-200, 201, channels)
+    reach = [k * a + b for k, b in zip(m.tolist(), c.tolist(), strict=True) for a in (x.lo, x.hi)]
+    low = rng.integers(y.lo, 1 if y.lo < 0 else y.lo + 2, channels)
+    return MultiplyShift(
+        kind="mas_window" if even else "mas", m=Weights(m), c=Weights(c), s=shift,
+        window=Weights(rng.integers(1, 1 << shift, channels) if even else np.zeros(channels)), odd=int(even),
+        low=Weights(low), high=Weights(np.full(channels, y.hi)), product=IntType(min(reach), max(reach)),
+    )  # fmt: skip
+
+
+def thresholds(rng: Generator, channels: int, x: IntType, y: IntType) -> Thresholds:
+    """Random thresholds with falling channels, some of them never reached."""
+    steps = y.count - 1
+    t = np.sort(rng.integers(x.lo - 2, x.hi + 3, (channels, steps)), axis=1)
+    falling = rng.integers(0, 2, channels)
+    return Thresholds(
+        kind="thresholds", t=Weights(t), falling=Weights(falling), first=Weights(np.full(channels, y.lo)), step=y.step
+    )
+
+
+def lookup(rng: Generator, x: IntType, y: IntType) -> Lookup:
+    return Lookup(kind="table", lo=x.lo, entries=Weights(draw(rng, y, (x.hi - x.lo + 1,))))
+
+
+def width(name: str, inward: int, outward: int, kind: IntType = U4, times: int = 2) -> KernelGraph:
+    elements = times * lcm(inward, outward)
+    unit = WidthConverter(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out",
+        cycles=max(elements // inward, elements // outward), in_lanes=inward, out_lanes=outward, elements=elements,
+        type=kind,
+    )  # fmt: skip
+    return alone(
+        unit,
+        [stream(unit.input, inward, kind, elements // inward)],
+        [stream(unit.output, outward, kind, elements // outward)],
+    )
+
+
+def fork(name: str, copies: int, kind: IntType = U4) -> KernelGraph:
+    names = tuple(f"{name}_copy{index}" for index in range(copies - 1))
+    unit = Fork(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=5, copies=names, lanes=2, beats=5,
+        type=kind,
+    )  # fmt: skip
+    return alone(unit, [stream(unit.input, 2, kind, 5)], [stream(each, 2, kind, 5) for each in unit.outputs])
+
+
+def _join(name: str, count: int) -> dict[str, object]:
+    others = tuple(f"{name}_in{index}" for index in range(1, count))
+    return {"name": name, "layer": name, "input": f"{name}_in", "output": f"{name}_out", "others": others}
+
+
+def adder(name: str, rng: Generator, *kinds: IntType, folds: int = 2, pixels: int = 3) -> KernelGraph:
+    factors = rng.integers(-3, 4, (len(kinds), folds * 2))
+    y = IntType(
+        int(min(sum(min(f * k.lo, f * k.hi) for f, k in zip(column, kinds, strict=True)) for column in factors.T)),
+        int(max(sum(max(f * k.lo, f * k.hi) for f, k in zip(column, kinds, strict=True)) for column in factors.T)),
+    )
+    beats = folds * pixels
+    unit = Adder(
+        **_join(name, len(kinds)), cycles=beats, lanes=2, beats=beats, x_types=kinds, y_type=y,
+        factors=Weights(factors), folds=folds,
+    )  # fmt: skip
+    sources = [stream(each, 2, kind, beats) for each, kind in zip(unit.inputs, kinds, strict=True)]
+    return alone(unit, sources, [stream(unit.output, 2, y, beats)])
+
+
+def multiplier(name: str, first: IntType, second: IntType, zeros: tuple[int, int]) -> KernelGraph:
+    shifted = [IntType(kind.lo - zero, kind.hi - zero) for kind, zero in zip((first, second), zeros, strict=True)]
+    y = shifted[0] * shifted[1]
+    unit = Multiplier(
+        **_join(name, 2), cycles=4, lanes=2, beats=4, x_types=(first, second), y_type=y, zeros=zeros
+    )  # fmt: skip
+    sources = [stream(each, 2, kind, 4) for each, kind in zip(unit.inputs, (first, second), strict=True)]
+    return alone(unit, sources, [stream(unit.output, 2, y, 4)])
+
+
+def interleave(name: str, y: IntType, *operands: tuple[IntType, int], pixels: int = 2) -> KernelGraph:
+    kinds, parts = tuple(kind for kind, _ in operands), tuple(part for _, part in operands)
+    beats = pixels * sum(parts)
+    unit = Interleave(
+        **_join(name, len(kinds)), cycles=beats, lanes=2, beats=beats, x_types=kinds, y_type=y, pixels=pixels,
+        parts=parts,
+    )  # fmt: skip
+    sources = [stream(each, 2, kind, pixels * part) for each, (kind, part) in zip(unit.inputs, operands, strict=True)]
+    return alone(unit, sources, [stream(unit.output, 2, y, beats)])
+
+
+def reorder(name: str, order: list[int], in_beats: int, kind: IntType = U4, fill: int = 0) -> KernelGraph:
+    unit = Reorder(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=max(in_beats, len(order)),
+        order=Weights(np.array(order)), fill=fill, in_beats=in_beats, lanes=2, type=kind,
+    )  # fmt: skip
+    return alone(unit, [stream(unit.input, 2, kind, in_beats)], [stream(unit.output, 2, kind, len(order))])
+
+
+def fifo(name: str, depth: int, kind: IntType = U8, lanes: int = 2) -> KernelGraph:
+    """No kernel: a FIFO between source and sink."""
+    return KernelGraph((), (stream(name, lanes, kind, 7, depth),), (name,), (name,))
