@@ -20,7 +20,7 @@ PerChannel = tuple[Fraction, ...]
 
 
 class Rounding(StrEnum):
-    """R in y = clip(R(v), low, high); the names follow QONNX where it has one (`EXACTNESS.md` section 1)."""
+    """R in y = clip(R(v), low, high); the names follow QONNX where it has one (`docs/exactness.md`)."""
 
     HALF_EVEN = "half_even"
     HALF_AWAY = "half_away"  # QONNX HALF_UP
