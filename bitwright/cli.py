@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BitwrightError as error:
         _fail(str(error))
     except typer.TyperException as error:
-        _fail(f"{error.format_message()}\n  hint: see `bitwright --help`, or `--help` of the command")
+        context = getattr(error, "ctx", None)
+        said = error.format_message().replace("Value error, ", "")
+        _fail(f"{said}\n  hint: see `{context.command_path if context else 'bitwright'} --help`")
     except BrokenPipeError:  # the reader of our output, `head` for instance, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -260,7 +262,7 @@ def explore_(
 
 def _point(result: explore.Result) -> dict[str, Any]:
     point = result.point
-    figures = ("accuracy", "macs", "weight_memory_bits", "lut", "on_front", "file")
+    figures = ("accuracy", "macs", "weight_memory_bits", "lut", "bram", "dsp", "area", "on_front", "file")
     bits = {"design": point.label, "weight_bits": point.weight_bits, "activation_bits": point.activation_bits}
     return bits | {name: getattr(result, name) for name in figures}
 

@@ -111,11 +111,14 @@ def sweep(found: Row) -> RenderableType:
     keys = {
         "design": "design",
         "accuracy": "accuracy",
+        "area": "area",
         "lut": "LUT",
+        "bram": "BRAM",
+        "dsp": "DSP",
         "weight_memory_bits": "weight bits",
         "file": "model",
     }
-    front = sorted((point for point in found["points"] if point["on_front"]), key=lambda point: point["lut"])
+    front = sorted((point for point in found["points"] if point["on_front"]), key=lambda point: point["area"])
     return rows(f"{found['model']}: Pareto front on {found['samples']} samples", keys, front)
 
 

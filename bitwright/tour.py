@@ -104,7 +104,8 @@ def bench(design: Design, inputs: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def steps() -> Iterator[Step]:
-    """The demo, a step at a time, in the order of `STEPS`."""
+    """The demo, a step at a time, in the order of `STEPS`; a tool that is missing is said before the first."""
+    tools.verilator()
     given = digits()
     found = api.inspect(given.net)
     yield Step("network", found, (Text(NETWORK), show.inspection(found)))

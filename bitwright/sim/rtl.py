@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,8 +90,8 @@ class RtlModel:
         self.inputs = [Port.of(entry) for entry in data["inputs"]]
         self.outputs = [Port.of(entry) for entry in data["outputs"]]
         self._files = dict(files)
-        self._keep = tempfile.TemporaryDirectory(prefix="bitwright-rtl-")
-        self.folder = Path(self._keep.name)
+        self.folder = Path(tempfile.mkdtemp(prefix="bitwright-rtl-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     @cached_property
     def program(self) -> Path:
