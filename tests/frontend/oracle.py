@@ -144,6 +144,15 @@ class MatMul(OpRun):
         return (np.matmul(a, b),)
 
 
+class BatchNormalization(OpRun):
+    def _run(
+        self, x: Array, gamma: Array, beta: Array, mean: Array, var: Array, epsilon: float | None = None, **_: Any
+    ) -> tuple[Array]:
+        sigma = np.sqrt(var + np.float32(epsilon))
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        return ((x - mean.reshape(shape)) / sigma.reshape(shape) * gamma.reshape(shape) + beta.reshape(shape),)
+
+
 class Clip(OpRun):
     def _run(self, x: Array, low: Array | None = None, high: Array | None = None, **old: float | None) -> tuple[Array]:
         low = low if old.get("min") is None else np.asarray(old["min"])
@@ -152,7 +161,21 @@ class Clip(OpRun):
         return (y if high is None else np.minimum(y, high.astype(x.dtype)),)
 
 
-CUSTOM = [Add, Sub, Mul, Div, MatMul, Clip, Quant, IntQuant, BipolarQuant, MultiThreshold, QuantizeLinear, DequantizeLinear]
+CUSTOM = [
+    Add,
+    Sub,
+    Mul,
+    Div,
+    MatMul,
+    BatchNormalization,
+    Clip,
+    Quant,
+    IntQuant,
+    BipolarQuant,
+    MultiThreshold,
+    QuantizeLinear,
+    DequantizeLinear,
+]
 
 
 def replay(proto: onnx.ModelProto, feeds: dict[str, Array]) -> list[Array]:

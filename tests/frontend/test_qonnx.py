@@ -60,7 +60,9 @@ def test_the_table_of_roundings_that_qonnx_publishes() -> None:
     ],
 )
 @pytest.mark.parametrize("zero", [0.0, 1.0])
-def test_every_range_saturates_where_qonnx_says(bits: int, signed: int, narrow: int, kind: IntType, zero: float) -> None:
+def test_every_range_saturates_where_qonnx_says(
+    bits: int, signed: int, narrow: int, kind: IntType, zero: float
+) -> None:
     net = Net(5)
     net.quant(chip(net), 0.5, zero, float(bits), signed=signed, narrow=narrow)
     assert only(agree(net, grid(64, 5)), Requantise).type == kind
