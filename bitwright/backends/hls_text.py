@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""C++ spellings: types, constants, array initialisers, comments and calls; each returns text that fits 120 columns."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
+
+COLUMNS = 120
+
+
+def element_type(kind: IntType) -> str:
+    """The type of an element on a stream or in a weight array; bipolar is one bit."""
+    return "bw::Bipolar" if kind.is_bipolar else number_type(kind)
+
+
+def number_type(kind: IntType) -> str:
+    """The type that holds the numbers of `kind`; bipolar takes two bits."""
+    if kind.is_bipolar:
+        return "ap_int<2>"
+    return f"ap_{'int' if kind.signed else 'uint'}<{kind.bits}>"
+
+
+def word_type(lanes: int, kind: IntType) -> str:
+    """The type of one beat of a stream."""
+    return f"bw::Vec<{element_type(kind)}, {lanes}>"
+
+
+def constants(values: Mapping[str, int]) -> str:
+    """`int A = 1, B = 2`, or `long long` where a value needs it."""
+    width = "int" if all(-(2**31) < value < 2**31 for value in values.values()) else "long long"
+    return f"{width} " + ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
+def initialiser(array: Ints) -> list[str]:
+    """The elements of an array between its outer braces, as lines of at most `COLUMNS`, in order."""
+    return fold(repr(array.tolist()).translate({ord("["): "{", ord("]"): "}"})[1:-1])
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as `[folds][lanes]` initialisers: one list of items per fold."""
+    return fold(", ".join("{" + ", ".join(row) + "}" for row in rows))
+
+
+def fold(text: str) -> list[str]:
+    """`text` broken at spaces into lines that are indented by four."""
+    lines, start, width = [], 0, COLUMNS - 4
+    while len(text) - start > width:
+        end = text.rindex(" ", start, start + width + 1)
+        lines.append("    " + text[start:end])
+        start = end + 1
+    lines.append("    " + text[start:])
+    return lines
+
+
+def call(function: str, arguments: Iterable[str]) -> str:
+    """The statement `function(arguments);`, indented by two, the arguments below each other where they need it."""
+    parts = list(arguments)
+    line = f"  {function}({', '.join(parts)});"
+    if len(line) <= COLUMNS:
+        return line
+    return f"  {function}(\n      " + ",\n      ".join(parts) + ");"
+
+
+def columns(rows: Sequence[Sequence[str]], right: frozenset[int]) -> list[str]:
+    """The rows as aligned columns, those in `right` aligned to the right; the first row is the head."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    sides = [str.rjust if i in right else str.ljust for i in range(len(widths))]
+    return ["  ".join(f(c, w) for f, c, w in zip(sides, row, widths, strict=True)).rstrip() for row in rows]
+
+
+def comment(text: str) -> str:
+    """`text` from a model for a `//` comment: printable ASCII, nothing that continues a line, at most 60 long."""
+    plain = re.sub(r"[^A-Za-z0-9 _.,:;()\[\]{}<>=+*/@#%&|~^-]", "_", text)
+    return plain if len(plain) <= 60 else plain[:57] + "..."
+
+
+def wrap_comment(text: str) -> list[str]:
+    """`text` as comment lines without their `//`."""
+    return textwrap.wrap(text, COLUMNS - 3)

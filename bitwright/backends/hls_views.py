@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the HLS templates read: one view for each construct, every text in it final."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """`using name = type;` with a comment that starts with two spaces, or none."""
+
+    name: str
+    type: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """The namespace of one kernel or port in the parameter header."""
+
+    name: str
+    title: str
+    constants: list[str]
+    types: list[Alias]
+    shape: str
+    aliases: list[Alias]
+    channel: list[str]  # the members of a requantiser's Channel, else empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A constant array in a header of its own: weights, requantiser channels or table entries."""
+
+    banner: str
+    title: list[str]
+    project: str
+    kernel: str
+    type: str
+    variable: str
+    extents: str
+    lines: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """One kernel: its block, its table where it has one, its call, its header and its row in the top's table."""
+
+    block: Block
+    table: Table | None
+    call: str
+    header: str
+    row: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """The declaration of a stream."""
+
+    name: str
+    word: str
+    depth: int
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A stream at the boundary: outside an AXI4-Stream, inside words."""
+
+    name: str
+    axis: str
+    comment: str
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vector:
+    """The test vectors of one port."""
+
+    name: str
+    comment: str
+    size: int
+    lines: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """The whole project."""
+
+    banner: str
+    name: str
+    part: str
+    clock_ns: str
+    headers: list[str]
+    blocks: list[Block]
+    tables: list[str]  # paths of the table headers
+    table: list[str]
+    summary: str
+    inputs: list[Port]
+    outputs: list[Port]
+    inner: list[Stream]
+    calls: list[str]
+    top_calls: list[str]
+    network_ports: list[str]
+    top_ports: list[str]
+    frames: int
+    vectors: list[Vector]
+
+    @property
+    def ports(self) -> list[Port]:
+        """Inputs, then outputs: the order of the arguments."""
+        return self.inputs + self.outputs

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// bw_mvu.hpp: matrix-vector unit, y = W x with Pe x Simd multipliers. Folding decides area against speed.
+#pragma once
+
+#include "bw_stream.hpp"
+
+namespace bw {
+
+// What one multiplier computes; a bipolar operand costs an XNOR or a sign, no multiplier.
+template <typename W, typename X>
+auto product(const W &w, const X &x) -> decltype(w * x) {
+#pragma HLS INLINE
+  return w * x;
+}
+
+template <typename X>
+auto product(const Bipolar &w, const X &x) -> decltype(-x) {
+#pragma HLS INLINE
+  using Result = decltype(-x);
+  return w.bit == 1 ? Result(x) : Result(-x);
+}
+
+template <typename W>
+auto product(const W &w, const Bipolar &x) -> decltype(-w) {
+#pragma HLS INLINE
+  return product(x, w);
+}
+
+inline ap_int<2> product(const Bipolar &w, const Bipolar &x) {
+#pragma HLS INLINE
+  return w.bit == x.bit ? ap_int<2>(1) : ap_int<2>(-1);
+}
+
+// Shape and folding of one layer. Every derived size is stated here, once, and checked here, once.
+//   Spec  Vectors, Groups, Rows, Cols, Pe, Simd; types X, Weight, Acc
+template <typename Spec>
+struct MvuShape : Spec {
+  static_assert(Spec::Vectors > 0 && Spec::Groups > 0, "there must be a vector and a matrix");
+  static_assert(Spec::Pe > 0 && Spec::Simd > 0, "PE and SIMD must be positive");
+  static_assert(Spec::Rows % Spec::Pe == 0, "PE must divide the number of rows");
+  static_assert(Spec::Cols % Spec::Simd == 0, "SIMD must divide the number of columns");
+  static constexpr int RowFold = Spec::Rows / Spec::Pe;
+  static constexpr int ColFold = Spec::Cols / Spec::Simd;
+  static constexpr int Words = Spec::Groups * RowFold * ColFold;
+  static_assert(1LL * Spec::Vectors * Words < (1LL << 31), "a frame must take fewer than 2^31 beats");
+  static constexpr int Beats = Spec::Vectors * Words;
+};
+
+// One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out; Beats clocks.
+//   X, Weight  elements; bipolar ones are one bit wide
+//   Acc        exact accumulator type: no sum may wrap (the generator proves its range)
+//   weights    words of [Pe][Simd], by group, row fold, column fold: the order in which they are used
+template <typename Shape>
+void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in, hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
+         const typename Shape::Weight (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+#pragma HLS ARRAY_RESHAPE variable=weights complete dim=2
+#pragma HLS ARRAY_RESHAPE variable=weights complete dim=3
+  using X = Vec<typename Shape::X, Shape::Simd>;
+  using Acc = typename Shape::Acc;
+  X frame[Shape::ColFold];  // the input vector, kept for the later row folds
+#pragma HLS AGGREGATE variable=frame
+  Vec<Acc, Shape::Pe> acc;
+#pragma HLS ARRAY_PARTITION variable=acc.lane complete
+clear:
+  for (int pe = 0; pe < Shape::Pe; ++pe) {
+#pragma HLS UNROLL
+    acc.lane[pe] = 0;
+  }
+
+  // A perfect nest, flattened into one loop: the pipeline never drains between rows.
+vectors:
+  for (int vector = 0; vector < Shape::Vectors; ++vector) {
+  groups:
+    for (int group = 0; group < Shape::Groups; ++group) {
+    rows:
+      for (int row = 0; row < Shape::RowFold; ++row) {
+      beats:
+        for (int col = 0; col < Shape::ColFold; ++col) {
+#pragma HLS PIPELINE II=1
+#pragma HLS LOOP_FLATTEN
+          const X x = row == 0 ? in.read() : frame[col];
+          if (row == 0) frame[col] = x;
+          const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;
+          for (int pe = 0; pe < Shape::Pe; ++pe) {
+#pragma HLS UNROLL
+            Acc sum = acc.lane[pe];
+            for (int s = 0; s < Shape::Simd; ++s) {
+#pragma HLS UNROLL
+              sum += product(weights[word][pe][s], x.lane[s]);
+            }
+            acc.lane[pe] = sum;
+          }
+          if (col == Shape::ColFold - 1) {
+            out.write(acc);
+            for (int pe = 0; pe < Shape::Pe; ++pe) {
+#pragma HLS UNROLL
+              acc.lane[pe] = 0;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// The same with the weights in block RAM.
+template <typename Shape>
+void mvu_block(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
+               hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
+               const typename Shape::Weight (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+#pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=bram
+  mvu<Shape>(in, out, weights);
+}
+
+// The same with the weights in look-up tables.
+template <typename Shape>
+void mvu_lut(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
+             hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
+             const typename Shape::Weight (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+#pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=lutram
+  mvu<Shape>(in, out, weights);
+}
+
+}  // namespace bw

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// bw_requant.hpp: accumulators to codes, one word per clock, by a rule that the generator has proved exact.
+#pragma once
+
+#include "bw_stream.hpp"
+
+namespace bw {
+
+//   Spec  Beats (per frame), Folds (words per pixel), Lanes; types X, Y, Code (the number that a Y stands for)
+template <typename Spec>
+struct RequantShape : Spec {
+  static_assert(Spec::Lanes > 0 && Spec::Folds > 0, "there must be a channel");
+  static_assert(Spec::Beats % Spec::Folds == 0, "a frame must be whole pixels");
+};
+
+// One frame: Beats words in, Beats words out. Lane i of word b is channel (b mod Folds) * Lanes + i.
+//   rule  callable (fold, lane, number) -> Shape::Code
+template <typename Shape, typename Rule>
+void requantise(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
+                hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out, const Rule &rule) {
+  int fold = 0;
+beats:
+  for (int beat = 0; beat < Shape::Beats; ++beat) {
+#pragma HLS PIPELINE II=1
+    const Vec<typename Shape::X, Shape::Lanes> x = in.read();
+    Vec<typename Shape::Y, Shape::Lanes> y;
+    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS UNROLL
+      y.lane[lane] = Element<typename Shape::Y>::of(rule(fold, lane, value(x.lane[lane])));
+    }
+    out.write(y);
+    if (++fold == Shape::Folds) fold = 0;
+  }
+}
+
+// `number` limited to low..high.
+template <typename Code, typename Number, typename Low, typename High>
+Code clip(const Number &number, const Low &low, const High &high) {
+#pragma HLS INLINE
+  return number < low ? Code(low) : number > high ? Code(high) : Code(number);
+}
+
+// y = clip((m * a + c) >> Shift, low, high); >> rounds down.
+//   Shape     Shift; types Factor (of m), Product (exact for m * a + c), Channel {m, c, low, high}
+//   Channel   a member that is equal in all channels is a static constant
+template <typename Shape>
+struct MultiplyShift {
+  const typename Shape::Channel (&channels)[Shape::Folds][Shape::Lanes];
+
+  template <typename A>
+  typename Shape::Code operator()(int fold, int lane, const A &a) const {
+#pragma HLS INLINE
+    const typename Shape::Channel &channel = channels[fold][lane];
+    const typename Shape::Product u = typename Shape::Factor(channel.m) * a + channel.c;
+    const typename Shape::Product y = u >> Shape::Shift;
+    return clip<typename Shape::Code>(y, channel.low, channel.high);
+  }
+};
+
+// The same with ties to even: where the fraction that >> drops is below `window`, the value was a tie, and y becomes
+// the even neighbour. Odd is 1 if a zero point in c turns the parity over.
+//   Shape     also: Odd; Fraction, the dropped Shift bits; Channel has `window` (0: no ties in this channel)
+template <typename Shape>
+struct MultiplyShiftEven {
+  static_assert(Shape::Shift > 0, "without a fraction there are no ties");
+  const typename Shape::Channel (&channels)[Shape::Folds][Shape::Lanes];
+
+  template <typename A>
+  typename Shape::Code operator()(int fold, int lane, const A &a) const {
+#pragma HLS INLINE
+    const typename Shape::Channel &channel = channels[fold][lane];
+    const typename Shape::Product u = typename Shape::Factor(channel.m) * a + channel.c;
+    const typename Shape::Product floor = u >> Shape::Shift;
+    const typename Shape::Fraction fraction = u;  // keeps the low bits
+    const bool odd = bool(floor[0]) != (Shape::Odd == 1);
+    typename Shape::Product y = floor;
+    if (fraction < channel.window && odd) y = floor - 1;
+    return clip<typename Shape::Code>(y, channel.low, channel.high);
+  }
+};
+
+// code = first + Step * (how many thresholds are <= b), b = a or, in a falling channel, -1 - a.
+// Binary search: Levels comparisons, and 2^Levels - 1 ascending thresholds, the last of which may be out of reach.
+//   Shape     Levels, Step; Channel {t[2^Levels - 1], falling, first}
+template <typename Shape>
+struct Thresholds {
+  const typename Shape::Channel (&channels)[Shape::Folds][Shape::Lanes];
+
+  template <typename A>
+  typename Shape::Code operator()(int fold, int lane, const A &a) const {
+#pragma HLS INLINE
+    const typename Shape::Channel &channel = channels[fold][lane];
+    const ap_int<A::width + 1> b = channel.falling ? ap_int<A::width + 1>(-1 - a) : ap_int<A::width + 1>(a);
+    int count = 0;
+    for (int level = Shape::Levels - 1; level >= 0; --level) {
+#pragma HLS UNROLL
+      const int half = 1 << level;
+      if (b >= channel.t[count + half - 1]) count += half;
+    }
+    return typename Shape::Code(channel.first + Shape::Step * count);
+  }
+};
+
+// code = entries[a - Low]; one table for all channels.
+//   Shape     Low, Entries
+template <typename Shape>
+struct Lookup {
+  const typename Shape::Code (&entries)[Shape::Entries];
+
+  template <typename A>
+  typename Shape::Code operator()(int, int, const A &a) const {
+#pragma HLS INLINE
+    return entries[(a - Shape::Low).to_int()];
+  }
+};
+
+}  // namespace bw

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// bw_stream.hpp: what travels on a stream, and how its bits are read as numbers.
+//
+//   unsigned   ap_uint<W>    plain binary
+//   signed     ap_int<W>     two's complement
+//   bipolar    bw::Bipolar   one bit: 0 is -1, 1 is +1
+#pragma once
+
+#include <ap_int.h>
+#include <hls_stream.h>
+
+namespace bw {
+
+// Lanes of one stream word; lane 0 in the least significant bits.
+template <typename T, int N>
+struct Vec {
+  static_assert(N > 0, "a word needs at least one lane");
+  T lane[N];
+};
+
+struct Bipolar {
+  static constexpr int width = 1;
+  ap_uint<1> bit;
+};
+
+// The number that an element stands for.
+template <typename T>
+T value(const T &element) {
+#pragma HLS INLINE
+  return element;
+}
+
+inline ap_int<2> value(const Bipolar &element) {
+#pragma HLS INLINE
+  return element.bit == 1 ? ap_int<2>(1) : ap_int<2>(-1);
+}
+
+// Between elements of type T, numbers, and the integer whose bits travel (which extends by its sign, if it has one).
+template <typename T>
+struct Element {
+  template <typename Number>
+  static T of(const Number &number) {
+#pragma HLS INLINE
+    return T(number);
+  }
+  static T raw(const T &element) {
+#pragma HLS INLINE
+    return element;
+  }
+  static T from_bits(const ap_uint<T::width> &bits) {
+#pragma HLS INLINE
+    return T(bits);
+  }
+};
+
+template <>
+struct Element<Bipolar> {
+  template <typename Number>
+  static Bipolar of(const Number &number) {
+#pragma HLS INLINE
+    return from_bits(number > 0 ? 1 : 0);
+  }
+  static ap_uint<1> raw(const Bipolar &element) {
+#pragma HLS INLINE
+    return element.bit;
+  }
+  static Bipolar from_bits(const ap_uint<1> &bit) {
+#pragma HLS INLINE
+    Bipolar element;
+    element.bit = bit;
+    return element;
+  }
+};
+
+}  // namespace bw
