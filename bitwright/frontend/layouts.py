@@ -80,7 +80,7 @@ def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel |
     if values.size == 1:
         return (values[0],)
     place = tensor.where.reshape(-1) % builder.layers[tensor.layer].channels
-    found = np.empty(builder.layers[tensor.layer].channels, dtype=object)
+    found = np.full(builder.layers[tensor.layer].channels, values.reshape(-1)[0], dtype=object)  # also outside a slice
     found[place] = values.reshape(-1)
     same = all(a is b or a == b for a, b in zip(found[place], values.reshape(-1), strict=True))
     return squeeze(tuple(found)) if same else None

@@ -34,7 +34,7 @@ from bitwright.frontend.results import to_host
 from bitwright.frontend.values import Const, Host, Tensor
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.passes import drop_dead, merge_reshapes, pipeline
+from bitwright.ir.passes import drop_dead, merge_clips, merge_reshapes, pipeline
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Quant": qonnx.quant,
@@ -128,7 +128,7 @@ def load_onnx(
         raise BitwrightError(
             "holds no quantised layer", where=model.file, hint="quantise the network first (bitwright quantize)"
         )
-    return pipeline(drop_dead, merge_reshapes)(graph)
+    return pipeline(drop_dead, merge_clips, merge_reshapes)(graph)
 
 
 def _enter(builder: Builder, types: dict[str, InputType]) -> None:

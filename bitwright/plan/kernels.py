@@ -176,7 +176,7 @@ class Fork(Kernel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join(Kernel):
-    """What kernels with several operands share: `input` and `others` bring beats of the same lanes in the same order."""
+    """What kernels with several operands share: `input` and `others` bring beats of equal lanes in the same order."""
 
     others: tuple[str, ...]
     lanes: int

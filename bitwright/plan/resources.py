@@ -8,9 +8,26 @@ matrix units multiply in LUTs. FF are not modelled yet, and reports say null for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+
+import numpy as np
 
 from bitwright.exact.cost import cost
-from bitwright.plan.kernels import Kernel, MatrixVector, MaxReduce, Requantiser, Stream, WidthConverter, Window
+from bitwright.plan.kernels import (
+    Adder,
+    Fork,
+    Interleave,
+    Kernel,
+    MatrixVector,
+    MaxReduce,
+    Multiplier,
+    Reorder,
+    Requantiser,
+    Stream,
+    SumReduce,
+    WidthConverter,
+    Window,
+)
 
 BRAM18_BITS = 18 * 1024
 
@@ -43,7 +60,7 @@ def resources(kernel: Kernel) -> Resources:
         case WidthConverter():
             return Resources(2 * max(kernel.in_lanes, kernel.out_lanes) * kernel.type.bits)
         case _:
-            raise AssertionError(f"no estimate for {type(kernel).__name__}")
+            return _join(kernel)
 
 
 def fifo_resources(stream: Stream) -> Resources:
@@ -70,3 +87,24 @@ def _memory(words: int, width: int) -> Resources:
     if words > 64 and words * width > 4096:
         return Resources(0, -(-words * width // BRAM18_BITS))
     return Resources(-(-words // 64) * width)
+
+
+def _join(kernel: Kernel) -> Resources:
+    """The estimate for a kernel that forks, joins or reorders."""
+    match kernel:
+        case SumReduce():
+            return Resources(kernel.lanes * kernel.y_type.bits)
+        case Fork():
+            return Resources(len(kernel.outputs))
+        case Adder():
+            factors = max(int(np.abs(kernel.factors.array).max()).bit_length() - 1, 0)
+            return Resources(kernel.lanes * (kernel.y_type.bits + sum(x.bits for x in kernel.x_types) * factors))
+        case Multiplier():
+            return Resources(kernel.lanes * prod(x.bits for x in kernel.x_types))
+        case Interleave():
+            return Resources(kernel.lanes * kernel.y_type.bits)
+        case Reorder():
+            order = _memory(kernel.out_beats, max(kernel.in_beats.bit_length(), 1))
+            return _memory(2 * kernel.in_beats, kernel.lanes * kernel.type.bits) + order
+        case _:
+            raise AssertionError(f"no estimate for {type(kernel).__name__}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import lcm
 from typing import NamedTuple
 
 import numpy as np
@@ -83,8 +84,9 @@ def _one_to_one(kernel: Kernel, taken: Ints) -> Ints:
         case MaxReduce() | SumReduce():
             return taken[kernel.fold - 1 :: kernel.fold]
         case WidthConverter():
-            outputs = np.arange(kernel.elements // kernel.out_lanes)
-            return _paced(taken[((outputs + 1) * kernel.out_lanes - 1) // kernel.in_lanes])
+            whole = lcm(kernel.in_lanes, kernel.out_lanes)  # gathered before it is cut
+            ends = np.arange(whole, kernel.elements + 1, whole) // kernel.in_lanes - 1
+            return _paced(np.repeat(taken[ends], whole // kernel.out_lanes))
         case Requantiser() | Fork():
             return taken
         case _:

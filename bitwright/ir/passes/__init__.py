@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passes over the IR, and the pipeline that verifies after each."""
 
-from bitwright.ir.passes.cleanup import drop_dead, merge_reshapes
+from bitwright.ir.passes.cleanup import drop_dead, merge_clips, merge_reshapes
 from bitwright.ir.passes.pipeline import Pass, pipeline
 
-__all__ = ["Pass", "drop_dead", "merge_reshapes", "pipeline"]
+__all__ = ["Pass", "drop_dead", "merge_clips", "merge_reshapes", "pipeline"]

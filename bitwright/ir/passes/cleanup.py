@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Layer, Reshape
+from bitwright.ir.layers import Layer, Requantise, Reshape, Rounding
 
 
 def drop_dead(graph: Graph) -> Graph:
@@ -38,3 +39,49 @@ def merge_reshapes(graph: Graph) -> Graph:
 
 def _is_identity(layer: Layer, source: Layer) -> bool:
     return (layer.shape, layer.scale, layer.zero) == (source.shape, source.scale, source.zero)
+
+
+def merge_clips(graph: Graph) -> Graph:
+    """clip(R(v)) -> R(v) with the narrower limits, where a requantiser's codes go into one clip of integers only."""
+    readers = graph.readers
+    merged: dict[str, Layer] = {}
+    for layer in graph.layers:
+        if not isinstance(layer, Requantise) or not _is_clip(layer):
+            continue
+        source = merged.get(layer.inputs[0], graph.by_name[layer.inputs[0]])
+        alone = len(readers[source.name]) == 1 and source.name not in graph.outputs
+        if isinstance(source, Requantise) and alone and source.rounding is not Rounding.SIGN:
+            merged[source.name] = _narrowed(source, layer)
+    layers = [merged.get(layer.name, layer) for layer in graph.layers]
+    return merge_reshapes(replace(graph, layers=tuple(_as_wire(layer, merged) for layer in layers)))
+
+
+def _is_clip(layer: Requantise) -> bool:
+    """True if the layer passes integers on between its limits."""
+    plain = layer.multiplier == (Fraction(1),) and layer.offset == (Fraction(0),)
+    return plain and layer.rounding is Rounding.FLOOR and layer.shift == 0
+
+
+def _narrowed(source: Requantise, clip: Requantise) -> Requantise:
+    size = max(map(len, (source.low, source.high, clip.low, clip.high)))
+    low, high, floor, ceiling = (
+        row * size if len(row) == 1 else row for row in (source.low, source.high, clip.low, clip.high)
+    )
+    lows = tuple(min(max(a, f - source.shift), c - source.shift) for a, f, c in zip(low, floor, ceiling, strict=True))
+    highs = tuple(min(max(a, f - source.shift), c - source.shift) for a, f, c in zip(high, floor, ceiling, strict=True))
+    return replace(source, low=lows, high=highs, type=clip.type, scale=clip.scale, zero=clip.zero)
+
+
+def _as_wire(layer: Layer, merged: dict[str, Layer]) -> Layer:
+    """A clip whose source took its limits over, as a reshape that changes nothing."""
+    if isinstance(layer, Requantise) and layer.inputs[0] in merged and _is_clip(layer):
+        return Reshape(
+            name=layer.name,
+            inputs=layer.inputs,
+            shape=layer.shape,
+            type=layer.type,
+            scale=layer.scale,
+            zero=layer.zero,
+            source=layer.source,
+        )
+    return layer
