@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,9 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         said = error.format_message().replace("Value error, ", "")
         _fail(f"{said}\n  hint: see `{context.command_path if context else 'bitwright'} --help`")
-    except BrokenPipeError:  # the reader of our output, `head` for instance, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return 2
 
 
@@ -62,7 +58,7 @@ def _show(result: object, as_json: bool, *drawn: RenderableType) -> None:
     if as_json:
         print(json.dumps(result, indent=2, allow_nan=False))
         return
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
     for part in drawn:
         console.print(part)
 

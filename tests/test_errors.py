@@ -7,6 +7,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -48,7 +49,7 @@ def images(count: int = 2) -> np.ndarray:
 
 def unsupported(path: Path) -> Path:
     """A quantised network with an operator in the middle that no layer computes."""
-    quant = {"domain": "qonnx.custom_op.general", "signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
+    quant: dict[str, Any] = {"domain": "qonnx.custom_op.general", "signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
     constants = {"scale": np.float32(0.5), "zero": np.float32(0), "bits": np.float32(4)}
     graph = helper.make_graph(
         [

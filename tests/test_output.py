@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.output import new_file, new_folder
+
+Kind = Callable[[Path], AbstractContextManager[Callable[[Any], None]]]
 
 
 def test_a_folder_appears_with_its_files(tmp_path: Path) -> None:
@@ -28,9 +33,9 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [new_folder, new_file])
-def test_a_failure_leaves_nothing(tmp_path: Path, kind: object) -> None:
+def test_a_failure_leaves_nothing(tmp_path: Path, kind: Kind) -> None:
     def fail() -> None:
-        with kind(tmp_path / "out") as write:  # type: ignore[operator]
+        with kind(tmp_path / "out") as write:
             write({"a": "1"} if kind is new_folder else b"1")
             raise KeyboardInterrupt
 
@@ -72,8 +77,8 @@ def test_a_folder_where_a_file_is_wanted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [new_folder, new_file])
-def test_a_parent_that_is_absent(tmp_path: Path, kind: object) -> None:
-    with pytest.raises(BitwrightError) as error, kind(tmp_path / "a/b"):  # type: ignore[operator]
+def test_a_parent_that_is_absent(tmp_path: Path, kind: Kind) -> None:
+    with pytest.raises(BitwrightError) as error, kind(tmp_path / "a/b"):
         pytest.fail("the block must not run")
     assert str(error.value) == (
         f"{tmp_path}/a/b: the folder '{tmp_path}/a' does not exist\n  hint: make it first: mkdir -p {tmp_path}/a"
