@@ -79,6 +79,15 @@ def test_an_output_keeps_its_name_even_if_it_changes_nothing() -> None:
     assert merge_reshapes(graph) == graph
 
 
+def test_a_reshape_that_changes_the_real_value_stays() -> None:
+    """A table after it reads its scale."""
+    graph = with_reshapes(random_graph(1))
+    same = graph.by_name["same"]
+    rescaled = graph.expand("same", replace(same, scale=(same.scale[0] * 2,)))
+    assert "same" not in merge_reshapes(graph).by_name
+    assert "same" in merge_reshapes(rescaled).by_name
+
+
 def test_a_pipeline_says_which_pass_broke_the_graph() -> None:
     def lose_everything(graph: Graph) -> Graph:
         return replace(graph, layers=())
