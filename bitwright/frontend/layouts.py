@@ -14,11 +14,19 @@ from bitwright.frontend.values import T, Tensor, squeeze
 from bitwright.ir.layers import Gather, PerChannel, Reshape
 from bitwright.ir.weights import Ints, Weights
 
+BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0")
 PLAIN_POOL = "quantise the activation before the pool"
+
+
+def one_sample(tensor: Tensor, node: Node) -> None:
+    """Refuse a tensor whose first axis is not that of the samples."""
+    if tensor.where.shape[:1] != (1,):
+        raise node.error(*BATCH_MOVED)
 
 
 def image(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The tensor as (1, C, H, W) over a layer of shape (H, W, C); a signal (1, C, L) is an image of height 1."""
+    one_sample(tensor, node)
     shape = tensor.where.shape
     if len(shape) == 3:
         tensor = replace(tensor, where=tensor.where[:, :, None, :])
@@ -31,6 +39,7 @@ def image(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
 
 def features(builder: Builder, tensor: Tensor, node: Node) -> tuple[Tensor, Ints]:
     """The tensor over a layer of shape (..., F), and the place in the layer of each of its F features."""
+    one_sample(tensor, node)
     shape = tensor.where.shape
     rows = tensor.where.reshape(-1, shape[-1])
     first = rows[0] % shape[-1]

@@ -35,7 +35,7 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     name = builder.host_step("output", "affine", (tensor.layer,), constants, node=first, reason=reason)
     for step in tensor.function:
         name = _function_step(builder, step, name)
-    if not np.array_equal(tensor.where[0], np.arange(tensor.where.size).reshape(layer.shape)):
+    if not np.array_equal(tensor.where[0], np.arange(builder.size(tensor)).reshape(layer.shape)):
         name = builder.host_step("output", "gather", (name,), (tensor.where[0],))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")

@@ -10,13 +10,13 @@ from math import prod
 import numpy as np
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import BATCH_MOVED
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.weights import Ints
 
 Move = Callable[[Array], Array]
-BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0")
 
 
 def transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -59,7 +59,8 @@ def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Two axes: those before `axis`, and the rest."""
     value = data_operand(node, values)
     old = shape_of(value)
-    axis = int(node.attributes.get("axis", 1)) % (len(old) + 1)
+    axis = int(node.attributes.get("axis", 1))
+    axis = axis + len(old) if axis < 0 else axis
     return move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])))
 
 
