@@ -35,6 +35,7 @@ from bitwright.ir.layers import (
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, Weights
+from tests.ir.functions import tabulated
 
 ZERO = (Fraction(0),)
 WIDEST_DENSE_ROW = 40
@@ -186,7 +187,9 @@ def random_table(rng: Generator, x: Layer, index: int) -> Table:
     ]
     function = (*shapes[rng.integers(len(shapes))], ("affine", str(random_scale(rng) * 5), "0"))
     codes = range(x.type.lo, x.type.hi + 1)
-    entries = [min(max(_tabulate(function, rounding, x, code), low), high) + shift for code in codes]
+    entries = [
+        min(max(tabulated(function, rounding, x.scale[0] * (code - x.zero[0])), low), high) + shift for code in codes
+    ]
     return Table(
         **_common(f"table{index}", x, x.shape, IntType(low + shift, high + shift)),
         scale=(random_scale(rng),),
@@ -327,47 +330,6 @@ def _random_offset(rng: Generator) -> Fraction:
 def _random_levels(rng: Generator, kind: IntType, count: int) -> PerChannel:
     values = [Fraction(int(rng.integers(2 * kind.lo - 3, 2 * kind.hi + 4)), 2) for _ in range(count)]
     return tuple(sorted(values))
-
-
-def _tabulate(function: tuple[tuple[str, ...], ...], rounding: Rounding, x: Layer, code: int) -> int:
-    """R(f(value)) with 60 digits, enough for any value that is not an exact tie; ties are rational and stay exact."""
-    value = x.scale[0] * (code - x.zero[0])
-    with mpmath.workdps(60):
-        for name, *numbers in function:
-            arguments = [Fraction(number) if number else None for number in numbers]
-            value = _apply(name, arguments, value)
-    half = Fraction(1, 2)
-    match rounding:
-        case Rounding.FLOOR:
-            return int(value // 1)
-        case Rounding.HALF_EVEN:
-            return round(value)
-        case _:
-            return int((abs(value) + half) // 1) * (1 if value >= 0 else -1)
-
-
-def _apply(name: str, arguments: list[Fraction | None], value: Fraction) -> Fraction:
-    first, second = (*arguments, None, None)[:2]
-    match name:
-        case "affine":
-            assert first is not None and second is not None
-            return first * value + second
-        case "clip":
-            value = value if first is None else max(value, first)
-            return value if second is None else min(value, second)
-        case "leaky_relu":
-            assert first is not None
-            return value if value >= 0 else first * value
-        case _:
-            real = mpmath.mpf(value.numerator) / value.denominator
-            if name == "tanh":
-                return _fraction(mpmath.tanh(real))
-            return _fraction(1 / (1 + mpmath.exp(-real)))
-
-
-def _fraction(real: mpmath.mpf) -> Fraction:
-    sign, mantissa, exponent, _ = real._mpf_
-    return (-1) ** sign * int(mantissa) * Fraction(2) ** int(exponent)
 
 
 def _common(name: str, x: Layer, shape: tuple[int, ...], kind: IntType) -> dict[str, object]:
