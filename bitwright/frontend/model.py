@@ -134,15 +134,15 @@ def _array(tensor: onnx.TensorProto, file: str, folder: Path | None) -> Array:
     where = f"{file}: tensor '{tensor.name}'"
     try:
         if external_data_helper.uses_external_data(tensor):
-            _load_external(tensor, where, folder)
-        return numpy_helper.to_array(tensor)
+            _check_external(tensor, where, folder)
+        return numpy_helper.to_array(tensor, str(folder or ""))
     except (ValueError, TypeError, OSError, KeyError, onnx.checker.ValidationError) as error:
         raise BitwrightError(
             f"cannot be read: {error}", where=where, hint="export the model again; the file may be truncated"
         ) from error
 
 
-def _load_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -> None:
+def _check_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -> None:
     location = external_data_helper.ExternalDataInfo(tensor).location
     if folder is None:
         raise BitwrightError(
@@ -155,7 +155,6 @@ def _load_external(tensor: onnx.TensorProto, where: str, folder: Path | None) ->
             where=where,
             hint="put the data file beside the model",
         )
-    external_data_helper.load_external_data_for_tensor(tensor, str(folder))
 
 
 def _input(info: onnx.ValueInfoProto, file: str) -> ModelInput:
