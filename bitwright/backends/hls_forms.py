@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitwright.backends import hls_text as text
+from bitwright.backends.hls_site import number
 from bitwright.backends.hls_views import Alias
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.ir.types import IntType
@@ -22,7 +23,7 @@ class Rule:
     kind: str
     title: str
     template: str
-    constants: list[str]
+    constants: Mapping[str, int]
     types: list[Alias]
     channel: list[str]
     table_title: str
@@ -33,7 +34,7 @@ class Rule:
     lines: list[str]
 
 
-def rule_of(form: Form, folds: int, lanes: int, x: IntType, y: IntType) -> Rule:
+def rule_of(form: Form, folds: int, lanes: int, x: IntType) -> Rule:
     """The rule of `form` for channels that come as `folds` words of `lanes`."""
     match form:
         case MultiplyShift():
@@ -52,12 +53,12 @@ def _multiply_shift(form: MultiplyShift, folds: int, lanes: int) -> Rule:
         "low": ("Code", form.low.array),
         "high": ("Code", form.high.array),
     }
-    constants, types = {"Shift": form.s}, [_alias("Factor", form.m.array), _alias("Offset", form.c.array)]
+    constants, types = {"Shift": form.s}, [number("Factor", form.m.array), number("Offset", form.c.array)]
     types.append(Alias("Product", text.number_type(form.product), f"  // {form.product.lo}..{form.product.hi}"))
     if even:
         members["window"] = ("Window", form.window.array)
         constants["Odd"] = form.odd
-        types += [_alias("Window", form.window.array), Alias("Fraction", f"ap_uint<{form.s}>")]
+        types += [number("Window", form.window.array), Alias("Fraction", f"ap_uint<{form.s}>")]
     return _per_channel(
         kind=form.kind,
         title=f"y = clip((m * x + c) >> {form.s}, low, high)" + (", ties to even" if even else ""),
@@ -81,7 +82,7 @@ def _thresholds(form: Thresholds, folds: int, lanes: int, x: IntType) -> Rule:
         title=f"{steps.shape[1]} thresholds",
         template="bw::Thresholds",
         constants={"Levels": levels, "Step": form.step},
-        types=[_alias("Threshold", padded)],
+        types=[number("Threshold", padded)],
         members={
             "t": ("Threshold", padded),
             "falling": ("ap_uint<1>", form.falling.array),
@@ -98,7 +99,7 @@ def _lookup(form: Lookup) -> Rule:
         kind=form.kind,
         title=f"table of {entries.size} entries",
         template="bw::Lookup",
-        constants=[text.constants({"Low": form.lo, "Entries": entries.size})],
+        constants={"Low": form.lo, "Entries": entries.size},
         types=[],
         channel=[],
         table_title="Entries",
@@ -137,7 +138,7 @@ def _per_channel(
         kind=kind,
         title=title,
         template=template,
-        constants=[text.constants(constants)],
+        constants=constants,
         types=types,
         channel=lines,
         table_title="Channels",
@@ -151,8 +152,3 @@ def _per_channel(
 
 def _braces(value: int | list[int]) -> str:
     return str(value) if isinstance(value, int) else "{" + ", ".join(map(str, value)) + "}"
-
-
-def _alias(name: str, values: Ints) -> Alias:
-    lo, hi = int(values.min()), int(values.max())
-    return Alias(name, text.number_type(IntType(lo, hi)), f"  // {lo}..{hi}")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// bw_pool.hpp: the largest element of each window, lane by lane.
+// bw_pool.hpp: the largest element of each window, or the sum of its elements, lane by lane.
 #pragma once
 
 #include "bw_stream.hpp"
@@ -14,7 +14,7 @@ struct PoolShape : Spec {
   static constexpr int Beats = Spec::Fold * Spec::Windows;
 };
 
-// One frame: Fold * Windows words in, Windows words out.
+// One frame: Fold * Windows words in, the maxima of Windows windows out.
 template <typename Shape>
 void max_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
                 hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out) {
@@ -35,6 +35,29 @@ beats:
     }
     if (++position == Shape::Fold) {
       out.write(y);
+      position = 0;
+    }
+  }
+}
+
+// One frame: Fold * Windows words in, the sums of Windows windows out; Y is exact for them.
+template <typename Shape>
+void sum_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
+                hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out) {
+  Vec<typename Shape::Y, Shape::Lanes> sum;
+#pragma HLS ARRAY_PARTITION variable=sum.lane complete
+  int position = 0;  // within the window
+beats:
+  for (int beat = 0; beat < Shape::Beats; ++beat) {
+#pragma HLS PIPELINE II=1
+    const Vec<typename Shape::X, Shape::Lanes> x = in.read();
+    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS UNROLL
+      if (position == 0) sum.lane[lane] = 0;
+      sum.lane[lane] += value(x.lane[lane]);
+    }
+    if (++position == Shape::Fold) {
+      out.write(sum);
       position = 0;
     }
   }

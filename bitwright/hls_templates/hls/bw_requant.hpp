@@ -35,7 +35,7 @@ beats:
 
 // `number` limited to low..high.
 template <typename Code, typename Number, typename Low, typename High>
-Code clip(const Number &number, const Low &low, const High &high) {
+Code clip(const Number &number, Low low, High high) {
 #pragma HLS INLINE
   return number < low ? Code(low) : number > high ? Code(high) : Code(number);
 }

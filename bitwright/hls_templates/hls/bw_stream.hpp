@@ -39,7 +39,7 @@ inline ap_int<2> value(const Bipolar &element) {
 template <typename T>
 struct Element {
   template <typename Number>
-  static T of(const Number &number) {
+  static T of(Number number) {
 #pragma HLS INLINE
     return T(number);
   }
@@ -56,7 +56,7 @@ struct Element {
 template <>
 struct Element<Bipolar> {
   template <typename Number>
-  static Bipolar of(const Number &number) {
+  static Bipolar of(Number number) {
 #pragma HLS INLINE
     return from_bits(number > 0 ? 1 : 0);
   }

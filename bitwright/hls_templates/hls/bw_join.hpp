@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// bw_join.hpp: several streams into one: weighted sums, products, interleaved channels.
+#pragma once
+
+#include "bw_stream.hpp"
+
+namespace bw {
+
+//   Spec  Operands, Beats (per frame, of the output), Lanes; type Y; Folds (words per pixel) and type Factor for `add`
+template <typename Spec>
+struct JoinShape : Spec {
+  using Word = Vec<typename Spec::Y, Spec::Lanes>;
+};
+
+template <typename Shape, int Operand>
+void add_terms(const typename Shape::Factor (&)[Shape::Operands][Shape::Folds][Shape::Lanes], int,
+               typename Shape::Word &) {
+  static_assert(Operand == Shape::Operands, "there must be as many streams as operands");
+}
+
+// Adds the terms of the operands from number Operand on: one word of each stream.
+template <typename Shape, int Operand, typename X, typename... Others>
+void add_terms(const typename Shape::Factor (&factors)[Shape::Operands][Shape::Folds][Shape::Lanes], int fold,
+               typename Shape::Word &sum, hls::stream<Vec<X, Shape::Lanes>> &in, Others &...others) {
+#pragma HLS INLINE
+  const Vec<X, Shape::Lanes> x = in.read();
+  for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS UNROLL
+    sum.lane[lane] += factors[Operand][fold][lane] * value(x.lane[lane]);
+  }
+  add_terms<Shape, Operand + 1>(factors, fold, sum, others...);
+}
+
+// One frame: y = sum over operands of factors[operand][channel] * x; one word of each operand in, one word out.
+//   Y        exact for the whole sum
+//   factors  lane i of word b is channel (b mod Folds) * Lanes + i
+template <typename Shape, typename... Streams>
+void add(const typename Shape::Factor (&factors)[Shape::Operands][Shape::Folds][Shape::Lanes],
+         hls::stream<typename Shape::Word> &out, Streams &...ins) {
+  int fold = 0;
+beats:
+  for (int beat = 0; beat < Shape::Beats; ++beat) {
+#pragma HLS PIPELINE II=1
+    typename Shape::Word sum;
+    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS UNROLL
+      sum.lane[lane] = 0;
+    }
+    add_terms<Shape, 0>(factors, fold, sum, ins...);
+    out.write(sum);
+    if (++fold == Shape::Folds) fold = 0;
+  }
+}
+
+// One frame: y = (a - ZeroA) * (b - ZeroB), lane by lane.
+//   Shape  also: ZeroA, ZeroB
+template <typename Shape, typename A, typename B>
+void multiply(hls::stream<typename Shape::Word> &out, hls::stream<Vec<A, Shape::Lanes>> &in_a,
+              hls::stream<Vec<B, Shape::Lanes>> &in_b) {
+beats:
+  for (int beat = 0; beat < Shape::Beats; ++beat) {
+#pragma HLS PIPELINE II=1
+    const Vec<A, Shape::Lanes> a = in_a.read();
+    const Vec<B, Shape::Lanes> b = in_b.read();
+    typename Shape::Word y;
+    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS UNROLL
+      const auto product = (value(a.lane[lane]) - Shape::ZeroA) * (value(b.lane[lane]) - Shape::ZeroB);
+      y.lane[lane] = Element<typename Shape::Y>::of(product);
+    }
+    out.write(y);
+  }
+}
+
+template <typename Shape>
+typename Shape::Word read_operand(int) {
+  return typename Shape::Word();  // not reached: one of the streams was chosen
+}
+
+// One word of stream number `operand`, its elements extended to Y.
+template <typename Shape, typename X, typename... Others>
+typename Shape::Word read_operand(int operand, hls::stream<Vec<X, Shape::Lanes>> &in, Others &...others) {
+#pragma HLS INLINE
+  if (operand > 0) return read_operand<Shape>(operand - 1, others...);
+  const Vec<X, Shape::Lanes> x = in.read();
+  typename Shape::Word word;
+  for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS UNROLL
+    word.lane[lane] = Element<typename Shape::Y>::of(value(x.lane[lane]));
+  }
+  return word;
+}
+
+// One frame: pixel by pixel parts[k] words of operand k in turn.
+template <typename Shape, typename... Streams>
+void interleave(const int (&parts)[Shape::Operands], hls::stream<typename Shape::Word> &out, Streams &...ins) {
+  static_assert(sizeof...(ins) == Shape::Operands, "there must be as many streams as operands");
+  int operand = 0, part = 0;
+beats:
+  for (int beat = 0; beat < Shape::Beats; ++beat) {
+#pragma HLS PIPELINE II=1
+    out.write(read_operand<Shape>(operand, ins...));
+    if (++part == parts[operand]) {
+      part = 0;
+      if (++operand == Shape::Operands) operand = 0;
+    }
+  }
+}
+
+}  // namespace bw
