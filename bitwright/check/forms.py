@@ -72,6 +72,8 @@ def _check_meaning(layer: Layer, line: Line) -> None:
     equal(line, "ymax", layer.each("high"))
     equal(line, "z", layer.fields["shift"])
     equal(line, "z_place", "after")
+    slopes = layer.each("slope") if layer.fields["slope"] else []
+    equal(line, "slope", [str(slope) for slope in slopes])
     pairs = zip(layer.each("multiplier"), layer.each("offset"), strict=True)
     claimed = zip(*(_decimals(line, name, layer.channels) for name in "PQD"), strict=True)
     for channel, ((m, b), (p, q, d)) in enumerate(zip(pairs, claimed, strict=True)):

@@ -45,10 +45,12 @@ def meaning(layer: Layer) -> list[Code]:
     low, high, shift = layer.each("low"), layer.each("high"), layer.fields["shift"]
     layer.require(all(list(row) == sorted(row) for row in layer.fields["levels"]), "has levels that do not ascend")
     levels = layer.each("levels") if rounding == "levels" else [()] * layer.channels
-    folded = zip(layer.each("multiplier"), layer.each("offset"), levels, low, high, strict=True)
+    slopes = layer.each("slope") if layer.fields["slope"] else [Fraction(1)] * layer.channels
+    layer.require(min(slopes) > 0, "has a slope that is not positive")
+    folded = zip(layer.each("multiplier"), layer.each("offset"), levels, slopes, low, high, strict=True)
     return [
-        _code(m, b, _counter(row) if rounding == "levels" else ROUND[rounding], least, most, shift)
-        for m, b, row, least, most in folded
+        _code(m, b, _leaky(slope, _counter(row) if rounding == "levels" else ROUND[rounding]), least, most, shift)
+        for m, b, row, slope, least, most in folded
     ]
 
 
@@ -74,6 +76,12 @@ def _code(m: Fraction, b: Fraction, rounded: Callable[[int, int], int], low: int
     d = lcm(m.denominator, b.denominator)
     p, q = int(m * d), int(b * d)
     return lambda a: min(max(rounded(p * a + q, d), low), high) + shift
+
+
+def _leaky(slope: Fraction, rounded: Callable[[int, int], int]) -> Callable[[int, int], int]:
+    """`rounded` of v, or of slope * v where v is negative."""
+    up, down = slope.numerator, slope.denominator
+    return rounded if slope == 1 else lambda n, d: rounded(n * up, d * down) if n < 0 else rounded(n, d)
 
 
 def _counter(levels: tuple[Fraction, ...]) -> Callable[[int, int], int]:

@@ -36,7 +36,8 @@ FIELDS: dict[str, dict[str, str]] = {
     "concat": {},
     "gather": {"indices": "array", "fill": "int"},
     "requantise": ROUNDED
-    | {"multiplier": "fractions", "offset": "fractions", "low": "ints", "high": "ints", "levels": "fraction rows"},
+    | {"multiplier": "fractions", "offset": "fractions", "low": "ints", "high": "ints", "levels": "fraction rows"}
+    | {"slope": "fractions"},
     "table": ROUNDED | {"entries": "array", "function": "text rows", "low": "int", "high": "int"},
     "reshape": {},
 }

@@ -83,6 +83,7 @@ def _requantiser(layer: Requantise, form: Form, reads: Ranges) -> Line:
     return (
         _rounding(layer, per_channel(layer.low, layer.channels), per_channel(layer.high, layer.channels))
         | {name: [str(getattr(line, name.lower())) for line in lines] for name in "PQD"}
+        | {"slope": [str(slope) for slope in per_channel(layer.slope, layer.channels)] if layer.slope else []}
         | {"acc": _intervals(reads), "plateaus": _plateaus(walk).tolist()}
         | _form(form, reads)
     )

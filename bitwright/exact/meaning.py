@@ -39,6 +39,13 @@ def affines(layer: Requantise) -> list[Affine]:
     return [_affine(m, b) for m, b in pairs]
 
 
+def leaking(layer: Requantise, lines: Sequence[Affine]) -> list[Affine]:
+    """`lines` times the slope of each channel: what v is where it is negative."""
+    leaks = per_channel(layer.slope, layer.channels)
+    pairs = zip(lines, leaks, strict=True)
+    return [Affine(p * s.numerator, q * s.numerator, d * s.denominator) for (p, q, d), s in pairs]
+
+
 def levels(layer: Requantise) -> list[Levels]:
     """One `Levels` per channel of `layer`, whose rounding is `Rounding.LEVELS`."""
     return list(per_channel([_levels(row) for row in layer.levels], layer.channels))
@@ -62,6 +69,11 @@ def evaluate(layer: Requantise, a: Ints) -> Ints:
     """The final codes y(a[c]) of channel c, shift included; `a` and the result are (channels,)."""
     rows = zip(a.tolist(), affines(layer), strict=True)
     values = [(p * x + q, d) for x, (p, q, d) in rows]
+    if layer.slope:
+        leaks = per_channel(layer.slope, layer.channels)
+        values = [
+            (n * s.numerator, d * s.denominator) if n < 0 else (n, d) for (n, d), s in zip(values, leaks, strict=True)
+        ]
     if layer.rounding is Rounding.LEVELS:
         counted = zip(values, levels(layer), strict=True)
         rounded = [bisect_right(row.nums, n * row.den // d) for (n, d), row in counted]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.exact.lookup import Edges, Lookup, lookup
-from bitwright.exact.meaning import Affine, affines, evaluate, levels
+from bitwright.exact.meaning import Affine, affines, evaluate, leaking, levels
 from bitwright.exact.solve import solve_levels, solve_rounding
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Requantise, Rounding
@@ -107,7 +107,11 @@ def steps(layer: Requantise, lo: Ints, hi: Ints) -> Steps:
         t = solve_levels(rising, levels(layer), first - layer.shift, count, end)
     else:
         k = np.zeros_like(first) if layer.rounding is Rounding.SIGN else first - layer.shift + 1
-        t = solve_rounding(layer.rounding, rising, k, count, np.where(falling, ~hi, lo), end)
+        start = np.where(falling, ~hi, lo)
+        t = solve_rounding(layer.rounding, rising, k, count, start, end)
+        if layer.slope:  # a step k <= 0 lies where v is negative or zero, a step k >= 1 where it is positive
+            leaked = solve_rounding(layer.rounding, leaking(layer, rising), k, count, start, end)
+            t = np.where(k[:, None] + np.arange(t.shape[1]) <= 0, leaked, t)
     return Steps(t, falling, first, step, lo, hi)
 
 

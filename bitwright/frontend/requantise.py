@@ -21,6 +21,8 @@ from bitwright.ir.layers import Layer, PerChannel, Requantise, Rounding, Table
 from bitwright.ir.types import BIPOLAR, IntType
 
 TABLE_BITS = 16
+LEAK_BITS = 10
+"""Inputs wider than this take a leaky ReLU as thresholds, not as a table, where the codes are few."""
 
 
 def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) -> Tensor:
@@ -29,10 +31,11 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
     tensor, (scale, before, low, high) = per_channel(builder, tensor, node, *map(fractions, parameters))
     divisor = tuple(map(_reciprocal, scale)) if quantiser.reciprocal else scale
     zero = tuple(z + quantiser.after for z in before)
-    if tensor.function:
-        name = _table(builder, node, quantiser, tensor, Coding(scale, zero, divisor, before, low, high))
+    coding = Coding(scale, zero, divisor, before, low, high)
+    if tensor.function and not _leaks(builder, tensor, coding):
+        name = _table(builder, node, quantiser, tensor, coding)
     else:
-        name = _requantiser(builder, node, quantiser, tensor, Coding(scale, zero, divisor, before, low, high))
+        name = _requantiser(builder, node, quantiser, tensor, coding)
     size = max(len(scale), len(zero))
     offset = squeeze(tuple(-s * z for s, z in zip(spread(scale, size), spread(zero, size), strict=True)))
     made = Tensor(name, tensor.where, scale, offset)
@@ -56,6 +59,15 @@ class Coding:
     high: PerChannel
 
 
+def _leaks(builder: Builder, tensor: Tensor, coding: Coding) -> bool:
+    """True for a leaky ReLU of integers that are too many, or too different per channel, for a table."""
+    inputs, outputs = builder.layers[tensor.layer].type.count, int(max(coding.high) - min(coding.low)) + 1
+    costly = inputs > 1 << LEAK_BITS and outputs <= 256
+    wide = costly or inputs > 1 << TABLE_BITS or max(map(len, (tensor.scale, tensor.offset, coding.divisor))) > 1
+    rises = len(tensor.function) == 1 and tensor.function[0][0] == "leaky_relu" and Fraction(tensor.function[0][1]) > 0
+    return wide and rises and not tensor.bounded and set(coding.before) == {ZERO}
+
+
 def _reciprocal(scale: Fraction) -> Fraction:
     return 1 / Fraction(float(np.float32(1) / np.float32(float(scale))))
 
@@ -71,7 +83,12 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
     if kind is not BIPOLAR:
         kind = IntType(min(low) + quantiser.after, max(high) + quantiser.after)
     old = builder.layers[tensor.layer]
-    same = multiplier == (ONE,) and offset == (Fraction(-quantiser.after),) and quantiser.rounding is not Rounding.SIGN
+    same = (
+        not tensor.function
+        and multiplier == (ONE,)
+        and offset == (Fraction(-quantiser.after),)
+        and quantiser.rounding is not Rounding.SIGN
+    )
     if same and kind.covers(old.type) and len(low) == len(high) == 1:
         return tensor.layer
     return builder.add(
@@ -88,6 +105,7 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
             low=low,
             high=high,
             shift=quantiser.after,
+            slope=(Fraction(tensor.function[0][1]),) if tensor.function else (),
             source=(*(name for name, _ in tensor.nodes), node.name),
         )
     )

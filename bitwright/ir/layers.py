@@ -154,11 +154,12 @@ class Gather(Layer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requantise(Layer):
-    """y = clip(R(multiplier * x + offset), low, high) + shift, exactly, per channel.
+    """y = clip(R(v), low, high) + shift with v = multiplier * x + offset, exactly, per channel.
 
     `shift` is a zero point that is added after rounding (ONNX); a QONNX zero point is part of `offset`. `low` and
     `high` are limits before the shift and already contain ReLU and Clip. `levels` (channels or 1, steps) belongs to
-    `Rounding.LEVELS` and is ascending along its last axis.
+    `Rounding.LEVELS` and is ascending along its last axis. With a `slope` (positive; 1 or channels; empty is 1) a
+    negative v counts as slope * v: leaky ReLU in front of the quantiser.
     """
 
     multiplier: PerChannel
@@ -168,6 +169,7 @@ class Requantise(Layer):
     high: tuple[int, ...]
     shift: int = 0
     levels: tuple[PerChannel, ...] = ()
+    slope: PerChannel = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

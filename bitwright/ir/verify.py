@@ -188,7 +188,9 @@ def _verify_pool(layer: MaxPool, x: Layer) -> None:
 
 
 def _verify_requantise(layer: Requantise) -> None:
-    _verify_lengths(layer, "multiplier", "offset", "low", "high", "levels")
+    _verify_lengths(layer, "multiplier", "offset", "low", "high", "levels", "slope")
+    if any(slope <= 0 for slope in layer.slope):
+        _refuse(layer, "has a slope that is not positive", "a leaky ReLU rises on both sides of zero")
     lows, highs = (v * (layer.channels if len(v) == 1 else 1) for v in (layer.low, layer.high))
     if any(low > high for low, high in zip(lows, highs, strict=True)):
         _refuse(layer, "a lower limit is above its upper limit", "low <= high in every channel")
@@ -249,7 +251,7 @@ def _verify_same_type(layer: Layer, x: Layer) -> None:
 def _verify_lengths(layer: Layer, *names: str) -> None:
     for name in names:
         length = len(getattr(layer, name))
-        if length not in (1, layer.channels) and (name != "levels" or length):
+        if length not in (1, layer.channels) and (name not in ("levels", "slope") or length):
             _refuse(layer, f"{name} has {length} values for {layer.channels} channels", "give one, or one per channel")
 
 
