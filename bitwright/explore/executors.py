@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 from bitwright.explore.evaluate import Result
 from bitwright.explore.space import Point
+from bitwright.ir.errors import BitwrightError
 
 Evaluate = Callable[[Point], Result]
 Executor = Callable[[Evaluate, Iterable[Point], int], Iterator[Result]]
@@ -21,24 +23,19 @@ def serial(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterator[R
 
 
 def processes(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterator[Result]:
-    """`jobs` processes on this machine; `evaluate` and its data travel to each of them once."""
+    """`jobs` processes on this machine; BitwrightError if one of them dies."""
     # "spawn" and not "fork": a progress display is a thread, and a forked copy of a running thread may hang.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _Worker.start, (evaluate,)) as pool:
-        yield from pool.map(_Worker.evaluate_here, points)
-
-
-class _Worker:
-    """What one worker process keeps between points."""
-
-    evaluate: Evaluate
-
-    @classmethod
-    def start(cls, evaluate: Evaluate) -> None:
-        cls.evaluate = staticmethod(evaluate)
-
-    @classmethod
-    def evaluate_here(cls, point: Point) -> Result:
-        return cls.evaluate(point)
+    # `evaluate` travels with every point (a millisecond per megabyte). As an initialiser's argument it would travel once,
+    # but a spawned process that dies while it starts then leaves its parent writing to a full pipe for ever.
+    try:
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            yield from pool.map(evaluate, points)
+    except BrokenProcessPool as error:
+        raise BitwrightError(
+            "a worker process died",
+            where=f"explore with {jobs} jobs",
+            hint="use one job; a script must call explore below `if __name__ == '__main__':`",
+        ) from error
 
 
 EXECUTORS: dict[str, Executor] = {"serial": serial, "processes": processes}

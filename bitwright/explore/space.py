@@ -26,8 +26,8 @@ class Point:
 
     @property
     def key(self) -> str:
-        """sha256 of the choice, in hex: equal points have equal results."""
-        return sha256(dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Sixteen hex digits of the sha256 of the choice: equal points have equal results."""
+        return sha256(dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def label(self) -> str:
