@@ -25,8 +25,8 @@ def serial(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterator[R
 def processes(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterator[Result]:
     """`jobs` processes on this machine; BitwrightError if one of them dies."""
     # "spawn" and not "fork": a progress display is a thread, and a forked copy of a running thread may hang.
-    # `evaluate` travels with every point (a millisecond per megabyte). As an initialiser's argument it would travel once,
-    # but a spawned process that dies while it starts then leaves its parent writing to a full pipe for ever.
+    # `evaluate` travels with every point, a millisecond per megabyte. It could travel once, to an initialiser, but a
+    # process that dies while it starts would then leave its parent writing to a full pipe for ever.
     try:
         with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
             yield from pool.map(evaluate, points)
