@@ -21,7 +21,7 @@ KEEP_CODES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Clip",
 
 def foldable(node: Node, values: Sequence[Value | None]) -> bool:
     """True if `node` is a standard operator of constants that loses nothing when it is computed in floating point."""
-    if not all(value is None or isinstance(value, Const) for value in values):
+    if values[:1] == [None] or not all(value is None or isinstance(value, Const) for value in values):
         return False
     if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op):
         return False
