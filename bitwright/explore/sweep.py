@@ -62,14 +62,14 @@ def _evaluation(model: Path, data: Mapping[str, NDArray[Any]], points: list[Poin
     if not points:
         raise BitwrightError("the space has no points", where="explore", hint="give at least one width of each kind")
     x, y = data["x"], data["y"]
-    calibration = calibrate(read_float(model), [data.get("calibration", x)])
-    check_arrays(calibration.float_model.inputs, [x], "data 'x'")
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise BitwrightError(
             f"'y' is {y.dtype} of shape {y.shape}, where 'x' holds {len(x)} samples",
             where="data",
             hint="labels are integers, one per sample",
         )
+    calibration = calibrate(read_float(model), [data.get("calibration", x)])
+    check_arrays(calibration.float_model.inputs, [x], "data 'x'")
     return Evaluation(calibration, x, y)
 
 
