@@ -27,6 +27,7 @@ from bitwright.plan.kernels import (
     Window,
     weight_words,
 )
+from bitwright.plan.rings import ring_depth
 
 if TYPE_CHECKING:
     from bitwright.plan.lower import Lowering
@@ -89,10 +90,9 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
 def window(
     low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, blocks: int, inner: int, pad_value: int
 ) -> Stream:
-    """A sliding window with a ring deep enough that the rows of the next step enter while these are read."""
+    """A sliding window with a ring deep enough that it costs no throughput."""
     name = f"{low.hardware[layer.name]}_window"
     height, width, _ = low.graph.by_name[layer.inputs[0]].shape
-    rows = (layer.kernel[0] - 1) * layer.dilations[0] + 1 + layer.strides[0]
     kernel = Window(
         name=name,
         layer=layer.name,
@@ -112,9 +112,10 @@ def window(
         pad_value=pad_value,
         lanes=x.lanes,
         type=x.type,
-        depth=rows * width * blocks * inner,
+        depth=0,
     )
-    low.kernels.append(replace(kernel, cycles=max(kernel.in_beats, kernel.out_beats)))
+    cycles = max(kernel.in_beats, kernel.out_beats)
+    low.kernels.append(replace(kernel, cycles=cycles, depth=ring_depth(kernel)))
     field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
     return low.derive(x, kernel.output, beats=kernel.out_beats, shape=field)
 
