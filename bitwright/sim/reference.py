@@ -144,7 +144,7 @@ def _convolution(layer: Conv, x: Ranges) -> Operation:
     def apply(images: Array) -> Array:
         fields = _windows(images, layer, layer.pad_value)  # (n, h, w, kh, kw, channels)
         shape = fields.shape[:3]
-        parts = [product(fields[..., channels].reshape(prod(shape), -1)) for channels, product in products]
+        parts = [product(fields[..., c].reshape(prod(shape), kh * kw * inner)) for c, product in products]
         return np.concatenate(parts, axis=-1).reshape(*shape, out)
 
     return apply
@@ -162,7 +162,10 @@ def _windows(images: Array, layer: Conv | MaxPool | SumPool, pad: float) -> Arra
     """Receptive fields (n, out h, out w, kernel h, kernel w, channels) of images (n, h, w, channels)."""
     top, left, bottom, right = layer.pads
     if any(layer.pads):
-        images = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad)
+        kind = images.dtype
+        if kind.kind == "i":
+            kind = np.result_type(kind, np.min_scalar_type(min(pad, -pad - 1)))
+        images = np.pad(images.astype(kind), ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad)
     (kh, kw), (dh, dw), (sh, sw) = layer.kernel, layer.dilations, layer.strides
     fields = sliding_window_view(images, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(1, 2))
     fields = fields[:, ::sh, ::sw, :, ::dh, ::dw]
