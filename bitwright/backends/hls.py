@@ -144,7 +144,7 @@ def _overview(kernels: list[Kernel]) -> list[str]:
 
 def _stream(stream: plan.Stream) -> Stream:
     shape = " x ".join(map(str, stream.shape))
-    why = "a register on either side" if stream.depth <= 2 else "what the plan found to be enough for full speed"
+    why = "one word per clock needs no more" if stream.depth <= 2 else "what full speed needs, by the plan"
     return Stream(
         name=stream.name,
         word=text.word_type(stream.lanes, stream.type),

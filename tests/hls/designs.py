@@ -34,15 +34,14 @@ class Chain:
     """Kernels in a row, built from the input on; `tail` is the stream that the next one reads."""
 
     tail: Stream
+    names: Sequence[str] = ()  # of the kernels; without them each is called after its kind
     kernels: list[Kernel] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
 
     @staticmethod
-    def start(lanes: int, kind: IntType, beats: int) -> Chain:
-        shape = (beats * lanes,)
-        return Chain(
-            Stream(name="x", lanes=lanes, type=kind, beats=beats, depth=2, shape=shape, real="scale 1, zero 0")
-        )
+    def start(lanes: int, kind: IntType, beats: int, names: Sequence[str] = ()) -> Chain:
+        shape, real = (beats * lanes,), "scale 1, zero 0"
+        return Chain(Stream(name="x", lanes=lanes, type=kind, beats=beats, depth=2, shape=shape, real=real), names)
 
     def graph(self) -> KernelGraph:
         streams = (*self.streams, self.tail)
@@ -50,7 +49,8 @@ class Chain:
 
     def push(self, kind: type[Kernel], lanes: int, out: IntType, beats: int, /, **sizes: Any) -> Chain:
         """Append a kernel of `kind` whose output has `beats` words of `lanes` x `out`."""
-        name = f"{kind.__name__.lower()}{len(self.kernels)}"
+        index = len(self.kernels)
+        name = self.names[index] if self.names else f"{kind.__name__.lower()}{index}"
         cycles = max(beats, self.tail.beats)
         self.kernels.append(
             kind(name=name, layer=f"layer {name}", input=self.tail.name, output=f"{name}_out", cycles=cycles, **sizes)

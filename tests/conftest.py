@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Golden files: the generated texts under review, one folder for each design; `--update-golden` writes them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+Golden = Callable[[Path, Mapping[str, str]], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing them")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """A function that compares files (path -> text) with those below a folder: the same names, the same text."""
+    update = bool(request.config.getoption("--update-golden"))
+
+    def compare(folder: Path, files: Mapping[str, str]) -> None:
+        if update:
+            _write(folder, files)
+        kept = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        assert sorted(kept) == sorted(files), "run pytest with --update-golden and review the difference"
+        for name, text in files.items():
+            assert text == kept[name].read_text(encoding="utf-8"), (
+                f"{name}: --update-golden, then review the difference"
+            )
+
+    return compare
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for path in list(folder.rglob("*")):
+        if path.is_file():
+            path.unlink()
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")

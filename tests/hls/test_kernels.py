@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kernel against its NumPy model: smallest, odd and larger shapes, extreme and random values, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bitwright.backends.hls import generate
+from bitwright.backends.project import Project
+from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
+from bitwright.plan.kernels import KernelGraph
+from bitwright.sim import cpp
+from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
+from tests.needs import needs_cxx
+from tests.rtl.graphs import (
+    S4,
+    S8,
+    U4,
+    U8,
+    adder,
+    fifo,
+    fork,
+    interleave,
+    lookup,
+    mas,
+    matrix_vector,
+    multiplier,
+    project,
+    reduce,
+    reorder,
+    requantiser,
+    side_by_side,
+    thresholds,
+    width,
+    window,
+)
+
+pytestmark = needs_cxx
+U2, S12, S20 = integer(2, signed=False), integer(12, signed=True), integer(20, signed=True)
+
+
+def matrices() -> list[KernelGraph]:
+    rng = np.random.default_rng(1)
+    return [
+        matrix_vector("one", rng, vectors=1, rows=1, cols=1, pe=1, simd=1),
+        matrix_vector("serial", rng, rows=5, cols=7, pe=1, simd=1, x=S8, w=S8),
+        matrix_vector("folded", rng, vectors=3, rows=6, cols=9, pe=2, simd=3, memory="block"),
+        matrix_vector("unfolded", rng, rows=5, cols=8, pe=5, simd=8, w=TERNARY),
+        matrix_vector("groups", rng, groups=3, rows=4, cols=6, pe=2, simd=2, x=S4),
+        matrix_vector("depthwise", rng, vectors=5, groups=4, rows=1, cols=9, pe=1, simd=3, x=S8),
+        matrix_vector("xnor", rng, rows=4, cols=10, pe=2, simd=5, x=BIPOLAR, w=BIPOLAR),
+        matrix_vector("bipolar_x", rng, rows=4, cols=6, pe=2, simd=3, x=BIPOLAR, w=S4),
+        matrix_vector("bipolar_w", rng, rows=4, cols=6, pe=2, simd=3, x=U4, w=BIPOLAR),
+        matrix_vector("no_sign", rng, rows=3, cols=6, pe=3, simd=2, x=U8, w=U8),
+        matrix_vector("wide", rng, rows=2, cols=40, pe=1, simd=4, x=S20, w=S12),
+    ]
+
+
+def windows() -> list[KernelGraph]:
+    same = (1, 1, 1, 1)
+    return [
+        window("same", pads=same, pad_value=3),
+        window("valid", inner=3, kind=S4),
+        window("point", kernel=(1, 1), strides=(2, 2), size=(5, 5)),
+        window("stride", strides=(2, 2), pads=same, inner=2, lanes=1),
+        window("skip", kernel=(1, 2), strides=(3, 3), size=(7, 8)),
+        window("dilated", dilations=(2, 3), pads=(2, 3, 2, 3), size=(6, 5), kind=S4, pad_value=-8),
+        window("asymmetric", kernel=(2, 3), strides=(1, 2), pads=(0, 2, 1, 0), size=(4, 5)),
+        window("padding_first", kernel=(2, 2), pads=(3, 0, 0, 0), size=(2, 3)),
+        window("groups", blocks=3, inner=2, kernel=(2, 2), size=(4, 4), pads=(0, 0, 1, 1)),
+        window("depthwise", blocks=4, pads=same, size=(4, 4), kind=BIPOLAR, pad_value=-1),
+        window("signal", size=(1, 20), kernel=(1, 5), strides=(1, 2), pads=(0, 2, 0, 2), inner=2),
+        window("signal_padded_above", size=(1, 6), kernel=(1, 2), pads=(1, 0, 0, 0)),
+        window("whole", size=(3, 3), kernel=(3, 3)),
+        window("rest", size=(6, 7), kernel=(2, 2), strides=(4, 4)),
+        window("pool", size=(6, 6), kernel=(2, 2), strides=(2, 2), blocks=2),
+    ]
+
+
+def requantisers() -> list[KernelGraph]:
+    rng = np.random.default_rng(2)
+    wide = IntType(-3000, 2500)
+    return [
+        requantiser("line", mas(rng, 4, S12, U4, shift=6), S12, U4),
+        requantiser("even", mas(rng, 6, wide, S4, shift=5, even=True), wide, S4, folds=3),
+        requantiser("half", mas(rng, 2, S8, S8, shift=1, even=True), S8, S8, folds=1),
+        requantiser("unshifted", mas(rng, 2, U4, U8, shift=0), U4, U8, folds=1),
+        requantiser("far", mas(rng, 2, U4, S4, shift=20), U4, S4, folds=1),
+        requantiser("bit_in", mas(rng, 4, BIPOLAR, S4, shift=4), BIPOLAR, S4),
+        requantiser("one_step", thresholds(rng, 4, S8, integer(1, signed=False)), S8, integer(1, signed=False)),
+        requantiser("steps", thresholds(rng, 4, S8, U2), S8, U2),
+        requantiser("five_steps", thresholds(rng, 2, U8, IntType(-2, 3)), U8, IntType(-2, 3), folds=1),
+        requantiser("sign", thresholds(rng, 4, S8, BIPOLAR), S8, BIPOLAR),
+        requantiser("table", lookup(rng, S4, U8), S4, U8),
+        requantiser("table_part", lookup(rng, IntType(-3, 9), S4), IntType(-3, 9), S4),
+        requantiser("table_bit", lookup(rng, BIPOLAR, BIPOLAR), BIPOLAR, BIPOLAR, folds=1),
+    ]
+
+
+def others() -> list[KernelGraph]:
+    rng = np.random.default_rng(3)
+    kinds = (U4, S8, BIPOLAR)
+    return [
+        *(reduce(f"max_{kind.bits}_{fold}", kind, fold=fold) for kind in kinds for fold in (1, 4)),
+        *(reduce(f"sum_{kind.bits}_{fold}", kind, fold=fold, total=True) for kind in kinds for fold in (2, 9)),
+        *(width(f"width_{a}_{b}", a, b) for a, b in ((1, 4), (6, 2), (4, 6), (3, 2), (2, 3), (7, 1), (5, 5))),
+        width("width_bits", 2, 3, BIPOLAR),
+        fork("fork2", 2),
+        fork("fork3", 3, BIPOLAR),
+        adder("add2", rng, U4, S8),
+        adder("add5", rng, U4, S8, BIPOLAR, S4, U8, folds=3),
+        multiplier("mul", U8, S4, (128, -3)),
+        interleave("cat2", S8, (U4, 1), (S8, 3)),
+        interleave("cat3", BIPOLAR, (BIPOLAR, 2), (BIPOLAR, 1), (BIPOLAR, 1)),
+        reorder("turn", [3, 2, 1, 0], 4),
+        reorder("pad", [-1, 0, -1, 1, -1, 2], 3, S4, fill=-8),
+        reorder("crop", [5, 1], 6),
+        fifo("wire", 2),
+    ]
+
+
+def mixed() -> list[KernelGraph]:
+    """A few of each."""
+    return [matrices()[4], *windows()[6:10:3], *requantisers()[1:9:7], others()[14], *others()[-6:-1:2]]
+
+
+GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
+    "matrices": matrices,
+    "windows": windows,
+    "requantisers": requantisers,
+    "others": others,
+    "mixed": mixed,
+}
+
+ALL = [group for group in GROUPS if group != "mixed"]
+
+
+@cache
+def made(group: str, frames: int = 6) -> Project:
+    """One project that holds every case of a group, unconnected."""
+    return project(side_by_side(GROUPS[group]()), np.random.default_rng(4), frames, group)
+
+
+@pytest.mark.parametrize("group", ALL)
+def test_the_engine_gives_what_the_model_gives(group: str) -> None:
+    here = made(group)
+    shapes = [[w.array.shape[1:] for w in vectors] for vectors in (here.inputs, here.outputs)]
+    model = cpp.build(generate(here), inputs=shapes[0], outputs=shapes[1], flags=("-O1",))
+    for name, got, want in zip(
+        here.kernels.outputs, model.run([w.array for w in here.inputs]), here.outputs, strict=True
+    ):
+        np.testing.assert_array_equal(got, want.array, err_msg=name)
+
+
+@pytest.mark.parametrize("group", ALL)
+def test_the_bench_passes_with_the_vendors_integers(group: str, tmp_path: Path) -> None:
+    """Through the AXI4-Stream top, every vector, on the vendor's own arithmetic."""
+    here = made(group)
+    includes = vendor()
+    write(tmp_path, generate(here))
+    sources = [f"tb/{group}_tb.cpp", f"{group}.cpp"]
+    done = run(compiled(tmp_path, sources, ["-w", *includes, "-Ikernels", "-I."]))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{group}: ")
+    assert done.stdout.endswith(" compared, 0 different\n")
+
+
+def test_the_bench_passes_under_sanitizers_without_a_warning(tmp_path: Path) -> None:
+    group = "mixed"
+    write(tmp_path, generate(made(group)))
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", *WARNINGS, *OURS, "-Ikernels", "-I."]
+    done = run(compiled(tmp_path, [f"tb/{group}_tb.cpp", f"{group}.cpp"], flags))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(" compared, 0 different\n")
