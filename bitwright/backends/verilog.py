@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SystemVerilog backend: a top that instantiates the module library, weights as .hex, a cocotb bench.
 
-`generate` returns the project relative to its folder: `<name>_top.sv`, `lib/`, `weights/`, `filelist.f`, `bench/`.
+`generate` returns the project relative to its folder: `<name>_top.sv`, `modules/`, `weights/`, `filelist.f`, `bench/`.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def generate(project: Project) -> dict[str, str]:
     top_path = f"{view.name}.sv"
     top = environment().get_template("verilog/top.sv.j2").render(top=view)
     library = _library(top)
-    sources = [f"lib/{name}.sv" for name in library]
-    files = {top_path: top, **{f"lib/{name}.sv": _module(name) for name in library}, **hexes}
+    sources = [f"modules/{name}.sv" for name in library]
+    files = {top_path: top, **{f"modules/{name}.sv": _module(name) for name in library}, **hexes}
     files["filelist.f"] = "\n".join([*sources, top_path]) + "\n"
     return files | bench_files(project, view.name, [*sources, top_path], weight_dir=view.weight_dir)
 

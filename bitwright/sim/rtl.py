@@ -148,7 +148,7 @@ class RtlModel:
     def _command(self) -> list[str | Path]:
         verilator = ["--cc", "--exe", "--build", "-j", "2", "--prefix", "Vtop", "--top-module", self.top]
         speed = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--output-split", "20000"]
-        flags = ["-CFLAGS", "-std=c++17 -I..", "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"]
+        flags = ["-CFLAGS", "-std=c++17 -I..", "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]
         return [
             tools.verilator().path,
             *verilator,

@@ -251,3 +251,33 @@ def reorder(name: str, order: list[int], in_beats: int, kind: IntType = U4, fill
 def fifo(name: str, depth: int, kind: IntType = U8, lanes: int = 2) -> KernelGraph:
     """No kernel: a FIFO between source and sink."""
     return KernelGraph((), (stream(name, lanes, kind, 7, depth),), (name,), (name,))
+
+
+def dense_chain(
+    rng: Generator,
+    dims: tuple[int, ...] = (8, 4, 2),
+    lanes: tuple[tuple[int, int], ...] = ((2, 4), (1, 2)),
+    x: IntType = U4,
+    w: IntType = S4,
+) -> KernelGraph:
+    """Dense layers with a requantiser after each; `lanes` are (PE, SIMD) of each layer, every PE the next SIMD's divisor.
+
+    Streams are as deep as the matrix-vector unit behind them needs.
+    """
+    kernels: list[Kernel] = []
+    streams = [replace(stream("x", lanes[0][1], x, dims[0] // lanes[0][1], 2), real="scale 0.25, zero 0")]
+    for index, (cols, rows, (pe, simd)) in enumerate(zip(dims, dims[1:], lanes, strict=False)):
+        if streams[-1].lanes != simd:
+            unit = width(f"width{index}", streams[-1].lanes, simd, x, cols // lcm(streams[-1].lanes, simd))
+            kernels.append(replace(unit.kernels[0], input=streams[-1].name))
+            streams.append(replace(unit.streams[1], depth=cols // simd))
+        matrix = matrix_vector(
+            f"fc{index}", rng, vectors=1, rows=rows, cols=cols, pe=pe, simd=simd, x=x, w=w
+        )  # fmt: skip
+        kernels.append(replace(matrix.kernels[0], input=streams[-1].name))
+        accumulators = replace(matrix.streams[1], depth=2)
+        form = mas(rng, rows, accumulators.type, x, shift=5, even=True)
+        codes = requantiser(f"act{index}", form, accumulators.type, x, lanes=pe, folds=rows // pe, pixels=1)
+        kernels.append(replace(codes.kernels[0], input=accumulators.name))
+        streams += [accumulators, replace(codes.streams[1], depth=2, real="scale 0.25, zero 0")]
+    return KernelGraph(tuple(kernels), tuple(streams), ("x",), (streams[-1].name,))

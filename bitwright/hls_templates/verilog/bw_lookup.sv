@@ -2,7 +2,7 @@
 // bw_lookup: requantiser by table, Lanes codes in, Lanes codes out, the same table for every lane.
 //
 // Contract
-//   Table     port i of the ROM is addressed by the coded bits of lane i, whatever they mean; k_word follows by one clock.
+//   Table     port i of the ROM is addressed by the coded bits of lane i; its word follows by one clock.
 //   Timing    one beat per clock; m_valid rises 2 clocks after the beat.
 //   Paths     s_ready and m_valid are functions of registers; the ROM runs freely behind credits.
 //   Reset     synchronous, active high, control only.

@@ -6,7 +6,7 @@
 // Contract
 //   Order       k_word is word k_addr of the ROM one clock after k_en, one word per output beat: {fill, address}.
 //               With fill the beat is Fill in every lane, else input beat `address` of the frame.
-//   Timing      one beat in and one beat out per clock; m_valid rises 4 clocks after the last beat of a frame was taken.
+//   Timing      one beat in and out per clock; m_valid rises 4 clocks after the last beat of a frame was taken.
 //   Paths       s_ready and m_valid are functions of registers; the memories run freely behind credits.
 //   Reset       synchronous, active high, control only: the next beat is the first of a frame.
 `default_nettype none

@@ -36,7 +36,8 @@ module bw_replay #(
     assign word = fresh_q ? direct : stored;
 
     bw_ram #(.Width(Width), .Depth(Words)) u_ram (
-      .clk, .wr_en(go && fresh), .wr_addr(index), .wr_data(s_data), .rd_en(go && !fresh), .rd_addr(index), .rd_data(stored)
+      .clk, .wr_en(go && fresh), .wr_addr(index), .wr_data(s_data),
+      .rd_en(go && !fresh), .rd_addr(index), .rd_data(stored)
     );
   end
 endmodule

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Static checks of SystemVerilog, for generated projects and for single modules: Verilator's lint and Yosys."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bitwright.sim import tools
+
+SCRATCH = Path.home() / ".cache" / "bitwright"
+"""Where files lie while Yosys reads them: the sandbox of its wheel has a /tmp of its own."""
+
+
+def verilator_lint(files: Mapping[str, str], sources: Sequence[str], top: str) -> None:
+    """`verilator --lint-only -Wall` of `top` over `sources` (paths in `files`, in order); any warning is an error."""
+    with _written(files) as folder:
+        command: list[str | Path] = [tools.verilator().path, "--lint-only", "-Wall", "--top-module", top, *sources]
+        tools.run(command, what=f"linting {top}", cwd=folder, env=tools.verilator_environment())
+
+
+def yosys_check(files: Mapping[str, str], sources: Sequence[str], tops: Sequence[str]) -> None:
+    """Yosys reads `sources`, and finds every module of `tops` complete, without latch, loop or conflict of drivers."""
+    read = f"read_verilog -sv {' '.join(sources)}"
+    checks = [f"design -load all; hierarchy -check -top {top}; proc; check -assert" for top in tops]
+    with _written(files) as folder:
+        script = "; ".join([read, "design -save all", *checks])
+        tools.run([tools.yosys().path, "-q", "-p", script], what=f"checking {', '.join(tops)}", cwd=folder)
+
+
+def project_sources(files: Mapping[str, str]) -> list[str]:
+    """The sources of a generated project, in the order of its filelist."""
+    return files["filelist.f"].split()
+
+
+@contextmanager
+def _written(files: Mapping[str, str]) -> Iterator[Path]:
+    """`files` in a temporary folder."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="lint-") as name:
+        for path, text in files.items():
+            target = Path(name, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        yield Path(name)

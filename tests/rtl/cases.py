@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels and shapes that the tests of the RTL go through, in groups that are built as one design each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
+from bitwright.plan.kernels import KernelGraph
+from tests.rtl.graphs import (
+    S4,
+    S8,
+    U4,
+    U8,
+    adder,
+    fifo,
+    fork,
+    interleave,
+    lookup,
+    mas,
+    matrix_vector,
+    multiplier,
+    reduce,
+    reorder,
+    requantiser,
+    thresholds,
+    width,
+    window,
+)
+
+S12, U2 = integer(12, signed=True), integer(2, signed=False)
+
+
+def matrices() -> list[KernelGraph]:
+    rng = np.random.default_rng(1)
+    return [
+        matrix_vector("mv_folds", rng),
+        matrix_vector("mv_one", rng, vectors=1, rows=1, cols=1, pe=1, simd=1),
+        matrix_vector("mv_rows", rng, rows=5, cols=4, pe=1, simd=4),
+        matrix_vector("mv_cols", rng, rows=3, cols=7, pe=3, simd=1, x=S8, w=S8),
+        matrix_vector("mv_flat", rng, rows=4, cols=20, pe=4, simd=20, w=TERNARY),
+        matrix_vector("mv_groups", rng, groups=3, rows=4, cols=6, pe=2, simd=2, x=S4),
+        matrix_vector("mv_depthwise", rng, vectors=3, groups=4, rows=1, cols=9, pe=1, simd=1, x=S8),
+        matrix_vector("mv_xnor", rng, rows=4, cols=10, pe=2, simd=5, x=BIPOLAR, w=BIPOLAR),
+        matrix_vector("mv_binary_x", rng, rows=4, cols=6, pe=2, simd=3, x=BIPOLAR, w=S4),
+        matrix_vector("mv_binary_w", rng, rows=4, cols=6, pe=2, simd=3, x=U4, w=BIPOLAR),
+        matrix_vector("mv_unsigned_w", rng, rows=4, cols=6, pe=2, simd=3, x=U4, w=U4),
+        matrix_vector("mv_large", rng, vectors=1, rows=12, cols=70, pe=3, simd=10, x=S8, w=S8, memory="block"),
+    ]
+
+
+def windows() -> list[KernelGraph]:
+    same = (1, 1, 1, 1)
+    return [
+        window("win_same", pads=same, pad_value=3),
+        window("win_valid", inner=2, kind=S4),
+        window("win_one", kernel=(1, 1), strides=(2, 2), size=(5, 5)),
+        window("win_stride", strides=(2, 2), pads=same, inner=2),
+        window("win_skip", kernel=(1, 2), strides=(3, 3), size=(7, 8)),
+        window("win_dilated", dilations=(2, 2), pads=(2, 2, 2, 2), size=(6, 5), kind=S4, pad_value=-8),
+        window("win_asymmetric", kernel=(2, 3), strides=(1, 2), pads=(0, 2, 1, 0), size=(4, 5)),
+        window("win_groups", blocks=3, inner=2, kernel=(2, 2), size=(4, 4), pads=(0, 0, 1, 1)),
+        window("win_depthwise", blocks=4, pads=same, size=(4, 4), kind=BIPOLAR, pad_value=-1),
+        window("win_signal", size=(1, 20), kernel=(1, 5), strides=(1, 2), pads=(0, 2, 0, 2), inner=2),
+        window("win_whole", size=(3, 3), kernel=(3, 3)),
+        window("win_pool", size=(6, 6), kernel=(2, 2), strides=(2, 2), blocks=2),
+    ]
+
+
+def requantisers() -> list[KernelGraph]:
+    rng = np.random.default_rng(2)
+    wide = IntType(-3000, 2500)
+    return [
+        requantiser("q_mas", mas(rng, 4, S12, U4, shift=6), S12, U4),
+        requantiser("q_even", mas(rng, 6, wide, S4, shift=5, even=True), wide, S4, folds=3),
+        requantiser("q_even1", mas(rng, 2, S8, S8, shift=1, even=True), S8, S8, folds=1),
+        requantiser("q_unshifted", mas(rng, 2, U4, U8, shift=0), U4, U8, folds=1),
+        requantiser("q_far", mas(rng, 2, U4, S4, shift=20), U4, S4, folds=1),
+        requantiser("q_bit_in", mas(rng, 4, BIPOLAR, S4, shift=4), BIPOLAR, S4),
+        requantiser("q_steps", thresholds(rng, 4, S8, U2), S8, U2),
+        requantiser("q_sign", thresholds(rng, 4, S8, BIPOLAR), S8, BIPOLAR),
+        requantiser("q_steps15", thresholds(rng, 6, S12, S4), S12, S4, folds=3),
+        requantiser("q_table", lookup(rng, S4, U8), S4, U8),
+        requantiser("q_table_part", lookup(rng, IntType(-3, 9), S4), IntType(-3, 9), S4),
+        requantiser("q_table_large", lookup(rng, U8, S12), U8, S12),
+        requantiser("q_table_bit", lookup(rng, BIPOLAR, BIPOLAR), BIPOLAR, BIPOLAR, folds=1),
+    ]
+
+
+def others() -> list[KernelGraph]:
+    rng = np.random.default_rng(3)
+    return [
+        *(reduce(f"max_{kind.bits}{fold}", kind, fold=fold) for kind in (U4, S8, BIPOLAR) for fold in (1, 4)),
+        *(
+            reduce(f"sum_{kind.bits}{fold}", kind, fold=fold, total=True)
+            for kind in (U4, S8, BIPOLAR)
+            for fold in (2, 9)
+        ),
+        *(width(f"width_{a}_{b}", a, b) for a, b in ((1, 4), (6, 2), (4, 6), (3, 2))),
+        width("width_bits", 2, 3, BIPOLAR),
+        fork("fork2", 2),
+        fork("fork3", 3, BIPOLAR),
+        adder("add2", rng, U4, S8),
+        adder("add5", rng, U4, S8, BIPOLAR, S4, U8, folds=3),
+        multiplier("mul", U8, S4, (128, -3)),
+        interleave("cat2", S8, (U4, 1), (S8, 3)),
+        interleave("cat3", BIPOLAR, (BIPOLAR, 2), (BIPOLAR, 1), (BIPOLAR, 1)),
+        reorder("turn", [3, 2, 1, 0], 4),
+        reorder("pad", [-1, 0, -1, 1, -1, 2], 3, S4, fill=-8),
+        reorder("crop", [5, 1], 6),
+        reorder("one", [0], 1),
+        *(fifo(f"fifo{depth}", depth) for depth in (0, 1, 2, 3, 5)),
+        *(fifo(f"fifo_block{depth}", depth) for depth in (300, 1024)),
+    ]
+
+
+GROUPS = {"matrices": matrices, "windows": windows, "requantisers": requantisers, "others": others}
+
+
+def one_of_each() -> list[KernelGraph]:
+    """One kernel of each kind and one FIFO of each kind, for benches that are slow to build."""
+    rng = np.random.default_rng(8)
+    return [
+        matrix_vector("mv", rng, groups=2),
+        window("win", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),
+        reduce("max", S4, fold=4),
+        reduce("sum", S4, fold=4, total=True),
+        requantiser("mas", mas(rng, 4, S8, U4, shift=3, even=True), S8, U4, pixels=6),
+        requantiser("steps", thresholds(rng, 4, S8, U2), S8, U2, pixels=6),
+        requantiser("table", lookup(rng, S4, U8), S4, U8, pixels=6),
+        width("width", 4, 6),
+        fork("fork", 2),
+        adder("add", rng, U4, S8),
+        multiplier("mul", U8, S4, (128, -3)),
+        interleave("cat", S8, (U4, 1), (S8, 3)),
+        reorder("turn", [3, -1, 2, 1, 0], 4),
+        *(fifo(f"fifo{depth}", depth) for depth in (0, 2, 3, 300)),
+    ]

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verilator -Wall and Yosys are silent on every library module alone and on generated designs."""
+
+from __future__ import annotations
+
+from importlib.resources import files as package_files
+
+import numpy as np
+import pytest
+
+from bitwright.backends.verilog import generate
+from bitwright.ir.errors import BitwrightError
+from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
+from tests.needs import needs_rtl, needs_yosys
+from tests.rtl.cases import GROUPS
+from tests.rtl.graphs import project, side_by_side
+
+FOLDER = package_files("bitwright").joinpath("hls_templates/verilog")
+LIBRARY = {
+    path.name: path.read_text() for path in sorted(FOLDER.iterdir(), key=lambda p: p.name) if path.name.endswith(".sv")
+}
+MODULES = [name.removesuffix(".sv") for name in LIBRARY if name != "bw_pkg.sv"]
+SOURCES = ["bw_pkg.sv", *(f"{name}.sv" for name in MODULES)]
+
+
+@needs_rtl
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_alone_lints_in_verilator(module: str) -> None:
+    verilator_lint(LIBRARY, SOURCES, module)
+
+
+@needs_yosys
+def test_the_modules_alone_pass_yosys() -> None:
+    yosys_check(LIBRARY, SOURCES, MODULES)
+
+
+@needs_rtl
+@needs_yosys
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_generated_design_lints(group: str) -> None:
+    files = generate(project(side_by_side(GROUPS[group]()), np.random.default_rng(0), 1, group))
+    verilator_lint(files, project_sources(files), f"{group}_top")
+    yosys_check(files, project_sources(files), [f"{group}_top"])
+
+
+@needs_rtl
+def test_an_unused_net_is_an_error() -> None:
+    broken = {"a.sv": "module a (input logic x);\nendmodule\n"}
+    with pytest.raises(BitwrightError, match=r"(?s)linting a failed with exit code 1:.*Signal is not used: 'x'"):
+        verilator_lint(broken, ["a.sv"], "a")
+
+
+@needs_yosys
+def test_a_loop_of_logic_is_an_error() -> None:
+    broken = {"a.sv": "module a (input logic x, output logic y);\n  assign y = x && !y;\nendmodule\n"}
+    with pytest.raises(BitwrightError, match=r"(?s)checking a failed with exit code 1:.*found logic loop in module a"):
+        yosys_check(broken, ["a.sv"], ["a"])
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_a_module_has_its_contract_and_fits_a_page(name: str) -> None:
+    lines = LIBRARY[name].splitlines()
+    assert lines[0] == "// SPDX-License-Identifier: Apache-2.0"
+    assert lines[1].startswith(f"// {name.removesuffix('.sv')}: ")
+    assert len(lines) < 150
+    assert max(map(len, lines)) <= 120
