@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import onnx
@@ -14,8 +18,17 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from bitwright import api
+from bitwright.backends import generate
+from bitwright.ir.weights import Weights
+from bitwright.output import new_folder
+from bitwright.sim import tools
+from tests.needs import needs_rtl
 from tests.qonnx_op import evaluate
 
+needs_torch = pytest.mark.skipif(
+    not (find_spec("torch") and find_spec("sklearn")) and "CI" not in tools.environment(),
+    reason="needs torch and scikit-learn: pip install torch scikit-learn",
+)
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 DEMO = Path(__file__).parents[1] / "bitwright" / "demo"
 
@@ -74,6 +87,43 @@ def test_the_packaged_copies_are_the_same(data: Mapping[str, NDArray[Any]]) -> N
     assert (DEMO / "digits.onnx").read_bytes() == (DIGITS / "digits.onnx").read_bytes()
     assert (DEMO / "digits.npz").read_bytes() == (DIGITS / "digits_data.npz").read_bytes()
     assert (DIGITS / "digits.onnx").stat().st_size < 200_000
+
+
+@needs_torch
+@needs_rtl
+def test_a_network_trained_afresh_gives_pytorch_s_integers_in_rtl_under_cocotb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(DIGITS)
+    torch, training, export = (importlib.import_module(name) for name in ("torch", "train", "export"))
+    _, network = training.train(float_epochs=3, quant_epochs=3, seed=1)
+    _, _, images, labels = training.digits()
+    images, labels = images[:64], labels[:64]
+    with torch.no_grad():
+        answers = network(torch.from_numpy(images)).numpy()
+    scale = network.quant4.scale.detach().numpy()
+    codes = np.rint(answers / scale).astype(np.int64)
+    np.testing.assert_array_equal(codes.astype(np.float32) * scale, answers)
+
+    net = api.load(export.export(network, "trained"))
+    design = api.compile(net, cycles=600)
+    np.testing.assert_array_equal(api.run(net, images), answers)
+
+    project = replace(design.project(api.to_codes(net, images)), outputs=(Weights(codes),))
+    with new_folder(tmp_path / "project") as write:
+        write(generate("verilog", project))
+    bench = tmp_path / "project" / "bench"
+    tools.run([tools.make().path], what="running the cocotb bench", cwd=bench, env=tools.verilator_environment())
+    cases = ElementTree.parse(bench / "results.xml").findall(".//testcase")
+    assert len(cases) >= 4
+    assert [
+        case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None
+    ] == []
+
+    reached = float((codes.argmax(1) == labels).mean())
+    assert reached > 0.8
+    with capsys.disabled():
+        print(f"trained afresh: {reached:.1%} of 64 digits right, in PyTorch and in RTL under cocotb")
 
 
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
