@@ -45,9 +45,9 @@ SYSTEMVERILOG = frozenset(
 LIBRARIES = frozenset(
     """
     abs acos alloca ap_ctrl ap_int ap_uint areset aresetn aclk asin atan bw ceil clk clock cos div errno eof exit exp
-    fabs false floor fmod free gamma hls i386 index isfinite isinf isnan j0 j1 jn linux log main major makedev malloc max
-    min minor nan null offsetof pow printf rand read remainder remove rename rint round rst setjmp sigaction signal sin
-    sqrt std stderr stdin stdout swap tan tanh time trunc true unix va_arg va_end va_start write y0 y1 yn
+    fabs false floor fmod free gamma hls i386 index isfinite isinf isnan j0 j1 jn linux log main major makedev malloc
+    max min minor nan null offsetof pow printf rand read remainder remove rename rint round rst setjmp sigaction signal
+    sin sqrt std stderr stdin stdout swap tan tanh time trunc true unix va_arg va_end va_start write y0 y1 yn
     """.split()
 )
 RESERVED = CPP | SYSTEMVERILOG | LIBRARIES

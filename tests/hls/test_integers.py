@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our ap_int against the vendor's open headers: one program, compiled against either, prints the same lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
+from tests.needs import needs_cxx
+
+pytestmark = needs_cxx
+
+PAIRS = [
+    (1, 1),
+    (1, 8),
+    (2, 3),
+    (3, 13),
+    (5, 5),
+    (7, 16),
+    (8, 8),
+    (9, 31),
+    (16, 6),
+    (20, 33),
+    (32, 32),
+    (40, 24),
+    (63, 1),
+]
+"""Widths of operands; every combination of signs of each pair is compared."""
+
+HEAD = r"""
+#include <ap_int.h>
+#include <cstdio>
+#include <initializer_list>
+
+// Width, sign and value of an integer of up to 64 bits; `name` says which operation gave it.
+template <typename T>
+void show(const char *name, const T &x) {
+  std::printf("%s %d %d %lld\n", name, T::width, T(-1) < T(0) ? 1 : 0, (long long)x.to_int64());
+}
+void show(const char *name, bool x) { std::printf("%s %d\n", name, x ? 1 : 0); }
+
+template <typename A, typename B>
+void pair(long long first, long long second) {
+  A a = first;
+  B b = second;
+  show("a", a);
+  show("a + b", a + b);
+  show("a - b", a - b);
+  show("a * b", a * b);
+  show("a & b", a & b);
+  show("a | b", a | b);
+  show("a ^ b", a ^ b);
+  show("-a", -a);
+  show("~a", ~a);
+  show("!a", !a);
+  show("a < b", a < b);
+  show("a <= b", a <= b);
+  show("a > b", a > b);
+  show("a >= b", a >= b);
+  show("a == b", a == b);
+  show("a != b", a != b);
+  show("a * 3", ap_int<64>(a * 3));
+  show("5 - a", ap_int<64>(5 - a));
+  show("a + 1", a + 1);
+  show("a < -1", a < -1);
+  show("7 == a", 7 == a);
+  show("A(b)", A(b));
+  show("B(a)", B(a));
+  for (int count : {0, 1, A::width / 2, A::width - 1, A::width}) {
+    show("a >> n", a >> count);
+    if (count < A::width) show("a << n", a << count);
+  }
+  const int high = A::width - 1, low = A::width / 3;
+  show("a[n]", bool(a[high]));
+  show("a.range", ap_uint<A::width>(a.range(high, low)));
+  A edited = a;
+  edited.range(high, low) = b;
+  show("range = b", edited);
+  edited = a;
+  edited[low] = 1;
+  show("bit = 1", edited);
+  A changed = a;
+  changed += b;
+  show("+=", changed);
+  changed -= 3;
+  show("-=", changed);
+  changed *= b;
+  show("*=", changed);
+  ++changed;
+  show("++", changed);
+  const int native = a;
+  std::printf("int %d, %d\n", native, a.to_int());
+}
+
+// A word of an AXI4-Stream: only its parts and comparisons.
+template <int W>
+void word(long long seed) {
+  ap_uint<W> x = -1;
+  for (int low = 0, step = 0; low + 7 < W; low += 8, ++step) x.range(low + 7, low) = ap_uint<8>(seed >> step % 8);
+  ap_uint<W> y = 0;
+  for (int low = 0; low + 7 < W; low += 8) {
+    const ap_uint<8> part = x.range(low + 7, low);
+    std::printf("%d ", part.to_int());
+    y.range(low + 7, low) = part;
+  }
+  const ap_uint<33> middle = x.range(W / 2 + 16, W / 2 - 16);
+  std::printf("%lld %d %d\n", (long long)middle.to_int64(), x == y ? 1 : 0, x != ap_uint<W>(-1) ? 1 : 0);
+}
+"""
+
+
+def program(rng: np.random.Generator) -> str:
+    """Calls with the extremes, with small numbers, and with random ones that wrap in narrow operands."""
+    lines = []
+    for a, b in PAIRS:
+        for signs in ("int", "int"), ("int", "uint"), ("uint", "int"), ("uint", "uint"):
+            kinds = ", ".join(f"ap_{sign}<{bits}>" for sign, bits in zip(signs, (a, b), strict=True))
+            edges = [(1 << a - 1, 1 << b - 1), ((1 << a - 1) - 1, (1 << b - 1) - 1), (-1, 1), (0, -1)]
+            drawn = [tuple(map(int, pair)) for pair in rng.integers(-(2**62), 2**62, (6, 2))]
+            lines += [f"  pair<{kinds}>({x}LL, {y}LL);" for x, y in edges + drawn]
+    lines += [f"  word<{bits}>({int(rng.integers(2**62))}LL);" for bits in (64, 72, 136, 512)]
+    return HEAD + "int main() {\n" + "\n".join(lines) + "\n}\n"
+
+
+def test_every_operator_gives_the_width_the_sign_and_the_value_of_the_vendors(tmp_path: Path) -> None:
+    includes = vendor()
+    write(tmp_path, {"program.cpp": program(np.random.default_rng(6))})
+    ours = run(compiled(tmp_path, ["program.cpp"], [*WARNINGS, "-fsanitize=undefined", *OURS], "ours"))
+    theirs = run(compiled(tmp_path, ["program.cpp"], ["-w", *includes], "theirs"))
+    assert (ours.returncode, ours.stderr, theirs.returncode) == (0, "", 0)
+    assert len(theirs.stdout.splitlines()) > 10_000
+    differ = [
+        pair for pair in zip(ours.stdout.splitlines(), theirs.stdout.splitlines(), strict=True) if len(set(pair)) > 1
+    ]
+    assert differ == []
+
+
+def test_a_weight_of_up_to_eight_bits_takes_one_byte(tmp_path: Path) -> None:
+    lines = [
+        "#include <ap_int.h>",
+        *(
+            f"static_assert(sizeof(ap_{s}int<{w}>) == {n});"
+            for s in ("", "u")
+            for w, n in ((1, 1), (8, 1), (9, 2), (33, 8))
+        ),
+        "static_assert(ap_int<3>(5) == -3 && ap_uint<3>(-1) == 7);",
+        "int main() {}",
+    ]
+    write(tmp_path, {"program.cpp": "\n".join(lines).replace(");", ', "");') + "\n"})
+    assert run(compiled(tmp_path, ["program.cpp"], [*WARNINGS, *OURS])).returncode == 0
