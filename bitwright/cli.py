@@ -70,7 +70,7 @@ def _progress(what: str) -> Iterator[Callable[[str], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task(what)
-    timer = Timer(1.0, bar.start if console.is_terminal else lambda: console.print(f"{what} ..."))
+    timer = Timer(1.0, bar.start if console.is_terminal else lambda: console.print(f"{what} ...", soft_wrap=True))
     timer.daemon = True
     timer.start()
     try:
