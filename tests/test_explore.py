@@ -27,11 +27,12 @@ from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture, ticks
 from bitwright.explore.report import table
 from bitwright.ir.errors import BitwrightError
+from tests.needs import needs_cxx, needs_rtl
 from tests.qonnx_op import evaluate
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 MODEL = DIGITS / "digits_float.onnx"
-Files = dict[str, str | bytes]
+Files = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +185,7 @@ def test_the_sweep_keeps_every_point_in_order(
     results, files, seen = sweep
     assert [r.point.label for r in results] == ["w2a3", "w2a8", "w4a3", "w4a8", "w8a3", "w8a8"]
     assert seen == [(done, 6) for done in range(1, 7)]
-    assert set(files) == {"results.csv", "front.svg", *(r.file for r in results)}
+    assert set(files) == {"results.csv", "front.svg", "samples.npz", *(r.file for r in results)}
     rows = list(csv.DictReader(io.StringIO(str(files["results.csv"]))))
     assert [row["key"] for row in rows] == [r.point.key for r in results]
     assert {r.macs for r in results} == {25408}
@@ -198,6 +199,21 @@ def test_every_file_is_the_network_that_was_scored(
     for r in results:
         scores = evaluate(onnx.load_from_string(bytes(files[r.file])), data["x"])
         assert np.mean(scores.argmax(1) == data["y"]) == r.accuracy, r.point.label
+
+
+@needs_cxx
+@needs_rtl
+def test_a_point_verifies_on_every_engine(sweep: tuple[list[Result], Files, list[tuple[int, int]]]) -> None:
+    results, files, _ = sweep
+    with np.load(io.BytesIO(bytes(files["samples.npz"]))) as data:
+        inputs = data["inputs"]
+    assert inputs.shape == (64, 1, 8, 8)
+    point = next(r for r in results if r.point.label == "w4a3")
+    report = api.verify(api.load(files[point.file]), inputs[:8], engines=("reference", "hls", "rtl"))
+    assert {name: (row["elements"], row["mismatches"]) for name, row in report["engines"].items()} == dict.fromkeys(
+        ("reference", "hls", "rtl"), (80, 0)
+    )
+    assert report["certificate"]["proved"] == report["certificate"]["layers"]
 
 
 def test_eight_bits_are_within_a_hundredth_of_float(

@@ -6,7 +6,8 @@
 
 `model` is the path of a float ONNX file; `data` a mapping with `x`, `y` and perhaps `calibration`. Each `Result` has
 `point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `bram`,
-`dsp`, `area`, `on_front`, and `file`, the path of its ONNX in the folder, beside `results.csv` and `front.svg`.
+`dsp`, `area`, `on_front`, and `file`, the path of its ONNX in the folder, beside `results.csv`, `front.svg` and
+`samples.npz`.
 """
 
 from bitwright.explore.evaluate import Result

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table that a sweep leaves: one row per point, as CSV."""
+"""What a sweep leaves beside its models: a table with one row per point, and samples to verify them with."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bitwright.explore.evaluate import Result
 
@@ -24,3 +28,10 @@ def table(results: Sequence[Result]) -> str:
         figures = [getattr(result, name) for name in FIGURES]
         writer.writerow((point.key, *choice, f"{result.accuracy:.6f}", *figures, result.file))
     return text.getvalue()
+
+
+def samples(inputs: NDArray[Any]) -> bytes:
+    """A data file with `inputs` and no outputs: what the network meant is the reference engine's to say."""
+    content = io.BytesIO()
+    np.savez_compressed(content, inputs=inputs)
+    return content.getvalue()

@@ -15,11 +15,13 @@ from bitwright.explore.evaluate import Evaluation, Result, accuracy
 from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture
-from bitwright.explore.report import table
+from bitwright.explore.report import samples, table
 from bitwright.explore.space import Point, uniform
 from bitwright.ir.errors import BitwrightError
 
 BITS = range(2, 9)
+SAMPLES = 64
+"""How many samples the sweep leaves to verify its points with."""
 
 
 def explore(
@@ -36,8 +38,8 @@ def explore(
 
     `data` holds the labelled set `x` (samples on axis 0), `y`, and may hold `calibration`; without it `x` calibrates.
     `write` gets the files of the result (path -> content; `bitwright.output.new_folder` makes one): each point's ONNX
-    as `points/<key>.onnx` as soon as it is done, at the end `results.csv` and `front.svg`. `progress(done, total)` is
-    called after every point.
+    as `points/<key>.onnx` as soon as it is done, at the end `results.csv`, `front.svg` and `samples.npz`, the first of
+    `x` as data to verify any point with. `progress(done, total)` is called after every point.
     """
     points = list(uniform(weights, activations))
     evaluation = _evaluation(model, data, points)
@@ -50,7 +52,8 @@ def explore(
     results = _with_front(results)
     scores = run_float(evaluation.calibration.float_model, [evaluation.x])[0]
     title = f"{model.name}: {len(points)} designs"
-    write({"results.csv": table(results), "front.svg": picture(results, accuracy(scores, evaluation.y), title)})
+    drawn = picture(results, accuracy(scores, evaluation.y), title)
+    write({"results.csv": table(results), "front.svg": drawn, "samples.npz": samples(evaluation.x[:SAMPLES])})
     return results
 
 
