@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compressed neural networks to FPGA accelerators, exact to the last bit.
 
+The whole way, from a model to a verified accelerator:
+
     net = bitwright.load("model.onnx")
     y = bitwright.run(net, x)
     design = bitwright.compile(net, cycles=1000)

@@ -29,10 +29,10 @@ from bitwright.ir.names import identifier
 from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.folding import fastest, fold
 from bitwright.plan.kernels import KernelGraph
-from bitwright.plan.tokens import latency
 from bitwright.plan.lower import lower
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.resources import Resources, fifo_resources, resources
+from bitwright.plan.tokens import latency
 from bitwright.sim import reference
 
 DEFAULT_CYCLES = 10_000

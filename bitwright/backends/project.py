@@ -12,10 +12,10 @@ from bitwright.plan.kernels import KernelGraph
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A design ready to be written: `name` is an identifier, `digest` names graph and plan, and is in line 1 of each file.
+    """A design ready to be written: `name` is an identifier, `digest` names graph and plan, in line 1 of each file.
 
-    `inputs` and `outputs` are test vectors in integers, one array per boundary stream, (samples, *shape), channels last;
-    the outputs come from the reference engine.
+    `inputs` and `outputs` are test vectors in integers, one array per boundary stream, (samples, *shape), channels
+    last; the outputs come from the reference engine.
     """
 
     name: str
