@@ -23,6 +23,7 @@ from bitwright.backends.verilog_parts import (
     Names,
     Place,
     fifo_block,
+    joined,
     master,
     nets,
     slave,
@@ -42,11 +43,11 @@ class TopView:
 
     header: str
     table: tuple[str, ...]
-    frame: str
+    frame: tuple[str, ...]
     name: str
     weight_dir: bool
     ports: tuple[Boundary, ...]
-    errors: tuple[str, ...]
+    frame_error: tuple[str, ...]
     blocks: tuple[Block, ...]
 
 
@@ -82,7 +83,7 @@ def _top(project: Project) -> tuple[TopView, dict[str, str]]:
         f"{project.name}_top",
         bool(hexes),
         (*inputs, *outputs),
-        errors,
+        (f"assign frame_error = {joined(errors) if len(errors) == 1 else '|' + joined(errors)}",),
         tuple(block for block in blocks if block.instances),
     )
     return view, hexes
@@ -162,13 +163,13 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join([*texts, *numbers])
 
 
-def _frame(graph: KernelGraph) -> str:
-    """Beats per frame at the boundary, and what sets the interval."""
+def _frame(graph: KernelGraph) -> tuple[str, ...]:
+    """Beats per frame at each boundary, and what sets the interval."""
     ends = [(f"input {name}", graph.stream(name).beats) for name in graph.inputs]
     ends += [(f"output {name}", graph.stream(name).beats) for name in graph.outputs]
     slowest = max([*ends, *((kernel.name, kernel.cycles) for kernel in graph.kernels)], key=lambda item: item[1])
-    beats = ", ".join(f"{name}: {count} beats" for name, count in ends)
-    return commented(f"Frame: {beats}. {graph.interval} clocks per frame, set by {slowest[0]}.")
+    beats = [commented(f"{name}: {count} beats per frame") for name, count in ends]
+    return *beats, commented(f"{graph.interval} clocks per frame, set by {slowest[0]}")
 
 
 def _tensor(stream: Stream) -> str:

@@ -16,6 +16,8 @@ INLINE_BITS = 4096
 
 FIFOS = {"register": "bw_elastic_reg", "distributed": "bw_fifo", "block": "bw_fifo_block"}
 
+WAITS = {"register": "elastic register", "distributed": "FIFO in distributed memory", "block": "FIFO in block RAM"}
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -124,7 +126,8 @@ def fifo_block(stream: Stream, ends: Ends, names: Names) -> Block:
         (f".Width({stream.bits})", *depth),
         ((*CLOCK, *slave(ends.made)), master(ends.read)),
     )
-    return Block((), nets(ends.read, stream.bits), (instance,))
+    comment = f"{stream.name} waits: {max(stream.depth, 2)} words, {WAITS[kind]}"
+    return Block((comment,), nets(ends.read, stream.bits), (instance,))
 
 
 def instance(module: str, name: str, parameters: tuple[str, ...], source: str, sink: str) -> Instance:

@@ -43,9 +43,9 @@ def commented(text: str, columns: int = COLUMNS - 6) -> str:
 
 
 def wrapped(items: Iterable[str], indent: int) -> str:
-    """`items` with commas between, broken at `COLUMNS`, the lines after the first indented by `indent` spaces."""
+    """`items` with commas between, broken at commas before `COLUMNS`, the lines after the first indented by `indent`."""
     lines: list[str] = [""]
-    for item in items:
+    for item in ", ".join(items).split(", "):
         joined = f"{lines[-1]}, {item}" if lines[-1] else item
         if len(joined) + indent < COLUMNS or not lines[-1]:
             lines[-1] = joined

@@ -260,7 +260,7 @@ def dense_chain(
     x: IntType = U4,
     w: IntType = S4,
 ) -> KernelGraph:
-    """Dense layers with a requantiser after each; `lanes` are (PE, SIMD) of each layer, every PE the next SIMD's divisor.
+    """Dense layers with a requantiser after each; `lanes` are (PE, SIMD) of each layer.
 
     Streams are as deep as the matrix-vector unit behind them needs.
     """
