@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -20,6 +21,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 
 Array = NDArray[Any]
+HINT = "save it with np.savez(path, inputs=x), x of shape (samples, ...)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +106,34 @@ class _Header:
     dtype: np.dtype[Any]
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever is wrong with the bytes of `path` is one error that says so."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BitwrightError(f"not a readable .npz file ({error})", where=str(path), hint=HINT) from error
+
+
 def _headers(path: Path) -> dict[str, _Header]:
     """Shape and dtype of every array of an `.npz`, its declared size checked against the archive."""
-    hint = "save it with np.savez(path, inputs=x), x of shape (samples, ...)"
     if not path.is_file():
-        raise BitwrightError("no such file", where=str(path), hint=hint)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-            return {member.filename[:-4]: _header(archive, member) for member in members}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BitwrightError(f"not a readable .npz file ({error})", where=str(path), hint=hint) from error
+        raise BitwrightError("no such file", where=str(path), hint=HINT)
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+        return {member.filename[:-4]: _header(archive, member) for member in members}
 
 
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member.filename} is compressed in a way that NumPy does not write")
     with archive.open(member) as file:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(file)
         size = member.file_size - file.tell()
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{member.filename} declares the shape {_text(shape)}")
     if not dtype.hasobject and prod(shape) * dtype.itemsize != size:
         raise ValueError(f"{member.filename} declares {prod(shape) * dtype.itemsize} bytes and holds {size}")
     return _Header(shape, dtype)
@@ -147,7 +158,7 @@ def _load(path: Path, headers: dict[str, _Header], names: list[str], samples: in
             raise BitwrightError(
                 f"'{name}' holds Python objects", where=str(path), hint="save plain numbers, objects are never read"
             )
-    with np.load(path, allow_pickle=False) as file:
+    with _reading(path), np.load(path, allow_pickle=False) as file:
         return tuple(np.asarray(file[name][:samples]) for name in names)
 
 
@@ -166,7 +177,7 @@ def _check_inputs(path: Path, headers: dict[str, _Header], names: list[str], ten
         raise BitwrightError(
             f"has no array 'inputs'; it holds {_held(headers)}",
             where=str(path),
-            hint="save it with np.savez(path, inputs=x), x of shape (samples, ...)",
+            hint=HINT,
         )
     if len(names) != len(tensors):
         takes = ", ".join(f"'{tensor.name}'" for tensor in tensors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -288,3 +289,16 @@ def test_doctor_says_how_to_install_what_is_missing(run: Run, monkeypatch: pytes
         "version": "",
         "detail": "pip install 'bitwright[torch]'",
     }
+
+
+def test_what_takes_longer_than_a_second_says_so_on_stderr(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = bitwright.load
+
+    def slow(*args: Any, **kwargs: Any) -> bitwright.Graph:
+        time.sleep(1.2)
+        return load(*args, **kwargs)
+
+    code, out, err = run("inspect", DIGITS, "--json")
+    assert (code, err) == (0, "")
+    monkeypatch.setattr("bitwright.api.load", slow)
+    assert run("inspect", DIGITS, "--json") == (0, out, f"reading {DIGITS} ...\n")

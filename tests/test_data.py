@@ -155,13 +155,31 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
     )
 
 
-def test_a_declared_size_is_checked_before_memory_is_taken(tmp_path: Path) -> None:
+def test_bytes_that_were_damaged(tmp_path: Path) -> None:
+    path = saved(tmp_path / "d.npz", inputs=images(5))
+    damaged = bytearray(path.read_bytes())
+    damaged[400] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(BitwrightError) as error:
+        read_data(path, [IMAGE])
+    assert error.value.what == "not a readable .npz file (Bad CRC-32 for file 'inputs.npy')"
+
+
+@pytest.mark.parametrize(
+    ("shape", "compression", "what"),
+    [
+        ((1 << 34, 1, 4, 4), zipfile.ZIP_STORED, "inputs.npy declares 1099511627776 bytes and holds 64"),
+        ((-2, -8), zipfile.ZIP_STORED, "inputs.npy declares the shape (-2, -8)"),
+        ((1, 1, 4, 4), zipfile.ZIP_LZMA, "inputs.npy is compressed in a way that NumPy does not write"),
+    ],
+)
+def test_a_file_that_numpy_did_not_write(tmp_path: Path, shape: tuple[int, ...], compression: int, what: str) -> None:
     """A header that promises a terabyte over a few bytes is refused by its arithmetic, not by an allocation."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 34, 1, 4, 4)})
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     path = tmp_path / "d.npz"
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("inputs.npy", header.getvalue() + bytes(64))
     with pytest.raises(BitwrightError) as error:
         read_data(path, [IMAGE])
-    assert error.value.what == "not a readable .npz file (inputs.npy declares 1099511627776 bytes and holds 64)"
+    assert error.value.what == f"not a readable .npz file ({what})"
