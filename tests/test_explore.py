@@ -21,12 +21,13 @@ from onnx import TensorProto, helper, numpy_helper
 from bitwright import api
 from bitwright.compress import quantize
 from bitwright.explore import Point, Result, explore, uniform
-from bitwright.explore.cost import estimate, weight_memory
+from bitwright.explore.cost import area, estimate, weight_memory
 from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture, ticks
 from bitwright.explore.report import table
 from bitwright.ir.errors import BitwrightError
+from bitwright.plan.resources import Resources
 from tests.needs import needs_cxx, needs_rtl
 from tests.qonnx_op import evaluate
 
@@ -149,6 +150,10 @@ def test_the_estimate_is_what_compile_reports(sweep: tuple[list[Result], Files, 
         layers = api.compile(api.load(r.model)).report()["layers"]
         reported = tuple(sum(layer[name] for layer in layers) for name in ("lut", "bram", "dsp"))
         assert (r.lut, r.bram, r.dsp) == reported, r.point.label
+
+
+def test_area_counts_a_dsp_as_100_luts_and_a_block_ram_as_200() -> None:
+    assert area(Resources(lut=5, bram=2, dsp=1)) == 505
 
 
 def test_a_table_is_counted_too() -> None:
