@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from html import escape
@@ -18,13 +18,14 @@ from bitwright._version import __version__
 from bitwright.backends import BACKENDS, generate
 from bitwright.backends.project import Project
 from bitwright.exact.certificate import certify
-from bitwright.exact.forms import Form, Lookup
+from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
+from bitwright.exact.pairs import pair_forms
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.exact.requantise import forms as proved_forms
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Table
+from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Sum, Table
 from bitwright.ir.names import identifier
 from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.folding import fastest, fold
@@ -35,6 +36,8 @@ from bitwright.plan.resources import Resources, fifo_resources, resources
 from bitwright.plan.tokens import latency
 from bitwright.sim import reference
 
+TWO_OPERAND = "two_operand"
+"""How a plan names the form of a requantiser whose sum is computed with shorter factors."""
 DEFAULT_CYCLES = 10_000
 DEFAULT_PART = "xc7z020clg400-1"
 VECTORS = 4
@@ -53,6 +56,7 @@ class Design:
     clock_ns: float = 10.0
     part: str = DEFAULT_PART
     note: str = ""
+    sums: Mapping[str, Factors] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -68,7 +72,7 @@ class Design:
     @cached_property
     def certificate(self) -> list[dict[str, Any]]:
         """One proof line per integer layer."""
-        return certify(self.graph, self.forms, self.ranges)
+        return certify(self.graph, self.forms, self.ranges, self.sums)
 
     def project(self, inputs: list[Ints] | None = None) -> Project:
         """The project that backends print, with test vectors of `inputs` (integers), or of seeded random ones."""
@@ -161,22 +165,45 @@ def compile_graph(
     """
     if not 0 < clock_ns < float("inf"):
         raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
-    target, note = _target(graph, cycles, fps, clock_ns)
+    target, note = _target(graph, cycles, fps, plan, clock_ns)
     reached = ranges(graph)
     candidates = {layer.name: candidate_forms(graph, layer, reached) for layer in graph.layers}
     candidates = {name: found for name, found in candidates.items() if found}
     if plan is None:
         plan = Plan(fold(graph, target), target)
     _check_plan(graph, plan)
-    forms = {name: _pick(name, found, plan) for name, found in candidates.items()}
-    named = {name: form.kind for name, form in forms.items()}
+    pairs = joined_forms(graph, plan, reached)
+    alone = {name: found for name, found in candidates.items() if name not in pairs}
+    forms = {name: _pick(name, found, plan) for name, found in alone.items()}
+    named = {name: form.kind for name, form in forms.items()} | dict.fromkeys(pairs, TWO_OPERAND)
+    forms |= {name: form for name, (_, form) in pairs.items()}
+    sums = {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
     layers = {
-        layer.name: _with_form(plan.layers.get(layer.name, LayerPlan()), named.get(layer.name, ""))
+        layer.name: replace(plan.layers.get(layer.name, LayerPlan()), form=named.get(layer.name, ""))
         for layer in graph.layers
         if layer.name in plan.layers or layer.name in named
     }
     plan = Plan(layers, plan.target_cycles)
-    return Design(graph, plan, forms, reached, lower(graph, plan, forms), clock_ns, part or DEFAULT_PART, note)
+    kernels = lower(graph, plan, forms, sums)
+    if cycles is not None or fps is not None:
+        _check_interval(kernels, target)
+    return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, sums)
+
+
+def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dict[str, tuple[Factors, MultiplyShift]]:
+    """Requantisers that only a sum of two operands feeds, with shorter factors for that sum, proved for every pair."""
+    found = {}
+    for layer in graph.layers:
+        join = graph.by_name[layer.inputs[0]]
+        if not isinstance(layer, Requantise) or not isinstance(join, Sum) or len(join.inputs) != 2:
+            continue
+        wanted = plan.layers.get(layer.name, LayerPlan()).form
+        if len(graph.readers[join.name]) > 1 or join.name in graph.outputs or wanted not in ("", TWO_OPERAND):
+            continue
+        made = pair_forms(join, layer, *(reached[name] for name in join.inputs))
+        if made is not None and made[0].type.bits < reached[join.name].type.bits:
+            found[layer.name] = made
+    return found
 
 
 def candidate_forms(graph: Graph, layer: Layer, reached: Mapping[str, Ranges]) -> tuple[Form, ...]:
@@ -200,9 +227,11 @@ def random_codes(graph: Graph, count: int, seed: int = 0) -> list[Ints]:
     ]
 
 
-def _target(graph: Graph, cycles: int | None, fps: float | None, clock_ns: float) -> tuple[int, str]:
-    if cycles is not None and fps is not None:
-        raise BitwrightError("both --cycles and --fps are given", where="target", hint="give one of them")
+def _target(graph: Graph, cycles: int | None, fps: float | None, plan: Plan | None, clock_ns: float) -> tuple[int, str]:
+    """Clocks per frame to aim at, and what to say where nobody asked for any."""
+    given = [f"--{name}" for name, value in (("cycles", cycles), ("fps", fps), ("plan", plan)) if value is not None]
+    if len(given) > 1:
+        raise BitwrightError(" and ".join(given) + " are given", where="target", hint="give one of them")
     if cycles is not None or fps is not None:
         wanted = cycles if cycles is not None else int(1e9 / (clock_ns * fps)) if fps and fps > 0 else 0
         if wanted < 1:
@@ -212,6 +241,8 @@ def _target(graph: Graph, cycles: int | None, fps: float | None, clock_ns: float
                 hint="give a positive number; --fps is bounded by the clock",
             )
         return wanted, ""
+    if plan is not None:
+        return plan.target_cycles, ""
     best = fastest(graph)
     if best <= DEFAULT_CYCLES:
         return DEFAULT_CYCLES, f"no target: the cheapest plan of at most {DEFAULT_CYCLES} clocks per frame"
@@ -240,8 +271,15 @@ def _pick(name: str, candidates: tuple[Form, ...], plan: Plan) -> Form:
     )
 
 
-def _with_form(plan: LayerPlan, form: str) -> LayerPlan:
-    return LayerPlan(pe=plan.pe, simd=plan.simd, memory=plan.memory, form=form, fifo_depth=plan.fifo_depth)
+def _check_interval(kernels: KernelGraph, target: int) -> None:
+    """Refuse a target that every layer meets, but not what moves data between them."""
+    if kernels.interval > target:
+        slowest = max(kernels.kernels, key=lambda kernel: kernel.cycles)
+        raise BitwrightError(
+            f"moving its data takes {kernels.interval} clocks per frame, {target} were asked for",
+            where=f"layer '{slowest.layer}'",
+            hint=f"ask for --cycles {kernels.interval} or more",
+        )
 
 
 def to_json(value: object) -> str:

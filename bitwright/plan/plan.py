@@ -11,6 +11,8 @@ from typing import Any
 from bitwright.ir.errors import BitwrightError
 from bitwright.plan.kernels import Memory
 
+KEYS = ("version", "target_cycles", "layers")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPlan:
@@ -43,7 +45,7 @@ class Plan:
         """The plan that `text` holds; every unknown key or wrong type is an error that names it."""
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BitwrightError(
                 f"not JSON: {error}", where=where, hint="start from the plan.json of a compiled design"
             ) from error
@@ -53,6 +55,9 @@ class Plan:
                 where=where,
                 hint="start from the plan.json of a compiled design",
             )
+        for key in data:
+            if key not in KEYS:
+                raise BitwrightError(f"unknown key '{key}'", where=where, hint="known keys: " + ", ".join(KEYS))
         target = data.get("target_cycles", 0)
         if not isinstance(target, int) or isinstance(target, bool) or target < 0:
             raise BitwrightError(
@@ -70,7 +75,8 @@ def _layer(name: str, entry: Any, where: str) -> LayerPlan:
         if key not in known:
             raise BitwrightError(f"unknown key '{key}'", where=place, hint="known keys: " + ", ".join(known))
         if type(value) is not known[key] or (isinstance(value, int) and value < (key != "fifo_depth")):
-            wanted = "a name" if known[key] is str else "a positive number"
+            number = "0 or a positive number" if key == "fifo_depth" else "a positive number"
+            wanted = "a name" if known[key] is str else number
             raise BitwrightError(f"{key} is {value!r}", where=place, hint=f"give {wanted}")
     if entry.get("memory", "lut") not in ("lut", "block"):
         raise BitwrightError(f"memory is {entry['memory']!r}", where=place, hint="'lut' or 'block'")

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Designs: what a report says, which forms a plan may choose, and targets that cannot be met."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitwright.design import compile_graph, random_codes, to_json
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense, Gather, Input, Requantise, Rounding
+from bitwright.ir.types import BIPOLAR, IntType
+from bitwright.ir.weights import Weights
+from bitwright.plan.plan import LayerPlan, Plan
+from tests.ir.graphs import random_graph
+
+HEAD: dict[str, Any] = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+
+
+def network(scale: Fraction = Fraction(1, 5)) -> Graph:
+    """A dense layer of 8 to 4, half of its weights zero, and a requantiser to 4 bits."""
+    rng = np.random.default_rng(0)
+    weights = rng.integers(1, 4, (4, 8)) * (np.arange(8) % 2)
+    bound = IntType(-200, 200)
+    layers = (
+        Dense(name="fc/1", inputs=("x",), shape=(4,), type=bound, weights=Weights(weights), **HEAD),
+        Requantise(
+            name="act",
+            inputs=("fc/1",),
+            shape=(4,),
+            type=IntType(0, 15),
+            multiplier=(scale,),
+            offset=(Fraction(0),),
+            rounding=Rounding.HALF_EVEN,
+            low=(0,),
+            high=(15,),
+            **HEAD,
+        ),
+    )
+    return Graph((Input(name="x", inputs=(), shape=(8,), type=IntType(0, 7), **HEAD),), layers, ("act",))
+
+
+def test_a_report_has_every_key_and_plain_values() -> None:
+    design = compile_graph(network(), cycles=16, clock_ns=5.0)
+    report = design.report()
+    assert list(report) == [
+        "model", "design", "part", "note", "interval_cycles", "latency_cycles", "clock_ns", "fps", "host", "layers",
+    ]  # fmt: skip
+    assert (report["interval_cycles"], report["clock_ns"], report["fps"]) == (16, 5.0, 12_500_000.0)
+    assert report["latency_cycles"] > 16 and report["note"] == "" and len(report["design"]) == 12
+    first, second = report["layers"]
+    assert list(first) == [
+        "name", "op", "shape", "bits", "sparsity", "pe", "simd", "cycles", "lut", "ff", "dsp", "bram", "requantiser",
+        "fifo_depth",
+    ]  # fmt: skip
+    assert (first["name"], first["op"], first["shape"], first["bits"]) == ("fc/1", "dense", [4], 9)
+    assert (first["pe"], first["simd"], first["cycles"], first["sparsity"]) == (1, 2, 16, 0.5)
+    assert (first["requantiser"], second["requantiser"]) == (None, design.forms["act"].kind)
+    assert second["sparsity"] is None and first["lut"] > 0
+    assert json.loads(to_json(report)) == report
+
+
+def test_without_a_target_the_report_says_what_was_chosen() -> None:
+    design = compile_graph(network())
+    assert design.report()["note"] == "no target: the cheapest plan of at most 10000 clocks per frame"
+    assert design.plan.target_cycles == 10_000
+
+
+def test_a_network_that_is_slower_than_the_default() -> None:
+    entry = Input(name="x", inputs=(), shape=(120, 100, 1), type=IntType(0, 3), **HEAD)
+    bound = IntType(-100, 100)
+    weights = Weights(np.ones((1, 1, 1, 1), dtype=np.int64))
+    layer = Conv(name="c", inputs=("x",), shape=(120, 100, 1), type=bound, weights=weights, **HEAD)
+    design = compile_graph(Graph((entry,), (layer,), ("c",)))
+    assert design.report()["note"] == "no target: the fastest legal plan, 12000 clocks per frame"
+    assert design.kernels.interval == 12_000
+
+
+def test_frames_per_second_are_clocks_per_frame() -> None:
+    assert compile_graph(network(), fps=12_500_000, clock_ns=5.0).plan.target_cycles == 16
+
+
+def test_equal_inputs_make_equal_designs() -> None:
+    one, two = (compile_graph(random_graph(3), cycles=5000) for _ in range(2))
+    assert (one.digest, one.plan, one.kernels) == (two.digest, two.plan, two.kernels)
+    assert compile_graph(random_graph(3), cycles=5000, clock_ns=4.0).digest != one.digest
+
+
+def test_a_plan_may_choose_any_proved_form() -> None:
+    graph = network()
+    kinds = {
+        kind: compile_graph(graph, plan=Plan({"act": LayerPlan(form=kind)})) for kind in ("table", "thresholds", "mas")
+    }
+    for kind, design in kinds.items():
+        assert design.forms["act"].kind == kind == design.plan.layers["act"].form
+
+
+def refused(**options: Any) -> str:
+    graph = options.pop("graph", network())
+    with pytest.raises(BitwrightError) as error:
+        compile_graph(graph, **options)
+    return str(error.value)
+
+
+POSITIVE = "hint: give a positive number; --fps is bounded by the clock"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"cycles": 0},
+            f"--cycles: a target of 0 cannot be met\n  {POSITIVE}",
+        ),
+        (
+            {"fps": -1.0},
+            f"--fps: a target of -1.0 cannot be met\n  {POSITIVE}",
+        ),
+        (
+            {"fps": 2e8},
+            f"--fps: a target of 200000000.0 cannot be met\n  {POSITIVE}",
+        ),
+        (
+            {"fps": float("nan")},
+            f"--fps: a target of nan cannot be met\n  {POSITIVE}",
+        ),
+        ({"cycles": 5, "fps": 1.0}, "target: --cycles and --fps are given\n  hint: give one of them"),
+        ({"cycles": 5, "plan": Plan()}, "target: --cycles and --plan are given\n  hint: give one of them"),
+        ({"clock_ns": 0.0}, "--clock-ns: a clock of 0.0 ns\n  hint: give a positive period, e.g. 10"),
+        ({"clock_ns": float("inf")}, "--clock-ns: a clock of inf ns\n  hint: give a positive period, e.g. 10"),
+        (
+            {"plan": Plan({"fc": LayerPlan()})},
+            "plan: the network has no layer 'fc'\n  hint: its layers are 'fc/1', 'act'",
+        ),
+        (
+            {"plan": Plan({"fc/1": LayerPlan(pe=3)})},
+            "plan: layer 'fc/1': PE 3 must divide 4 rows and SIMD 1 must divide 8 columns\n  hint: choose divisors",
+        ),
+    ],
+)
+def test_targets_and_plans_that_cannot_be_met(options: dict[str, Any], message: str) -> None:
+    assert refused(**options) == message
+
+
+def test_a_form_that_is_not_proved() -> None:
+    text = refused(plan=Plan({"act": LayerPlan(form="shift")}))
+    assert text.startswith(
+        "plan: layer 'act': the form 'shift' is not proved equal to the layer\n  hint: proved forms: "
+    )
+
+
+def test_a_target_that_the_layers_meet_but_not_their_data() -> None:
+    graph = network()
+    order = Gather(
+        name="turned",
+        inputs=("act",),
+        shape=(4,),
+        type=graph.layers[-1].type,
+        indices=Weights(np.array([3, 1, 2, 0])),
+        **HEAD,
+    )
+    turned = replace(graph, layers=(*graph.layers, order), outputs=("turned",))
+    assert refused(graph=turned, cycles=2) == (
+        "layer 'turned': moving its data takes 4 clocks per frame, 2 were asked for\n  hint: ask for --cycles 4 or more"
+    )
+    assert compile_graph(turned, cycles=4).kernels.interval == 4
+
+
+def test_an_unknown_backend() -> None:
+    with pytest.raises(BitwrightError) as error:
+        compile_graph(network()).files("vhdl")  # type: ignore[arg-type]
+    assert str(error.value) == "backend: there is no backend 'vhdl'\n  hint: known backends: hls, verilog"
+
+
+def test_random_codes_are_codes() -> None:
+    graph = random_graph(0)
+    bipolar = replace(graph, inputs=(replace(graph.inputs[0], type=BIPOLAR),), layers=())
+    for candidate in (graph, bipolar):
+        (codes,) = random_codes(candidate, 200)
+        kind = candidate.inputs[0].type
+        assert codes.shape == (200, *candidate.inputs[0].shape)
+        assert set(np.unique(codes).tolist()) == set(range(kind.lo, kind.hi + 1, kind.step))
+
+
+def test_a_notebook_shows_a_table() -> None:
+    html = compile_graph(network())._repr_html_()
+    assert html.startswith("<table><tr><th>layer</th><th>op</th>") and "<td>fc/1</td>" in html

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lowering: streams that fit on both ends, and kernels that compute what the layers mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitwright.design import compile_graph
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, SumPool
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Weights
+from bitwright.plan.folding import choices
+from bitwright.plan.kernels import (
+    Adder,
+    Fork,
+    Interleave,
+    Join,
+    Kernel,
+    KernelGraph,
+    MatrixVector,
+    MaxReduce,
+    Multiplier,
+    Reorder,
+    Requantiser,
+    SumReduce,
+    WidthConverter,
+    Window,
+    weight_words,
+)
+from bitwright.plan.lower import lower
+from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.sim import reference
+from tests.ir.graphs import random_codes, random_graph
+from tests.rtl import kernel_models
+
+ONE, ZERO = Fraction(1), Fraction(0)
+
+
+def random_plan(graph: Graph, seed: int) -> Plan:
+    """Any legal parallelism for every layer that has one."""
+    rng = np.random.default_rng(seed)
+    plans = {}
+    for layer in graph.layers:
+        if isinstance(layer, Dense | Conv | MaxPool | SumPool):
+            legal = choices(layer, graph.by_name[layer.inputs[0]].shape)
+            pe, simd = legal[rng.integers(len(legal))]
+            plans[layer.name] = LayerPlan(pe=pe, simd=simd)
+    return Plan(plans)
+
+
+def lowered(seed: int, joins: bool) -> tuple[Graph, KernelGraph]:
+    graph = random_graph(seed, joins=joins)
+    return graph, compile_graph(graph, plan=random_plan(graph, seed)).kernels
+
+
+SEEDS = pytest.mark.parametrize(("seed", "joins"), [(seed, joins) for seed in range(40) for joins in (False, True)])
+
+
+@SEEDS
+def test_kernels_compute_what_the_layers_mean(seed: int, joins: bool) -> None:
+    graph, kernels = lowered(seed, joins)
+    codes = random_codes(graph, seed, 2)
+    for i in range(2):
+        frame = {name: codes[k][i].reshape(-1, kernels.stream(name).lanes) for k, name in enumerate(kernels.inputs)}
+        beats = kernel_models.run(kernels, frame)
+        wanted = reference.run(graph, [c[i : i + 1] for c in codes])
+        for name, out in zip(kernels.outputs, wanted, strict=True):
+            np.testing.assert_array_equal(beats[name].reshape(-1), out.reshape(-1))
+
+
+Port = tuple[int, int]
+"""(lanes, beats) of one stream."""
+
+
+def ports(kernel: Kernel) -> tuple[list[Port], list[Port]]:
+    """What a kernel must find on its input and output streams."""
+    match kernel:
+        case Window():
+            return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes, kernel.out_beats)]
+        case MatrixVector():
+            vectors = kernel.vectors * kernel.groups
+            return [(kernel.simd, vectors * kernel.col_fold)], [(kernel.pe, vectors * kernel.row_fold)]
+        case MaxReduce() | SumReduce():
+            return [(kernel.lanes, kernel.groups * kernel.fold)], [(kernel.lanes, kernel.groups)]
+        case Requantiser():
+            return [(kernel.lanes, kernel.beats)], [(kernel.lanes, kernel.beats)]
+        case WidthConverter():
+            lanes = (kernel.in_lanes, kernel.out_lanes)
+            return [(lanes[0], kernel.elements // lanes[0])], [(lanes[1], kernel.elements // lanes[1])]
+        case Reorder():
+            return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes, kernel.out_beats)]
+        case Fork():
+            return [(kernel.lanes, kernel.beats)], [(kernel.lanes, kernel.beats)] * len(kernel.outputs)
+        case Interleave():
+            parts = [(kernel.lanes, kernel.pixels * part) for part in kernel.parts]
+            return parts, [(kernel.lanes, kernel.pixels * sum(kernel.parts))]
+        case Join():
+            return [(kernel.lanes, kernel.beats)] * len(kernel.inputs), [(kernel.lanes, kernel.beats)]
+        case _:
+            raise AssertionError(kernel)
+
+
+@SEEDS
+def test_every_stream_fits_both_its_ends(seed: int, joins: bool) -> None:
+    graph, kernels = lowered(seed, joins)
+    for kernel in kernels.kernels:
+        reads, writes = ports(kernel)
+        assert [(kernels.stream(n).lanes, kernels.stream(n).beats) for n in kernel.inputs] == reads
+        assert [(kernels.stream(n).lanes, kernels.stream(n).beats) for n in kernel.outputs] == writes
+        assert kernel.cycles >= max(beats for _, beats in (*reads, *writes))
+        assert kernel.layer in graph.by_name
+    made = [name for kernel in kernels.kernels for name in kernel.outputs]
+    read = [name for kernel in kernels.kernels for name in kernel.inputs]
+    assert sorted([*made, *kernels.inputs]) == sorted(stream.name for stream in kernels.streams)
+    assert sorted([*read, *kernels.outputs]) == sorted(stream.name for stream in kernels.streams)
+    assert all(stream.lanes * stream.beats == prod(stream.shape) for stream in kernels.streams)
+    assert all(stream.depth >= 2 for stream in kernels.streams)
+    assert len({kernel.name for kernel in kernels.kernels}) == len(kernels.kernels)
+
+
+@SEEDS
+def test_kernels_come_after_what_they_read(seed: int, joins: bool) -> None:
+    _, kernels = lowered(seed, joins)
+    known = set(kernels.inputs)
+    for kernel in kernels.kernels:
+        assert known.issuperset(kernel.inputs)
+        known.update(kernel.outputs)
+
+
+@SEEDS
+def test_types_of_streams_are_those_of_the_layers(seed: int, joins: bool) -> None:
+    graph, kernels = lowered(seed, joins)
+    for kernel in kernels.kernels:
+        layer = graph.by_name[kernel.layer]
+        (source, *_) = kernel.inputs
+        if isinstance(kernel, MatrixVector | MaxReduce | SumReduce | Requantiser | Join | Reorder):
+            assert kernels.stream(kernel.output).type == layer.type
+        if isinstance(kernel, MatrixVector):
+            assert (kernel.x_type, kernel.acc_type) == (kernels.stream(source).type, layer.type)
+        if isinstance(kernel, Requantiser):
+            assert kernel.folds * kernel.lanes == layer.channels
+        if isinstance(kernel, Adder | Multiplier | Interleave):
+            assert kernel.x_types == tuple(kernels.stream(name).type for name in kernel.inputs)
+
+
+def test_weight_words_come_in_the_order_of_use() -> None:
+    groups, rows, cols, pe, simd = 2, 4, 6, 2, 3
+    matrix = np.arange(groups * rows * cols).reshape(groups * rows, cols)
+    words = weight_words(matrix, groups, pe, simd).array
+    used = []
+    for group in range(groups):
+        for row_fold in range(rows // pe):
+            for col_fold in range(cols // simd):
+                first = group * rows + row_fold * pe
+                used.append(matrix[first : first + pe, col_fold * simd : (col_fold + 1) * simd])
+    np.testing.assert_array_equal(words, np.array(used))
+
+
+def single(op: str) -> Graph:
+    """An input and one layer: a dense one of 6 x 4, a grouped convolution of 4 channels, or a pool of 6."""
+    shape = {"dense": (4,), "conv": (5, 5, 4), "maxpool": (5, 5, 6)}[op]
+    entry = Input(name="x", inputs=(), shape=shape, type=IntType(-8, 7), scale=(ONE,), zero=(ZERO,))
+    head: dict[str, Any] = {"name": "layer", "inputs": ("x",), "scale": (ONE,), "zero": (ZERO,)}
+    bound = IntType(-(1 << 20), 1 << 20)
+    layer: Layer
+    match op:
+        case "dense":
+            layer = Dense(**head, shape=(6,), type=bound, weights=Weights(np.arange(24).reshape(6, 4)))
+        case "conv":
+            weights = Weights(np.arange(6 * 9 * 2).reshape(6, 3, 3, 2))
+            layer = Conv(**head, shape=(3, 3, 6), type=bound, weights=weights, groups=2)
+        case _:
+            layer = MaxPool(**head, shape=(2, 2, 6), type=entry.type, kernel=(2, 2), strides=(2, 2))
+    return Graph((entry,), (layer,), ("layer",))
+
+
+@pytest.mark.parametrize(
+    ("op", "pe", "simd", "what", "hint"),
+    [
+        ("dense", 4, 2, "PE 4 must divide 6 rows and SIMD 2 must divide 4 columns", "choose divisors"),
+        ("dense", 3, 3, "PE 3 must divide 6 rows and SIMD 3 must divide 4 columns", "choose divisors"),
+        ("conv", 6, 2, "PE 6 must divide 3 rows and SIMD 2 must divide 2 columns", "choose divisors"),
+        ("conv", 3, 4, "PE 3 must divide 3 rows and SIMD 4 must divide 2 columns", "choose divisors"),
+        ("maxpool", 1, 4, "SIMD 4 must divide 6 channels", "choose a divisor"),
+    ],
+)
+def test_parallelism_that_does_not_divide(op: str, pe: int, simd: int, what: str, hint: str) -> None:
+    with pytest.raises(BitwrightError) as error:
+        lower(single(op), Plan({"layer": LayerPlan(pe=pe, simd=simd)}), {})
+    assert str(error.value) == f"plan: layer 'layer': {what}\n  hint: {hint}"
+
+
+def test_the_depth_that_a_plan_chooses() -> None:
+    kernels = lower(single("conv"), Plan({"layer": LayerPlan(fifo_depth=77)}), {})
+    assert {stream.name: stream.depth for stream in kernels.streams}[kernels.inputs[0]] == 77
+
+
+def test_streams_say_what_their_integers_mean() -> None:
+    graph = single("dense")
+    scales = tuple(Fraction(1, 4) + k for k in range(6))
+    layer = replace(graph.layers[0], scale=scales, zero=(Fraction(3),))
+    kernels = lower(replace(graph, layers=(layer,)), Plan({}), {})
+    assert kernels.stream(kernels.outputs[0]).real == "scale 0.25..5.25, zero 3"
