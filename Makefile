@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test tools
+.PHONY: bench demo test tools
 
 demo: .venv/installed-demo
 	$(BIN)/bitwright demo
@@ -14,6 +14,9 @@ test: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+bench: .venv/installed-test
+	$(BIN)/python benchmarks/run.py
 
 .venv/installed-demo: pyproject.toml constraints.txt | tools
 	$(PYTHON) -m venv .venv
