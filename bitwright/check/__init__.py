@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from bitwright.check.forms import Refuted, check_requantiser, check_width, claim, equal
+from bitwright.check.pairs import check_pair
 from bitwright.check.ranges import Intervals, lattice, layer_range
 from bitwright.check.saved import CheckError, Layer, Line, digest, read, read_graph, read_lines
 from bitwright.check.tables import check_table
@@ -48,7 +49,8 @@ def check(directory: Path) -> list[Verdict]:
         sources, reads = [known[name] for name in layer.inputs], [ranges[name] for name in layer.inputs]
         ranges[layer.name] = layer_range(layer, sources, reads)
         found = [line for line in lines if line.get("layer") == layer.name]
-        reason = _reason(layer, sources, reads, ranges[layer.name], found, name)
+        operands = [ranges[source] for source in sources[0].inputs]
+        reason = _reason(layer, sources, (reads, operands), ranges[layer.name], found, name)
         verdicts.append(Verdict(layer.name, layer.op, not reason, reason))
     return verdicts + _strays(lines, [verdict.layer for verdict in verdicts])
 
@@ -59,9 +61,15 @@ def _strays(lines: list[Line], names: list[str]) -> list[Verdict]:
 
 
 def _reason(
-    layer: Layer, sources: list[Layer], reads: list[Intervals], makes: Intervals, found: list[Line], name: str
+    layer: Layer,
+    sources: list[Layer],
+    intervals: tuple[list[Intervals], list[Intervals]],
+    makes: Intervals,
+    found: list[Line],
+    name: str,
 ) -> str:
-    """Why the layer's line does not hold; empty if it does."""
+    """Why the layer's line does not hold; empty if it does. `intervals`: of its inputs, and of its first input's."""
+    reads, operands = intervals
     if len(found) != 1:
         return f"the certificate has {len(found)} lines for it"
     (line,) = found
@@ -74,6 +82,8 @@ def _reason(
         _check_type(layer, makes)
         if layer.op in ("dense", "conv"):
             _check_matrix(layer, sources[0], reads[0], makes, line)
+        elif layer.op == "requantise" and line.get("two_operand") is not None:
+            check_pair(layer, sources[0], operands, line)
         elif layer.op == "requantise":
             check_requantiser(layer, reads[0], line)
         elif layer.op == "table":

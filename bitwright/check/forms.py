@@ -49,16 +49,16 @@ def integers(line: Line, name: str, count: int) -> list[int]:
 
 def check_requantiser(layer: Layer, reads: list[Interval], line: Line) -> None:
     """Refute the line unless its meaning is the graph's and its form has that meaning on every integer of `reads`."""
-    _check_meaning(layer, line)
+    check_meaning(layer, line)
     equal(line, "acc", [list(interval) for interval in reads])
     counts = integers(line, "plateaus", layer.channels)
     check_width(line, "acc", [end for interval in reads for end in interval])
     forms = _forms(layer, reads, line)
     seen: set[Hashable] = set()
     levels = layer.each("levels") if layer.fields["levels"] else [()] * layer.channels
-    keys = zip(
-        layer.each("multiplier"), layer.each("offset"), layer.each("low"), layer.each("high"), levels, strict=True
-    )
+    slopes = layer.each("slope") if layer.fields["slope"] else [1] * layer.channels
+    limits = zip(layer.each("low"), layer.each("high"), strict=True)
+    keys = zip(layer.each("multiplier"), layer.each("offset"), limits, levels, slopes, strict=True)
     rows = zip(keys, forms, reads, counts, meaning(layer), strict=True)
     for channel, (key, (parameters, form), interval, count, y) in enumerate(rows):
         if (same := (key, parameters, interval, count)) not in seen:
@@ -66,7 +66,8 @@ def check_requantiser(layer: Layer, reads: list[Interval], line: Line) -> None:
             seen.add(same)
 
 
-def _check_meaning(layer: Layer, line: Line) -> None:
+def check_meaning(layer: Layer, line: Line) -> None:
+    """Refute the line unless the function it claims to compute is the graph's."""
     equal(line, "R", layer.fields["rounding"])
     equal(line, "ymin", layer.each("low"))
     equal(line, "ymax", layer.each("high"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift, Thresholds
 from bitwright.exact.meaning import affines, per_channel
 from bitwright.exact.ranges import Ranges
 from bitwright.exact.steps import Steps, steps
@@ -22,8 +22,13 @@ from bitwright.ir.weights import Ints, Weights
 Line = dict[str, Any]
 
 
-def certify(graph: Graph, forms: Mapping[str, Form], ranges: Mapping[str, Ranges]) -> list[Line]:
-    """One line per layer of `graph`, inputs excepted, in order; `forms` holds every requantiser's and table's form."""
+def certify(
+    graph: Graph, forms: Mapping[str, Form], ranges: Mapping[str, Ranges], sums: Mapping[str, Factors]
+) -> list[Line]:
+    """One line per layer of `graph`, inputs excepted, in order.
+
+    `forms` holds every requantiser's and table's form, `sums` the sums that are computed with other factors.
+    """
     digest = sha256(to_bytes(graph)).hexdigest()
     return [
         {
@@ -34,22 +39,24 @@ def certify(graph: Graph, forms: Mapping[str, Form], ranges: Mapping[str, Ranges
             "x_range": [_intervals(ranges[name]) for name in layer.inputs],
             "y_range": _intervals(ranges[layer.name]),
         }
-        | _claims(layer, graph.by_name[layer.inputs[0]], forms, ranges)
+        | _claims(layer, graph.by_name[layer.inputs[0]], forms, ranges, sums.get(layer.inputs[0]))
         for layer in graph.layers
     ]
 
 
-def _claims(layer: Layer, x: Layer, forms: Mapping[str, Form], ranges: Mapping[str, Ranges]) -> Line:
+def _claims(
+    layer: Layer, x: Layer, forms: Mapping[str, Form], ranges: Mapping[str, Ranges], joined: Factors | None
+) -> Line:
     match layer:
         case Dense() | Conv():
             return _matrix(layer, x, ranges[x.name], ranges[layer.name])
         case Requantise():
-            return _requantiser(layer, forms[layer.name], ranges[x.name])
+            return _requantiser(layer, forms[layer.name], ranges[x.name], joined)
         case Table():
             meaning = {"function": [list(step) for step in layer.function]} | _rounding(
                 layer, [layer.low], [layer.high]
             )
-            return meaning | _form(forms[layer.name], ranges[x.name])
+            return meaning | _form(forms[layer.name], ranges[x.name].type)
         case _:
             return {}
 
@@ -77,7 +84,7 @@ def _lattice(layer: Dense | Conv, step: int, reads: Ranges, pad: int | None) -> 
     return np.asarray(np.gcd.reduce(rows * spacing.reshape(groups, 1, 1, -1), axis=(2, 3)).reshape(-1))
 
 
-def _requantiser(layer: Requantise, form: Form, reads: Ranges) -> Line:
+def _requantiser(layer: Requantise, form: Form, reads: Ranges, joined: Factors | None) -> Line:
     lines = affines(layer)
     walk = steps(layer, reads.lo, reads.hi)
     return (
@@ -85,15 +92,22 @@ def _requantiser(layer: Requantise, form: Form, reads: Ranges) -> Line:
         | {name: [str(getattr(line, name.lower())) for line in lines] for name in "PQD"}
         | {"slope": [str(slope) for slope in per_channel(layer.slope, layer.channels)] if layer.slope else []}
         | {"acc": _intervals(reads), "plateaus": _plateaus(walk).tolist()}
-        | _form(form, reads)
+        | _form(form, joined.type if joined else reads.type)
+        | {"two_operand": _factors(joined) if joined else None}
     )
+
+
+def _factors(joined: Factors) -> Line:
+    """The claim that other factors give the same code for every pair of operands."""
+    (ma,), (mb,) = joined.factors
+    return {"ma": ma, "mb": mb, "method": "all pairs"}
 
 
 def _rounding(layer: Requantise | Table, low: Any, high: Any) -> Line:
     return {"R": str(layer.rounding), "ymin": list(low), "ymax": list(high), "z": layer.shift, "z_place": "after"}
 
 
-def _form(form: Form, reads: Ranges) -> Line:
+def _form(form: Form, reads: IntType) -> Line:
     match form:
         case MultiplyShift():
             values = {"m": form.m, "c": form.c, "w": form.window, "low": form.low, "high": form.high}
@@ -108,7 +122,7 @@ def _form(form: Form, reads: Ranges) -> Line:
         {"form": form.kind}
         | {name: held.array.tolist() for name, held in values.items()}
         | shared
-        | {"widths": {"acc": reads.type.bits} | widths}
+        | {"widths": {"acc": reads.bits} | widths}
     )
 
 

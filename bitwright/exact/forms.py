@@ -82,3 +82,15 @@ class Lookup:
 
 
 Form = MultiplyShift | Thresholds | Lookup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factors:
+    """A sum with other factors than its own: only the codes of the requantiser behind it are kept, for every pair.
+
+    One factor per operand; `type` holds every sum. It goes with the `MultiplyShift` of that requantiser and is proved
+    with it.
+    """
+
+    factors: tuple[tuple[int, ...], ...]
+    type: IntType

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
-from bitwright.exact.forms import Form
+from bitwright.exact.forms import Factors, Form
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Gather, Input, Layer, MaxPool, Multiply, Reshape, Sum, SumPool
 from bitwright.ir.names import identifiers
@@ -18,12 +18,16 @@ from bitwright.plan.kernels import Fork, Kernel, KernelGraph, Stream, WidthConve
 from bitwright.plan.plan import LayerPlan, Plan
 
 
-def lower(graph: Graph, plan: Plan, forms: Mapping[str, Form]) -> KernelGraph:
+def lower(
+    graph: Graph, plan: Plan, forms: Mapping[str, Form], sums: Mapping[str, Factors] | None = None
+) -> KernelGraph:
     """The kernels of `graph` under `plan`; `forms` holds the proved form of every requantiser and table.
+
+    `sums` holds shorter factors for sums whose requantiser was proved with them.
 
     BitwrightError names a layer whose plan is not legal. FIFOs are as deep as the plan says, or as computed.
     """
-    lowering = Lowering(graph, plan, forms)
+    lowering = Lowering(graph, plan, forms, sums or {})
     for entry in graph.inputs:
         lowering.enter(entry)
     for layer in graph.layers:
@@ -34,8 +38,8 @@ def lower(graph: Graph, plan: Plan, forms: Mapping[str, Form]) -> KernelGraph:
 class Lowering:
     """Kernels and streams so far, and for each layer the streams that still wait for a reader."""
 
-    def __init__(self, graph: Graph, plan: Plan, forms: Mapping[str, Form]) -> None:
-        self.graph, self.plan, self.forms = graph, plan, forms
+    def __init__(self, graph: Graph, plan: Plan, forms: Mapping[str, Form], sums: Mapping[str, Factors]) -> None:
+        self.graph, self.plan, self.forms, self.sums = graph, plan, forms, sums
         self.hardware = identifiers([layer.name for layer in (*graph.inputs, *graph.layers)])
         self.kernels: list[Kernel] = []
         self.streams: dict[str, Stream] = {}

@@ -194,7 +194,9 @@ def combine(low: Lowering, layer: Sum | Multiply, operands: list[Stream]) -> Str
     operands = [low.widen(layer, x, lanes, f"width_{i}") for i, x in enumerate(operands)]
     name = low.hardware[layer.name]
     beats = operands[0].beats
-    made = low.new_stream(layer, f"{name}_out", lanes, layer.type, beats)
+    shorter = low.sums.get(layer.name)
+    kind = shorter.type if shorter else layer.type
+    made = low.new_stream(layer, f"{name}_out", lanes, kind, beats)
     common = {
         "name": name,
         "layer": layer.name,
@@ -205,12 +207,13 @@ def combine(low: Lowering, layer: Sum | Multiply, operands: list[Stream]) -> Str
         "lanes": lanes,
         "beats": beats,
         "x_types": tuple(x.type for x in operands),
-        "y_type": layer.type,
+        "y_type": kind,
     }
     if isinstance(layer, Multiply):
         low.kernels.append(Multiplier(**common, zeros=layer.zeros))  # type: ignore[arg-type]
     else:
-        factors = np.stack([np.broadcast_to(np.array(f), layer.channels) for f in layer.factors])
+        rows = shorter.factors if shorter else layer.factors
+        factors = np.stack([np.broadcast_to(np.array(row), layer.channels) for row in rows])
         low.kernels.append(Adder(**common, factors=Weights(factors), folds=layer.channels // lanes))  # type: ignore[arg-type]
     return made
 
