@@ -100,7 +100,8 @@ def _mean(
     shape = (*window_shape(layer, *old.shape[:2]), old.channels)
     name = builder.add(replace(layer, shape=shape))
     where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
-    made = Tensor(name, where, tensor.scale, tuple(count * offset for offset in tensor.offset))
+    offset = tuple(count * o for o in tensor.offset)
+    made = Tensor(name, where, tensor.scale, offset, added=count * tensor.added, roundings=tensor.roundings)
     shares = _shares(window, counted, (old.shape[0], old.shape[1]), shape[:2])
     made, (share,) = per_channel(builder, made, node, shares[None, None])
     made = affine(node, made, share, (ZERO,))

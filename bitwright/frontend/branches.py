@@ -71,6 +71,8 @@ def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Ten
         _side_by_side([part.offset for part in parts], counts),
         squeeze(tuple(bound for part, n in zip(parts, counts, strict=True) for bound in spread(part.low, n))),
         squeeze(tuple(bound for part, n in zip(parts, counts, strict=True) for bound in spread(part.high, n))),
+        added=max(part.added for part in parts),
+        roundings=max(part.roundings for part in parts),
     )
 
 
@@ -112,7 +114,14 @@ def _sum(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
     )
     width = max(len(left.offset), len(right.offset))
     offsets = zip(spread(left.offset, width), spread(right.offset, width), strict=True)
-    return Tensor(name, left.where, squeeze(tuple(units)), squeeze(tuple(a + sign * b for a, b in offsets)))
+    return Tensor(
+        name,
+        left.where,
+        squeeze(tuple(units)),
+        squeeze(tuple(a + sign * b for a, b in offsets)),
+        added=left.added + right.added,
+        roundings=left.roundings + right.roundings + 1,
+    )
 
 
 def _unit(a: Fraction, b: Fraction) -> Fraction:

@@ -15,6 +15,7 @@ from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeez
 from bitwright.ir.graph import Graph, Source
 from bitwright.ir.host import Constant, HostGraph, HostStep, TensorSpec
 from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
+from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -29,6 +30,7 @@ class Builder:
         self.after: list[HostStep] = []
         self.feeds: dict[str, tuple[str, Ints]] = {}  # input layer -> (host tensor, its index map to the layer)
         self.taken: set[str] = set()
+        self.arithmetic: dict[str, Arithmetic] = {}  # of the requantisers
         self._reached: dict[str, Ranges] = {}  # of every layer but the inputs, whose shape may still change
         self.values: dict[str, Value] = {name: Const(array) for name, array in model.constants.items()}
         self._readers: dict[str, list[Node]] = {}

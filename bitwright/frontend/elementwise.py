@@ -19,6 +19,8 @@ from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fra
 from bitwright.ir.layers import PerChannel
 
 Handler = Callable[..., Value]
+BATCH_NORM_ROUNDINGS = 8
+"""Elementwise operations of a batch normalisation beside the one of its line."""
 HOST_OPS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div"}
 
 
@@ -99,9 +101,12 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
     alpha = fractions(gamma) / fractions(sigma)
     shape = [1] * value.where.ndim
     shape[1] = -1
-    shift = fractions(beta) - alpha * fractions(mean)
+    centre = alpha * fractions(mean)
+    shift = fractions(beta) - centre
     tensor, (scale, offset) = per_channel(builder, value, node, alpha.reshape(shape), shift.reshape(shape))
-    return affine(node, tensor, scale, offset)
+    made = affine(node, tensor, scale, offset)
+    swing = float(np.max(np.abs(centre)))  # float32 adds alpha * mean and beta apart
+    return replace(made, added=made.added + 2 * swing, roundings=made.roundings + BATCH_NORM_ROUNDINGS)
 
 
 def relu(builder: Builder, node: Node, *values: Value | None) -> Value:

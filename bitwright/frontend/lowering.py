@@ -35,6 +35,7 @@ from bitwright.frontend.values import Const, Host, Tensor
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.passes import drop_dead, merge_clips, merge_reshapes, pipeline
+from bitwright.ir.trace import Place, Trace
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Quant": qonnx.quant,
@@ -117,6 +118,16 @@ def load_onnx(
     `rounding` "torch" multiplies by float32(1/scale) where "onnx" divides. BitwrightError names the node that cannot
     be taken.
     """
+    return load_traced(source, inputs=inputs, rounding=rounding)[0]
+
+
+def load_traced(
+    source: str | Path | bytes | onnx.ModelProto,
+    *,
+    inputs: Mapping[str, InputType] | None = None,
+    rounding: str = "onnx",
+) -> tuple[Graph, Trace]:
+    """What `load_onnx` gives, and where the model's tensors are in it."""
     model = read_model(source)
     builder = Builder(model, reciprocal=rounding == "torch")
     _enter(builder, dict(inputs or {}))
@@ -128,7 +139,19 @@ def load_onnx(
         raise BitwrightError(
             "holds no quantised layer", where=model.file, hint="quantise the network first (bitwright quantize)"
         )
-    return pipeline(drop_dead, merge_clips, merge_reshapes)(graph)
+    graph = pipeline(drop_dead, merge_clips, merge_reshapes)(graph)
+    return graph, _trace(builder, graph)
+
+
+def _trace(builder: Builder, graph: Graph) -> Trace:
+    """The tensors whose layer stayed in the graph and on which nothing waits."""
+    places = {
+        name: Place(value.layer, value.where, value.scale, value.offset)
+        for name, value in builder.values.items()
+        if isinstance(value, Tensor) and value.layer in graph.by_name
+        if not (value.bounded or value.function or value.pools)
+    }
+    return Trace(places, builder.arithmetic)
 
 
 def _enter(builder: Builder, types: dict[str, InputType]) -> None:

@@ -17,6 +17,7 @@ from bitwright.frontend.quantise import HOST_ONLY, quantise
 from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import PerChannel, Requantise, Rounding
+from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType, integer
 
 ROUNDINGS = {
@@ -130,7 +131,9 @@ def _count_on_chip(
         levels=() if sign else picked,
         source=(*(name for name, _ in tensor.nodes), node.name),
     )
-    made = builder.codes(builder.add(layer), tensor.where)
+    name = builder.add(layer)
+    builder.arithmetic[name] = Arithmetic(tensor.added, tensor.roundings)
+    made = builder.codes(name, tensor.where)
     for pool in tensor.pools:
         made = add_pool(builder, node, made, pool)
     return made

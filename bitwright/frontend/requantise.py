@@ -18,6 +18,7 @@ from bitwright.frontend.pools import add_pool
 from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import ONE, ZERO, Tensor, fractions, spread, squeeze
 from bitwright.ir.layers import Layer, PerChannel, Requantise, Rounding, Table
+from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType
 
 TABLE_BITS = 16
@@ -91,7 +92,7 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
     )
     if same and kind.covers(old.type) and len(low) == len(high) == 1:
         return tensor.layer
-    return builder.add(
+    name = builder.add(
         Requantise(
             name=node.name,
             inputs=(tensor.layer,),
@@ -109,6 +110,8 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
             source=(*(name for name, _ in tensor.nodes), node.name),
         )
     )
+    builder.arithmetic[name] = Arithmetic(tensor.added / float(min(coding.divisor)), tensor.roundings)
+    return name
 
 
 def _channel(

@@ -73,7 +73,8 @@ class Tensor:
 
     `where` has the ONNX shape (1 for the samples) and holds indices into the layer's flattened tensor, so that every
     layout operator is an operation on `where`. scale, offset, low, high are exact, for the whole tensor or per channel
-    (last axis of the layer); a bound that is None does not bind. `nodes` are the source nodes gathered so far.
+    (last axis of the layer); a bound that is None does not bind. `nodes` are the source nodes gathered so far. `added`
+    bounds the magnitudes of what they added, `roundings` counts their elementwise operations: the audit's error bounds.
     """
 
     layer: str
@@ -86,6 +87,8 @@ class Tensor:
     pools: tuple[Pool, ...] = ()
     nodes: tuple[tuple[str, str], ...] = ()
     integer: bool = False  # the ONNX tensor has an integer type, so that division truncates
+    added: float = 0.0
+    roundings: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -120,6 +123,8 @@ class Tensor:
             offset=tuple(x * y + z for x, y, z in zip(a, spread(self.offset, size), b, strict=True)),
             low=tuple(h if f else lo for f, lo, h in zip(flip, moved[0], moved[1], strict=True)),
             high=tuple(lo if f else h for f, lo, h in zip(flip, moved[0], moved[1], strict=True)),
+            added=self.added * float(max(map(abs, a))) + float(max(map(abs, b))),
+            roundings=self.roundings + 1,
         )
 
     def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:

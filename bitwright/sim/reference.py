@@ -7,7 +7,7 @@ Matrix products run in floating point only where that is exact: when every parti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -60,6 +60,11 @@ def run(graph: Graph, codes: Sequence[Ints]) -> list[Ints]:
     size = max(1, CHUNK // largest)
     parts = [_chunk(prepared, [c[start : start + size] for c in codes]) for start in range(0, max(count, 1), size)]
     return [np.concatenate([part[i] for part in parts]).astype(np.int64) for i in range(len(graph.outputs))]
+
+
+def operations(graph: Graph) -> Mapping[str, Operation]:
+    """What each layer computes, by its name: arrays of integers in, samples on axis 0, an array out."""
+    return _prepare(graph).operations
 
 
 def _chunk(prepared: Prepared, codes: Sequence[Ints]) -> list[Array]:
