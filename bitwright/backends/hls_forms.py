@@ -82,7 +82,7 @@ def _thresholds(form: Thresholds, folds: int, lanes: int, x: IntType) -> Rule:
         title=f"{steps.shape[1]} thresholds",
         template="bw::Thresholds",
         constants={"Levels": levels, "Step": form.step},
-        types=[number("Threshold", padded)],
+        types=[number("Threshold", padded, signed=True)],
         members={
             "t": ("Threshold", padded),
             "falling": ("ap_uint<1>", form.falling.array),

@@ -90,10 +90,10 @@ def element(name: str, kind: IntType) -> Alias:
     return Alias(name, text.element_type(kind), "  // -1, 1" if kind.is_bipolar else f"  // {kind.lo}..{kind.hi}")
 
 
-def number(name: str, values: Ints) -> Alias:
-    """The alias of the narrowest type that holds `values`, their range beside it."""
+def number(name: str, values: Ints, *, signed: bool = False) -> Alias:
+    """The alias of the narrowest type that holds `values` (of the narrowest signed one), their range beside it."""
     lo, hi = int(values.min()), int(values.max())
-    return Alias(name, text.number_type(IntType(lo, hi)), f"  // {lo}..{hi}")
+    return Alias(name, text.number_type(IntType(min(lo, -1) if signed else lo, hi)), f"  // {lo}..{hi}")
 
 
 def _payload(streams: Sequence[plan.Stream]) -> str:

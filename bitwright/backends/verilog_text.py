@@ -43,7 +43,7 @@ def commented(text: str, columns: int = COLUMNS - 6) -> str:
 
 
 def wrapped(items: Iterable[str], indent: int) -> str:
-    """`items` with commas between, broken at commas before `COLUMNS`, the lines after the first indented by `indent`."""
+    """`items` with commas between, broken at commas to fit `COLUMNS`, lines after the first indented by `indent`."""
     lines: list[str] = [""]
     for item in ", ".join(items).split(", "):
         joined = f"{lines[-1]}, {item}" if lines[-1] else item

@@ -25,7 +25,7 @@ def vendor() -> tuple[str, ...]:
         pytest.skip("da4ml, which carries the vendor's integer headers, is not installed: pip install 'bitwright[dev]'")
     headers = Path(found.origin).parent / "codegen/hls/source/ap_types/include"
     assert (headers / "ap_int.h").is_file()
-    return (f"-isystem{headers}", *OURS)
+    return (f"-I{headers}", *OURS)
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:

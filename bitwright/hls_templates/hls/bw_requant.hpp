@@ -33,11 +33,13 @@ beats:
   }
 }
 
-// `number` limited to low..high.
+// `number` limited to low..high. All are compared as one signed type, since mixed signs compare as in C from 32 bits on.
 template <typename Code, typename Number, typename Low, typename High>
 Code clip(const Number &number, Low low, High high) {
 #pragma HLS INLINE
-  return number < low ? Code(low) : number > high ? Code(high) : Code(number);
+  using Signed = ap_int<(Number::width > Code::width ? Number::width : Code::width) + 1>;
+  const Signed y = number, least = low, most = high;
+  return y < least ? Code(low) : y > most ? Code(high) : Code(number);
 }
 
 // y = clip((m * a + c) >> Shift, low, high); >> rounds down.
@@ -81,7 +83,7 @@ struct MultiplyShiftEven {
 
 // code = first + Step * (how many thresholds are <= b), b = a or, in a falling channel, -1 - a.
 // Binary search: Levels comparisons, and 2^Levels - 1 ascending thresholds, the last of which may be out of reach.
-//   Shape     Levels, Step; Channel {t[2^Levels - 1], falling, first}
+//   Shape     Levels, Step; Channel {t[2^Levels - 1] of a signed type, falling, first}
 template <typename Shape>
 struct Thresholds {
   const typename Shape::Channel (&channels)[Shape::Folds][Shape::Lanes];

@@ -4,7 +4,7 @@
 //   ap_int<W>, ap_uint<W>   W bits, two's complement or plain binary; assignment wraps modulo 2**W
 //   + - *                   exact: the result is as wide as it must be, up to 128 bits
 //   & | ^ ~ << >>           as the vendor's: a shift keeps the width; the count is not negative
-//   < <= > >= == !=         by value, whatever the two types are
+//   < <= > >= == !=         by value; the vendor's compare mixed signs as C does where a width is 32 or more
 //   x[i], x.range(hi, lo)   read and write
 //
 // Above 128 bits (words of an AXI4-Stream) only range, == and construction from an int are defined.

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a kernel refuses to compile, and with which words: every static_assert of the library."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bitwright.sim import tools
+from tests.hls.programs import OURS, TEMPLATES
+from tests.needs import needs_cxx
+
+pytestmark = needs_cxx
+
+SPECS = {
+    "MvuShape": {"Vectors": 1, "Groups": 1, "Rows": 4, "Cols": 6, "Pe": 2, "Simd": 3},
+    "RequantShape": {"Beats": 4, "Folds": 2, "Lanes": 1},
+    "PoolShape": {"Fold": 4, "Windows": 2},
+    "WidthShape": {"InLanes": 2, "OutLanes": 3, "Elements": 6},
+    "AxisShape": {"Beats": 2, "Lanes": 1},
+    "WindowShape": {
+        **{"Height": 4, "Width": 4, "Blocks": 1, "Inner": 1, "KernelH": 2, "KernelW": 2, "StrideH": 1, "StrideW": 1},
+        **{"DilationH": 1, "DilationW": 1, "PadTop": 0, "PadLeft": 0, "OutHeight": 3, "OutWidth": 3},
+    },
+}
+HEADERS = "axis fork join mvu pool reorder requant width window".split()
+
+REFUSED = [
+    ("MvuShape", {"Pe": 3}, "PE must divide the number of rows"),
+    ("MvuShape", {"Simd": 4}, "SIMD must divide the number of columns"),
+    ("MvuShape", {"Pe": -1}, "PE and SIMD must be positive"),
+    ("MvuShape", {"Vectors": 0}, "there must be a vector and a matrix"),
+    ("MvuShape", {"Vectors": 1 << 30}, "a frame must take fewer than 2^31 beats"),
+    ("RequantShape", {"Beats": 5}, "a frame must be whole pixels"),
+    ("RequantShape", {"Lanes": 0}, "there must be a channel"),
+    ("PoolShape", {"Fold": 0}, "there must be a window"),
+    ("PoolShape", {"Fold": 1 << 30}, "a frame must take fewer than 2^31 beats"),
+    ("WidthShape", {"Elements": 9}, "a frame must be whole input words"),
+    ("WidthShape", {"Elements": 8}, "a frame must be whole output words"),
+    ("WidthShape", {"OutLanes": 0}, "a word needs at least one lane"),
+    ("AxisShape", {"Beats": 0}, "a frame needs at least one element"),
+    ("WindowShape", {"Inner": 0}, "the input is empty"),
+    ("WindowShape", {"OutHeight": 0}, "no output"),
+    ("WindowShape", {"StrideW": 0}, "a stride must be positive"),
+    ("WindowShape", {"DilationH": 0}, "a dilation must be positive"),
+    ("WindowShape", {"PadLeft": -1}, "a pad must not be negative"),
+    ("WindowShape", {"Width": 1 << 29}, "a frame must take fewer than 2^31 beats"),
+]
+JOIN = """
+  struct Spec {
+    enum { Operands = 2, Folds = 1, Lanes = 1, Beats = 1 };
+    using Y = ap_int<5>;
+    using Factor = ap_int<2>;
+  };
+  using Shape = bw::JoinShape<Spec>;
+  hls::stream<Shape::Word> out, in;
+"""
+CODE = [
+    ("bw::Vec<int, 0> v;", "a word needs at least one lane"),
+    ("auto y = ap_int<65>(1) * ap_int<64>(1);", "host arithmetic covers 1 to 128 bits"),
+    ("ap_axiu<8, 1, 0, 0> t;", "only TDATA, TKEEP, TSTRB and TLAST are modelled"),
+    (JOIN + "Shape::Factor f[2][1][1]; bw::add<Shape>(f, out, in);", "there must be as many streams as operands"),
+    (JOIN + "int parts[2]; bw::interleave<Shape>(parts, out, in);", "there must be as many streams as operands"),
+    (
+        "struct Shape { enum { Shift, Folds, Lanes }; struct Channel {}; }; bw::MultiplyShiftEven<Shape> rule;",
+        "without a fraction there are no ties",
+    ),
+]
+
+
+def refusals(body: str, folder: Path) -> list[str]:
+    """What the compiler says of a function that holds `body`."""
+    includes = "".join(f'#include "bw_{name}.hpp"\n' for name in HEADERS)
+    (folder / "program.cpp").write_text(f"{includes}void f() {{\n{body}\n}}\n", encoding="utf-8")
+    command = [tools.cxx().path, "-std=c++14", "-fsyntax-only", "-w", *OURS, f"-I{TEMPLATES}", "program.cpp"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return re.findall(r"static assertion failed: (.*)", done.stderr) if done.returncode else []
+
+
+def shape(kind: str, changes: dict[str, int]) -> str:
+    """Code that needs the Shape of a Spec."""
+    members = ", ".join(f"{name} = {value}" for name, value in (SPECS[kind] | changes).items())
+    return f"struct Spec {{ static constexpr int {members}; using T = ap_int<5>; }}; bw::{kind}<Spec> needed;"
+
+
+def test_what_is_right_compiles(tmp_path: Path) -> None:
+    source = "".join(f"{{ {shape(kind, {})} }}" for kind in SPECS)
+    source = re.sub(r"static constexpr int (.*?);", lambda m: "enum {" + m[1] + "};", source)
+    assert refusals(source, tmp_path) == []
+
+
+def test_what_is_wrong_does_not(tmp_path: Path) -> None:
+    """All in one program: each case in a block of its own says its own sentence, and no other."""
+    wanted = [message for _, _, message in REFUSED]
+    blocks = "".join(f"{{ {shape(kind, changes)} }}\n" for kind, changes, _ in REFUSED)
+    blocks = re.sub(r"static constexpr int (.*?);", lambda m: "enum {" + m[1] + "};", blocks)
+    assert refusals(blocks, tmp_path) == wanted
+
+
+@pytest.mark.parametrize(("code", "message"), CODE)
+def test_other_misuse(code: str, message: str, tmp_path: Path) -> None:
+    assert refusals(code, tmp_path)[:1] == [message]
+
+
+def test_every_assertion_is_tested() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in [*TEMPLATES.glob("*.hpp"), *(TEMPLATES / "host").iterdir()]]
+    known = {message for _, _, message in REFUSED} | {message for _, message in CODE}
+    found = {message for text in texts for message in re.findall(r'static_assert\([^"]*"([^"]*)"\);', text)}
+    assert found == known

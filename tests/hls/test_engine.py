@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `hls` engine, the streams below it, and the programs that a project carries."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bitwright.backends.hls import generate
+from bitwright.backends.project import Project
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.types import integer
+from bitwright.sim import cpp, tools
+from tests.hls.designs import chain_project, mlp
+from tests.hls.programs import OURS, WARNINGS, compiled, run, write
+from tests.needs import needs_cxx
+
+pytestmark = needs_cxx
+S8, S4, U4 = integer(8, signed=True), integer(4, signed=True), integer(4, signed=False)
+
+
+def tiny() -> Project:
+    rng = np.random.default_rng(7)
+    chain = mlp(rng, [4, 6, 3], S8, S4, U4)
+    return chain_project("tiny", chain, chain.frames(rng, 5))
+
+
+def build(files: dict[str, str]) -> cpp.CppModel:
+    return cpp.build(files, inputs=[(4,)], outputs=[(3,)], flags=("-O0",))
+
+
+def test_a_batch_of_any_length_gives_the_outputs_of_the_model() -> None:
+    made = tiny()
+    model = build(generate(made))
+    for count in (0, 1, 5):
+        (found,) = model.run([made.inputs[0].array[:count]])
+        assert found.dtype == np.int64
+        np.testing.assert_array_equal(found, made.outputs[0].array[:count])
+
+
+def test_the_same_project_is_compiled_once() -> None:
+    files = generate(tiny())
+    assert build(files) is build(dict(reversed(files.items())))
+    assert build(files) is not build(files | {"Makefile": ""})
+    assert build(files).build_seconds > 0
+
+
+def test_cpp_that_does_not_compile_is_an_error_with_the_compilers_words() -> None:
+    files = generate(tiny())
+    with pytest.raises(
+        BitwrightError, match=r"^g\+\+: compiling the HLS C\+\+ engine failed with exit code 1:[\s\S]* #error not today"
+    ):
+        build(files | {"host/driver.cpp": "#error not today\n"})
+
+
+@pytest.mark.parametrize(
+    ("beats", "says"),
+    [(5, "stream 'x' is read while it is empty"), (3, "stream 'x' still holds 1 words")],
+    ids=["too few words", "too many words"],
+)
+def test_a_broken_stream_is_named(beats: int, says: str) -> None:
+    """A project whose first kernel reads another number of words than arrive."""
+    files = generate(tiny())
+    params = files["tiny_params.hpp"].replace("Rows = 6, Cols = 4", f"Rows = 6, Cols = {beats}")
+    zeros = ", ".join(["{{1}}"] * (6 * beats))
+    table = files["weights/matrixvector0.hpp"].split("= {\n")[0] + f"= {{\n{zeros}\n}};\n}}}}\n"
+    model = build(files | {"tiny_params.hpp": params, "weights/matrixvector0.hpp": table})
+    with pytest.raises(BitwrightError) as error:
+        model.run([tiny().inputs[0].array])
+    assert str(error.value) == (
+        f"the generated C++: {says}\n  hint: this is a bug in bitwright: please report it with the model"
+    )
+
+
+@pytest.mark.skipif(shutil.which("make") is None and "CI" not in tools.environment(), reason="make is not on PATH")
+def test_make_csim_passes_and_fails_on_a_wrong_vector(tmp_path: Path) -> None:
+    """As a person would run it; then with the first expected code changed, and with a frame too long."""
+    files = generate(tiny())
+    write(tmp_path, files)
+    command = ["make", "csim", "CXXFLAGS=-O0"]
+
+    def csim() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=tmp_path, env=tools.environment(), capture_output=True, text=True, check=False
+        )
+
+    done = csim()
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "tiny: 32 compared, 0 different")
+    head, _, tail = files["tb/tiny_vectors.hpp"].rpartition("= {\n    {")
+    wrong = str(int(tail.split(",")[0]) + 1)
+    path = tmp_path / "tb/tiny_vectors.hpp"
+    path.write_text(head + "= {\n    {" + wrong + tail[tail.index(",") :], encoding="utf-8")
+    done = csim()
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1] == "tiny: 32 compared, 1 different"
+    assert "frame 0, element 0: got" in done.stdout
+
+
+def test_a_stream_keeps_order_while_it_grows_and_its_memory_is_used_again(tmp_path: Path) -> None:
+    source = """
+        #include <hls_stream.h>
+        #include <cstdio>
+        int main() {
+          for (int life = 0; life < 3; ++life) {
+            hls::stream<int> s("s");
+            int in = 0, out = 0, wrong = 0;
+            for (int round = 0; round < 50; ++round) {
+              for (int i = 0; i < 3 * round; ++i) s.write(in++);
+              for (int i = 0; i < 2 * round; ++i) wrong += s.read() != out++;
+            }
+            std::printf("%d %d %d\\n", wrong, int(s.size()), in - out);
+            while (!s.empty()) wrong += s.read() != out++;
+            std::printf("%d\\n", wrong);
+          }
+        }
+    """
+    write(tmp_path, {"program.cpp": source})
+    done = run(compiled(tmp_path, ["program.cpp"], [*WARNINGS, "-fsanitize=address,undefined", *OURS]))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0 1225 1225\n0\n" * 3, "")
