@@ -23,10 +23,11 @@ from bitwright.frontend.lowering import load_onnx
 from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import run_host
+from bitwright.ir.host import TensorSpec, run_host
 from bitwright.ir.layers import Conv, Dense, Requantise
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
+from bitwright.plan.plan import Plan
 from bitwright.sim import reference
 
 Array = NDArray[Any]
@@ -69,7 +70,7 @@ def compile(
     fps: float | None = None,
     clock_ns: float = 10.0,
     part: str | None = None,
-    plan: Any = None,
+    plan: Plan | None = None,
 ) -> Design:
     """The design of `net`: at most `cycles` clocks per frame, or `fps` frames per second, or the given `Plan`."""
     return compile_graph(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan)
@@ -96,13 +97,11 @@ def verify(
     start = time.perf_counter()
     expected = reference.run(net, entered)
     seconds = time.perf_counter() - start
-    if design is None and (set(engines) - {"reference"} or net.layers):
-        design = compile_graph(net)
+    design = design or compile_graph(net)
     rows = {}
     for engine in engines:
         outcome = Outcome(expected, seconds) if engine == "reference" else simulate(engine, net, entered, design=design)
         rows[engine] = _row(outcome, expected)
-    assert design is not None
     return {
         "model": net.source.file,
         "samples": len(entered[0]),
@@ -170,18 +169,32 @@ def to_codes(net: Graph, x: Array | Sequence[Array]) -> list[Ints]:
         )
     feeds = {}
     for name, spec, array in zip(net.before.inputs, net.before.specs, arrays, strict=True):
-        if array.ndim < 1 or len(array) == 0 or prod(array.shape[1:]) != prod(spec.shape):
-            raise BitwrightError(
-                f"has shape {array.shape}, the model takes (samples, {', '.join(map(str, spec.shape))})",
-                where=f"input '{name}'",
-                hint="stack the samples on axis 0",
-            )
-        if np.dtype(spec.dtype).kind in "iub" and array.dtype.kind not in "iub":
-            raise BitwrightError(
-                f"is {array.dtype}, the model takes {spec.dtype}", where=f"input '{name}'", hint="give integers"
-            )
+        _check_samples(array, spec, arrays[0].shape[:1], f"input '{name}'")
         feeds[name] = array.reshape(len(array), *spec.shape)
     return [np.asarray(array, dtype=np.int64) for array in run_host(net.before, feeds)]
+
+
+def _check_samples(array: Array, spec: TensorSpec, samples: tuple[int, ...], where: str) -> None:
+    """Refuse samples that do not have the declared shape and type, or that no quantiser has a code for."""
+    kind = np.dtype(spec.dtype)
+    if array.ndim < 1 or len(array) == 0 or prod(array.shape[1:]) != prod(spec.shape):
+        raise BitwrightError(
+            f"has shape {array.shape}, the model takes (samples, {', '.join(map(str, spec.shape))})",
+            where=where,
+            hint="stack the samples on axis 0",
+        )
+    if array.shape[:1] != samples:
+        raise BitwrightError(
+            f"has {len(array)} samples, the first input {samples[0]}", where=where, hint="give as many of each"
+        )
+    if kind.kind in "iub" and array.dtype.kind not in "iub":
+        raise BitwrightError(f"is {array.dtype}, the model takes {spec.dtype}", where=where, hint="give integers")
+    if kind.kind in "iu" and not (np.iinfo(kind).min <= array.min() and array.max() <= np.iinfo(kind).max):
+        raise BitwrightError(
+            f"reaches {array.min()}..{array.max()}, the model takes {spec.dtype}", where=where, hint="check its scale"
+        )
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise BitwrightError("holds values that are no numbers", where=where, hint="remove the NaNs")
 
 
 def to_real(net: Graph, codes: Sequence[Ints]) -> list[Array]:

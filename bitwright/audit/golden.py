@@ -29,7 +29,7 @@ def compare(ours: Sequence[Array], theirs: Sequence[Array]) -> dict[str, Any]:
         )
     equal = elements = 0
     for mine, wanted in zip(ours, theirs, strict=True):
-        if mine.size != wanted.size:
+        if mine.size != wanted.size or mine.shape[:1] != wanted.shape[:1]:
             raise BitwrightError(
                 f"have shape {wanted.shape}, the model gives {mine.shape}",
                 where="outputs",
@@ -37,7 +37,7 @@ def compare(ours: Sequence[Array], theirs: Sequence[Array]) -> dict[str, Any]:
             )
         a, b = mine.reshape(-1).astype(np.float64), wanted.reshape(-1).astype(np.float64)
         exact = mine.dtype.kind in "iub"
-        largest = float(np.max(np.abs(b), initial=0)) or 1.0
+        largest = float(np.max(np.abs(b[np.isfinite(b)]), initial=0)) or 1.0
         equal += int((a == b if exact else np.isclose(a, b, rtol=RTOL, atol=ATOL * largest)).sum())
         elements += b.size
     return {

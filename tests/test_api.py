@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public functions: load, run, verify and inspect, and the arrays that they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from bitwright import api
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.files import save
+from bitwright.ir.graph import Graph
+from tests.frontend.nets import Net, grid
+from tests.frontend.oracle import replay
+
+
+def network() -> Net:
+    net = Net(2, 4, 4)
+    y = net.add("Conv", net.quant(net.x, 0.25, bits=6.0), net.weights(grid(3, 2, 3, 3, span=3)), pads=[1, 1, 1, 1])
+    y = net.quant(net.add("Relu", y), 4.0, bits=4.0, signed=0)
+    net.add("Gemm", net.add("Flatten", y), net.weights(grid(5, 48, span=1)), transB=1)
+    return net
+
+
+TAKEN = "the model takes (samples, 2, 4, 4)\n  hint: stack the samples on axis 0"
+X = grid(8, 2, 4, 4, span=9)
+
+
+@pytest.fixture
+def net() -> Graph:
+    return api.load(network().proto())
+
+
+def test_run_gives_the_models_outputs_or_its_integers(net: Graph) -> None:
+    (wanted,) = replay(network().proto(), {"x": X})
+    np.testing.assert_allclose(api.run(net, X), wanted, rtol=1e-6)
+    codes = api.run(net, X, codes=True)
+    assert codes.dtype == np.int64
+    np.testing.assert_array_equal(api.run(net, [X.reshape(8, -1)], codes=True), codes)
+
+
+def test_run_gives_a_list_for_several_outputs() -> None:
+    two = network()
+    outputs = [two.nodes[-3].output[0], two.nodes[-1].output[0]]
+    made = api.run(api.load(two.proto(*outputs)), X)
+    assert [array.shape for array in made] == [(8, 3, 4, 4), (8, 5)] or [a.shape for a in made] == [(8, 48), (8, 5)]
+
+
+def test_a_saved_graph_is_loaded_as_it_was(net: Graph, tmp_path: Path) -> None:
+    path = tmp_path / "net.bw"
+    save(net, path)
+    assert api.load(path) == net
+    with pytest.raises(BitwrightError) as error:
+        api.load(path, {"x": "u8"})
+    assert str(error.value) == "--input: a saved graph has its types\n  hint: give the ONNX file instead"
+
+
+def test_verify_reports_what_it_compared(net: Graph) -> None:
+    wanted = replay(network().proto(), {"x": X})
+    report = api.verify(net, X, wanted, samples=5)
+    assert list(report) == ["model", "samples", "engines", "golden", "host", "certificate"]
+    assert (report["samples"], report["golden"]["elements"], report["golden"]["equal"]) == (5, 25, 25)
+    row = report["engines"]["reference"]
+    assert (row["elements"], row["mismatches"]) == (25, 0)
+    assert report["certificate"] == {"layers": len(net.layers), "proved": len(net.layers)}
+    assert api.passed(report)
+
+
+def test_one_wrong_output_fails(net: Graph) -> None:
+    (wanted,) = replay(network().proto(), {"x": X})
+    wanted[0, 0] += 1
+    report = api.verify(net, X, wanted)
+    assert report["golden"]["unexplained"] == 1 and not api.passed(report)
+    assert api.passed(api.verify(net, X))
+
+
+def test_inspect_says_what_each_layer_is(net: Graph) -> None:
+    report = api.inspect(net)
+    assert list(report) == ["model", "inputs", "layers", "macs", "weight_bits", "host"]
+    assert report["inputs"] == [{"name": "x", "shape": [2, 4, 4], "dtype": "float32"}]
+    entry, conv, *_ = report["layers"]
+    assert (entry["op"], entry["range"], entry["weights"]) == ("input", [-32, 31], None)
+    assert (conv["op"], conv["weight_count"], conv["macs"]) == ("conv", 54, 54 * 16)
+    low, high = conv["range"]
+    assert low < 0 < high and conv["accumulator_bits"] == max((-low - 1).bit_length(), high.bit_length()) + 1
+    assert report["macs"] == 54 * 16 + 5 * 48
+    assert (
+        report["weight_bits"]
+        == sum(
+            row["weight_count"] * layer.weights.type.bits  # type: ignore[attr-defined]
+            for row, layer in zip(report["layers"][1:], net.layers, strict=True)
+            if row["weight_count"]
+        )
+    )
+
+
+def refused(function: Any, *arguments: Any, **options: Any) -> str:
+    with pytest.raises(BitwrightError) as error:
+        function(*arguments, **options)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([X, X], "inputs: got 2 arrays for 1 inputs\n  hint: the model takes 'x'"),
+        (
+            X[:, :1],
+            f"input 'x': has shape (8, 1, 4, 4), {TAKEN}",
+        ),
+        (
+            X[:0],
+            f"input 'x': has shape (0, 2, 4, 4), {TAKEN}",
+        ),
+        (
+            np.float32(1.0),
+            f"input 'x': has shape (), {TAKEN}",
+        ),
+        (np.where(X > 3, np.nan, X), "input 'x': holds values that are no numbers\n  hint: remove the NaNs"),
+    ],
+)
+def test_arrays_that_no_model_takes(net: Graph, x: Any, message: str) -> None:
+    assert refused(api.run, net, x if isinstance(x, list) else [np.asarray(x)]) == message
+
+
+def test_infinity_saturates(net: Graph) -> None:
+    endless = np.where(X > 3, np.inf, X).astype(np.float32)
+    np.testing.assert_array_equal(api.run(net, endless), api.run(net, np.where(X > 3, np.float32(99), X)))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones((2, 3), np.float32), "input 'x': is float32, the model takes uint8\n  hint: give integers"),
+        (
+            np.array([[0, 1, 256]]),
+            "input 'x': reaches 0..256, the model takes uint8\n  hint: check its scale",
+        ),
+        (
+            np.array([[0, -1, 25]]),
+            "input 'x': reaches -1..25, the model takes uint8\n  hint: check its scale",
+        ),
+    ],
+)
+def test_integers_that_the_declared_type_does_not_hold(x: Any, message: str) -> None:
+    net = Net(3, kind=TensorProto.UINT8)
+    net.add("MatMul", net.add("Cast", net.x, to=TensorProto.FLOAT), net.weights(np.eye(3)))
+    graph = api.load(net.proto())
+    assert refused(api.run, graph, x) == message
+    np.testing.assert_array_equal(api.run(graph, np.array([[0, 1, 255]])), [[0, 1, 255]])
+
+
+def test_inputs_with_different_numbers_of_samples() -> None:
+    net = Net(3)
+    net.inputs.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["N", 3]))
+    net.add("Add", net.quant("x", 0.25, bits=4.0), net.quant("z", 0.5, bits=4.0))
+    net.quant(net.nodes[-1].output[0], 1.0, bits=4.0)
+    graph = api.load(net.proto())
+    x = np.ones((4, 3), np.float32)
+    assert refused(api.run, graph, [x, x[:2]]) == (
+        "input 'z': has 2 samples, the first input 4\n  hint: give as many of each"
+    )
+    np.testing.assert_array_equal(api.run(graph, [x, x]), 2 * x)
+
+
+def test_options_that_nobody_knows(net: Graph) -> None:
+    assert refused(api.load, network().proto(), rounding="up") == (
+        "--rounding: there is no rounding 'up'\n  hint: onnx or torch"
+    )
+    assert refused(api.run, net, X, engine="gpu") == (
+        "engine: there is no engine 'gpu'\n  hint: known engines: reference, hls, rtl"
+    )
+    assert refused(api.verify, net, X, engines=["reference", "gpu"]) == (
+        "--engines: there is no engine 'gpu'\n  hint: known engines: reference, hls, rtl"
+    )
