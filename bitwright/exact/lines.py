@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
@@ -20,8 +20,12 @@ from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
 INT64_SAFE = 1 << 62
+EXTRA_BITS = 3
+"""By how much `nearest` is finer than the shortest multipliers."""
 Slope = tuple[int, int]
 """(m, s): the slope m / 2**s."""
+Choice = Callable[[Sequence[Interval | None], Sequence[Fraction]], list[Slope] | None]
+"""From the intervals of all channels and their exact scales to a slope in each; None where one has none."""
 
 
 class Line(NamedTuple):
@@ -50,8 +54,8 @@ class Fit(NamedTuple):
 def multiply_shifts(layer: Requantise, found: Steps) -> Iterator[MultiplyShift]:
     """Forms that should be equal to `layer`, whose steps are `found`, at most one of a kind.
 
-    In order: powers of two, powers of two with a window for their ties, and the minimal multipliers with a window where
-    there is no line without.
+    In order: powers of two, powers of two with a window for their ties, and the minimal multipliers, or longer ones
+    that are nearer to the scales, with a window where there is no line without.
     """
     if found.step != 1:
         return
@@ -61,12 +65,10 @@ def multiply_shifts(layer: Requantise, found: Steps) -> Iterator[MultiplyShift]:
         [not _holds(slope, scale) for slope, scale in zip(direct.slopes, direct.scales, strict=True)], dtype=bool
     )
     kinds = set()
-    for windowed, choose in ((lost & False, powers), (off, powers), (lost, shortest)):
+    for windowed, *choices in ((np.zeros_like(lost), powers), (off, powers), (lost, shortest, nearest)):
         fits = _split(layer, found, direct, windowed)
-        chosen = choose(
-            [slope for fit in fits for slope in fit.slopes], [scale for fit in fits for scale in fit.scales]
-        )
-        form = None if chosen is None else _form(layer, found, fits, chosen)
+        attempts = (_form(layer, found, fits, choose) for choose in choices)
+        form = next(filter(None, attempts), None)
         if form and form.kind not in kinds:
             kinds.add(form.kind)
             yield form
@@ -78,11 +80,22 @@ def shortest(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> l
     return [minimal(slope) for slope in found] if len(found) == len(slopes) else None
 
 
-def powers(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> list[Slope] | None:
-    """A power of two in every interval: the same one if there is one, else the nearest to the scale.
+def nearest(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> list[Slope] | None:
+    """Multipliers a few bits longer, as near to the scales as they can be: ties then lie almost equally deep."""
+    found = shortest(slopes, scales)
+    if found is None:
+        return None
+    finer = [
+        (round(scale * (1 << s + EXTRA_BITS)), s + EXTRA_BITS) for scale, (_, s) in zip(scales, found, strict=True)
+    ]
+    return [
+        fine if _holds(slope, Fraction(fine[0], 1 << fine[1])) else short
+        for slope, fine, short in zip(slopes, finer, found, strict=True)
+    ]
 
-    A scale that is itself a power of two is kept, so that all ties lie equally deep in their plateaus.
-    """
+
+def powers(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> list[Slope] | None:
+    """A power of two in every interval: the same one if there is one, else the nearest to the scale."""
     spans = [slope and power_of_two(slope) for slope in slopes]
     fitting = [span for span in spans if span is not None]
     if len(fitting) < len(spans):
@@ -90,8 +103,7 @@ def powers(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> lis
     near, lowest, highest = [], -FINEST, FINEST
     for (least, most), scale in zip(fitting, scales, strict=True):
         p = min(max(scale.numerator.bit_length() - scale.denominator.bit_length(), least), most)
-        kept = scale == Fraction(2) ** p
-        lowest, highest = max(lowest, p if kept else least), min(highest, p if kept else most)
+        lowest, highest = max(lowest, least), min(highest, most)
         near.append(p)
     chosen = [lowest] * len(near) if lowest <= highest else near
     s = max((-p for p in chosen if p < 0), default=0)
@@ -123,8 +135,11 @@ def _fit(layer: Requantise, found: Steps, channel: Ints) -> Fit:
     return Fit(channel, taken, bound, slope_intervals(bound), [abs(multipliers[c]) for c in channel])
 
 
-def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], chosen: Sequence[Slope]) -> MultiplyShift | None:
-    """The form with the `chosen` slopes, in the order of `fits`; None if a constant or a window is missing."""
+def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], choose: Choice) -> MultiplyShift | None:
+    """The form with the slopes that `choose` takes; None if a slope, a constant or a window is missing."""
+    chosen = choose([slope for fit in fits for slope in fit.slopes], [scale for fit in fits for scale in fit.scales])
+    if chosen is None:
+        return None
     lines = [Line(0, code, 0) for code in found.first.tolist()]
     slopes = iter(chosen)
     for fit in fits:

@@ -47,8 +47,11 @@ def leaking(layer: Requantise, lines: Sequence[Affine]) -> list[Affine]:
 
 
 def levels(layer: Requantise) -> list[Levels]:
-    """One `Levels` per channel of `layer`, whose rounding is `Rounding.LEVELS`."""
-    return list(per_channel([_levels(row) for row in layer.levels], layer.channels))
+    """One `Levels` per channel of `layer`, whose rounding is `Rounding.LEVELS`, for v before its slope."""
+    if not layer.slope:
+        return list(per_channel([_levels(row) for row in layer.levels], layer.channels))
+    rows = zip(per_channel(layer.levels, layer.channels), per_channel(layer.slope, layer.channels), strict=True)
+    return [_levels([level / slope if level < 0 else level for level in row]) for row, slope in rows]
 
 
 def per_channel(values: Sequence[T], channels: int) -> Sequence[T]:
@@ -69,19 +72,22 @@ def evaluate(layer: Requantise, a: Ints) -> Ints:
     """The final codes y(a[c]) of channel c, shift included; `a` and the result are (channels,)."""
     rows = zip(a.tolist(), affines(layer), strict=True)
     values = [(p * x + q, d) for x, (p, q, d) in rows]
-    if layer.slope:
-        leaks = per_channel(layer.slope, layer.channels)
-        values = [
-            (n * s.numerator, d * s.denominator) if n < 0 else (n, d) for (n, d), s in zip(values, leaks, strict=True)
-        ]
     if layer.rounding is Rounding.LEVELS:
         counted = zip(values, levels(layer), strict=True)
         rounded = [bisect_right(row.nums, n * row.den // d) for (n, d), row in counted]
     else:
-        rounded = [round_ratio(layer.rounding, n, d) for n, d in values]
+        rounded = [round_ratio(layer.rounding, n, d) for n, d in _leaked(layer, values)]
     low, high = per_channel(layer.low, layer.channels), per_channel(layer.high, layer.channels)
     codes = [min(max(r, lo), hi) + layer.shift for r, lo, hi in zip(rounded, low, high, strict=True)]
     return np.array(codes, dtype=np.int64)
+
+
+def _leaked(layer: Requantise, values: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    """The fractions n/d of each channel, times its slope where they are negative."""
+    if not layer.slope:
+        return values
+    pairs = zip(values, per_channel(layer.slope, layer.channels), strict=True)
+    return [(n * s.numerator, d * s.denominator) if n < 0 else (n, d) for (n, d), s in pairs]
 
 
 def _affine(multiplier: Fraction, offset: Fraction) -> Affine:

@@ -16,8 +16,8 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Requantise
 from bitwright.ir.weights import Ints, Weights
 
-MAX_THRESHOLDS = 255
-"""Steps per channel that are still searched: 8-bit codes."""
+MAX_THRESHOLDS = 1023
+"""Steps per channel that are still searched: 10-bit codes."""
 MAX_TABLE = 1 << 12
 """Entries of a table in place of arithmetic."""
 

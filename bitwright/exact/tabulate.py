@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +19,8 @@ from bitwright.ir.weights import Weights
 
 MAX_BITS = 16
 """Bits of a code that is still tabulated."""
-FIRST_PRECISION = 200
-"""Bits of the first try, 60 digits; every further one doubles them."""
+PRECISIONS = tuple(200 << doublings for doublings in range(8))
+"""Bits of the first try, 60 digits, and of all further ones."""
 GUARD = 8
 """Bits by which the exponential's last place is distrusted."""
 HALF, ONE = Fraction(1, 2), Fraction(1)
@@ -105,12 +104,12 @@ def evaluate(function: Function, value: Fraction, precision: int) -> Real:
 def _rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
     """R(function(value)): the precision rises until no step of R lies in the interval.
 
-    An irrational number is no step, so this ends. Steps are multiples of 1/2, so none lies within 1/(4d) of n/d but
-    n/d itself: there R has its limits from either side.
+    An irrational number is no step, so some precision is enough. Steps are multiples of 1/2, so none lies within
+    1/(4d) of n/d but n/d itself: there R has its limits from either side.
     """
-    for doublings in count():
+    for precision in PRECISIONS:
         try:
-            real = evaluate(function, value, FIRST_PRECISION << doublings)
+            real = evaluate(function, value, precision)
         except _Undecided:
             continue
         if isinstance(real, Fraction):
@@ -119,7 +118,11 @@ def _rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
         highest = round_exact(rounding, real.hi - Fraction(1, 4 * real.hi.denominator))
         if lowest == highest:
             return lowest
-    raise AssertionError("count() ended")
+    raise BitwrightError(
+        f"the function of {value} lies within 2**-{PRECISIONS[-1]} of a step, or of a limit inside it",
+        where="table",
+        hint="remove the clip that nearly coincides with the function's own limit",
+    )
 
 
 def _apply(step: Step, real: Real, precision: int) -> Real:
@@ -181,6 +184,8 @@ def _sigmoid(real: Real, precision: int) -> Real:
 
 def _sigmoid_bound(value: Fraction, precision: int) -> Between:
     """Rationals on both sides of the sigmoid of `value`; beyond `precision` its limit stands for one of them."""
+    if value == 0:
+        return Between(HALF, HALF)
     if abs(value) > precision:
         rest = Fraction(1, 1 << precision)
         return Between(ONE - rest, ONE) if value > 0 else Between(Fraction(0), rest)

@@ -39,6 +39,8 @@ def meaning(layer: Requantise, channel: int, a: int) -> int:
         return values[channel] if len(values) > 1 else values[0]
 
     v = of(layer.multiplier) * a + of(layer.offset)
+    if layer.slope and v < 0:
+        v *= of(layer.slope)
     if layer.rounding is Rounding.LEVELS:
         r = sum(level <= v for level in of(layer.levels))
     else:
@@ -57,7 +59,7 @@ def codes(layer: Requantise, a: Ints) -> Ints:
 
 
 def requantise(
-    multiplier, offset, rounding=Rounding.HALF_EVEN, *, low=(0,), high=(15,), shift=0, levels=(), channels=0
+    multiplier, offset, rounding=Rounding.HALF_EVEN, *, low=(0,), high=(15,), shift=0, levels=(), slope=(), channels=0
 ):
     return Requantise(
         name="act",
@@ -73,6 +75,7 @@ def requantise(
         high=high,
         shift=shift,
         levels=levels,
+        slope=slope,
     )
 
 
@@ -126,7 +129,7 @@ def random_layer(random: Random, rounding: Rounding) -> tuple[Requantise, Ints, 
         steps = random.choice((1, 3, 7))
         rows = random.choice((1, channels))
         levels = tuple(tuple(sorted(offset(random) for _ in range(steps))) for _ in range(rows))
-        low, high = (0,), (steps,)
+        low, high = (random.choice((0, 0, -5, 1)),), (steps + random.choice((0, 0, 3)),)
     layer = requantise(
         [scale(random) for _ in range(1 if shared else channels)],
         [offset(random) for _ in range(1 if shared and random.random() < 0.5 else channels)],
@@ -135,6 +138,7 @@ def random_layer(random: Random, rounding: Rounding) -> tuple[Requantise, Ints, 
         high=high,
         shift=random.choice((0, 0, 1, -3, 128)),
         levels=levels,
+        slope=tuple(Fraction(random.randrange(1, 9), 5) for _ in range(random.choice((0, 0, 0, 1, channels)))),
         channels=channels,
     )
     lo = np.array([random.randrange(-60, 60) for _ in range(channels)])

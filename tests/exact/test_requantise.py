@@ -126,6 +126,47 @@ def test_an_odd_zero_point_keeps_the_parity_of_the_code_before_it():
     assert form.apply(a).tolist() == [[1], [3], [3], [5], [5]]
 
 
+def test_ties_of_any_scale_find_a_window():
+    """Half even with random small fractions: a shift of some kind always exists, and is exact at both ends too."""
+    random = Random(1)
+    kinds = Counter()
+    for _ in range(400):
+        m = Fraction(random.randrange(1, 12), random.randrange(2, 60))
+        layer = requantise([m], [m * random.randrange(-99, 99) + random.choice((0, HALF))], low=(-8,), high=(23,))
+        lo = np.array([random.randrange(-90, 60)])
+        hi = lo + random.randrange(3, 400)
+        a = reachable(lo, hi)
+        shifts = [form for form in forms(layer, lo, hi) if isinstance(form, MultiplyShift)]
+        assert shifts, (m, layer.offset, lo, hi)
+        for form in shifts:
+            np.testing.assert_array_equal(form.apply(a), codes(layer, a))
+        kinds.update(form.kind for form in shifts)
+    assert min(kinds[kind] for kind in ("mas", "mas_window", "shift", "shift_even")) > 10
+
+
+@pytest.mark.parametrize(
+    ("m", "b", "high", "lo", "hi"),
+    [
+        (Fraction(11, 50), Fraction(52, 5), 23, -59, 201),
+        (Fraction(1, 6), Fraction(-31, 6), 23, 58, 79),
+        (Fraction(3, 46), Fraction(-165, 46), 7, 28, 391),
+        (Fraction(5, 29), Fraction(-251, 58), 23, 58, 455),
+        (Fraction(11, 14), Fraction(-541, 7), 23, 6, 328),
+    ],
+)
+def test_a_window_that_the_shortest_multiplier_lacks_is_found_nearer_to_the_scale(m, b, high, lo, hi):
+    layer = requantise([m], [b], low=(-8,), high=(high,))
+    assert "mas_window" in {form.kind for form in forms(layer, np.array([lo]), np.array([hi]))}
+
+
+def test_constants_that_leave_int64_leave_the_thresholds():
+    """Far from zero m*a + c is small, but m*a and c alone are not."""
+    lo = 1 << 56
+    layer = requantise([Fraction(1, 300)], [Fraction(-lo, 300)], high=(15,))
+    kinds = [form.kind for form in forms(layer, np.array([lo]), np.array([lo + 6000]))]
+    assert kinds == ["thresholds"]
+
+
 def test_constant_channels_lose_their_arithmetic():
     layer = requantise([Fraction(0), Fraction(1, 3)], [Fraction(9, 4), Fraction(0)], shift=1)
     for form in forms(layer, np.array([-9, 0]), np.array([9, 60])):
@@ -169,16 +210,24 @@ def test_a_wrong_direction_product_or_order_is_not_proved():
     assert not proved(replace(line, window=Weights(np.array([-1]))), found)
     assert not proved(replace(thresholds, falling=Weights(np.array([1]))), found)
     assert not proved(replace(thresholds, t=Weights(thresholds.t.array[:, ::-1])), found)
-    assert not proved(replace(by_kind["table"], lo=1), found)
+    table = by_kind["table"]
+    entries = table.entries.array.tolist()
+    assert not proved(replace(table, lo=1), found)
+    assert not proved(replace(table, lo=1, entries=Weights(np.array([*entries[1:], entries[0]]))), found)
+    constant = requantise([Fraction(0), Fraction(1)], [Fraction(0)] * 2)
+    found = steps(constant, np.array([0, 0]), np.array([9, 2]))
+    (thresholds,) = (form for form in candidates(constant, found) if form.kind == "thresholds")
+    assert proved(thresholds, found)
+    assert not proved(replace(thresholds, t=Weights(np.array([[99, 10], [1, 2]]))), found)
 
 
 def test_sixteen_bit_codes_without_a_line_are_refused():
-    layer = requantise([Fraction(1, 1 << 20)] * 2, [Fraction(1, 3)] * 2, Rounding.FROM_ZERO, low=(-999,), high=(999,))
+    layer = requantise([Fraction(1, 1 << 20)] * 2, [Fraction(1, 3)] * 2, Rounding.FROM_ZERO, low=(-1999,), high=(1999,))
     with pytest.raises(BitwrightError) as error:
         forms(layer, np.array([-(1 << 31)] * 2), np.array([1 << 31] * 2))
     assert str(error.value) == (
-        "layer 'act': no multiply-add-shift within 62 bits equals its requantiser of 1999 codes\n"
-        "  hint: quantise its output to at most 256 codes"
+        "layer 'act': no multiply-add-shift within 62 bits equals its requantiser of 3999 codes\n"
+        "  hint: quantise its output to at most 1024 codes"
     )
 
 

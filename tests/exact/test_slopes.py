@@ -69,9 +69,9 @@ def test_multipliers_stay_below_the_width_bound(bits):
 
 def test_wide_intervals_are_searched_in_python_integers():
     random = Random(8)
-    m = [float32(random, 0.5, 1) * 255 / (1 << 54) for _ in range(4)]
+    m = [float32(random, 0.5, 1) * 255 / (1 << 58) for _ in range(4)]
     layer = requantise(m, [Fraction(1, 3)] * 4, high=(255,))
-    found = steps(layer, np.zeros(4, dtype=np.int64), np.full(4, 1 << 54))
+    found = steps(layer, np.zeros(4, dtype=np.int64), np.full(4, 1 << 58))
     for scale, slope in zip(m, slope_intervals(points(found, *limits(layer))), strict=True):
         assert Fraction(slope.a, slope.b) < scale < Fraction(slope.c, slope.d)
 

@@ -90,6 +90,8 @@ def test_multipliers_that_overflow_a_float():
     layer = requantise([Fraction(10) ** 400], [Fraction(1, 3) - Fraction(10) ** 401], high=(255,))
     found = steps(layer, np.array([0]), np.array([20]))
     assert found.apply(np.array([[9], [10], [11]])).tolist() == [[0], [0], [255]]
+    found = steps(requantise([Fraction(10) ** 30], [Fraction(0)]), np.array([-1]), np.array([1]))
+    assert found.apply(np.array([[-1], [0], [1]])).tolist() == [[0], [0], [15]]
 
 
 def test_every_way_to_apply_steps_agrees_with_the_meaning():
@@ -121,6 +123,14 @@ def test_every_way_to_apply_steps_agrees_with_the_meaning():
             result = found.apply(a.astype(dtype))
             assert result.itemsize == 1
             np.testing.assert_array_equal(result, expected)
+
+
+def test_coinciding_steps_in_buckets():
+    levels = ((Fraction(0), Fraction(0), Fraction(9_000_000)),)
+    layer = requantise([Fraction(1)], [Fraction(0)], Rounding.LEVELS, high=(3,), levels=levels)
+    found = steps(layer, np.array([-5_000_000]), np.array([9_500_000]))
+    assert isinstance(found._lookup, Buckets)
+    assert found.apply(np.array([-5_000_000, -1, 0, 8_999_999, 9_000_000])[:, None]).ravel().tolist() == [0, 0, 2, 2, 3]
 
 
 def test_apply_keeps_leading_axes():

@@ -29,7 +29,7 @@ def table(function, codes=S8, *, scale=Fraction(1), zero=Fraction(0), rounding=R
 def test_entries_are_the_rounded_value_at_four_hundred_digits(name, rounding):
     """A tenth of the codes saturate so far that 60 digits cannot tell them from their limit."""
     scale, zero = Fraction(float(np.float32(0.1))), Fraction(3)
-    for gain in ("255", "-31/2"):
+    for gain in ("255", "-31/2", str(10**16)):
         expected = []
         for q in [*range(-128, 128), 2000, -2000]:
             x = scale * (q - zero)
@@ -38,7 +38,9 @@ def test_entries_are_the_rounded_value_at_four_hundred_digits(name, rounding):
                 exact = Fraction(*mpmath.libmp.to_rational(value._mpf_)) * Fraction(gain)
             expected.append(rounded(rounding, exact))
         function = ((name,), ("affine", gain, "0"))
-        wide = table(function, integer(12, signed=True), scale=scale, zero=zero, rounding=rounding, low=-999, high=999)
+        wide = table(
+            function, integer(12, signed=True), scale=scale, zero=zero, rounding=rounding, low=-(10**17), high=10**17
+        )
         assert [wide[q + 2048] for q in [*range(-128, 128), 2000, -2000]] == expected
 
 
@@ -79,7 +81,34 @@ def test_functions_of_irrational_values():
             value = 1 / (1 + mpmath.exp(-mpmath.tanh(mpmath.mpf(q) / 16)))
             expected.append(int(mpmath.nint(min(max(value, mpmath.mpf(3) / 10), mpmath.mpf(7) / 10) * 100 - 50)))
     assert table(function, scale=Fraction(1, 16)) == expected
-    assert table((("sigmoid",), ("affine", "0", "7")), BIPOLAR) == [7, 7, 7]
+    assert table((("sigmoid",), ("affine", "0", "5/2")), BIPOLAR) == [2, 2, 2]
+
+
+def test_a_limit_closer_than_the_first_precision_is_resolved():
+    """A clip 10**-80 above and below sigmoid(1), seen through a gain of 10**81."""
+    with mpmath.workdps(120):
+        near = Fraction(*mpmath.libmp.to_rational((1 / (1 + mpmath.exp(-1)))._mpf_))
+    for distance, expected in ((1, -10), (-1, 0)):
+        limit = str(near + distance * Fraction(1, 10**80))
+        function = (("sigmoid",), ("clip", "", limit), ("affine", str(10**81), f"-{Fraction(limit) * 10**81}"))
+        assert table(function, integer(1, signed=False))[1] == expected
+
+
+def test_saturation_through_two_functions_ends():
+    """sigmoid(10**9) - 1 is below 0 by less than any precision shows, and so is the sigmoid of it below 1/2."""
+    function = (("sigmoid",), ("affine", "1", "-1"), ("sigmoid",), ("affine", "2", "0"))
+    assert table(function, integer(1, signed=False), scale=Fraction(10**9), rounding=Rounding.FLOOR)[1] == 0
+
+
+def test_a_limit_that_no_precision_tells_from_the_function_is_refused():
+    gain = 10**4000
+    function = (("sigmoid",), ("affine", str(gain), f"-{gain}"), ("clip", f"-1/{gain}", ""))
+    with pytest.raises(BitwrightError) as error:
+        table(function, integer(1, signed=False), scale=Fraction(10**9))
+    assert str(error.value) == (
+        "table: the function of 1000000000 lies within 2**-25600 of a step, or of a limit inside it\n"
+        "  hint: remove the clip that nearly coincides with the function's own limit"
+    )
 
 
 def test_a_function_that_turns_is_evaluated_at_every_code():
