@@ -141,8 +141,10 @@ def test_types_of_streams_are_those_of_the_layers(seed: int, joins: bool) -> Non
     for kernel in kernels.kernels:
         layer = graph.by_name[kernel.layer]
         (source, *_) = kernel.inputs
-        if isinstance(kernel, MatrixVector | MaxReduce | SumReduce | Requantiser | Join | Reorder):
+        if isinstance(kernel, MatrixVector | MaxReduce | SumReduce | Requantiser | Multiplier | Interleave | Reorder):
             assert kernels.stream(kernel.output).type == layer.type
+        if isinstance(kernel, Join):
+            assert kernels.stream(kernel.output).type == kernel.y_type
         if isinstance(kernel, MatrixVector):
             assert (kernel.x_type, kernel.acc_type) == (kernels.stream(source).type, layer.type)
         if isinstance(kernel, Requantiser):
