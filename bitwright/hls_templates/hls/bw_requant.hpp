@@ -33,7 +33,7 @@ beats:
   }
 }
 
-// `number` limited to low..high. All are compared as one signed type, since mixed signs compare as in C from 32 bits on.
+// `number` limited to low..high. All are compared as one signed type: from 32 bits on, mixed signs compare as in C.
 template <typename Code, typename Number, typename Low, typename High>
 Code clip(const Number &number, Low low, High high) {
 #pragma HLS INLINE
