@@ -12,21 +12,7 @@ from tests.needs import needs_cxx
 
 pytestmark = needs_cxx
 
-PAIRS = [
-    (1, 1),
-    (1, 8),
-    (2, 3),
-    (3, 13),
-    (5, 5),
-    (7, 16),
-    (8, 8),
-    (9, 31),
-    (16, 6),
-    (20, 33),
-    (32, 32),
-    (40, 24),
-    (63, 1),
-]
+PAIRS = [(1, 1), (1, 8), (3, 13), (7, 16), (8, 8), (9, 31), (16, 6), (32, 32), (40, 24), (63, 1)]
 """Widths of operands; every combination of signs of each pair is compared."""
 
 HEAD = r"""
