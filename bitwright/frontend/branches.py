@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
-from bitwright.frontend.layouts import flat, like, whole
+from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.model import Node
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, spread, squeeze
 from bitwright.ir.layers import Concat, Multiply, PerChannel, Sum
@@ -40,6 +40,9 @@ def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     axis = int(node.attributes.get("axis", 0)) % rank
     if axis == 0:
         raise node.error("joins along the samples", "join along a data axis")
+    shapes = [part.where.shape for part in parts]
+    if len({(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
+        raise node.error(f"joins shapes {' and '.join(map(str, shapes))}", FIT)
     if len({builder.layers[part.layer].shape[:-1] for part in parts}) > 1:
         parts = [flat(builder, part, node) for part in parts]
     return _joined(builder, node, parts, axis)
@@ -132,8 +135,11 @@ def _unit(a: Fraction, b: Fraction) -> Fraction:
 def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
     zeros = []
     for tensor in (left, right):
-        places = {-o / s for s in set(tensor.scale) for o in set(tensor.offset) if s}
-        if len(places) != 1 or next(iter(places)).denominator != 1:
+        size = max(len(tensor.scale), len(tensor.offset))
+        channels = list(zip(spread(tensor.scale, size), spread(tensor.offset, size), strict=True))
+        places = {-o / s for s, o in channels if s}
+        constant = any(o for s, o in channels if not s)
+        if constant or len(places) != 1 or next(iter(places)).denominator != 1:
             raise node.error(
                 "multiplies by a tensor whose zero point is no single integer",
                 "quantise it with one integer zero point",

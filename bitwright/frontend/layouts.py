@@ -15,6 +15,7 @@ from bitwright.ir.layers import Gather, PerChannel, Reshape
 from bitwright.ir.weights import Ints, Weights
 
 BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0")
+FIT = "export the model again; the shapes do not fit"
 PLAIN_POOL = "quantise the activation before the pool"
 
 
@@ -62,7 +63,7 @@ def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) ->
     except ValueError as error:
         raise node.error(
             f"combines shapes {tensor.where.shape} and {[v.shape for v in values if v.size > 1]}",
-            "export the model again; the shapes do not fit",
+            FIT,
         ) from error
     found = [_by_channel(builder, tensor, value) for value in full]
     if None in found:
@@ -95,13 +96,16 @@ def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel |
     return squeeze(tuple(found)) if same else None
 
 
-def _laid(builder: Builder, tensor: Tensor, shape: tuple[int, ...], wanted: Ints, node: Node) -> Tensor:
+def _laid(
+    builder: Builder, tensor: Tensor, shape: tuple[int, ...], wanted: Ints, node: Node, *, alone: bool = True
+) -> Tensor:
+    """The tensor over a layer of `shape` with its elements at `wanted`; an input that it reads `alone` is re-laid."""
     if np.array_equal(tensor.where, wanted) and builder.size(tensor) == wanted.size:
         return _reshaped(builder, tensor, shape, node)
     whole = np.array_equal(np.sort(tensor.where, axis=None), np.arange(builder.size(tensor)))
     order = np.empty(wanted.size, dtype=np.int64)
     order[wanted.reshape(-1)] = tensor.where.reshape(-1)
-    if whole and tensor.layer in builder.feeds and not builder.is_read(tensor.layer):
+    if alone and whole and tensor.layer in builder.feeds and not builder.is_read(tensor.layer):
         return relay(builder, tensor, shape, order)
     return replace(gather(builder, tensor, order.reshape(shape), node), where=wanted)
 
@@ -152,13 +156,14 @@ def like(builder: Builder, tensor: Tensor, other: Tensor, node: Node) -> Tensor:
     except ValueError as error:
         raise node.error(
             f"combines shapes {tensor.where.shape} and {other.where.shape}",
-            "export the model again; the shapes do not fit",
+            FIT,
         ) from error
     shape = builder.layers[other.layer].shape
     same = builder.size(tensor) == builder.size(other)
     if same and np.array_equal(where, other.where):
         return _reshaped(builder, tensor, shape, node)
-    return _laid(builder, replace(tensor, where=where), shape, other.where, node)
+    alone = tensor.layer != other.layer
+    return _laid(builder, replace(tensor, where=where), shape, other.where, node, alone=alone)
 
 
 def whole(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
