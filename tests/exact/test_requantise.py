@@ -159,6 +159,23 @@ def test_a_window_that_the_shortest_multiplier_lacks_is_found_nearer_to_the_scal
     assert "mas_window" in {form.kind for form in forms(layer, np.array([lo]), np.array([hi]))}
 
 
+def test_channels_with_and_without_ties_share_a_form():
+    """The second channel has two ties: a line fits, though not at its own scale."""
+    layer = requantise([Fraction(11, 50), Fraction(1, 4)], [Fraction(52, 5), Fraction(0)], low=(-8,), high=(23,))
+    lo, hi = np.array([-59, 0]), np.array([201, 9])
+    a = reachable(lo, hi)
+    (form,) = (form for form in forms(layer, lo, hi) if form.kind == "mas_window")
+    assert form.window.array[1] == 0
+    np.testing.assert_array_equal(form.apply(a), codes(layer, a))
+
+
+def test_counts_of_levels_are_limited_by_their_number():
+    levels = ((Fraction(-3), Fraction(0), Fraction(3)),)
+    layer = requantise([Fraction(1)], [Fraction(0)], Rounding.LEVELS, low=(-9,), high=(9,), shift=5, levels=levels)
+    shifts = [form for form in forms(layer, np.array([-20]), np.array([20])) if isinstance(form, MultiplyShift)]
+    assert [(form.low.array.tolist(), form.high.array.tolist()) for form in shifts] == [([5], [8])]
+
+
 def test_constants_that_leave_int64_leave_the_thresholds():
     """Far from zero m*a + c is small, but m*a and c alone are not."""
     lo = 1 << 56
