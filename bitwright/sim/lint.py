@@ -30,6 +30,15 @@ def yosys_check(files: Mapping[str, str], sources: Sequence[str], tops: Sequence
         tools.run([tools.yosys().path, "-q", "-p", script], what=f"checking {', '.join(tops)}", cwd=folder)
 
 
+def yosys_netlist(files: Mapping[str, str], sources: Sequence[str], top: str) -> str:
+    """`top` as Yosys understands it: one flat Verilog module of registers, memories and operators."""
+    read = f"read_verilog -sv {' '.join(sources)}"
+    with _written(files) as folder:
+        script = f"{read}; prep -top {top} -flatten; memory; opt; write_verilog -noattr netlist.v"
+        tools.run([tools.yosys().path, "-q", "-p", script], what=f"making a netlist of {top}", cwd=folder)
+        return (folder / "netlist.v").read_text(encoding="utf-8")
+
+
 def project_sources(files: Mapping[str, str]) -> list[str]:
     """The sources of a generated project, in the order of its filelist."""
     return files["filelist.f"].split()

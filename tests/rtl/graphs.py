@@ -31,6 +31,7 @@ from bitwright.plan.kernels import (
     Window,
     weight_words,
 )
+from bitwright.plan.rings import ring_depth
 from tests.rtl import kernel_models
 
 U4, S4, U8, S8 = integer(4, signed=False), integer(4, signed=True), integer(8, signed=False), integer(8, signed=True)
@@ -118,9 +119,9 @@ def window(
         blocks=blocks, inner=inner, kernel=kernel, strides=strides, dilations=dilations, pads=pads,
         out_height=(height + top + bottom - (kh - 1) * dh - 1) // sh + 1,
         out_width=(width + left + right - (kw - 1) * dw - 1) // sw + 1,
-        pad_value=pad_value, lanes=lanes, type=kind, depth=depth or ((kh - 1) * dh + 1 + sh) * width * blocks * inner,
+        pad_value=pad_value, lanes=lanes, type=kind, depth=depth,
     )  # fmt: skip
-    unit = replace(unit, cycles=max(unit.in_beats, unit.out_beats))
+    unit = replace(unit, cycles=max(unit.in_beats, unit.out_beats), depth=depth or ring_depth(unit))
     return alone(
         unit, [stream(unit.input, lanes, kind, unit.in_beats)], [stream(unit.output, lanes, kind, unit.out_beats)]
     )

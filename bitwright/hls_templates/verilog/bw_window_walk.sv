@@ -69,9 +69,9 @@ module bw_window_walk #(
     x_corner = x_first;
     y_corner = y_first;
     if (level == 3'd4) x_corner = x_first + XW'(StrideW);
-    if (level >= 3'd5) x_corner = -XW'(Left);
+    if (level >= 3'd5) x_corner = XW'(-Left);
     if (level == 3'd5) y_corner = y_first + YW'(StrideH);
-    if (level == 3'd6) y_corner = -YW'(Top);
+    if (level == 3'd6) y_corner = YW'(-Top);
   end
 
   always_ff @(posedge clk) begin
@@ -96,8 +96,8 @@ module bw_window_walk #(
       block              <= '0;
       col                <= '0;
       row                <= '0;
-      {x, x_first}       <= {2{-XW'(Left)}};
-      {y, y_first}       <= {2{-YW'(Top)}};
+      {x, x_first}       <= {2{XW'(-Left)}};
+      {y, y_first}       <= {2{YW'(-Top)}};
     end
   end
 endmodule

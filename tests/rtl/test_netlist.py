@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Yosys makes of the RTL computes the same in the same clocks: a construct that tools read differently shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bitwright.backends.verilog import generate
+from bitwright.plan.kernels import KernelGraph
+from bitwright.sim.lint import project_sources, yosys_netlist
+from bitwright.sim.rtl import build
+from tests.needs import needs_rtl, needs_yosys
+from tests.rtl.cases import one_of_each, windows
+from tests.rtl.graphs import project, side_by_side
+
+
+@needs_rtl
+@needs_yosys
+@pytest.mark.parametrize("cases", [one_of_each, windows])
+def test_the_netlist_is_cycle_equal(cases: Callable[[], list[KernelGraph]]) -> None:
+    made = project(side_by_side(cases()), np.random.default_rng(9), 4, "netlist")
+    files = generate(made)
+    netlist = {name: text for name, text in files.items() if name.startswith("bench/")}
+    netlist["netlist.v"] = yosys_netlist(files, project_sources(files), "netlist_top")
+    netlist["filelist.f"] = "-Wno-fatal\nnetlist.v\n"
+    inputs = [codes.array for codes in made.inputs]
+    found = build(netlist).run(inputs)
+    for name, want, got in zip(made.kernels.outputs, made.outputs, found.outputs, strict=True):
+        np.testing.assert_array_equal(got, want.array, err_msg=name)
+    cycles = [kernel.cycles for kernel in made.kernels.kernels for _ in kernel.outputs]
+    assert [interval for interval, _ in found.port_cycles[: len(cycles)]] == cycles
