@@ -58,7 +58,7 @@ def random_forms(graph: Graph, seed: int) -> dict[str, Form]:
 @cache
 def certified(seed: int) -> tuple[Graph, str]:
     graph = random_graph(seed, blocks=2, bits=4, joins=seed % 3 == 0)
-    return graph, json.dumps(certify(graph, random_forms(graph, seed), ranges(graph)))
+    return graph, json.dumps(certify(graph, random_forms(graph, seed), ranges(graph), {}))
 
 
 def test_what_was_certified_is_accepted(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def still_true(seed: int, mutant: Mutant) -> bool:
     original = next(line for line in json.loads(text) if line["layer"] == mutant.layer)
     if mutant.what == "signed weight":
         reached = ranges(mutant.graph)
-        return json.loads(json.dumps(certify(mutant.graph, random_forms(graph, seed), reached))) == mutant.lines
+        return json.loads(json.dumps(certify(mutant.graph, random_forms(graph, seed), reached, {}))) == mutant.lines
     layer, line = graph.by_name[mutant.layer], next((n for n in mutant.lines if n["layer"] == mutant.layer), {})
     if mutant.what == "widths":
         return all(line["widths"][name] >= width for name, width in original["widths"].items())
@@ -368,7 +368,7 @@ def test_wide_layers_take_seconds(tmp_path: Path) -> None:
         high=(255,),
     )
     graph = Graph((x,), (dense, quant), ("quant",))
-    folder = write(tmp_path, to_bytes(graph), certify(graph, random_forms(graph, 0), ranges(graph)))
+    folder = write(tmp_path, to_bytes(graph), certify(graph, random_forms(graph, 0), ranges(graph), {}))
     start = time.process_time()
     assert all(verdict.ok for verdict in check(folder))
     assert time.process_time() - start < 8

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
@@ -12,6 +13,7 @@ from math import ceil, floor
 from bitwright.check.forms import Refuted, check_width, claim, equal, integer, integers
 from bitwright.check.meaning import ROUND
 from bitwright.check.saved import Interval, Layer, Line, fraction
+from bitwright.check.series import FUNCTIONS, exponential
 
 DIGITS = (60, 240, 960)
 """Decimal digits tried in turn until the bounds of a value lie between two steps."""
@@ -65,7 +67,10 @@ def tabulate(function: tuple[tuple[str, ...], ...], rounding: str, value: Fracti
         try:
             bounds = Bounds(value, value)
             for name, *numbers in function:
-                bounds = _apply(name, numbers, bounds, digits)
+                if [name, *numbers] == ["times_input"]:
+                    bounds = _line(bounds, value, Fraction(0))
+                else:
+                    bounds = _apply(name, numbers, bounds, digits)
             return _rounded(rounding, bounds)
         except _Undecided:
             continue
@@ -90,15 +95,30 @@ def _apply(name: str, numbers: list[str], v: Bounds, digits: int) -> Bounds:
         case "clip", [low, high]:
             return _upper(_lower(v, low), high)
         case "leaky_relu", [Fraction() as slope]:
-            if v.low < 0 < v.high:
-                raise _Undecided
-            return v if v.low >= 0 else _line(v, slope, Fraction(0))
+            return v if _is_positive(v) else _line(v, slope, Fraction(0))
         case "sigmoid", []:
             return _sigmoid(v, digits)
+        case "elu", [Fraction() as slope]:
+            return v if _is_positive(v) else _line(_rising(exponential, v, digits), slope, -slope)
+        case "abs", []:
+            return _line(v, Fraction(1 if _is_positive(v) else -1), Fraction(0))
+        case "exp" | "softplus" | "erf" | "normal_cdf", []:
+            return _rising(FUNCTIONS[name], v, digits)
         case "tanh", []:
             return _line(_sigmoid(_line(v, Fraction(2), Fraction(0)), digits), Fraction(2), Fraction(-1))
         case _:
             raise Refuted(f"the function {name!r} of {len(numbers)} arguments is not known")
+
+
+def _is_positive(v: Bounds) -> bool:
+    if v.low < 0 < v.high:
+        raise _Undecided
+    return v.low >= 0
+
+
+def _rising(function: Callable[[Fraction, int], tuple[Fraction, Fraction]], v: Bounds, digits: int) -> Bounds:
+    """A rising function between its values at both ends."""
+    return Bounds(function(v.low, digits)[0], function(v.high, digits)[1])
 
 
 def _line(v: Bounds, factor: Fraction, offset: Fraction) -> Bounds:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def _search(join: Sum, layer: Requantise, pairs: Pairs) -> tuple[tuple[int, int]
     return None
 
 
-def _tightest(index: Ints, pull: NDArray[np.float64]) -> Ints:
+def _tightest(index: Ints, pull: NDArray[Any]) -> Ints:
     return index[np.argsort(-pull[index], kind="stable")[:ACTIVE]]
 
 

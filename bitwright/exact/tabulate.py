@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import NamedTuple
 
 import numpy as np
-from mpmath.libmp import from_rational, mpf_exp, round_ceiling, round_floor, to_rational
 
 from bitwright.exact.functions import Function, Step
+from bitwright.exact.reals import ONE, RISING, ZERO, Between, Real, rising
 from bitwright.exact.rounding import round_exact
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Rounding
@@ -21,20 +20,6 @@ MAX_BITS = 16
 """Bits of a code that is still tabulated."""
 PRECISIONS = tuple(200 << doublings for doublings in range(8))
 """Bits of the first try, 60 digits, and of all further ones."""
-GUARD = 8
-"""Bits by which the exponential's last place is distrusted."""
-HALF, ONE = Fraction(1, 2), Fraction(1)
-
-
-class Between(NamedTuple):
-    """A real number strictly between two rationals."""
-
-    lo: Fraction
-    hi: Fraction
-
-
-Real = Fraction | Between
-"""An exact rational, or an open interval around an irrational number."""
 
 
 class _Undecided(Exception):
@@ -73,8 +58,11 @@ def tabulate(
 
 
 def _monotone(function: Function) -> bool:
-    """True if the function never turns, rising or falling: only a leaky ReLU with a negative slope does."""
-    return all(step[0] != "leaky_relu" or Fraction(step[1]) >= 0 for step in function)
+    """True if no step of the function turns: some do, and a linear unit does where its slope is negative."""
+    return all(
+        step[0] not in ("abs", "times_input") and (step[0] not in ("leaky_relu", "elu") or Fraction(step[1]) >= 0)
+        for step in function
+    )
 
 
 def _bisected(entry: Callable[[int], int], size: int) -> list[int]:
@@ -97,7 +85,7 @@ def evaluate(function: Function, value: Fraction, precision: int) -> Real:
     """The function of `value`, exponentials to `precision` bits; exact as long as every step is rational there."""
     real: Real = value
     for step in function:
-        real = _apply(step, real, precision)
+        real = _affine(real, value, ZERO) if step == ("times_input",) else _apply(step, real, precision)
     return real
 
 
@@ -133,15 +121,19 @@ def _apply(step: Step, real: Real, precision: int) -> Real:
             return _clip(real, lo, hi)
         case ("leaky_relu", a):
             return _affine(real, ONE if _positive(real) else Fraction(a), Fraction(0))
-        case ("sigmoid",):
-            return _sigmoid(real, precision)
+        case ("elu", a):
+            return real if _positive(real) else _affine(rising("exp", real, precision), Fraction(a), -Fraction(a))
+        case ("abs",):
+            return _affine(real, ONE if _positive(real) else -ONE, ZERO)
         case ("tanh",):
-            return _affine(_sigmoid(_affine(real, 2 * ONE, 0 * ONE), precision), 2 * ONE, -ONE)
+            return _affine(rising("sigmoid", _affine(real, 2 * ONE, ZERO), precision), 2 * ONE, -ONE)
+        case (name,) if name in RISING:
+            return rising(name, real, precision)
         case _:
             raise BitwrightError(
                 f"'{' '.join(step)}' is not a function that can be tabulated",
                 where="table",
-                hint="use affine, clip, leaky_relu, sigmoid and tanh",
+                hint="use affine, clip, leaky_relu, elu, abs, times_input, tanh, " + ", ".join(RISING),
             )
 
 
@@ -173,31 +165,3 @@ def _side(real: Real, limit: Fraction) -> int:
     if real.lo < limit < real.hi:
         raise _Undecided
     return 1 if real.lo >= limit else -1
-
-
-def _sigmoid(real: Real, precision: int) -> Real:
-    """1/(1 + exp(-v)): exactly 1/2 at 0, irrational at every other rational, always within (0, 1)."""
-    if isinstance(real, Between):
-        return Between(_sigmoid_bound(real.lo, precision).lo, _sigmoid_bound(real.hi, precision).hi)
-    return HALF if real == 0 else _sigmoid_bound(real, precision)
-
-
-def _sigmoid_bound(value: Fraction, precision: int) -> Between:
-    """Rationals on both sides of the sigmoid of `value`; beyond `precision` its limit stands for one of them."""
-    if value == 0:
-        return Between(HALF, HALF)
-    if abs(value) > precision:
-        rest = Fraction(1, 1 << precision)
-        return Between(ONE - rest, ONE) if value > 0 else Between(Fraction(0), rest)
-    e = _exp(-value, precision)
-    return Between(1 / (1 + e.hi), 1 / (1 + e.lo))
-
-
-def _exp(value: Fraction, precision: int) -> Between:
-    """Rationals on both sides of exp(value), about `precision` bits apart."""
-    slack = Fraction(1, 1 << precision - GUARD)
-    ends = []
-    for rounded, widened in ((round_floor, 1 - slack), (round_ceiling, 1 + slack)):
-        argument = from_rational(value.numerator, value.denominator, precision, rounded)
-        ends.append(Fraction(*to_rational(mpf_exp(argument, precision, rounded))) * widened)
-    return Between(*ends)

@@ -97,7 +97,10 @@ def _mean(
         pad_value=pad,
         source=(node.name,),
     )
-    shape = (*window_shape(layer, *old.shape[:2]), old.channels)
+    height, width = old.shape[:2]
+    shape = (*window_shape(layer, height, width), old.channels)
+    if min(shape) < 1:
+        raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
     name = builder.add(replace(layer, shape=shape))
     where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
     offset = tuple(count * o for o in tensor.offset)

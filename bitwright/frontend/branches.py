@@ -164,9 +164,12 @@ def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tenso
 
 
 def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
-    """SiLU, x * sigmoid(x): the one product of functions of the same codes that networks use, as one table step."""
+    """A function times its own input, up to a factor, as in SiLU and GELU: one more step of the function."""
     plain, other = (left, right) if right.function else (right, left)
-    same = (plain.scale, plain.offset, plain.low, plain.high) == (other.scale, other.offset, other.low, other.high)
-    if plain.function or other.function != (("sigmoid",),) or not same or not np.array_equal(plain.where, other.where):
+    single = len(plain.scale) == len(plain.offset) == len(other.scale) == len(other.offset) == 1
+    ratio = plain.scale[0] / other.scale[0] if single and other.scale[0] else ZERO
+    same = plain.offset[0] == ratio * other.offset[0] and not plain.bounded and not other.bounded
+    if plain.function or not ratio or not same or not np.array_equal(plain.where, other.where):
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
-    return replace(plain, function=(("silu",),)).then(node.name, node.op)
+    steps = (*other.function, ("times_input",), ("affine", str(ratio), "0"))
+    return replace(other, function=steps).then(node.name, node.op)

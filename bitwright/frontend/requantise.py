@@ -145,7 +145,7 @@ def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, c
             f"follows a function of a tensor of type {layer.type}: too wide for a table, or with scales per channel",
             f"quantise the activation to at most {TABLE_BITS} bits before the function",
         )
-    function = (*_before(tensor, layer), *tensor.function)
+    function = _of_layer(node, tensor, layer)
     function = (*function, ("affine", str(1 / coding.divisor[0]), str(coding.before[0])))
     low, high = int(coding.low[0]), int(coding.high[0])
     entries = tabulate(
@@ -175,6 +175,19 @@ def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, c
             source=(*(name for name, _ in tensor.nodes), node.name),
         )
     )
+
+
+def _of_layer(node: Node, tensor: Tensor, layer: Layer) -> Function:
+    """The tensor's function as one of the real value of its layer."""
+    before = _before(tensor, layer)
+    if not before or ("times_input",) not in tensor.function:
+        return (*before, *tensor.function)
+    if len(before) > 1 or before[0][0] != "affine" or Fraction(before[0][2]) != 0:
+        raise node.error("follows a function times its shifted or clipped input", "quantise that input first")
+    steps: list[tuple[str, ...]] = [*before]
+    for step in tensor.function:  # the layer's value times the slope is what the function was given
+        steps += [step, ("affine", before[0][1], "0")] if step == ("times_input",) else [step]
+    return tuple(steps)
 
 
 def _before(tensor: Tensor, layer: Layer) -> Function:

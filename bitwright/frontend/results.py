@@ -11,7 +11,7 @@ from bitwright.exact.functions import Step
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import Host, Tensor
-from bitwright.ir.host import HostStep
+from bitwright.ir.host import OPS, HostStep
 from bitwright.ir.layers import PerChannel
 
 
@@ -33,28 +33,34 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     )
     first, *more = tensor.nodes or (("", ""),)
     name = builder.host_step("output", "affine", (tensor.layer,), constants, node=first, reason=reason)
+    origin = name
     for step in tensor.function:
-        name = _function_step(builder, step, name)
+        name = _function_step(builder, node, step, (name, origin))
     if not np.array_equal(tensor.where[0], np.arange(builder.size(tensor)).reshape(layer.shape)):
         name = builder.host_step("output", "gather", (name,), (tensor.where[0],))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
 
 
-def _function_step(builder: Builder, step: Step, name: str) -> str:
-    """A step of a function that no quantiser followed, in float32."""
+def _function_step(builder: Builder, node: Node, step: Step, names: tuple[str, str]) -> str:
+    """A step of a function that no quantiser followed; `names`: what it reads, and what the first step read."""
     reason = "no quantiser follows: real-valued output"
+    name, origin = names
     match step:
+        case ("times_input",):
+            return builder.host_step("output", "mul", (name, origin), reason=reason)
+        case ("leaky_relu" | "elu" as op, slope):
+            return builder.host_step("output", op, (name,), (_float32(slope),), reason=reason)
         case ("affine", a, b):
             name = builder.host_step("output", "mul", (name,), (_float32(a),), reason=reason)
             return builder.host_step("output", "add", (name,), (_float32(b),), reason=reason)
         case ("clip", low, high):
             bounds = (_float32(low or "-inf"), _float32(high or "inf"))
             return builder.host_step("output", "clip", (name,), bounds, reason=reason)
-        case (op, *_):
+        case (op,) if op in OPS:
             return builder.host_step("output", op, (name,), reason=reason)
         case _:
-            raise AssertionError("a function step without a name")
+            raise node.error(f"leaves the function '{step[0]}', which only a table computes", "quantise the output")
 
 
 def _note(name: str, node: tuple[str, str], reason: str) -> HostStep:
