@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Slices, splits, gathers, pads, nearest resizes and depth to space, on chip and on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bitwright.frontend.lowering import load_onnx
+from bitwright.ir.layers import Gather
+from tests.frontend.nets import Net, agree, grid, only, ops, outputs_of
+
+Step = Callable[[Net, str], str]
+
+
+def ints(net: Net, *values: int) -> str:
+    return net.const(values, np.int64)
+
+
+def sliced(net: Net, x: str, starts: list[int], ends: list[int], axes: list[int], steps: list[int]) -> str:
+    return net.add("Slice", x, *(ints(net, *row) for row in (starts, ends, axes, steps)))
+
+
+STEPS: dict[str, Step] = {
+    "channels": lambda n, x: sliced(n, x, [1], [3], [1], [1]),
+    "rows": lambda n, x: sliced(n, x, [-3], [2147483647], [-2], [1]),
+    "every other, backwards": lambda n, x: sliced(n, x, [-1, 0], [-1000, 4], [3, 2], [-1, 2]),
+    "no steps": lambda n, x: n.add("Slice", x, ints(n, 1), ints(n, 3), ints(n, 2)),
+    "no axes": lambda n, x: n.add("Slice", x, ints(n, 0, 1), ints(n, 1, 3)),
+    "gathered channels": lambda n, x: n.add("Gather", x, ints(n, 2, 0, 0, -1), axis=1),
+    "gathered columns": lambda n, x: n.add("Gather", x, n.const([[0, 3], [2, 1]], np.int64), axis=3),
+    "depth to space": lambda n, x: n.add("DepthToSpace", x, blocksize=2),
+    "depth to space, by column": lambda n, x: n.add("DepthToSpace", x, blocksize=2, mode="CRD"),
+    "resize by scales": lambda n, x: n.add(
+        "Resize", x, "", n.const([1.0, 1.0, 2.0, 3.0]), mode="nearest", nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    ),
+    "resize by sizes": lambda n, x: n.add(
+        "Resize", x, "", "", ints(n, 1, 4, 8, 4), mode="nearest", nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("place", ["input", "codes", "accumulators", "output"])
+def test_elements_that_are_picked_or_repeated(place: str, name: str) -> None:
+    net = Net(4, 4, 4)
+    kernel = net.weights(grid(4, 4, 1, 1, span=3), 0.5, 4.0)
+    match place:
+        case "input":
+            net.quant(net.quant(STEPS[name](net, net.x), 0.25, 1.0, bits=6.0), 0.75, bits=5.0)
+        case "codes":
+            net.quant(STEPS[name](net, net.quant(net.quant(net.x, 0.25), 0.5, 1.0, bits=6.0)), 0.75, bits=5.0)
+        case "accumulators":
+            y = net.add("Conv", net.quant(net.x, 0.25, 1.0, bits=5.0), kernel, net.const([0.1, 0.2, -3.0, 0.0]))
+            net.quant(STEPS[name](net, y), 0.75, bits=6.0)
+        case _:
+            STEPS[name](net, net.quant(net.quant(net.x, 0.25), 0.75, bits=5.0))
+    agree(net, grid(1 if "resize" in name else 4, 4, 4, 4))  # the oracle resizes slowly
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_what_was_picked_feeds_a_convolution(name: str) -> None:
+    net = Net(4, 4, 4)
+    y = STEPS[name](net, net.quant(net.quant(net.x, 0.25), 0.5, bits=5.0))
+    if "gathered columns" in name:  # rank 5
+        y = net.add("Reshape", y, ints(net, 0, 4, 4, 4))
+    flat = net.add("GlobalAveragePool", y)
+    net.quant(flat, 0.0625, bits=8.0)
+    agree(net, grid(1 if "resize" in name else 4, 4, 4, 4))  # the oracle resizes slowly
+
+
+@pytest.mark.parametrize("sizes", [None, (1, 3)])
+def test_splits(sizes: tuple[int, ...] | None) -> None:
+    net = Net(4, 3, 3)
+    x = net.quant(net.quant(net.x, 0.25), 0.5, bits=6.0)
+    more = () if sizes is None else (ints(net, *sizes),)
+    first = net.add("Split", x, *more, outputs=2, axis=1)
+    kernel = net.weights(grid(2, 2 if sizes is None else 3, 2, 2, span=3))
+    y = net.add("Conv", first.replace(".0", ".1"), kernel)
+    agree(net, grid(4, 4, 3, 3), outputs=(first, y))
+
+
+def test_a_slice_of_the_channels_keeps_their_own_constants() -> None:
+    net = Net(4, 3, 3)
+    x = net.quant(net.quant(net.x, 0.25), np.reshape([0.5, 0.25, 1.0, 0.75], (1, 4, 1, 1)), bits=6.0)
+    part = sliced(net, x, [1], [3], [1], [1])
+    net.quant(net.add("Mul", part, net.const([[[0.5]], [[-2.0]]])), 0.3, bits=5.0)
+    agree(net, grid(4, 4, 3, 3))
+
+
+def test_two_slices_are_added() -> None:
+    net = Net(4, 3, 3)
+    x = net.quant(net.x, 0.25, bits=6.0)
+    parts = [sliced(net, x, [i], [i + 2], [1], [1]) for i in (0, 1)]
+    net.quant(net.add("Add", *parts), 0.75, bits=6.0)
+    agree(net, grid(4, 4, 3, 3))
+
+
+@pytest.mark.parametrize("pads", [[0, 0, 1, 2, 0, 0, 0, 1], [0, 1, 0, 0, 0, 2, 0, 0], [0] * 8])
+@pytest.mark.parametrize("value", [None, 0.0, 1.5, -64.0])
+def test_pads(pads: list[int], value: float | None) -> None:
+    net = Net(2, 3, 4)
+    x = net.quant(net.quant(net.x, 0.125, bits=12.0), 0.5, 1.0, bits=5.0)
+    more = () if value is None else (net.const(value),)
+    padded = net.add("Pad", x, ints(net, *pads), *more)
+    net.quant(padded, 0.5, bits=9.0)
+    graph = agree(net, grid(4, 2, 3, 4))
+    if any(pads):
+        assert only(graph, Gather).fill == (0 if value is None else int(value / 0.5)) + 1
+
+
+def test_pads_of_some_axes_and_as_attributes() -> None:
+    net = Net(2, 3, 4, opset=18)
+    x = net.quant(net.quant(net.x, 0.25), 0.5, bits=5.0)
+    net.quant(net.add("Pad", x, ints(net, 1, 0, 0, 2), "", ints(net, -1, 2)), 0.5, bits=6.0)
+    agree(net, grid(4, 2, 3, 4))
+    old = Net(2, 3, 4, opset=9)
+    x = old.quant(old.quant(old.x, 0.25), 0.5, bits=5.0)
+    old.quant(old.add("Pad", x, pads=[0, 0, 1, 0, 0, 0, 0, 2], value=1.5), 0.5, bits=6.0)
+    agree(old, grid(4, 2, 3, 4))
+
+
+def test_padding_before_a_convolution() -> None:
+    net = Net(2, 4, 4)
+    x = net.quant(net.quant(net.x, 0.25), 0.5, 3.0, bits=5.0)
+    y = net.add("Conv", net.add("Pad", x, ints(net, 0, 0, 1, 1, 0, 0, 0, 1)), net.weights(grid(3, 2, 3, 3, span=3)))
+    net.quant(y, 2.0, bits=6.0)
+    assert ops(agree(net, grid(4, 2, 4, 4))) == ["requantise", "gather", "conv", "requantise"]
+
+
+def test_upsample_of_old_files() -> None:
+    for opset in (7, 9):
+        net = Net(2, 3, 3, opset=opset)
+        x = net.quant(net.quant(net.x, 0.25), 0.5, bits=5.0)
+        if opset == 7:
+            y = net.add("Upsample", x, scales=[1.0, 1.0, 2.0, 2.0], mode="nearest")
+        else:
+            y = net.add("Upsample", x, net.const([1.0, 1.0, 2.0, 2.0]), mode="nearest")
+        net.quant(y, 0.75, bits=5.0)
+        samples = grid(2, 2, 3, 3)
+        base = Net(2, 3, 3)
+        base.quant(base.quant(base.quant(base.x, 0.25), 0.5, bits=5.0), 0.75, bits=5.0)
+        small = outputs_of(load_onnx(base.proto()), samples)[0]
+        wanted = small.repeat(2, axis=2).repeat(2, axis=3)
+        np.testing.assert_array_equal(outputs_of(load_onnx(net.proto()), samples)[0], wanted)
