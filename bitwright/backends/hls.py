@@ -37,10 +37,11 @@ KERNELS = (
     "bw_pool.hpp",
     "bw_reorder.hpp",
     "bw_requant.hpp",
+    "bw_rom.hpp",
     "bw_width.hpp",
     "bw_window.hpp",
 )
-HOST = ("ap_axi_sdata.h", "ap_int.h", "bw_driver.hpp", "hls_stream.h")
+HOST = ("ap_axi_sdata.h", "ap_int.h", "bw_driver.hpp", "bw_rom.hpp", "hls_stream.h")
 DRIVER = "host/driver.cpp"
 """The file that `sim.cpp` compiles; it includes all others."""
 
@@ -62,7 +63,7 @@ def generate(project: Project) -> dict[str, str]:
         f"{project.name}_params.hpp": _render("params.hpp.j2", p=top),
     }
     files |= {path: _render("table.hpp.j2", t=table) for path, table in tables.items()}
-    used = {"bw_stream.hpp", "bw_axis.hpp", *top.headers}
+    used = {"bw_stream.hpp", "bw_axis.hpp", *top.headers} | ({"bw_rom.hpp"} if "bw_mvu.hpp" in top.headers else set())
     files |= {f"kernels/{name}": _carried(name) for name in KERNELS if name in used}
     files |= {
         f"tb/{project.name}_tb.cpp": _render("testbench.cpp.j2", p=top),

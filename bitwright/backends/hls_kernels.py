@@ -62,7 +62,7 @@ def _matrix_vector(kernel: plan.MatrixVector, site: Site) -> Kernel:
         kernel,
         f"Weights of {text.comment(kernel.layer)}, {kernel.weight_type}: words of [Pe][Simd] in the order of use, "
         "by group, row fold, column fold.",
-        "Shape::Weight",
+        "bw::Rom<Shape::Weight>",
         "weights",
         "[Shape::Words][Shape::Pe][Shape::Simd]",
         text.initialiser(_bits(kernel.weights.array, kernel.weight_type)),

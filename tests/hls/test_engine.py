@@ -18,6 +18,7 @@ from bitwright.sim import cpp, tools
 from tests.hls.designs import chain_project, mlp
 from tests.hls.programs import OURS, WARNINGS, compiled, run, write
 from tests.needs import needs_cxx
+from tests.rtl.graphs import fifo, project, side_by_side
 
 pytestmark = needs_cxx
 S8, S4, U4 = integer(8, signed=True), integer(4, signed=True), integer(4, signed=False)
@@ -40,6 +41,20 @@ def test_a_batch_of_any_length_gives_the_outputs_of_the_model() -> None:
         (found,) = model.run([made.inputs[0].array[:count]])
         assert found.dtype == np.int64
         np.testing.assert_array_equal(found, made.outputs[0].array[:count])
+
+
+def test_ports_may_have_the_names_that_a_driver_would_use(tmp_path: Path) -> None:
+    """`inputs`, `frame`, `frames`, `outputs` and the project's own name, as ports of one design."""
+    names = ("inputs", "frame", "frames", "outputs", "codes", "score")
+    graph = side_by_side([fifo(name, 2) for name in names])
+    made = project(graph, np.random.default_rng(8), name="frame")
+    shapes = [vectors.array.shape[1:] for vectors in made.inputs]
+    files = generate(made)
+    model = cpp.build(files, inputs=shapes, outputs=shapes, flags=("-O0",))
+    for found, given in zip(model.run([w.array for w in made.inputs]), made.inputs, strict=True):
+        np.testing.assert_array_equal(found, given.array)
+    write(tmp_path, files)
+    assert run(compiled(tmp_path, ["tb/frame_tb.cpp", "frame.cpp"], [*OURS, "-Ikernels", "-I.", "-w"])).returncode == 0
 
 
 def test_the_same_project_is_compiled_once() -> None:

@@ -2,6 +2,8 @@
 // bw_mvu.hpp: matrix-vector unit, y = W x with Pe x Simd multipliers. Folding decides area against speed.
 #pragma once
 
+#include <bw_rom.hpp>
+
 #include "bw_stream.hpp"
 
 namespace bw {
@@ -52,7 +54,7 @@ struct MvuShape : Spec {
 //   weights    words of [Pe][Simd], by group, row fold, column fold: the order in which they are used
 template <typename Shape>
 void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in, hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-         const typename Shape::Weight (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+         const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
 #pragma HLS ARRAY_RESHAPE variable=weights complete dim=2
 #pragma HLS ARRAY_RESHAPE variable=weights complete dim=3
   using X = Vec<typename Shape::X, Shape::Simd>;
@@ -86,7 +88,8 @@ vectors:
             Acc sum = acc.lane[pe];
             for (int s = 0; s < Shape::Simd; ++s) {
 #pragma HLS UNROLL
-              sum += product(weights[word][pe][s], x.lane[s]);
+              const typename Shape::Weight weight = weights[word][pe][s];
+              sum += product(weight, x.lane[s]);
             }
             acc.lane[pe] = sum;
           }
@@ -107,7 +110,7 @@ vectors:
 template <typename Shape>
 void mvu_block(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
                hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-               const typename Shape::Weight (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+               const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
 #pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=bram
   mvu<Shape>(in, out, weights);
 }
@@ -116,7 +119,7 @@ void mvu_block(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
 template <typename Shape>
 void mvu_lut(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
              hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-             const typename Shape::Weight (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+             const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
 #pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=lutram
   mvu<Shape>(in, out, weights);
 }

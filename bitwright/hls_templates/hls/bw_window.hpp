@@ -73,7 +73,8 @@ void window(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1
-#pragma HLS DEPENDENCE variable=ring type=inter false  // rows being written are not in the fields of this phase
+    // Rows that are being written are not in the fields of this phase.
+#pragma HLS DEPENDENCE variable=ring type=inter false
     if (writing) {
       const int y = top + ky * Shape::DilationH, x = left + kx * Shape::DilationW;
       const int below = slot + ky * Shape::DilationH;

@@ -9,7 +9,7 @@ int main() {
   hls::stream<small::x::Shape::Transfer> x_axis("x_axis");
   hls::stream<small::table_out::Shape::Transfer> table_out_axis("table_out_axis");
   bw::Scoreboard score;
-  for (int frame = 0; frame < small_vectors::frames; ++frame) {
+  for (int frame = 0; frame < small_vectors::Frames; ++frame) {
     bw::send<small::x::Shape>(small_vectors::x[frame], x_axis);
     small_top(x_axis, table_out_axis);
     score.check<small::table_out::Shape>("table_out", frame, table_out_axis,

@@ -5,16 +5,16 @@
 
 namespace small_vectors {
 
-static const int frames = 3;
+static const int Frames = 3;
 
 // in: 16 of u4 per frame
-static const long long x[frames][16] = {
+static const long long x[Frames][16] = {
     {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15},
     {5, 11, 3, 10, 15, 10, 10, 7, 15, 3, 5, 10, 10, 1, 2, 11}
 };
 
 // out: 3 of s3 per frame
-static const long long table_out[frames][3] = {
+static const long long table_out[Frames][3] = {
     {0, 0, 2}, {-1, 2, 2}, {-1, 2, 2}
 };
 

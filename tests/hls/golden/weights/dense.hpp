@@ -8,7 +8,7 @@
 namespace small {
 namespace dense {
 
-static const Shape::Weight weights[Shape::Words][Shape::Pe][Shape::Simd] = {
+static const bw::Rom<Shape::Weight> weights[Shape::Words][Shape::Pe][Shape::Simd] = {
     {{1, 1, 1, 0}}, {{1, 1, 1, 0}}, {{0, 1, 0, 0}}, {{0, 1, 0, 1}}, {{0, 0, 1, 1}}, {{1, 1, 0, 0}}, {{1, 1, 1, 0}}, {{0,
     1, 0, 0}}, {{1, 0, 1, 0}}, {{0, 1, 0, 0}}, {{0, 0, 0, 1}}, {{1, 0, 0, 1}}
 };
