@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bw_rom.hpp: an element of a large constant table for a plain compiler: an aggregate of one native integer. A class with
-// a constructor would cost the compiler ten times as long and as much memory for each element. Never for synthesis.
+// bw_rom.hpp: an element of a large constant table for a plain compiler: an aggregate of one native integer. A class
+// with a constructor would cost the compiler ten times the time and memory for each element. Never for synthesis.
 #pragma once
 
 #include "bw_stream.hpp"
