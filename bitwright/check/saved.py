@@ -114,7 +114,7 @@ def read_graph(data: bytes) -> list[Layer]:
         layers = [_layer(entry, members) for entry in (*tree["inputs"], *tree["layers"])]
     except CheckError:
         raise
-    except (zipfile.BadZipFile, struct.error, LookupError, TypeError, ValueError, RecursionError, OSError) as error:
+    except (zipfile.BadZipFile, struct.error, LookupError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise CheckError(f"graph.bw: is not a saved graph: {error!r}") from error
     known: set[str] = set()
     for layer in layers:

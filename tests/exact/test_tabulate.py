@@ -148,5 +148,6 @@ def test_an_unknown_function_is_named():
     with pytest.raises(BitwrightError) as error:
         table((("erf", "1"),))
     assert str(error.value) == (
-        "table: 'erf 1' is not a function that can be tabulated\n  hint: use affine, clip, leaky_relu, sigmoid and tanh"
+        "table: 'erf 1' is not a function that can be tabulated\n"
+        "  hint: use affine, clip, leaky_relu, elu, abs, times_input, tanh, sigmoid, exp, softplus, erf, normal_cdf"
     )
