@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold of a hostile file: it loads and runs, or one error says where, what and what to do."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import bitwright as bw
+from bitwright.ir.graph import Graph
+from bitwright.ir.host import Array, TensorSpec
+from bitwright.ir.verify import verify
+
+FILE = "net.onnx"
+COMPILED_MACS = 20_000
+"""Multiply-accumulates of the largest network that is compiled as well."""
+LONGEST_MESSAGE = 2500
+
+
+def judge(data: bytes, folder: Path, *, deep: bool) -> tuple[str, str]:
+    """("loaded" | "refused" | "finding", details); with `deep` a small network is compiled too."""
+    path = folder / FILE
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return _judge(path, deep)
+        except Exception:  # noqa: BLE001 (the whole point: anything but a BitwrightError is a finding)
+            return "finding", traceback.format_exc()
+
+
+def _judge(path: Path, deep: bool) -> tuple[str, str]:
+    try:
+        net = bw.load(path)
+    except bw.BitwrightError as error:
+        complaint = complaint_of(error)
+        return ("finding", f"{complaint}\n{error}") if complaint else ("refused", str(error))
+    verify(net)
+    outputs = bw.run(net, [_sample(spec) for spec in net.before.specs])
+    for array in outputs if isinstance(outputs, list) else [outputs]:
+        assert len(array) == 2, f"two samples went in, {array.shape} came out"
+    bw.inspect(net)
+    if deep:
+        _compile(net)
+    return "loaded", ""
+
+
+def _compile(net: Graph) -> None:
+    if net.macs > COMPILED_MACS or sum(int(np.prod(layer.shape)) for layer in net.by_name.values()) > COMPILED_MACS:
+        return
+    try:
+        design = bw.compile(net)
+        for backend in ("hls", "verilog"):
+            for path in design.files(backend):
+                assert not Path(path).is_absolute() and ".." not in Path(path).parts, path
+    except bw.BitwrightError as error:
+        if not error.where or not error.hint:
+            raise
+
+
+def complaint_of(error: bw.BitwrightError) -> str:
+    """What is wrong with an error's text; nothing, if nothing is."""
+    if not error.where.startswith(FILE):
+        return "the error does not name the file"
+    if not error.what.strip() or not error.hint.strip():
+        return "the error lacks its fact or its hint"
+    if len(str(error)) > LONGEST_MESSAGE:
+        return f"the error has {len(str(error))} characters"
+    if bad := [c for c in str(error).replace("\n  hint: ", "") if not c.isprintable()]:
+        return f"the error holds {bad[0]!r}, which a terminal obeys"
+    return ""
+
+
+def _sample(spec: TensorSpec) -> Array:
+    rng = np.random.default_rng(0)
+    shape, dtype = (2, *spec.shape), np.dtype(spec.dtype)
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return np.asarray(rng.integers(int(info.min), int(info.max), shape, dtype=dtype, endpoint=True))
+    values: Any = rng.normal(0, 3, shape)
+    return np.asarray(values > 0 if dtype.kind == "b" else values.astype(dtype))
