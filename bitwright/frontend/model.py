@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,8 +14,9 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import external_data_helper, helper, numpy_helper
+from onnx import helper
 
+from bitwright.frontend.tensors import array_of
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
@@ -101,60 +102,89 @@ def _not_onnx(file: str) -> BitwrightError:
 
 def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) -> Model:
     graph = proto.graph
-    constants = {tensor.name: _array(tensor, file, folder) for tensor in graph.initializer}
-    entries = [info for info in graph.input if info.name not in constants]
-    inputs = tuple(_input(info, file) for info in entries)
-    batch = entries[0].type.tensor_type.shape.dim[0].dim_value if entries else 0
-    opsets = {entry.domain: entry.version for entry in proto.opset_import}
+    opset = _opset(proto, file)
     nodes = tuple(_node(node, file, folder) for node in graph.node)
     outputs = tuple(output.name for output in graph.output)
-    opset = opsets.get("", opsets.get("ai.onnx", 13))
+    _refuse_own_operators(proto, nodes)
+    read = {name for node in nodes for name in node.inputs} | set(outputs)
+    _refuse_twins((tensor.name for tensor in graph.initializer), f"{file}: tensor")
+    _refuse_sparse(graph, read, file)
+    constants = {
+        tensor.name: array_of(tensor, f"{file}: tensor '{tensor.name}'", folder)
+        for tensor in graph.initializer
+        if tensor.name in read
+    }
+    fixed = {tensor.name for tensor in graph.initializer}
+    entries = [info for info in graph.input if info.name not in fixed]
+    _refuse_twins((info.name for info in entries), f"{file}: input")
+    inputs = tuple(_input(info, file) for info in entries)
+    batch = entries[0].type.tensor_type.shape.dim[0].dim_value if entries else 0
     return Model(file, sha256(data).hexdigest(), opset, nodes, constants, inputs, outputs, batch)
+
+
+def _opset(proto: onnx.ModelProto, file: str) -> int:
+    opsets = {entry.domain: entry.version for entry in proto.opset_import}
+    opset = int(opsets.get("", opsets.get("ai.onnx", 13)))
+    newest = onnx.defs.onnx_opset_version()
+    if not 1 <= opset <= newest:
+        raise BitwrightError(
+            f"is written in opset {opset}", where=file, hint=f"export the model in an opset from 7 to {newest}"
+        )
+    return opset
+
+
+def _refuse_own_operators(proto: onnx.ModelProto, nodes: tuple[Node, ...]) -> None:
+    """A model may define functions, and redefine standard operators by them."""
+    own = {(function.domain, function.name) for function in proto.functions}
+    for node in nodes:
+        if (node.domain, node.op) in own:
+            raise node.error("is a function of the model's own", "inline it (onnx.inliner.inline_local_functions)")
+
+
+def _refuse_twins(names: Iterable[str], where: str) -> None:
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise BitwrightError("is there twice", where=f"{where} '{name}'", hint="give every tensor its own name")
+        seen.add(name)
+
+
+def _refuse_sparse(graph: onnx.GraphProto, read: set[str], file: str) -> None:
+    for tensor in graph.sparse_initializer:
+        if tensor.values.name in read:
+            where = f"{file}: tensor '{tensor.values.name}'"
+            raise BitwrightError("is stored as a sparse tensor", where=where, hint="store it dense; zeros are found")
 
 
 def _node(proto: onnx.NodeProto, file: str, folder: Path | None) -> Node:
     name = proto.name or (proto.output[0] if proto.output else proto.op_type)
     attributes: dict[str, Any] = {}
+    node = Node(name, proto.op_type, proto.domain, tuple(proto.input), tuple(proto.output), attributes, file)
     for attribute in proto.attribute:
-        if attribute.type == onnx.AttributeProto.TENSOR:
-            attributes[attribute.name] = _array(attribute.t, file, folder)
-        elif attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-            raise BitwrightError(
-                f"has a subgraph '{attribute.name}'",
-                where=f"{file}: node '{name}' ({proto.op_type})",
-                hint="export the network without control flow",
+        if attribute.name in attributes:
+            raise node.error(f"has the attribute '{attribute.name}' twice", "export the model again")
+        attributes[attribute.name] = _value(attribute, node, folder)
+    return node
+
+
+def _value(attribute: onnx.AttributeProto, node: Node, folder: Path | None) -> Any:
+    """An attribute as a number, a text, a list of these, or an array."""
+    kind = onnx.AttributeProto.AttributeType
+    match attribute.type:
+        case kind.GRAPH | kind.GRAPHS:
+            raise node.error(f"has a subgraph '{attribute.name}'", "export the network without control flow")
+        case kind.TENSOR:
+            return array_of(attribute.t, f"{node.where}, attribute '{attribute.name}'", folder)
+        case kind.STRING:
+            return attribute.s.decode(errors="replace")
+        case kind.STRINGS:
+            return [text.decode(errors="replace") for text in attribute.strings]
+        case kind.INT | kind.INTS | kind.FLOAT | kind.FLOATS if not attribute.ref_attr_name:
+            return helper.get_attribute_value(attribute)
+        case _:
+            raise node.error(
+                f"has an attribute '{attribute.name}' of a kind that is not read", "export the model again"
             )
-        else:
-            value = helper.get_attribute_value(attribute)
-            attributes[attribute.name] = value.decode(errors="replace") if isinstance(value, bytes) else value
-    return Node(name, proto.op_type, proto.domain, tuple(proto.input), tuple(proto.output), attributes, file)
-
-
-def _array(tensor: onnx.TensorProto, file: str, folder: Path | None) -> Array:
-    where = f"{file}: tensor '{tensor.name}'"
-    try:
-        if external_data_helper.uses_external_data(tensor):
-            _check_external(tensor, where, folder)
-        return numpy_helper.to_array(tensor, str(folder or ""))
-    except (ValueError, TypeError, OSError, KeyError, onnx.checker.ValidationError) as error:
-        raise BitwrightError(
-            f"cannot be read: {error}", where=where, hint="export the model again; the file may be truncated"
-        ) from error
-
-
-def _check_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -> None:
-    location = external_data_helper.ExternalDataInfo(tensor).location
-    if folder is None:
-        raise BitwrightError(
-            f"keeps its data in '{location}', and the model has no folder", where=where, hint="give the model as a file"
-        )
-    target = (folder / location).resolve()
-    if not target.is_relative_to(folder.resolve()):
-        raise BitwrightError(
-            f"keeps its data outside the model's folder: '{location}'",
-            where=where,
-            hint="put the data file beside the model",
-        )
 
 
 def _input(info: onnx.ValueInfoProto, file: str) -> ModelInput:
@@ -169,7 +199,8 @@ def _input(info: onnx.ValueInfoProto, file: str) -> ModelInput:
             where=where,
             hint="export the model with every size but the batch fixed",
         )
-    name = onnx.TensorProto.DataType.Name(tensor.elem_type)
+    kinds = onnx.TensorProto.DataType
+    name = kinds.Name(tensor.elem_type) if tensor.elem_type in kinds.values() else f"number {tensor.elem_type}"
     if name not in ("FLOAT", "DOUBLE", "FLOAT16", "BOOL") and not re.fullmatch("U?INT(8|16|32)", name):
         raise BitwrightError(f"is of type {name.lower()}", where=where, hint="use float32, or integers up to 32 bits")
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type))

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes in topological order, whatever order the file has them in; every tensor has one maker."""
+
+from __future__ import annotations
+
+from bitwright.frontend.model import Model, Node
+
+
+def in_order(model: Model) -> list[Node]:
+    """The nodes, each behind those whose outputs it reads; among equals in the order of the file."""
+    known = {*model.constants, *(entry.name for entry in model.inputs)}
+    _refuse_second_makers(model, known)
+    missing = [{name for name in node.inputs if name and name not in known} for node in model.nodes]
+    readers: dict[str, list[int]] = {}
+    for i, names in enumerate(missing):
+        for name in names:
+            readers.setdefault(name, []).append(i)
+    order: list[int] = []
+    ready = [i for i, names in enumerate(missing) if not names]
+    while ready:
+        order += ready
+        freed = set()
+        for output in (name for i in ready for name in model.nodes[i].outputs):
+            for reader in readers.get(output, ()):
+                missing[reader].discard(output)
+                if not missing[reader]:
+                    freed.add(reader)
+        ready = sorted(freed)
+    if len(order) < len(model.nodes):
+        stuck = next(i for i, names in enumerate(missing) if names)
+        node = model.nodes[stuck]
+        name = next(name for name in node.inputs if name in missing[stuck])
+        raise node.error(
+            f"reads '{name}', which nothing makes before it", "the graph has a cycle or a gap; export it again"
+        )
+    return [model.nodes[i] for i in order]
+
+
+def _refuse_second_makers(model: Model, known: set[str]) -> None:
+    made = set(known)
+    for node in model.nodes:
+        for name in filter(None, node.outputs):
+            if name in made:
+                raise node.error(f"makes '{name}', which is made elsewhere already", "give every tensor its own name")
+            made.add(name)

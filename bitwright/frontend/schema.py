@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator may look like: how many inputs, which attributes, of which kinds; checked before any handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx.defs import OpSchema
+
+from bitwright.frontend.model import Node
+
+STANDARD = ("", "ai.onnx")
+AGAIN = "export the model again"
+Kind = OpSchema.AttrType
+OF_KIND: Mapping[Kind, tuple[str, Callable[[Any], bool]]] = {
+    Kind.INT: ("an integer", lambda v: isinstance(v, int)),
+    Kind.FLOAT: ("a number", lambda v: isinstance(v, float)),
+    Kind.STRING: ("a text", lambda v: isinstance(v, str)),
+    Kind.INTS: ("a list of integers", lambda v: isinstance(v, list) and all(isinstance(i, int) for i in v)),
+    Kind.FLOATS: ("a list of numbers", lambda v: isinstance(v, list) and all(isinstance(i, float) for i in v)),
+    Kind.STRINGS: ("a list of texts", lambda v: isinstance(v, list) and all(isinstance(i, str) for i in v)),
+    Kind.TENSOR: ("a tensor", lambda v: isinstance(v, np.ndarray)),
+}
+"""What an attribute of each kind is called, and how it is known."""
+FLAG = (Kind.INT, Kind.TENSOR)  # integer-deployment graphs wrap their numbers in tensors
+OWN_ATTRIBUTES: Mapping[str, tuple[Kind, ...]] = {
+    **dict.fromkeys(("signed", "narrow", "div", "n_levels", "n_levels_out"), FLAG),
+    **dict.fromkeys(("axis", "block_size", "output_dtype", "channels_last"), (Kind.INT,)),
+    **dict.fromkeys(("rounding_mode", "data_layout"), (Kind.STRING,)),
+    **dict.fromkeys(("out_scale", "out_bias", "alpha"), (Kind.FLOAT,)),
+}
+"""Attributes of the operators that ONNX does not define."""
+OWN_INPUTS: Mapping[str, tuple[int, int]] = {
+    "Quant": (4, 4),
+    "IntQuant": (4, 4),
+    "BipolarQuant": (2, 2),
+    "MultiThreshold": (2, 2),
+    "Trunc": (5, 6),
+    "RequantShift": (3, 3),
+    "QuantizeLinear": (2, 3),
+    "DequantizeLinear": (2, 3),
+    "QGemm": (6, 9),
+    "QLinearAdd": (7, 8),
+    "QLinearMul": (7, 8),
+    "QLinearLeakyRelu": (4, 5),
+    "QLinearSigmoid": (4, 5),
+    "QLinearAveragePool": (4, 5),
+    "QLinearGlobalAveragePool": (5, 5),
+}
+"""Fewest and most inputs of operators that ONNX does not define."""
+INFINITE = ("Clip", "Constant")
+"""Operators whose attributes may be infinite."""
+
+
+def check_node(node: Node, opset: int) -> None:
+    """Refuse a node without the inputs or attributes that it must have, or with others than its operator knows."""
+    schema = _schema(node, opset)
+    if node.domain in STANDARD and schema is not None:
+        required = [name for name, attribute in schema.attributes.items() if attribute.required]
+        for name in required:
+            if name not in node.attributes:
+                raise node.error(f"lacks the attribute '{name}'", AGAIN)
+        _check_inputs(node, schema.min_input, schema.max_input)
+    elif node.op in OWN_INPUTS:
+        _check_inputs(node, *OWN_INPUTS[node.op])
+    for name, value in node.attributes.items():
+        if schema is not None and name in schema.attributes:
+            _check_attribute(node, name, value, (schema.attributes[name].type,))
+        elif name in OWN_ATTRIBUTES:
+            _check_attribute(node, name, value, OWN_ATTRIBUTES[name])
+
+
+def _schema(node: Node, opset: int) -> OpSchema | None:
+    """The standard operator's, also for the QLinear form and the channels-last form of one."""
+    op = node.op if node.domain in STANDARD else node.op.removeprefix("QLinear").replace("QGemm", "Gemm")
+    return onnx.defs.get_schema(op, opset) if onnx.defs.has(op, opset) else None
+
+
+def _check_inputs(node: Node, fewest: int, most: int) -> None:
+    count = len(node.inputs)
+    if not fewest <= count <= most:
+        wanted = f"at least {fewest}" if count < fewest else f"at most {most}"
+        raise node.error(f"has {count} inputs of {wanted}", AGAIN)
+
+
+def _check_attribute(node: Node, name: str, value: Any, kinds: tuple[Kind, ...]) -> None:
+    known = [OF_KIND[kind] for kind in kinds if kind in OF_KIND]
+    if known and not any(fits(value) for _, fits in known):
+        raise node.error(f"has an attribute '{name}' that is not {known[0][0]}", AGAIN)
+    if isinstance(value, float) and not np.isfinite(value) and node.op not in INFINITE:
+        raise node.error(f"has the attribute '{name}' at {value:g}", AGAIN)
