@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from math import prod
 
 import numpy as np
@@ -32,8 +33,6 @@ def image(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     if len(shape) == 3:
         tensor = replace(tensor, where=tensor.where[:, :, None, :])
         shape = tensor.where.shape
-    if len(shape) != 4:
-        raise node.error(f"reads a tensor of rank {len(shape)}", "only signals and images are supported")
     wanted = np.arange(prod(shape)).reshape(*shape[2:], shape[1])
     return _laid(builder, tensor, wanted.shape, wanted.transpose(2, 0, 1)[None], node)
 
@@ -58,20 +57,23 @@ def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) ->
 
     Values that differ within a channel flatten the layer first, so that every element is a channel.
     """
-    try:
-        full = [v.reshape(1) if v.size == 1 else np.broadcast_to(v, tensor.where.shape) for v in values]
-    except ValueError as error:
-        raise node.error(
-            f"combines shapes {tensor.where.shape} and {[v.shape for v in values if v.size > 1]}",
-            FIT,
-        ) from error
-    found = [_by_channel(builder, tensor, value) for value in full]
+    for value in values:
+        if not _broadcastable(value.shape, tensor.where.shape):
+            shapes = [v.shape for v in values if v.size > 1]
+            raise node.error(f"combines shapes {tensor.where.shape} and {shapes}", FIT)
+    found = [_by_channel(builder, tensor, value) for value in values]
     if None in found:
         if tensor.pools:
             raise node.error("combines a max-pool of real values with a constant per element", PLAIN_POOL)
         tensor = flat(builder, tensor, node)
-        found = [_by_channel(builder, tensor, value) for value in full]
+        found = [_by_channel(builder, tensor, value) for value in values]
     return tensor, [value for value in found if value is not None]
+
+
+def _broadcastable(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """True if an array of `shape` stretches to `wanted`; a single number does so whatever its rank."""
+    pairs = zip(reversed(shape), reversed(wanted), strict=False)
+    return prod(shape) == 1 or (len(shape) <= len(wanted) and all(a in (1, b) for a, b in pairs))
 
 
 def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
@@ -87,13 +89,16 @@ def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
 
 
 def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel | None:
+    """`values` per channel of the layer, None if they differ within one; compared by number, as there may be many."""
+    numbers: dict[Fraction, int] = {}
+    index = np.array([numbers.setdefault(value, len(numbers)) for value in values.reshape(-1)])
     if values.size == 1:
-        return (values[0],)
+        return tuple(numbers)
+    index = np.broadcast_to(index.reshape(values.shape), tensor.where.shape).reshape(-1)
     place = tensor.where.reshape(-1) % builder.layers[tensor.layer].channels
-    found = np.full(builder.layers[tensor.layer].channels, values.reshape(-1)[0], dtype=object)  # also outside a slice
-    found[place] = values.reshape(-1)
-    same = all(a is b or a == b for a, b in zip(found[place], values.reshape(-1), strict=True))
-    return squeeze(tuple(found)) if same else None
+    found = np.full(builder.layers[tensor.layer].channels, index[0])  # also outside a slice
+    found[place] = index
+    return squeeze(tuple(map(list(numbers).__getitem__, found))) if np.array_equal(found[place], index) else None
 
 
 def _laid(

@@ -67,6 +67,15 @@ def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Va
             a, z = (v if len(v) == size else v * size for v in (step, shift))
             moved = value.affine(a, tuple(-s * o for s, o in zip(a, z, strict=True)))
             return replace(moved, nodes=(*value.nodes, (node.name, node.op)))
+        case Host() if value.side == "output":
+            rank = len(value.shape)
+            step = _along_axis(node, scale, rank).astype(np.float64)
+            ends = (np.asarray(-np.inf), np.asarray(np.inf))
+            constants = (step, -step * _zeros(node, zero, rank), *ends)
+            reason = "dequantises what the host quantised"
+            source = (node.name, node.op)
+            made = builder.host_step("output", "affine", (value.name,), constants, node=source, reason=reason)
+            return replace(value, name=made)
         case Host():
             raise node.error("dequantises real values", "export the model again")
 

@@ -154,3 +154,13 @@ def test_products_need_one_zero_point_each() -> None:
     a, b = two(net)
     net.quant(net.add("Mul", a, b), 1.0, bits=7.0)
     assert only(agree(net, grid(8, 2, 3, 3)), Multiply).zeros == (0, 3)
+
+
+def test_a_part_with_a_scale_per_channel_is_joined() -> None:
+    net = Net(4, 3, 3)
+    x = net.quant(net.x, 0.25, bits=6.0)
+    kernel = net.quant(net.const(grid(4, 4, 1, 1, span=3)), np.reshape([0.5, 0.3, 0.1, 1.0], (4, 1, 1, 1)), bits=4.0)
+    y = net.add("Conv", x, kernel, net.const([0.1, 0.2, 0.3, 0.4]))
+    part = net.add("Slice", y, *(net.const(v, np.int64) for v in ([1], [3], [1])))
+    net.quant(net.add("Concat", part, x, axis=1), 0.7, bits=5.0)
+    agree(net, grid(8, 4, 3, 3))

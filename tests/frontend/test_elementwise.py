@@ -249,3 +249,18 @@ def test_a_bias_added_in_two_steps_is_one_rational() -> None:
     net.quant(y, 0.5, bits=6.0)
     (offset,) = only(agree(net, grid(8, 3)), Requantise).offset
     assert offset == 2 * (Fraction(float(np.float32(0.1))) + Fraction(float(np.float32(0.2))))
+
+
+def test_clips_of_quantised_weights() -> None:
+    for op, bounds in (("Relu", ()), ("Clip", (-1.0, 1.0)), ("Clip", (-99.0, 99.0))):
+        net = Net(4)
+        weights = net.add(op, net.weights(grid(4, 3, span=3), 0.25), *map(net.const, bounds))
+        net.quant(net.add("MatMul", chip(net), weights), 0.5, bits=8.0)
+        agree(net, grid(16, 4))
+
+
+def test_an_input_that_is_laid_out_as_it_came() -> None:
+    net = Net(4)
+    net.add("MatMul", net.quant(net.add("Flatten", net.add("Relu", net.x)), 0.25, bits=6.0), net.weights(np.eye(4)))
+    graph = agree(net, grid(16, 4))
+    assert [step.op for step in graph.before.steps] == ["clip", "quantise", "gather"]

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.frontend.nets import Net
-from tests.frontend.refusing import ACTIVATION, FIT, Case, check, chip, convolution, name_of
+from tests.frontend.refusing import ACTIVATION, FIT, Case, check, chip, convolution, kernel, name_of
 
 
 def two(net: Net) -> tuple[str, str]:
@@ -21,8 +22,30 @@ def dead_channel(net: Net) -> str:
     return net.add("Mul", net.add("BatchNormalization", a, *constants), b)
 
 
+def turned(net: Net) -> str:
+    """A part of a convolution with a scale per channel, its axes swapped, beside its input."""
+    scale = np.reshape([0.5, 0.3, 0.1, 1.0], (4, 1, 1, 1))
+    y = net.add("Conv", chip(net), net.quant(net.const(np.ones((4, 2, 1, 1))), scale))
+    part = net.add("Slice", y, *(net.const(v, np.int64) for v in ([1], [3], [1])))
+    swapped = net.add("Transpose", part, perm=[0, 2, 1, 3])
+    return net.add("Concat", swapped, swapped, axis=1)
+
+
+def folded(net: Net) -> str:
+    """A sum of rows and of a vector with a scale per element."""
+    x = chip(net)
+    rows = net.add("Reshape", x, net.const([0, 2, 16], np.int64))
+    left = net.add("MatMul", rows, kernel(net, 16, 3))
+    scale = np.arange(1.0, 7)
+    right = net.add("MatMul", net.add("Flatten", x), net.quant(net.const(np.ones((32, 6))), scale))
+    return net.add("Add", left, net.add("Reshape", right, net.const([0, 2, 3], np.int64)))
+
+
+RELAID = ("re-lays a tensor whose scale differs per channel", "use one scale for the activation")
 ONE_ZERO = "multiplies by a tensor whose zero point is no single integer"
 BRANCHES: list[Case] = [
+    ("concat5", turned, *RELAID),
+    ("add8", folded, *RELAID),
     (
         "div4",
         lambda n: n.add("Div", *two(n)),

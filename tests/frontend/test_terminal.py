@@ -82,3 +82,21 @@ def test_steps_on_the_host_may_follow_each_other() -> None:
     net.add("ArgMax", net.add("Sub", net.const(1.0), y), axis=1)
     net.add("Add", net.add("Sigmoid", y), y)
     agree(net, grid(16, 6), outputs=(net.nodes[-1].output[0],), exact=False)
+
+
+@pytest.mark.parametrize("zero", [0, 3])
+def test_what_the_host_computed_may_be_quantised_again(zero: int) -> None:
+    linear = Net(6)
+    linear.qdq(linear.add("Softmax", logits(linear), axis=-1), 1 / 255, zero)
+    graph = agree(linear, grid(16, 6))
+    assert [entry["op"] for entry in graph.host[-2:]] == ["QuantizeLinear", "DequantizeLinear"]
+    qonnx = Net(6)
+    qonnx.quant(qonnx.add("Softmax", logits(qonnx), axis=-1), 1 / 255, float(zero), bits=6.0, signed=0)
+    agree(qonnx, grid(16, 6))
+
+
+def test_codes_of_the_host_may_have_a_scale_per_channel() -> None:
+    net = Net(3)
+    q = net.quantize(net.add("Softmax", logits(net), axis=-1), 1 / 128)
+    net.dequantize(q, [0.5, 0.25, 1.0], [1, 2, 3], axis=1)
+    agree(net, grid(16, 3))
