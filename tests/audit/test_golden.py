@@ -1,54 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdict on golden outputs: what counts as equal, and what cannot be compared."""
+"""Golden outputs beside ours: what counts as equal, and what cannot be compared."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bitwright.audit.golden import compare
+from bitwright.audit.golden import golden, rows
 from bitwright.ir.errors import BitwrightError
 
 REAL = np.array([[0.0, 1.0, -100.0], [0.5, 2.0, 64.0]], np.float32)
 
 
-def verdict(equal: int, unexplained: int) -> dict[str, object]:
-    return {
-        "elements": equal + unexplained,
-        "equal": equal,
-        "boundary": 0,
-        "wide": 0,
-        "unexplained": unexplained,
-        "max_steps": None,
-    }
+def unequal(ours: list[Any], theirs: list[Any]) -> list[int]:
+    """How many elements of each sample differ."""
+    differ = golden(ours, theirs).unequal(rows(ours, len(ours[0])), slice(None))
+    return [int(row.sum()) for row in differ]
 
 
 def test_float32_noise_is_equal_and_a_thousandth_is_not() -> None:
     noise = REAL * np.float32(1 + 1e-6) + np.float32(1e-5)
-    assert compare([REAL], [noise]) == verdict(6, 0)
-    assert compare([REAL], [REAL + np.array([[0, 0.001, 0], [0, 0, 0]])]) == verdict(5, 1)
+    assert unequal([REAL], [noise]) == [0, 0]
+    assert unequal([REAL], [REAL + np.array([[0, 0.001, 0], [0, 0, 0]])]) == [1, 0]
 
 
 def test_integers_are_equal_or_not() -> None:
     codes = np.arange(5, dtype=np.int64) * 10**6
-    assert compare([codes], [codes + np.array([0, 1, 0, 0, 0])]) == verdict(4, 1)
+    assert unequal([codes], [codes + np.array([0, 1, 0, 0, 0])]) == [0, 1, 0, 0, 0]
 
 
-def test_several_outputs_are_added_up() -> None:
-    assert compare([REAL, REAL], [REAL, REAL + 1]) == verdict(6, 6)
+def test_several_outputs_stand_side_by_side() -> None:
+    assert unequal([REAL, REAL], [REAL, REAL + 1]) == [3, 3]
 
 
 def test_numbers_that_are_none_are_never_equal() -> None:
-    assert compare([np.array([np.nan, 1.0])], [np.array([np.nan, 1.0])])["unexplained"] == 1
+    odd = np.array([[np.nan], [1.0]])
+    assert unequal([odd], [odd])[0] == 1
 
 
 def test_outputs_of_all_zeros() -> None:
-    assert compare([np.zeros(3)], [np.zeros(3)]) == verdict(3, 0)
-    assert compare([np.zeros(3)], [np.full(3, 1e-3)]) == verdict(0, 3)
+    assert unequal([np.zeros((1, 3))], [np.zeros((1, 3))]) == [0]
+    assert unequal([np.zeros((1, 3))], [np.full((1, 3), 1e-3)]) == [3]
 
 
 def test_a_flat_file_of_the_same_samples_is_compared_as_it_is() -> None:
-    assert compare([REAL.reshape(2, 1, 3)], [REAL]) == verdict(6, 0)
+    assert unequal([REAL.reshape(2, 1, 3)], [REAL]) == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +60,7 @@ def test_a_flat_file_of_the_same_samples_is_compared_as_it_is() -> None:
         ([REAL.T], "outputs: have shape (3, 2), the model gives (2, 3)\n  hint: stack the samples on axis 0"),
     ],
 )
-def test_outputs_that_cannot_be_compared(theirs: list[np.ndarray], message: str) -> None:
+def test_outputs_that_cannot_be_compared(theirs: list[Any], message: str) -> None:
     with pytest.raises(BitwrightError) as error:
-        compare([REAL], theirs)
+        golden([REAL], theirs)
     assert str(error.value) == message
