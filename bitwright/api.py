@@ -14,7 +14,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from bitwright.audit import golden
+from bitwright import origin
+from bitwright.audit import verdict
 from bitwright.design import Design, compile_graph
 from bitwright.engines import ENGINES, Outcome, simulate
 from bitwright.exact.ranges import ranges
@@ -49,7 +50,7 @@ def load(
             raise BitwrightError("a saved graph has its types", where="--input", hint="give the ONNX file instead")
         return files.load(Path(model))
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
-    return load_onnx(model, inputs=types, rounding=rounding)
+    return origin.remember(load_onnx(model, inputs=types, rounding=rounding), model, types)
 
 
 def run(net: Graph, x: Array | Sequence[Array], engine: str = "reference", codes: bool = False) -> Any:
@@ -84,8 +85,13 @@ def verify(
     engines: Sequence[str] = ("reference",),
     design: Design | None = None,
     samples: int | None = None,
+    trace: bool = False,
 ) -> dict[str, Any]:
-    """Every engine against the reference, and that against `outputs`; the keys are those of `verify --json`."""
+    """Every engine against the reference, and that against `outputs`; the keys are those of `verify --json`.
+
+    Differences from `outputs` are audited (`docs/audit.md`) if `net` was loaded from ONNX. With `trace` the result also
+    names the first integer of each sample at which a float32 run of the source model parts from ours.
+    """
     for engine in engines:
         if engine not in ENGINES:
             raise BitwrightError(
@@ -106,10 +112,31 @@ def verify(
         "model": net.source.file,
         "samples": len(entered[0]),
         "engines": rows,
-        "golden": None if wanted is None else golden.compare(to_real(net, expected), wanted),
+        **_audited(verdict.Run(net, _feeds(net, arrays), entered, to_real(net, expected)), wanted, trace),
         "host": net.host,
         "certificate": {"layers": len(net.layers), "proved": len(design.certificate)},
     }
+
+
+def _audited(run: verdict.Run, wanted: list[Array] | None, trace: bool) -> dict[str, Any]:
+    """The keys `golden`, `audit` and, if asked for, `trace` of a report of `verify`."""
+    result: dict[str, Any] = {"golden": None}
+    if wanted is not None:
+        audit = verdict.compare(run, wanted, lambda: origin.source(run.graph))
+        result["golden"] = dict(audit.counts)
+        if not origin.is_known(run.graph):
+            result["audit"] = "unavailable"
+        elif audit.parts:
+            result["audit"] = {"parts": [part.as_dict() for part in audit.parts]}
+    if trace:
+        source = origin.source(run.graph)
+        if source is None:
+            raise BitwrightError(
+                "there is no source model to run in float32", where="--trace", hint="give the ONNX file itself"
+            )
+        firsts = verdict.first_parts(run, source)
+        result["trace"] = [None if part is None else part.as_dict() for part in firsts]
+    return result
 
 
 def passed(report: Mapping[str, Any]) -> bool:
@@ -167,11 +194,16 @@ def to_codes(net: Graph, x: Array | Sequence[Array]) -> list[Ints]:
             where="inputs",
             hint="the model takes " + ", ".join(f"'{name}'" for name in net.before.inputs),
         )
+    return [np.asarray(array, dtype=np.int64) for array in run_host(net.before, _feeds(net, arrays))]
+
+
+def _feeds(net: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
+    """The model's inputs by name, each of the shape that the model declares behind the samples."""
     feeds = {}
     for name, spec, array in zip(net.before.inputs, net.before.specs, arrays, strict=True):
         _check_samples(array, spec, arrays[0].shape[:1], f"input '{name}'")
         feeds[name] = array.reshape(len(array), *spec.shape)
-    return [np.asarray(array, dtype=np.int64) for array in run_host(net.before, feeds)]
+    return feeds
 
 
 def _check_samples(array: Array, spec: TensorSpec, samples: tuple[int, ...], where: str) -> None:

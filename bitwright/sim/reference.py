@@ -106,7 +106,7 @@ def _operation(layer: Layer, graph: Graph, reached: dict[str, Ranges]) -> Operat
         case Reshape():
             return lambda x: x.reshape(len(x), *layer.shape)
         case SumPool():
-            return lambda x: _windows(x.astype(np.int64), layer, layer.pad_value).sum(axis=(3, 4))
+            return lambda x: windows(x.astype(np.int64), layer, layer.pad_value).sum(axis=(3, 4))
         case Sum() | Multiply() | Concat():
             return join(layer)
         case Gather():
@@ -147,7 +147,7 @@ def _convolution(layer: Conv, x: Ranges) -> Operation:
         products.append((channels, _product(matrix, lo, hi)))
 
     def apply(images: Array) -> Array:
-        fields = _windows(images, layer, layer.pad_value)  # (n, h, w, kh, kw, channels)
+        fields = windows(images, layer, layer.pad_value)  # (n, h, w, kh, kw, channels)
         shape = fields.shape[:3]
         parts = [product(fields[..., c].reshape(prod(shape), kh * kw * inner)) for c, product in products]
         return np.concatenate(parts, axis=-1).reshape(*shape, out)
@@ -158,12 +158,12 @@ def _convolution(layer: Conv, x: Ranges) -> Operation:
 def _max_pool(layer: MaxPool) -> Operation:
     def apply(images: Array) -> Array:
         lowest = np.iinfo(images.dtype).min if images.dtype.kind == "i" else -np.inf
-        return np.asarray(_windows(images, layer, lowest).max(axis=(3, 4)))
+        return np.asarray(windows(images, layer, lowest).max(axis=(3, 4)))
 
     return apply
 
 
-def _windows(images: Array, layer: Conv | MaxPool | SumPool, pad: float) -> Array:
+def windows(images: Array, layer: Conv | MaxPool | SumPool, pad: float) -> Array:
     """Receptive fields (n, out h, out w, kernel h, kernel w, channels) of images (n, h, w, channels)."""
     top, left, bottom, right = layer.pads
     if any(layer.pads):

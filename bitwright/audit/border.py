@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's side of the border: input quantisers, which codes an output shows, quantisers behind the last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.audit.bounds import Bounds, U
+from bitwright.audit.reach import KEYS, Reach, edges, reach_of
+from bitwright.ir.graph import Graph
+from bitwright.ir.host import ROUND, Constant, HostGraph, HostStep, run_host
+from bitwright.ir.layers import Rounding
+from bitwright.ir.weights import Ints
+
+Array = NDArray[Any]
+LINEAR = {"add": "add", "sub": "add", "rsub": "add", "mul": "mul", "div": "div", "gather": "gather"}
+"""Steps before a quantiser that have a magnitude, and the step that makes it of magnitudes."""
+PASSING = ("same", "relu", "clip")
+"""Steps that never enlarge a magnitude."""
+ELEMENTWISE = (*(set(LINEAR) - {"gather"}), *PASSING, "affine", "leaky_relu", "sigmoid", "tanh", "quantise")
+HOST_UNITS = 64
+"""Units in the last place by which float32 may differ before a quantiser on the host, behind a softmax for example."""
+
+
+def input_reaches(graph: Graph, feeds: Mapping[str, Array], codes: Sequence[Ints]) -> dict[str, Reach]:
+    """The reach of every input layer whose codes the host makes of real values, by name."""
+    found = {}
+    for layer, output, entered in zip(graph.inputs, graph.before.outputs, codes, strict=True):
+        chain = _chain(graph.before, output)
+        places = [i for i, step in enumerate(chain) if step.op == "quantise"]
+        if len(places) == 1 and all(step.op in (*LINEAR, *PASSING) for step in chain[: places[0]]):
+            at = places[0]
+            found[layer.name] = _input_reach(chain[:at], chain[at], chain[at + 1 :], feeds, entered)
+    return found
+
+
+def _chain(graph: HostGraph, output: str) -> list[HostStep]:
+    """The steps that `output` needs, in order."""
+    needed, steps = {output}, []
+    for step in reversed(graph.steps):
+        if step.output in needed:
+            needed.update(step.inputs)
+            steps.append(step)
+    return steps[::-1]
+
+
+def _input_reach(
+    before: list[HostStep], quantiser: HostStep, after: list[HostStep], feeds: Mapping[str, Array], codes: Ints
+) -> Reach:
+    scale, zero, shift, low, high = (float(constant.array) for constant in quantiser.constants)
+    rounding = dict(quantiser.attributes)["rounding"]
+    source = quantiser.inputs[0]
+
+    def laid(x: Array) -> Array:
+        (made,) = run_host(
+            HostGraph((quantiser.output,), tuple(after), (_last(after, quantiser),)), {quantiser.output: x}
+        )
+        return made.astype(np.float64)
+
+    wide = {name: array.astype(np.float64) for name, array in feeds.items()}
+    (x,) = run_host(HostGraph(tuple(wide), tuple(before), (source,)), wide)
+    sizes = {name: np.abs(array) for name, array in wide.items()}
+    (size,) = run_host(HostGraph(tuple(wide), tuple(map(_magnitude, before)), (source,)), sizes)
+    value = laid(x / scale + zero)
+    error = U * (len(before) + 3) * laid(size / scale) + U * abs(zero)
+    kind = {key: kind for kind, key in KEYS.items()}.get(rounding, Rounding.HALF_EVEN)
+    steps = edges(kind, ROUND[rounding](value))
+    return reach_of(lambda v: ROUND[rounding](v).clip(low, high) + shift, Bounds(value, error, error), codes, steps)
+
+
+def _last(steps: list[HostStep], quantiser: HostStep) -> str:
+    return steps[-1].output if steps else quantiser.output
+
+
+def _magnitude(step: HostStep) -> HostStep:
+    """The step that makes magnitudes of magnitudes."""
+    if step.op in PASSING:
+        return replace(step, op="same", constants=())
+    sizes = tuple(c if step.op == "gather" else Constant(np.abs(c.array)) for c in step.constants)
+    return replace(step, op=LINEAR[step.op], constants=sizes)
+
+
+def shown(graph: Graph) -> list[tuple[str, Ints] | None]:
+    """Of every model output the layer and, per element, the index of the one integer that it shows.
+
+    None where an element depends on several, as behind a softmax.
+    """
+    found: dict[str, tuple[str, Ints] | None] = {
+        name: (name, np.arange(np.prod(graph.by_name[name].shape))) for name in graph.after.inputs
+    }
+    for step in graph.after.steps:
+        before = found[step.inputs[0]]
+        if step.op == "gather" and before is not None:
+            found[step.output] = before[0], before[1].reshape(-1)[step.constants[0].array.reshape(-1)]
+        else:
+            alone = len(step.inputs) == 1 and step.op in ELEMENTWISE
+            found[step.output] = before if alone else None
+    return [found[name] for name in graph.after.outputs]
+
+
+def nudged(after: HostGraph) -> list[HostGraph]:
+    """The host graph with every quantiser's input a little smaller and a little larger; nothing if it has none."""
+    if all(step.op != "quantise" for step in after.steps):
+        return []
+    factors = [1 + sign * HOST_UNITS * U for sign in (-1, 1)]
+    return [replace(after, steps=tuple(_scaled(step, factor) for step in after.steps)) for factor in factors]
+
+
+def _scaled(step: HostStep, factor: float) -> HostStep:
+    if step.op != "quantise":
+        return step
+    scale, *others = step.constants
+    return replace(step, constants=(Constant(np.asarray(scale.array / np.float32(factor))), *others))

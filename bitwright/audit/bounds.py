@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far float32 may be from the exact value before rounding: `docs/audit.md` has the formulas.
+
+`certain` holds for any order of summation, with or without fused multiply-add; `likely` is a model of it, six standard
+deviations wide. Both are in steps of the output, and zero where every float32 operation is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.audit.terms import Terms, Values, terms
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Layer, PerChannel, Requantise, Table
+from bitwright.ir.trace import Arithmetic
+
+Array = NDArray[Any]
+U = 2.0**-24
+"""Half a unit in the last place of a float32 of magnitude 1."""
+BASE_ROUNDINGS = 5
+"""Elementwise operations around a sum: two dequantisations, their product, a bias, the division by the scale."""
+LIBRARY = 16
+"""Units by which a float32 library may miss an exponential, relative to the larger of 1 and the argument."""
+EXACT = 2.0**24
+NO_ARITHMETIC = Arithmetic(0.0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """The exact value before rounding and the two bounds of its float32 error; samples on axis 0, channels last."""
+
+    value: Array
+    likely: Array
+    certain: Array
+
+
+def requantise_bounds(graph: Graph, layer: Requantise, arithmetic: Arithmetic | None, values: Values) -> Bounds:
+    """The bounds of a requantiser for the integers `values`; `arithmetic` is what stands before it in the source."""
+    behind = arithmetic or NO_ARITHMETIC
+    sums = terms(graph, layer.inputs[0], values)
+    m, b = _floats(layer.multiplier), _floats(layer.offset)
+    value = m * values[layer.inputs[0]] + b
+    if layer.slope:
+        leak = np.where(value < 0, _floats(layer.slope), 1.0)
+        value, m = value * leak, m * leak
+    before = np.abs(_floats(layer.zero) - layer.shift)
+    certain = _certain(sums, np.abs(m), behind) + 3 * U * np.abs(value) + 2 * U * before
+    likely = _likely(sums, np.abs(m), behind) + 3 * U * np.abs(value) + 2 * U * before
+    inexact = ~_is_exact(graph, layer, behind, np.abs(m) * sums.size)
+    return Bounds(value, np.minimum(likely, certain) * inexact, certain * inexact)
+
+
+def _certain(sums: Terms, m: Array, behind: Arithmetic) -> Array:
+    n = BASE_ROUNDINGS + behind.roundings
+    return np.asarray(_gamma(sums.count + n) * m * sums.size + _gamma(n) * behind.added)
+
+
+def _likely(sums: Terms, m: Array, behind: Arithmetic) -> Array:
+    n = BASE_ROUNDINGS + behind.roundings
+    total, spread = m * np.abs(sums.value), m * np.sqrt(sums.energy)
+    walk = 6 * np.sqrt(sums.count) * U * (total + 3 * spread)
+    return np.asarray(walk + 12 * U * spread + 3 * U * total + _gamma(n) * (behind.added + total))
+
+
+def _gamma(n: int) -> float:
+    return n * U / (1 - n * U)
+
+
+def _is_exact(graph: Graph, layer: Requantise, behind: Arithmetic, size: Array) -> Array:
+    """Where float32 rounds nothing: scales are powers of two, and all partial results are few enough of one unit."""
+    source = graph.by_name[layer.inputs[0]]
+    units = [1 / number.denominator for row in (layer.multiplier, layer.offset) for number in row]
+    dyadic = all(_is_power((1, *row)) for row in (layer.scale, source.scale)) and all(
+        number.denominator & (number.denominator - 1) == 0 for row in (layer.multiplier, layer.offset) for number in row
+    )
+    if not dyadic or layer.slope or behind.roundings >= BASE_ROUNDINGS:
+        return np.zeros(size.shape, dtype=bool)
+    return np.asarray(size + behind.added + max(abs(float(b)) for b in layer.offset) <= EXACT * min(units))
+
+
+def _is_power(values: tuple[Fraction | int, ...]) -> bool:
+    return all(f.numerator & (f.numerator - 1) == 0 and f.denominator & (f.denominator - 1) == 0 for f in values)
+
+
+def table_bounds(graph: Graph, layer: Table, values: Values) -> Bounds:
+    """The bounds of a tabulated function: its steps in float64, each with its own error behind those before it."""
+    source: Layer = graph.by_name[layer.inputs[0]]
+    x = float(source.scale[0]) * (values[source.name] - float(source.zero[0]))
+    error = 2 * U * np.abs(x)
+    for step in layer.function:
+        x, error = _step(step, x, error)
+    error = error + 3 * U * np.abs(x)
+    return Bounds(x, error, error)
+
+
+def _step(step: tuple[str, ...], x: Array, error: Array) -> tuple[Array, Array]:
+    match step:
+        case ("affine", a, b):
+            slope, offset = float(Fraction(a)), float(Fraction(b))
+            y = slope * x + offset
+            return y, np.abs(slope) * error + 3 * U * (np.abs(slope * x) + abs(offset))
+        case ("clip", low, high):
+            bounds = (float(Fraction(low)) if low else -np.inf, float(Fraction(high)) if high else np.inf)
+            return np.clip(x, *bounds), error
+        case ("leaky_relu", a):
+            slope = float(Fraction(a))
+            return np.where(x < 0, slope * x, x), np.where(x < 0, abs(slope) * error, error) + 2 * U * np.abs(x)
+        case ("sigmoid",):
+            y = _sigmoid(x)
+            return y, error / 4 + LIBRARY * U * np.ones_like(x)
+        case ("tanh",):
+            return np.tanh(x), error + LIBRARY * U * np.ones_like(x)
+        case ("silu",):
+            return x * _sigmoid(x), 1.1 * error + LIBRARY * U * np.maximum(1, np.abs(x))
+        case _:
+            raise AssertionError(f"no float32 error of {step[0]}")
+
+
+def _sigmoid(x: Array) -> Array:
+    e = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1, e) / (1 + e))
+
+
+def _floats(values: PerChannel) -> Array:
+    return np.array([float(value) for value in values])

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Float operators in float32, as the source tools compute them: windows, products, pools, batch normalisation.
+
+Each takes the node's attributes and its inputs. Those that `onnx.reference` has too are here because they are faster,
+or closer to what the tools do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from bitwright.audit.products import product
+
+Array = NDArray[Any]
+Attributes = Mapping[str, Any]
+
+
+def conv(attributes: Attributes, x: Array, w: Array, bias: Array | None = None) -> Array:
+    """Conv of one or two spatial axes."""
+    made = convolve(attributes, x, w, product)
+    return made if bias is None else made + bias.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def convolve(attributes: Attributes, x: Array, w: Array, multiply: Callable[[Array, Array], Array]) -> Array:
+    """Conv without bias; `multiply` sums over receptive fields."""
+    groups = int(attributes.get("group", 1))
+    fields = windows(attributes, x, w.shape[2:])
+    spatial = fields.shape[2 : x.ndim]
+    rank = x.ndim - 2
+    columns = np.moveaxis(fields, range(x.ndim, x.ndim + rank), range(2, 2 + rank))
+    columns = columns.reshape(len(x), groups, prod(w.shape[1:]), prod(spatial))
+    made = multiply(w.reshape(groups, -1, prod(w.shape[1:])), columns)
+    return made.reshape(len(x), len(w), *spatial)
+
+
+def conv_transpose(attributes: Attributes, x: Array, w: Array, bias: Array | None = None) -> Array:
+    """ConvTranspose of two spatial axes: each pixel's products, added up where they overlap."""
+    groups = int(attributes.get("group", 1))
+    n, outputs, kernel = len(x), w.shape[1] * groups, w.shape[2:]
+    pixels = x.reshape(n, groups, -1, prod(x.shape[2:]))
+    columns = w.reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)
+    terms = product(columns, pixels).reshape(n, outputs, *kernel, *x.shape[2:])
+    strides, dilations, pads = _window(attributes, kernel, (0, 0))
+    extra = attributes.get("output_padding") or [0, 0]
+    size = [
+        (s - 1) * stride + (k - 1) * d + 1 + more
+        for s, stride, k, d, more in zip(x.shape[2:], strides, kernel, dilations, extra, strict=True)
+    ]
+    made = np.zeros((n, outputs, *size), dtype=np.float32)
+    for i, j in np.ndindex(*kernel):
+        rows, cols = (
+            slice(k * d, k * d + (s - 1) * step + 1, step) for k, d, s, step in _taps((i, j), dilations, x, strides)
+        )
+        made[:, :, rows, cols] += terms[:, :, i, j]
+    cut = tuple(slice(before, size[axis] - after) for axis, (before, after) in enumerate(pads))
+    made = made[:, :, *cut]
+    return made if bias is None else made + bias.reshape(-1, 1, 1)
+
+
+def _taps(tap: tuple[int, int], dilations: list[int], x: Array, strides: list[int]) -> list[tuple[int, int, int, int]]:
+    return list(zip(tap, dilations, x.shape[2:], strides, strict=True))
+
+
+def gemm(attributes: Attributes, a: Array, b: Array, c: Array | None = None) -> Array:
+    """Alpha * a b + beta * c."""
+    alpha, beta = (np.float32(attributes.get(name, 1)) for name in ("alpha", "beta"))
+    left = a.T if attributes.get("transA", 0) else a
+    right = b.T if attributes.get("transB", 0) else b
+    start = None if c is None else np.broadcast_to(c * beta if beta != 1 else c, (len(left), right.shape[1]))
+    if alpha != 1:
+        made = product(left, right) * alpha
+        return made if start is None else made + start
+    return product(left, right, start)
+
+
+def matmul(attributes: Attributes, a: Array, b: Array) -> Array:
+    """Matrix product; a matrix on the right multiplies every row there is."""
+    if b.ndim == 2:
+        return product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+    return product(a, b)
+
+
+def batch_normalization(attributes: Attributes, x: Array, gamma: Array, beta: Array, mean: Array, var: Array) -> Array:
+    """X * scale + bias with scale = gamma / sqrt(var + epsilon), bias = beta - mean * scale."""
+    shape = (-1, *[1] * (x.ndim - 2))
+    scale = (1 / np.sqrt(var + np.float32(attributes.get("epsilon", 1e-5)))) * gamma
+    return np.asarray(x * scale.reshape(shape) + (beta - mean * scale).reshape(shape))
+
+
+def max_pool(attributes: Attributes, x: Array) -> Array:
+    """The largest element of each window; padding never wins."""
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    fields = windows(attributes, x, attributes["kernel_shape"], fill=lowest)
+    return np.asarray(fields.max(axis=tuple(range(x.ndim, fields.ndim))))
+
+
+def average_pool(attributes: Attributes, x: Array) -> Array:
+    """The mean over each window; what padding counts is said by count_include_pad, what ceil_mode adds never does."""
+    kernel = attributes["kernel_shape"]
+    axes = tuple(range(x.ndim, 2 * x.ndim - 2))
+    counted = np.ones((1, 1, *x.shape[2:]), dtype=np.float32)
+    inner = {name: value for name, value in attributes.items() if name != "ceil_mode"}
+    if attributes.get("count_include_pad", 0):
+        pads = _window(inner, kernel, x.shape[2:])[2]
+        counted = np.pad(counted, [(0, 0), (0, 0), *pads], constant_values=1)
+        shape = tuple(size + sum(pad) for size, pad in zip(x.shape[2:], pads, strict=True))
+        x = np.pad(x, [(0, 0), (0, 0), *pads])
+        assert x.shape[2:] == shape
+        attributes = {name: v for name, v in attributes.items() if name not in ("pads", "auto_pad")}
+    fields = windows(attributes, x, kernel)
+    fields = fields.reshape(*fields.shape[: x.ndim], -1)
+    sums = np.zeros(fields.shape[:-1], dtype=np.float32)
+    for tap in range(fields.shape[-1]):
+        sums = sums + fields[..., tap]
+    return np.asarray(sums / windows(attributes, counted, kernel).sum(axis=axes))
+
+
+def global_average_pool(attributes: Attributes, x: Array) -> Array:
+    """The mean over every spatial axis: four sums of every fourth element, added up."""
+    flat = x.reshape(*x.shape[:2], -1)
+    count = flat.shape[-1]
+    lanes = np.zeros((*flat.shape[:2], 4), dtype=np.float32)
+    for i in range(0, count - 3, 4):
+        lanes = lanes + flat[..., i : i + 4]
+    total = (lanes[..., 0] + lanes[..., 2]) + (lanes[..., 1] + lanes[..., 3])
+    for i in range(count - count % 4, count):
+        total = total + flat[..., i]
+    return np.asarray(total / np.float32(count)).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+
+
+def reduce_mean(attributes: Attributes, x: Array, axes: Array | None = None) -> Array:
+    """ReduceMean over every spatial axis, the only one that is taken."""
+    made = global_average_pool({}, x)
+    return made if attributes.get("keepdims", 1) else made.reshape(x.shape[:2])
+
+
+def resize(attributes: Attributes, x: Array, *others: Array | None) -> Array:
+    """Nearest neighbour by whole factors: the only Resize and Upsample that are exact in integers."""
+    given = others[-1] if others else np.array(attributes["scales"])
+    assert given is not None
+    sizes = len(others) == 3
+    factors = [round(new / old) for new, old in zip(given, x.shape, strict=True)] if sizes else given
+    for axis, factor in enumerate(factors):
+        x = np.repeat(x, int(factor), axis)
+    return x
+
+
+def windows(attributes: Attributes, x: Array, kernel: Any, fill: float = 0) -> Array:
+    """Receptive fields (n, channels, out..., kernel...) of x (n, channels, size...)."""
+    rank = x.ndim - 2
+    strides, dilations, pads = _window(attributes, kernel, x.shape[2:])
+    if any(before or after for before, after in pads):
+        x = np.pad(x, [(0, 0), (0, 0), *pads], constant_values=fill)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    fields = sliding_window_view(x, reach, axis=tuple(range(2, x.ndim)))
+    steps = [slice(None, None, step) for step in (*strides, *dilations)]
+    assert len(steps) == 2 * rank
+    return fields[:, :, *steps]
+
+
+def _window(attributes: Attributes, kernel: Any, size: Any) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """(strides, dilations, (before, after) pads) of each spatial axis."""
+    rank = len(kernel)
+    strides, dilations = (list(attributes.get(name) or [1] * rank) for name in ("strides", "dilations"))
+    given = attributes.get("pads") or [0] * 2 * rank
+    pads = [(given[i], given[i + rank]) for i in range(rank)]
+    mode = attributes.get("auto_pad", "NOTSET")
+    for i in range(rank):
+        reach = (kernel[i] - 1) * dilations[i] + 1
+        if mode.startswith("SAME"):
+            total = max((-(-size[i] // strides[i]) - 1) * strides[i] + reach - size[i], 0)
+            half = total // 2
+            pads[i] = (half, total - half) if mode == "SAME_UPPER" else (total - half, half)
+        if attributes.get("ceil_mode", 0):
+            padded = size[i] + sum(pads[i])
+            count = -(-(padded - reach) // strides[i]) + 1
+            count -= (count - 1) * strides[i] >= size[i] + pads[i][0]
+            pads[i] = (pads[i][0], pads[i][1] + max((count - 1) * strides[i] + reach - padded, 0))
+    return strides, dilations, pads
+
+
+def channels_last(inner: Callable[..., Array]) -> Callable[..., Array]:
+    """The operator on data with its channels last; a kernel (O, kH, kW, I) is turned too."""
+
+    def apply(attributes: Attributes, x: Array, *others: Array) -> Array:
+        if inner is conv:
+            others = (np.moveaxis(others[0], -1, 1), *others[1:])
+        return np.moveaxis(inner(attributes, np.moveaxis(x, -1, 1), *others), 1, -1)
+
+    return apply

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sums that a graph's integers are, term by term: what float32 rounds while it adds them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import (
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Input,
+    Layer,
+    MaxPool,
+    Multiply,
+    Requantise,
+    Reshape,
+    Sum,
+    SumPool,
+    Table,
+)
+from bitwright.ir.weights import Ints
+from bitwright.sim.reference import windows
+
+Array = NDArray[Any]
+Values = Mapping[str, Ints]
+"""The integers of every layer; samples on axis 0, channels last."""
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """A layer's integers as sums, in its own unit: the sums, those of the magnitudes, those of the squares.
+
+    float64, samples on axis 0; `count` bounds how many terms a sum has.
+    """
+
+    value: Array
+    size: Array
+    energy: Array
+    count: int
+
+    def moved(self, move: Callable[[Array], Array]) -> Terms:
+        """The same terms elsewhere."""
+        return Terms(move(self.value), move(self.size), move(self.energy), self.count)
+
+
+def is_coded(graph: Graph, name: str) -> bool:
+    """True if a layer holds codes: those of a quantiser or an input, perhaps moved or pooled."""
+    layer = graph.by_name[name]
+    if isinstance(layer, MaxPool | Gather | Reshape | Concat):
+        return all(is_coded(graph, source) for source in layer.inputs)
+    return isinstance(layer, Input | Requantise | Table)
+
+
+def terms(graph: Graph, name: str, values: Values) -> Terms:
+    """The terms of the layer `name` for the integers `values`."""
+    layer = graph.by_name[name]
+    if is_coded(graph, name):
+        return _single(values[name], np.array([float(zero) for zero in layer.zero]))
+    match layer:
+        case Dense() | Conv():
+            return _product(graph, layer, values)
+        case SumPool():
+            pooled = terms(graph, layer.inputs[0], values).moved(lambda x: _pooled(layer, x))
+            return Terms(pooled.value, pooled.size, pooled.energy, int(np.prod(layer.kernel)))
+        case Sum():
+            return _sum(layer, [terms(graph, source, values) for source in layer.inputs])
+        case Multiply():
+            a, b = (values[source] - float(zero) for source, zero in zip(layer.inputs, layer.zeros, strict=True))
+            return _single(a * b, np.zeros(1))
+        case Concat():
+            parts = [terms(graph, source, values) for source in layer.inputs]
+            joined = [np.concatenate(arrays, axis=-1) for arrays in zip(*map(_arrays, parts), strict=True)]
+            return Terms(joined[0], joined[1], joined[2], max(part.count for part in parts))
+        case Gather() | Reshape():
+            return terms(graph, layer.inputs[0], values).moved(lambda x: moved(layer, x))
+        case _:
+            raise AssertionError(f"{layer.op} holds no sums")
+
+
+def moved(layer: Gather | Reshape, x: Array, fill: float = 0) -> Array:
+    """Real numbers where the layer puts them."""
+    if isinstance(layer, Reshape):
+        return x.reshape(len(x), *layer.shape)
+    index = layer.indices.array
+    return np.where(index < 0, fill, x.reshape(len(x), -1)[:, np.maximum(index, 0)])
+
+
+def _single(codes: Array, zero: Array) -> Terms:
+    value = codes - zero
+    return Terms(value, np.abs(value), value * value, 1)
+
+
+def _arrays(part: Terms) -> tuple[Array, Array, Array]:
+    return part.value, part.size, part.energy
+
+
+def _product(graph: Graph, layer: Dense | Conv, values: Values) -> Terms:
+    source = layer.inputs[0]
+    weights = layer.weights.array.astype(np.float64)
+    if is_coded(graph, source):
+        x = _single(values[source], np.array(input_zero(layer, graph.by_name[source])))
+    else:
+        x = terms(graph, source, values)
+    count = weights[0].size * x.count
+    value, size = _linear(layer, x.value, weights), _linear(layer, x.size, np.abs(weights))
+    return Terms(value, size, _linear(layer, x.energy, weights * weights), count)
+
+
+def input_zero(layer: Dense | Conv, source: Layer) -> float:
+    """The integer that means zero to a matrix layer: the accumulator's zero is that, times the sum of the weights."""
+    sums = layer.weights.array.reshape(len(layer.weights.array), -1).sum(axis=1)
+    zeros = np.array([float(zero) for zero in layer.zero]) * np.ones(len(sums))
+    used = np.flatnonzero(sums)
+    return float(zeros[used[0]] / sums[used[0]]) if used.size else float(source.zero[0])
+
+
+def _linear(layer: Dense | Conv, x: Array, weights: Array) -> Array:
+    """The layer's sums of products in float64, around zero."""
+    if isinstance(layer, Dense):
+        return np.asarray(x @ weights.T)
+    fields = windows(x, layer, 0)
+    rows, inner = len(weights) // layer.groups, weights.shape[-1]
+    parts = []
+    for group in range(layer.groups):
+        matrix = weights[group * rows : (group + 1) * rows].reshape(rows, -1).T
+        columns = fields[..., group * inner : (group + 1) * inner]
+        parts.append(columns.reshape(*columns.shape[:3], -1) @ matrix)
+    return np.concatenate(parts, axis=-1)
+
+
+def _pooled(layer: SumPool, x: Array) -> Array:
+    return np.asarray(windows(x, layer, 0).sum(axis=(3, 4)))
+
+
+def _sum(layer: Sum, parts: list[Terms]) -> Terms:
+    factors = [np.array(factor, dtype=np.float64) for factor in layer.factors]
+    pairs = list(zip(factors, parts, strict=True))
+    return Terms(
+        np.add.reduce([f * part.value for f, part in pairs]),
+        np.add.reduce([np.abs(f) * part.size for f, part in pairs]),
+        np.add.reduce([f * f * part.energy for f, part in pairs]),
+        sum(part.count for part in parts),
+    )
