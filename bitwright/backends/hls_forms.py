@@ -49,11 +49,11 @@ def _multiply_shift(form: MultiplyShift, folds: int, lanes: int) -> Rule:
     even = bool(form.window.array.any())
     members = {
         "m": ("Factor", form.m.array),
-        "c": ("Offset", form.c.array),
+        "c": ("Offset", form.offsets),
         "low": ("Code", form.low.array),
         "high": ("Code", form.high.array),
     }
-    constants, types = {"Shift": form.s}, [number("Factor", form.m.array), number("Offset", form.c.array)]
+    constants, types = {"Shift": form.s}, [number("Factor", form.m.array), number("Offset", form.offsets)]
     types.append(Alias("Product", text.number_type(form.product), f"  // {form.product.lo}..{form.product.hi}"))
     if even:
         members["window"] = ("Window", form.window.array)
@@ -151,4 +151,12 @@ def _per_channel(
 
 
 def _braces(value: int | list[int]) -> str:
-    return str(value) if isinstance(value, int) else "{" + ", ".join(map(str, value)) + "}"
+    return _literal(value) if isinstance(value, int) else "{" + ", ".join(map(_literal, value)) + "}"
+
+
+def _literal(value: int) -> str:
+    """A constant of the type `Offset` where it is longer than any literal: its odd part, shifted."""
+    if -(1 << 63) < value < 1 << 63:
+        return str(value)
+    grain = (value & -value).bit_length() - 1
+    return f"Offset({value >> grain}) << {grain}"

@@ -13,6 +13,7 @@ from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.plan.kernels import MatrixVector, Requantiser
+from bitwright.plan.timing import threshold_bits
 
 Bits = NDArray[np.uint8]
 """Zeros and ones, (words, width), the least significant first."""
@@ -65,7 +66,8 @@ def coded(values: Ints, kind: IntType) -> Ints:
 
 def fields(values: Ints, width: int) -> Bits:
     """The low `width` bits of each of `values`, on a new last axis."""
-    return ((values[..., None] >> np.arange(width)) & 1).astype(np.uint8)
+    places = np.arange(width).astype(values.dtype)  # Python integers stay such: they may be longer than int64
+    return ((values[..., None] >> places) & 1).astype(np.uint8)
 
 
 def hex_words(bits: Bits) -> list[str]:
@@ -88,7 +90,7 @@ def constant_rom(kernel: Requantiser) -> Rom:
         case MultiplyShift():
             return _per_channel(kernel, mas_fields(kernel.form))
         case Thresholds():
-            return _per_channel(kernel, threshold_fields(kernel.form, kernel.y_type))
+            return _per_channel(kernel, threshold_fields(kernel.form, kernel.x_type, kernel.y_type))
         case Lookup():
             return _table(kernel, kernel.form)
 
@@ -104,14 +106,20 @@ def mas_fields(form: MultiplyShift) -> list[tuple[Ints, int]]:
     """m, c, window, low, high of `bw_mas_lane` with their widths."""
     bound = signed_bits(int(form.low.array.min()), int(form.high.array.max()))
     window = max(1, int(form.window.array.max()).bit_length())
-    found = [(form.m.array, _width(form.m.array)), (form.c.array, _width(form.c.array)), (form.window.array, window)]
+    found = [(form.m.array, _width(form.m.array)), (form.offsets, _width(form.offsets)), (form.window.array, window)]
     return [*found, (form.low.array, bound), (form.high.array, bound)]
 
 
-def threshold_fields(form: Thresholds, y_type: IntType) -> list[tuple[Ints, int]]:
-    """The thresholds, first and falling of `bw_thresholds_lane` with their widths; first as the output codes it."""
-    first = coded(form.first.array, y_type)
-    return [(form.t.array, _width(form.t.array)), (first, y_type.bits), (form.falling.array, 1)]
+def threshold_fields(form: Thresholds, x_type: IntType, y_type: IntType) -> list[tuple[Ints, int]]:
+    """The thresholds, first and falling of `bw_thresholds_lane` with their widths; first as the output codes it.
+
+    Hardware halves its way through 2**n - 1 thresholds: those that a form lacks are above every input.
+    """
+    given = form.t.array
+    missing = (1 << threshold_bits(form)) - 1 - given.shape[1]
+    never = max(x_type.hi, ~x_type.lo) + 1
+    t = np.concatenate([given, np.full((len(given), missing), never)], axis=1)
+    return [(t, _width(t)), (coded(form.first.array, y_type), y_type.bits), (form.falling.array, 1)]
 
 
 def _table(kernel: Requantiser, form: Lookup) -> Rom:

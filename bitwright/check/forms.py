@@ -12,7 +12,7 @@ from typing import Any
 from bitwright.check.meaning import Code, meaning, plateaus
 from bitwright.check.saved import Interval, Layer, Line
 
-WIDEST_SHIFT = 62
+WIDEST_SHIFT, WIDEST = 62, 128
 LINES = ("shift", "shift_even", "mas", "mas_window")
 
 
@@ -173,9 +173,10 @@ def _count(row: list[int], falling: int, first: int, step: int) -> Code:
 
 
 def check_width(line: Line, name: str, values: list[int]) -> None:
-    """Refute the line unless the width it claims for `name` holds every one of `values`, and int64 does too."""
+    """Refute the line unless the width it claims for `name` holds every one of `values`."""
     widths = line.get("widths")
     claim(isinstance(widths, dict) and type(widths.get(name)) is int, f"the width of {name} is missing")
     signed = min(values) < 0
     need = max(max(0, *values).bit_length(), (-min(values) - 1).bit_length() if signed else 0) + signed
-    claim(max(need, 1) <= line["widths"][name] <= 64, f"the width of {name} is not between {need} and 64 bits")
+    claimed = line["widths"][name]
+    claim(max(need, 1) <= claimed <= WIDEST, f"the width of {name} is not between {need} and {WIDEST} bits")

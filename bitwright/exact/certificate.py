@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift, Thresholds
 from bitwright.exact.meaning import affines, per_channel
@@ -17,7 +18,7 @@ from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Table
 from bitwright.ir.types import IntType
-from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.weights import Ints
 
 Line = dict[str, Any]
 
@@ -110,25 +111,26 @@ def _rounding(layer: Requantise | Table, low: Any, high: Any) -> Line:
 def _form(form: Form, reads: IntType) -> Line:
     match form:
         case MultiplyShift():
-            values = {"m": form.m, "c": form.c, "w": form.window, "low": form.low, "high": form.high}
-            widths = {"m": _bits(form.m), "c": _bits(form.c), "product": form.product.bits}
+            held = {"m": form.m, "w": form.window, "low": form.low, "high": form.high}
+            values = {name: weights.array for name, weights in held.items()} | {"c": form.offsets}
+            widths = {"m": _bits(values["m"]), "c": _bits(values["c"]), "product": form.product.bits}
             shared = {"s": form.s, "odd": form.odd}
         case Thresholds():
-            values, widths = {"t": form.t, "falling": form.falling, "first": form.first}, {}
+            values, widths = {"t": form.t.array, "falling": form.falling.array, "first": form.first.array}, {}
             shared = {"step": form.step}
         case Lookup():
-            values, widths, shared = {"entries": form.entries}, {}, {"lo": form.lo}
+            values, widths, shared = {"entries": form.entries.array}, {}, {"lo": form.lo}
     return (
         {"form": form.kind}
-        | {name: held.array.tolist() for name, held in values.items()}
+        | {name: array.tolist() for name, array in values.items()}
         | shared
         | {"widths": {"acc": reads.bits} | widths}
     )
 
 
-def _bits(held: Weights) -> int:
+def _bits(numbers: NDArray[Any]) -> int:
     """The width of a two's complement or plain binary number; -1 and +1 as numbers need two bits."""
-    return IntType(int(held.array.min()), int(held.array.max())).bits
+    return IntType(int(numbers.min()), int(numbers.max())).bits
 
 
 def _plateaus(walk: Steps) -> Ints:

@@ -8,20 +8,26 @@ lanes. A form maps the integer `a` on the input edge to the final code, zero poi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
+INT64_BITS = 62
+"""Products of more bits are computed in Python integers, so that no sum of theirs leaves int64."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiplyShift:
-    """u = m*a + c;  y = u >> s;  if (u mod 2**s) < window and y - odd is odd: y -= 1;  code = clip(y, low, high).
+    """u = m*a + (c << grain);  y = u >> s;  if (u mod 2**s) < window and y - odd is odd: y -= 1;  clip(y, low, high).
 
     `>>` is floor. m, c, window, low, high: (channels,) int64; `s` is shared; window 0: no tie fix-up in that channel.
     `odd` is 1 when the zero point that was folded into `c` is odd (half-even parity is that of the code before it).
-    `m` is negative for a falling channel and 0 for a constant one. Every intermediate value fits in int64.
+    `m` is negative for a falling channel and 0 for a constant one. `grain` is 0 wherever c fits in int64 without it;
+    where `product` does, so does every intermediate value.
     """
 
     kind: str  # "shift" (every m is a power of two or 0), "shift_even", "mas", "mas_window"
@@ -32,16 +38,23 @@ class MultiplyShift:
     odd: int
     low: Weights
     high: Weights
-    product: IntType  # range of m*a + c over all channels and reachable a
+    product: IntType  # range of u over all channels and reachable a
+    grain: int = 0
+
+    @property
+    def offsets(self) -> NDArray[Any]:
+        """The constants c << grain: int64, or Python integers where they are longer."""
+        return self.c.array.astype(object) << self.grain if self.grain else self.c.array
 
     def apply(self, a: Ints) -> Ints:
         """The codes of the integers `a` (..., channels), in int64."""
-        u = a * self.m.array + self.c.array
+        wide = self.product.bits > INT64_BITS
+        u = (a.astype(object) if wide else a) * self.m.array + self.offsets
         y = u >> self.s
         if self.window.array.any():
             tie = (u & ((1 << self.s) - 1)) < self.window.array
             y = y - (tie & (((y - self.odd) & 1) == 1))
-        return np.asarray(np.clip(y, self.low.array, self.high.array))
+        return np.asarray(np.clip(y, self.low.array, self.high.array), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.exact.forms import MultiplyShift
+from bitwright.exact.forms import INT64_BITS, MultiplyShift
 from bitwright.exact.meaning import limits, per_channel
+from bitwright.exact.proof import PRODUCT_BITS
 from bitwright.exact.slopes import FINEST, Interval, Points, minimal, points, power_of_two, roundest, slope_intervals
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.layers import Requantise, Rounding
@@ -148,16 +149,18 @@ def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], choose: Choice) 
             return None
         for channel, line in zip(fit.channel.tolist(), made, strict=True):
             lines[channel] = line
-    return _shared(layer, found, lines)
+    return _shared(layer, found, lines, INT64_BITS if choose is powers else PRODUCT_BITS)
 
 
 def _lines(layer: Requantise, fit: Fit, chosen: Sequence[Slope]) -> list[Line] | None:
     """The constants and windows for the `chosen` slopes of one fit; None if there is no such window, or no room."""
     codes, width = int(fit.points.end_k.max(initial=0)), int(fit.points.end_x.max(initial=0))
-    if any((codes << s) >= INT64_SAFE or m * (width + 1) >= INT64_SAFE for m, s in chosen):
+    longest = max((max(codes << s, m * (width + 1)) for m, s in chosen), default=0)
+    if longest.bit_length() >= PRODUCT_BITS:
         return None
-    m, s = (np.array(column, dtype=np.int64) for column in (zip(*chosen, strict=True) if chosen else ((), ())))
-    low, high = fit.points.bounds(m, np.int64(1) << s)
+    number = np.int64 if longest < INT64_SAFE else object
+    m, s = (np.array(column, dtype=number) for column in (zip(*chosen, strict=True) if chosen else ((), ())))
+    low, high = fit.points.bounds(m, np.array([1 << shift for _, shift in chosen], dtype=number))
     windows = _windows(layer, fit, m, s, low) if fit.even else [0] * len(chosen)
     if windows is None:
         return None
@@ -195,8 +198,8 @@ def _windows(layer: Requantise, fit: Fit, m: Ints, s: Ints, c: Ints) -> list[int
     return [power if power <= top else w for power, top, w in zip(rounded, most.tolist(), least.tolist(), strict=True)]
 
 
-def _shared(layer: Requantise, found: Steps, lines: Sequence[Line]) -> MultiplyShift | None:
-    """The lines with their longest shift in all channels; None if their values leave int64."""
+def _shared(layer: Requantise, found: Steps, lines: Sequence[Line], widest: int) -> MultiplyShift | None:
+    """The lines with their longest shift in all channels; None if a product needs more than `widest` bits."""
     s = max(line.s for line in lines)
     m, c, window = (
         [number << s - line.s for line, number in zip(lines, column, strict=True)] for column in _columns(lines)
@@ -204,20 +207,28 @@ def _shared(layer: Requantise, found: Steps, lines: Sequence[Line]) -> MultiplyS
     ends = zip(m, c, found.lo.tolist(), found.hi.tolist(), strict=True)
     values = [slope * a + constant for slope, constant, lo, hi in ends for a in (lo, hi)]
     product = IntType(min(values), max(values))
-    if max(product.bits, *(abs(n).bit_length() + 1 for n in (*m, *c))) > 62:
+    grain = _grain(c) if product.bits > INT64_BITS else 0
+    numbers = (*m, *window, *(constant >> grain for constant in c))
+    if product.bits > widest or max(abs(n).bit_length() + 1 for n in numbers) > INT64_BITS:
         return None
     low, high = limits(layer)
     return MultiplyShift(
         kind=_kind(m, window),
         m=Weights(np.array(m)),
-        c=Weights(np.array(c)),
+        c=Weights(np.array([constant >> grain for constant in c])),
         s=s,
         window=Weights(np.array(window)),
         odd=layer.shift & 1,
         low=Weights(low),
         high=Weights(high),
         product=product,
+        grain=grain,
     )
+
+
+def _grain(constants: Sequence[int]) -> int:
+    """How many low bits are 0 in all `constants`."""
+    return min(((c & -c).bit_length() - 1 for c in constants if c), default=0)
 
 
 def _columns(lines: Sequence[Line]) -> tuple[list[int], list[int], list[int]]:

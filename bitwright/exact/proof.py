@@ -11,8 +11,8 @@ from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.exact.steps import Steps
 from bitwright.ir.weights import Ints
 
-PRODUCT_BITS = 62
-"""Bits of m*a + c, sign included, so that the addition of c cannot leave int64 either."""
+PRODUCT_BITS = 120
+"""Bits of m*a + c, sign included: what the C++ types of the host still hold."""
 
 
 def proved(form: Form, steps: Steps) -> bool:
@@ -54,8 +54,8 @@ def _agrees(form: MultiplyShift | Thresholds, steps: Steps) -> bool:
 
 
 def _fits(form: MultiplyShift, steps: Steps) -> bool:
-    """True if m*a + c stays in the form's product range, and that in int64: linear, so both ends of a suffice."""
-    rows = zip(form.m.array.tolist(), form.c.array.tolist(), steps.lo.tolist(), steps.hi.tolist(), strict=True)
+    """True if m*a + c stays in the form's product range, and that in hardware's: linear, so both ends of a suffice."""
+    rows = zip(form.m.array.tolist(), form.offsets.tolist(), steps.lo.tolist(), steps.hi.tolist(), strict=True)
     values = [m * a + c for m, c, lo, hi in rows for a in (lo, hi)]
     inside = form.product.lo <= min(values) and max(values) <= form.product.hi
     return inside and form.product.bits <= PRODUCT_BITS and 0 <= form.s <= PRODUCT_BITS

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from bitwright.exact.cost import cost, objective
-from bitwright.exact.forms import Form, Lookup, Thresholds
+from bitwright.exact.forms import INT64_BITS, Form, Lookup, MultiplyShift, Thresholds
 from bitwright.exact.lines import multiply_shifts
-from bitwright.exact.proof import proved
+from bitwright.exact.proof import PRODUCT_BITS, proved
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Requantise
@@ -25,17 +25,20 @@ MAX_TABLE = 1 << 12
 def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
     """Every form that equals `layer` in every channel c for every integer lo[c]..hi[c], cheapest first.
 
+    Products beyond int64 are used only where there is nothing shorter.
+
     BitwrightError names the layer if there is none.
     """
     found = steps(layer, lo, hi)
     proofs = [form for form in candidates(layer, found) if proved(form, found)]
     if not proofs:
         raise BitwrightError(
-            f"no multiply-add-shift within 62 bits equals its requantiser of {int(found.count.max()) + 1} codes",
+            f"no multiply-add-shift within {PRODUCT_BITS} bits equals its {int(found.count.max()) + 1} codes",
             where=f"layer '{layer.name}'",
             hint=f"quantise its output to at most {MAX_THRESHOLDS + 1} codes",
         )
-    return tuple(sorted(proofs, key=lambda form: objective(cost(form))))
+    narrow = [form for form in proofs if not isinstance(form, MultiplyShift) or form.product.bits <= INT64_BITS]
+    return tuple(sorted(narrow or proofs, key=lambda form: objective(cost(form))))
 
 
 def candidates(layer: Requantise, found: Steps) -> Iterator[Form]:

@@ -39,7 +39,7 @@ def test_every_form_is_the_meaning_for_every_accumulator(rounding):
         for form in found:
             np.testing.assert_array_equal(form.apply(a), expected, err_msg=repr((layer, lo, hi, form)))
             if isinstance(form, MultiplyShift):
-                u = form.m.array * a + form.c.array
+                u = form.m.array * a + form.offsets
                 assert form.product.lo <= u.min()
                 assert u.max() <= form.product.hi
     wanted = {"thresholds", "table", "shift"}
@@ -243,7 +243,7 @@ def test_sixteen_bit_codes_without_a_line_are_refused():
     with pytest.raises(BitwrightError) as error:
         forms(layer, np.array([-(1 << 31)] * 2), np.array([1 << 31] * 2))
     assert str(error.value) == (
-        "layer 'act': no multiply-add-shift within 62 bits equals its requantiser of 3999 codes\n"
+        "layer 'act': no multiply-add-shift within 120 bits equals its 3999 codes\n"
         "  hint: quantise its output to at most 1024 codes"
     )
 
