@@ -69,9 +69,9 @@ def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Va
             return replace(moved, nodes=(*value.nodes, (node.name, node.op)))
         case Host() if value.side == "output":
             rank = len(value.shape)
-            step = _along_axis(node, scale, rank).astype(np.float64)
+            factors = _along_axis(node, scale, rank).astype(np.float64)
             ends = (np.asarray(-np.inf), np.asarray(np.inf))
-            constants = (step, -step * _zeros(node, zero, rank), *ends)
+            constants = (factors, -factors * _zeros(node, zero, rank), *ends)
             reason = "dequantises what the host quantised"
             source = (node.name, node.op)
             made = builder.host_step("output", "affine", (value.name,), constants, node=source, reason=reason)

@@ -31,7 +31,12 @@ QUANTISERS: list[Case] = [
         "lacks the attribute 'narrow'",
         "export the model with an explicit value; tools disagree on the default",
     ),
-    ("quant0", lambda n: n.add("Quant", n.x, n.const(1.0), n.const(0.0), domain=QONNX), "has 3 inputs of at least 4", AGAIN),
+    (
+        "quant0",
+        lambda n: n.add("Quant", n.x, n.const(1.0), n.const(0.0), domain=QONNX),
+        "has 3 inputs of at least 4",
+        AGAIN,
+    ),
     ("quant0", lambda n: n.quant("", 1.0), "has no input", AGAIN),
     (
         "quant0",
