@@ -81,7 +81,8 @@ def _external(tensor: onnx.TensorProto, size: int, where: str, folder: Path | No
             refuse(f"keeps {size} bytes at offset {offset} of '{location}', which has {held} bytes", AGAIN)
         with target.open("rb") as stream:
             stream.seek(offset)
-            return stream.read(size)
+            data: bytes = stream.read(size)
+            return data
     except (OSError, ValueError, RuntimeError) as error:  # missing, forbidden, a null byte, a loop of links
         reason = error.strerror if isinstance(error, OSError) else str(error)
         refuse(f"keeps its data in '{location}', which cannot be read: {reason}")

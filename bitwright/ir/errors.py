@@ -5,9 +5,25 @@
 class BitwrightError(Exception):
     """A model, a file or a request that bitwright cannot honour; always says where and what to do.
 
-    `where` names the place (a file, `node 'conv2'`, `--input x`), `what` states the fact, `hint` the way out.
+    `where` names the place (a file, `node 'conv2'`, `--input x`), `what` states the fact, `hint` the way out. Names
+    come from files: what a terminal would obey is shown as an escape. Further lines are indented by four spaces.
     """
 
     def __init__(self, what: str, *, where: str, hint: str) -> None:
+        what, where, hint = map(_shown, (what, where, hint))
         super().__init__(f"{where}: {what}\n  hint: {hint}")
         self.what, self.where, self.hint = what, where, hint
+
+
+LONGEST = 3000
+
+
+def _shown(text: str) -> str:
+    """`text` without control characters but the line feeds of indented lines; its middle goes where it is too long."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST * 3 // 4]} ... {text[-LONGEST // 4 :]}"
+    return "\n    ".join(map(_escaped, text.split("\n    ")))
+
+
+def _escaped(line: str) -> str:
+    return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
