@@ -158,6 +158,7 @@ def verify(
     cycles: options.Cycles = None,
     plan: options.PlanFile = None,
     rounding: options.Rounding = "onnx",
+    trace: options.Trace = False,
     inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -168,7 +169,8 @@ def verify(
         held = _read(data_file, net, samples)
         design = api.compile(net, cycles=cycles, plan=options.parse_plan(plan))
         outputs = _some(held.outputs) if held.outputs else None
-        result = api.verify(net, _some(held.inputs), outputs, engines=tuple(engines.split(",")), design=design)
+        names = tuple(engines.split(","))
+        result = api.verify(net, _some(held.inputs), outputs, engines=names, design=design, trace=trace)
     _show(result, as_json, show.verification(result))
     if not api.passed(result):
         raise typer.Exit(1)

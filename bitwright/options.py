@@ -56,6 +56,9 @@ Rounding = Annotated[
     Literal["onnx", "torch"],
     typer.Option(help="How an input quantiser divides: by the scale (onnx), or times its reciprocal (torch)."),
 ]
+Trace = Annotated[
+    bool, typer.Option("--trace", help="Also show where a float32 run of the source model first parts from ours.")
+]
 Backend = Annotated[Literal["hls", "verilog", "all"], typer.Option(help="Which projects to write.")]
 Part = Annotated[str | None, typer.Option(metavar="NAME", help="The FPGA, named in the build scripts.")]
 ClockNs = Annotated[float, typer.Option(min=0.1, help="Clock period in nanoseconds.")]

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from bitwright.ir.errors import printable
 
 Row = Mapping[str, Any]
 
@@ -19,7 +21,9 @@ BAD = Text("NO", style="bold red")
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A plain table; numbers stand right, what is None is left empty, text is never read as markup."""
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(
+        title=Text(printable(title)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     cells = [[_cell(value) for value in row] for row in rows]
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
@@ -57,11 +61,39 @@ def verification(result: Row, *, border: bool = True) -> RenderableType:
         keys = ["elements", "equal", "boundary", "wide", "unexplained", "max_steps"]
         row = [_verdict(golden[key]) if key == "unexplained" else golden[key] for key in keys]
         parts.append(table("against the outputs in the data file", keys, [row]))
+    parts += _audit(result)
     certificate = result["certificate"]
     parts.append(Text(f"{certificate['proved']} of {certificate['layers']} layers proved equal to the model"))
     if border:
         parts.append(host(result["host"]))
     return Group(*parts)
+
+
+def _audit(result: Row) -> Iterator[RenderableType]:
+    """Where a float32 run of the source model parts from the integers: behind golden differences, and as traced."""
+    keys = {
+        "sample": "sample",
+        "layer": "layer",
+        "element": "element",
+        "ours": "ours",
+        "theirs": "theirs",
+        "value": "value before rounding",
+        "distance": "to the step",
+        "verdict": "verdict",
+    }
+    audit = result.get("audit")
+    if audit == "unavailable":
+        yield Text("Without the source model, differences from the outputs cannot be explained.")
+    elif audit:
+        yield rows("what explains the differences", keys, [_part(part) for part in audit["parts"]])
+    if "trace" in result:
+        firsts = [_part(part) for part in result["trace"] if part is not None]
+        yield rows("the first integer at which a float32 run of the model parts", keys, firsts)
+        yield Text(f"{len(result['trace']) - len(firsts)} of {len(result['trace'])} samples never part")
+
+
+def _part(part: Row) -> Row:
+    return dict(part) | {"element": str(part["element"])}
 
 
 def inspection(result: Row) -> RenderableType:
@@ -158,7 +190,7 @@ def _cell(value: Any) -> Text:
         case list() | tuple():
             return Text("x".join(map(str, value)))
         case _:
-            return Text(str(value))
+            return Text(printable(str(value)))
 
 
 def _numeric(cell: Text) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import time
@@ -12,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import bitwright
-from bitwright import cli
+from bitwright import cli, show
 from tests.needs import needs_cxx, needs_rtl
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +27,7 @@ COMMANDS = {
     "demo": [],
     "inspect": ["--input"],
     "compile": "--output --backend --part --clock-ns --cycles --fps --plan --input".split(),
-    "verify": "--data --engines --samples --plan --cycles --rounding --input".split(),
+    "verify": "--data --engines --samples --plan --cycles --rounding --trace --input".split(),
     "simulate": "--data --output --engine --input".split(),
     "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),
     "explore": "--data --output --weights --activations".split(),
@@ -185,6 +187,31 @@ def test_verify_reports_engines_golden_host_and_certificate(run: Run) -> None:
     assert (golden["elements"], golden["equal"], golden["unexplained"]) == (80, 80, 0)
     assert result["certificate"]["proved"] == result["certificate"]["layers"] > 0
     assert all(set(step) == {"node", "op", "side", "reason"} for step in result["host"])
+
+
+def test_a_trace_names_where_float32_parts_first(run: Run) -> None:
+    argv = ("verify", DIGITS, "--data", DATA, "--samples", "4", "--trace")
+    assert asked(run, *argv)["trace"] == [None] * 4
+    code, out, _ = run(*argv)
+    assert code == 0 and "4 of 4 samples never part" in out
+
+
+def test_what_explains_a_difference_is_shown() -> None:
+    part = {"sample": 3, "layer": "pool\x1b[2J", "element": [0, 7], "ours": -4, "theirs": -3, "value": 14.5}
+    result = {
+        "model": "[bold]m.onnx",
+        "samples": 4,
+        "engines": {"reference": {"elements": 4, "mismatches": 0, "seconds": 0.1, "build_seconds": 0.0}},
+        "golden": {"elements": 4, "equal": 3, "boundary": 1, "wide": 0, "unexplained": 0, "max_steps": 1},
+        "audit": {"parts": [part | {"distance": 0.0, "verdict": "boundary"}]},
+        "host": [],
+        "certificate": {"layers": 2, "proved": 2},
+    }
+    drawn = io.StringIO()
+    Console(width=120, file=drawn).print(show.verification(result))
+    said = drawn.getvalue()
+    assert "[bold]m.onnx: 4 samples" in said
+    assert re.search(r" 3 +pool\\x1b\[2J +\[0, 7\] +-4 +-3 +14.5 +0 +boundary", said)
 
 
 @needs_rtl

@@ -22,8 +22,9 @@ def _shown(text: str) -> str:
     """`text` without control characters but the line feeds of indented lines; its middle goes where it is too long."""
     if len(text) > LONGEST:
         text = f"{text[: LONGEST * 3 // 4]} ... {text[-LONGEST // 4 :]}"
-    return "\n    ".join(map(_escaped, text.split("\n    ")))
+    return "\n    ".join(map(printable, text.split("\n    ")))
 
 
-def _escaped(line: str) -> str:
+def printable(line: str) -> str:
+    """`line` with what a terminal would obey shown as an escape."""
     return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
