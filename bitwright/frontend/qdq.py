@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,19 +17,19 @@ from bitwright.frontend.quantise import quantise
 from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import Rounding
+from bitwright.ir.types import IntType, integer
 
 
 def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:
     """QuantizeLinear: clip(rint(x / scale) + zero) to the type's range, and to that of a Clip that alone reads it."""
     scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
-    zero = _zero(node, values)
+    zero, kind = _zero(node, values)
     value = data_operand(node, values)
     _refuse_blocks(node)
     if np.unique(zero).size > 1:
         raise node.error("has a zero point per channel", "use one zero point")
     after = int(zero.reshape(-1)[0])
-    info = np.iinfo(zero.dtype)
-    low, high = _clipped(builder, node, int(info.min), int(info.max))
+    low, high = _clipped(builder, node, kind.lo, kind.hi)
     rank = _rank(value)
     quantiser = Quantiser(
         _along_axis(node, scale, rank),
@@ -80,14 +81,15 @@ def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Va
             raise node.error("dequantises real values", "export the model again")
 
 
-def _zero(node: Node, values: tuple[Value | None, ...]) -> Array:
-    """The zero point; without one the attribute says the type, and without that it is uint8."""
+def _zero(node: Node, values: tuple[Value | None, ...]) -> tuple[Array, IntType]:
+    """The zero point and its type, 2 bits to 32; without one the attribute says the type, or it is uint8."""
     zero = optional_constant(node, values, 2)
     kind = node.attributes.get("output_dtype", 0) or TensorProto.UINT8
     array = np.zeros((), helper.tensor_dtype_to_np_dtype(kind)) if zero is None else zero.array
-    if array.dtype.kind not in "iu":
-        raise node.error(f"has a zero point of type {array.dtype}", "use integers of 8 bits or more")
-    return array
+    match = re.fullmatch(r"(u?)int(\d+)", array.dtype.name)
+    if match is None:
+        raise node.error(f"has a zero point of type {array.dtype}", "use an integer type")
+    return array.astype(np.int64), integer(int(match[2]), signed=not match[1])
 
 
 def _zeros(node: Node, zero: Const | None, rank: int) -> Array:

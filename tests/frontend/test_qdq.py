@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.host import run_host
@@ -234,3 +234,25 @@ def test_torch_on_chip_divides_by_the_rounded_reciprocal_and_keeps_the_scale() -
     (codes,) = reference.run(graph, run_host(graph.before, {"x": x}))
     np.testing.assert_array_equal(codes, fake_quantised(x, 0.03, divide=False))
     np.testing.assert_array_equal(outputs_of(graph, x)[0], np.float32(codes * float(np.float32(0.03))))
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [(TensorProto.INT4, -8, 7), (TensorProto.UINT4, 0, 15)])
+def test_four_bit_types_limit_the_codes(kind: int, low: int, high: int) -> None:
+    """QuantizeLinear to int4 and uint4 (opset 21), with a zero point of that type."""
+    scale = helper.make_tensor("s", TensorProto.FLOAT, [], [0.25])
+    step = helper.make_tensor("t", TensorProto.FLOAT, [], [0.5])
+    zero = helper.make_tensor("z", kind, [], [3])
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s"], ["a"], name="first"),
+        helper.make_node("DequantizeLinear", ["a", "s"], ["b"], name="b"),
+        helper.make_node("QuantizeLinear", ["b", "t", "z"], ["c"], name="second"),
+        helper.make_node("DequantizeLinear", ["c", "t", "z"], ["y"], name="d"),
+    ]
+    io = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 64]) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "four", io[:1], io[1:], [scale, step, zero])
+    net = load_onnx(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]))
+    (layer,) = net.layers
+    x = np.arange(64, dtype=np.float32).reshape(1, 64) * np.float32(0.25)
+    want = np.clip(np.rint(x / 0.5) + 3, low, high)
+    np.testing.assert_array_equal(reference.run(net, [np.arange(64).reshape(1, 64)])[0], want)
+    assert (layer.type.lo >= low, layer.type.hi <= high) == (True, True)

@@ -104,7 +104,7 @@ QUANTISERS: list[Case] = [
         "quantizelinear0",
         lambda n: n.quantize(n.x, 1.0, 0.0, np.float32),
         "has a zero point of type float32",
-        "use integers of 8 bits or more",
+        "use an integer type",
     ),
     (
         "quantizelinear0",
