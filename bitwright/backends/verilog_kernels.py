@@ -28,7 +28,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
-from bitwright.plan.timing import width_ratios
+from bitwright.plan.timing import threshold_bits, width_ratios
 
 
 def kernel_block(kernel: Kernel, at: Place) -> Block:
@@ -85,8 +85,8 @@ def _requantiser(kernel: Requantiser, at: Place) -> Block:
             own = {**channels, **sizes, "UW": u_bits, "Shift": form.s, "Odd": f"1'b{form.odd}", "YW": y.bits}
             meaning = f"{form.kind}: code = clip((m*x + c) >> {form.s}, low, high)"
         case Thresholds():
-            module, widths = "bw_thresholds", [width for _, width in threshold_fields(form, y)]
-            own = {**channels, "TW": widths[0], "Steps": form.t.array.shape[1], "YW": y.bits}
+            module, (_, t_bits) = "bw_thresholds", threshold_fields(form, x, y)[0]
+            own = {**channels, "TW": t_bits, "Bits": threshold_bits(form), "YW": y.bits}
             meaning = f"{form.kind}: code = first + the number of thresholds reached"
         case Lookup():
             module, own = "bw_lookup", {"Lanes": kernel.lanes, "XW": x.bits, "YW": y.bits}

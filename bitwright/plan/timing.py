@@ -82,11 +82,16 @@ def width_ratios(kernel: WidthConverter) -> tuple[int, int]:
     return middle // kernel.in_lanes, middle // kernel.out_lanes
 
 
+def threshold_bits(form: Thresholds) -> int:
+    """Steps of the search for the number of thresholds reached, at least one."""
+    return max(1, int(form.t.array.shape[1]).bit_length())
+
+
 def _requantiser_latency(kernel: Requantiser) -> int:
     match kernel.form:
         case MultiplyShift():
             return 5
         case Thresholds():
-            return 4 + tree_latency(max(1, kernel.form.t.array.shape[1]))
+            return 2 + threshold_bits(kernel.form)
         case Lookup():
             return 2

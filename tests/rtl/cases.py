@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
+from bitwright.ir.weights import Weights
 from bitwright.plan.kernels import KernelGraph
 from tests.rtl.graphs import (
     S4,
@@ -80,6 +83,7 @@ def requantisers() -> list[KernelGraph]:
         requantiser("q_steps", thresholds(rng, 4, S8, U2), S8, U2),
         requantiser("q_sign", thresholds(rng, 4, S8, BIPOLAR), S8, BIPOLAR),
         requantiser("q_steps15", thresholds(rng, 6, S12, S4), S12, S4, folds=3),
+        requantiser("q_constant", replace(thresholds(rng, 4, S8, U2), t=Weights(np.zeros((4, 0)))), S8, U2),
         requantiser("q_table", lookup(rng, S4, U8), S4, U8),
         requantiser("q_table_part", lookup(rng, IntType(-3, 9), S4), IntType(-3, 9), S4),
         requantiser("q_table_large", lookup(rng, U8, S12), U8, S12),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// bw_thresholds: threshold requantiser, Lanes accumulators to codes, thresholds per channel, all compared at once.
+// bw_thresholds: threshold requantiser, Lanes accumulators to codes, 2**Bits - 1 thresholds per channel.
 //
 // Contract
 //   Channels    lane i of beat b is channel (b mod Folds)*Lanes + i.
 //   Constants   k_word is word k_addr of the ROM one clock after k_en, one word per fold, lane i at i*KW,
 //               each {falling, first, thresholds} as bw_thresholds_lane takes them.
-//   Timing      one beat per clock; m_valid rises tree_latency(Steps) + 4 clocks after the beat.
+//   Timing      one beat per clock; m_valid rises Bits + 2 clocks after the beat.
 //   Paths       s_ready and m_valid are functions of registers; the datapath runs freely behind credits.
 //   Reset       synchronous, active high, control only: the next beat is fold 0.
 `default_nettype none
@@ -16,9 +16,9 @@ module bw_thresholds #(
   parameter int XW    = 8,                               // bits of an input element
   parameter int XCode = 1,                               // its code: bw_pkg
   parameter int TW    = 8,                               // widths as in bw_thresholds_lane
-  parameter int Steps = 3,
+  parameter int Bits  = 2,
   parameter int YW    = 2,
-  parameter int KW    = Steps * TW + YW + 1,             // derived: do not override
+  parameter int KW    = ((1 << Bits) - 1) * TW + YW + 1, // derived: do not override
   parameter int AddrW = (Folds > 1) ? $clog2(Folds) : 1  // derived: do not override
 ) (
   input  wire  logic                clk,
@@ -33,7 +33,7 @@ module bw_thresholds #(
   input  wire  logic                m_ready,
   output logic [Lanes*YW-1:0]       m_data
 );
-  localparam int Latency = bw_pkg::tree_latency(Steps) + 3;  // the input register, then the lanes
+  localparam int Latency = Bits + 1;  // the input register, then the lanes
   localparam int XValW   = bw_pkg::decoded_bits(XCode, XW);
 
   logic [Lanes*XW-1:0]    x_q;
@@ -50,7 +50,7 @@ module bw_thresholds #(
 
   bw_decode #(.Lanes(Lanes), .W(XW), .Code(XCode)) u_x (.coded(x_q), .value(x));
   for (genvar i = 0; i < Lanes; i++) begin : gen_lane
-    bw_thresholds_lane #(.XW(XValW), .TW(TW), .Steps(Steps), .YW(YW)) u_lane (
+    bw_thresholds_lane #(.XW(XValW), .TW(TW), .Bits(Bits), .YW(YW)) u_lane (
       .clk, .x(x[i*XValW +: XValW]), .k(k_word[i*KW +: KW]), .code(codes[i*YW +: YW])
     );
   end

@@ -129,7 +129,7 @@ module small_top (
     .clk(aclk), .en(relu_rom_en), .addr(relu_rom_addr), .word(relu_rom_word)
   );
   bw_thresholds #(
-    .Lanes(2), .Folds(2), .XW(8), .XCode(bw_pkg::Signed), .TW(7), .Steps(3), .YW(2)
+    .Lanes(2), .Folds(2), .XW(8), .XCode(bw_pkg::Signed), .TW(7), .Bits(2), .YW(2)
   ) u_relu (
     .clk(aclk), .rst, .s_valid(conv_out_q_valid), .s_ready(conv_out_q_ready), .s_data(conv_out_q_data),
     .k_en(relu_rom_en), .k_addr(relu_rom_addr), .k_word(relu_rom_word),
