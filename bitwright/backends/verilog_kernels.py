@@ -78,11 +78,11 @@ def _requantiser(kernel: Requantiser, at: Place) -> Block:
     channels = {"Lanes": kernel.lanes, "Folds": kernel.folds, "XW": x.bits, "XCode": f"bw_pkg::{code_name(x)}"}
     match form:
         case MultiplyShift():
-            assert not y.is_bipolar, f"{kernel.name}: a bipolar output takes thresholds"
             module, widths = "bw_mas", [width for _, width in mas_fields(form)]
             u_bits = signed_bits(form.product.lo, form.product.hi)
             sizes = dict(zip(("MW", "CW", "WinW", "BoundW"), widths, strict=False))
             own = {**channels, **sizes, "UW": u_bits, "Shift": form.s, "Odd": f"1'b{form.odd}", "YW": y.bits}
+            own["YCode"] = f"bw_pkg::{code_name(y)}"
             meaning = f"{form.kind}: code = clip((m*x + c) >> {form.s}, low, high)"
         case Thresholds():
             module, (_, t_bits) = "bw_thresholds", threshold_fields(form, x, y)[0]

@@ -163,6 +163,16 @@ def mas(rng: Generator, channels: int, x: IntType, y: IntType, *, shift: int, ev
     )  # fmt: skip
 
 
+def sign(rng: Generator, channels: int, x: IntType) -> MultiplyShift:
+    """-1 or +1 by a multiply-add-shift: clip(2a + 1, -1, 1), or 1 - 2a in falling channels."""
+    reach = 16 * max(-x.lo, x.hi) + 8
+    return MultiplyShift(
+        kind="mas", m=Weights(rng.choice([-16, 16], channels)), c=Weights(np.full(channels, 8)), s=3,
+        window=Weights(np.zeros(channels)), odd=0, low=Weights(np.full(channels, -1)),
+        high=Weights(np.full(channels, 1)), product=IntType(-reach, reach),
+    )  # fmt: skip
+
+
 def thresholds(rng: Generator, channels: int, x: IntType, y: IntType) -> Thresholds:
     """Random thresholds with falling channels, some of them never reached."""
     steps = y.count - 1

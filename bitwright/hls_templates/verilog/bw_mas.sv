@@ -23,6 +23,7 @@ module bw_mas #(
   parameter int Shift  = 4,
   parameter bit Odd    = 1'b0,
   parameter int YW     = 4,
+  parameter int YCode  = 1,
   parameter int KW     = MW + CW + WinW + 2 * BoundW,     // derived: do not override
   parameter int AddrW  = (Folds > 1) ? $clog2(Folds) : 1  // derived: do not override
 ) (
@@ -56,7 +57,8 @@ module bw_mas #(
   bw_decode #(.Lanes(Lanes), .W(XW), .Code(XCode)) u_x (.coded(x_q), .value(x));
   for (genvar i = 0; i < Lanes; i++) begin : gen_lane
     bw_mas_lane #(
-      .XW(XValW), .MW(MW), .CW(CW), .WinW(WinW), .BoundW(BoundW), .UW(UW), .Shift(Shift), .Odd(Odd), .YW(YW)
+      .XW(XValW), .MW(MW), .CW(CW), .WinW(WinW), .BoundW(BoundW), .UW(UW), .Shift(Shift), .Odd(Odd), .YW(YW),
+      .YCode(YCode)
     ) u_lane (.clk, .x(x[i*XValW +: XValW]), .k(k_word[i*KW +: KW]), .code(codes[i*YW +: YW]));
   end
   bw_credit_pipe #(.Width(Lanes * YW), .Latency(Latency), .Depth(Latency + 2)) u_flow (

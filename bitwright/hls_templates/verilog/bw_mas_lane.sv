@@ -21,6 +21,7 @@ module bw_mas_lane #(
   parameter int Shift  = 4,
   parameter bit Odd    = 1'b0,
   parameter int YW     = 4,                              // bits of a code
+  parameter int YCode  = 1,                              // its code: bw_pkg; bipolar is 1 where it is above 0
   parameter int KW     = MW + CW + WinW + 2 * BoundW     // derived: do not override
 ) (
   input  wire  logic          clk,
@@ -49,7 +50,7 @@ module bw_mas_lane #(
     rest_1  <= k[MW+CW +: RestW];
     u       <= UW'(product) + UW'(c_1);
     rest_2  <= rest_1;
-    code    <= YW'(clipped);           // stage 3
+    code    <= (YCode == bw_pkg::Bipolar) ? YW'(clipped > 0) : YW'(clipped);  // stage 3
   end
 
   assign unused_high = ^{product, c_1, clipped};  // bits above the ranges that are proved
