@@ -22,7 +22,7 @@ def size_fifos(kernels: KernelGraph, chosen: Mapping[str, int]) -> KernelGraph:
     sets the depth in front of a layer's first kernel instead.
     """
     depths = {stream.name: stream.depth for stream in kernels.streams}
-    joins = [kernel for kernel in kernels.kernels if isinstance(kernel, Join)]
+    joins = [kernel for kernel in kernels.kernels if isinstance(kernel, Join) and kernel.others]
     if joins:
         interval = kernels.interval
         beats = {name: kernels.stream(name).beats for name in kernels.inputs}

@@ -9,7 +9,20 @@ from math import prod
 
 from bitwright.exact.forms import Factors, Form
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Gather, Input, Layer, MaxPool, Multiply, Reshape, Sum, SumPool
+from bitwright.ir.layers import (
+    Conv,
+    Dense,
+    Gather,
+    Input,
+    Layer,
+    MaxPool,
+    Multiply,
+    Requantise,
+    Reshape,
+    Sum,
+    SumPool,
+    Table,
+)
 from bitwright.ir.names import identifiers
 from bitwright.ir.types import IntType
 from bitwright.plan import stages
@@ -66,7 +79,7 @@ class Lowering:
                 made = stages.reorder(self, layer, x[0], self.graph.by_name[layer.inputs[0]])
             case Sum() | Multiply():
                 made = stages.combine(self, layer, x)
-            case _ if len(x) == 1:
+            case Requantise() | Table():
                 made = stages.requantise(self, layer, x[0], self.forms[layer.name])
             case _:
                 made = stages.interleave(self, layer, x, [self.graph.by_name[name] for name in layer.inputs])

@@ -12,6 +12,7 @@ import numpy as np
 from bitwright.exact.forms import Form
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, Dense, Gather, Layer, MaxPool, Multiply, Sum, SumPool
+from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.folding import matrix_lanes
 from bitwright.plan.kernels import (
@@ -90,9 +91,16 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
 def window(
     low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, blocks: int, inner: int, pad_value: int
 ) -> Stream:
-    """A sliding window with a ring deep enough that it costs no throughput."""
+    """A sliding window with a ring deep enough that it costs no throughput; its elements hold the padding too."""
     name = f"{low.hardware[layer.name]}_window"
+    pad_value = pad_value if any(layer.pads) else x.type.lo
+    if pad_value not in x.type:
+        x = extend(low, layer, x, x.type | IntType(pad_value, pad_value))
     height, width, _ = low.graph.by_name[layer.inputs[0]].shape
+    pads = layer.pads
+    if _starts_beyond(layer, height, width):
+        x = _padded(low, layer, x, (height, width), pad_value)
+        height, width, pads = height + pads[0] + pads[2], width + pads[1] + pads[3], (0, 0, 0, 0)
     kernel = Window(
         name=name,
         layer=layer.name,
@@ -106,7 +114,7 @@ def window(
         kernel=layer.kernel,
         strides=layer.strides,
         dilations=layer.dilations,
-        pads=layer.pads,
+        pads=pads,
         out_height=layer.shape[0],
         out_width=layer.shape[1],
         pad_value=pad_value,
@@ -118,6 +126,24 @@ def window(
     low.kernels.append(replace(kernel, cycles=cycles, depth=ring_depth(kernel)))
     field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
     return low.derive(x, kernel.output, beats=kernel.out_beats, shape=field)
+
+
+def _starts_beyond(layer: Conv | MaxPool | SumPool, height: int, width: int) -> bool:
+    """True if the last window starts below or right of the image, wholly in the padding."""
+    row, column = ((size - 1) * stride for size, stride in zip(layer.shape[:2], layer.strides, strict=True))
+    return row - layer.pads[0] >= height or column - layer.pads[1] >= width
+
+
+def _padded(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, size: tuple[int, int], fill: int) -> Stream:
+    """The image `x` of `size` with the padding of `layer` around it, through a frame buffer."""
+    top, left, bottom, right = layer.pads
+    places = np.arange(x.beats).reshape(*size, -1)
+    order = np.pad(places, ((top, bottom), (left, right), (0, 0)), constant_values=-1).reshape(-1)
+    name = f"{low.hardware[layer.name]}_pad"
+    shape = (size[0] + top + bottom, size[1] + left + right, x.shape[-1])
+    made = low.derive(x, f"{name}_out", beats=order.size, shape=shape)
+    low.kernels.append(_reorder(name, layer, x, made, order, fill))
+    return made
 
 
 def pool(low: Lowering, layer: MaxPool | SumPool, x: Stream) -> Stream:
@@ -245,31 +271,58 @@ def interleave(low: Lowering, layer: Layer, operands: list[Stream], sources: lis
     return made
 
 
+def extend(low: Lowering, layer: Layer, x: Stream, kind: IntType) -> Stream:
+    """`x` with elements of `kind`, which holds every value of its type."""
+    if x.type.covers(kind):
+        return x
+    name = f"{low.hardware[layer.name]}_extend"
+    made = low.derive(x, f"{name}_out", type=kind)
+    low.kernels.append(
+        Interleave(
+            name=name,
+            layer=layer.name,
+            input=x.name,
+            output=made.name,
+            cycles=x.beats,
+            others=(),
+            lanes=x.lanes,
+            beats=x.beats,
+            x_types=(x.type,),
+            y_type=kind,
+            pixels=x.beats,
+            parts=(1,),
+        )
+    )
+    return made
+
+
 def reorder(low: Lowering, layer: Gather, x: Stream, source: Layer) -> Stream:
     """A frame buffer read in another order, in beats as wide as the order keeps neighbours together."""
     index = layer.indices.array.reshape(-1)
     lanes = gcd(x.lanes, gcd(source.channels, layer.channels))
     while lanes > 1 and not _keeps_together(index, lanes):
         lanes = next(d for d in range(lanes - 1, 0, -1) if lanes % d == 0)
-    x = low.widen(layer, x, lanes)
+    x = extend(low, layer, low.widen(layer, x, lanes), layer.type)
     name = low.hardware[layer.name]
     order = index[::lanes] // lanes
     made = low.new_stream(layer, f"{name}_out", lanes, layer.type, order.size)
-    low.kernels.append(
-        Reorder(
-            name=name,
-            layer=layer.name,
-            input=x.name,
-            output=made.name,
-            cycles=max(x.beats, order.size),
-            order=Weights(order),
-            fill=layer.fill,
-            in_beats=x.beats,
-            lanes=lanes,
-            type=layer.type,
-        )
-    )
+    low.kernels.append(_reorder(name, layer, x, made, order, layer.fill))
     return made
+
+
+def _reorder(name: str, layer: Layer, x: Stream, made: Stream, order: Ints, fill: int) -> Reorder:
+    return Reorder(
+        name=name,
+        layer=layer.name,
+        input=x.name,
+        output=made.name,
+        cycles=max(x.beats, order.size),
+        order=Weights(order),
+        fill=fill,
+        in_beats=x.beats,
+        lanes=x.lanes,
+        type=x.type,
+    )
 
 
 def _keeps_together(index: Ints, lanes: int) -> bool:
