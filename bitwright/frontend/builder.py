@@ -11,12 +11,13 @@ import numpy as np
 
 from bitwright.exact.ranges import Ranges, layer_range, type_range
 from bitwright.frontend.model import Array, Model, ModelInput, Node
+from bitwright.frontend.sizes import refuse_large
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeeze
 from bitwright.ir.graph import Graph, Source
 from bitwright.ir.host import Constant, HostGraph, HostStep, TensorSpec
 from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
 from bitwright.ir.trace import Arithmetic
-from bitwright.ir.types import IntType
+from bitwright.ir.types import IntType, hull
 from bitwright.ir.weights import Ints
 
 
@@ -55,6 +56,7 @@ class Builder:
 
     def add(self, layer: Layer) -> str:
         """Put `layer` at the end and return its unique name; integer sums take their exact range as type."""
+        refuse_large(layer.shape, where=f"layer '{layer.name}'")
         name = self.unique(layer.name)
         layer = replace(layer, name=name)
         if layer.inputs:
@@ -165,8 +167,9 @@ def invert(index: Ints, shape: tuple[int, ...]) -> Ints:
 
 
 def type_of(layer: Layer, reached: IntType, sources: list[Layer]) -> IntType:
-    """The type of integers that no quantiser limits: what they reach, or bipolar where every operand is."""
-    bipolar = isinstance(layer, Concat | Gather) and all(source.type.is_bipolar for source in sources)
-    if isinstance(layer, Gather):
-        bipolar = bipolar and (layer.fill in sources[0].type or layer.indices.array.min() >= 0)
-    return sources[0].type if bipolar else reached
+    """The type of integers that no quantiser limits: what they reach, or what holds all that is only moved."""
+    if not isinstance(layer, Concat | Gather):
+        return reached
+    kind = hull(source.type for source in sources)
+    filled = isinstance(layer, Gather) and layer.indices.array.min() < 0 and layer.fill not in kind
+    return kind | reached if filled else kind

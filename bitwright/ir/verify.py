@@ -121,6 +121,7 @@ def _verify_join(layer: Sum | Multiply | Concat, *inputs: Layer) -> None:
         fits = all(x.shape[:-1] == layer.shape[:-1] for x in inputs)
         if not fits or sum(x.channels for x in inputs) != layer.channels:
             _refuse(layer, "joins tensors that do not fit its shape", "all axes but the last agree, which add up")
+        _verify_covers(layer, *(x.type for x in inputs))
         return
     if any(x.shape != layer.shape for x in inputs):
         _refuse(layer, "reads tensors of other shapes than its own", "gather the operands into one shape first")
@@ -134,6 +135,13 @@ def _verify_gather(layer: Gather, x: Layer) -> None:
     index = layer.indices.array
     if index.shape != layer.shape or index.min() < -1 or index.max() >= prod(x.shape):
         _refuse(layer, "has indices outside its input", "indices are -1 (fill) or places in the flattened input")
+    _verify_covers(layer, x.type, *([IntType(layer.fill, layer.fill)] if index.min() < 0 else []))
+
+
+def _verify_covers(layer: Layer, *parts: IntType) -> None:
+    for part in parts:
+        if not layer.type.covers(part):
+            _refuse(layer, f"holds values of {part}, its type is {layer.type}", "the type covers all that it holds")
 
 
 def _verify_dense(layer: Dense, x: Layer) -> None:

@@ -266,6 +266,17 @@ def test_joins_gathers_and_sum_pools_are_valid(layer: Layer) -> None:
             {"indices": Weights(np.array([0, 1]))},
             "has indices outside its input\n  hint: indices are -1 (fill) or places in the flattened input",
         ),
+        (
+            JOINED,
+            {"type": IntType(0, 2)},
+            "holds values of u2, its type is u2[0..2]\n  hint: the type covers all that it holds",
+        ),
+        (
+            PICKED,
+            {"type": IntType(0, 2)},
+            "holds values of u2, its type is u2[0..2]\n  hint: the type covers all that it holds",
+        ),
+        (PICKED, {"fill": -1}, "holds values of s1[-1..-1], its type is u2\n  hint: the type covers all that it holds"),
         (SUMMED, {"shape": (3, 3, 1)}, "makes the shape (3, 3, 2), not (3, 3, 1)\n  hint: state the shape it makes"),
     ],
 )
