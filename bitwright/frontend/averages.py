@@ -16,6 +16,7 @@ from bitwright.frontend.layouts import image, per_channel
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import optional_constant
 from bitwright.frontend.pools import ceil_pads
+from bitwright.frontend.sizes import check_size
 from bitwright.frontend.values import ZERO, Tensor, Value
 from bitwright.frontend.windows import WindowAttributes, window_attributes
 from bitwright.ir.layers import SumPool, window_shape
@@ -105,18 +106,23 @@ def _mean(
     where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
     offset = tuple(count * o for o in tensor.offset)
     made = Tensor(name, where, tensor.scale, offset, added=count * tensor.added, roundings=tensor.roundings)
-    shares = _shares(window, counted, (old.shape[0], old.shape[1]), shape[:2])
+    shares = _shares(node, window, counted, (old.shape[0], old.shape[1]), shape[:2])
     made, (share,) = per_channel(builder, made, node, shares[None, None])
     made = affine(node, made, share, (ZERO,))
     return replace(made, where=made.where[:, :, 0]) if rank == 3 else made
 
 
 def _shares(
-    window: WindowAttributes, counted: tuple[int, int, int, int], size: tuple[int, int], shape: tuple[int, ...]
+    node: Node,
+    window: WindowAttributes,
+    counted: tuple[int, int, int, int],
+    size: tuple[int, int],
+    shape: tuple[int, ...],
 ) -> Array:
     """1 / (elements that count) of every window, an object array of Fractions (rows, columns)."""
     counts = []
     for axis in (0, 1):
+        check_size(node, (shape[axis], window.kernel[axis]))
         starts = np.arange(shape[axis]) * window.strides[axis] - window.pads[axis]
         taps = starts[:, None] + np.arange(window.kernel[axis]) * window.dilations[axis]
         counts.append(((taps >= -counted[axis]) & (taps < size[axis] + counted[axis + 2])).sum(axis=1))

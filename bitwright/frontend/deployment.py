@@ -103,5 +103,8 @@ def _attribute(node: Node, *names: str) -> int:
     """The first of `names` that the node has; a number, or a tensor of one."""
     for name in names:
         if name in node.attributes:
-            return int(np.asarray(node.attributes[name]).reshape(-1)[0])
+            number = np.asarray(node.attributes[name], dtype=np.float64)
+            if number.size != 1 or number != np.rint(number):
+                raise node.error(f"has an attribute '{name}' that is not one integer", "export the model again")
+            return int(number.reshape(()))
     raise node.error(f"lacks the attribute '{names[0]}'", "export the model again")

@@ -12,9 +12,11 @@ import numpy as np
 from bitwright.exact.functions import Step
 from bitwright.frontend.branches import combine
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.layouts import per_channel
+from bitwright.frontend.layouts import FIT, per_channel
 from bitwright.frontend.model import Array, Node
-from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant, refuse_infinite
+from bitwright.frontend.shapes import shape_of
+from bitwright.frontend.sizes import check_size
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import PerChannel
 
@@ -39,6 +41,7 @@ def arithmetic(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 
 def _with_constant(builder: Builder, node: Node, value: Value | None, const: Const, *, reverse: bool) -> Value:
+    refuse_infinite(node, const, 0 if reverse else 1)
     if isinstance(value, Host):
         if reverse and node.op == "Div":
             raise node.error("divides a constant by data", "not supported; put it before the input quantiser")
@@ -78,6 +81,9 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
     gamma, beta, mean, var = (
         constant_operand(node, values, i, "only constants are supported").array for i in range(1, 5)
     )
+    if gamma.ndim != 1 or len({array.shape for array in (gamma, beta, mean, var)}) > 1:
+        shapes = ", ".join(str(array.shape) for array in (gamma, beta, mean, var))
+        raise node.error(f"has parameters of shapes {shapes}", "give one number per channel to each")
     if node.attributes.get("training_mode", 0):
         raise node.error("trains", "export the model in inference mode")
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
@@ -86,6 +92,8 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
     if not (np.isfinite(sigma).all() and (sigma > 0).all()):
         raise node.error("has a variance that is not positive", "export the model again")
     value = data_operand(node, values)
+    if shape_of(value)[1:2] not in ((gamma.size,), ()):
+        raise node.error(f"scales {gamma.size} channels of a tensor of shape {shape_of(value)}", FIT)
     if isinstance(value, Host):
         shape = [1] * len(value.shape)
         shape[1] = -1
@@ -162,7 +170,7 @@ def function(step: Step, host: str) -> Handler:
         value = data_operand(node, values)
         if isinstance(value, Host):
             return _host(builder, node, host, value)
-        assert isinstance(value, Tensor)
+        assert isinstance(value, Tensor), "constants are folded"
         return replace(value, function=(*value.function, step)).then(node.name, node.op)
 
     return handler
@@ -182,7 +190,12 @@ def identity(builder: Builder, node: Node, *values: Value | None) -> Value:
 def _host(
     builder: Builder, node: Node, op: str, value: Host, other: Host | None = None, *, constants: tuple[Array, ...] = ()
 ) -> Host:
-    shape = np.broadcast_shapes(value.shape, *(c.shape for c in constants), *([other.shape] if other else []))
+    shapes = (value.shape, *(constant.shape for constant in constants), *([other.shape] if other else []))
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        raise node.error(f"combines shapes {' and '.join(map(str, shapes))}", FIT) from error
+    check_size(node, shape)
     names = (value.name, other.name) if other else (value.name,)
     name = builder.host_step(value.side, op, names, constants, node=(node.name, node.op), reason=_reason(value))
     return Host(name, shape, value.side)

@@ -13,20 +13,34 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from bitwright.frontend.model import Array, Node
+from bitwright.frontend.schema import STANDARD
+from bitwright.frontend.sizes import check_folded
 from bitwright.frontend.values import Const, Value
 
 KEEP_CODES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Clip", "Relu", "Identity", "Cast", "Dropout"}
 """Operators with a handler that keeps the integers behind a quantised constant."""
+FOLDED = {
+    *KEEP_CODES,
+    *("LeakyRelu", "Elu", "Selu", "Gelu", "Softplus", "HardSigmoid", "HardSwish", "PRelu"),
+    *("Abs", "Ceil", "Erf", "Exp", "Floor", "Log", "Neg", "Not", "Reciprocal", "Round", "Sigmoid", "Sign", "Sqrt"),
+    *("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Mean", "Sum", "Where", "And", "Or", "Tanh", "MatMul"),
+    *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "ArgMax", "ArgMin", "Gemm", "BatchNormalization"),
+    *("ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"),
+    *("Concat", "ConstantOfShape", "Expand", "Gather", "Range", "Shape", "Size", "Slice", "Split", "Tile"),
+}
+"""Arithmetic and layout: the same result every time, of a size that is known before it is computed."""
 
 
 def foldable(node: Node, values: Sequence[Value | None]) -> bool:
-    """True if `node` is a standard operator of constants that loses nothing when it is computed in floating point."""
-    if values[:1] == [None] or not all(value is None or isinstance(value, Const) for value in values):
-        return False
-    if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op):
+    """True if `node` is arithmetic on constants that loses nothing when it is computed in floating point."""
+    if (
+        node.op not in FOLDED
+        or values[:1] == [None]
+        or not all(value is None or isinstance(value, Const) for value in values)
+    ):
         return False
     coded = any(isinstance(value, Const) and value.codes is not None for value in values)
-    return node.op not in ("QuantizeLinear", "DequantizeLinear") and not (coded and node.op in KEEP_CODES)
+    return node.domain in STANDARD and not (coded and node.op in KEEP_CODES)
 
 
 def constant_of(node: Node) -> Array:
@@ -42,12 +56,13 @@ def fold(node: Node, values: Sequence[Value | None], opset: int) -> list[Const]:
     """The outputs of a node of constants."""
     names = [name if value is not None else "" for name, value in zip(node.inputs, values, strict=True)]
     feeds = {n: v.array for n, v in zip(node.inputs, values, strict=True) if isinstance(v, Const) and n}
+    check_folded(node, list(feeds.values()))
     try:
         proto = _model(node, names, feeds, opset)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # division by zero and the like show in the result
             results = ReferenceEvaluator(proto).run(None, feeds)
-    except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise node.error(
             f"cannot be computed from its constants: {error}", "fold the constants before the export"
         ) from error

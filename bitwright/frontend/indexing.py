@@ -17,6 +17,7 @@ from bitwright.frontend.layouts import gather, whole
 from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.shapes import move, shape_of
+from bitwright.frontend.sizes import check_size
 from bitwright.frontend.values import Tensor, Value
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
@@ -33,6 +34,9 @@ def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
     starts, ends = lists[0] or [], lists[1] or []
     axes = lists[2] if lists[2] is not None else list(range(len(starts)))
     steps = lists[3] if lists[3] is not None else [1] * len(starts)
+    if len({len(starts), len(ends), len(axes), len(steps)}) > 1 or 0 in steps:
+        raise node.error(f"slices from {starts} to {ends} along {axes} by {steps}", "export the model again")
+    _check_axes(node, axes, shape)
     picks = [slice(None)] * len(shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         stop = None if step < 0 and end < -shape[axis] else end
@@ -44,27 +48,39 @@ def split(builder: Builder, node: Node, *values: Value | None) -> tuple[Value, .
     """Split along an axis into the given sizes, or into equal parts."""
     value = data_operand(node, values)
     shape = shape_of(value)
-    axis = int(node.attributes.get("axis", 0)) % len(shape)
+    axis = int(node.attributes.get("axis", 0))
+    _check_axes(node, [axis], shape)
+    axis %= len(shape)
     const = optional_constant(node, values, 1)
     given = node.attributes.get("split") if const is None else const.array.reshape(-1)
     count = len(node.outputs)
     sizes = [int(v) for v in given] if given is not None else [-(-shape[axis] // count)] * count
-    edges = np.cumsum([0, *sizes])
-    parts = [range(int(a), min(int(b), shape[axis])) for a, b in pairwise(edges)]
+    if len(sizes) != count or min(sizes) < 1 or (given is not None and sum(sizes) != shape[axis]):
+        raise node.error(f"splits axis {axis} of a tensor of shape {shape} into {sizes}", "export the model again")
+    edges = [sum(sizes[:k]) for k in range(count + 1)]
+    parts = [range(a, min(b, shape[axis])) for a, b in pairwise(edges)]
     return tuple(move(builder, node, value, partial(np.take, indices=part, axis=axis)) for part in parts)
 
 
 def gather_(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Gather with constant indices."""
     index = constant_operand(node, values, 1, "only constant indices are supported").array
-    axis = int(node.attributes.get("axis", 0))
-    return move(builder, node, data_operand(node, values), lambda array: np.take(array, index, axis))
+    if index.dtype.kind not in "iu":
+        raise node.error(f"picks by numbers of type {index.dtype}", "use integers")
+    axis, value = int(node.attributes.get("axis", 0)), data_operand(node, values)
+    shape = shape_of(value)
+    _check_axes(node, [axis], shape)
+    check_size(node, (prod(shape) // shape[axis], index.size))
+    return move(builder, node, value, lambda array: np.take(array, index, axis))
 
 
 def depth_to_space(builder: Builder, node: Node, *values: Value | None) -> Value:
     """DepthToSpace in DCR or CRD order."""
-    n, c, h, w = shape_of(data_operand(node, values))
+    old = shape_of(data_operand(node, values))
     b = int(node.attributes["blocksize"])
+    if len(old) != 4 or b < 1 or old[1] % b**2:
+        raise node.error(f"makes blocks of {b} x {b} of a tensor of shape {old}", "export the model again")
+    n, c, h, w = old
     if str(node.attributes.get("mode", "DCR")) == "CRD":
         shape, perm = (n, c // b**2, b, b, h, w), (0, 1, 4, 2, 5, 3)
     else:
@@ -85,6 +101,8 @@ def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
         if factor < 1 or factor != int(factor):
             raise node.error(f"scales axis {axis} by {factor:g}", "only whole factors are supported")
 
+    check_size(node, [length * int(factor) for length, factor in zip(shape, factors, strict=True)])
+
     def repeat(array: Ints) -> Ints:
         for axis, factor in enumerate(factors):
             array = np.repeat(array, int(factor), axis)
@@ -102,7 +120,11 @@ def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
     tensor = data_operand(node, values)
     given = [int(v) for v in (node.attributes.get("pads", []) if const is None else const.array.reshape(-1))]
     rank = len(shape_of(tensor))
-    where = range(rank) if axes is None else [int(a) % rank for a in axes.array.reshape(-1)]
+    chosen = list(range(rank)) if axes is None else [int(a) for a in axes.array.reshape(-1)]
+    _check_axes(node, chosen, shape_of(tensor))
+    where = [axis % rank for axis in chosen]
+    if len(given) != 2 * len(where):
+        raise node.error(f"has {len(given)} pads for {len(where)} axes", "give two for each axis")
     widths = [(0, 0)] * rank
     for i, axis in enumerate(where):
         widths[axis] = (given[i], given[i + len(given) // 2])
@@ -121,6 +143,7 @@ def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int
     if code is None or code.denominator != 1:
         raise node.error(f"pads with {value:g}, which is no integer of its input", "pad with the zero point's value")
     tensor = widen(builder, tensor, IntType(int(code), int(code)), node)
+    check_size(node, [n + before + after for n, (before, after) in zip(tensor.where.shape, widths, strict=True)])
     index = np.pad(tensor.where, widths, constant_values=-1)[0]
     last = np.moveaxis(index, 0, -1)
     made = gather(builder, tensor, np.ascontiguousarray(last), node, fill=int(code))
@@ -128,10 +151,15 @@ def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int
     return replace(made, where=back)
 
 
+def _check_axes(node: Node, axes: list[int], shape: tuple[int, ...]) -> None:
+    if not all(-len(shape) <= axis < len(shape) for axis in axes):
+        raise node.error(f"acts on axes {axes} of a tensor of shape {shape}", "export the model again")
+
+
 def _factors(node: Node, values: tuple[Value | None, ...], shape: tuple[int, ...]) -> list[float]:
     """How many times longer each axis becomes."""
     last = optional_constant(node, values, 3)
-    if last is not None and last.array.size:
+    if last is not None and last.array.size == len(shape):
         return [int(new) / old for new, old in zip(last.array.reshape(-1), (1, *shape[1:]), strict=True)]
     scales = optional_constant(node, values, 1 if node.op == "Upsample" or len(values) == 2 else 2)
     given = node.attributes.get("scales", []) if scales is None else scales.array.reshape(-1)

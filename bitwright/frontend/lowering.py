@@ -34,6 +34,7 @@ from bitwright.frontend.model import Node, read_model
 from bitwright.frontend.order import in_order
 from bitwright.frontend.results import to_host
 from bitwright.frontend.schema import STANDARD, check_node
+from bitwright.frontend.sizes import refuse_large
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -180,6 +181,7 @@ def _enter(builder: Builder, types: dict[str, InputType]) -> None:
             )
     builder.taken.update(entry.name for entry in entries)
     for entry in entries:
+        refuse_large(entry.shape, f"{builder.model.file}: input '{entry.name}'")
         builder.values[entry.name] = typed_input(builder, entry, types.get(entry.name))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
-from bitwright.frontend.layouts import features, image, per_channel
+from bitwright.frontend.layouts import FIT, features, image, per_channel
 from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, squeeze
@@ -30,6 +30,8 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     tensor = _integers(builder, node, data_operand(node, values))
     if kernel.array.ndim not in (3, 4) or kernel.array.ndim != tensor.where.ndim:
         raise node.error(f"has a kernel of rank {kernel.array.ndim}", "only Conv1d and Conv2d are supported")
+    if node.attributes.get("kernel_shape", list(kernel.array.shape[2:])) != list(kernel.array.shape[2:]):
+        raise node.error(f"has weights of shape {kernel.array.shape} and another kernel_shape", FIT)
     rank = tensor.where.ndim
     weights, step = _weights(node, kernel, 0)
     weights = weights.reshape(*weights.shape[:2], *((1,) if rank == 3 else ()), *weights.shape[2:])
@@ -156,8 +158,6 @@ def _weights(node: Node, const: Const, axis: int) -> tuple[Ints, PerChannel]:
 def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
     """Float weights as they are: float32 numbers are integers over a common power of two."""
     array = const.array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise node.error("has weights that are not finite", "export the model again")
     mantissa, exponent = np.frexp(array[array != 0])
     significant = (mantissa * 2.0**53).astype(np.int64)  # float64 has 53 significant bits, float32 fewer
     lowest = np.log2(significant & -significant).astype(np.int64)

@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
-from bitwright.frontend.model import Node
+import numpy as np
+
+from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import Const, Value
+
+MAY_BE_EMPTY = ("Reshape", "Resize", "Upsample")
+"""Operators that have a meaning for a constant without elements: a single number, an input that is not used."""
+MAY_BE_INFINITE = ("Clip",)
 
 
 def data_operand(node: Node, values: tuple[Value | None, ...]) -> Value:
@@ -16,12 +22,27 @@ def data_operand(node: Node, values: tuple[Value | None, ...]) -> Value:
 
 
 def constant_operand(node: Node, values: tuple[Value | None, ...], index: int, hint: str) -> Const:
-    """Input `index` of a node, which must be a constant once the graph is folded."""
+    """Input `index` of a node, which must be a constant of finite numbers once the graph is folded."""
+    const = _constant(node, values, index, hint)
+    if node.op not in MAY_BE_INFINITE:
+        refuse_infinite(node, const, index)
+    return const
+
+
+def float32_operand(node: Node, values: tuple[Value | None, ...], index: int) -> Array:
+    """Input `index` of a quantiser as float32, finite or not: its scale, or its zero point."""
+    with np.errstate(over="ignore"):
+        return _constant(node, values, index, "only constants can set it").array.astype(np.float32)
+
+
+def _constant(node: Node, values: tuple[Value | None, ...], index: int, hint: str) -> Const:
     value = values[index] if index < len(values) else None
     if value is None:
         raise node.error(f"lacks input {index}", "export the model again")
     if not isinstance(value, Const):
         raise node.error(f"computes its input {index} ('{node.inputs[index]}') from data", hint)
+    if value.array.size == 0 and node.op not in MAY_BE_EMPTY:
+        raise node.error(f"has nothing in its input {index}", "export the model again")
     return value
 
 
@@ -30,3 +51,9 @@ def optional_constant(node: Node, values: tuple[Value | None, ...], index: int) 
     if index >= len(values) or values[index] is None:
         return None
     return constant_operand(node, values, index, "only a constant is supported here")
+
+
+def refuse_infinite(node: Node, const: Const, index: int) -> None:
+    """Refuse input `index` of a node if it holds a NaN or an infinite number."""
+    if const.array.dtype.kind == "f" and not np.isfinite(const.array).all():
+        raise node.error(f"has a number in its input {index} that is not finite", "export the model again")

@@ -11,7 +11,7 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
-from bitwright.frontend.operands import constant_operand, data_operand
+from bitwright.frontend.operands import constant_operand, data_operand, float32_operand
 from bitwright.frontend.pools import add_pool
 from bitwright.frontend.quantise import HOST_ONLY, quantise
 from bitwright.frontend.quantiser import Quantiser
@@ -34,7 +34,8 @@ ROUNDINGS = {
 
 def quant(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Quant(x, scale, zeropt, bitwidth): y = x / scale + zeropt, clamped, then rounded."""
-    scale, zero, widths = (constant_operand(node, values, i, "only constants can set it") for i in (1, 2, 3))
+    scale, zero = (float32_operand(node, values, i) for i in (1, 2))
+    widths = constant_operand(node, values, 3, "only constants can set it")
     signed, narrow = (bool(_flag(node, name)) for name in ("signed", "narrow"))
     mode = str(node.attributes.get("rounding_mode", "ROUND")).upper()
     if mode not in ROUNDINGS:
@@ -42,8 +43,8 @@ def quant(builder: Builder, node: Node, *values: Value | None) -> Value:
     if not np.array_equal(widths.array, np.rint(widths.array)) or (widths.array < 1).any():
         raise node.error("has a bit width that is not a positive integer", "export the model again")
     quantiser = Quantiser(
-        np.asarray(scale.array, dtype=np.float32),
-        np.asarray(zero.array, dtype=np.float32),
+        scale,
+        zero,
         0,
         *_limits(node, widths.array, signed, narrow),
         ROUNDINGS[mode],
@@ -56,8 +57,8 @@ def quant(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def bipolar_quant(builder: Builder, node: Node, *values: Value | None) -> Value:
     """BipolarQuant(x, scale): +1 where x >= 0, else -1, times scale."""
-    scale = np.asarray(constant_operand(node, values, 1, "only constants can set it").array, dtype=np.float32)
-    quantiser = Quantiser(scale, np.float32(0) * scale, 0, np.array(-1), np.array(1), Rounding.SIGN)
+    scale = float32_operand(node, values, 1)
+    quantiser = Quantiser(scale, np.zeros((), np.float32), 0, np.array(-1), np.array(1), Rounding.SIGN)
     return quantise(builder, node, quantiser, data_operand(node, values))
 
 
@@ -66,8 +67,8 @@ def multi_threshold(builder: Builder, node: Node, *values: Value | None) -> Valu
     levels = constant_operand(node, values, 1, "only constants can set it").array
     scale = Fraction(float(np.float32(node.attributes.get("out_scale", 1.0))))
     bias = Fraction(float(np.float32(node.attributes.get("out_bias", 0.0))))
-    if levels.ndim != 2 or scale == 0 or not np.isfinite(levels).all():
-        raise node.error("has thresholds that are not a finite matrix, or a scale of 0", "export the model again")
+    if levels.ndim != 2 or scale == 0:
+        raise node.error("has thresholds that are not a matrix, or a scale of 0", "export the model again")
     levels = np.sort(levels, axis=1)
     value = data_operand(node, values)
     if isinstance(value, Const):

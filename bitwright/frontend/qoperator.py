@@ -55,6 +55,8 @@ def qlinear_binary(op: str) -> Operator:
 
 def qlinear_concat(builder: Builder, node: Node, *values: Value | None) -> Value:
     """QLinearConcat(ys, yz, (x, xs, xz)...)."""
+    if len(values) < 5 or len(values) % 3 != 2:
+        raise node.error(f"has {len(values)} inputs", "give a scale, a zero point, and three inputs for each operand")
     parts = [_real(builder, node, values, i) for i in range(2, len(values), 3)]
     return _codes(builder, node, values, concat(builder, replace(node, op="Concat"), *parts), 0)
 

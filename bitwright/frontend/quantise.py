@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import FIT
 from bitwright.frontend.model import Node
 from bitwright.frontend.quantiser import HOST_ROUNDING, Quantiser
 from bitwright.frontend.requantise import on_chip
@@ -21,6 +22,8 @@ def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *
     """`value` through `quantiser`; with `as_codes` the result is the integers themselves (ONNX QuantizeLinear)."""
     if not (np.isfinite(quantiser.scale).all() and (quantiser.scale > 0).all()):
         raise node.error("has a scale that is not a positive number", "export the model again with a valid scale")
+    if not np.isfinite(quantiser.before).all():
+        raise node.error("has a zero point that is not finite", "export the model again")
     made: Value
     match value:
         case Const():
@@ -32,9 +35,18 @@ def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *
     return replace(made, scale=(ONE,), offset=(ZERO,)) if as_codes and isinstance(made, Tensor) else made
 
 
+def _check_shapes(node: Node, quantiser: Quantiser, shape: tuple[int, ...]) -> None:
+    """Refuse parameters that do not broadcast to the shape of what they quantise."""
+    for values in (quantiser.scale, quantiser.before, quantiser.low, quantiser.high):
+        old = (1,) * (len(shape) - values.ndim) + values.shape
+        if values.size > 1 and (len(old) > len(shape) or any(a not in (1, b) for a, b in zip(old, shape, strict=True))):
+            raise node.error(f"quantises a tensor of shape {shape} with parameters of shape {values.shape}", FIT)
+
+
 def _constant(node: Node, quantiser: Quantiser, value: Const, as_codes: bool) -> Const:
     if not np.isfinite(value.array).all():
         raise node.error("quantises a constant that is not finite", "export the model again")
+    _check_shapes(node, quantiser, value.array.shape)
     codes = quantiser.codes(value.array)
     if as_codes:
         return Const(codes)

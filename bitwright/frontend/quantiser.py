@@ -50,7 +50,8 @@ class Quantiser:
 
     def codes(self, array: Array) -> Array:
         """The codes of real values, computed in float32 as the source does."""
-        x = array.astype(np.float32)
-        value = (x * (np.float32(1) / self.scale) if self.reciprocal else x / self.scale) + self.before
+        with np.errstate(over="ignore"):  # what is beyond float32 is beyond every limit
+            x = array.astype(np.float32)
+            value = (x * (np.float32(1) / self.scale) if self.reciprocal else x / self.scale) + self.before
         rounded = ROUND[HOST_ROUNDING.index(self.rounding)](value)
         return np.asarray(rounded.clip(self.low, self.high) + self.after, dtype=np.float64).astype(np.int64)

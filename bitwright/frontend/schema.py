@@ -58,11 +58,12 @@ INFINITE = ("Clip", "Constant")
 def check_node(node: Node, opset: int) -> None:
     """Refuse a node without the inputs or attributes that it must have, or with others than its operator knows."""
     schema = _schema(node, opset)
-    if node.domain in STANDARD and schema is not None:
+    if schema is not None:
         required = [name for name, attribute in schema.attributes.items() if attribute.required]
         for name in required:
             if name not in node.attributes:
                 raise node.error(f"lacks the attribute '{name}'", AGAIN)
+    if schema is not None and node.domain in STANDARD:
         _check_inputs(node, schema.min_input, schema.max_input)
     elif node.op in OWN_INPUTS:
         _check_inputs(node, *OWN_INPUTS[node.op])
@@ -84,11 +85,15 @@ def _check_inputs(node: Node, fewest: int, most: int) -> None:
     if not fewest <= count <= most:
         wanted = f"at least {fewest}" if count < fewest else f"at most {most}"
         raise node.error(f"has {count} inputs of {wanted}", AGAIN)
+    if node.domain in STANDARD and node.op != "Resize" and "" in node.inputs[:fewest]:  # torch leaves roi out
+        index = node.inputs.index("")
+        raise node.error(f"lacks input {index}" if index else "has no input", AGAIN)
 
 
 def _check_attribute(node: Node, name: str, value: Any, kinds: tuple[Kind, ...]) -> None:
     known = [OF_KIND[kind] for kind in kinds if kind in OF_KIND]
     if known and not any(fits(value) for _, fits in known):
         raise node.error(f"has an attribute '{name}' that is not {known[0][0]}", AGAIN)
-    if isinstance(value, float) and not np.isfinite(value) and node.op not in INFINITE:
-        raise node.error(f"has the attribute '{name}' at {value:g}", AGAIN)
+    numbers = value if isinstance(value, list) else [value]
+    if any(isinstance(number, float) and not np.isfinite(number) for number in numbers) and node.op not in INFINITE:
+        raise node.error(f"has an attribute '{name}' that is not finite", AGAIN)

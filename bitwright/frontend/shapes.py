@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -14,7 +15,6 @@ from bitwright.frontend.layouts import BATCH_MOVED
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value
-from bitwright.ir.weights import Ints
 
 Move = Callable[[Array], Array]
 
@@ -117,15 +117,18 @@ def _axes(node: Node, values: tuple[Value | None, ...]) -> list[int]:
 
 def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
     """`value` with its elements re-laid by `step`, which acts on an array of the ONNX shape."""
+    if isinstance(value, Const):
+        return _move_constant(value, partial(_moved, node, step))
+    if isinstance(value, Tensor) and value.pools:
+        raise node.error("re-lays a max-pool of real values", "quantise the activation first")
+    where = value.where if isinstance(value, Tensor) else np.arange(prod(value.shape)).reshape(value.shape)
+    index = _moved(node, step, where)
+    if index.size == 0:
+        raise node.error("makes a tensor without elements", "export the model again")
     match value:
-        case Const():
-            return _move_constant(value, step)
         case Tensor():
-            if value.pools:
-                raise node.error("re-lays a max-pool of real values", "quantise the activation first")
-            return replace(value, where=step(value.where)).then(node.name, node.op)
+            return replace(value, where=index).then(node.name, node.op)
         case Host():
-            index: Ints = step(np.arange(prod(value.shape)).reshape(value.shape))
             if index.shape[:1] != (1,):
                 raise node.error(*BATCH_MOVED)
             if np.array_equal(index.reshape(-1), np.arange(index.size)) and index.shape == value.shape:
@@ -139,6 +142,14 @@ def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
                 reason="layout before the input quantiser" if value.side == "input" else "layout of the output",
             )
             return Host(name, index.shape, value.side)
+
+
+def _moved(node: Node, step: Move, array: Array) -> Array:
+    """`array`, re-laid by `step`."""
+    try:
+        return step(array)
+    except (IndexError, ValueError) as error:
+        raise node.error(f"does not fit a tensor of shape {array.shape}: {error}", "export the model again") from error
 
 
 def _move_constant(value: Const, move: Move) -> Const:

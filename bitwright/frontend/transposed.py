@@ -9,10 +9,11 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
-from bitwright.frontend.layouts import gather, image
+from bitwright.frontend.layouts import FIT, gather, image
 from bitwright.frontend.matrix import conv
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.sizes import check_size
 from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.frontend.windows import window_attributes
 from bitwright.ir.types import IntType
@@ -34,7 +35,7 @@ def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value
     if zero.denominator != 1:
         raise node.error("spreads its input around a zero point that is no integer", "use an integer zero point")
     tensor = widen(builder, tensor, IntType(int(zero), int(zero)), node)
-    spread = _spread(tensor, window.strides)
+    spread = _spread(node, tensor, window.strides)
     moved = gather(builder, tensor, spread, node, fill=int(zero))
     moved = replace(moved, where=moved.where.transpose(2, 0, 1)[None])
     reach = [(k - 1) * d for k, d in zip(window.kernel, window.dilations, strict=True)]
@@ -43,16 +44,20 @@ def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value
     if min(pads) < 0:
         raise node.error("crops more than its kernel reaches", "use smaller pads")
     groups = int(node.attributes.get("group", 1))
+    if groups < 1 or kernel.array.shape[0] % groups or len(extra) != 2:
+        raise node.error(f"has {groups} groups of weights of shape {kernel.array.shape}", FIT)
     attributes = {"pads": pads, "dilations": list(window.dilations), "strides": [1, 1], "group": groups}
     inner = replace(node, op="Conv", attributes=attributes)
     return conv(builder, inner, moved, _turned(kernel, groups), optional_constant(node, values, 2))
 
 
-def _spread(tensor: Tensor, strides: tuple[int, int]) -> Array:
+def _spread(node: Node, tensor: Tensor, strides: tuple[int, int]) -> Array:
     """Indices (rows, columns, channels) of the input with stride - 1 pixels of fill between neighbours."""
     pixels = tensor.where[0].transpose(1, 2, 0)
     height, width, channels = pixels.shape
-    index = np.full(((height - 1) * strides[0] + 1, (width - 1) * strides[1] + 1, channels), -1, dtype=np.int64)
+    shape = ((height - 1) * strides[0] + 1, (width - 1) * strides[1] + 1, channels)
+    check_size(node, shape)
+    index = np.full(shape, -1, dtype=np.int64)
     index[:: strides[0], :: strides[1]] = pixels
     return index
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bitwright.frontend.model import Node
+from bitwright.frontend.sizes import check_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,12 @@ class WindowAttributes:
 
 def window_attributes(node: Node, kernel: Sequence[int], size: tuple[int, int], rank: int) -> WindowAttributes:
     """The attributes of `node` on an image of (height, width) `size`; a signal (rank 3) has height 1."""
+    if len(kernel) != 2 or min(kernel) < 1:
+        raise node.error(f"has a kernel of {list(kernel)}", f"give {rank - 2} positive numbers")
     strides = _pair(node, "strides", rank)
     dilations = _pair(node, "dilations", rank)
     pads = _pads(node, (kernel[0], kernel[1]), strides, dilations, size, rank)
+    check_size(node, (size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3]))
     return WindowAttributes((kernel[0], kernel[1]), strides, dilations, pads)
 
 

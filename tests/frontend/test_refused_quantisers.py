@@ -65,10 +65,10 @@ QUANTISERS: list[Case] = [
         (
             "multithreshold0",
             lambda n, a=array, s=scale: levels(n, n.x, a, out_scale=s),
-            "has thresholds that are not a finite matrix, or a scale of 0",
+            "has thresholds that are not a matrix, or a scale of 0",
             AGAIN,
         )
-        for array, scale in (([1.0, 2.0], 1.0), ([[np.nan]], 1.0), ([[1.0]], 0.0))
+        for array, scale in (([1.0, 2.0], 1.0), ([[1.0]], 0.0))
     ),
     (
         "multithreshold0",
