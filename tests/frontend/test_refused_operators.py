@@ -64,7 +64,12 @@ ELEMENTWISE: list[Case] = [
         "export the model in inference mode",
     ),
     ("batchnormalization1", lambda n: norm(n, chip(n), -1.0), "has a variance that is not positive", AGAIN),
-    ("batchnormalization1", lambda n: norm(n, chip(n), np.nan), "has a number in its input 4 that is not finite", AGAIN),
+    (
+        "batchnormalization1",
+        lambda n: norm(n, chip(n), np.nan),
+        "has a number in its input 4 that is not finite",
+        AGAIN,
+    ),
     (
         "quant2",
         lambda n: n.quant(n.add("Tanh", chip(n, 17.0)), 0.1),
