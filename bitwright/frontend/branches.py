@@ -13,8 +13,8 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.model import Node
-from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, spread, squeeze
-from bitwright.ir.layers import Concat, Multiply, PerChannel, Sum
+from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value, spread, squeeze
+from bitwright.ir.layers import Concat, Multiply, Sum
 
 
 def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
@@ -72,14 +72,17 @@ def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Ten
         np.concatenate(places, axis=axis),
         _side_by_side([part.scale for part in parts], counts),
         _side_by_side([part.offset for part in parts], counts),
-        squeeze(tuple(bound for part, n in zip(parts, counts, strict=True) for bound in spread(part.low, n))),
-        squeeze(tuple(bound for part, n in zip(parts, counts, strict=True) for bound in spread(part.high, n))),
+        _side_by_side([part.low for part in parts], counts),
+        _side_by_side([part.high for part in parts], counts),
         added=max(part.added for part in parts),
         roundings=max(part.roundings for part in parts),
     )
 
 
-def _side_by_side(values: list[PerChannel], counts: list[int]) -> PerChannel:
+def _side_by_side(values: list[tuple[T, ...]], counts: list[int]) -> tuple[T, ...]:
+    """The values of all channels, those of each part behind one another; one where they are all equal."""
+    if len({value for row in values for value in row}) == 1:
+        return values[0][:1]
     return squeeze(tuple(v for row, n in zip(values, counts, strict=True) for v in spread(row, n)))
 
 

@@ -13,12 +13,16 @@ from bitwright.exact.ranges import Ranges, layer_range, type_range
 from bitwright.frontend.model import Array, Model, ModelInput, Node
 from bitwright.frontend.sizes import refuse_large
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeeze
+from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph, Source
 from bitwright.ir.host import Constant, HostGraph, HostStep, TensorSpec
 from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import IntType, hull
 from bitwright.ir.weights import Ints
+
+MAX_BITS = 63
+"""Of the widest integer type."""
 
 
 class Builder:
@@ -57,6 +61,12 @@ class Builder:
     def add(self, layer: Layer) -> str:
         """Put `layer` at the end and return its unique name; integer sums take their exact range as type."""
         refuse_large(layer.shape, where=f"layer '{layer.name}'")
+        if layer.type.bits > MAX_BITS:
+            raise BitwrightError(
+                f"needs integers of {layer.type.bits} bits",
+                where=f"layer '{layer.name}'",
+                hint=f"integers of at most {MAX_BITS} bits are supported",
+            )
         name = self.unique(layer.name)
         layer = replace(layer, name=name)
         if layer.inputs:

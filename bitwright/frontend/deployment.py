@@ -12,7 +12,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.elementwise import affine, arithmetic
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Node
-from bitwright.frontend.operands import constant_operand, data_operand
+from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
 from bitwright.frontend.quantise import quantise
 from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread
@@ -25,7 +25,9 @@ INTEGER_TYPES = (2, 3, 4, 5, 6, 7, 12, 13)
 def requant_shift(builder: Builder, node: Node, *values: Value | None) -> Value:
     """RequantShift: clip((x * mul + add + div / 2) >> log2(div)) to n_levels, signed or not."""
     mul, add = (constant_operand(node, values, i, "only constants are supported").exact() for i in (1, 2))
-    div, levels, signed = (_attribute(node, *names) for names in (("div",), ("n_levels_out", "n_levels"), ("signed",)))
+    div, levels, signed = (
+        whole_attribute(node, *names) for names in (("div",), ("n_levels_out", "n_levels"), ("signed",))
+    )
     if div < 1 or div & (div - 1) or levels < 2:
         raise node.error(f"divides by {div} into {levels} levels", "div is a power of two, n_levels at least 2")
     value = data_operand(node, values)
@@ -97,14 +99,3 @@ def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, ro
 def _quantiser(divisor: int, low: int, high: int, rounding: Rounding) -> Quantiser:
     step, before = np.asarray(np.float32(divisor)), np.asarray(np.float32(0))
     return Quantiser(step, before, 0, np.array(low), np.array(high), rounding)
-
-
-def _attribute(node: Node, *names: str) -> int:
-    """The first of `names` that the node has; a number, or a tensor of one."""
-    for name in names:
-        if name in node.attributes:
-            number = np.asarray(node.attributes[name], dtype=np.float64)
-            if number.size != 1 or number != np.rint(number):
-                raise node.error(f"has an attribute '{name}' that is not one integer", "export the model again")
-            return int(number.reshape(()))
-    raise node.error(f"lacks the attribute '{names[0]}'", "export the model again")

@@ -63,8 +63,9 @@ def fold(node: Node, values: Sequence[Value | None], opset: int) -> list[Const]:
             warnings.simplefilter("ignore")  # division by zero and the like show in the result
             results = ReferenceEvaluator(proto).run(None, feeds)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{error}".partition("\n")[0][:200]
         raise node.error(
-            f"cannot be computed from its constants: {error}", "fold the constants before the export"
+            f"cannot be computed from its constants: {reason}", "fold the constants before the export"
         ) from error
     return [Const(np.asarray(result)) for result in results]
 

@@ -107,7 +107,7 @@ def _laid(
     """The tensor over a layer of `shape` with its elements at `wanted`; an input that it reads `alone` is re-laid."""
     if np.array_equal(tensor.where, wanted) and builder.size(tensor) == wanted.size:
         return _reshaped(builder, tensor, shape, node)
-    whole = np.array_equal(np.sort(tensor.where, axis=None), np.arange(builder.size(tensor)))
+    whole = _covers(builder, tensor)
     order = np.empty(wanted.size, dtype=np.int64)
     order[wanted.reshape(-1)] = tensor.where.reshape(-1)
     if alone and whole and tensor.layer in builder.feeds and not builder.is_read(tensor.layer):
@@ -171,9 +171,19 @@ def like(builder: Builder, tensor: Tensor, other: Tensor, node: Node) -> Tensor:
     return _laid(builder, replace(tensor, where=where), shape, other.where, node, alone=alone)
 
 
+def _covers(builder: Builder, tensor: Tensor) -> bool:
+    """True if the tensor holds every integer of its layer once."""
+    size = builder.size(tensor)
+    if tensor.where.size != size:
+        return False
+    seen = np.zeros(size, dtype=bool)
+    seen[tensor.where] = True
+    return bool(seen.all())
+
+
 def whole(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The tensor over a layer that holds it and nothing else."""
-    if np.array_equal(np.sort(tensor.where, axis=None), np.arange(builder.size(tensor))):
+    if _covers(builder, tensor):
         return tensor
     shape = tensor.where.shape[1:] or (1,)
     index = np.moveaxis(tensor.where[0], 0, -1) if len(shape) > 1 else tensor.where.reshape(shape)

@@ -102,6 +102,7 @@ def _not_onnx(file: str) -> BitwrightError:
 
 def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) -> Model:
     graph = proto.graph
+    _refuse_undecodable(proto, file)
     opset = _opset(proto, file)
     nodes = tuple(_node(node, file, folder) for node in graph.node)
     outputs = tuple(output.name for output in graph.output)
@@ -120,6 +121,24 @@ def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) 
     inputs = tuple(_input(info, file) for info in entries)
     batch = entries[0].type.tensor_type.shape.dim[0].dim_value if entries else 0
     return Model(file, sha256(data).hexdigest(), opset, nodes, constants, inputs, outputs, batch)
+
+
+def _refuse_undecodable(proto: onnx.ModelProto, file: str) -> None:
+    """Protobuf gives a name that is not UTF-8 as bytes."""
+    graph = proto.graph
+    things = (*graph.initializer, *graph.input, *graph.output, *proto.functions)
+    texts = [thing.name for thing in (*things, *graph.node)]
+    texts += [thing.domain for thing in (*proto.opset_import, *proto.functions, *graph.node)]
+    texts += [tensor.values.name for tensor in graph.sparse_initializer]
+    for node in graph.node:
+        texts += [node.op_type, *node.input, *node.output, *(attribute.name for attribute in node.attribute)]
+    for text in texts:
+        if not isinstance(text, str):
+            raise BitwrightError(
+                f"holds a name that is not UTF-8: {text!r}",
+                where=file,
+                hint="export the model again; the file is damaged",
+            )
 
 
 def _opset(proto: onnx.ModelProto, file: str) -> int:

@@ -57,3 +57,16 @@ def refuse_infinite(node: Node, const: Const, index: int) -> None:
     """Refuse input `index` of a node if it holds a NaN or an infinite number."""
     if const.array.dtype.kind == "f" and not np.isfinite(const.array).all():
         raise node.error(f"has a number in its input {index} that is not finite", "export the model again")
+
+
+def whole_attribute(node: Node, *names: str, otherwise: int | None = None) -> int:
+    """The first of `names` that the node has: an integer, or a tensor of one; `otherwise` where it has none."""
+    for name in names:
+        if name in node.attributes:
+            number = np.asarray(node.attributes[name], dtype=np.float64)
+            if number.size != 1 or number != np.rint(number):
+                raise node.error(f"has an attribute '{name}' that is not one integer", "export the model again")
+            return int(number.reshape(()))
+    if otherwise is None:
+        raise node.error(f"lacks the attribute '{names[0]}'", "export the model again")
+    return otherwise

@@ -11,7 +11,7 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Array, Node
-from bitwright.frontend.operands import constant_operand, data_operand, float32_operand
+from bitwright.frontend.operands import constant_operand, data_operand, float32_operand, whole_attribute
 from bitwright.frontend.pools import add_pool
 from bitwright.frontend.quantise import HOST_ONLY, quantise
 from bitwright.frontend.quantiser import Quantiser
@@ -158,7 +158,7 @@ def _flag(node: Node, name: str) -> int:
         raise node.error(
             f"lacks the attribute '{name}'", "export the model with an explicit value; tools disagree on the default"
         )
-    return int(node.attributes[name])
+    return whole_attribute(node, name)
 
 
 def _limits(node: Node, widths: Array, signed: bool, narrow: bool) -> tuple[Array, Array]:

@@ -57,6 +57,8 @@ INFINITE = ("Clip", "Constant")
 
 def check_node(node: Node, opset: int) -> None:
     """Refuse a node without the inputs or attributes that it must have, or with others than its operator knows."""
+    if not any(node.outputs):
+        raise node.error("makes nothing", AGAIN)
     schema = _schema(node, opset)
     if schema is not None:
         required = [name for name, attribute in schema.attributes.items() if attribute.required]
@@ -64,6 +66,8 @@ def check_node(node: Node, opset: int) -> None:
             if name not in node.attributes:
                 raise node.error(f"lacks the attribute '{name}'", AGAIN)
     if schema is not None and node.domain in STANDARD:
+        if len(node.outputs) > schema.max_output:
+            raise node.error(f"has {len(node.outputs)} outputs of at most {schema.max_output}", AGAIN)
         _check_inputs(node, schema.min_input, schema.max_input)
     elif node.op in OWN_INPUTS:
         _check_inputs(node, *OWN_INPUTS[node.op])

@@ -56,7 +56,7 @@ def _bits(tensor: onnx.TensorProto, where: str) -> int:
 
 def _external(tensor: onnx.TensorProto, size: int, where: str, folder: Path | None) -> bytes:
     """`size` bytes of the file that `tensor` names, which must be a plain file inside the model's folder."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = {str(entry.key): str(entry.value) for entry in tensor.external_data}
     location = entries.get("location", "")
 
     def refuse(what: str, hint: str = "put the data file beside the model, as it was exported") -> Never:

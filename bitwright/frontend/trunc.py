@@ -13,7 +13,7 @@ from bitwright.exact.rounding import round_exact
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.deployment import whole_numbers
 from bitwright.frontend.model import Node
-from bitwright.frontend.operands import constant_operand, data_operand
+from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
 from bitwright.frontend.qonnx import ROUNDINGS
 from bitwright.frontend.quantise import quantise
 from bitwright.frontend.quantiser import Quantiser
@@ -44,8 +44,8 @@ def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:
         factor, made_scale = Fraction(2) ** round(log2(numbers[3] / numbers[0])), Fraction(numbers[3])
         kind = integer(
             int(numbers[4]),
-            signed=bool(node.attributes.get("signed", 1)),
-            narrow=bool(node.attributes.get("narrow", 0)),
+            signed=bool(whole_attribute(node, "signed", otherwise=1)),
+            narrow=bool(whole_attribute(node, "narrow", otherwise=0)),
         )
         low, high, back = kind.lo, kind.hi, zero / factor
     step = np.asarray(np.float32(float(factor)))

@@ -165,7 +165,7 @@ def spread(values: tuple[T, ...], size: int) -> tuple[T, ...]:
 
 def squeeze(values: tuple[T, ...]) -> tuple[T, ...]:
     """`values` at length 1 when they are all equal."""
-    return values[:1] if all(value == values[0] for value in values) else values
+    return values[:1] if all(value is values[0] or value == values[0] for value in values) else values
 
 
 def fractions(array: Array) -> Array:

@@ -15,7 +15,7 @@ class BitwrightError(Exception):
         self.what, self.where, self.hint = what, where, hint
 
 
-LONGEST = 3000
+LONGEST = 2000
 
 
 def _shown(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import bitwright as bw
+from bitwright.frontend.lowering import MALFORMED
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Array, TensorSpec
 from bitwright.ir.verify import verify
@@ -18,7 +19,7 @@ from bitwright.ir.verify import verify
 FILE = "net.onnx"
 COMPILED_MACS = 20_000
 """Multiply-accumulates of the largest network that is compiled as well."""
-LONGEST_MESSAGE = 2500
+LONGEST_MESSAGE = 5000
 
 
 def judge(data: bytes, folder: Path, *, deep: bool) -> tuple[str, str]:
@@ -66,6 +67,8 @@ def complaint_of(error: bw.BitwrightError) -> str:
     """What is wrong with an error's text; nothing, if nothing is."""
     if not error.where.startswith(FILE):
         return "the error does not name the file"
+    if error.what.startswith(MALFORMED):
+        return "nothing foresaw this, the last resort caught it\n" + "".join(traceback.format_exception(error))
     if not error.what.strip() or not error.hint.strip():
         return "the error lacks its fact or its hint"
     if len(str(error)) > LONGEST_MESSAGE:
