@@ -33,6 +33,8 @@ from bitwright.sim import reference
 
 Array = NDArray[Any]
 ROUNDINGS = ("onnx", "torch")
+QUANTISED_BITS = 16
+"""Weights of more bits than any quantiser gives are float32 numbers as integers over their common power of two."""
 
 
 def load(
@@ -163,6 +165,7 @@ def inspect(net: Graph) -> dict[str, Any]:
                 "range": [low, high],
                 "accumulator_bits": IntType(low, high).bits if weights else None,
                 "weights": str(weights.type) if weights else None,
+                "float_weights": weights is not None and weights.type.bits > QUANTISED_BITS,
                 "weight_count": weights.array.size if weights else 0,
                 "zeros": weights.zeros if weights else 0,
                 "sparsity": str(weights.sparsity) if weights else None,

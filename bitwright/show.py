@@ -110,8 +110,13 @@ def inspection(result: Row) -> RenderableType:
         "macs": "MACs",
     }
     layers = [_layer(row) for row in result["layers"]]
-    total = f"{_cell(result['macs'])} MACs per sample, {_cell(result['weight_bits'])} weight bits"
-    return Group(rows(str(result["model"]), keys, layers), Text(total), host(result["host"]))
+    lines = [f"{_cell(result['macs'])} MACs per sample, {_cell(result['weight_bits'])} weight bits"]
+    lines += [
+        f"{row['name']}: its weights are float32 numbers that no quantiser limits, taken as exact integers"
+        for row in result["layers"]
+        if row["float_weights"]
+    ]
+    return Group(rows(str(result["model"]), keys, layers), *map(Text, map(printable, lines)), host(result["host"]))
 
 
 def design(report: Row, *, border: bool = True) -> RenderableType:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from bitwright import api
 from bitwright.ir.errors import BitwrightError
@@ -177,3 +177,25 @@ def test_options_that_nobody_knows(net: Graph) -> None:
     assert refused(api.verify, net, X, engines=["reference", "gpu"]) == (
         "--engines: there is no engine 'gpu'\n  hint: known engines: reference, hls, rtl"
     )
+
+
+def test_inspect_says_which_weights_are_float32() -> None:
+    """Float weights between quantisers are exact integers, and `inspect` names their layers."""
+    weights = np.array([[0.1, -0.3], [1e-3, 2.5]], dtype=np.float32)
+    initializers = [
+        helper.make_tensor("s", TensorProto.FLOAT, [], [0.5]),
+        helper.make_tensor("z", TensorProto.UINT8, [], [0]),
+        numpy_helper.from_array(weights, "w"),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("MatMul", ["d", "w"], ["y"], name="float"),
+    ]
+    io = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]) for name in ("x", "y")]
+    net = api.load(helper.make_model(helper.make_graph(nodes, "g", io[:1], io[1:], initializers)))
+    assert {row["name"]: row["float_weights"] for row in api.inspect(net)["layers"]} == {
+        "q": False,
+        "float": True,
+    }
+    np.testing.assert_allclose(api.run(net, np.ones((1, 2), np.float32)), [weights.sum(axis=0)], rtol=1e-6)
