@@ -100,8 +100,9 @@ def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
     for axis, factor in enumerate(factors):
         if factor < 1 or factor != int(factor):
             raise node.error(f"scales axis {axis} by {factor:g}", "only whole factors are supported")
-
     check_size(node, [length * int(factor) for length, factor in zip(shape, factors, strict=True)])
+    for length, factor in zip(shape, factors, strict=True):
+        _check_nearest(builder, node, length, int(factor))
 
     def repeat(array: Ints) -> Ints:
         for axis, factor in enumerate(factors):
@@ -109,6 +110,35 @@ def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
         return array
 
     return move(builder, node, data_operand(node, values), repeat)
+
+
+def _check_nearest(builder: Builder, node: Node, length: int, factor: int) -> None:
+    """Refuse a resize whose nearest neighbour of pixel i, at num / den of the input, is not pixel i // factor."""
+    if node.op == "Upsample" or factor == 1 or builder.model.opset < 11:
+        return
+    place = str(node.attributes.get("coordinate_transformation_mode", "half_pixel"))
+    mode = str(node.attributes.get("nearest_mode", "round_prefer_floor"))
+    i = np.arange(length * factor)
+    match place:
+        case "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric":
+            num, den = 2 * i + 1 - factor, 2 * factor
+        case "asymmetric":
+            num, den = i, factor
+        case "align_corners":
+            num, den = i * (length - 1), length * factor - 1
+        case _:
+            raise node.error(f"places its pixels by '{place}'", "export it with 'asymmetric' and 'floor'")
+    nearest = {
+        "round_prefer_floor": -((den - 2 * num) // (2 * den)),
+        "round_prefer_ceil": (2 * num + den) // (2 * den),
+        "floor": num // den,
+        "ceil": -(-num // den),
+    }.get(mode)
+    if nearest is None or not np.array_equal(nearest.clip(0, length - 1), i // factor):
+        raise node.error(
+            f"takes another neighbour than a repetition by {factor} does ('{place}', '{mode}')",
+            "export it with 'asymmetric' and 'floor'",
+        )
 
 
 def pad(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -60,15 +60,11 @@ def check_node(node: Node, opset: int) -> None:
     if not any(node.outputs):
         raise node.error("makes nothing", AGAIN)
     schema = _schema(node, opset)
-    if schema is not None:
-        required = [name for name, attribute in schema.attributes.items() if attribute.required]
-        for name in required:
-            if name not in node.attributes:
-                raise node.error(f"lacks the attribute '{name}'", AGAIN)
+    for name, attribute in schema.attributes.items() if schema is not None else ():
+        if attribute.required and name not in node.attributes:
+            raise node.error(f"lacks the attribute '{name}'", AGAIN)
     if schema is not None and node.domain in STANDARD:
-        if len(node.outputs) > schema.max_output:
-            raise node.error(f"has {len(node.outputs)} outputs of at most {schema.max_output}", AGAIN)
-        _check_inputs(node, schema.min_input, schema.max_input)
+        _check_ends(node, schema)
     elif node.op in OWN_INPUTS:
         _check_inputs(node, *OWN_INPUTS[node.op])
     for name, value in node.attributes.items():
@@ -84,14 +80,20 @@ def _schema(node: Node, opset: int) -> OpSchema | None:
     return onnx.defs.get_schema(op, opset) if onnx.defs.has(op, opset) else None
 
 
+def _check_ends(node: Node, schema: OpSchema) -> None:
+    if len(node.outputs) > schema.max_output:
+        raise node.error(f"has {len(node.outputs)} outputs of at most {schema.max_output}", AGAIN)
+    _check_inputs(node, schema.min_input, schema.max_input)
+    if node.op != "Resize" and "" in node.inputs[: schema.min_input]:  # torch leaves roi out
+        index = node.inputs.index("")
+        raise node.error(f"lacks input {index}" if index else "has no input", AGAIN)
+
+
 def _check_inputs(node: Node, fewest: int, most: int) -> None:
     count = len(node.inputs)
     if not fewest <= count <= most:
         wanted = f"at least {fewest}" if count < fewest else f"at most {most}"
         raise node.error(f"has {count} inputs of {wanted}", AGAIN)
-    if node.domain in STANDARD and node.op != "Resize" and "" in node.inputs[:fewest]:  # torch leaves roi out
-        index = node.inputs.index("")
-        raise node.error(f"lacks input {index}" if index else "has no input", AGAIN)
 
 
 def _check_attribute(node: Node, name: str, value: Any, kinds: tuple[Kind, ...]) -> None:
