@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 
 from bitwright.audit.border import nudged, shown
 from bitwright.audit.follow import Case, Part, State, evaluate, part_of
-from bitwright.audit.reach import Reach
 from bitwright.ir.layers import Layer
 from bitwright.ir.weights import Ints
 
@@ -28,8 +28,11 @@ class Settled:
     parts: dict[int, Part]
 
 
-def settle(case: Case, state: State) -> Settled:
-    """The differences of `state` from the golden outputs without those that the last quantisers explain."""
+def settle(case: Case, state: State, *, certain: bool) -> Settled:
+    """The differences of `state` from the golden outputs without those that the last quantisers explain.
+
+    These are within their likely bound, with `certain` within the certain one.
+    """
     values, parts = dict(state.values), {}
     wrong = case.unequal(case.outputs(values))[0]
     reach = case.reaches(state.values)
@@ -37,7 +40,8 @@ def settle(case: Case, state: State) -> Settled:
         if not wrong[output].any() or place is None or (near := reach(place[0])) is None:
             continue
         layer = case.graph.by_name[place[0]]
-        codes, deltas = _moves(case, values, layer, place[1], near, output)
+        moves = _moves(case, values, layer, place[1], lambda codes: near.allows(codes, certain=certain), output)
+        codes, deltas = moves
         changed = np.flatnonzero(codes != values[layer.name])
         if changed.size:
             row = np.zeros(changed.size, dtype=np.int64)
@@ -55,19 +59,24 @@ def settle(case: Case, state: State) -> Settled:
 
 
 def _moves(
-    case: Case, values: dict[str, Ints], layer: Layer, shows: Ints, near: Reach, output: slice
+    case: Case,
+    values: dict[str, Ints],
+    layer: Layer,
+    shows: Ints,
+    allows: Callable[[Ints], NDArray[np.bool_]],
+    output: slice,
 ) -> tuple[Ints, Ints]:
-    """(codes within the certain bound that give golden elements, by how much each output element's code moved)."""
+    """(allowed codes that give golden elements, by how much each output element's code moved)."""
     ours = values[layer.name]
     codes, shows = ours.copy(), shows.reshape(-1)
     wrong = case.unequal(case.outputs(values))[0][output]
     moved = np.zeros(wrong.size, dtype=np.int64)
-    widest = int(np.max(near.highest - near.lowest, initial=0))
-    for size in range(1, min(widest, MAX_STEPS) + 1):
+    for size in range(1, MAX_STEPS + 1):
+        if not wrong.any():
+            break
         for delta in (size, -size):
-            trial = ours + delta
-            allowed = near.allows(trial, certain=True)
-            trial = np.where(allowed, trial, ours)
+            allowed = allows(ours + delta)
+            trial = np.where(allowed, ours + delta, ours)
             still = case.unequal(case.outputs(values | {layer.name: trial}))[0][output]
             hit = wrong & ~still & allowed.reshape(-1)[shows]
             codes.reshape(-1)[shows[hit]] += delta
