@@ -127,9 +127,8 @@ def clip(builder: Builder, node: Node, *values: Value | None) -> Value:
     bounds: list[Fraction | None] = []
     for index, name in ((1, "min"), (2, "max")):
         const = optional_constant(node, values, index)
-        number: Array | float | None = node.attributes.get(name) if const is None else const.array.reshape(-1)[0]
-        infinite = number is None or not np.isfinite(float(number))
-        bounds.append(None if infinite else Fraction(float(number)))  # type: ignore[arg-type]
+        given = node.attributes.get(name) if const is None else const.array.reshape(-1)[0]
+        bounds.append(None if given is None or not np.isfinite(float(given)) else Fraction(float(given)))
     low, high = bounds
     if low is not None and high is not None:
         low = min(low, high)  # where the bounds cross, ONNX takes the upper one

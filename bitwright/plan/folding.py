@@ -30,12 +30,27 @@ def matrix_lanes(layer: Dense | Conv, in_channels: int) -> tuple[int, int]:
 def layer_cycles(layer: Layer, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
     """Clocks per frame of a layer at `pe` and `simd`: products over lanes, or the beats that enter it, if more."""
     match layer:
-        case Dense() | Conv():
+        case Dense():
             return max(layer.macs // (pe * simd), prod(in_shape) // simd)
+        case Conv():
+            return max(layer.macs // (pe * simd), _entering(layer, in_shape) // simd)
         case MaxPool() | SumPool():
-            return max(prod(layer.shape) * prod(layer.kernel), prod(in_shape)) // simd
+            return max(prod(layer.shape) * prod(layer.kernel), _entering(layer, in_shape)) // simd
         case _:
             return 1
+
+
+def starts_beyond(layer: Conv | MaxPool | SumPool, height: int, width: int) -> bool:
+    """True if the last window starts below or right of the image, wholly in the padding: then it is padded before."""
+    row, column = ((size - 1) * stride for size, stride in zip(layer.shape[:2], layer.strides, strict=True))
+    return row - layer.pads[0] >= height or column - layer.pads[1] >= width
+
+
+def _entering(layer: Conv | MaxPool | SumPool, in_shape: tuple[int, ...]) -> int:
+    """Elements that enter the layer's window, with the padding where it is put around the image before."""
+    height, width, channels = in_shape
+    top, left, bottom, right = layer.pads if starts_beyond(layer, height, width) else (0, 0, 0, 0)
+    return (height + top + bottom) * (width + left + right) * channels
 
 
 def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[tuple[int, int]]:

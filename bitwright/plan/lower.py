@@ -17,6 +17,7 @@ from bitwright.ir.layers import (
     Layer,
     MaxPool,
     Multiply,
+    PerChannel,
     Requantise,
     Reshape,
     Sum,
@@ -106,10 +107,10 @@ class Lowering:
         self.streams[name] = made
         return made
 
-    def derive(self, stream: Stream, name: str, **changes: object) -> Stream:
-        """A fresh edge like `stream` with some fields changed."""
-        made: Stream = replace(stream, name=name, depth=stages.REGISTER_DEPTH, **changes)  # type: ignore[arg-type]
-        self.streams[name] = made
+    def edge(self, stream: Stream) -> Stream:
+        """`stream`, which no kernel writes yet, as an edge of its own with the smallest FIFO."""
+        made = replace(stream, depth=stages.REGISTER_DEPTH)
+        self.streams[made.name] = made
         return made
 
     def deepen(self, stream: Stream, depth: int) -> None:
@@ -122,7 +123,7 @@ class Lowering:
             return x
         elements = x.lanes * x.beats
         name = f"{self.hardware[layer.name]}_{tag}"
-        made = self.derive(x, f"{name}_out", lanes=lanes, beats=elements // lanes)
+        made = self.edge(replace(x, name=f"{name}_out", lanes=lanes, beats=elements // lanes))
         self.kernels.append(
             WidthConverter(
                 name=name,
@@ -146,7 +147,7 @@ class Lowering:
             self.waiting[layer.name] = [stream]
             return
         name = f"{self.hardware[layer.name]}_fork"
-        copies = [self.derive(stream, f"{name}_{index}") for index in range(count)]
+        copies = [self.edge(replace(stream, name=f"{name}_{index}")) for index in range(count)]
         self.kernels.append(
             Fork(
                 name=name,
@@ -181,8 +182,8 @@ class Lowering:
         return 1
 
 
-def _short(values: tuple[object, ...]) -> str:
-    numbers = [float(value) for value in values]  # type: ignore[arg-type]
+def _short(values: PerChannel) -> str:
+    numbers = [float(value) for value in values]
     if min(numbers) == max(numbers):
         return f"{numbers[0]:.6g}"
     return f"{min(numbers):.6g}..{max(numbers):.6g}"

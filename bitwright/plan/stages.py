@@ -14,7 +14,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, Dense, Gather, Layer, MaxPool, Multiply, Sum, SumPool
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.folding import matrix_lanes
+from bitwright.plan.folding import matrix_lanes, starts_beyond
 from bitwright.plan.kernels import (
     Adder,
     Interleave,
@@ -98,7 +98,7 @@ def window(
         x = extend(low, layer, x, x.type | IntType(pad_value, pad_value))
     height, width, _ = low.graph.by_name[layer.inputs[0]].shape
     pads = layer.pads
-    if _starts_beyond(layer, height, width):
+    if starts_beyond(layer, height, width):
         x = _padded(low, layer, x, (height, width), pad_value)
         height, width, pads = height + pads[0] + pads[2], width + pads[1] + pads[3], (0, 0, 0, 0)
     kernel = Window(
@@ -125,13 +125,7 @@ def window(
     cycles = max(kernel.in_beats, kernel.out_beats)
     low.kernels.append(replace(kernel, cycles=cycles, depth=ring_depth(kernel)))
     field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
-    return low.derive(x, kernel.output, beats=kernel.out_beats, shape=field)
-
-
-def _starts_beyond(layer: Conv | MaxPool | SumPool, height: int, width: int) -> bool:
-    """True if the last window starts below or right of the image, wholly in the padding."""
-    row, column = ((size - 1) * stride for size, stride in zip(layer.shape[:2], layer.strides, strict=True))
-    return row - layer.pads[0] >= height or column - layer.pads[1] >= width
+    return low.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
 
 
 def _padded(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, size: tuple[int, int], fill: int) -> Stream:
@@ -141,7 +135,7 @@ def _padded(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, size: tup
     order = np.pad(places, ((top, bottom), (left, right), (0, 0)), constant_values=-1).reshape(-1)
     name = f"{low.hardware[layer.name]}_pad"
     shape = (size[0] + top + bottom, size[1] + left + right, x.shape[-1])
-    made = low.derive(x, f"{name}_out", beats=order.size, shape=shape)
+    made = low.edge(replace(x, name=f"{name}_out", beats=order.size, shape=shape))
     low.kernels.append(_reorder(name, layer, x, made, order, fill))
     return made
 
@@ -223,24 +217,41 @@ def combine(low: Lowering, layer: Sum | Multiply, operands: list[Stream]) -> Str
     shorter = low.sums.get(layer.name)
     kind = shorter.type if shorter else layer.type
     made = low.new_stream(layer, f"{name}_out", lanes, kind, beats)
-    common = {
-        "name": name,
-        "layer": layer.name,
-        "input": operands[0].name,
-        "output": made.name,
-        "cycles": beats,
-        "others": tuple(x.name for x in operands[1:]),
-        "lanes": lanes,
-        "beats": beats,
-        "x_types": tuple(x.type for x in operands),
-        "y_type": kind,
-    }
+    others, types = tuple(x.name for x in operands[1:]), tuple(x.type for x in operands)
     if isinstance(layer, Multiply):
-        low.kernels.append(Multiplier(**common, zeros=layer.zeros))  # type: ignore[arg-type]
-    else:
-        rows = shorter.factors if shorter else layer.factors
-        factors = np.stack([np.broadcast_to(np.array(row), layer.channels) for row in rows])
-        low.kernels.append(Adder(**common, factors=Weights(factors), folds=layer.channels // lanes))  # type: ignore[arg-type]
+        low.kernels.append(
+            Multiplier(
+                name=name,
+                layer=layer.name,
+                input=operands[0].name,
+                output=made.name,
+                cycles=beats,
+                others=others,
+                lanes=lanes,
+                beats=beats,
+                x_types=types,
+                y_type=kind,
+                zeros=layer.zeros,
+            )
+        )
+        return made
+    rows = shorter.factors if shorter else layer.factors
+    low.kernels.append(
+        Adder(
+            name=name,
+            layer=layer.name,
+            input=operands[0].name,
+            output=made.name,
+            cycles=beats,
+            others=others,
+            lanes=lanes,
+            beats=beats,
+            x_types=types,
+            y_type=kind,
+            factors=Weights(np.stack([np.broadcast_to(np.array(row), layer.channels) for row in rows])),
+            folds=layer.channels // lanes,
+        )
+    )
     return made
 
 
@@ -276,7 +287,7 @@ def extend(low: Lowering, layer: Layer, x: Stream, kind: IntType) -> Stream:
     if x.type.covers(kind):
         return x
     name = f"{low.hardware[layer.name]}_extend"
-    made = low.derive(x, f"{name}_out", type=kind)
+    made = low.edge(replace(x, name=f"{name}_out", type=kind))
     low.kernels.append(
         Interleave(
             name=name,
