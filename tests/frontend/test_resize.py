@@ -51,7 +51,7 @@ def network(place: str, mode: str, factor: int) -> Net:
     return net
 
 
-@pytest.mark.parametrize(("place", "mode", "factor"), product(PLACES, MODES, (2, 3)))
+@pytest.mark.parametrize(("place", "mode", "factor"), [*product(PLACES, MODES, (2, 3))])
 def test_a_resize_is_a_repetition_or_refused(place: str, mode: str, factor: int) -> None:
     wanted, net = resized(place, mode, factor), network(place, mode, factor)
     if np.array_equal(wanted.reshape(-1), np.repeat(np.arange(LENGTH), factor)):
