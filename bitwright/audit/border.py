@@ -22,7 +22,10 @@ LINEAR = {"add": "add", "sub": "add", "rsub": "add", "mul": "mul", "div": "div",
 """Steps before a quantiser that have a magnitude, and the step that makes it of magnitudes."""
 PASSING = ("same", "relu", "clip")
 """Steps that never enlarge a magnitude."""
-ELEMENTWISE = (*(set(LINEAR) - {"gather"}), *PASSING, "affine", "leaky_relu", "sigmoid", "tanh", "quantise")
+ELEMENTWISE = frozenset({*LINEAR, *PASSING} - {"gather"}).union(
+    ("affine", "quantise", "leaky_relu", "sigmoid", "tanh", "elu", "exp", "abs", "softplus")
+)
+"""Steps of which each element depends on one element."""
 HOST_UNITS = 64
 """Units in the last place by which float32 may differ before a quantiser on the host, behind a softmax for example."""
 
@@ -52,7 +55,7 @@ def _chain(graph: HostGraph, output: str) -> list[HostStep]:
 def _input_reach(
     before: list[HostStep], quantiser: HostStep, after: list[HostStep], feeds: Mapping[str, Array], codes: Ints
 ) -> Reach:
-    scale, zero, shift, low, high = (float(constant.array) for constant in quantiser.constants)
+    scale, zero, *limits = (constant.array.astype(np.float64) for constant in quantiser.constants)
     rounding = dict(quantiser.attributes)["rounding"]
     source = quantiser.inputs[0]
 
@@ -67,7 +70,8 @@ def _input_reach(
     sizes = {name: np.abs(array) for name, array in wide.items()}
     (size,) = run_host(HostGraph(tuple(wide), tuple(map(_magnitude, before)), (source,)), sizes)
     value = laid(x / scale + zero)
-    error = U * (len(before) + 3) * laid(size / scale) + U * abs(zero)
+    shift, low, high = (laid(np.broadcast_to(limit, x.shape)) for limit in limits)
+    error = laid(U * (len(before) + 3) * size / scale + U * np.abs(zero))
     kind = {key: kind for kind, key in KEYS.items()}.get(rounding, Rounding.HALF_EVEN)
     steps = edges(kind, ROUND[rounding](value))
     return reach_of(lambda v: ROUND[rounding](v).clip(low, high) + shift, Bounds(value, error, error), codes, steps)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bitwright.audit.terms import Terms, Values, terms
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Layer, PerChannel, Requantise, Table
+from bitwright.ir.layers import PerChannel, Requantise
 from bitwright.ir.trace import Arithmetic
 
 Array = NDArray[Any]
@@ -24,8 +24,6 @@ U = 2.0**-24
 """Half a unit in the last place of a float32 of magnitude 1."""
 BASE_ROUNDINGS = 5
 """Elementwise operations around a sum: two dequantisations, their product, a bias, the division by the scale."""
-LIBRARY = 16
-"""Units by which a float32 library may miss an exponential, relative to the larger of 1 and the argument."""
 EXACT = 2.0**24
 NO_ARITHMETIC = Arithmetic(0.0, 0)
 
@@ -85,45 +83,6 @@ def _is_exact(graph: Graph, layer: Requantise, behind: Arithmetic, size: Array) 
 
 def _is_power(values: tuple[Fraction | int, ...]) -> bool:
     return all(f.numerator & (f.numerator - 1) == 0 and f.denominator & (f.denominator - 1) == 0 for f in values)
-
-
-def table_bounds(graph: Graph, layer: Table, values: Values) -> Bounds:
-    """The bounds of a tabulated function: its steps in float64, each with its own error behind those before it."""
-    source: Layer = graph.by_name[layer.inputs[0]]
-    x = float(source.scale[0]) * (values[source.name] - float(source.zero[0]))
-    error = 2 * U * np.abs(x)
-    for step in layer.function:
-        x, error = _step(step, x, error)
-    error = error + 3 * U * np.abs(x)
-    return Bounds(x, error, error)
-
-
-def _step(step: tuple[str, ...], x: Array, error: Array) -> tuple[Array, Array]:
-    match step:
-        case ("affine", a, b):
-            slope, offset = float(Fraction(a)), float(Fraction(b))
-            y = slope * x + offset
-            return y, np.abs(slope) * error + 3 * U * (np.abs(slope * x) + abs(offset))
-        case ("clip", low, high):
-            bounds = (float(Fraction(low)) if low else -np.inf, float(Fraction(high)) if high else np.inf)
-            return np.clip(x, *bounds), error
-        case ("leaky_relu", a):
-            slope = float(Fraction(a))
-            return np.where(x < 0, slope * x, x), np.where(x < 0, abs(slope) * error, error) + 2 * U * np.abs(x)
-        case ("sigmoid",):
-            y = _sigmoid(x)
-            return y, error / 4 + LIBRARY * U * np.ones_like(x)
-        case ("tanh",):
-            return np.tanh(x), error + LIBRARY * U * np.ones_like(x)
-        case ("silu",):
-            return x * _sigmoid(x), 1.1 * error + LIBRARY * U * np.maximum(1, np.abs(x))
-        case _:
-            raise AssertionError(f"no float32 error of {step[0]}")
-
-
-def _sigmoid(x: Array) -> Array:
-    e = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1, e) / (1 + e))
 
 
 def _floats(values: PerChannel) -> Array:

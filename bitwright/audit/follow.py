@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.audit.golden import Golden, rows
-from bitwright.audit.reach import Reach, reaches
+from bitwright.audit.reach import Reach, Reaches, reaches
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, run_host
 from bitwright.ir.layers import Layer, Requantise
@@ -62,14 +62,15 @@ class Case:
     def outputs(self, values: Mapping[str, Ints], after: HostGraph | None = None) -> Array:
         """The model's outputs for the integers of its layers, one row for each sample that is there."""
         after = after or self.graph.after
-        feeds = {name: values[name] for name in after.inputs}
-        return rows(run_host(after, feeds), max(map(len, feeds.values())))
+        count = max(len(values[name]) for name in after.inputs)
+        feeds = {name: np.broadcast_to(values[name], (count, *values[name].shape[1:])) for name in after.inputs}
+        return rows(run_host(after, feeds), count)
 
     def unequal(self, outputs: Array) -> NDArray[np.bool_]:
         """Where rows of outputs differ from the golden row."""
         return self.golden.unequal(outputs, slice(self.sample, self.sample + 1))
 
-    def reaches(self, values: Mapping[str, Ints]) -> Any:
+    def reaches(self, values: Mapping[str, Ints]) -> Reaches:
         """The reach of every layer for the integers `values`."""
         return reaches(self.graph, values, self.arithmetic, self.input_reaches)
 
@@ -107,7 +108,7 @@ def follow(case: Case, theirs: Codes, *, certain: bool, keep: bool = False) -> S
             operands = (values[name] for name in layer.inputs)
             values[layer.name] = computed[layer.name](*operands).astype(np.int64)
         if layer.name in theirs:
-            found = _parts(case, layer, values[layer.name], theirs[layer.name], reach(layer.name), certain=certain)
+            found = _parts(case, layer, values[layer.name], theirs[layer.name], reach, certain=certain)
             taken = [part for part in found if part.verdict != "unexplained"]
             parts += found if keep else taken
             values[layer.name] = _taken(values[layer.name], taken)
@@ -115,7 +116,7 @@ def follow(case: Case, theirs: Codes, *, certain: bool, keep: bool = False) -> S
 
 
 def _parts(
-    case: Case, layer: Layer, ours: Ints, theirs: tuple[Ints, Ints], reach: Reach | None, *, certain: bool
+    case: Case, layer: Layer, ours: Ints, theirs: tuple[Ints, Ints], reach: Reaches, *, certain: bool
 ) -> list[Part]:
     indices, codes = theirs
     mine = ours.reshape(-1)[indices]
@@ -123,10 +124,9 @@ def _parts(
     (differ,) = np.nonzero(mine != codes)
     if not differ.size:
         return []
-    made = []
-    for index, own, other in zip(indices[differ], mine[differ], codes[differ], strict=True):
-        made.append(part_of(case, layer, int(index), int(own), int(other), reach, certain=certain))
-    return made
+    near = reach(layer.name)
+    found = zip(indices[differ].tolist(), mine[differ].tolist(), codes[differ].tolist(), strict=True)
+    return [part_of(case, layer, index, own, other, near, certain=certain) for index, own, other in found]
 
 
 def part_of(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.audit.bounds import Bounds, requantise_bounds, table_bounds
+from bitwright.audit.bounds import Bounds, requantise_bounds
+from bitwright.audit.curves import table_bounds
 from bitwright.audit.terms import Values, is_coded, moved
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import ROUND
@@ -20,6 +21,8 @@ from bitwright.ir.weights import Ints
 from bitwright.sim.reference import windows
 
 Array = NDArray[Any]
+Reaches = Callable[[str], "Reach | None"]
+"""The reach of a layer by its name; None for a layer that holds no rounded codes."""
 KEYS = {
     Rounding.HALF_AWAY: 1,
     Rounding.HALF_ZERO: 2,
@@ -57,13 +60,8 @@ class Reach:
         return np.asarray((low <= codes) & (codes <= high))
 
 
-def reaches(
-    graph: Graph, values: Values, arithmetic: Mapping[str, Arithmetic], inputs: Mapping[str, Reach]
-) -> Callable[[str], Reach | None]:
-    """For the integers `values`, the reach of a layer by its name; None for a layer that holds no rounded codes.
-
-    `inputs` are those of the input layers that a host quantiser makes.
-    """
+def reaches(graph: Graph, values: Values, arithmetic: Mapping[str, Arithmetic], inputs: Mapping[str, Reach]) -> Reaches:
+    """The reaches for the integers `values`; `inputs` are those of the input layers that a host quantiser makes."""
     known: dict[str, Reach | None] = dict(inputs)
 
     def of(name: str) -> Reach | None:
@@ -77,7 +75,8 @@ def reaches(
             case Requantise():
                 return _rounded(layer, values[name], requantise_bounds(graph, layer, arithmetic.get(name), values))
             case Table():
-                return _rounded(layer, values[name], table_bounds(graph, layer, values))
+                source = layer.inputs[0]
+                return _rounded(layer, values[name], table_bounds(layer, graph.by_name[source], values[source]))
             case MaxPool() | Gather() | Reshape() | Concat() if is_coded(graph, name):
                 parts = [part for source in layer.inputs if (part := of(source)) is not None]
                 return _moved(layer, parts) if len(parts) == len(layer.inputs) else None
