@@ -13,6 +13,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.model import Node
+from bitwright.frontend.sizes import MAX_CHANNELS, check_size
 from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value, spread, squeeze
 from bitwright.ir.layers import Concat, Multiply, Sum
 
@@ -62,27 +63,28 @@ def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Ten
             inputs=tuple(part.layer for part in parts),
             shape=(*layers[0].shape[:-1], total),
             type=layers[0].type,
-            scale=_side_by_side([layer.scale for layer in layers], counts),
-            zero=_side_by_side([layer.zero for layer in layers], counts),
+            scale=_side_by_side(node, [layer.scale for layer in layers], counts),
+            zero=_side_by_side(node, [layer.zero for layer in layers], counts),
             source=(node.name,),
         )
     )
     return Tensor(
         name,
         np.concatenate(places, axis=axis),
-        _side_by_side([part.scale for part in parts], counts),
-        _side_by_side([part.offset for part in parts], counts),
-        _side_by_side([part.low for part in parts], counts),
-        _side_by_side([part.high for part in parts], counts),
+        _side_by_side(node, [part.scale for part in parts], counts),
+        _side_by_side(node, [part.offset for part in parts], counts),
+        _side_by_side(node, [part.low for part in parts], counts),
+        _side_by_side(node, [part.high for part in parts], counts),
         added=max(part.added for part in parts),
         roundings=max(part.roundings for part in parts),
     )
 
 
-def _side_by_side(values: list[tuple[T, ...]], counts: list[int]) -> tuple[T, ...]:
+def _side_by_side(node: Node, values: list[tuple[T, ...]], counts: list[int]) -> tuple[T, ...]:
     """The values of all channels, those of each part behind one another; one where they are all equal."""
-    if len({value for row in values for value in row}) == 1:
+    if all(len(row) == 1 and row[0] == values[0][0] for row in values):
         return values[0][:1]
+    check_size(node, (sum(counts),), MAX_CHANNELS)
     return squeeze(tuple(v for row, n in zip(values, counts, strict=True) for v in spread(row, n)))
 
 

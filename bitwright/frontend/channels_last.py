@@ -16,7 +16,6 @@ from bitwright.frontend.pools import max_pool
 from bitwright.frontend.shapes import move, shape_of
 from bitwright.frontend.values import Const, Value
 
-DOMAIN = "qonnx.custom_op.channels_last"
 INNER: dict[str, Callable[..., Any]] = {"Conv": conv, "MaxPool": max_pool, "BatchNormalization": batch_normalization}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from bitwright.exact.functions import Step
 from bitwright.frontend.branches import combine
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.layouts import FIT, per_channel
+from bitwright.frontend.layouts import FIT, check_fit, per_channel
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant, refuse_infinite
 from bitwright.frontend.shapes import shape_of
@@ -48,6 +48,7 @@ def _with_constant(builder: Builder, node: Node, value: Value | None, const: Con
         op = "rsub" if reverse and node.op == "Sub" else HOST_OPS[node.op]
         return _host(builder, node, op, value, constants=(const.array,))
     assert isinstance(value, Tensor)
+    check_fit(node, value, const.array.shape)
     tensor, (exact,) = per_channel(builder, value, node, const.exact())
     scale: PerChannel = (ONE,)
     offset: PerChannel = (ZERO,)

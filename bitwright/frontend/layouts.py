@@ -11,6 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Array, Node
+from bitwright.frontend.sizes import MAX_CHANNELS, check_size
 from bitwright.frontend.values import T, Tensor, squeeze
 from bitwright.ir.layers import Gather, PerChannel, Reshape
 from bitwright.ir.weights import Ints, Weights
@@ -57,10 +58,7 @@ def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) ->
 
     Values that differ within a channel flatten the layer first, so that every element is a channel.
     """
-    for value in values:
-        if not _broadcastable(value.shape, tensor.where.shape):
-            shapes = [v.shape for v in values if v.size > 1]
-            raise node.error(f"combines shapes {tensor.where.shape} and {shapes}", FIT)
+    check_fit(node, tensor, *(value.shape for value in values))
     found = [_by_channel(builder, tensor, value) for value in values]
     if None in found:
         if tensor.pools:
@@ -68,6 +66,13 @@ def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) ->
         tensor = flat(builder, tensor, node)
         found = [_by_channel(builder, tensor, value) for value in values]
     return tensor, [value for value in found if value is not None]
+
+
+def check_fit(node: Node, tensor: Tensor, *shapes: tuple[int, ...]) -> None:
+    """Refuse constants of `shapes` that do not all broadcast to the tensor."""
+    if not all(_broadcastable(shape, tensor.where.shape) for shape in shapes):
+        given = [shape for shape in shapes if prod(shape) != 1]
+        raise node.error(f"combines shapes {tensor.where.shape} and {given}", FIT)
 
 
 def _broadcastable(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
@@ -79,6 +84,7 @@ def _broadcastable(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The tensor over a layer with one axis, so that every element may have constants of its own."""
     size = builder.size(tensor)
+    check_size(node, (size,), MAX_CHANNELS)
     return replace(
         _reshaped(builder, tensor, (size,), node),
         scale=_repeat(tensor.scale, size),

@@ -33,7 +33,7 @@ from bitwright.frontend.inputs import InputType, typed_input
 from bitwright.frontend.model import Node, read_model
 from bitwright.frontend.order import in_order
 from bitwright.frontend.results import to_host
-from bitwright.frontend.schema import STANDARD, check_node
+from bitwright.frontend.schema import CHANNELS_LAST, STANDARD, check_node
 from bitwright.frontend.sizes import refuse_large
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
@@ -206,7 +206,7 @@ def _made(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Any
         return Const(constant_of(node))
     if foldable(node, operands):
         return tuple(fold(node, operands, builder.model.opset))
-    if node.domain == channels_last.DOMAIN:
+    if node.domain == CHANNELS_LAST:
         return channels_last.wrapped(builder, node, *operands)
     if node.op in HANDLERS and (node.domain in STANDARD or node.op in ANY_DOMAIN):
         return HANDLERS[node.op](builder, node, *operands)

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
-from bitwright.frontend.layouts import FIT, features, image, per_channel
+from bitwright.frontend.layouts import FIT, check_fit, features, image, per_channel
 from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, squeeze
@@ -143,7 +143,7 @@ def _weights(node: Node, const: Const, axis: int) -> tuple[Ints, PerChannel]:
     """Integers around zero, and their exact scale: one, or one per index of the output `axis`."""
     if const.codes is None or const.scale is None or const.zero is None:
         return _dyadic(node, const)
-    if not np.array_equal(const.zero, np.rint(const.zero)):
+    if not np.array_equal(const.zero, np.rint(const.zero)) or np.abs(const.zero).max() >= 1 << MAX_DYADIC_BITS:
         raise node.error("has weights with a zero point that is no integer", "use an integer zero point")
     codes = const.codes - np.asarray(const.zero, dtype=np.float64).astype(np.int64)
     if const.scale.size == 1:
@@ -181,13 +181,13 @@ def _accumulate(builder: Builder, layer: Conv | Dense, sums: Ints, zero: Fractio
 def _biased(builder: Builder, node: Node, made: Tensor, bias: Const | None, beta: Fraction | int) -> Tensor:
     if bias is None:
         return made
-    exact = bias.exact()
     shape = [1] * made.where.ndim
-    if exact.size > 1:
+    if bias.array.size > 1:
         if node.op == "Conv":
-            shape[1] = exact.size
+            shape[1] = bias.array.size
         else:
-            shape = list(exact.shape)
-    made, (offset,) = per_channel(builder, made, node, exact.reshape(shape))
+            shape = list(bias.array.shape)
+    check_fit(node, made, tuple(shape))
+    made, (offset,) = per_channel(builder, made, node, bias.exact().reshape(shape))
     moved = made.affine((Fraction(1),), tuple(Fraction(beta) * b for b in offset))
     return replace(moved, nodes=((node.name, node.op),))

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.layouts import per_channel
+from bitwright.frontend.layouts import check_fit, per_channel
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, float32_operand, whole_attribute
 from bitwright.frontend.pools import add_pool
@@ -111,6 +111,7 @@ def _count_on_chip(
         raise node.error("counts thresholds of a clipped or non-linear value", "put a quantiser before it")
     shape = [1] * len(tensor.where.shape)
     shape[_channel_axis(node, len(shape))] = len(levels)
+    check_fit(node, tensor, tuple(shape))
     channel = np.broadcast_to(np.arange(len(levels)).reshape(shape), tensor.where.shape)
     tensor, (rows,) = per_channel(builder, tensor, node, fractions(np.asarray(channel)))
     exact = tuple(tuple(row) for row in fractions(levels))

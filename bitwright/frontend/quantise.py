@@ -60,18 +60,15 @@ def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host, as
     scale, before = fractions(quantiser.scale), fractions(quantiser.before)
     if scale.size > 1 or before.size > 1:
         raise node.error("quantises on the host per channel", "use one scale for the whole tensor")
-    constants = (
-        quantiser.scale.astype(np.float32),
-        quantiser.before.astype(np.float32),
-        np.float64(quantiser.after),
-        np.float64(quantiser.low),
-        np.float64(quantiser.high),
-    )
+    _check_shapes(node, quantiser, value.shape)
+    numbers = (quantiser.scale.astype(np.float32), quantiser.before.astype(np.float32), np.float64(quantiser.after))
+    limits = (quantiser.low.astype(np.float64), quantiser.high.astype(np.float64))
+    constants = tuple(array.reshape(()) if array.size == 1 else array for array in map(np.asarray, (*numbers, *limits)))
     name = builder.host_step(
         value.side,
         "quantise",
         (value.name,),
-        tuple(np.asarray(constant) for constant in constants),
+        constants,
         attributes=(
             ("rounding", HOST_ROUNDING.index(quantiser.rounding)),
             ("reciprocal", int(quantiser.reciprocal)),

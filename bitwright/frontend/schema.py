@@ -13,6 +13,7 @@ from onnx.defs import OpSchema
 from bitwright.frontend.model import Node
 
 STANDARD = ("", "ai.onnx")
+CHANNELS_LAST = "qonnx.custom_op.channels_last"
 AGAIN = "export the model again"
 Kind = OpSchema.AttrType
 OF_KIND: Mapping[Kind, tuple[str, Callable[[Any], bool]]] = {
@@ -63,7 +64,7 @@ def check_node(node: Node, opset: int) -> None:
     for name, attribute in schema.attributes.items() if schema is not None else ():
         if attribute.required and name not in node.attributes:
             raise node.error(f"lacks the attribute '{name}'", AGAIN)
-    if schema is not None and node.domain in STANDARD:
+    if schema is not None and node.domain in (*STANDARD, CHANNELS_LAST):
         _check_ends(node, schema)
     elif node.op in OWN_INPUTS:
         _check_inputs(node, *OWN_INPUTS[node.op])

@@ -13,6 +13,8 @@ from bitwright.ir.errors import BitwrightError
 
 MAX_ELEMENTS = 1 << 24
 """Of an activation, for each sample: a full-HD image of eight channels."""
+MAX_CHANNELS = 1 << 19
+"""Channels, or single elements, that have constants of their own: exact rationals, of which each takes its time."""
 MAX_CONSTANT = 1 << 25
 """Elements of a constant that is computed from others; those of the file are as large as the file."""
 GROWING = {"Expand", "Tile", "ConstantOfShape", "Range", "MatMul", "Gemm", "Gather"}

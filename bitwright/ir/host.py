@@ -80,8 +80,9 @@ class HostGraph:
 def run_host(graph: HostGraph, feeds: Mapping[str, Array]) -> list[Array]:
     """The outputs of `graph` for `feeds`."""
     values = dict(feeds)
-    for step in graph.steps:
-        values[step.output] = OPS[step.op](step, *(values[name] for name in step.inputs))
+    with np.errstate(all="ignore"):  # what overflows or is no number does so in the source's float32 as well
+        for step in graph.steps:
+            values[step.output] = OPS[step.op](step, *(values[name] for name in step.inputs))
     return [values[name] for name in graph.outputs]
 
 
