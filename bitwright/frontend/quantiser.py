@@ -9,7 +9,7 @@ import numpy as np
 
 from bitwright.frontend.model import Array
 from bitwright.ir.host import ROUND
-from bitwright.ir.layers import Rounding
+from bitwright.ir.layers import PerChannel, Rounding
 from bitwright.ir.types import BIPOLAR, IntType
 
 HOST_ROUNDING = (
@@ -48,6 +48,11 @@ class Quantiser:
             return BIPOLAR
         return IntType(int(self.low.min()) + self.after, int(self.high.max()) + self.after)
 
+    @property
+    def follows_torch(self) -> bool:
+        """True if exact ties go where PyTorch's float32 arithmetic takes them."""
+        return self.reciprocal and self.rounding is Rounding.HALF_EVEN
+
     def codes(self, array: Array) -> Array:
         """The codes of real values, computed in float32 as the source does."""
         with np.errstate(over="ignore"):  # what is beyond float32 is beyond every limit
@@ -55,3 +60,14 @@ class Quantiser:
             value = (x * (np.float32(1) / self.scale) if self.reciprocal else x / self.scale) + self.before
         rounded = ROUND[HOST_ROUNDING.index(self.rounding)](value)
         return np.asarray(rounded.clip(self.low, self.high) + self.after, dtype=np.float64).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A quantiser per channel of a layer: codes clip(R(x / scale + before), low, high), real scale * (code - zero)."""
+
+    scale: PerChannel
+    zero: PerChannel
+    before: PerChannel
+    low: PerChannel
+    high: PerChannel

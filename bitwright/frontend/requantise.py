@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-
-import numpy as np
 
 from bitwright.exact.functions import Function
 from bitwright.exact.rounding import round_exact
 from bitwright.exact.tabulate import tabulate
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.fake_quantise import as_torch, round_torch
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.model import Node
 from bitwright.frontend.pools import add_pool
-from bitwright.frontend.quantiser import Quantiser
+from bitwright.frontend.quantiser import Coding, Quantiser
 from bitwright.frontend.values import ONE, ZERO, Tensor, fractions, spread, squeeze
-from bitwright.ir.layers import Layer, PerChannel, Requantise, Rounding, Table
+from bitwright.ir.layers import Layer, Requantise, Rounding, Table
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType
 
@@ -30,9 +28,8 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
     """The codes that `quantiser` makes of a tensor, with the pools that waited for it behind them."""
     parameters = (quantiser.scale, quantiser.before, quantiser.low, quantiser.high)
     tensor, (scale, before, low, high) = per_channel(builder, tensor, node, *map(fractions, parameters))
-    divisor = tuple(map(_reciprocal, scale)) if quantiser.reciprocal else scale
     zero = tuple(z + quantiser.after for z in before)
-    coding = Coding(scale, zero, divisor, before, low, high)
+    coding = Coding(scale, zero, before, low, high)
     if tensor.function and not _leaks(builder, tensor, coding):
         name = _table(builder, node, quantiser, tensor, coding)
     else:
@@ -45,40 +42,21 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """A quantiser per channel of a layer: codes clip(R(x / divisor + before), low, high) of real scale * (code - zero).
-
-    The divisor differs from the scale where PyTorch multiplies by a reciprocal that is rounded to float32.
-    """
-
-    scale: PerChannel
-    zero: PerChannel
-    divisor: PerChannel
-    before: PerChannel
-    low: PerChannel
-    high: PerChannel
-
-
 def _leaks(builder: Builder, tensor: Tensor, coding: Coding) -> bool:
     """True for a leaky ReLU of integers that are too many, or too different per channel, for a table."""
     inputs, outputs = builder.layers[tensor.layer].type.count, int(max(coding.high) - min(coding.low)) + 1
     costly = inputs > 1 << LEAK_BITS and outputs <= 256
-    wide = costly or inputs > 1 << TABLE_BITS or max(map(len, (tensor.scale, tensor.offset, coding.divisor))) > 1
+    wide = costly or inputs > 1 << TABLE_BITS or max(map(len, (tensor.scale, tensor.offset, coding.scale))) > 1
     rises = len(tensor.function) == 1 and tensor.function[0][0] == "leaky_relu" and Fraction(tensor.function[0][1]) > 0
     return wide and rises and not tensor.bounded and set(coding.before) == {ZERO}
-
-
-def _reciprocal(scale: Fraction) -> Fraction:
-    return 1 / Fraction(float(np.float32(1) / np.float32(float(scale))))
 
 
 def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
     """The layer that holds the codes: a new one, or the tensor's own where they are its integers already."""
     values = (tensor.scale, tensor.offset, tensor.low, tensor.high)
-    rows = (*values, coding.divisor, coding.before, coding.low, coding.high)
+    rows = (*values, coding.scale, coding.before, coding.low, coding.high)
     size = max(map(len, rows))
-    channels = [_channel(quantiser.rounding, *row) for row in zip(*(spread(row, size) for row in rows), strict=True)]
+    channels = [_channel(quantiser, *row) for row in zip(*(spread(row, size) for row in rows), strict=True)]
     multiplier, offset, low, high = (squeeze(column) for column in zip(*channels, strict=True))
     kind = quantiser.type
     if kind is not BIPOLAR:
@@ -92,35 +70,36 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
     )
     if same and kind.covers(old.type) and len(low) == len(high) == 1:
         return tensor.layer
-    name = builder.add(
-        Requantise(
-            name=node.name,
-            inputs=(tensor.layer,),
-            shape=old.shape,
-            type=kind,
-            scale=coding.scale,
-            zero=coding.zero,
-            multiplier=multiplier,
-            offset=offset,
-            rounding=quantiser.rounding,
-            low=low,
-            high=high,
-            shift=quantiser.after,
-            slope=(Fraction(tensor.function[0][1]),) if tensor.function else (),
-            source=(*(name for name, _ in tensor.nodes), node.name),
-        )
+    layer = Requantise(
+        name=node.name,
+        inputs=(tensor.layer,),
+        shape=old.shape,
+        type=kind,
+        scale=coding.scale,
+        zero=coding.zero,
+        multiplier=multiplier,
+        offset=offset,
+        rounding=quantiser.rounding,
+        low=low,
+        high=high,
+        shift=quantiser.after,
+        slope=(Fraction(tensor.function[0][1]),) if tensor.function else (),
+        source=(*(name for name, _ in tensor.nodes), node.name),
     )
-    builder.arithmetic[name] = Arithmetic(tensor.added / float(min(coding.divisor)), tensor.roundings)
+    if quantiser.follows_torch:
+        layer = as_torch(layer, coding, builder.reached(tensor.layer))
+    name = builder.add(layer)
+    builder.arithmetic[name] = Arithmetic(tensor.added / float(min(coding.scale)), tensor.roundings)
     return name
 
 
 def _channel(
-    rounding: Rounding,
+    quantiser: Quantiser,
     scale: Fraction,
     offset: Fraction,
     floor: Fraction | None,
     ceiling: Fraction | None,
-    divisor: Fraction,
+    step: Fraction,
     before: Fraction,
     low: Fraction,
     high: Fraction,
@@ -130,23 +109,25 @@ def _channel(
     def limit(bound: Fraction | None, otherwise: Fraction) -> int:
         if bound is None:
             return int(otherwise)
-        return min(max(round_exact(rounding, bound / divisor + before), int(low)), int(high))
+        value = bound / step + before
+        code = round_torch(value, step, before) if quantiser.follows_torch else round_exact(quantiser.rounding, value)
+        return min(max(code, int(low)), int(high))
 
-    return scale / divisor, offset / divisor + before, limit(floor, low), limit(ceiling, high)
+    return scale / step, offset / step + before, limit(floor, low), limit(ceiling, high)
 
 
 def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
     """The table of the codes of a function of the codes of a layer."""
     layer = builder.layers[tensor.layer]
     values = (tensor.scale, tensor.offset, tensor.low, tensor.high, layer.scale, layer.zero)
-    constants = (coding.divisor, coding.before, coding.low, coding.high)
+    constants = (coding.scale, coding.before, coding.low, coding.high)
     if layer.type.count > 1 << TABLE_BITS or any(len(row) > 1 for row in (*values, *constants)):
         raise node.error(
             f"follows a function of a tensor of type {layer.type}: too wide for a table, or with scales per channel",
             f"quantise the activation to at most {TABLE_BITS} bits before the function",
         )
     function = _of_layer(node, tensor, layer)
-    function = (*function, ("affine", str(1 / coding.divisor[0]), str(coding.before[0])))
+    function = (*function, ("affine", str(1 / coding.scale[0]), str(coding.before[0])))
     low, high = int(coding.low[0]), int(coding.high[0])
     entries = tabulate(
         function,

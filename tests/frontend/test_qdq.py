@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.host import run_host
-from bitwright.ir.layers import Conv, Dense, Requantise
+from bitwright.ir.layers import Conv, Dense, Requantise, Rounding
 from bitwright.ir.types import IntType
 from bitwright.sim import reference
 from tests.frontend.nets import Net, agree, grid, only, ops, outputs_of
@@ -223,17 +223,18 @@ def test_torch_multiplies_by_the_float32_reciprocal() -> None:
     assert (fake_quantised(x, scale, divide=True) != fake_quantised(x, scale, divide=False)).any()
 
 
-def test_torch_on_chip_divides_by_the_rounded_reciprocal_and_keeps_the_scale() -> None:
-    net = Net(3)
-    net.qdq(chip(net), 0.03)
-    graph = load_onnx(net.proto(), rounding="torch")
-    layer = only(graph, Requantise)
-    assert layer.multiplier == (Fraction(1, 4) * Fraction(float(np.float32(1) / np.float32(0.03))),)
-    assert layer.scale == (Fraction(float(np.float32(0.03))),)
-    x = grid(16, 3, span=6)
-    (codes,) = reference.run(graph, run_host(graph.before, {"x": x}))
-    np.testing.assert_array_equal(codes, fake_quantised(x, 0.03, divide=False))
-    np.testing.assert_array_equal(outputs_of(graph, x)[0], np.float32(codes * float(np.float32(0.03))))
+def test_torch_on_chip_moves_only_the_ties_that_float32_moves() -> None:
+    """No multiple of 1/4 is a tie of 0.03, those of 0.5 go to even, of 30.5 not: then the layer counts levels."""
+    for scale, rounding in ((0.03, Rounding.HALF_EVEN), (0.5, Rounding.HALF_EVEN), (30.5, Rounding.LEVELS)):
+        net = Net(3)
+        net.qdq(chip(net), scale)
+        graph = load_onnx(net.proto(), rounding="torch")
+        layer = only(graph, Requantise)
+        assert (layer.rounding, layer.scale) == (rounding, (Fraction(float(np.float32(scale))),))
+        x = grid(400, 3, span=4000 if scale > 1 else 6)
+        (codes,) = reference.run(graph, run_host(graph.before, {"x": x}))
+        np.testing.assert_array_equal(codes, fake_quantised(x, scale, divide=False))
+        np.testing.assert_array_equal(outputs_of(graph, x)[0], np.float32(codes * float(np.float32(scale))))
 
 
 @pytest.mark.parametrize(("kind", "low", "high"), [(TensorProto.INT4, -8, 7), (TensorProto.UINT4, 0, 15)])
