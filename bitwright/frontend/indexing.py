@@ -193,6 +193,6 @@ def _factors(node: Node, values: tuple[Value | None, ...], shape: tuple[int, ...
         return [int(new) / old for new, old in zip(last.array.reshape(-1), (1, *shape[1:]), strict=True)]
     scales = optional_constant(node, values, 1 if node.op == "Upsample" or len(values) == 2 else 2)
     given = node.attributes.get("scales", []) if scales is None else scales.array.reshape(-1)
-    if len(given) != len(shape) or prod(given) <= 0:
+    if len(given) != len(shape) or min(given) <= 0:
         raise node.error("has no scales for its axes", "export the model again")
     return [float(v) for v in given]

@@ -193,7 +193,9 @@ def _evaluate(builder: Builder, node: Node) -> None:
         made = _made(builder, node, operands)
     except BitwrightError as error:
         raise error if error.where.startswith(builder.model.file) else node.error(error.what, error.hint) from error
-    except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+    except MemoryError as error:
+        raise node.error("needs more memory than there is", "use a smaller network, or a larger machine") from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise node.error(f"{MALFORMED}: {type(error).__name__}: {error}", MALFORMED_HINT) from error
     results = made if isinstance(made, tuple) else (made,)
     for name, value in zip(node.outputs, results, strict=False):

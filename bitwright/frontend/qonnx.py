@@ -159,7 +159,10 @@ def _flag(node: Node, name: str) -> int:
         raise node.error(
             f"lacks the attribute '{name}'", "export the model with an explicit value; tools disagree on the default"
         )
-    return whole_attribute(node, name)
+    value = whole_attribute(node, name)
+    if value not in (0, 1):
+        raise node.error(f"has an attribute '{name}' of {value}", "give 0 or 1")
+    return value
 
 
 def _limits(node: Node, widths: Array, signed: bool, narrow: bool) -> tuple[Array, Array]:

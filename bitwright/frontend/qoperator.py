@@ -98,6 +98,12 @@ def _bias(node: Node, values: tuple[Value | None, ...], index: int, *scales: int
     first, second = (
         constant_operand(node, values, i, "only constants can set it").array.astype(np.float64) for i in scales
     )
-    codes = bias.array.astype(np.int64)
-    step = np.broadcast_to((first * second).reshape(-1), codes.shape)  # two float32 factors: exact in float64
-    return Const((codes * step).astype(np.float32), codes, step, np.zeros((), np.int64))
+    if bias.array.dtype.kind not in "iu":
+        raise node.error(f"has a bias of type {bias.array.dtype}", "use int32")
+    codes, step = bias.array.astype(np.int64), second.reshape(-1)
+    if first.size != 1 or (step.size > 1 and codes.shape[-1:] != step.shape):
+        shapes = f"{codes.shape} for scales of shapes {first.shape} and {second.shape}"
+        raise node.error(f"has a bias of shape {shapes}", "give one number, and one scale, per channel")
+    step = np.broadcast_to(step * first.reshape(()), codes.shape)  # two float32 factors: exact in float64
+    with np.errstate(over="ignore"):
+        return Const((codes * step).astype(np.float32), codes, step, np.zeros((), np.int64))

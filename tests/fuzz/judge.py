@@ -70,7 +70,7 @@ def complaint_of(error: bw.BitwrightError) -> str:
     """What is wrong with an error's text; nothing, if nothing is."""
     if not error.where.startswith(FILE):
         return "the error does not name the file"
-    if error.what.startswith(MALFORMED):
+    if error.what.startswith((MALFORMED, "needs more memory")):
         return "nothing foresaw this, the last resort caught it\n" + "".join(traceback.format_exception(error))
     if not error.what.strip() or not error.hint.strip():
         return "the error lacks its fact or its hint"

@@ -233,6 +233,24 @@ def change_attribute(proto: Proto, rng: Rng) -> None:
             attribute.name = pick(rng, HOSTILE)
 
 
+def tweak_attribute(proto: Proto, rng: Rng) -> None:
+    """An attribute takes another value that it may well have: many of these models load."""
+    attribute = pick(rng, [a for node in proto.graph.node for a in node.attribute])
+    modes = (b"ROUND", b"CEIL", b"FLOOR", b"UP", b"DOWN", b"HALF_UP", b"HALF_DOWN", b"HALF_EVEN")
+    if attribute is None:
+        return
+    match attribute.type:
+        case AttributeProto.INT:
+            attribute.i = int(rng.integers(-2, 4))
+        case AttributeProto.INTS if attribute.ints:
+            place = int(rng.integers(len(attribute.ints)))
+            attribute.ints[place] = max(attribute.ints[place] + int(rng.integers(-2, 3)), 0)
+        case AttributeProto.FLOAT:
+            attribute.f *= pick(rng, (0.5, 2.0, 3.0, -1.0))
+        case AttributeProto.STRING if attribute.name == "rounding_mode":
+            attribute.s = pick(rng, modes)
+
+
 def retype_attribute(proto: Proto, rng: Rng) -> None:
     """An attribute of another type, under its name or that of another."""
     node = pick(rng, [n for n in proto.graph.node if n.attribute])
@@ -348,5 +366,18 @@ STRUCTURE: tuple[Callable[[Proto, Rng], None], ...] = (
         swap_inputs,
     ),
     *(change_outputs, rename, rename_node, clash, change_attribute, retype_attribute, drop_attribute, add_attribute),
-    *(subgraph, functions, change_input, change_ends, change_opset, rename, change_attribute, change_attribute, rewire),
+    *(
+        tweak_attribute,
+        tweak_attribute,
+        tweak_attribute,
+        subgraph,
+        functions,
+        change_input,
+        change_ends,
+        change_opset,
+        rename,
+        change_attribute,
+        change_attribute,
+        rewire,
+    ),
 )

@@ -43,6 +43,22 @@ def change_value(proto: Proto, rng: Rng) -> None:
         _rewrite(tensor, rng)
 
 
+def tweak(proto: Proto, rng: Rng) -> None:
+    """A few numbers of a constant move a little, within what their type holds: most of these models load."""
+    tensor = pick(rng, proto.graph.initializer)
+    array = None if tensor is None else _array(tensor)
+    if array is None or array.size == 0 or array.dtype.kind not in "iuf":
+        return
+    places = rng.random(array.shape) < pick(rng, (0.1, 1.0))
+    if array.dtype.kind == "f":
+        array[places] *= np.float32(pick(rng, (0.5, 2.0, 0.75, 1.1, 3.0, -1.0)))
+    else:
+        info = np.iinfo(array.dtype)
+        moved = array.astype(np.float64) + int(rng.integers(-3, 4))
+        array[places] = np.clip(moved, max(info.min, -(2**31)), min(info.max, 2**31))[places].astype(array.dtype)
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+
 def _rewrite(tensor: onnx.TensorProto, rng: Rng) -> None:
     array = _array(tensor)
     if array is None or array.size == 0 or array.dtype.kind not in "iuf":
@@ -233,6 +249,21 @@ def repeat_constant(proto: Proto, rng: Rng) -> None:
 
 
 TENSORS: tuple[Callable[[Proto, Rng], None], ...] = (
-    *(change_scalar, change_scalar, change_scalar, change_value, convert, relabel, reshape, recut, truncate, strings),
+    *(
+        tweak,
+        tweak,
+        tweak,
+        tweak,
+        tweak,
+        change_scalar,
+        change_scalar,
+        change_value,
+        convert,
+        relabel,
+        reshape,
+        recut,
+        truncate,
+        strings,
+    ),
     *(sparse, external, external, big_constant, growth, doubled, repeat_constant),
 )

@@ -18,7 +18,7 @@ from tests.fuzz.cases import make_case
 from tests.fuzz.judge import judge
 
 SECONDS = 10.0
-MEMORY = 1 << 30
+MEMORY = 1 << 31
 """Bytes that a case may take beyond what the process holds when it starts."""
 DEEP = 8
 """One case in so many is compiled when it loads."""
