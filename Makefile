@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: bench demo test tools
+.PHONY: bench corpus demo test tools
 
 demo: .venv/installed-demo
 	$(BIN)/bitwright demo
@@ -17,6 +17,11 @@ test: .venv/installed-test
 
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/loading.py
+
+# Every network of ../shared/models on the compiled engines and through the linters; half an hour on two cores.
+corpus: .venv/installed-test
+	$(BIN)/python benchmarks/corpus.py
 
 .venv/installed-demo: pyproject.toml constraints.txt | tools
 	$(PYTHON) -m venv .venv

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every quantised network of a collection on the compiled engines and through the linters; one line for each check.
+
+python benchmarks/corpus.py [--checks hls,rtl,lint] [--only 'brevitas/*'] [--samples 3] [--models DIR]
+
+hls and rtl: no integer may differ from the reference engine's; rtl: the clocks are those of the plan, the interval
+exactly, the latency within 1 %; lint: Verilator's -Wall and Yosys are silent on the SystemVerilog. DIR holds
+FAMILY/NAME/{model.onnx,golden.npz,meta.json}, `../shared/models` unless given; networks that their meta.json expects
+to be refused are left out. Exits 1 if any check fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bitwright
+from bitwright.design import Design
+from bitwright.ir.graph import Graph
+from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
+
+MODELS = Path(__file__).parents[1].parent / "shared/models"
+CHECKS = ("hls", "rtl", "lint")
+LATENCY_ERROR = 0.01
+
+
+def networks(models: Path, pattern: str = "*") -> list[Path]:
+    """The folders of the networks that can be taken, whose FAMILY/NAME matches."""
+    folders = [path.parent for path in sorted(models.glob("*/*/meta.json"))]
+    return [folder for folder in folders if fnmatch(title(folder), pattern) and _is_exact(folder)]
+
+
+def _is_exact(folder: Path) -> bool:
+    meta = json.loads((folder / "meta.json").read_text())
+    return bool(meta.get("expected", "refused" if meta["format"] == "float" else "exact") == "exact")
+
+
+def title(folder: Path) -> str:
+    """FAMILY/NAME."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def load(folder: Path) -> Graph:
+    """The graph of the network in `folder`, real-valued inputs typed as its meta.json says."""
+    meta = json.loads((folder / "meta.json").read_text())
+    return bitwright.load(folder / "model.onnx", inputs=meta.get("input_types", {}))
+
+
+def feeds(folder: Path, samples: int) -> list[NDArray[Any]]:
+    """The first golden inputs, one array for each input of the model."""
+    with np.load(folder / "golden.npz") as data:
+        names = sorted((name for name in data.files if name.startswith("inputs")), key=lambda name: (len(name), name))
+        return [data[name][:samples] for name in names]
+
+
+def check_hls(net: Graph, design: Design, inputs: Sequence[NDArray[Any]]) -> tuple[bool, str]:
+    """Whether the compiled C++ gives the integers of the reference, and the figures."""
+    row = bitwright.verify(net, inputs, engines=("hls",), design=design)["engines"]["hls"]
+    said = f"{row['mismatches']} of {row['elements']} differ; built in {row['build_seconds']:.1f} s"
+    return row["mismatches"] == 0, said
+
+
+def check_rtl(net: Graph, design: Design, inputs: Sequence[NDArray[Any]]) -> tuple[bool, str]:
+    """Whether the Verilated RTL gives the integers of the reference in the clocks of the plan, and the figures."""
+    row = bitwright.verify(net, inputs, engines=("rtl",), design=design)["engines"]["rtl"]
+    report = design.report()
+    interval, latency = report["interval_cycles"], report["latency_cycles"]
+    error = abs(row["latency_cycles"] - latency) / row["latency_cycles"]
+    said = (
+        f"{row['mismatches']} of {row['elements']} differ; interval {row['cycles_per_frame']} (plan {interval}), "
+        f"latency {row['latency_cycles']} (plan {latency}); built in {row['build_seconds']:.1f} s, "
+        f"ran {row['seconds']:.1f} s"
+    )
+    on_time = row["cycles_per_frame"] in (interval, None) and error <= LATENCY_ERROR
+    return row["mismatches"] == 0 and on_time, said
+
+
+def check_lint(design: Design) -> tuple[bool, str]:
+    """Whether both linters are silent, and their seconds."""
+    files = design.files("verilog")
+    sources, top = project_sources(files), f"{design.name}_top"
+    start = perf_counter()
+    verilator_lint(files, sources, top)
+    middle = perf_counter()
+    yosys_check(files, sources, [top])
+    return True, f"clean; Verilator {middle - start:.1f} s, Yosys {perf_counter() - middle:.1f} s"
+
+
+def check(name: str, folder: Path, samples: int) -> tuple[bool, str]:
+    """The verdict of one check on one network; a BitwrightError is a failure."""
+    try:
+        net = load(folder)
+        design = bitwright.compile(net)
+        match name:
+            case "hls":
+                return check_hls(net, design, feeds(folder, samples))
+            case "rtl":
+                return check_rtl(net, design, feeds(folder, samples))
+            case _:
+                return check_lint(design)
+    except bitwright.BitwrightError as error:
+        return False, str(error)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checks", default=",".join(CHECKS))
+    parser.add_argument("--only", default="*")
+    parser.add_argument("--samples", type=int, default=3)
+    parser.add_argument("--models", type=Path, default=MODELS)
+    options = parser.parse_args(arguments)
+    checks = options.checks.split(",")
+    if unknown := set(checks) - set(CHECKS):
+        parser.error(f"unknown checks {', '.join(sorted(unknown))}; known: {', '.join(CHECKS)}")
+    failures = 0
+    for folder in networks(options.models, options.only):
+        for name in checks:
+            passed, said = check(name, folder, options.samples)
+            failures += not passed
+            print(f"{'ok  ' if passed else 'FAIL'} {title(folder):40} {name:4} {said}", flush=True)
+    print(f"{failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
