@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -113,16 +114,22 @@ def _rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
     )
 
 
+@lru_cache(maxsize=64)
+def _number(text: str) -> Fraction:
+    """The number that a step of a function holds; a table asks for it at every entry."""
+    return Fraction(text)
+
+
 def _apply(step: Step, real: Real, precision: int) -> Real:
     match step:
         case ("affine", a, b):
-            return _affine(real, Fraction(a), Fraction(b))
+            return _affine(real, _number(a), _number(b))
         case ("clip", lo, hi):
             return _clip(real, lo, hi)
         case ("leaky_relu", a):
-            return _affine(real, ONE if _positive(real) else Fraction(a), Fraction(0))
+            return _affine(real, ONE if _positive(real) else _number(a), ZERO)
         case ("elu", a):
-            return real if _positive(real) else _affine(rising("exp", real, precision), Fraction(a), -Fraction(a))
+            return real if _positive(real) else _affine(rising("exp", real, precision), _number(a), -_number(a))
         case ("abs",):
             return _affine(real, ONE if _positive(real) else -ONE, ZERO)
         case ("tanh",):
@@ -147,15 +154,15 @@ def _affine(real: Real, a: Fraction, b: Fraction) -> Real:
 
 
 def _clip(real: Real, lo: str, hi: str) -> Real:
-    if lo and _side(real, Fraction(lo)) < 0:
-        real = Fraction(lo)
-    if hi and _side(real, Fraction(hi)) > 0:
-        real = Fraction(hi)
+    if lo and _side(real, _number(lo)) < 0:
+        real = _number(lo)
+    if hi and _side(real, _number(hi)) > 0:
+        real = _number(hi)
     return real
 
 
 def _positive(real: Real) -> bool:
-    return _side(real, Fraction(0)) >= 0
+    return _side(real, ZERO) >= 0
 
 
 def _side(real: Real, limit: Fraction) -> int:
