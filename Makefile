@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: bench corpus demo test tools
+.PHONY: bench corpus demo fuzz test tools
 
 demo: .venv/installed-demo
 	$(BIN)/bitwright demo
@@ -22,6 +22,9 @@ bench: .venv/installed-test
 # Every network of ../shared/models on the compiled engines and through the linters; half an hour on two cores.
 corpus: .venv/installed-test
 	$(BIN)/python benchmarks/corpus.py
+
+fuzz: .venv/installed-test
+	$(BIN)/python -m tests.fuzz --cases 20000 --seed 0
 
 .venv/installed-demo: pyproject.toml constraints.txt | tools
 	$(PYTHON) -m venv .venv

@@ -24,12 +24,9 @@ from bitwright.ir.types import integer
 
 def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Trunc(x, scale, zero, in_bits, [out_scale,] out_bits): R(rint(x / scale + zero) / 2**shift)."""
-    numbers = [
-        float(constant_operand(node, values, i, "only constants can set it").array.reshape(-1)[0])
-        for i in range(1, len(values))
-    ]
+    numbers = _numbers(node, values)
     value = data_operand(node, values)
-    if not isinstance(value, Tensor) or len(numbers) not in (4, 5) or numbers[0] <= 0:
+    if not isinstance(value, Tensor) or numbers[0] <= 0:
         raise node.error("truncates a real value, or has a scale that is not positive", "quantise its input first")
     mode = str(node.attributes.get("rounding_mode", "FLOOR")).upper()
     if mode not in ROUNDINGS:
@@ -53,6 +50,17 @@ def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:
     made = quantise(builder, node, quantiser, sums, as_codes=True)
     assert isinstance(made, Tensor)
     return replace(made.affine((made_scale,), (-made_scale * back if back else ZERO,)), integer=False)
+
+
+def _numbers(node: Node, values: tuple[Value | None, ...]) -> list[float]:
+    """Scale, zero point, bits that enter, (version 2) the scale that leaves, bits that leave."""
+    arrays = [constant_operand(node, values, i, "only constants can set it").array for i in range(1, len(values))]
+    if any(array.size != 1 for array in arrays):
+        raise node.error("has a parameter per channel", "use one number for the whole tensor")
+    numbers = [float(array.reshape(())) for array in arrays]
+    if any(not 1 <= width <= 63 or width % 1 for width in (numbers[2], numbers[-1])) or numbers[-2] <= 0:
+        raise node.error("has bit widths or an output scale that are not positive", "give 1 to 63 bits, and a scale")
+    return numbers
 
 
 def _reach(builder: Builder, tensor: Tensor) -> tuple[int, int]:
