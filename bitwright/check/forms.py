@@ -12,7 +12,7 @@ from typing import Any
 from bitwright.check.meaning import Code, meaning, plateaus
 from bitwright.check.saved import Interval, Layer, Line
 
-WIDEST_SHIFT, WIDEST = 62, 128
+WIDEST_SHIFT = WIDEST = 128
 LINES = ("shift", "shift_even", "mas", "mas_window")
 
 
