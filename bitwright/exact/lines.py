@@ -199,8 +199,11 @@ def _windows(layer: Requantise, fit: Fit, m: Ints, s: Ints, c: Ints) -> list[int
 
 
 def _shared(layer: Requantise, found: Steps, lines: Sequence[Line], widest: int) -> MultiplyShift | None:
-    """The lines with their longest shift in all channels; None if a product needs more than `widest` bits."""
-    s = max(line.s for line in lines)
+    """The lines with their longest shift in all channels; None if a product needs more than `widest` bits.
+
+    Where every integer is a tie and nothing is shifted out, one bit is: a window looks at what the shift drops.
+    """
+    s = max(max(line.s, min(line.window, 1)) for line in lines)
     m, c, window = (
         [number << s - line.s for line, number in zip(lines, column, strict=True)] for column in _columns(lines)
     )

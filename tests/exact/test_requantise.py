@@ -126,6 +126,15 @@ def test_an_odd_zero_point_keeps_the_parity_of_the_code_before_it():
     assert form.apply(a).tolist() == [[1], [3], [3], [5], [5]]
 
 
+def test_where_every_integer_is_a_tie_one_bit_is_shifted_out():
+    """A window compares with what the shift drops, so that hardware needs no case for a shift by nothing."""
+    layer = requantise([Fraction(1)], [Fraction(7, 2)], low=(0,), high=(9,))
+    lo, hi = np.array([-3]), np.array([5])
+    (form,) = (form for form in forms(layer, lo, hi) if form.kind == "shift_even")
+    assert (form.m.array.tolist(), form.s, form.window.array.tolist()) == ([2], 1, [2])
+    np.testing.assert_array_equal(form.apply(np.arange(-3, 6)[:, None])[:, 0], [0, 2, 2, 4, 4, 6, 6, 8, 8])
+
+
 def test_ties_of_any_scale_find_a_window():
     """Half even with random small fractions: a shift of some kind always exists, and is exact at both ends too."""
     random = Random(1)
