@@ -56,7 +56,7 @@ def fold(node: Node, values: Sequence[Value | None], opset: int) -> list[Const]:
     """The outputs of a node of constants."""
     names = [name if value is not None else "" for name, value in zip(node.inputs, values, strict=True)]
     feeds = {n: v.array for n, v in zip(node.inputs, values, strict=True) if isinstance(v, Const) and n}
-    check_folded(node, list(feeds.values()))
+    check_folded(node, [value.array for value in values if isinstance(value, Const)])
     try:
         proto = _model(node, names, feeds, opset)
         with warnings.catch_warnings():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from bitwright.frontend.lowering import load_onnx
@@ -52,6 +53,14 @@ def norm(net: Net, x: str, var: float = 1.0, **attributes: Any) -> str:
 
 def levels(net: Net, x: str, array: Any, **attributes: Any) -> str:
     return net.add("MultiThreshold", x, net.const(array), domain=QONNX, **attributes)
+
+
+def dense() -> onnx.ModelProto:
+    """A sound model: quant0, quant1 (of the weights c3), gemm2, quant3."""
+    net = Net(4)
+    y = net.add("Gemm", net.quant(net.x, 0.25, bits=6.0), net.weights(grid(3, 4, span=3)), transB=1)
+    net.quant(y, 2.0, bits=5.0)
+    return net.proto()
 
 
 def refusal(source: Any, **options: Any) -> str:
