@@ -6,6 +6,7 @@ All networks of `tests.layers.cases` stand side by side in one design, so that e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Literal
 
@@ -15,6 +16,7 @@ import pytest
 from bitwright.design import Design, candidate_forms, compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.ir.graph import Graph
+from bitwright.ir.host import run_host
 from bitwright.ir.layers import LAYERS, Input, Requantise, Reshape, Rounding
 from bitwright.ir.weights import Ints
 from bitwright.plan.folding import choices
@@ -76,6 +78,10 @@ def rtl_result(style: Style, seed: int) -> rtl.RtlResult:
     return rtl_model(style).run(codes(), seed=seed)
 
 
+def rtl_outputs(style: Style) -> list[Ints]:
+    return rtl_result(style, 0).outputs
+
+
 def expect(case: str, outputs: list[Ints]) -> None:
     found = dict(zip(ALL.outputs, outputs, strict=True))
     names = [f"{case}/{name}" for name in CASES[case].outputs]
@@ -97,6 +103,18 @@ def test_rtl_gives_the_integers_of_the_reference(style: Style, case: str) -> Non
     """At full speed, then with source and sink stalling at random."""
     for seed in (0, 1, 2):
         expect(case, rtl_result(style, seed).outputs)
+
+
+@pytest.mark.parametrize(
+    "engine", [pytest.param(hls_outputs, marks=needs_cxx), pytest.param(rtl_outputs, marks=needs_rtl)]
+)
+def test_the_lowest_index_wins_a_tie(engine: Callable[[Style], list[Ints]]) -> None:
+    logits = dict(zip(ALL.outputs, engine("serial"), strict=True))["classes/dense0"]
+    best, two = run_host(CASES["classes"].after, {"dense0": logits})
+    order = [[i for _, i in sorted((-value, i) for i, value in enumerate(row))] for row in logits.tolist()]
+    assert best.tolist() == [places[0] for places in order]
+    assert two.tolist() == [places[:2] for places in order]
+    assert ((logits == logits.max(axis=1, keepdims=True)).sum(axis=1) > 1).any()
 
 
 @needs_rtl

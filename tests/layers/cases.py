@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.random import Generator
 
 from bitwright.ir.graph import Graph
+from bitwright.ir.host import HostGraph, HostStep
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from tests.ir.graphs import random_graph
@@ -228,12 +230,12 @@ def products() -> Graph:
 
 
 def concats() -> Graph:
-    """Odd numbers of channels, types and scales that differ, one tensor twice, bits beside bits."""
+    """Odd numbers of channels, types and scales that differ, one tensor twice, bits beside bits, one operand alone."""
     net = Net()
     a, b = net.input((2, 2, 3), S4), net.input((2, 2, 5), CALIBRATED)
     both = net.conv(net.concat(a, b, a), draw(31, -3, 3, 2, 2, 1, 11))
     bits = net.concat(net.sign(a, rng(32)), net.sign(b, rng(33)))
-    return net.graph(both, net.dense(bits, bipolar(34, 3, 8)))
+    return net.graph(both, net.dense(bits, bipolar(34, 3, 8)), net.concat(b))
 
 
 def gathers() -> Graph:
@@ -276,6 +278,24 @@ def residual() -> Graph:
     return net.graph(net.act(net.sum((left, right), ([1], [1])), S4, rng(44)), z)
 
 
+def classes() -> Graph:
+    """Logits of which two are always equal; the host takes the index of the largest and of the two largest."""
+    net = Net()
+    rows = draw(46, -2, 2, 5, 3)
+    rows[3] = rows[1]
+    logits = net.dense(net.input((3,), S3), rows)
+    steps = (
+        HostStep(op="arg_max", inputs=(logits,), output="best", attributes=(("axis", 1), ("keepdims", 0))),
+        HostStep(
+            op="top_k",
+            inputs=(logits,),
+            output="two",
+            attributes=(("axis", 1), ("k", 2), ("largest", 1), ("indices", 1)),
+        ),
+    )
+    return replace(net.graph(), after=HostGraph((logits,), steps, ("best", "two")))
+
+
 def passed_through() -> Graph:
     """Inputs that leave as they are, one of them read as well."""
     net = Net()
@@ -288,7 +308,7 @@ CASES = {
     for make in (
         dense_signed, dense_of_pixels, dense_bits, odd_widths, conv_of_groups, conv_depthwise, conv_of_a_signal,
         conv_of_bits, conv_of_a_calibrated_range, conv_that_leaves_out, max_pools, sum_pools, roundings, powers_of_two,
-        averages, levels, leaks, tables, sum_of_two, sums, products, concats, gathers, reshapes, residual,
+        averages, levels, leaks, tables, sum_of_two, sums, products, concats, gathers, reshapes, residual, classes,
         passed_through,
     )
 }  # fmt: skip
