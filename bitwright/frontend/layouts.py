@@ -189,6 +189,7 @@ def _covers(builder: Builder, tensor: Tensor) -> bool:
 
 def whole(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The tensor over a layer that holds it and nothing else."""
+    one_sample(tensor, node)
     if _covers(builder, tensor):
         return tensor
     shape = tensor.where.shape[1:] or (1,)

@@ -16,6 +16,7 @@ from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value
 
+MAX_RANK = 32
 Move = Callable[[Array], Array]
 
 
@@ -35,7 +36,9 @@ def reshape(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Another shape; 0 keeps an axis (unless allowzero), -1 is what is left; a batch written into it counts as 1."""
     value = data_operand(node, values)
     old = shape_of(value)
-    wanted = [int(d) for d in constant_operand(node, values, 1, "only constant shapes are supported").array.reshape(-1)]
+    wanted = constant_operand(node, values, 1, "only constant shapes are supported").array.reshape(-1).tolist()
+    if len(wanted) > MAX_RANK or not all(isinstance(d, int) for d in wanted):
+        raise node.error("reshapes to something that is no shape", "give a few integers")
     if not node.attributes.get("allowzero", 0):
         wanted = [old[i] if d == 0 and i < len(old) else d for i, d in enumerate(wanted)]
     if not isinstance(value, Const):

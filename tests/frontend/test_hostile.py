@@ -15,6 +15,7 @@ from bitwright.frontend.sizes import MAX_CHANNELS, MAX_CONSTANT, MAX_ELEMENTS
 from tests.frontend.nets import QONNX, Net
 from tests.frontend.refusing import (
     AGAIN,
+    BATCH,
     FIT,
     Case,
     check,
@@ -225,6 +226,17 @@ OPERATORS: list[Case] = [
         lambda n: n.add("Gather", chip(n), axes(n, 2), axis=1),
         "does not fit a tensor of shape (1, 2, 4, 4): index 2 is out of bounds for axis 1 with size 2",
         AGAIN,
+    ),
+    (
+        "reshape2",
+        lambda n: n.add("Reshape", chip(n), n.add("Range", *(n.const(v, np.int64) for v in (0, 1 << 25, 1)))),
+        "reshapes to something that is no shape",
+        "give a few integers",
+    ),
+    (
+        "concat3",
+        lambda n: n.add("Concat", n.add("Reshape", chip(n), axes(n, 2, -1)), n.quant(n.x, 1.0), axis=1),
+        *BATCH,
     ),
     ("pad1", lambda n: n.add("Pad", chip(n), axes(n, 1, 2, 3)), "has 3 pads for 4 axes", "give two for each axis"),
     (

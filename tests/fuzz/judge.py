@@ -19,6 +19,8 @@ from bitwright.ir.verify import verify
 FILE = "net.onnx"
 COMPILED_MACS = 20_000
 """Multiply-accumulates of the largest network that is compiled as well."""
+RUN_ELEMENTS = 1_000_000
+"""Elements of all layers of the largest network that is run."""
 LONGEST_MESSAGE = 5000
 
 
@@ -41,6 +43,8 @@ def _judge(path: Path, deep: bool) -> tuple[str, str]:
         complaint = complaint_of(error)
         return ("finding", f"{complaint}\n{error}") if complaint else ("refused", str(error))
     verify(net)
+    if sum(int(np.prod(layer.shape)) for layer in net.by_name.values()) > RUN_ELEMENTS:
+        return "loaded", "too large to run"
     try:
         outputs = bw.run(net, [_sample(spec) for spec in net.before.specs])
     except bw.BitwrightError as error:  # a layer with more steps than can be proved
