@@ -56,8 +56,8 @@ module bw_mas_lane #(
   assign unused_high = ^{product, c_1, clipped};  // bits above the ranges that are proved
 
   assign y       = u >>> Shift;
-  assign residue = ResW'(u);
-  assign tie     = (Shift > 0) && TieW'(residue) < TieW'(rest_2[WinW-1:0]);
+  assign residue = (Shift > 0) ? ResW'(u) : '0;
+  assign tie     = TieW'(residue) < TieW'(rest_2[WinW-1:0]);
   assign low     = rest_2[WinW +: BoundW];
   assign high    = rest_2[WinW+BoundW +: BoundW];
   assign rounded = (tie && (y[0] != Odd)) ? CmpW'(y) - CmpW'(1) : CmpW'(y);
