@@ -98,8 +98,8 @@ def test_an_unsupported_node(refused: Refused, tmp_path: Path) -> None:
 
 def test_a_float_network(refused: Refused) -> None:
     assert refused("compile", FLOAT, "-o", "out") == (
-        "digits_float.onnx: node 'conv1' (Conv): reads real values that no quantiser turned into integers\n"
-        "  hint: give the input a type, for example --input image=s16.8, or quantise the network first"
+        "digits_float.onnx: node 'conv1' (Conv): computes in float: nothing in the network is quantised\n"
+        "  hint: quantise it first: bitwright quantize MODEL --data CALIBRATION.npz -o OUT.onnx"
     )
 
 

@@ -110,6 +110,18 @@ class Builder:
 
     # Host steps, and the end
 
+    def island(self, node: Node, verb: str, host: Host) -> BitwrightError:
+        """The error that `node` reads what the host computes in float behind the accelerator; names who computes it."""
+        makers = {step.output: step for step in self.after}
+        name = host.name
+        while makers[name].op in ("affine", "gather", "quantise") and makers[name].inputs[0] in makers:
+            name = makers[name].inputs[0]
+        step = makers[name]
+        return node.error(
+            f"{verb} what node '{step.node}' ({step.op_type}) computes in float on the host",
+            f"{step.op_type} has no integer meaning: end the network there, or cut it in two",
+        )
+
     def host_step(
         self,
         side: Literal["input", "output"],

@@ -34,6 +34,9 @@ def arithmetic(builder: Builder, node: Node, *values: Value | None) -> Value:
     if not isinstance(right, Const):
         if isinstance(left, Host) and isinstance(right, Host) and left.side == right.side == "output":
             return _host(builder, node, HOST_OPS[node.op], left, right)
+        for value in (left, right):
+            if isinstance(value, Host) and value.side == "output":
+                raise builder.island(node, "combines an activation with", value)
         if not isinstance(left, Tensor) or not isinstance(right, Tensor):
             raise node.error("combines an activation with a float tensor", "quantise both operands")
         return combine(builder, node, left, right)

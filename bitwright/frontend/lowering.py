@@ -32,6 +32,7 @@ from bitwright.frontend.folding import constant_of, fold, foldable
 from bitwright.frontend.inputs import InputType, typed_input
 from bitwright.frontend.model import Node, read_model
 from bitwright.frontend.order import in_order
+from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import to_host
 from bitwright.frontend.schema import CHANNELS_LAST, STANDARD, check_node
 from bitwright.frontend.sizes import refuse_large
@@ -148,7 +149,9 @@ def load_traced(
     model = read_model(source)
     builder = Builder(model, reciprocal=rounding == "torch")
     _enter(builder, dict(inputs or {}))
-    for node in in_order(model):
+    order = in_order(model)
+    refuse_float(model, order, bool(inputs))
+    for node in order:
         _evaluate(builder, node)
     results = [_result(builder, name) for name in model.outputs]
     graph = builder.graph(model.inputs, results)
@@ -156,7 +159,10 @@ def load_traced(
         raise BitwrightError(
             "holds no quantised layer", where=model.file, hint="quantise the network first (bitwright quantize)"
         )
-    graph = pipeline(drop_dead, merge_clips, merge_reshapes)(graph)
+    try:
+        graph = pipeline(drop_dead, merge_clips, merge_reshapes)(graph)
+    except BitwrightError as error:
+        raise BitwrightError(error.what, where=f"{model.file}: {error.where}", hint=error.hint) from error
     return graph, _trace(builder, graph)
 
 
@@ -212,6 +218,8 @@ def _made(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Any
         return channels_last.wrapped(builder, node, *operands)
     if node.op in HANDLERS and (node.domain in STANDARD or node.op in ANY_DOMAIN):
         return HANDLERS[node.op](builder, node, *operands)
+    if node.op in REFUSED:
+        raise node.error(*REFUSED[node.op])
     home = "" if node.domain in STANDARD else f" in the domain '{node.domain}'"
     raise node.error(f"is not supported{home}", "supported operators: " + ", ".join(sorted(HANDLERS)))
 

@@ -125,7 +125,7 @@ def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
     """The data input of a matrix layer: integers with one scale and one zero point."""
     if isinstance(value, Host):
         if value.side == "output":
-            raise node.error("reads a value that only the host can compute", "quantise around the float operators")
+            raise builder.island(node, "reads", value)
         name = builder.model.inputs[0].name
         raise node.error(
             "reads real values that no quantiser turned into integers",

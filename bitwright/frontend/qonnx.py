@@ -13,7 +13,7 @@ from bitwright.frontend.layouts import check_fit, per_channel
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, float32_operand, whole_attribute
 from bitwright.frontend.pools import add_pool
-from bitwright.frontend.quantise import HOST_ONLY, quantise
+from bitwright.frontend.quantise import quantise
 from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import PerChannel, Requantise, Rounding
@@ -86,7 +86,7 @@ def _count_on_host(
     builder: Builder, node: Node, value: Host, levels: Array, kind: IntType, coding: tuple[PerChannel, PerChannel]
 ) -> Tensor:
     if value.side == "output":
-        raise node.error(*HOST_ONLY)
+        raise builder.island(node, "quantises", value)
     rank = len(value.shape)
     axis = _channel_axis(node, rank)
     shape = [1] * (rank + 1)

@@ -15,8 +15,6 @@ from bitwright.frontend.quantiser import HOST_ROUNDING, Quantiser
 from bitwright.frontend.requantise import on_chip
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
 
-HOST_ONLY = ("quantises a value that only the host can compute", "quantise around the float operators, or remove them")
-
 
 def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *, as_codes: bool = False) -> Value:
     """`value` through `quantiser`; with `as_codes` the result is the integers themselves (ONNX QuantizeLinear)."""

@@ -68,8 +68,8 @@ OTHERS: list[Case] = [
         "average over all spatial axes",
     ),
     (
-        "convtranspose1",
-        lambda n: transposed(n, n.x),
+        "convtranspose2",
+        lambda n: chip(n) and transposed(n, n.x),
         "is no 2-D convolution of a quantised tensor",
         "only ConvTranspose2d of integers is supported",
     ),

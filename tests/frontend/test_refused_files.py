@@ -21,7 +21,7 @@ from tests.frontend.refusing import refusal
     ("op", "domain", "home"),
     [
         ("NonMaxSuppression", "", ""),
-        ("FloatQuant", QONNX, f" in the domain '{QONNX}'"),
+        ("Dequantise", QONNX, f" in the domain '{QONNX}'"),
         ("Relu", "com.example", " in the domain 'com.example'"),
     ],
 )

@@ -22,16 +22,16 @@ from tests.frontend.refusing import (
 
 MATRICES: list[Case] = [
     (
-        "conv1",
-        lambda n: n.add("Conv", n.x, kernel(n, 3, 2, 2, 2)),
+        "conv2",
+        lambda n: chip(n) and n.add("Conv", n.x, kernel(n, 3, 2, 2, 2)),
         "reads real values that no quantiser turned into integers",
         "give the input a type, for example --input x=s16.8, or quantise the network first",
     ),
     (
         "conv3",
         lambda n: n.add("Conv", n.add("Softmax", chip(n)), kernel(n, 3, 2, 2, 2)),
-        "reads a value that only the host can compute",
-        "quantise around the float operators",
+        "reads what node 'softmax1' (Softmax) computes in float on the host",
+        "Softmax has no integer meaning: end the network there, or cut it in two",
     ),
     (
         "conv1",

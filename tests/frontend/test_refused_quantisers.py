@@ -85,8 +85,8 @@ QUANTISERS: list[Case] = [
     (
         "multithreshold2",
         lambda n: levels(n, n.add("Softmax", chip(n)), [[0.5]]),
-        "quantises a value that only the host can compute",
-        "quantise around the float operators, or remove them",
+        "quantises what node 'softmax1' (Softmax) computes in float on the host",
+        "Softmax has no integer meaning: end the network there, or cut it in two",
     ),
     (
         "multithreshold0",
