@@ -108,7 +108,7 @@ def first_parts(run: Run, source: Source) -> list[Part | None]:
             raise BitwrightError(
                 f"cannot be replayed in float32: {error}",
                 where=run.graph.source.file,
-                hint="leave out --trace; verify itself works without the replay",
+                hint="leave out --trace; verify itself works without it",
             ) from error
         parts = follow(_case(run, nothing, source, sample), codes, certain=True, keep=True).parts
         found.append(parts[0] if parts else None)
