@@ -28,6 +28,7 @@ import torch
 
 from tests.torch_qdq import QuantisedModule
 
+torch.set_num_threads(1)  # its threads wait longer for one another than these small networks compute
 MODELS = Path(__file__).parents[1].parent / "shared/models"
 CODES = np.arange(-128, 128, dtype=np.int8)[None]
 

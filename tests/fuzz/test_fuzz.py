@@ -43,6 +43,11 @@ def crash(path: Path) -> Graph:
     raise IndexError("list index out of range")
 
 
+def spin(path: Path) -> Graph:
+    while True:
+        pass
+
+
 def hang(path: Path) -> Graph:
     time.sleep(60)
     raise AssertionError
@@ -64,7 +69,8 @@ def mumble(path: Path) -> Graph:
     ("load", "said"),
     [
         (crash, "IndexError: list index out of range"),
-        (hang, "no answer within 0.5 s"),
+        (spin, "no answer within 0.5 s of processor time"),
+        (hang, "no answer within 2 s on the clock"),
         (hoard, "MemoryError"),
         (vanish, "the process ended with exit code 3"),
         (mumble, "the error does not name the file\nsomewhere: is wrong\n  hint: look"),
@@ -73,6 +79,7 @@ def mumble(path: Path) -> Graph:
 def test_what_counts_as_a_finding(load: Callable[[Path], Graph], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bw, "load", load)
     monkeypatch.setattr(workers, "SECONDS", 0.5)
+    monkeypatch.setattr(workers, "PATIENCE", 2.0)
     (verdict,) = run_cases(0, [0], MODELS, jobs=1)
     assert verdict.kind == "finding"
     assert said in verdict.details

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import tempfile
 import time
@@ -18,6 +19,11 @@ from tests.fuzz.cases import make_case
 from tests.fuzz.judge import judge
 
 SECONDS = 10.0
+"""Of processor time that a case may take; on a busy machine they are many more on the clock."""
+PATIENCE = 60.0
+"""Seconds on the clock after which a case hangs whatever it computed."""
+LOOK = 1.0
+"""Seconds between two looks at the time that the cases took."""
 MEMORY = 1 << 31
 """Bytes that a case may take beyond what the process holds when it starts."""
 DEEP = 8
@@ -40,6 +46,19 @@ class _Worker:
     pipe: Connection
     index: int = -1
     since: float = field(default_factory=time.monotonic)
+    used: float = 0.0
+
+    def start(self, index: int) -> None:
+        self.index, self.since, self.used = index, time.monotonic(), _processor_seconds(self.process.pid)
+        self.pipe.send(index)
+
+    def overdue(self) -> str:
+        """What is wrong with a case that has not answered; nothing, if it has time left."""
+        if time.monotonic() - self.since >= PATIENCE:
+            return f"no answer within {PATIENCE:g} s on the clock"
+        if _processor_seconds(self.process.pid) - self.used >= SECONDS:
+            return f"no answer within {SECONDS:g} s of processor time"
+        return ""
 
 
 def run_cases(seed: int, indices: Iterable[int], models: Mapping[str, bytes], jobs: int) -> Iterator[Verdict]:
@@ -51,10 +70,8 @@ def run_cases(seed: int, indices: Iterable[int], models: Mapping[str, bytes], jo
         try:
             while True:
                 while idle and (index := next(waiting, None)) is not None:
-                    worker = idle.pop()
-                    worker.index, worker.since = index, time.monotonic()
-                    worker.pipe.send(index)
-                    busy.append(worker)
+                    busy.append(idle.pop())
+                    busy[-1].start(index)
                 if not busy:
                     return
                 for worker, verdict in _collect(busy):
@@ -68,9 +85,8 @@ def run_cases(seed: int, indices: Iterable[int], models: Mapping[str, bytes], jo
 
 
 def _collect(busy: list[_Worker]) -> Iterator[tuple[_Worker, Verdict]]:
-    """The workers that answered, died, or took too long, each with its verdict; waits for the first."""
-    deadline = min(worker.since for worker in busy) + SECONDS
-    ready = set(wait([worker.pipe for worker in busy], max(0.0, deadline - time.monotonic())))
+    """The workers that answered, died, or took too long, each with its verdict; waits a while for the first."""
+    ready = set(wait([worker.pipe for worker in busy], LOOK))
     for worker in list(busy):
         seconds = time.monotonic() - worker.since
         if worker.pipe in ready:
@@ -80,10 +96,19 @@ def _collect(busy: list[_Worker]) -> Iterator[tuple[_Worker, Verdict]]:
                 worker.process.join()
                 kind, details = "finding", f"the process ended with exit code {worker.process.exitcode}"
             yield worker, Verdict(worker.index, kind, details, seconds)
-        elif seconds >= SECONDS:
+        elif details := worker.overdue():
             worker.process.kill()
             worker.process.join()
-            yield worker, Verdict(worker.index, "finding", f"no answer within {SECONDS:g} s", seconds)
+            yield worker, Verdict(worker.index, "finding", details, seconds)
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process computed, in user and in kernel mode (fields 14 and 15 of its stat line); 0 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _start(seed: int, models: Mapping[str, bytes], folder: Path) -> _Worker:
