@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import prod
 from pathlib import Path
@@ -25,7 +25,7 @@ from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import TensorSpec, run_host
-from bitwright.ir.layers import Conv, Dense, Requantise
+from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.plan.plan import Plan
@@ -34,7 +34,7 @@ from bitwright.sim import reference
 Array = NDArray[Any]
 ROUNDINGS = ("onnx", "torch")
 QUANTISED_BITS = 16
-"""Weights of more bits than any quantiser gives are float32 numbers as integers over their common power of two."""
+"""Weights of more bits, over a power of two, are float32 numbers: no quantiser in use makes such."""
 
 
 def load(
@@ -165,7 +165,7 @@ def inspect(net: Graph) -> dict[str, Any]:
                 "range": [low, high],
                 "accumulator_bits": IntType(low, high).bits if weights else None,
                 "weights": str(weights.type) if weights else None,
-                "float_weights": weights is not None and weights.type.bits > QUANTISED_BITS,
+                "float_weights": _fraction_bits(net, layer),
                 "weight_count": weights.array.size if weights else 0,
                 "zeros": weights.zeros if weights else 0,
                 "sparsity": str(weights.sparsity) if weights else None,
@@ -184,8 +184,28 @@ def inspect(net: Graph) -> dict[str, Any]:
         "layers": rows,
         "macs": net.macs,
         "weight_bits": weights_bits,
+        "on_chip": [row for layer in net.layers for row in _prologue(net, layer)],
         "host": net.host,
     }
+
+
+def _fraction_bits(net: Graph, layer: Layer) -> int | None:
+    """The n of weights that are integers over 2**n, and that no quantiser made; None of other layers."""
+    if not isinstance(layer, Dense | Conv) or layer.weights.type.bits <= QUANTISED_BITS:
+        return None
+    step = layer.scale[0] / net.by_name[layer.inputs[0]].scale[0]
+    return step.denominator.bit_length() - 1 if step.denominator.bit_count() == step.numerator == 1 else None
+
+
+def _prologue(net: Graph, layer: Layer) -> Iterator[dict[str, Any]]:
+    """The source nodes in `layer` that compute on a model input as it enters: input, layer, nodes; often none."""
+    nodes = layer.source if isinstance(layer, Requantise | Table) else layer.source[:-1]
+    for name in layer.inputs:
+        before = net.by_name[name]
+        while not before.source and len(before.inputs) == 1:
+            before = net.by_name[before.inputs[0]]
+        if isinstance(before, Input) and not before.source and nodes:
+            yield {"input": before.name, "layer": layer.name, "nodes": list(nodes)}
 
 
 def to_codes(net: Graph, x: Array | Sequence[Array]) -> list[Ints]:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -15,25 +16,66 @@ from bitwright.ir.errors import printable
 
 Row = Mapping[str, Any]
 
+NAMES = ("layer", "node")
+"""The columns whose cells may be shortened."""
+SHORTEST, PROSE, GAP = 12, 45, 2
+"""Characters: of a name at least, of a cell that is not broken over lines, between two columns."""
 OK = Text("yes", style="green")
 BAD = Text("NO", style="bold red")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A plain table; numbers stand right, what is None is left empty, text is never read as markup."""
-    drawn = Table(
-        title=Text(printable(title)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    cells = [[_cell(value) for value in row] for row in rows]
-    for index, column in enumerate(columns):
-        numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
-        drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        drawn.add_row(*row)
-    return drawn
+@dataclass(frozen=True)
+class Grid:
+    """A plain table: numbers stand right, what is None is left empty, text is never read as markup.
+
+    Nothing is broken over lines but prose, as long as the console has room for it: names of layers and nodes, which
+    some exporters make hundreds of characters long, give way and lose their middle.
+    """
+
+    title: str
+    columns: Sequence[str]
+    cells: Sequence[Sequence[Text]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = Table(
+            title=Text(printable(self.title)),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        room = self._room(options.max_width)
+        for index, column in enumerate(self.columns):
+            numeric = bool(self.cells) and all(_numeric(row[index]) for row in self.cells)
+            drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+        for row in self.cells:
+            named = zip(self.columns, row, strict=True)
+            drawn.add_row(*(shortened(cell, room) if column in NAMES else cell for column, cell in named))
+        yield drawn
+
+    def _room(self, width: int) -> int:
+        """Characters for a name where the other columns are drawn in `width` as wide as they are."""
+        others = [
+            max(len(column), *(min(len(row[index]), PROSE) for row in self.cells))
+            for index, column in enumerate(self.columns)
+            if column not in NAMES and self.cells
+        ]
+        return max(SHORTEST, width - sum(others) - GAP * len(self.columns))
 
 
-def rows(title: str, keys: Mapping[str, str], given: Sequence[Row]) -> Table:
+def shortened(name: Text, room: int) -> Text:
+    """`name` in at most `room` characters, what is too much taken from its middle."""
+    text, tail = name.plain, room // 3
+    return name if len(text) <= room else Text(f"{text[: room - tail - 1]}…{text[-tail:]}")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Grid:
+    """A table of values as people read them."""
+    return Grid(title, columns, [[_cell(value) for value in row] for row in rows])
+
+
+def rows(title: str, keys: Mapping[str, str], given: Sequence[Row]) -> Grid:
     """A table of dictionaries: `keys` maps each key to its heading."""
     return table(title, list(keys.values()), [[row.get(key) for key in keys] for row in given])
 
@@ -104,7 +146,7 @@ def inspection(result: Row) -> RenderableType:
         "shape": "shape",
         "type": "type",
         "reached": "reached",
-        "accumulator_bits": "acc bits",
+        "accumulator_bits": "acc",
         "weights": "weights",
         "pruned": "zeros",
         "macs": "MACs",
@@ -112,10 +154,12 @@ def inspection(result: Row) -> RenderableType:
     layers = [_layer(row) for row in result["layers"]]
     lines = [f"{_cell(result['macs'])} MACs per sample, {_cell(result['weight_bits'])} weight bits"]
     lines += [
-        f"{row['name']}: its weights are float32 numbers that no quantiser limits, taken as exact integers"
+        f"{row['name']}: float32 weights that no quantiser limits, taken as exact integers"
+        f" ({str(row['weights']).partition('[')[0]}) over 2^{row['float_weights']}"
         for row in result["layers"]
-        if row["float_weights"]
+        if row["float_weights"] is not None
     ]
+    lines += [f"on chip behind input '{row['input']}': {', '.join(row['nodes'])}" for row in result["on_chip"]]
     return Group(rows(str(result["model"]), keys, layers), *map(Text, map(printable, lines)), host(result["host"]))
 
 
@@ -128,9 +172,11 @@ def design(report: Row, *, border: bool = True) -> RenderableType:
         "bits": "bits",
         "pe": "PE",
         "simd": "SIMD",
+        "style": "style",
         "cycles": "clocks",
         "requantiser": "requantiser",
         "lut": "LUT",
+        "dsp": "DSP",
         "bram": "BRAM",
         "fifo_depth": "FIFO",
     }
@@ -160,9 +206,10 @@ def sweep(found: Row) -> RenderableType:
 
 
 def _layer(row: Row) -> Row:
-    """A layer of `inspect` for people: the range apart from the type, the share of zero weights."""
+    """A layer of `inspect` for people: types without their ranges, the share of zero weights."""
     return dict(row) | {
         "type": str(row["type"]).partition("[")[0],
+        "weights": row["weights"] and str(row["weights"]).partition("[")[0],
         "reached": "{}..{}".format(*row["range"]),
         "pruned": f"{row['zeros'] / row['weight_count']:.0%}" if row["weight_count"] else None,
         "macs": row["macs"] or None,
@@ -173,7 +220,8 @@ def host(steps: Sequence[Row]) -> RenderableType:
     """What stays on the host, and why."""
     if not steps:
         return Text("Nothing stays on the host.")
-    return rows("on the host", {"side": "side", "op": "op", "node": "node", "reason": "why"}, steps)
+    once = [dict(step) for step in dict.fromkeys(tuple(step.items()) for step in steps)]
+    return rows("on the host", {"side": "side", "op": "op", "node": "node", "reason": "why"}, once)
 
 
 def _verdict(count: int) -> Text:

@@ -80,7 +80,7 @@ def test_one_wrong_output_fails(net: Graph) -> None:
 
 def test_inspect_says_what_each_layer_is(net: Graph) -> None:
     report = api.inspect(net)
-    assert list(report) == ["model", "inputs", "layers", "macs", "weight_bits", "host"]
+    assert list(report) == ["model", "inputs", "layers", "macs", "weight_bits", "on_chip", "host"]
     assert report["inputs"] == [{"name": "x", "shape": [2, 4, 4], "dtype": "float32"}]
     entry, conv, *_ = report["layers"]
     assert (entry["op"], entry["range"], entry["weights"]) == ("input", [-32, 31], None)
@@ -194,8 +194,8 @@ def test_inspect_says_which_weights_are_float32() -> None:
     ]
     io = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]) for name in ("x", "y")]
     net = api.load(helper.make_model(helper.make_graph(nodes, "g", io[:1], io[1:], initializers)))
-    assert {row["name"]: row["float_weights"] for row in api.inspect(net)["layers"]} == {
-        "q": False,
-        "float": True,
-    }
+    rows = {row["name"]: row["float_weights"] for row in api.inspect(net)["layers"]}
+    assert list(rows) == ["q", "float"] and rows["q"] is None
+    scaled = weights * 2.0 ** rows["float"]
+    assert (scaled == np.rint(scaled)).all() and (scaled % 2 != 0).any()
     np.testing.assert_allclose(api.run(net, np.ones((1, 2), np.float32)), [weights.sum(axis=0)], rtol=1e-6)

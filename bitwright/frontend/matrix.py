@@ -23,6 +23,9 @@ from bitwright.ir.weights import Ints, Weights
 MAX_DYADIC_BITS = 60
 """Float weights as integers stay in int64; whether their accumulator does is checked where it is made."""
 
+NO_ARITHMETIC = ("DequantizeLinear", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast")
+"""Operators that say what codes mean, or where they are."""
+
 
 def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Conv(x, w, b): an integer convolution; padding holds the input's zero point."""
@@ -63,7 +66,7 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
         pads=window.pads,
         groups=groups,
         pad_value=int(zero) if any(window.pads) else 0,
-        source=(node.name,),
+        source=_sources(tensor, node),
     )
     rows, cols = window_shape(layer, height, width)
     if rows < 1 or cols < 1:
@@ -114,7 +117,7 @@ def _dense(builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: Pe
         scale=squeeze(tuple(tensor.scale[0] * s for s in step)),
         zero=(Fraction(0),),
         weights=Weights(ordered),
-        source=(node.name,),
+        source=_sources(tensor, node),
     )
     zero = -tensor.offset[0] / tensor.scale[0]
     made = _accumulate(builder, layer, weights.sum(axis=1), zero)
@@ -137,6 +140,11 @@ def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
     if len(squeeze(tensor.scale)) > 1 or len(squeeze(tensor.offset)) > 1 or tensor.scale[0] == 0:
         raise node.error("reads a tensor whose scale differs per channel", "use one scale for the activation")
     return replace(tensor, scale=tensor.scale[:1], offset=tensor.offset[:1])
+
+
+def _sources(tensor: Tensor, node: Node) -> tuple[str, ...]:
+    """The source nodes of a matrix layer: the arithmetic on its input that its scale and zero hold, and the node."""
+    return *(name for name, op in tensor.nodes if op not in NO_ARITHMETIC), node.name
 
 
 def _weights(node: Node, const: Const, axis: int) -> tuple[Ints, PerChannel]:

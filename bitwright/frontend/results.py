@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,11 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import Host, Tensor
 from bitwright.ir.host import OPS, HostStep
-from bitwright.ir.layers import PerChannel
+from bitwright.ir.layers import Gather, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
+
+NO_QUANTISER = "no quantiser follows: real-valued output"
+ONLY_SCALES = ("DequantizeLinear", "Transpose", "Identity", "Cast")
+"""Operators behind a quantiser that leave its codes what they are."""
 
 
 def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
@@ -21,8 +26,10 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
         raise node.error("reads a max-pool of values that no quantiser turned into integers", "quantise the activation")
     if tensor.where.shape[:1] != (1,):
         raise node.error("leaves without its batch axis", "keep the samples on axis 0")
-    layer = builder.layers[tensor.layer]
-    reason = "codes to real values" if layer.op == "requantise" else "no quantiser follows: real-valued output"
+    layer, quantised = builder.layers[tensor.layer], _quantised(builder, tensor)
+    reason = "codes to real values"
+    if not _is_coded(quantised, tensor):
+        reason = NO_QUANTISER if tensor.nodes else "sums to real values: no quantiser follows"
     low = tuple(Fraction(0) if b is None else b for b in tensor.low)
     high = tuple(Fraction(0) if b is None else b for b in tensor.high)
     constants = (
@@ -31,34 +38,57 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
         np.where([b is None for b in tensor.low], -np.inf, _floats(low)),
         np.where([b is None for b in tensor.high], np.inf, _floats(high)),
     )
-    first, *more = tensor.nodes or (("", ""),)
-    name = builder.host_step("output", "affine", (tensor.layer,), constants, node=first, reason=reason)
+    first, *more = tensor.nodes or (_last_node(builder, quantised, node),)
+    output = "" if tensor.nodes else "affine"
+    name = builder.host_step("output", "affine", (tensor.layer,), constants, node=first, reason=reason, output=output)
     origin = name
     for step in tensor.function:
-        name = _function_step(builder, node, step, (name, origin))
+        name = _function_step(builder, node, step, (name, origin), tensor.nodes[-1])
     if not np.array_equal(tensor.where[0], np.arange(builder.size(tensor)).reshape(layer.shape)):
         name = builder.host_step("output", "gather", (name,), (tensor.where[0],))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
 
 
-def _function_step(builder: Builder, node: Node, step: Step, names: tuple[str, str]) -> str:
+def _quantised(builder: Builder, tensor: Tensor) -> Layer:
+    """The layer whose integers a tensor holds, behind what only moves or selects them."""
+    layer = builder.layers[tensor.layer]
+    while isinstance(layer, Gather | Reshape | MaxPool):
+        layer = builder.layers[layer.inputs[0]]
+    return layer
+
+
+def _is_coded(layer: Layer, tensor: Tensor) -> bool:
+    """True if the integers of `layer` are codes of a quantiser, and nothing is computed from them behind it."""
+    computed = tensor.function or tensor.bounded or any(op not in ONLY_SCALES for _, op in tensor.nodes)
+    return not computed and isinstance(layer, Requantise | Table | Input)
+
+
+def _last_node(builder: Builder, layer: Layer, reader: Node) -> tuple[str, str]:
+    """Name and operator of the source node that finished `layer`, or that made what `reader` reads."""
+    ops = {node.name: node.op for node in builder.model.nodes}
+    tensors = reader.inputs or reader.outputs  # the model's output is a reader without inputs
+    makers = (node.name for node in builder.model.nodes if not set(tensors).isdisjoint(node.outputs))
+    return next(((name, ops[name]) for name in (*reversed(layer.source), *makers) if name in ops), ("", ""))
+
+
+def _function_step(builder: Builder, node: Node, step: Step, names: tuple[str, str], source: tuple[str, str]) -> str:
     """A step of a function that no quantiser followed; `names`: what it reads, and what the first step read."""
-    reason = "no quantiser follows: real-valued output"
+    add = partial(builder.host_step, "output", node=source, reason=NO_QUANTISER)
     name, origin = names
     match step:
         case ("times_input",):
-            return builder.host_step("output", "mul", (name, origin), reason=reason)
+            return add("mul", (name, origin))
         case ("leaky_relu" | "elu" as op, slope):
-            return builder.host_step("output", op, (name,), (_float32(slope),), reason=reason)
+            return add(op, (name,), (_float32(slope),))
         case ("affine", a, b):
-            name = builder.host_step("output", "mul", (name,), (_float32(a),), reason=reason)
-            return builder.host_step("output", "add", (name,), (_float32(b),), reason=reason)
+            name = add("mul", (name,), (_float32(a),))
+            return add("add", (name,), (_float32(b),))
         case ("clip", low, high):
             bounds = (_float32(low or "-inf"), _float32(high or "inf"))
-            return builder.host_step("output", "clip", (name,), bounds, reason=reason)
+            return add("clip", (name,), bounds)
         case (op,) if op in OPS:
-            return builder.host_step("output", op, (name,), reason=reason)
+            return add(op, (name,))
         case _:
             raise node.error(f"leaves the function '{step[0]}', which only a table computes", "quantise the output")
 

@@ -53,7 +53,7 @@ def test_batch_normalisation_before_the_input_quantiser() -> None:
     net.add("MatMul", net.nodes[-1].output[0], net.weights(np.eye(4)))
     graph = agree(net, grid(16, 3, 4, span=6))
     assert [step.op for step in graph.before.steps] == ["sub", "div", "mul", "add", "quantise", "gather"]
-    assert [entry["node"] for entry in graph.host] == ["batchnormalization0", "quant1", ""]
+    assert [entry["node"] for entry in graph.host] == ["batchnormalization0", "quant1", "matmul3"]
 
 
 def test_batch_normalisation_behind_the_last_quantiser() -> None:
