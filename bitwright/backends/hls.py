@@ -31,10 +31,12 @@ from bitwright.plan import kernels as plan
 KERNELS = (
     "bw_stream.hpp",
     "bw_axis.hpp",
+    "bw_depthwise.hpp",
     "bw_fork.hpp",
     "bw_join.hpp",
     "bw_mvu.hpp",
     "bw_pool.hpp",
+    "bw_product.hpp",
     "bw_reorder.hpp",
     "bw_requant.hpp",
     "bw_rom.hpp",
@@ -63,7 +65,7 @@ def generate(project: Project) -> dict[str, str]:
         f"{project.name}_params.hpp": _render("params.hpp.j2", p=top),
     }
     files |= {path: _render("table.hpp.j2", t=table) for path, table in tables.items()}
-    used = {"bw_stream.hpp", "bw_axis.hpp", *top.headers} | ({"bw_rom.hpp"} if "bw_mvu.hpp" in top.headers else set())
+    used = _included({"bw_axis.hpp", *top.headers})
     files |= {f"kernels/{name}": _carried(name) for name in KERNELS if name in used}
     files |= {
         f"tb/{project.name}_tb.cpp": _render("testbench.cpp.j2", p=top),
@@ -182,6 +184,14 @@ def _part(part: str) -> str:
             f"{part!r} is not a device name", where="--part", hint="for example xc7z020clg400-1 or xczu3eg-sbva484-1-e"
         )
     return part
+
+
+def _included(headers: set[str]) -> set[str]:
+    """`headers` and the kernels' headers that they include, directly or not."""
+    found = set(headers)
+    for name in headers:
+        found |= _included(set(re.findall(r'#include [<"](bw_\w+\.hpp)', _carried(name))))
+    return found
 
 
 @cache

@@ -7,7 +7,7 @@ from bitwright.backends import hls_text as text
 from bitwright.backends.hls_branches import branch_view
 from bitwright.backends.hls_forms import rule_of
 from bitwright.backends.hls_site import Site, block, element
-from bitwright.backends.hls_views import Alias, Block, Kernel
+from bitwright.backends.hls_views import Alias, Block, Kernel, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.plan import kernels as plan
@@ -18,6 +18,8 @@ def view(kernel: plan.Kernel, site: Site) -> Kernel:
     match kernel:
         case plan.MatrixVector():
             return _matrix_vector(kernel, site)
+        case plan.Depthwise():
+            return _depthwise(kernel, site)
         case plan.Requantiser():
             return _requantiser(kernel, site)
         case plan.Window():
@@ -58,15 +60,6 @@ def _matrix_vector(kernel: plan.MatrixVector, site: Site) -> Kernel:
             Alias("Acc", text.number_type(kernel.acc_type), f"  // {kernel.acc_type.lo}..{kernel.acc_type.hi}"),
         ],
     )
-    weights = site.table(
-        kernel,
-        f"Weights of {text.comment(kernel.layer)}, {kernel.weight_type}: words of [Pe][Simd] in the order of use, "
-        "by group, row fold, column fold.",
-        "bw::Rom<Shape::Weight>",
-        "weights",
-        "[Shape::Words][Shape::Pe][Shape::Simd]",
-        text.initialiser(_bits(kernel.weights.array, kernel.weight_type)),
-    )
     return site.view(
         kernel,
         shape,
@@ -75,7 +68,46 @@ def _matrix_vector(kernel: plan.MatrixVector, site: Site) -> Kernel:
         arguments=[kernel.input, kernel.output, site.member(kernel, "weights")],
         header="bw_mvu.hpp",
         lanes=(kernel.pe, kernel.simd),
-        table=weights,
+        table=_weights(kernel, "by group, row fold, column fold", site),
+    )
+
+
+def _depthwise(kernel: plan.Depthwise, site: Site) -> Kernel:
+    shape = block(
+        kernel,
+        f"{kernel.blocks * kernel.lanes} channels, {kernel.multiplier} x {kernel.fold * kernel.simd} each",
+        "bw::DepthwiseShape",
+        [
+            {"Pixels": kernel.vectors, "Blocks": kernel.blocks, "Fold": kernel.fold},
+            {"Lanes": kernel.lanes, "Multiplier": kernel.multiplier, "Simd": kernel.simd},
+        ],
+        [
+            element("X", kernel.x_type),
+            element("Weight", kernel.weight_type),
+            Alias("Acc", text.number_type(kernel.acc_type), f"  // {kernel.acc_type.lo}..{kernel.acc_type.hi}"),
+        ],
+    )
+    return site.view(
+        kernel,
+        shape,
+        kind="depthwise",
+        function={"lut": "bw::depthwise_lut", "block": "bw::depthwise_block"}[kernel.memory],
+        arguments=[kernel.input, kernel.output, site.member(kernel, "weights")],
+        header="bw_depthwise.hpp",
+        lanes=(kernel.pe, kernel.simd),
+        table=_weights(kernel, "by block of channels and word of the field", site),
+    )
+
+
+def _weights(kernel: plan.MatrixVector | plan.Depthwise, order: str, site: Site) -> Table:
+    return site.table(
+        kernel,
+        f"Weights of {text.comment(kernel.layer)}, {kernel.weight_type}: words of [Pe][Simd] in the order of use, "
+        f"{order}.",
+        "bw::Rom<Shape::Weight>",
+        "weights",
+        "[Shape::Words][Shape::Pe][Shape::Simd]",
+        text.initialiser(_bits(kernel.weights.array, kernel.weight_type)),
     )
 
 

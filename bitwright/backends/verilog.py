@@ -32,7 +32,7 @@ from bitwright.backends.verilog_parts import (
 from bitwright.backends.verilog_text import commented, environment, header
 from bitwright.backends.verilog_words import code_name
 from bitwright.ir.types import IntType
-from bitwright.plan.kernels import Kernel, KernelGraph, MatrixVector, Stream
+from bitwright.plan.kernels import Depthwise, Kernel, KernelGraph, MatrixVector, Stream
 
 PACKAGE = "bw_pkg"
 
@@ -150,7 +150,7 @@ def _table(graph: KernelGraph) -> tuple[str, ...]:
 def _row(kernel: Kernel, graph: KernelGraph) -> tuple[str, ...]:
     source, sink = graph.stream(kernel.input), graph.stream(kernel.output)
     units = weight_bits = 0
-    if isinstance(kernel, MatrixVector):
+    if isinstance(kernel, MatrixVector | Depthwise):
         units, weight_bits = kernel.pe * kernel.simd, kernel.weights.array.size * kernel.weight_type.bits
     tensors = (f"{_tensor(source)} {_short(source.type)}", f"{_tensor(sink)} {_short(sink.type)}")
     counts = (sink.lanes, source.lanes, kernel.cycles, units, weight_bits)

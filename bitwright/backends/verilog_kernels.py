@@ -17,6 +17,7 @@ from bitwright.backends.verilog_words import (
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.ir.errors import BitwrightError
 from bitwright.plan.kernels import (
+    Depthwise,
     Fork,
     Join,
     Kernel,
@@ -36,6 +37,8 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
     match kernel:
         case MatrixVector():
             return _matrix_vector(kernel, at)
+        case Depthwise():
+            return _depthwise(kernel, at)
         case Window():
             return _window(kernel, at)
         case MaxReduce() | SumReduce():
@@ -70,6 +73,28 @@ def _matrix_vector(kernel: MatrixVector, at: Place) -> Block:
         AccW=kernel.acc_type.bits,
     )
     unit = _unit("bw_mvu", kernel, parameters, at)
+    return with_rom(unit, "w", weight_rom(kernel), comment, at.names)
+
+
+def _depthwise(kernel: Depthwise, at: Place) -> Block:
+    comment = (
+        f"{kernel.blocks * kernel.lanes} channels, {kernel.lanes} at a time, each times {kernel.multiplier} x "
+        f"{kernel.fold * kernel.simd} of its own, {_count(kernel.vectors, 'pixel')} per frame",
+        f"weights {kernel.weight_type}, a word of PE x SIMD per clock, block major; accumulators {kernel.acc_type}",
+    )
+    parameters = assigned(
+        Blocks=kernel.blocks,
+        Fold=kernel.fold,
+        Lanes=kernel.lanes,
+        Multiplier=kernel.multiplier,
+        SIMD=kernel.simd,
+        XW=kernel.x_type.bits,
+        XCode=f"bw_pkg::{code_name(kernel.x_type)}",
+        WW=kernel.weight_type.bits,
+        WCode=f"bw_pkg::{code_name(kernel.weight_type)}",
+        AccW=kernel.acc_type.bits,
+    )
+    unit = _unit("bw_depthwise", kernel, parameters, at)
     return with_rom(unit, "w", weight_rom(kernel), comment, at.names)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
-from bitwright.plan.kernels import MatrixVector, Requantiser
+from bitwright.plan.kernels import Depthwise, MatrixVector, Requantiser
 from bitwright.plan.timing import threshold_bits
 
 Bits = NDArray[np.uint8]
@@ -77,7 +77,7 @@ def hex_words(bits: Bits) -> list[str]:
     return [row.tobytes().hex()[-digits:] for row in packed]
 
 
-def weight_rom(kernel: MatrixVector) -> Rom:
+def weight_rom(kernel: MatrixVector | Depthwise) -> Rom:
     """The weights in the order of use: element [p][s] at ((p*SIMD)+s) * bits."""
     words = coded(kernel.weights.array, kernel.weight_type).reshape(kernel.weights.array.shape[0], -1)
     style = "block" if kernel.memory == "block" else "distributed"

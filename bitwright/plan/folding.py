@@ -27,13 +27,26 @@ def matrix_lanes(layer: Dense | Conv, in_channels: int) -> tuple[int, int]:
     return layer.channels // layer.groups, in_channels // layer.groups
 
 
+def kernels_per_channel(layer: Layer, in_channels: int) -> int:
+    """How many outputs each input channel of a depthwise convolution has; 0 if `layer` is none."""
+    depthwise = isinstance(layer, Conv) and layer.groups == in_channels > 1
+    return layer.channels // in_channels if depthwise else 0
+
+
+def in_lanes(layer: Layer, in_channels: int, pe: int, simd: int) -> int:
+    """Elements in one input beat of `layer`: its SIMD, or the channels that a depthwise convolution has in its PE."""
+    per_channel = kernels_per_channel(layer, in_channels)
+    return max(1, pe // per_channel) if per_channel else simd
+
+
 def layer_cycles(layer: Layer, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
     """Clocks per frame of a layer at `pe` and `simd`: products over lanes, or the beats that enter it, if more."""
+    lanes = in_lanes(layer, in_shape[-1], pe, simd)
     match layer:
         case Dense():
-            return max(layer.macs // (pe * simd), prod(in_shape) // simd)
+            return max(layer.macs // (pe * simd), prod(in_shape) // lanes)
         case Conv():
-            return max(layer.macs // (pe * simd), _entering(layer, in_shape) // simd)
+            return max(layer.macs // (pe * simd), _entering(layer, in_shape) // lanes)
         case MaxPool() | SumPool():
             return max(prod(layer.shape) * prod(layer.kernel), _entering(layer, in_shape)) // simd
         case _:
@@ -54,10 +67,16 @@ def _entering(layer: Conv | MaxPool | SumPool, in_shape: tuple[int, ...]) -> int
 
 
 def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Every legal (pe, simd) of a layer."""
+    """Every legal (pe, simd) of a layer.
+
+    The PE of a depthwise convolution are some of one channel's kernels, or all kernels of several channels.
+    """
     match layer:
         case Dense() | Conv():
             rows, cols = matrix_lanes(layer, in_shape[-1])
+            if per_channel := kernels_per_channel(layer, in_shape[-1]):
+                whole = [per_channel * lanes for lanes in divisors(in_shape[-1])]
+                return [(pe, 1) for pe in (*divisors(per_channel)[:-1], *whole)]
             return [(pe, simd) for pe in divisors(rows) for simd in divisors(cols)]
         case MaxPool() | SumPool():
             return [(lanes, lanes) for lanes in divisors(layer.channels)]

@@ -127,6 +127,32 @@ class MatrixVector(Kernel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Depthwise(Kernel):
+    """Depthwise unit: every channel times its own `multiplier` kernels, `lanes` channels and `simd` positions a beat.
+
+    Input beats: (vectors, blocks, fold), each `simd` kernel positions of the same `lanes` channels, one position after
+    the other; after the `fold` beats of a block one beat of `pe` accumulators leaves, those of a channel together.
+    """
+
+    vectors: int
+    blocks: int
+    fold: int
+    lanes: int
+    multiplier: int
+    simd: int
+    weights: Weights  # (blocks * fold, pe, simd): the words in the order of use
+    weight_type: IntType
+    x_type: IntType
+    acc_type: IntType
+    memory: Memory
+
+    @property
+    def pe(self) -> int:
+        """Accumulators."""
+        return self.lanes * self.multiplier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MaxReduce(Kernel):
     """Lane by lane the maximum of each `fold` consecutive beats; `groups` results per frame."""
 
@@ -270,4 +296,12 @@ def weight_words(matrix: Ints, groups: int, pe: int, simd: int) -> Weights:
     total, cols = matrix.shape
     rows = total // groups
     tiles = matrix.reshape(groups, rows // pe, pe, cols // simd, simd).transpose(0, 1, 3, 2, 4)
+    return Weights(tiles.reshape(-1, pe, simd))
+
+
+def depthwise_words(kernels: Ints, lanes: int, multiplier: int, simd: int) -> Weights:
+    """`kernels` (channels * multiplier, positions) as words (blocks * fold, pe, simd) in the order of use."""
+    total, positions = kernels.shape
+    pe = lanes * multiplier
+    tiles = kernels.reshape(total // pe, pe, positions // simd, simd).transpose(0, 2, 1, 3)
     return Weights(tiles.reshape(-1, pe, simd))

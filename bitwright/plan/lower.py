@@ -26,8 +26,9 @@ from bitwright.ir.layers import (
 )
 from bitwright.ir.names import identifiers
 from bitwright.ir.types import IntType
-from bitwright.plan import stages
+from bitwright.plan import matrices, stages, windows
 from bitwright.plan.fifos import size_fifos
+from bitwright.plan.folding import in_lanes
 from bitwright.plan.kernels import Fork, Kernel, KernelGraph, Stream, WidthConverter
 from bitwright.plan.plan import LayerPlan, Plan
 
@@ -71,9 +72,9 @@ class Lowering:
         x = [self.waiting[name].pop(0) for name in layer.inputs]
         match layer:
             case Dense() | Conv():
-                made = stages.matrix(self, layer, x[0])
+                made = matrices.matrix(self, layer, x[0])
             case MaxPool() | SumPool():
-                made = stages.pool(self, layer, x[0])
+                made = windows.pool(self, layer, x[0])
             case Reshape():
                 made = self._reshaped(layer, x[0])
             case Gather():
@@ -178,7 +179,8 @@ class Lowering:
         while self.graph.readers[layer.name]:
             layer = self.graph.readers[layer.name][0]
             if isinstance(layer, Dense | Conv | MaxPool | SumPool):
-                return self.layer_plan(layer).simd
+                plan = self.layer_plan(layer)
+                return in_lanes(layer, self.graph.by_name[layer.inputs[0]].channels, plan.pe, plan.simd)
         return 1
 
 

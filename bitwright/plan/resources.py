@@ -15,6 +15,7 @@ import numpy as np
 from bitwright.exact.cost import cost
 from bitwright.plan.kernels import (
     Adder,
+    Depthwise,
     Fork,
     Interleave,
     Kernel,
@@ -49,6 +50,8 @@ def resources(kernel: Kernel) -> Resources:
     match kernel:
         case MatrixVector():
             return _matrix(kernel)
+        case Depthwise():
+            return _depthwise(kernel)
         case Window():
             return _memory(kernel.depth, kernel.lanes * kernel.type.bits) + Resources(60)
         case MaxReduce():
@@ -80,6 +83,16 @@ def _matrix(kernel: MatrixVector) -> Resources:
     buffer = _memory(kernel.col_fold, kernel.simd * x) if kernel.row_fold > 1 else Resources()
     weights = _memory(words, width) if kernel.memory == "lut" else Resources(0, -(-words * width // BRAM18_BITS))
     return Resources(products + adders + 40) + weights + buffer
+
+
+def _depthwise(kernel: Depthwise) -> Resources:
+    """Multipliers, the adders of `simd` products, the accumulators and the weight memory."""
+    w, x, acc = kernel.weight_type.bits, kernel.x_type.bits, kernel.acc_type.bits
+    products = kernel.pe * kernel.simd * (w * x if min(w, x) > 1 else max(w, x))
+    adders = kernel.pe * ((kernel.simd - 1) * (w + x) + acc)
+    words, width = len(kernel.weights.array), kernel.pe * kernel.simd * w
+    weights = _memory(words, width) if kernel.memory == "lut" else Resources(0, -(-words * width // BRAM18_BITS))
+    return Resources(products + adders + 30) + weights
 
 
 def _memory(words: int, width: int) -> Resources:

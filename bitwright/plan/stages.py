@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hardware each kind of layer becomes: kernels and the stream they end in."""
+"""What each kind of layer becomes that needs no multiplier array: kernels and the stream they end in."""
 
 from __future__ import annotations
 
@@ -10,25 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bitwright.exact.forms import Form
-from bitwright.ir.errors import BitwrightError
-from bitwright.ir.layers import Conv, Dense, Gather, Layer, MaxPool, Multiply, Sum, SumPool
+from bitwright.ir.layers import Gather, Layer, Multiply, Sum
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.folding import matrix_lanes, starts_beyond
 from bitwright.plan.kernels import (
     Adder,
     Interleave,
-    MatrixVector,
-    MaxReduce,
     Multiplier,
     Reorder,
     Requantiser,
     Stream,
-    SumReduce,
-    Window,
-    weight_words,
 )
-from bitwright.plan.rings import ring_depth
 
 if TYPE_CHECKING:
     from bitwright.plan.lower import Lowering
@@ -40,150 +32,6 @@ REGISTER_DEPTH = 2
 def common_lanes(lanes: int, channels: int) -> int:
     """The most lanes that divide both a stream's lanes and a tensor's channels."""
     return gcd(lanes, channels)
-
-
-def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
-    """A matrix-vector unit, behind a sliding window where the kernel needs one."""
-    plan = low.layer_plan(layer)
-    in_channels = low.graph.by_name[layer.inputs[0]].channels
-    rows, lanes = matrix_lanes(layer, in_channels)
-    if rows % plan.pe or lanes % plan.simd:
-        raise BitwrightError(
-            f"PE {plan.pe} must divide {rows} rows and SIMD {plan.simd} must divide {lanes} columns",
-            where=f"plan: layer '{layer.name}'",
-            hint="choose divisors",
-        )
-    x = low.widen(layer, x, plan.simd)
-    groups = layer.groups if isinstance(layer, Conv) else 1
-    windowed = isinstance(layer, Conv) and (layer.kernel, layer.strides) != ((1, 1), (1, 1))
-    if isinstance(layer, Conv) and (windowed or any(layer.pads)):
-        x = window(low, layer, x, groups, lanes // plan.simd, layer.pad_value)
-    weights = layer.weights.array.reshape(layer.channels, -1)
-    row_fold, col_fold = rows // plan.pe, weights.shape[1] // plan.simd
-    if row_fold > 1 and x.name not in low.hardware.values() and not x.name.endswith("_window_out"):
-        low.deepen(x, col_fold)  # the next vector gathers here while this one is replayed
-    name = low.hardware[layer.name]
-    vectors = prod(layer.shape[:-1])
-    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * groups * row_fold)
-    low.kernels.append(
-        MatrixVector(
-            name=name,
-            layer=layer.name,
-            input=x.name,
-            output=made.name,
-            cycles=vectors * groups * row_fold * col_fold,
-            vectors=vectors,
-            groups=groups,
-            rows=rows,
-            cols=weights.shape[1],
-            pe=plan.pe,
-            simd=plan.simd,
-            weights=weight_words(weights, groups, plan.pe, plan.simd),
-            weight_type=layer.weights.type,
-            x_type=x.type,
-            acc_type=layer.type,
-            memory=plan.memory,
-        )
-    )
-    return made
-
-
-def window(
-    low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, blocks: int, inner: int, pad_value: int
-) -> Stream:
-    """A sliding window with a ring deep enough that it costs no throughput; its elements hold the padding too."""
-    name = f"{low.hardware[layer.name]}_window"
-    pad_value = pad_value if any(layer.pads) else x.type.lo
-    if pad_value not in x.type:
-        x = extend(low, layer, x, x.type | IntType(pad_value, pad_value))
-    height, width, _ = low.graph.by_name[layer.inputs[0]].shape
-    pads = layer.pads
-    if starts_beyond(layer, height, width):
-        x = _padded(low, layer, x, (height, width), pad_value)
-        height, width, pads = height + pads[0] + pads[2], width + pads[1] + pads[3], (0, 0, 0, 0)
-    kernel = Window(
-        name=name,
-        layer=layer.name,
-        input=x.name,
-        output=f"{name}_out",
-        cycles=0,
-        height=height,
-        width=width,
-        blocks=blocks,
-        inner=inner,
-        kernel=layer.kernel,
-        strides=layer.strides,
-        dilations=layer.dilations,
-        pads=pads,
-        out_height=layer.shape[0],
-        out_width=layer.shape[1],
-        pad_value=pad_value,
-        lanes=x.lanes,
-        type=x.type,
-        depth=0,
-    )
-    cycles = max(kernel.in_beats, kernel.out_beats)
-    low.kernels.append(replace(kernel, cycles=cycles, depth=ring_depth(kernel)))
-    field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
-    return low.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
-
-
-def _padded(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, size: tuple[int, int], fill: int) -> Stream:
-    """The image `x` of `size` with the padding of `layer` around it, through a frame buffer."""
-    top, left, bottom, right = layer.pads
-    places = np.arange(x.beats).reshape(*size, -1)
-    order = np.pad(places, ((top, bottom), (left, right), (0, 0)), constant_values=-1).reshape(-1)
-    name = f"{low.hardware[layer.name]}_pad"
-    shape = (size[0] + top + bottom, size[1] + left + right, x.shape[-1])
-    made = low.edge(replace(x, name=f"{name}_out", beats=order.size, shape=shape))
-    low.kernels.append(_reorder(name, layer, x, made, order, fill))
-    return made
-
-
-def pool(low: Lowering, layer: MaxPool | SumPool, x: Stream) -> Stream:
-    """A window over each beat of channels, then a maximum or a sum."""
-    plan = low.layer_plan(layer)
-    if layer.channels % plan.simd:
-        raise BitwrightError(
-            f"SIMD {plan.simd} must divide {layer.channels} channels",
-            where=f"plan: layer '{layer.name}'",
-            hint="choose a divisor",
-        )
-    x = low.widen(layer, x, plan.simd)
-    pad = layer.pad_value if isinstance(layer, SumPool) else layer.type.lo
-    x = window(low, layer, x, layer.channels // plan.simd, 1, pad)
-    name, fold, groups = low.hardware[layer.name], prod(layer.kernel), prod(layer.shape) // plan.simd
-    made = low.new_stream(layer, f"{name}_out", plan.simd, layer.type, groups)
-    if isinstance(layer, MaxPool):
-        low.kernels.append(
-            MaxReduce(
-                name=name,
-                layer=layer.name,
-                input=x.name,
-                output=made.name,
-                cycles=x.beats,
-                fold=fold,
-                groups=groups,
-                lanes=plan.simd,
-                type=layer.type,
-            )
-        )
-    else:
-        low.kernels.append(
-            SumReduce(
-                name=name,
-                layer=layer.name,
-                input=x.name,
-                output=made.name,
-                cycles=x.beats,
-                fold=fold,
-                groups=groups,
-                lanes=plan.simd,
-                x_type=x.type,
-                y_type=layer.type,
-            )
-        )
-    return made
 
 
 def requantise(low: Lowering, layer: Layer, x: Stream, form: Form) -> Stream:
@@ -317,11 +165,12 @@ def reorder(low: Lowering, layer: Gather, x: Stream, source: Layer) -> Stream:
     name = low.hardware[layer.name]
     order = index[::lanes] // lanes
     made = low.new_stream(layer, f"{name}_out", lanes, layer.type, order.size)
-    low.kernels.append(_reorder(name, layer, x, made, order, layer.fill))
+    low.kernels.append(frame_buffer(name, layer, x, made, order, layer.fill))
     return made
 
 
-def _reorder(name: str, layer: Layer, x: Stream, made: Stream, order: Ints, fill: int) -> Reorder:
+def frame_buffer(name: str, layer: Layer, x: Stream, made: Stream, order: Ints, fill: int) -> Reorder:
+    """The kernel that makes `made`, beat `order[i]` of `x` each or `fill` in every lane where that is -1."""
     return Reorder(
         name=name,
         layer=layer.name,

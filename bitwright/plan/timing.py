@@ -12,6 +12,7 @@ from math import lcm
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.plan.kernels import (
     Adder,
+    Depthwise,
     Fork,
     Interleave,
     Kernel,
@@ -38,7 +39,7 @@ def kernel_latency(kernel: Kernel) -> int:
     match kernel:
         case Window():
             return 3
-        case MatrixVector():
+        case MatrixVector() | Depthwise():
             return 4 + tree_latency(kernel.simd)
         case MaxReduce():
             return 1

@@ -11,6 +11,7 @@ import numpy as np
 
 from bitwright.ir.weights import Ints
 from bitwright.plan.kernels import (
+    Depthwise,
     Fork,
     Interleave,
     Join,
@@ -81,7 +82,7 @@ def _run(kernel: Kernel, ready: list[Ints]) -> tuple[list[Ints], Ints]:
 def _one_to_one(kernel: Kernel, taken: Ints) -> Ints:
     """Kernels that decide output beats by counting input beats."""
     match kernel:
-        case MaxReduce() | SumReduce():
+        case MaxReduce() | SumReduce() | Depthwise():
             return taken[kernel.fold - 1 :: kernel.fold]
         case WidthConverter():
             whole = lcm(kernel.in_lanes, kernel.out_lanes)  # gathered before it is cut

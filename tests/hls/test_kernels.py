@@ -17,6 +17,7 @@ from bitwright.plan.kernels import KernelGraph
 from bitwright.sim import cpp
 from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
 from tests.needs import needs_cxx
+from tests.rtl.cases import depthwises
 from tests.rtl.graphs import (
     S4,
     S8,
@@ -126,11 +127,19 @@ def others() -> list[KernelGraph]:
 
 def mixed() -> list[KernelGraph]:
     """A few of each."""
-    return [matrices()[4], *windows()[6:10:3], *requantisers()[1:9:7], others()[14], *others()[-6:-1:2]]
+    return [
+        matrices()[4],
+        depthwises()[3],
+        *windows()[6:10:3],
+        *requantisers()[1:9:7],
+        others()[14],
+        *others()[-6:-1:2],
+    ]
 
 
 GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
     "matrices": matrices,
+    "depthwises": depthwises,
     "windows": windows,
     "requantisers": requantisers,
     "others": others,

@@ -16,6 +16,8 @@ from bitwright.ir.layers import Conv, Dense, Input, MaxPool, SumPool
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.plan.folding import choices, divisors, fastest, fold, layer_cycles
+from bitwright.plan.kernels import Depthwise, MatrixVector
+from bitwright.plan.plan import LayerPlan, Plan
 from tests.ir.graphs import random_graph
 
 HEAD = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
@@ -77,6 +79,26 @@ def test_lanes_never_straddle_a_group() -> None:
     bound = IntType(-100, 100)
     layer = Conv(name="c", inputs=("x",), shape=(4, 4, 4), type=bound, weights=weights, groups=2, **HEAD)
     assert choices(layer, entry.shape) == [(1, 1), (1, 3), (2, 1), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "legal"),
+    [(6, [1, 2, 3, 6]), (12, [1, 2, 4, 6, 12]), (36, [1, 2, 3, 6, 12, 18, 36])],
+)
+def test_a_depthwise_layer_has_channels_in_parallel(outputs: int, legal: list[int]) -> None:
+    """Some kernels of one channel, or all kernels of several: PE outputs a clock, one kernel position at a time."""
+    entry = Input(name="x", inputs=(), shape=(4, 4, 6), type=IntType(0, 3), **HEAD)
+    weights = Weights(np.ones((outputs, 3, 3, 1), dtype=np.int64))
+    bound = IntType(-100, 100)
+    layer = Conv(name="c", inputs=("x",), shape=(2, 2, outputs), type=bound, weights=weights, groups=6, **HEAD)
+    assert choices(layer, entry.shape) == [(pe, 1) for pe in legal]
+    assert [layer_cycles(layer, entry.shape, pe, 1) for pe in legal] == [layer.macs // pe for pe in legal]
+    graph = Graph((entry,), (layer,), ("c",))
+    for pe in legal:
+        kernels = compile_graph(graph, plan=Plan({"c": LayerPlan(pe=pe)})).kernels
+        (unit,) = (kernel for kernel in kernels.kernels if isinstance(kernel, Depthwise | MatrixVector))
+        assert isinstance(unit, Depthwise) == (pe >= outputs // 6)
+        assert (unit.pe, unit.simd, kernels.interval) == (pe, 1, layer.macs // pe)
 
 
 def test_the_beats_that_enter_bound_a_layer() -> None:

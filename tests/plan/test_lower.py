@@ -20,6 +20,7 @@ from bitwright.ir.weights import Weights
 from bitwright.plan.folding import choices
 from bitwright.plan.kernels import (
     Adder,
+    Depthwise,
     Fork,
     Interleave,
     Join,
@@ -88,16 +89,17 @@ def ports(kernel: Kernel) -> tuple[list[Port], list[Port]]:
         case MatrixVector():
             vectors = kernel.vectors * kernel.groups
             return [(kernel.simd, vectors * kernel.col_fold)], [(kernel.pe, vectors * kernel.row_fold)]
+        case Depthwise():
+            beats = kernel.vectors * kernel.blocks
+            return [(kernel.lanes * kernel.simd, beats * kernel.fold)], [(kernel.pe, beats)]
         case MaxReduce() | SumReduce():
             return [(kernel.lanes, kernel.groups * kernel.fold)], [(kernel.lanes, kernel.groups)]
-        case Requantiser():
-            return [(kernel.lanes, kernel.beats)], [(kernel.lanes, kernel.beats)]
         case WidthConverter():
             lanes = (kernel.in_lanes, kernel.out_lanes)
             return [(lanes[0], kernel.elements // lanes[0])], [(lanes[1], kernel.elements // lanes[1])]
         case Reorder():
             return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes, kernel.out_beats)]
-        case Fork():
+        case Fork() | Requantiser():
             return [(kernel.lanes, kernel.beats)], [(kernel.lanes, kernel.beats)] * len(kernel.outputs)
         case Interleave():
             parts = [(kernel.lanes, kernel.pixels * part) for part in kernel.parts]
@@ -141,13 +143,15 @@ def test_types_of_streams_are_those_of_the_layers(seed: int, joins: bool) -> Non
     for kernel in kernels.kernels:
         layer = graph.by_name[kernel.layer]
         (source, *_) = kernel.inputs
-        if isinstance(kernel, MatrixVector | MaxReduce | SumReduce | Requantiser | Multiplier | Interleave | Reorder):
+        if isinstance(
+            kernel, MatrixVector | Depthwise | MaxReduce | SumReduce | Requantiser | Multiplier | Interleave | Reorder
+        ):
             extends = isinstance(kernel, Interleave) and not kernel.others
             pads = isinstance(kernel, Reorder) and not isinstance(layer, Gather)
             assert kernels.stream(kernel.output).type == layer.type or extends or pads
         if isinstance(kernel, Join):
             assert kernels.stream(kernel.output).type == kernel.y_type
-        if isinstance(kernel, MatrixVector):
+        if isinstance(kernel, MatrixVector | Depthwise):
             assert (kernel.x_type, kernel.acc_type) == (kernels.stream(source).type, layer.type)
         if isinstance(kernel, Requantiser):
             assert kernel.folds * kernel.lanes == layer.channels
@@ -169,8 +173,8 @@ def test_weight_words_come_in_the_order_of_use() -> None:
 
 
 def single(op: str) -> Graph:
-    """An input and one layer: a dense one of 6 x 4, a grouped convolution of 4 channels, or a pool of 6."""
-    shape = {"dense": (4,), "conv": (5, 5, 4), "maxpool": (5, 5, 6)}[op]
+    """An input and one layer: a dense one of 6 x 4, a grouped or depthwise convolution, or a pool of 6 channels."""
+    shape = {"dense": (4,), "conv": (5, 5, 4), "depthwise": (5, 5, 3), "maxpool": (5, 5, 6)}[op]
     entry = Input(name="x", inputs=(), shape=shape, type=IntType(-8, 7), scale=(ONE,), zero=(ZERO,))
     head: dict[str, Any] = {"name": "layer", "inputs": ("x",), "scale": (ONE,), "zero": (ZERO,)}
     bound = IntType(-(1 << 20), 1 << 20)
@@ -181,6 +185,9 @@ def single(op: str) -> Graph:
         case "conv":
             weights = Weights(np.arange(6 * 9 * 2).reshape(6, 3, 3, 2))
             layer = Conv(**head, shape=(3, 3, 6), type=bound, weights=weights, groups=2)
+        case "depthwise":
+            weights = Weights(np.arange(6 * 9).reshape(6, 3, 3, 1))
+            layer = Conv(**head, shape=(3, 3, 6), type=bound, weights=weights, groups=3)
         case _:
             layer = MaxPool(**head, shape=(2, 2, 6), type=entry.type, kernel=(2, 2), strides=(2, 2))
     return Graph((entry,), (layer,), ("layer",))
@@ -193,6 +200,20 @@ def single(op: str) -> Graph:
         ("dense", 3, 3, "PE 3 must divide 6 rows and SIMD 3 must divide 4 columns", "choose divisors"),
         ("conv", 6, 2, "PE 6 must divide 3 rows and SIMD 2 must divide 2 columns", "choose divisors"),
         ("conv", 3, 4, "PE 3 must divide 3 rows and SIMD 4 must divide 2 columns", "choose divisors"),
+        (
+            "depthwise",
+            3,
+            1,
+            "PE 3 must divide 2 or be 2 times a divisor of 3 channels, and SIMD 1 must be 1",
+            "choose divisors",
+        ),
+        (
+            "depthwise",
+            2,
+            3,
+            "PE 2 must divide 2 or be 2 times a divisor of 3 channels, and SIMD 3 must be 1",
+            "choose divisors",
+        ),
         ("maxpool", 1, 4, "SIMD 4 must divide 6 channels", "choose a divisor"),
     ],
 )

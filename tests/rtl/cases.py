@@ -16,6 +16,7 @@ from tests.rtl.graphs import (
     U4,
     U8,
     adder,
+    depthwise,
     fifo,
     fork,
     interleave,
@@ -50,6 +51,21 @@ def matrices() -> list[KernelGraph]:
         matrix_vector("mv_binary_w", rng, rows=4, cols=6, pe=2, simd=3, x=U4, w=BIPOLAR),
         matrix_vector("mv_unsigned_w", rng, rows=4, cols=6, pe=2, simd=3, x=U4, w=U4),
         matrix_vector("mv_large", rng, vectors=1, rows=12, cols=70, pe=3, simd=10, x=S8, w=S8, memory="block"),
+    ]
+
+
+def depthwises() -> list[KernelGraph]:
+    rng = np.random.default_rng(5)
+    return [
+        depthwise("dw_folds", rng),
+        depthwise("dw_one", rng, vectors=1, blocks=1, positions=1, lanes=1, x=S8, w=S8),
+        depthwise("dw_whole", rng, blocks=1, lanes=5, x=S8, w=S8),
+        depthwise("dw_kernels", rng, blocks=3, multiplier=3, positions=4),
+        depthwise("dw_positions", rng, simd=3),
+        depthwise("dw_flat", rng, blocks=1, lanes=3, multiplier=2, positions=6, simd=6, x=U8),
+        depthwise("dw_ternary", rng, w=TERNARY, x=S8),
+        depthwise("dw_bits", rng, x=BIPOLAR, w=BIPOLAR, lanes=3, simd=3),
+        depthwise("dw_block", rng, blocks=8, lanes=4, positions=25, x=S8, w=S8, memory="block"),
     ]
 
 
@@ -120,7 +136,13 @@ def others() -> list[KernelGraph]:
     ]
 
 
-GROUPS = {"matrices": matrices, "windows": windows, "requantisers": requantisers, "others": others}
+GROUPS = {
+    "matrices": matrices,
+    "depthwises": depthwises,
+    "windows": windows,
+    "requantisers": requantisers,
+    "others": others,
+}
 
 
 def one_of_each() -> list[KernelGraph]:
@@ -128,6 +150,7 @@ def one_of_each() -> list[KernelGraph]:
     rng = np.random.default_rng(8)
     return [
         matrix_vector("mv", rng, groups=2),
+        depthwise("dw", rng, multiplier=2),
         window("win", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),
         reduce("max", S4, fold=4),
         reduce("sum", S4, fold=4, total=True),

@@ -16,6 +16,7 @@ from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.kernels import (
     Adder,
+    Depthwise,
     Fork,
     Interleave,
     Kernel,
@@ -29,6 +30,7 @@ from bitwright.plan.kernels import (
     SumReduce,
     WidthConverter,
     Window,
+    depthwise_words,
     weight_words,
 )
 from bitwright.plan.rings import ring_depth
@@ -105,6 +107,26 @@ def matrix_vector(
         kernel,
         [stream(kernel.input, simd, x, beats * kernel.col_fold)],
         [stream(kernel.output, pe, kernel.acc_type, beats * kernel.row_fold)],
+    )
+
+
+def depthwise(
+    name: str, rng: Generator, *, vectors: int = 3, blocks: int = 2, positions: int = 9, lanes: int = 2,
+    multiplier: int = 1, simd: int = 1, x: IntType = U4, w: IntType = S4, memory: str = "lut",
+) -> KernelGraph:  # fmt: skip
+    kernels = draw(rng, w, (blocks * lanes * multiplier, positions))
+    low = np.minimum(kernels * x.lo, kernels * x.hi).sum(axis=1).min()
+    high = np.maximum(kernels * x.lo, kernels * x.hi).sum(axis=1).max()
+    kernel = Depthwise(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=vectors * blocks * positions // simd,
+        vectors=vectors, blocks=blocks, fold=positions // simd, lanes=lanes, multiplier=multiplier, simd=simd,
+        weights=depthwise_words(kernels, lanes, multiplier, simd), weight_type=w, x_type=x,
+        acc_type=IntType(int(low), int(high)), memory="block" if memory == "block" else "lut",
+    )  # fmt: skip
+    return alone(
+        kernel,
+        [stream(kernel.input, simd * lanes, x, kernel.cycles)],
+        [stream(kernel.output, kernel.pe, kernel.acc_type, vectors * blocks)],
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from bitwright.ir.weights import Ints
 from bitwright.plan.kernels import (
     Adder,
+    Depthwise,
     Fork,
     Interleave,
     Join,
@@ -48,6 +49,8 @@ def _single(kernel: Kernel, beats: Ints) -> Ints:
     match kernel:
         case MatrixVector():
             return _matrix_vector(kernel, beats)
+        case Depthwise():
+            return _depthwise(kernel, beats)
         case Window():
             return _window(kernel, beats)
         case MaxReduce():
@@ -84,6 +87,13 @@ def _matrix_vector(kernel: MatrixVector, beats: Ints) -> Ints:
     matrices = tiles.transpose(0, 1, 3, 2, 4).reshape(groups, kernel.rows, kernel.cols)
     vectors = beats.reshape(kernel.vectors, groups, kernel.cols)
     return np.einsum("grc,vgc->vgr", matrices, vectors).reshape(-1, kernel.pe)
+
+
+def _depthwise(kernel: Depthwise, beats: Ints) -> Ints:
+    shape = (kernel.blocks, kernel.fold, kernel.lanes, kernel.multiplier, kernel.simd)
+    fields = beats.reshape(kernel.vectors, kernel.blocks, kernel.fold, kernel.simd, kernel.lanes)
+    sums = np.einsum("vbfkc,bfcrk->vbcr", fields, kernel.weights.array.reshape(shape))
+    return sums.reshape(-1, kernel.pe)
 
 
 def _window(kernel: Window, beats: Ints) -> Ints:

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dense layers and convolutions: matrix-vector and depthwise units, behind a sliding window where they need one."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.layers import Conv, Dense
+from bitwright.plan.folding import choices, in_lanes, kernels_per_channel, matrix_lanes
+from bitwright.plan.kernels import Depthwise, MatrixVector, Stream, depthwise_words, weight_words
+from bitwright.plan.windows import window
+
+if TYPE_CHECKING:
+    from bitwright.plan.lower import Lowering
+
+
+def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
+    """A matrix-vector or a depthwise unit, whichever the plan's lanes ask for."""
+    plan = low.layer_plan(layer)
+    in_channels = low.graph.by_name[layer.inputs[0]].channels
+    per_channel = kernels_per_channel(layer, in_channels)
+    if (plan.pe, plan.simd) not in choices(layer, low.graph.by_name[layer.inputs[0]].shape):
+        rows, cols = matrix_lanes(layer, in_channels)
+        legal = f"PE {plan.pe} must divide {rows} rows and SIMD {plan.simd} must divide {cols} columns"
+        if per_channel:
+            several = f"{per_channel} times a divisor of {in_channels} channels"
+            legal = f"PE {plan.pe} must divide {per_channel} or be {several}, and SIMD {plan.simd} must be 1"
+        raise BitwrightError(legal, where=f"plan: layer '{layer.name}'", hint="choose divisors")
+    x = low.widen(layer, x, in_lanes(layer, in_channels, plan.pe, plan.simd))
+    if isinstance(layer, Conv) and per_channel and plan.pe >= per_channel:
+        return _depthwise(low, layer, x, per_channel)
+    return _matrix_vector(low, layer, x)
+
+
+def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
+    """A matrix-vector unit, behind a sliding window where the kernel needs one."""
+    plan, name = low.layer_plan(layer), low.hardware[layer.name]
+    groups = layer.groups if isinstance(layer, Conv) else 1
+    rows, cols = matrix_lanes(layer, low.graph.by_name[layer.inputs[0]].channels)
+    if isinstance(layer, Conv) and _is_windowed(layer):
+        x = window(low, layer, x, groups, cols // plan.simd, layer.pad_value)
+    weights = layer.weights.array.reshape(layer.channels, -1)
+    row_fold, col_fold = rows // plan.pe, weights.shape[1] // plan.simd
+    if row_fold > 1 and x.name not in low.hardware.values() and not x.name.endswith("_window_out"):
+        low.deepen(x, col_fold)  # the next vector gathers here while this one is replayed
+    vectors = prod(layer.shape[:-1])
+    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * groups * row_fold)
+    low.kernels.append(
+        MatrixVector(
+            name=name,
+            layer=layer.name,
+            input=x.name,
+            output=made.name,
+            cycles=vectors * groups * row_fold * col_fold,
+            vectors=vectors,
+            groups=groups,
+            rows=rows,
+            cols=weights.shape[1],
+            pe=plan.pe,
+            simd=plan.simd,
+            weights=weight_words(weights, groups, plan.pe, plan.simd),
+            weight_type=layer.weights.type,
+            x_type=x.type,
+            acc_type=layer.type,
+            memory=plan.memory,
+        )
+    )
+    return made
+
+
+def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Stream:
+    """A depthwise unit behind a sliding window over each beat of channels."""
+    plan, name, lanes = low.layer_plan(layer), low.hardware[layer.name], x.lanes
+    blocks, vectors = layer.groups // lanes, prod(layer.shape[:-1])
+    if _is_windowed(layer):
+        x = window(low, layer, x, blocks, 1, layer.pad_value)
+    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * blocks)
+    low.kernels.append(
+        Depthwise(
+            name=name,
+            layer=layer.name,
+            input=x.name,
+            output=made.name,
+            cycles=x.beats,
+            vectors=vectors,
+            blocks=blocks,
+            fold=prod(layer.kernel) // plan.simd,
+            lanes=lanes,
+            multiplier=per_channel,
+            simd=plan.simd,
+            weights=depthwise_words(layer.weights.array.reshape(layer.channels, -1), lanes, per_channel, plan.simd),
+            weight_type=layer.weights.type,
+            x_type=x.type,
+            acc_type=layer.type,
+            memory=plan.memory,
+        )
+    )
+    return made
+
+
+def _is_windowed(layer: Conv) -> bool:
+    return (layer.kernel, layer.strides) != ((1, 1), (1, 1)) or any(layer.pads)

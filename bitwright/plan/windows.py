@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sliding windows, and the pools behind them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.layers import Conv, MaxPool, SumPool
+from bitwright.ir.types import IntType
+from bitwright.plan.folding import starts_beyond
+from bitwright.plan.kernels import MaxReduce, Stream, SumReduce, Window
+from bitwright.plan.rings import ring_depth
+from bitwright.plan.stages import extend, frame_buffer
+
+if TYPE_CHECKING:
+    from bitwright.plan.lower import Lowering
+
+
+def window(
+    low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, blocks: int, inner: int, pad_value: int
+) -> Stream:
+    """A sliding window with a ring deep enough that it costs no throughput; its elements hold the padding too."""
+    name = f"{low.hardware[layer.name]}_window"
+    pad_value = pad_value if any(layer.pads) else x.type.lo
+    if pad_value not in x.type:
+        x = extend(low, layer, x, x.type | IntType(pad_value, pad_value))
+    height, width, _ = low.graph.by_name[layer.inputs[0]].shape
+    pads = layer.pads
+    if starts_beyond(layer, height, width):
+        x = _padded(low, layer, x, (height, width), pad_value)
+        height, width, pads = height + pads[0] + pads[2], width + pads[1] + pads[3], (0, 0, 0, 0)
+    kernel = Window(
+        name=name,
+        layer=layer.name,
+        input=x.name,
+        output=f"{name}_out",
+        cycles=0,
+        height=height,
+        width=width,
+        blocks=blocks,
+        inner=inner,
+        kernel=layer.kernel,
+        strides=layer.strides,
+        dilations=layer.dilations,
+        pads=pads,
+        out_height=layer.shape[0],
+        out_width=layer.shape[1],
+        pad_value=pad_value,
+        lanes=x.lanes,
+        type=x.type,
+        depth=0,
+    )
+    cycles = max(kernel.in_beats, kernel.out_beats)
+    low.kernels.append(replace(kernel, cycles=cycles, depth=ring_depth(kernel)))
+    field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
+    return low.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
+
+
+def _padded(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, size: tuple[int, int], fill: int) -> Stream:
+    """The image `x` of `size` with the padding of `layer` around it, through a frame buffer."""
+    top, left, bottom, right = layer.pads
+    places = np.arange(x.beats).reshape(*size, -1)
+    order = np.pad(places, ((top, bottom), (left, right), (0, 0)), constant_values=-1).reshape(-1)
+    name = f"{low.hardware[layer.name]}_pad"
+    shape = (size[0] + top + bottom, size[1] + left + right, x.shape[-1])
+    made = low.edge(replace(x, name=f"{name}_out", beats=order.size, shape=shape))
+    low.kernels.append(frame_buffer(name, layer, x, made, order, fill))
+    return made
+
+
+def pool(low: Lowering, layer: MaxPool | SumPool, x: Stream) -> Stream:
+    """A window over each beat of channels, then a maximum or a sum."""
+    plan = low.layer_plan(layer)
+    if layer.channels % plan.simd:
+        raise BitwrightError(
+            f"SIMD {plan.simd} must divide {layer.channels} channels",
+            where=f"plan: layer '{layer.name}'",
+            hint="choose a divisor",
+        )
+    x = low.widen(layer, x, plan.simd)
+    pad = layer.pad_value if isinstance(layer, SumPool) else layer.type.lo
+    x = window(low, layer, x, layer.channels // plan.simd, 1, pad)
+    name, fold, groups = low.hardware[layer.name], prod(layer.kernel), prod(layer.shape) // plan.simd
+    made = low.new_stream(layer, f"{name}_out", plan.simd, layer.type, groups)
+    if isinstance(layer, MaxPool):
+        low.kernels.append(
+            MaxReduce(
+                name=name,
+                layer=layer.name,
+                input=x.name,
+                output=made.name,
+                cycles=x.beats,
+                fold=fold,
+                groups=groups,
+                lanes=plan.simd,
+                type=layer.type,
+            )
+        )
+    else:
+        low.kernels.append(
+            SumReduce(
+                name=name,
+                layer=layer.name,
+                input=x.name,
+                output=made.name,
+                cycles=x.beats,
+                fold=fold,
+                groups=groups,
+                lanes=plan.simd,
+                x_type=x.type,
+                y_type=layer.type,
+            )
+        )
+    return made
