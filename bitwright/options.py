@@ -54,7 +54,7 @@ Engines = Annotated[
 OneEngine = Annotated[Literal["reference", "hls", "rtl"], typer.Option(help="What computes the outputs.")]
 Rounding = Annotated[
     Literal["onnx", "torch"],
-    typer.Option(help="How an input quantiser divides: by the scale (onnx), or times its reciprocal (torch)."),
+    typer.Option(help="Where exact ties go: as x / scale does (onnx), or as x times float32(1 / scale) does (torch)."),
 ]
 Trace = Annotated[
     bool, typer.Option("--trace", help="Also show where a float32 run of the source model first parts from ours.")
