@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SystemVerilog backend: a top that instantiates the module library, weights as .hex, a cocotb bench.
 
-`generate` returns the project relative to its folder: `<name>_top.sv`, `modules/`, `weights/`, `filelist.f`, `bench/`.
+`generate` returns the project relative to its folder: `<name>_top.sv`, `modules/`, `weights/`, `filelist.f`, `bench/`,
+and what carries it into other tools: `<name>.core`, `vivado/`, `pynq/`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bitwright.backends.project import Project
 from bitwright.backends.verilog_bench import bench_files
 from bitwright.backends.verilog_boundary import Boundary, boundaries
 from bitwright.backends.verilog_kernels import kernel_block
+from bitwright.backends.verilog_package import carrier_files
 from bitwright.backends.verilog_parts import (
     Block,
     Ends,
@@ -60,6 +62,7 @@ def generate(project: Project) -> dict[str, str]:
     sources = [f"modules/{name}.sv" for name in library]
     files = {top_path: top, **{f"modules/{name}.sv": _module(name) for name in library}, **hexes}
     files["filelist.f"] = "\n".join([*sources, top_path]) + "\n"
+    files |= carrier_files(project, view.name, [*sources, top_path], list(hexes))
     return files | bench_files(project, view.name, [*sources, top_path], weight_dir=view.weight_dir)
 
 

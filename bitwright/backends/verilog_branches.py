@@ -18,7 +18,7 @@ from bitwright.backends.verilog_parts import (
     vector,
     with_rom,
 )
-from bitwright.backends.verilog_words import Rom, code_name, fields, literal, signed_bits
+from bitwright.backends.verilog_words import LUT_ROM, Rom, code_name, fields, literal, signed_bits
 from bitwright.ir.types import IntType
 from bitwright.plan.kernels import Adder, Fork, Interleave, Join, Multiplier, Reorder
 
@@ -60,7 +60,7 @@ def _adder(kernel: Adder, at: Place) -> Block:
         FW=factor_bits,
         YW=kernel.y_type.bits,
     )
-    rom = Rom(fields(np.ascontiguousarray(factors.T), factor_bits).reshape(kernel.folds, -1), "distributed")
+    rom = Rom(fields(np.ascontiguousarray(factors.T), factor_bits).reshape(kernel.folds, -1), LUT_ROM)
     unit = with_rom(_join("bw_adder", kernel, parameters, operands, at), "k", rom, ("sum of operands",), at.names)
     return Block(unit.comment, (*operands.nets, *unit.nets), (*operands.instances, *unit.instances), unit.hexes)
 

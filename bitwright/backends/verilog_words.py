@@ -18,6 +18,9 @@ from bitwright.plan.timing import threshold_bits
 Bits = NDArray[np.uint8]
 """Zeros and ones, (words, width), the least significant first."""
 
+LUT_ROM = "auto"
+"""The rom_style of a memory in look-up tables: Yosys maps no ROM whose style is distributed."""
+
 CHUNK = 256  # bits of one literal in generated text
 
 
@@ -80,7 +83,7 @@ def hex_words(bits: Bits) -> list[str]:
 def weight_rom(kernel: MatrixVector | Depthwise) -> Rom:
     """The weights in the order of use: element [p][s] at ((p*SIMD)+s) * bits."""
     words = coded(kernel.weights.array, kernel.weight_type).reshape(kernel.weights.array.shape[0], -1)
-    style = "block" if kernel.memory == "block" else "distributed"
+    style = "block" if kernel.memory == "block" else LUT_ROM
     return Rom(fields(words, kernel.weight_type.bits).reshape(len(words), -1), style)
 
 
@@ -99,7 +102,7 @@ def _per_channel(kernel: Requantiser, parts: Sequence[tuple[Ints, int]]) -> Rom:
     """Fields of (channels,) or (channels, n), lowest first, with their widths, as words of one fold each."""
     channels = kernel.folds * kernel.lanes
     columns = [fields(values, width).reshape(channels, -1) for values, width in parts]
-    return Rom(np.concatenate(columns, axis=1).reshape(kernel.folds, -1), "distributed")
+    return Rom(np.concatenate(columns, axis=1).reshape(kernel.folds, -1), LUT_ROM)
 
 
 def mas_fields(form: MultiplyShift) -> list[tuple[Ints, int]]:

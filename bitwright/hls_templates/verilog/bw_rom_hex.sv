@@ -11,7 +11,7 @@ module bw_rom_hex #(
   parameter int Words = 16,                              // >= 1
   parameter int Width = 8,                               // bits of a word
   parameter int Ports = 1,                               // words read per clock
-  parameter     Style = "auto",                          // rom_style: "distributed", "block" or "auto"
+  parameter     Style = "auto",                          // rom_style: "block" or "auto"
   parameter     File  = "",                              // one word per line in hex, word 0 first
   parameter int AddrW = (Words > 1) ? $clog2(Words) : 1  // derived: do not override
 ) (

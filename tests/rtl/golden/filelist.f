@@ -1,4 +1,5 @@
 modules/bw_pkg.sv
+modules/bw_accumulate.sv
 modules/bw_adder_tree.sv
 modules/bw_axis_sink.sv
 modules/bw_axis_source.sv
@@ -7,11 +8,12 @@ modules/bw_decode.sv
 modules/bw_elastic_reg.sv
 modules/bw_fifo.sv
 modules/bw_lookup.sv
-modules/bw_mac.sv
+modules/bw_mac_ternary.sv
 modules/bw_mas.sv
 modules/bw_mas_lane.sv
 modules/bw_max_reduce.sv
-modules/bw_mvu.sv
+modules/bw_mvu_flow.sv
+modules/bw_mvu_ternary.sv
 modules/bw_ram.sv
 modules/bw_replay.sv
 modules/bw_rom_inline.sv

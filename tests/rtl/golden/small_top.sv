@@ -90,12 +90,12 @@ module small_top (
   logic [4:0] conv_rom_addr;
   logic [3:0] conv_rom_word;
   bw_rom_inline #(
-    .Words(18), .Width(4), .Style("distributed"), .Init({4'h3, 4'h0, 4'h3, 4'hf, 4'h5, 4'h4, 4'h7, 4'hd, 4'h7, 4'hd,
-    4'hf, 4'hc, 4'hc, 4'h0, 4'h1, 4'h3, 4'hd, 4'hd})
+    .Words(18), .Width(4), .Style("auto"), .Init({4'h3, 4'h0, 4'h3, 4'hf, 4'h5, 4'h4, 4'h7, 4'hd, 4'h7, 4'hd, 4'hf,
+    4'hc, 4'hc, 4'h0, 4'h1, 4'h3, 4'hd, 4'hd})
   ) u_conv_rom (
     .clk(aclk), .en(conv_rom_en), .addr(conv_rom_addr), .word(conv_rom_word)
   );
-  bw_mvu #(
+  bw_mvu_ternary #(
     .Groups(1), .RowFold(2), .ColFold(9), .PE(2), .SIMD(1), .XW(4), .XCode(bw_pkg::Unsigned), .WW(2),
     .WCode(bw_pkg::Signed), .AccW(8)
   ) u_conv (
@@ -124,7 +124,7 @@ module small_top (
   logic [0:0] relu_rom_addr;
   logic [47:0] relu_rom_word;
   bw_rom_inline #(
-    .Words(2), .Width(48), .Style("distributed"), .Init({48'h0102028a3bf7, 48'h01408002017d})
+    .Words(2), .Width(48), .Style("auto"), .Init({48'h0102028a3bf7, 48'h01408002017d})
   ) u_relu_rom (
     .clk(aclk), .en(relu_rom_en), .addr(relu_rom_addr), .word(relu_rom_word)
   );
@@ -230,7 +230,7 @@ module small_top (
   ) u_dense_rom (
     .clk(aclk), .en(dense_rom_en), .addr(dense_rom_addr), .word(dense_rom_word)
   );
-  bw_mvu #(
+  bw_mvu_ternary #(
     .Groups(1), .RowFold(3), .ColFold(4), .PE(1), .SIMD(4), .XW(2), .XCode(bw_pkg::Unsigned), .WW(1),
     .WCode(bw_pkg::Bipolar), .AccW(6)
   ) u_dense (
@@ -259,7 +259,7 @@ module small_top (
   logic [1:0] quant_rom_addr;
   logic [16:0] quant_rom_word;
   bw_rom_inline #(
-    .Words(3), .Width(17), .Style("distributed"), .Init({17'h0f086, 17'h0f04b, 17'h0f12b})
+    .Words(3), .Width(17), .Style("auto"), .Init({17'h0f086, 17'h0f04b, 17'h0f12b})
   ) u_quant_rom (
     .clk(aclk), .en(quant_rom_en), .addr(quant_rom_addr), .word(quant_rom_word)
   );
