@@ -41,7 +41,7 @@ def test_the_same_project_gives_the_same_bytes_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("made", projects(), ids=lambda made: made.name)
 def test_generated_text_is_clean(made: Project) -> None:
-    """Within 120 columns, no tabs, no trailing blanks, one final newline; line 1 names design and tool, in a .core line 2."""
+    """Within 120 columns, no tabs, no trailing blanks, one final newline; line 1 (.core: 2) names design and tool."""
     for path, text in generate(made).items():
         lines = text.split("\n")
         assert path.endswith(".hex") or max(map(len, lines)) <= 120, path

@@ -4,8 +4,8 @@
     accelerator = Accelerator(pynq.Overlay("small.bit"))
     codes = accelerator.run(x)  # integers as the accelerator takes them, samples on axis 0, channels last
 
-The overlay holds one AXI DMA for each stream, named as the port: s_axis, m_axis. A DMA has
-a width that is a power of two bytes: put an AXI4-Stream width converter between it and a port of another width.
+The overlay holds one AXI DMA for each stream, named as the port. A DMA has a width that is a power of two bytes: put an
+AXI4-Stream width converter between it and a port of another width.
 """
 
 from dataclasses import dataclass
@@ -70,19 +70,19 @@ class Accelerator:
         """Integers (samples, *shape), one array for each input stream; returns the outputs, one array if only one."""
         if len(inputs) != len(INPUTS) or len({len(x) for x in inputs}) != 1 or len(inputs[0]) == 0:
             raise ValueError(f"give {len(INPUTS)} arrays of as many samples, at least one")
-        samples = [[port.pack(x[i : i + 1]) for i in range(len(x))] for port, x in zip(INPUTS, inputs)]
+        samples = [[port.pack(x[i : i + 1]) for i in range(len(x))] for port, x in zip(INPUTS, inputs, strict=True)]
         sent = [self.allocate((frames[0].size,), np.uint8) for frames in samples]
         made = [self.allocate((port.width * int(np.prod(port.shape)),), np.uint8) for port in OUTPUTS]
         found = [[] for _ in OUTPUTS]
-        for frame in zip(*samples):  # TLAST ends a transfer, and a frame
-            for port, buffer in zip(OUTPUTS, made):
+        for frame in zip(*samples, strict=True):  # TLAST ends a transfer, and a frame
+            for port, buffer in zip(OUTPUTS, made, strict=True):
                 getattr(self.overlay, port.prefix).recvchannel.transfer(buffer)
-            for port, buffer, data in zip(INPUTS, sent, frame):
+            for port, buffer, data in zip(INPUTS, sent, frame, strict=True):
                 buffer[:] = data
                 getattr(self.overlay, port.prefix).sendchannel.transfer(buffer)
             for port in INPUTS:
                 getattr(self.overlay, port.prefix).sendchannel.wait()
-            for port, buffer, results in zip(OUTPUTS, made, found):
+            for port, buffer, results in zip(OUTPUTS, made, found, strict=True):
                 getattr(self.overlay, port.prefix).recvchannel.wait()
                 results.append(port.unpack(np.array(buffer)))
         outputs = [np.concatenate(results) for results in found]
