@@ -25,6 +25,10 @@ Case = tuple[str, Callable[[Net], Any], str, str]
 """Node that is named, how the model is built, what is said, and the way out."""
 
 
+def axes(net: Net, *numbers: int) -> str:
+    return net.const(numbers, np.int64)
+
+
 def chip(net: Net, bits: float = 6.0) -> str:
     return net.quant(net.x, 0.25, bits=bits)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from tests.frontend.nets import QONNX, Net
 from tests.frontend.refusing import AGAIN, Case, check, chip, kernel, name_of
@@ -124,6 +124,18 @@ OTHERS: list[Case] = [
         "requantshift1",
         lambda n: n.add("RequantShift", chip(n), n.const(1.0), n.const(0.0), div=2, domain="PULP"),
         "lacks the attribute 'n_levels_out'",
+        AGAIN,
+    ),
+    (
+        "requantshift1",
+        lambda n: shift(n, chip(n), div=numpy_helper.from_array(np.float32([2, 4]))),
+        "has an attribute 'div' that is not one integer",
+        AGAIN,
+    ),
+    (
+        "quant0",
+        lambda n: n.add("Quant", n.x, "", n.const(0.0), n.const(4.0), domain=QONNX, signed=1, narrow=0),
+        "lacks input 1",
         AGAIN,
     ),
     ("floor0", lambda n: n.add("Floor", n.x), "rounds real values", "quantise the input first"),

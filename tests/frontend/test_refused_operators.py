@@ -44,6 +44,12 @@ ELEMENTWISE: list[Case] = [
         "combines an activation with a float tensor",
         "quantise both operands",
     ),
+    (
+        "add2",
+        lambda n: n.add("Add", n.add("Softmax", chip(n)), n.nodes[0].output[0]),
+        "combines an activation with what node 'softmax1' (Softmax) computes in float on the host",
+        "Softmax has no integer meaning: end the network there, or cut it in two",
+    ),
     ("add1", lambda n: n.add("Add", chip(n), n.const(np.ones(3))), "combines shapes (1, 2, 4, 4) and [(3,)]", FIT),
     (
         "mul4",
@@ -81,6 +87,33 @@ ELEMENTWISE: list[Case] = [
         lambda n: n.quant(n.add("Tanh", uneven(n)), 0.1),
         "follows a function of a tensor of type s8: too wide for a table, or with scales per channel",
         TABLE,
+    ),
+    *(
+        (
+            f"{op.lower()}1",
+            lambda n, o=op: (chip(n), n.add(o, n.x)),
+            "is a function of real values",
+            "quantise its input, and its output",
+        )
+        for op in ("Neg", "HardSigmoid", "Erf")
+    ),
+    (
+        "prelu1",
+        lambda n: n.add("PRelu", chip(n), n.const([[[0.5]], [[0.25]]])),
+        "has a slope per channel",
+        "use one slope for the tensor",
+    ),
+    (
+        "quant3",
+        lambda n: n.quant(n.add("Gelu", n.add("Add", chip(n), n.const(1.0))), 0.5),
+        "follows a function times its shifted or clipped input",
+        "quantise that input first",
+    ),
+    (
+        "erf1.out",
+        lambda n: n.add("Erf", chip(n)),
+        "leaves the function 'erf', which only a table computes",
+        "quantise the output",
     ),
 ]
 
