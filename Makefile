@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: bench corpus demo fuzz test tools
+.PHONY: bench corpus demo formal fuzz test tools
 
 demo: .venv/installed-demo
 	$(BIN)/bitwright demo
@@ -25,6 +25,10 @@ corpus: .venv/installed-test
 
 fuzz: .venv/installed-test
 	$(BIN)/python -m tests.fuzz --cases 20000 --seed 0
+
+# Every proof of the module library at every size, and every mutant; some minutes on two cores.
+formal: .venv/installed-test
+	$(BIN)/python -m formal
 
 .venv/installed-demo: pyproject.toml constraints.txt | tools
 	$(PYTHON) -m venv .venv

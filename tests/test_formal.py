@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The proofs of the flow-control modules: each at its first size, each with a mutant; `make formal` runs all of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bitwright.sim import tools
+from bitwright.sim.lint import SCRATCH
+from formal.library import LIBRARY, PROPERTIES, mutated, source, sources
+from formal.proofs import Proof, Question, proofs
+from formal.sby import ask, find_tools
+from tests.needs import needs
+
+PROOFS = {proof.module: proof for proof in proofs()}
+
+
+def find_solver() -> tools.Tool:
+    find_tools()
+    return tools.yosys()
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder that the sandbox of Yosys sees: not under /tmp."""
+    path = SCRATCH / re.sub(r"\W+", "-", f"formal-{request.node.name}")
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@needs(find_solver)
+@pytest.mark.parametrize("module", PROOFS)
+def test_a_module_keeps_its_properties(module: str, folder: Path) -> None:
+    proof = PROOFS[module]
+    answer = ask(Question(module, proof.sizes[0], "prove", proof.depth), folder)
+    assert answer.verdict == "PASS", answer.log
+
+
+@needs(find_solver)
+@pytest.mark.parametrize("module", PROOFS)
+def test_the_properties_catch_a_mutant(module: str, folder: Path) -> None:
+    proof = PROOFS[module]
+    answer = ask(Question(module, proof.sizes[0], "bmc", proof.depth, proof.mutants[0]), folder)
+    assert answer.verdict == "FAIL", answer.log
+
+
+@needs(find_solver)
+def test_what_cannot_happen_is_no_cover(folder: Path) -> None:
+    """A converter passes words on at once, but six clocks after the reset it cannot be full yet."""
+    answer = ask(Question("bw_width_up", {"Width": 1, "Ratio": 2}, "cover", 7), folder)
+    assert (answer.verdict, answer.reached) == ("FAIL", 1)
+
+
+@pytest.mark.parametrize("proof", PROOFS.values(), ids=PROOFS)
+def test_a_proof_has_three_mutants_of_the_module_as_it_is(proof: Proof) -> None:
+    texts = {mutated(proof.module, mutant.old, mutant.new) for mutant in proof.mutants}
+    assert len(texts - {source(proof.module)}) == len(proof.mutants) >= 3
+
+
+def test_a_mutant_changes_one_place() -> None:
+    with pytest.raises(ValueError, match=r"^bw_fifo\.sv has 'wr_ptr' 6 times, a mutant changes one place$"):
+        mutated("bw_fifo", "wr_ptr", "rd_ptr")
+
+
+def test_every_module_that_holds_words_back_has_its_proof() -> None:
+    """All but the kernels whose only flow control is a bw_credit_pipe or a bw_elastic_reg that has its own proof."""
+    streams = {path.stem for path in LIBRARY.glob("*.sv") if re.search(r"s(_axis_t)?_ready\b", path.read_text())}
+    kernels = {name for name in streams if "u_flow" in source(name)} - PROOFS.keys()
+    assert streams - kernels - PROOFS.keys() == set()
+
+
+def test_properties_are_assumed_of_the_module_and_shown_of_its_parts() -> None:
+    files = sources("bw_fork", source("bw_fork"))
+    assert files["bw_fork.sv"].count("`define needs assume") == 1
+    assert files["bw_elastic_reg.sv"].count("`define needs assert") == 1
+    assert "cover" in PROPERTIES.joinpath("bw_elastic_reg.svh").read_text()
+    assert "cover" not in files["bw_elastic_reg.sv"]
