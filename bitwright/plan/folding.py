@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Mapping
+from math import gcd, prod
+
+import numpy as np
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, SumPool
+from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
+from bitwright.ir.weights import Ints
+from bitwright.plan.kernels import Memory
 from bitwright.plan.plan import LayerPlan
 
 BLOCK_RAM_BITS = 8192
 """Weights beyond this many bits, and deep enough to be worth it, go to block RAM."""
+
+
+Lanes = tuple[int, int]
+"""(PE, SIMD) of a layer."""
 
 
 def divisors(number: int) -> list[int]:
@@ -66,7 +75,7 @@ def _entering(layer: Conv | MaxPool | SumPool, in_shape: tuple[int, ...]) -> int
     return (height + top + bottom) * (width + left + right) * channels
 
 
-def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[tuple[int, int]]:
+def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[Lanes]:
     """Every legal (pe, simd) of a layer.
 
     The PE of a depthwise convolution are some of one channel's kernels, or all kernels of several channels.
@@ -87,41 +96,126 @@ def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[tuple[int, int]]:
 def fold(graph: Graph, target: int) -> dict[str, LayerPlan]:
     """For every matrix layer and pool the cheapest folding of at most `target` clocks per frame.
 
-    Cheapest is the smallest PE x SIMD, then the fewest accumulators. BitwrightError names a layer that cannot reach it.
+    Cheapest is the smallest PE x SIMD, then the fewest accumulators. What only moves data is then made as fast as the
+    multipliers, where it can be. BitwrightError names a layer that cannot reach the target.
     """
-    plans: dict[str, LayerPlan] = {}
+    lanes: dict[str, Lanes] = {}
     for layer in graph.layers:
-        if not isinstance(layer, Dense | Conv | MaxPool | SumPool):
-            continue
-        in_shape = graph.by_name[layer.inputs[0]].shape
-        legal = choices(layer, in_shape)
-        fitting = [lanes for lanes in legal if layer_cycles(layer, in_shape, *lanes) <= target]
-        if not fitting:
-            best = min(layer_cycles(layer, in_shape, *lanes) for lanes in legal)
+        best = least_cycles(graph, layer)
+        if best > target:
             raise BitwrightError(
                 f"needs at least {best} clocks per frame, {target} were asked for",
                 where=f"layer '{layer.name}'",
                 hint=f"ask for --cycles {best} or more",
             )
-        pe, simd = min(fitting, key=lambda lanes: (lanes[0] * lanes[1], lanes[0]))
-        memory = _memory(layer, pe, simd)
-        plans[layer.name] = LayerPlan(pe=pe, simd=simd, memory="block" if memory else "lut")
-    return plans
+        if isinstance(layer, Dense | Conv | MaxPool | SumPool):
+            lanes[layer.name] = _cheapest(graph, layer, target)
+    lanes = _keeping_up(graph, lanes)
+    return {
+        name: LayerPlan(pe=pe, simd=simd, memory=_memory(graph.by_name[name], pe, simd))
+        for name, (pe, simd) in lanes.items()
+    }
+
+
+def _keeping_up(graph: Graph, lanes: dict[str, Lanes]) -> dict[str, Lanes]:
+    """`lanes` with more of them where data would move more slowly than the multipliers of the network multiply."""
+    if not any(isinstance(layer, Dense | Conv) for layer in graph.layers):
+        return lanes
+    while True:
+        reached = bound(graph, lanes)
+        slow = [
+            graph.by_name[name] for name, pair in lanes.items() if _cycles(graph, graph.by_name[name], pair) > reached
+        ]
+        faster = lanes | {layer.name: _cheapest(graph, layer, reached) for layer in slow}
+        if faster == lanes:
+            return lanes
+        lanes = faster
+
+
+def bound(graph: Graph, lanes: Mapping[str, Lanes]) -> int:
+    """Clocks per frame that no schedule can undercut: products over multipliers, and the beats that enter the network.
+
+    A layer that `lanes` does not name has one lane.
+    """
+    found = [1]
+    for layer in graph.layers:
+        if isinstance(layer, Dense | Conv):
+            found.append(layer.macs // prod(lanes.get(layer.name, (1, 1))))
+    return max(found + [_entry_beats(graph, entry, lanes) for entry in graph.inputs])
+
+
+def pace(graph: Graph, lanes: Mapping[str, Lanes]) -> int:
+    """Clocks per frame of the slowest layer with lanes, or of the network's inputs, if more; 0 without such layers."""
+    found = [
+        _cycles(graph, layer, lanes.get(layer.name, (1, 1)))
+        for layer in graph.layers
+        if isinstance(layer, Dense | Conv | MaxPool | SumPool)
+    ]
+    return max(found + [_entry_beats(graph, entry, lanes) for entry in graph.inputs]) if found else 0
+
+
+def entry_lanes(graph: Graph, entry: Input, lanes: Mapping[str, Lanes]) -> int:
+    """Elements in one beat of an input: as its first reader with lanes of its own wants them, if they fit a pixel."""
+    layer: Layer = entry
+    while graph.readers[layer.name]:
+        source, layer = layer, graph.readers[layer.name][0]
+        if isinstance(layer, Dense | Conv | MaxPool | SumPool):
+            wanted = in_lanes(layer, source.channels, *lanes.get(layer.name, (1, 1)))
+            return wanted if entry.channels % wanted == 0 else 1
+    return 1
+
+
+def _entry_beats(graph: Graph, entry: Input, lanes: Mapping[str, Lanes]) -> int:
+    return prod(entry.shape) // entry_lanes(graph, entry, lanes)
 
 
 def fastest(graph: Graph) -> int:
     """The smallest interval that every layer can reach, in clocks per frame."""
-    best = 1
-    for layer in graph.layers:
-        if layer.inputs:
-            in_shape = graph.by_name[layer.inputs[0]].shape
-            best = max(best, min(layer_cycles(layer, in_shape, *lanes) for lanes in choices(layer, in_shape)))
-    return best
+    return max([1, *(least_cycles(graph, layer) for layer in graph.layers)])
 
 
-def _memory(layer: Layer, pe: int, simd: int) -> bool:
-    """True if a layer's weights belong in block RAM: many bits, and more than 64 words."""
+def least_cycles(graph: Graph, layer: Layer) -> int:
+    """The fewest clocks per frame in which `layer` can do its work, at as many lanes as it may have."""
+    sources = [graph.by_name[name] for name in layer.inputs]
+    match layer:
+        case Gather():
+            return max(prod(layer.shape), prod(sources[0].shape)) // gather_lanes(layer, sources[0])
+        case Concat():
+            return prod(layer.shape) // gcd(*(source.channels for source in sources))
+        case _:
+            return min(_cycles(graph, layer, pair) for pair in choices(layer, sources[0].shape))
+
+
+def gather_lanes(layer: Gather, source: Layer) -> int:
+    """The most elements that stay together in aligned groups; the numbers of lanes that do are its divisors."""
+    index, whole = layer.indices.array.reshape(-1), gcd(source.channels, layer.channels)
+    return next(lanes for lanes in reversed(divisors(whole)) if _keeps_together(index, lanes))
+
+
+def _keeps_together(index: Ints, lanes: int) -> bool:
+    """True if each group of `lanes` outputs is an aligned group of inputs in order, or all fill."""
+    rows = index.reshape(-1, lanes)
+    steps = rows - rows[:, :1]
+    aligned = (rows[:, 0] % lanes == 0) & (steps == np.arange(lanes)).all(axis=1)
+    return bool((aligned | (rows == -1).all(axis=1)).all())
+
+
+def _cycles(graph: Graph, layer: Layer, lanes: Lanes) -> int:
+    return layer_cycles(layer, graph.by_name[layer.inputs[0]].shape, *lanes)
+
+
+def _cheapest(graph: Graph, layer: Layer, target: int) -> Lanes:
+    """The smallest PE x SIMD within `target` clocks, then the smallest PE; the fastest if none is."""
+    legal = choices(layer, graph.by_name[layer.inputs[0]].shape)
+    fitting = [lanes for lanes in legal if _cycles(graph, layer, lanes) <= target]
+    if fitting:
+        return min(fitting, key=lambda lanes: (prod(lanes), lanes[0]))
+    return min(legal, key=lambda lanes: (_cycles(graph, layer, lanes), prod(lanes), lanes[0]))
+
+
+def _memory(layer: Layer, pe: int, simd: int) -> Memory:
+    """Block RAM for many weights in more than 64 words."""
     if not isinstance(layer, Dense | Conv):
-        return False
+        return "lut"
     size = layer.weights.array.size
-    return size * layer.weights.type.bits > BLOCK_RAM_BITS and size // (pe * simd) > 64
+    return "block" if size * layer.weights.type.bits > BLOCK_RAM_BITS and size // (pe * simd) > 64 else "lut"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import prod
+from math import gcd, prod
 
 from bitwright.exact.forms import Factors, Form
 from bitwright.ir.graph import Graph
@@ -28,7 +28,7 @@ from bitwright.ir.names import identifiers
 from bitwright.ir.types import IntType
 from bitwright.plan import matrices, stages, windows
 from bitwright.plan.fifos import size_fifos
-from bitwright.plan.folding import in_lanes
+from bitwright.plan.folding import divisors, entry_lanes, pace
 from bitwright.plan.kernels import Fork, Kernel, KernelGraph, Stream, WidthConverter
 from bitwright.plan.plan import LayerPlan, Plan
 
@@ -59,11 +59,13 @@ class Lowering:
         self.kernels: list[Kernel] = []
         self.streams: dict[str, Stream] = {}
         self.waiting: dict[str, list[Stream]] = {}
+        self.lanes = {name: (layer.pe, layer.simd) for name, layer in plan.layers.items()}
+        self.pace = pace(graph, self.lanes) or plan.target_cycles
 
     def enter(self, layer: Input) -> None:
-        """The boundary stream of an input: as wide as its first reader with a width of its own wants it."""
-        lanes = self._wanted_lanes(layer)
-        lanes = lanes if layer.channels % lanes == 0 else 1
+        """The boundary stream of an input: as wide as its first reader wants it, or as the pace needs it."""
+        lanes = entry_lanes(self.graph, layer, self.lanes)
+        lanes = self.enough_lanes(prod(layer.shape), lanes, layer.channels)
         name = self.hardware[layer.name]
         self._publish(layer, self.new_stream(layer, name, lanes, layer.type, prod(layer.shape) // lanes))
 
@@ -94,6 +96,14 @@ class Lowering:
         return KernelGraph(tuple(self.kernels), tuple(self.streams.values()), inputs, outputs)
 
     # What the stages use
+
+    def enough_lanes(self, elements: int, least: int, most: int) -> int:
+        """The fewest lanes, `least` or another divisor of `most`, at which `elements` per frame keep up with the pace.
+
+        The pace is that of the layers whose lanes are planned, or else of the target. `most` if no number keeps up.
+        """
+        wide_enough = (lanes for lanes in (least, *divisors(most)) if elements <= lanes * self.pace)
+        return next(wide_enough, most) if self.pace else least
 
     def layer_plan(self, layer: Layer) -> LayerPlan:
         """The plan of a layer, or the smallest one."""
@@ -170,18 +180,11 @@ class Lowering:
     def _reshaped(self, layer: Layer, x: Stream) -> Stream:
         """No hardware: the beats stay as they are, unless a beat would straddle the new last axis."""
         if layer.channels % x.lanes:
-            x = self.widen(layer, x, stages.common_lanes(x.lanes, layer.channels))
+            lanes = self.enough_lanes(prod(layer.shape), gcd(x.lanes, layer.channels), layer.channels)
+            x = self.widen(layer, x, lanes)
         made = replace(x, shape=layer.shape)
         self.streams[x.name] = made
         return made
-
-    def _wanted_lanes(self, layer: Layer) -> int:
-        while self.graph.readers[layer.name]:
-            layer = self.graph.readers[layer.name][0]
-            if isinstance(layer, Dense | Conv | MaxPool | SumPool):
-                plan = self.layer_plan(layer)
-                return in_lanes(layer, self.graph.by_name[layer.inputs[0]].channels, plan.pe, plan.simd)
-        return 1
 
 
 def _short(values: PerChannel) -> str:

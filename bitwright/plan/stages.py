@@ -13,6 +13,7 @@ from bitwright.exact.forms import Form
 from bitwright.ir.layers import Gather, Layer, Multiply, Sum
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
+from bitwright.plan.folding import gather_lanes
 from bitwright.plan.kernels import (
     Adder,
     Interleave,
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
 
 REGISTER_DEPTH = 2
 """FIFO depth of an edge that needs no slack: one elastic register."""
-
-
-def common_lanes(lanes: int, channels: int) -> int:
-    """The most lanes that divide both a stream's lanes and a tensor's channels."""
-    return gcd(lanes, channels)
 
 
 def requantise(low: Lowering, layer: Layer, x: Stream, form: Form) -> Stream:
@@ -104,10 +100,9 @@ def combine(low: Lowering, layer: Sum | Multiply, operands: list[Stream]) -> Str
 
 
 def interleave(low: Lowering, layer: Layer, operands: list[Stream], sources: list[Layer]) -> Stream:
-    """Operands at lanes that divide every part, then pixel by pixel in turn."""
-    lanes = operands[0].lanes
-    for x, source in zip(operands, sources, strict=True):
-        lanes = gcd(lanes, gcd(x.lanes, source.channels))
+    """Operands at lanes that divide every part and that the pace needs, then pixel by pixel in turn."""
+    most = gcd(*(source.channels for source in sources))
+    lanes = low.enough_lanes(prod(layer.shape), gcd(most, *(x.lanes for x in operands)), most)
     operands = [low.widen(layer, x, lanes, f"width_{i}") for i, x in enumerate(operands)]
     name = low.hardware[layer.name]
     made = low.new_stream(layer, f"{name}_out", lanes, layer.type, prod(layer.shape) // lanes)
@@ -156,11 +151,9 @@ def extend(low: Lowering, layer: Layer, x: Stream, kind: IntType) -> Stream:
 
 
 def reorder(low: Lowering, layer: Gather, x: Stream, source: Layer) -> Stream:
-    """A frame buffer read in another order, in beats as wide as the order keeps neighbours together."""
-    index = layer.indices.array.reshape(-1)
-    lanes = gcd(x.lanes, gcd(source.channels, layer.channels))
-    while lanes > 1 and not _keeps_together(index, lanes):
-        lanes = next(d for d in range(lanes - 1, 0, -1) if lanes % d == 0)
+    """A frame buffer read in another order, in beats as wide as the pace needs and the order keeps together."""
+    index, most = layer.indices.array.reshape(-1), gather_lanes(layer, source)
+    lanes = low.enough_lanes(max(index.size, prod(source.shape)), gcd(x.lanes, most), most)
     x = extend(low, layer, low.widen(layer, x, lanes), layer.type)
     name = low.hardware[layer.name]
     order = index[::lanes] // lanes
@@ -183,11 +176,3 @@ def frame_buffer(name: str, layer: Layer, x: Stream, made: Stream, order: Ints, 
         lanes=x.lanes,
         type=x.type,
     )
-
-
-def _keeps_together(index: Ints, lanes: int) -> bool:
-    """True if each group of `lanes` outputs is an aligned group of inputs in order, or all fill."""
-    rows = index.reshape(-1, lanes)
-    steps = rows - rows[:, :1]
-    aligned = (rows[:, 0] % lanes == 0) & (steps == np.arange(lanes)).all(axis=1)
-    return bool((aligned | (rows == -1).all(axis=1)).all())

@@ -14,7 +14,7 @@ import pytest
 from bitwright.design import compile_graph, random_codes, to_json
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Gather, Input, Requantise, Rounding
+from bitwright.ir.layers import Conv, Dense, Gather, Input, Requantise, Reshape, Rounding
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
 from bitwright.plan.plan import LayerPlan, Plan
@@ -155,7 +155,7 @@ def test_a_form_that_is_not_proved() -> None:
     )
 
 
-def test_a_target_that_the_layers_meet_but_not_their_data() -> None:
+def test_a_target_that_a_transpose_cannot_meet() -> None:
     graph = network()
     order = Gather(
         name="turned",
@@ -167,7 +167,19 @@ def test_a_target_that_the_layers_meet_but_not_their_data() -> None:
     )
     turned = replace(graph, layers=(*graph.layers, order), outputs=("turned",))
     assert refused(graph=turned, cycles=2) == (
-        "layer 'turned': moving its data takes 4 clocks per frame, 2 were asked for\n  hint: ask for --cycles 4 or more"
+        "layer 'turned': needs at least 4 clocks per frame, 2 were asked for\n  hint: ask for --cycles 4 or more"
+    )
+    assert compile_graph(turned, cycles=4).kernels.interval == 4
+
+
+def test_a_target_that_the_layers_meet_but_not_their_data() -> None:
+    """A tensor of one channel has one lane."""
+    graph = network()
+    act = graph.layers[-1]
+    column = Reshape(name="column", inputs=("act",), shape=(4, 1), type=act.type, **HEAD)
+    turned = replace(graph, layers=(*graph.layers, column), outputs=("column",))
+    assert refused(graph=turned, cycles=2) == (
+        "layer 'column': moving its data takes 4 clocks per frame, 2 were asked for\n  hint: ask for --cycles 4 or more"
     )
     assert compile_graph(turned, cycles=4).kernels.interval == 4
 

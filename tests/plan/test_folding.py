@@ -12,10 +12,10 @@ import pytest
 from bitwright.design import compile_graph
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, MaxPool, SumPool
+from bitwright.ir.layers import Conv, Dense, Input, MaxPool, Reshape, SumPool
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
-from bitwright.plan.folding import choices, divisors, fastest, fold, layer_cycles
+from bitwright.plan.folding import bound, choices, divisors, fastest, fold, layer_cycles, least_cycles
 from bitwright.plan.kernels import Depthwise, MatrixVector
 from bitwright.plan.plan import LayerPlan, Plan
 from tests.ir.graphs import random_graph
@@ -48,6 +48,9 @@ def test_the_cheapest_parallelism_that_meets_the_target(seed: int) -> None:
                 assert layer.name not in plans
                 continue
             shape = graph.by_name[layer.inputs[0]].shape
+            pair = (plans[layer.name].pe, plans[layer.name].simd)
+            if isinstance(layer, MaxPool | SumPool) or layer.macs // prod(pair) < layer_cycles(layer, shape, *pair):
+                continue  # bound by the beats that enter: `test_data_moves_as_fast_as_the_multipliers`
             costs = {
                 (pe * simd, pe): layer_cycles(layer, shape, pe, simd)
                 for pe in range(1, layer.channels + 1)
@@ -63,6 +66,28 @@ def test_a_compiled_chain_meets_its_target(seed: int) -> None:
     graph = random_graph(seed)
     for target in (fastest(graph), 2 * fastest(graph), 5000):
         assert compile_graph(graph, cycles=target).kernels.interval <= target
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_data_moves_as_fast_as_the_multipliers(seed: int) -> None:
+    """Where a legal folding lets it, the interval is what the products take, or the beats at the network's inputs."""
+    graph = random_graph(seed, joins=True)
+    for target in (fastest(graph), 2 * fastest(graph), 5000):
+        plans = fold(graph, target)
+        lanes = {name: (plan.pe, plan.simd) for name, plan in plans.items()}
+        multiplied = [layer for layer in graph.layers if isinstance(layer, Dense | Conv)]
+        least = max(least_cycles(graph, layer) for layer in graph.layers)
+        kernels = compile_graph(graph, plan=Plan(plans, target)).kernels
+        if multiplied and not one_lane(graph):
+            assert kernels.interval <= max(bound(graph, lanes), least), target
+
+
+def one_lane(graph: Graph) -> bool:
+    """True if a reshape leaves fewer channels than its tensor had: then its beats have fewer lanes."""
+    return any(
+        isinstance(layer, Reshape) and layer.channels % graph.by_name[layer.inputs[0]].channels
+        for layer in graph.layers
+    )
 
 
 def test_a_target_that_a_folding_hits_exactly() -> None:
