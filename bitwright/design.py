@@ -28,8 +28,9 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Sum, Table
 from bitwright.ir.names import identifier
 from bitwright.ir.weights import Ints, Weights
+from bitwright.plan.arithmetic import Style
 from bitwright.plan.folding import fastest, fold
-from bitwright.plan.kernels import KernelGraph
+from bitwright.plan.kernels import Depthwise, KernelGraph, MatrixVector
 from bitwright.plan.lower import lower
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.resources import Resources, fifo_resources, resources
@@ -130,6 +131,7 @@ class Design:
             "sparsity": round(weights.zeros / weights.array.size, 4) if weights else None,
             "pe": chosen.pe,
             "simd": chosen.simd,
+            "style": chosen.style or None,
             "cycles": max((kernel.cycles for kernel in kernels), default=0),
             "lut": used.lut,
             "ff": None,
@@ -185,9 +187,24 @@ def compile_graph(
     }
     plan = Plan(layers, plan.target_cycles)
     kernels = lower(graph, plan, forms, sums)
+    plan = _with_styles(graph, plan, kernels)
     if cycles is not None or fps is not None:
         _check_interval(kernels, target)
     return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, sums)
+
+
+def _with_styles(graph: Graph, plan: Plan, kernels: KernelGraph) -> Plan:
+    """`plan` with the arithmetic style that each layer with products took."""
+    taken: dict[str, Style] = {}
+    for kernel in kernels.kernels:
+        if isinstance(kernel, MatrixVector | Depthwise):
+            taken[kernel.layer] = kernel.style if isinstance(kernel, MatrixVector) else "lut"
+    layers = {
+        layer.name: replace(plan.layers.get(layer.name, LayerPlan()), style=taken.get(layer.name, ""))
+        for layer in graph.layers
+        if layer.name in plan.layers or layer.name in taken
+    }
+    return Plan(layers, plan.target_cycles)
 
 
 def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dict[str, tuple[Factors, MultiplyShift]]:
@@ -250,12 +267,18 @@ def _target(graph: Graph, cycles: int | None, fps: float | None, plan: Plan | No
 
 
 def _check_plan(graph: Graph, plan: Plan) -> None:
-    for name in plan.layers:
+    for name, layer_plan in plan.layers.items():
         if name not in graph.by_name:
             raise BitwrightError(
                 f"the network has no layer '{name}'",
                 where="plan",
                 hint="its layers are " + ", ".join(f"'{layer.name}'" for layer in graph.layers),
+            )
+        if layer_plan.style and not isinstance(graph.by_name[name], Dense | Conv):
+            raise BitwrightError(
+                f"the style '{layer_plan.style}' is for layers with weights",
+                where=f"plan: layer '{name}'",
+                hint="leave it empty",
             )
 
 

@@ -11,6 +11,7 @@ from bitwright.backends.hls_views import Alias, Block, Kernel, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.plan import kernels as plan
+from bitwright.plan.arithmetic import signed_bits
 
 
 def view(kernel: plan.Kernel, site: Site) -> Kernel:
@@ -46,6 +47,7 @@ def port_block(stream: plan.Stream) -> Block:
 
 
 def _matrix_vector(kernel: plan.MatrixVector, site: Site) -> Kernel:
+    shared, factors = _packing(kernel) if kernel.style == "dsp" else ({}, [])
     shape = block(
         kernel,
         f"{kernel.groups} x ({kernel.rows} x {kernel.cols}) matrix",
@@ -53,23 +55,35 @@ def _matrix_vector(kernel: plan.MatrixVector, site: Site) -> Kernel:
         [
             {"Vectors": kernel.vectors, "Groups": kernel.groups},
             {"Rows": kernel.rows, "Cols": kernel.cols, "Pe": kernel.pe, "Simd": kernel.simd},
+            shared,
         ],
         [
             element("X", kernel.x_type),
             element("Weight", kernel.weight_type),
             Alias("Acc", text.number_type(kernel.acc_type), f"  // {kernel.acc_type.lo}..{kernel.acc_type.hi}"),
+            *factors,
         ],
+        aliases=[Alias("Mac", f"bw::{kernel.style.capitalize()}Mac<Shape>")],
     )
     return site.view(
         kernel,
         shape,
         kind="matrix-vector",
         function={"lut": "bw::mvu_lut", "block": "bw::mvu_block"}[kernel.memory],
-        arguments=[kernel.input, kernel.output, site.member(kernel, "weights")],
+        arguments=[kernel.input, kernel.output, site.member(kernel, "weights"), site.member(kernel, "Mac") + "()"],
         header="bw_mvu.hpp",
         lanes=(kernel.pe, kernel.simd),
         table=_weights(kernel, "by group, row fold, column fold", site),
     )
+
+
+def _packing(kernel: plan.MatrixVector) -> tuple[dict[str, int], list[Alias]]:
+    """The sizes and types of the multipliers that neighbouring rows share."""
+    sizes = kernel.packing
+    constants = {"Lanes": sizes.lanes, "Stride": sizes.stride, "Bias": sizes.bias}
+    what = f"  // {sizes.lanes} weights, {sizes.stride} bits apart"
+    factor = f"ap_int<{signed_bits(kernel.x_type)}>"
+    return constants, [Alias("Packed", f"ap_int<{sizes.width}>", what), Alias("Factor", factor, "  // an X, signed")]
 
 
 def _depthwise(kernel: plan.Depthwise, site: Site) -> Kernel:

@@ -60,19 +60,17 @@ def _matrix_vector(kernel: MatrixVector, at: Place) -> Block:
         f"{_count(kernel.vectors, 'vector')} per frame",
         f"weights {kernel.weight_type}, a word of PE x SIMD per clock, row fold major; accumulators {kernel.acc_type}",
     )
-    parameters = assigned(
-        Groups=kernel.groups,
-        RowFold=kernel.row_fold,
-        ColFold=kernel.col_fold,
-        PE=kernel.pe,
-        SIMD=kernel.simd,
-        XW=kernel.x_type.bits,
-        XCode=f"bw_pkg::{code_name(kernel.x_type)}",
-        WW=kernel.weight_type.bits,
-        WCode=f"bw_pkg::{code_name(kernel.weight_type)}",
-        AccW=kernel.acc_type.bits,
-    )
-    unit = _unit("bw_mvu", kernel, parameters, at)
+    folds = {"Groups": kernel.groups, "RowFold": kernel.row_fold, "ColFold": kernel.col_fold}
+    own: dict[str, object] = {**folds, "PE": kernel.pe, "SIMD": kernel.simd}
+    if kernel.style != "xnor":
+        own |= {"XW": kernel.x_type.bits, "XCode": f"bw_pkg::{code_name(kernel.x_type)}"}
+        own |= {"WW": kernel.weight_type.bits, "WCode": f"bw_pkg::{code_name(kernel.weight_type)}"}
+    own["AccW"] = kernel.acc_type.bits
+    if kernel.style == "dsp":
+        shared = kernel.packing
+        own |= {"Lanes": shared.lanes, "Stride": shared.stride, "PackW": shared.width}
+        own["Bias"] = f"{shared.stride}'d{shared.bias}"
+    unit = _unit(f"bw_mvu_{kernel.style}", kernel, assigned(**own), at)
     return with_rom(unit, "w", weight_rom(kernel), comment, at.names)
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from bitwright.exact.forms import Form
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
+from bitwright.plan.arithmetic import Packing, Style, packing
 
 Memory = Literal["lut", "block"]
 
@@ -114,6 +115,12 @@ class MatrixVector(Kernel):
     x_type: IntType
     acc_type: IntType
     memory: Memory
+    style: Style
+
+    @property
+    def packing(self) -> Packing:
+        """How the style "dsp" shares multipliers among its PE."""
+        return packing(self.weight_type, self.x_type, self.pe)
 
     @property
     def row_fold(self) -> int:

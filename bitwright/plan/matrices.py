@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, Dense
+from bitwright.plan.arithmetic import style_of
 from bitwright.plan.folding import choices, in_lanes, kernels_per_channel, matrix_lanes
 from bitwright.plan.kernels import Depthwise, MatrixVector, Stream, depthwise_words, weight_words
 from bitwright.plan.windows import window
@@ -65,6 +66,7 @@ def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
             x_type=x.type,
             acc_type=layer.type,
             memory=plan.memory,
+            style=style_of(layer.name, plan.style, layer.weights.type, x.type),
         )
     )
     return made
@@ -73,6 +75,12 @@ def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
 def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Stream:
     """A depthwise unit behind a sliding window over each beat of channels."""
     plan, name, lanes = low.layer_plan(layer), low.hardware[layer.name], x.lanes
+    if plan.style not in ("", "lut"):
+        raise BitwrightError(
+            f"the style '{plan.style}' is not one of a depthwise unit",
+            where=f"plan: layer '{layer.name}'",
+            hint="legal here: lut",
+        )
     blocks, vectors = layer.groups // lanes, prod(layer.shape[:-1])
     if _is_windowed(layer):
         x = window(low, layer, x, blocks, 1, layer.pad_value)

@@ -6,24 +6,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from bitwright.ir.errors import BitwrightError
+from bitwright.plan.arithmetic import Style
 from bitwright.plan.kernels import Memory
 
 KEYS = ("version", "target_cycles", "layers")
+STYLES = get_args(Style)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPlan:
-    """One layer: output lanes (PE), input lanes (SIMD), weight memory, requantiser form, FIFO depth at its input.
+    """One layer: output lanes (PE), input lanes (SIMD), weight memory, how it multiplies, requantiser form, FIFO depth.
 
-    `fifo_depth` 0 means: as computed. A pool or a requantiser has only lanes: `pe` equals `simd`.
+    `fifo_depth`, of its input, 0 means: as computed; `style` "": by the types, see `plan.arithmetic`. A pool or a
+    requantiser has only lanes: `pe` equals `simd`.
     """
 
     pe: int = 1
     simd: int = 1
     memory: Memory = "lut"
+    style: Style | Literal[""] = ""
     form: str = ""
     fifo_depth: int = 0
 
@@ -80,4 +84,7 @@ def _layer(name: str, entry: Any, where: str) -> LayerPlan:
             raise BitwrightError(f"{key} is {value!r}", where=place, hint=f"give {wanted}")
     if entry.get("memory", "lut") not in ("lut", "block"):
         raise BitwrightError(f"memory is {entry['memory']!r}", where=place, hint="'lut' or 'block'")
+    if entry.get("style", "") not in ("", *STYLES):
+        hint = "'' to choose by the types, or " + ", ".join(f"'{style}'" for style in STYLES)
+        raise BitwrightError(f"style is {entry['style']!r}", where=place, hint=hint)
     return LayerPlan(**entry)

@@ -39,8 +39,10 @@ def kernel_latency(kernel: Kernel) -> int:
     match kernel:
         case Window():
             return 3
-        case MatrixVector() | Depthwise():
+        case Depthwise():
             return 4 + tree_latency(kernel.simd)
+        case MatrixVector():
+            return _matrix_latency(kernel)
         case MaxReduce():
             return 1
         case Requantiser():
@@ -86,6 +88,17 @@ def width_ratios(kernel: WidthConverter) -> tuple[int, int]:
 def threshold_bits(form: Thresholds) -> int:
     """Steps of the search for the number of thresholds reached, at least one."""
     return max(1, int(form.t.array.shape[1]).bit_length())
+
+
+def _matrix_latency(kernel: MatrixVector) -> int:
+    """A multiplier takes one clock, in a DSP slice three; bits that agree are counted in threes before their tree."""
+    match kernel.style:
+        case "lut" | "ternary":
+            return 4 + tree_latency(kernel.simd)
+        case "dsp":
+            return 6 + tree_latency(kernel.simd)
+        case "xnor":
+            return 4 + tree_latency(-(-kernel.simd // 3))
 
 
 def _requantiser_latency(kernel: Requantiser) -> int:

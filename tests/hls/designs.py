@@ -15,6 +15,7 @@ from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
+from bitwright.plan.arithmetic import style_of
 from bitwright.plan.kernels import (
     Kernel,
     KernelGraph,
@@ -61,7 +62,9 @@ class Chain:
         )
         return self
 
-    def matrix(self, weights: Ints, kind: IntType, *, groups: int = 1, pe: int = 1, memory: str = "lut") -> Chain:
+    def matrix(
+        self, weights: Ints, kind: IntType, *, groups: int = 1, pe: int = 1, memory: str = "lut", style: str = ""
+    ) -> Chain:
         """The rows of `weights` (groups * rows, cols) against as many vectors as the tail brings."""
         simd, cols, total = self.tail.lanes, weights.shape[1], weights.shape[0]
         rows = total // groups
@@ -83,6 +86,7 @@ class Chain:
             x_type=self.tail.type,
             acc_type=acc,
             memory=memory,
+            style=style_of("tail", style, kind, self.tail.type),
         )
 
     def requantise(self, form: Form, out: IntType, channels: int) -> Chain:

@@ -26,7 +26,7 @@ SPECS = {
         **{"DilationH": 1, "DilationW": 1, "PadTop": 0, "PadLeft": 0, "OutHeight": 3, "OutWidth": 3},
     },
 }
-HEADERS = "axis fork join mvu pool reorder requant width window".split()
+HEADERS = "axis fork join mac mvu pool reorder requant width window".split()
 
 REFUSED = [
     ("MvuShape", {"Pe": 3}, "PE must divide the number of rows"),
@@ -58,6 +58,24 @@ JOIN = """
   using Shape = bw::JoinShape<Spec>;
   hls::stream<Shape::Word> out, in;
 """
+MAC = """
+  struct Shape {{
+    enum {{ Pe = 2, Simd = 1, Cols = 4, Lanes = {lanes}, Stride = 8, Bias = {bias} }};
+    using Weight = {weight};
+    using X = bw::Bipolar;
+    using Acc = ap_int<8>;
+    using Packed = ap_int<12>;
+    using Factor = ap_int<2>;
+  }};
+  bw::{style}Mac<Shape> mac;
+"""
+
+
+def mac(style: str, weight: str = "ap_int<4>", lanes: int = 2, bias: int = 8) -> str:
+    """Code that needs an arithmetic style of the matrix-vector unit."""
+    return MAC.format(style=style, weight=weight, lanes=lanes, bias=bias)
+
+
 CODE = [
     ("bw::Vec<int, 0> v;", "a word needs at least one lane"),
     ("auto y = ap_int<65>(1) * ap_int<64>(1);", "host arithmetic covers 1 to 128 bits"),
@@ -68,6 +86,10 @@ CODE = [
         "struct Shape { enum { Shift, Folds, Lanes }; struct Channel {}; }; bw::MultiplyShiftEven<Shape> rule;",
         "without a fraction there are no ties",
     ),
+    (mac("Dsp", lanes=0), "a multiplier gives at least one product"),
+    (mac("Dsp", bias=-1), "a bias must not be negative"),
+    (mac("Xnor", "ap_int<1>"), "XNOR multiplies bipolar by bipolar"),
+    (mac("Ternary", "ap_int<3>"), "a weight has one or two bits"),
 ]
 
 
@@ -89,6 +111,13 @@ def shape(kind: str, changes: dict[str, int]) -> str:
 def test_what_is_right_compiles(tmp_path: Path) -> None:
     source = "".join(f"{{ {shape(kind, {})} }}" for kind in SPECS)
     source = re.sub(r"static constexpr int (.*?);", lambda m: "enum {" + m[1] + "};", source)
+    for style, weight in (
+        ("Lut", "ap_int<4>"),
+        ("Dsp", "ap_int<4>"),
+        ("Xnor", "bw::Bipolar"),
+        ("Ternary", "ap_int<2>"),
+    ):
+        source += f"{{ {mac(style, weight)} }}"
     assert refusals(source, tmp_path) == []
 
 

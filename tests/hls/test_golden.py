@@ -74,7 +74,7 @@ def test_generated_text_is_clean() -> None:
 
 def test_only_the_kernels_in_use_are_carried() -> None:
     paths = {path for path in generate(small()) if path.startswith("kernels/")}
-    used = ("axis", "mvu", "pool", "product", "requant", "rom", "stream", "width", "window")
+    used = ("axis", "mac", "mvu", "pool", "product", "requant", "rom", "stream", "width", "window")
     assert paths == {f"kernels/bw_{name}.hpp" for name in used}
 
 

@@ -17,7 +17,7 @@ from bitwright.plan.kernels import KernelGraph
 from bitwright.sim import cpp
 from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
 from tests.needs import needs_cxx
-from tests.rtl.cases import depthwises
+from tests.rtl.cases import depthwises, styles
 from tests.rtl.graphs import (
     S4,
     S8,
@@ -140,6 +140,7 @@ def mixed() -> list[KernelGraph]:
 GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
     "matrices": matrices,
     "depthwises": depthwises,
+    "styles": styles,
     "windows": windows,
     "requantisers": requantisers,
     "others": others,

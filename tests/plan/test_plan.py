@@ -13,9 +13,11 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.plan.plan import LayerPlan, Plan
 from tests.ir.graphs import random_graph
 
-PLAN = Plan({"conv/1": LayerPlan(pe=4, simd=2, memory="block", form="mas", fifo_depth=9), "b": LayerPlan()}, 1000)
+PLAN = Plan(
+    {"conv/1": LayerPlan(pe=4, simd=2, memory="block", style="dsp", form="mas", fifo_depth=9), "b": LayerPlan()}, 1000
+)
 START = "start from the plan.json of a compiled design"
-KEYS = "pe, simd, memory, form, fifo_depth"
+KEYS = "pe, simd, memory, style, form, fifo_depth"
 
 
 def test_a_plan_reads_as_it_was_written() -> None:
@@ -25,6 +27,7 @@ def test_a_plan_reads_as_it_was_written() -> None:
         "pe": 1,
         "simd": 1,
         "memory": "lut",
+        "style": "",
         "form": "",
         "fifo_depth": 0,
     }
@@ -72,6 +75,10 @@ def edited(**changes: Any) -> str:
         ),
         (edited(layers={"a": {"form": 7}}), "p: layer 'a': form is 7\n  hint: give a name"),
         (edited(layers={"a": {"memory": "ram"}}), "p: layer 'a': memory is 'ram'\n  hint: 'lut' or 'block'"),
+        (
+            edited(layers={"a": {"style": "DSP"}}),
+            "p: layer 'a': style is 'DSP'\n  hint: '' to choose by the types, or 'lut', 'dsp', 'xnor', 'ternary'",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_read(text: str, message: str) -> None:

@@ -54,6 +54,33 @@ def matrices() -> list[KernelGraph]:
     ]
 
 
+def styles() -> list[KernelGraph]:
+    """Every arithmetic style over signs, widths, and counts that fill neither a multiplier nor a group of bits."""
+    rng = np.random.default_rng(6)
+    s4n, s20 = integer(4, signed=True, narrow=True), integer(20, signed=True)
+    return [
+        matrix_vector("lut_8", rng, x=U8, w=S8, style="lut"),
+        matrix_vector("lut_bits", rng, x=BIPOLAR, w=BIPOLAR, style="lut"),
+        matrix_vector("dsp_8", rng, rows=8, cols=12, pe=4, simd=3, x=U8, w=S8, style="dsp"),
+        matrix_vector("dsp_8_part", rng, rows=3, cols=4, pe=3, simd=4, x=S8, w=S8, style="dsp"),
+        matrix_vector("dsp_8_one", rng, pe=1, simd=2, x=S8, w=S8, style="dsp"),
+        matrix_vector("dsp_4", rng, rows=7, pe=7, simd=6, x=U4, w=S4, style="dsp"),
+        matrix_vector("dsp_4_narrow", rng, groups=2, rows=5, pe=5, simd=1, x=S4, w=s4n, style="dsp"),
+        matrix_vector("dsp_2", rng, rows=4, pe=4, x=U2, w=TERNARY, style="dsp"),
+        matrix_vector("dsp_unsigned", rng, pe=4, x=U8, w=U8, style="dsp"),
+        matrix_vector("dsp_bits", rng, pe=4, x=BIPOLAR, w=BIPOLAR, style="dsp"),
+        matrix_vector("dsp_wide", rng, pe=2, simd=2, x=s20, w=S12, style="dsp"),
+        matrix_vector("dsp_positive", rng, pe=2, x=IntType(3, 9), w=IntType(1, 5), style="dsp"),
+        *(matrix_vector(f"xnor_{n}", rng, cols=2 * n, simd=n, x=BIPOLAR, w=BIPOLAR) for n in (1, 2, 3, 4, 13)),
+        matrix_vector("ternary_8", rng, rows=3, cols=15, pe=3, simd=5, x=S8, w=TERNARY),
+        matrix_vector("ternary_u", rng, x=U8, w=TERNARY),
+        matrix_vector("ternary_sign", rng, x=S4, w=BIPOLAR),
+        matrix_vector("ternary_bits", rng, x=BIPOLAR, w=BIPOLAR, style="ternary"),
+        matrix_vector("ternary_01", rng, x=S4, w=integer(1, signed=False)),
+        matrix_vector("ternary_10", rng, x=U4, w=integer(1, signed=True)),
+    ]
+
+
 def depthwises() -> list[KernelGraph]:
     rng = np.random.default_rng(5)
     return [
@@ -138,6 +165,7 @@ def others() -> list[KernelGraph]:
 
 GROUPS = {
     "matrices": matrices,
+    "styles": styles,
     "depthwises": depthwises,
     "windows": windows,
     "requantisers": requantisers,

@@ -14,6 +14,7 @@ from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Ints, Weights
+from bitwright.plan.arithmetic import style_of
 from bitwright.plan.kernels import (
     Adder,
     Depthwise,
@@ -91,7 +92,7 @@ def _shaped(graph: KernelGraph, name: str, vectors: Ints) -> Weights:
 
 def matrix_vector(
     name: str, rng: Generator, *, vectors: int = 2, groups: int = 1, rows: int = 4, cols: int = 6, pe: int = 2,
-    simd: int = 3, x: IntType = U4, w: IntType = S4, memory: str = "lut",
+    simd: int = 3, x: IntType = U4, w: IntType = S4, memory: str = "lut", style: str = "",
 ) -> KernelGraph:  # fmt: skip
     matrix = draw(rng, w, (groups * rows, cols))
     low = np.minimum(matrix * x.lo, matrix * x.hi).sum(axis=1).min()
@@ -101,6 +102,7 @@ def matrix_vector(
         cycles=vectors * groups * (rows // pe) * (cols // simd), vectors=vectors, groups=groups, rows=rows, cols=cols,
         pe=pe, simd=simd, weights=weight_words(matrix, groups, pe, simd), weight_type=w, x_type=x,
         acc_type=IntType(int(low), int(high)), memory="block" if memory == "block" else "lut",
+        style=style_of(name, style, w, x),
     )  # fmt: skip
     beats = vectors * groups
     return alone(

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// bw_mvu.hpp: matrix-vector unit, y = W x with Pe x Simd multipliers. Folding decides area against speed.
+// bw_mvu.hpp: matrix-vector unit, y = W x with Pe x Simd products at a time. Folding decides area against speed.
 #pragma once
 
 #include <bw_rom.hpp>
 
-#include "bw_product.hpp"
+#include "bw_mac.hpp"
 
 namespace bw {
 
@@ -25,11 +25,12 @@ struct MvuShape : Spec {
 
 // One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out; Beats clocks.
 //   X, Weight  elements; bipolar ones are one bit wide
-//   Acc        exact accumulator type: no sum may wrap (the generator proves its range)
+//   Acc        exact accumulator type: it holds the sum of a fold (the generator proves its range)
 //   weights    words of [Pe][Simd], by group, row fold, column fold: the order in which they are used
-template <typename Shape>
+//   mac        one of bw_mac.hpp: how a beat is multiplied and added
+template <typename Shape, typename Mac>
 void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in, hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-         const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+         const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd], const Mac &mac) {
 #pragma HLS ARRAY_RESHAPE variable=weights complete dim=2
 #pragma HLS ARRAY_RESHAPE variable=weights complete dim=3
   using X = Vec<typename Shape::X, Shape::Simd>;
@@ -38,10 +39,11 @@ void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in, hls::stream<Vec<t
 #pragma HLS AGGREGATE variable=frame
   Vec<Acc, Shape::Pe> acc;
 #pragma HLS ARRAY_PARTITION variable=acc.lane complete
+  const Acc start = Mac::Start;
 clear:
   for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
-    acc.lane[pe] = 0;
+    acc.lane[pe] = start;
   }
 
   // A perfect nest, flattened into one loop: the pipeline never drains between rows.
@@ -58,21 +60,12 @@ vectors:
           const X x = row == 0 ? in.read() : frame[col];
           if (row == 0) frame[col] = x;
           const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;
-          for (int pe = 0; pe < Shape::Pe; ++pe) {
-#pragma HLS UNROLL
-            Acc sum = acc.lane[pe];
-            for (int s = 0; s < Shape::Simd; ++s) {
-#pragma HLS UNROLL
-              const typename Shape::Weight weight = weights[word][pe][s];
-              sum += product(weight, x.lane[s]);
-            }
-            acc.lane[pe] = sum;
-          }
+          mac(weights[word], x, acc);
           if (col == Shape::ColFold - 1) {
             out.write(acc);
             for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
-              acc.lane[pe] = 0;
+              acc.lane[pe] = start;
             }
           }
         }
@@ -82,21 +75,23 @@ vectors:
 }
 
 // The same with the weights in block RAM.
-template <typename Shape>
+template <typename Shape, typename Mac>
 void mvu_block(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
                hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-               const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+               const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd],
+               const Mac &mac) {
 #pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=bram
-  mvu<Shape>(in, out, weights);
+  mvu<Shape>(in, out, weights, mac);
 }
 
 // The same with the weights in look-up tables.
-template <typename Shape>
+template <typename Shape, typename Mac>
 void mvu_lut(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
              hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-             const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
+             const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd],
+             const Mac &mac) {
 #pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=lutram
-  mvu<Shape>(in, out, weights);
+  mvu<Shape>(in, out, weights, mac);
 }
 
 }  // namespace bw

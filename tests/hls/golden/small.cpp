@@ -49,12 +49,12 @@ void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
 #pragma HLS STREAM variable=quant_out depth=2
 
   bw::window<small::conv_window::Shape>(x, conv_window_out);
-  bw::mvu_lut<small::conv::Shape>(conv_window_out, conv_out, small::conv::weights);
+  bw::mvu_lut<small::conv::Shape>(conv_window_out, conv_out, small::conv::weights, small::conv::Mac());
   bw::requantise<small::relu::Shape>(conv_out, relu_out, small::relu::Rule{small::relu::channels});
   bw::window<small::pool_window::Shape>(relu_out, pool_window_out);
   bw::max_reduce<small::pool::Shape>(pool_window_out, pool_out);
   bw::convert_width<small::dense_width::Shape>(pool_out, dense_width_out);
-  bw::mvu_block<small::dense::Shape>(dense_width_out, dense_out, small::dense::weights);
+  bw::mvu_block<small::dense::Shape>(dense_width_out, dense_out, small::dense::weights, small::dense::Mac());
   bw::requantise<small::quant::Shape>(dense_out, quant_out, small::quant::Rule{small::quant::channels});
   bw::requantise<small::table::Shape>(quant_out, table_out, small::table::Rule{small::table::entries});
 }

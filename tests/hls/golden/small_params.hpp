@@ -55,6 +55,7 @@ struct Spec {
   using Acc = ap_int<8>;  // -90..60
 };
 using Shape = bw::MvuShape<Spec>;
+using Mac = bw::TernaryMac<Shape>;
 }  // namespace conv
 
 // layer relu: 3 thresholds
@@ -119,6 +120,7 @@ struct Spec {
   using Acc = ap_int<6>;  // -30..27
 };
 using Shape = bw::MvuShape<Spec>;
+using Mac = bw::TernaryMac<Shape>;
 }  // namespace dense
 
 // layer quant: y = clip((m * x + c) >> 3, low, high), ties to even

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a matrix-vector unit multiplies: the styles that its types allow, and how products share a DSP slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.types import TERNARY, IntType
+
+Style = Literal["lut", "dsp", "xnor", "ternary"]
+
+DSP_BITS = (25, 18)
+"""Signed factors that every DSP slice multiplies: those of series 7. Later families have 27 x 18 or more."""
+
+LUT_PRODUCT = 16
+"""Up to this product of the widths, multiply in logic.
+
+A 4 x 4 bit multiplier takes about 30 LUTs in `benchmarks/hardware.md`, an 8 x 8 bit one about 150, and a device has 100
+to 250 LUTs for each DSP slice: below, slices run out first; above, the LUTs do.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """`lanes` products of one factor in one multiplier, `stride` bits apart, each with `bias` added to be 0 or more.
+
+    The weights, packed into one signed number, take `width` bits.
+    """
+
+    lanes: int
+    stride: int
+    bias: int
+    width: int
+
+
+def legal_styles(weights: IntType, x: IntType) -> tuple[Style, ...]:
+    """The styles that compute products of these types, the preferred one first."""
+    plain: tuple[Style, ...] = ("lut", "dsp") if weights.bits * x.bits <= LUT_PRODUCT else ("dsp", "lut")
+    if weights.is_bipolar and x.is_bipolar:
+        return ("xnor", "ternary", *plain)
+    return ("ternary", *plain) if TERNARY.covers(weights) else plain
+
+
+def style_of(layer: str, wanted: str, weights: IntType, x: IntType) -> Style:
+    """The style called `wanted`, or the preferred one if that is empty.
+
+    BitwrightError names the layer if its types do not allow it.
+    """
+    legal = legal_styles(weights, x)
+    for style in legal:
+        if wanted in ("", style):
+            return style
+    raise BitwrightError(
+        f"the style '{wanted}' does not multiply {weights} weights by {x} inputs",
+        where=f"plan: layer '{layer}'",
+        hint="legal here: " + ", ".join(legal),
+    )
+
+
+def packing(weights: IntType, x: IntType, pe: int) -> Packing:
+    """The most products of neighbouring PE, up to four, that one multiplier of `DSP_BITS` gives; at least one.
+
+    No lane may borrow from the next, so a lane holds every product plus the bias. The factor that they share must fit
+    in the narrow input, with a bit in front if it is unsigned.
+    """
+    low, high = product_range(weights, x)
+    bias = max(0, -low)
+    stride = max(1, (high + bias).bit_length())
+    lanes = next(n for n in (4, 3, 2, 1) if n == 1 or (n <= pe and _fits(weights, x, n, stride)))
+    return Packing(lanes, stride, bias, _packed(weights, lanes, stride))
+
+
+def product_range(weights: IntType, x: IntType) -> tuple[int, int]:
+    """The least and the greatest product."""
+    corners = [a * b for a in (weights.lo, weights.hi) for b in (x.lo, x.hi)]
+    return min(corners), max(corners)
+
+
+def multipliers(kind: Packing, x: IntType) -> int:
+    """DSP slices of one multiplier: one, or as many as cover factors that are too wide for one."""
+    wide, narrow = (bits - 1 for bits in DSP_BITS)
+    a, b = max(kind.width - 1, 1), max(signed_bits(x) - 1, 1)
+    return min(-(-a // wide) * -(-b // narrow), -(-b // wide) * -(-a // narrow))
+
+
+def signed_bits(kind: IntType) -> int:
+    """The width of its numbers in two's complement."""
+    return IntType(min(kind.lo, -1), kind.hi).bits
+
+
+def _fits(weights: IntType, x: IntType, lanes: int, stride: int) -> bool:
+    return _packed(weights, lanes, stride) <= DSP_BITS[0] and signed_bits(x) <= DSP_BITS[1]
+
+
+def _packed(weights: IntType, lanes: int, stride: int) -> int:
+    """Bits of sum over lanes i of w[i] * 2^(i*stride), in two's complement."""
+    places = sum(1 << lane * stride for lane in range(lanes))
+    return signed_bits(IntType(weights.lo * places, weights.hi * places))
