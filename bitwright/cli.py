@@ -19,10 +19,11 @@ from rich.console import Console, RenderableType
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.rule import Rule
 
-from bitwright import api, compress, data, doctor, explore, options, output, show, tour
+from bitwright import api, compress, data, doctor, explore, options, output, show, synthesis, tour
 from bitwright._version import __version__
 from bitwright.check import CheckError
 from bitwright.check import check as check_design
+from bitwright.design import to_json
 from bitwright.folder import design_folder
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -283,6 +284,19 @@ def check(
     _show(result, as_json, show.rows(str(folder), keys, verdicts), f"{proved} of {len(verdicts)} layers proved again")
     if proved != len(verdicts):
         raise typer.Exit(1)
+
+
+@app.command()
+def synth(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A compiled design.")],
+    fmax: Annotated[bool, typer.Option("--fmax", help="Also place and route for ECP5 and report the clock.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Synthesise the SystemVerilog of a compiled design with Yosys, beside the estimates; writes DIR/synth.json."""
+    with _progress(f"synthesising {folder}"), output.new_file(folder / "synth.json") as write:
+        result = synthesis.synthesise(folder, fmax=fmax)
+        write(to_json(result).encode())
+    _show(result, as_json, show.synthesis(result), f"written to {folder / 'synth.json'}")
 
 
 @app.command(name="doctor")

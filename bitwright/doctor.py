@@ -28,7 +28,8 @@ PROGRAMS: tuple[tuple[str, str, Callable[[], tools.Tool]], ...] = (
     ("make", "engine rtl", tools.make),
     ("perl", "engine rtl", tools.perl),
     ("verilator", "engine rtl", tools.verilator),
-    ("yosys", "checks of the SystemVerilog", tools.yosys),
+    ("yosys", "checks and synthesis of the SystemVerilog", tools.yosys),
+    ("nextpnr-ecp5", "the clock of `bitwright synth --fmax`", tools.nextpnr_ecp5),
 )
 PACKAGES: tuple[tuple[str, str, str], ...] = (
     ("numpy", "core", "bitwright"),

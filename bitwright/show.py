@@ -189,6 +189,22 @@ def design(report: Row, *, border: bool = True) -> RenderableType:
     return Group(*parts, host(report["host"])) if border else Group(*parts)
 
 
+def synthesis(result: Row) -> RenderableType:
+    """What Yosys counted beside the estimates, and the clock where it was placed and routed."""
+    names = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM"}
+    heads = ["layer", *(f"{title} {which}" for title in names.values() for which in ("est.", "Yosys"))]
+    total = {"name": "total"} | result["total"]
+    cells = [
+        [row["name"], *(row[which][key] for key in names for which in ("estimate", "yosys"))]
+        for row in (*result["layers"], total)
+    ]
+    text = f"design {result['design']} by {result['tool']}, family {result['family']}; BRAM of 18 kbit"
+    parts: list[RenderableType] = [table(text, heads, cells)]
+    if "fmax" in result:
+        parts.append(Text("{mhz} MHz on {device} ({tool})".format(**result["fmax"])))
+    return Group(*parts)
+
+
 def sweep(found: Row) -> RenderableType:
     """The Pareto front of `explore`, cheapest first."""
     keys = {

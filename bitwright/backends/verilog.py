@@ -66,18 +66,37 @@ def generate(project: Project) -> dict[str, str]:
     return files | bench_files(project, view.name, [*sources, top_path], weight_dir=view.weight_dir)
 
 
-def _top(project: Project) -> tuple[TopView, dict[str, str]]:
-    """The view of the top module, and its .hex files."""
-    graph, names = project.kernels, Names()
+def instances(graph: KernelGraph) -> dict[str, str]:
+    """Instance of the top -> the layer it serves: a kernel's own, a FIFO its reader's; "" at the boundary."""
+    return {f"u_{instance.name}": layer for layer, block in _blocks(graph)[0] for instance in block.instances}
+
+
+def _blocks(graph: KernelGraph) -> tuple[list[tuple[str, Block]], tuple[str, ...]]:
+    """The blocks of the top in order, each with its layer, and the nets that report an input's frame error."""
+    names = Names()
     ends = {stream.name: stream_ends(stream, names) for stream in graph.streams}
+    readers = {name: kernel.layer for kernel in graph.kernels for name in kernel.inputs}
     inputs, outputs = boundaries(graph)
     errors = tuple(names.new(f"{port.stream.name}_frame_error") for port in inputs)
-    blocks = [_sink(port, ends[port.stream.name], error, names) for port, error in zip(inputs, errors, strict=True)]
-    blocks += [_edge(graph.stream(name), ends[name], names) for name in graph.inputs]
+
+    def edges(streams: Iterable[str]) -> list[tuple[str, Block]]:
+        return [(readers.get(name, ""), _edge(graph.stream(name), ends[name], names)) for name in streams]
+
+    blocks = [("", _sink(port, ends[port.stream.name], e, names)) for port, e in zip(inputs, errors, strict=True)]
+    blocks += edges(graph.inputs)
     for kernel in graph.kernels:
-        blocks.append(_kernel(kernel, graph, ends, names))
-        blocks += [_edge(graph.stream(name), ends[name], names) for name in kernel.outputs]
-    blocks += [_source(port, ends[port.stream.name], names) for port in outputs]
+        blocks.append((kernel.layer, _kernel(kernel, graph, ends, names)))
+        blocks += edges(kernel.outputs)
+    blocks += [("", _source(port, ends[port.stream.name], names)) for port in outputs]
+    return blocks, errors
+
+
+def _top(project: Project) -> tuple[TopView, dict[str, str]]:
+    """The view of the top module, and its .hex files."""
+    graph = project.kernels
+    inputs, outputs = boundaries(graph)
+    placed, errors = _blocks(graph)
+    blocks = [block for _, block in placed]
     hexes = {path: text for block in blocks for path, text in block.hexes.items()}
     view = TopView(
         header(project, "//"),

