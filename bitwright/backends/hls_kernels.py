@@ -6,6 +6,7 @@ from __future__ import annotations
 from bitwright.backends import hls_text as text
 from bitwright.backends.hls_branches import branch_view
 from bitwright.backends.hls_forms import rule_of
+from bitwright.backends.hls_order import covers_image, is_signal
 from bitwright.backends.hls_site import Site, block, element
 from bitwright.backends.hls_views import Alias, Block, Kernel, Table
 from bitwright.ir.types import IntType
@@ -172,7 +173,9 @@ def _window(kernel: plan.Window, site: Site) -> Kernel:
     A one-dimensional signal (height 1) is turned into a column: its pixels are then rows of one pixel, and the ring of
     rows holds no more of them than a field needs.
     """
-    signal = kernel.height == 1 and kernel.kernel[0] == 1 and not (kernel.pads[0] or kernel.pads[2])
+    if covers_image(kernel):
+        return _gather(kernel, site)
+    signal = is_signal(kernel)
     h, w = (1, 0) if signal else (0, 1)
     size, out = (kernel.height, kernel.width), (kernel.out_height, kernel.out_width)
     shape = block(
@@ -196,6 +199,32 @@ def _window(kernel: plan.Window, site: Site) -> Kernel:
         function="bw::window",
         arguments=[kernel.input, kernel.output],
         header="bw_window.hpp",
+    )
+
+
+def _gather(kernel: plan.Window, site: Site) -> Kernel:
+    """The window of a global pool."""
+    shape = block(
+        kernel,
+        "the whole image as one field",
+        "bw::GatherShape",
+        [
+            {
+                "Pixels": kernel.height * kernel.width,
+                "Blocks": kernel.blocks,
+                "Inner": kernel.inner,
+                "Lanes": kernel.lanes,
+            }
+        ],
+        [element("T", kernel.type)],
+    )
+    return site.view(
+        kernel,
+        shape,
+        kind="window",
+        function="bw::gather",
+        arguments=[kernel.input, kernel.output],
+        header="bw_gather.hpp",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bitwright.backends import hls_text as text
+from bitwright.backends.hls_order import clocks
 from bitwright.backends.hls_views import Alias, Block, Kernel, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
@@ -59,7 +60,7 @@ class Site:
             table=table,
             call=text.call(f"{function}<{self.member(kernel, 'Shape')}>", arguments),
             header=header,
-            row=(kernel.name, kind, _payload(sources), _payload(targets), str(pe), str(simd), str(kernel.cycles)),
+            row=(kernel.name, kind, _payload(sources), _payload(targets), str(pe), str(simd), str(clocks(kernel))),
         )
 
 

@@ -99,7 +99,7 @@ class Project:
     inputs: list[Port]
     outputs: list[Port]
     inner: list[Stream]
-    calls: list[str]
+    kernels: list[Kernel]
     top_calls: list[str]
     network_ports: list[str]
     top_ports: list[str]

@@ -21,12 +21,14 @@ SPECS = {
     "PoolShape": {"Fold": 4, "Windows": 2},
     "WidthShape": {"InLanes": 2, "OutLanes": 3, "Elements": 6},
     "AxisShape": {"Beats": 2, "Lanes": 1},
+    "DepthwiseShape": {"Pixels": 4, "Blocks": 2, "Fold": 3, "Lanes": 1, "Multiplier": 1, "Simd": 3},
+    "GatherShape": {"Pixels": 4, "Blocks": 2, "Inner": 1, "Lanes": 1},
     "WindowShape": {
         **{"Height": 4, "Width": 4, "Blocks": 1, "Inner": 1, "KernelH": 2, "KernelW": 2, "StrideH": 1, "StrideW": 1},
         **{"DilationH": 1, "DilationW": 1, "PadTop": 0, "PadLeft": 0, "OutHeight": 3, "OutWidth": 3},
     },
 }
-HEADERS = "axis fork join mac mvu pool reorder requant width window".split()
+HEADERS = "axis depthwise fork gather join mac mvu pool reorder requant width window".split()
 
 REFUSED = [
     ("MvuShape", {"Pe": 3}, "PE must divide the number of rows"),
@@ -42,6 +44,10 @@ REFUSED = [
     ("WidthShape", {"Elements": 8}, "a frame must be whole output words"),
     ("WidthShape", {"OutLanes": 0}, "a word needs at least one lane"),
     ("AxisShape", {"Beats": 0}, "a frame needs at least one element"),
+    ("DepthwiseShape", {"Blocks": 0}, "there must be a pixel and a channel"),
+    ("DepthwiseShape", {"Simd": 0}, "lanes must be positive"),
+    ("GatherShape", {"Blocks": 0}, "the input is empty"),
+    ("GatherShape", {"Pixels": 1 << 30}, "a frame must take fewer than 2^31 beats"),
     ("WindowShape", {"Inner": 0}, "the input is empty"),
     ("WindowShape", {"OutHeight": 0}, "no output"),
     ("WindowShape", {"StrideW": 0}, "a stride must be positive"),
@@ -135,7 +141,9 @@ def test_other_misuse(code: str, message: str, tmp_path: Path) -> None:
 
 
 def test_every_assertion_is_tested() -> None:
-    texts = [path.read_text(encoding="utf-8") for path in [*TEMPLATES.glob("*.hpp"), *(TEMPLATES / "host").iterdir()]]
+    texts = [
+        path.read_text(encoding="utf-8") for path in [*TEMPLATES.glob("*.hpp"), *(TEMPLATES / "host").rglob("*.h*")]
+    ]
     known = {message for _, _, message in REFUSED} | {message for _, message in CODE}
     found = {message for text in texts for message in re.findall(r'static_assert\([^"]*"([^"]*)"\);', text)}
     assert found == known

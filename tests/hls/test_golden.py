@@ -22,7 +22,7 @@ from tests.conftest import Golden
 from tests.hls.designs import Chain, chain_project, lookup, multiply_shift, thresholds
 
 FOLDER = Path(__file__).parent / "golden"
-CARRIED = ("kernels/", "host/ap", "host/hls", "host/bw", "tb/bw")
+CARRIED = ("kernels/", "host/ap", "host/hls", "host/bw", "host/threads/", "tb/bw")
 """Hand-written files that a project takes along: reviewed where they live."""
 
 FAKE_VENDOR = """

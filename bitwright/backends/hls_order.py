@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In which order the functions of `hls_templates/hls` read and write their words, and how many clocks they loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitwright.ir.weights import Ints
+from bitwright.plan import kernels as plan
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """In which iteration of one loop each word of a frame is read, from each input, and each word is written."""
+
+    reads: tuple[Ints, ...]
+    writes: Ints
+    iterations: int
+
+
+def covers_image(kernel: plan.Window) -> bool:
+    """Whether the window has one field, which is the whole image: then a frame is gathered, not a ring of rows."""
+    return kernel.kernel == (kernel.height, kernel.width) and not any(kernel.pads) and set(kernel.dilations) == {1}
+
+
+def is_signal(kernel: plan.Window) -> bool:
+    """Whether the window is along a one-dimensional signal, which the C++ takes as a column of pixels."""
+    return kernel.height == 1 and kernel.kernel[0] == 1 and not (kernel.pads[0] or kernel.pads[2])
+
+
+def clocks(kernel: plan.Kernel) -> int:
+    """Iterations of the longest loop of a kernel in a frame."""
+    return max(loop.iterations for loop in loops(kernel))
+
+
+def loops(kernel: plan.Kernel) -> tuple[Order, ...]:
+    """The loops of a kernel that run side by side, each handing one token on to the next: a frame buffer that is full.
+
+    All kernels are one loop but those that fill a frame buffer and then drain it. Within an iteration a kernel reads
+    before it writes; only `window` writes first.
+    """
+    match kernel:
+        case plan.MatrixVector():
+            folds = np.arange(kernel.vectors * kernel.groups * kernel.row_fold * kernel.col_fold)
+            reads = folds.reshape(-1, kernel.row_fold, kernel.col_fold)[:, 0].reshape(-1)
+            return (Order((reads,), folds[kernel.col_fold - 1 :: kernel.col_fold], folds.size),)
+        case plan.Depthwise():
+            return _folded(kernel.vectors * kernel.blocks, kernel.fold)
+        case plan.MaxReduce() | plan.SumReduce():
+            return _folded(kernel.groups, kernel.fold)
+        case plan.Requantiser() | plan.Fork() | plan.Adder() | plan.Multiplier():
+            beats = np.arange(kernel.beats)
+            return (Order((beats,) * len(kernel.inputs), beats, kernel.beats),)
+        case plan.Interleave():
+            operand = np.tile(np.repeat(np.arange(len(kernel.parts)), kernel.parts), kernel.pixels)
+            reads_of = tuple(np.flatnonzero(operand == k) for k in range(len(kernel.parts)))
+            return (Order(reads_of, np.arange(operand.size), operand.size),)
+        case plan.WidthConverter():
+            return (_width(kernel),)
+        case plan.Window():
+            return _buffered(kernel.in_beats, kernel.out_beats) if covers_image(kernel) else (_window(kernel),)
+        case plan.Reorder():
+            return _buffered(kernel.in_beats, kernel.out_beats)
+    raise AssertionError(f"no C++ for {type(kernel).__name__}")
+
+
+def _folded(groups: int, fold: int) -> tuple[Order, ...]:
+    beats = np.arange(groups * fold)
+    return (Order((beats,), beats[fold - 1 :: fold], beats.size),)
+
+
+def _buffered(words_in: int, words_out: int) -> tuple[Order, ...]:
+    """A frame buffer is filled, then drained while the next one is filled."""
+    fill = Order((np.arange(words_in),), np.array([words_in - 1]), words_in)
+    return fill, Order((np.array([0]),), np.arange(words_out), words_out)
+
+
+def _width(kernel: plan.WidthConverter) -> Order:
+    """An iteration reads if less than a word out is left, and writes if there is a whole one."""
+    level, reads, writes = 0, [], []
+    iterations = kernel.elements // min(kernel.in_lanes, kernel.out_lanes)
+    for iteration in range(iterations):
+        if level < kernel.out_lanes:
+            reads.append(iteration)
+            level += kernel.in_lanes
+        if level >= kernel.out_lanes:
+            writes.append(iteration)
+            level -= kernel.out_lanes
+    return Order((np.array(reads),), np.array(writes), iterations)
+
+
+def _window(kernel: plan.Window) -> Order:
+    """Phase by phase: a phase writes a row of fields, and meanwhile reads the rows that the next one needs."""
+    axis = 1 if is_signal(kernel) else 0
+    height, rows_out = (kernel.height, kernel.width)[axis], (kernel.out_height, kernel.out_width)[axis]
+    row_in, row_out = kernel.in_beats // height, kernel.out_beats // rows_out
+    field = (kernel.kernel[axis] - 1) * kernel.dilations[axis] + 1
+    tops = np.arange(rows_out) * kernel.strides[axis] - kernel.pads[axis]
+    wanted = np.append(np.clip(tops + field, 0, height), height)  # rows that are there before each row of fields
+    read = np.diff(wanted, prepend=0) * row_in  # words of each phase, the first of which only reads
+    written = np.append(0, np.full(rows_out, row_out))
+    ends = np.cumsum(np.maximum(read, written))
+    starts = np.append(0, ends[:-1])
+    return Order((_runs(starts, read),), _runs(starts, written), int(ends[-1]))
+
+
+def _runs(starts: Ints, lengths: Ints) -> Ints:
+    """starts[0], starts[0] + 1, ... lengths[0] of them; then from starts[1] on."""
+    firsts = np.repeat(starts - np.append(0, np.cumsum(lengths)[:-1]), lengths)
+    return np.asarray(firsts + np.arange(firsts.size))

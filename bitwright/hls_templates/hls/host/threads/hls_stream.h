@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// hls_stream.h: a FIFO between two threads, as deep as in hardware. Takes the place of the file of the same name in
+// host/, whose streams grow as needed. For C simulation with a plain compiler, never for synthesis.
+//
+// A task of bw_threads.hpp that reads from an empty stream or writes to a full one waits for the task at the other end.
+// A stream has one reader and one writer: a second one stops the program, as does a word that is left in the end.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <string>
+
+#include "bw_threads.hpp"
+
+namespace hls {
+
+template <typename T>
+class stream {
+ public:
+  // Without a depth it is never full: a stream of the test bench.
+  explicit stream(const char *name, std::size_t depth = ~std::size_t(0)) : name_(name), depth_(depth) {}
+  stream(const stream &) = delete;
+  stream &operator=(const stream &) = delete;
+
+  ~stream() {
+    if (!words_.empty()) bw::stop("stream '" + name_ + "' still holds " + std::to_string(words_.size()) + " words");
+  }
+
+  void write(const T &word) {
+    claim(writer_, "writers");
+    while (words_.size() >= depth_) {
+      bw::Threads::wait(waiting_, true, "'" + name_ + "' is full at " + std::to_string(depth_) + " words");
+    }
+    words_.push_back(word);
+    bw::Threads::wake(waiting_);
+  }
+
+  T read() {
+    claim(reader_, "readers");
+    if (words_.empty() && bw::Threads::running() == nullptr) bw::stop("nobody will write to '" + name_ + "'");
+    while (words_.empty()) bw::Threads::wait(waiting_, false, "'" + name_ + "' is empty");
+    const T word = words_.front();
+    words_.pop_front();
+    bw::Threads::wake(waiting_);
+    return word;
+  }
+
+  bool empty() const { return words_.empty(); }
+
+ private:
+  // A task is the only one at its end of the stream; the test bench, which is no task, may help.
+  void claim(const bw::Task *&end, const char *role) {
+    const bw::Task *const task = bw::Threads::running();
+    if (task == nullptr || task == end) return;
+    if (end != nullptr) bw::stop("stream '" + name_ + "' has two " + role + ": " + end->name + " and " + task->name);
+    end = task;
+  }
+
+  const std::string name_;
+  const std::size_t depth_;
+  std::deque<T> words_;
+  const bw::Task *reader_ = nullptr, *writer_ = nullptr;
+  bw::Task *waiting_ = nullptr;  // at either end: both cannot wait at once
+};
+
+}  // namespace hls

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The depths of the C++ streams: no deadlock and no clock lost, in a model of the kernels in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bitwright.backends.hls_fifos import demand, size_streams
+from bitwright.backends.hls_order import Order, clocks
+from bitwright.design import compile_graph
+from bitwright.ir.graph import Graph
+from bitwright.plan.folding import fastest
+from bitwright.plan.kernels import KernelGraph, Window
+from tests.hls import timed
+from tests.hls.networks import bottleneck, residual, straight
+
+NETWORKS: list[Callable[[], Graph]] = [straight, residual, bottleneck]
+
+
+def with_depths(graph: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
+    return replace(graph, streams=tuple(replace(s, depth=depths.get(s.name, s.depth)) for s in graph.streams))
+
+
+@pytest.mark.parametrize("target", [1, 2500, 20000], ids=["fast", "middle", "slow"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_frames_follow_each_other_as_the_longest_loop_lets_them(network: Callable[[], Graph], target: int) -> None:
+    graph = network()
+    kernels = size_streams(compile_graph(graph, cycles=max(target, fastest(graph))).kernels)
+    assert timed.intervals(kernels) == [max(map(clocks, kernels.kernels)) + timed.STAGES]
+
+
+@pytest.mark.parametrize("network", [residual, bottleneck])
+def test_the_depths_of_the_rtl_are_not_enough(network: Callable[[], Graph]) -> None:
+    """C++ windows read whole rows before they write: words come later than in the RTL."""
+    with pytest.raises(AssertionError, match="deadlock of loops"):
+        timed.intervals(compile_graph(network(), cycles=2500).kernels)
+
+
+def test_without_words_that_wait_a_window_makes_the_others_wait() -> None:
+    """It reads a row in the first clocks of a row of fields: an even supply is then too slow."""
+    kernels = size_streams(compile_graph(straight(), cycles=2500).kernels)
+    inputs = [kernel.input for kernel in kernels.kernels if isinstance(kernel, Window)]
+    assert timed.intervals(with_depths(kernels, dict.fromkeys(inputs, 2)))[0] > 1.5 * timed.intervals(kernels)[0]
+
+
+def test_a_loop_that_reads_evenly_demands_nothing_in_advance() -> None:
+    even, burst = np.arange(0, 40, 4), np.arange(10)
+    assert demand(Order((even,), np.arange(40), 40), 40) == 1
+    assert demand(Order((burst,), np.arange(40), 40), 40) == 8  # 10 words in the time of 2.5
+
+
+def test_chosen_depths_are_never_less() -> None:
+    kernels = compile_graph(residual(), cycles=2500).kernels
+    chosen = with_depths(kernels, {stream.name: 999 for stream in kernels.streams})
+    assert {stream.depth for stream in size_streams(chosen).streams} == {999}

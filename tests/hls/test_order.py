@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the FIFO depths rest on: the C++ kernels read and write in the order that `backends/hls_order.py` says."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from bitwright.backends.hls import generate
+from bitwright.backends.hls_order import loops
+from bitwright.backends.project import Project
+from bitwright.plan.kernels import Interleave, Kernel, Reorder, Window
+from tests.hls.programs import OURS, compiled, run, write
+from tests.hls.test_kernels import depthwises, matrices, others, requantisers, windows
+from tests.needs import needs_cxx
+from tests.rtl.graphs import project, side_by_side
+
+pytestmark = needs_cxx
+
+TRACING = """
+#pragma once
+#include <cstdio>
+#include <deque>
+namespace hls {
+template <typename T>
+class stream {
+ public:
+  explicit stream(const char *name) : name_(name) {}
+  bool empty() const { return words_.empty(); }
+  void write(const T &word) {
+    std::fprintf(stderr, "write %s\\n", name_);
+    words_.push_back(word);
+  }
+  T read() {
+    std::fprintf(stderr, "read %s\\n", name_);
+    const T word = words_.front();
+    words_.pop_front();
+    return word;
+  }
+
+ private:
+  const char *name_;
+  std::deque<T> words_;
+};
+}  // namespace hls
+"""
+
+
+def predicted(kernel: Kernel) -> list[str]:
+    """The reads and writes of one frame; loops with a frame buffer between them follow each other."""
+    stages = loops(kernel)
+    writes_first = isinstance(kernel, Window)
+    events: list[tuple[int, int, int, str]] = []
+    for name, reads in zip(kernel.inputs, stages[0].reads, strict=True):
+        events += [(0, iteration, int(writes_first), f"read {name}") for iteration in reads.tolist()]
+    for name in kernel.outputs:
+        events += [
+            (len(stages) - 1, iteration, int(not writes_first), f"write {name}") for iteration in stages[-1].writes
+        ]
+    return [event[-1] for event in sorted(events, key=lambda event: event[:3])]
+
+
+@cache
+def every_kind() -> Project:
+    """Every window and join, and a few of the kernels that are one loop without a turn, unconnected."""
+    graphs = [*windows(), *others(), matrices()[2], *depthwises()[:3], requantisers()[1]]
+    return project(side_by_side(graphs), np.random.default_rng(6), 1, "order")
+
+
+def test_a_kernel_reads_and_writes_in_the_order_that_is_predicted(tmp_path: Path) -> None:
+    write(tmp_path, generate(every_kind()) | {"tracing/hls_stream.h": TRACING})
+    flags = ["-w", "-Itracing", *OURS, "-Ikernels", "-I."]
+    trace = run(compiled(tmp_path, ["tb/order_tb.cpp", "order.cpp"], flags)).stderr.splitlines()
+    for kernel in every_kind().kernels.kernels:
+        own = {f"read {name}" for name in kernel.inputs} | {f"write {name}" for name in kernel.outputs}
+        assert [event for event in trace if event in own] == predicted(kernel), kernel.name
+
+
+def test_a_loop_has_the_iterations_that_are_predicted(tmp_path: Path) -> None:
+    """Against the constants that bound the loops; frame buffers are filled and drained word by word."""
+    lines = ['#include "order_params.hpp"']
+    for kernel in every_kind().kernels.kernels:
+        iterations = [loop.iterations for loop in loops(kernel)]
+        bounds = (
+            ["Beats"] if len(iterations) == 1 else ["InBeats", "OutBeats" if isinstance(kernel, Reorder) else "InBeats"]
+        )
+        for bound, count in zip(bounds, iterations, strict=True):
+            lines.append(f'static_assert(order::{kernel.name}::Shape::{bound} == {count}, "{kernel.name}");')
+    write(tmp_path, generate(every_kind()) | {"check.cpp": "\n".join(lines) + "\n"})
+    compiled(tmp_path, ["check.cpp"], [*OURS, "-Ikernels", "-I.", "-w", "-fsyntax-only"])
+
+
+def test_operands_that_take_turns_are_read_in_turn() -> None:
+    kernel = next(k for k in every_kind().kernels.kernels if isinstance(k, Interleave) and k.parts == (2, 1, 1))
+    first, second, third = kernel.inputs
+    pixel = [first, first, second, third]
+    assert [event for event in predicted(kernel) if "read" in event][:8] == [f"read {name}" for name in pixel * 2]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make threads` of a project: every kernel in a thread of its own, streams as deep as in the top."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from bitwright.backends.hls import THREADS, generate
+from bitwright.design import compile_graph
+from tests.hls.networks import bottleneck, residual, straight
+from tests.hls.programs import WARNINGS, compiled, run, write
+from tests.hls.test_golden import small
+from tests.needs import needs_cxx
+
+pytestmark = needs_cxx
+FLAGS = ("-O0", "-pthread", "-Ihost/threads", "-Ihost", "-Ikernels", "-Itb", "-I.", *WARNINGS)
+STREAM = re.compile(r'hls::stream<(?!.*Transfer).*?> (\w+)\("\1"(?:, (\d+))?\)')
+DEPTH = re.compile(r"#pragma HLS STREAM variable=(\w+) depth=(\d+)")
+
+
+@cache
+def project(name: str) -> dict[str, str]:
+    network = {"residual": residual, "bottleneck": bottleneck, "straight": straight}[name]
+    return dict(compile_graph(network(), cycles=2500).files("hls"))
+
+
+def threads(files: dict[str, str], folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    write(folder, files)
+    return run(compiled(folder, [THREADS], [*FLAGS, *flags]))
+
+
+@pytest.mark.parametrize("name", ["straight", "residual", "bottleneck"])
+def test_networks_run_through_their_streams(name: str, tmp_path: Path) -> None:
+    done = threads(project(name), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
+
+
+def test_the_streams_and_the_calls_are_those_of_the_top() -> None:
+    files = project("residual")
+    top, host = files["model.cpp"], files[THREADS]
+    assert dict(STREAM.findall(host)) == dict(DEPTH.findall(top))
+    assert len(DEPTH.findall(top)) > 10
+    calls = re.compile(r"^ +(bw::\w+<[^;]*;)", re.M)
+    own = [call for call in map(flat, calls.findall(host)) if not call.startswith("bw::send")]
+    assert sorted(own) == sorted(map(flat, calls.findall(top)))
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_stream_that_is_too_short_is_a_deadlock_that_names_it(tmp_path: Path) -> None:
+    """The wire beside the two convolutions holds a row less than they keep."""
+    files = project("residual")
+    found = re.search(r'act1_fork_1\("act1_fork_1", (\d+)\)', files[THREADS])
+    assert found
+    assert int(found[1]) > 40
+    short = files[THREADS].replace(found[0], 'act1_fork_1("act1_fork_1", 20)')
+    done = threads(files | {THREADS: short}, tmp_path)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == "deadlock: no kernel can go on"
+    assert "  'act1_fork_1' is full at 20 words: act1_fork waits to write" in lines
+    assert "  'act5_out' is empty: sum6 waits to read" in lines
+    full = [index for index, line in enumerate(lines) if line.endswith("waits to write")]
+    assert full == list(range(1, 1 + len(full))), "what is full comes first"
+
+
+def test_an_end_of_a_stream_has_one_kernel(tmp_path: Path) -> None:
+    files = dict(generate_small())
+    call = "bw::max_reduce<small::pool::Shape>(pool_window_out, pool_out);"
+    assert call in files[THREADS]
+    twice = f'  threads_.add("twin", 1, [&] {{ {call} }});\n'
+    text = files[THREADS].replace("  threads_.run();\n", f"{twice}  threads_.run();\n")
+    done = threads(files | {THREADS: text}, tmp_path)
+    assert (done.returncode, done.stderr) == (1, "stream 'pool_window_out' has two readers: pool and twin\n")
+
+
+def test_a_kernel_that_misses_a_frame_is_a_deadlock(tmp_path: Path) -> None:
+    files = dict(generate_small())
+    head, name, tail = files[THREADS].partition('threads_.add("table", frames_, ')
+    done = threads(files | {THREADS: head + name.replace("frames_", "frames_ - 1") + tail}, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "deadlock: no kernel can go on\n"
+        "  'quant_out' is full at 2 words: quant waits to write\n"
+        "  'table_out' is empty: table_out_axis waits to read\n"
+    )
+
+
+def test_words_that_are_left_are_an_error(tmp_path: Path) -> None:
+    files = dict(generate_small())
+    text = files[THREADS].replace('table_out("table_out", 2)', 'table_out("table_out", 9)')
+    text = text.replace('threads_.add("table_out_axis", frames_, ', 'threads_.add("table_out_axis", frames_ - 1, ')
+    done = threads(files | {THREADS: text}, tmp_path)
+    assert (done.returncode, done.stderr) == (1, "stream 'table_out' still holds 3 words\n")
+
+
+def generate_small() -> dict[str, str]:
+    return generate(small())

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C++ kernels in time: one iteration per clock, every stream as deep as it is, whoever waits stops as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bitwright.backends.hls_order import loops
+from bitwright.plan.kernels import Kernel, KernelGraph
+
+STAGES = 8
+"""Clocks from an iteration to the words that it writes, and from the end of a frame to the next one's begin."""
+
+
+@dataclass
+class Queue:
+    """When each word of a stream came and went."""
+
+    depth: int
+    came: list[int] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+
+    def wait_to_read(self, clock: int) -> int | None:
+        """The first clock, not before `clock`, at which the next word is there; None while nobody knows."""
+        position = len(self.left)
+        return max(clock, self.came[position]) if position < len(self.came) else None
+
+    def wait_to_write(self, clock: int) -> int | None:
+        """The first clock, not before `clock`, from which the next word finds room when it comes."""
+        position = len(self.came) - self.depth
+        if position < 0:
+            return clock
+        return max(clock, self.left[position] + 1 - STAGES) if position < len(self.left) else None
+
+
+class Loop:
+    """A loop on its way through the frames."""
+
+    def __init__(self, reads: list[list[Queue]], writes: list[list[Queue]]) -> None:
+        self.reads, self.writes = reads, writes  # queues of each iteration
+        self.iteration, self.clock = 0, 0
+
+    def go_on(self, frames: int) -> bool:
+        """As many iterations as the queues allow; whether there was one."""
+        first = self.iteration
+        while self.iteration < frames * len(self.reads):
+            index = self.iteration % len(self.reads)
+            clock: int | None = self.clock + 1 + (STAGES if index == 0 else 0)
+            for queue in self.reads[index]:
+                clock = None if clock is None else queue.wait_to_read(clock)
+            for queue in self.writes[index]:
+                clock = None if clock is None else queue.wait_to_write(clock)
+            if clock is None:
+                break
+            for queue in self.reads[index]:
+                queue.left.append(clock)
+            for queue in self.writes[index]:
+                queue.came.append(clock + STAGES)
+            self.iteration, self.clock = self.iteration + 1, clock
+        return self.iteration > first
+
+
+def intervals(graph: KernelGraph, frames: int = 5) -> list[int]:
+    """Clocks between the ends of the last two frames, one number for each output; the source is always ready."""
+    queues = {stream.name: Queue(max(2, stream.depth)) for stream in graph.streams}
+    for name in graph.inputs:
+        queues[name].came = [0] * (graph.stream(name).beats * frames)
+    for name in graph.outputs:
+        queues[name].depth = 1 << 60
+    running = [loop for kernel in graph.kernels for loop in _loops(kernel, queues)]
+    while any([loop.go_on(frames) for loop in running]):
+        pass
+    stuck = [index for index, loop in enumerate(running) if loop.iteration < frames * len(loop.reads)]
+    assert not stuck, f"deadlock of loops {stuck}"
+    ends = [queues[name].came[:: -graph.stream(name).beats] for name in graph.outputs]
+    return [last - before for last, before, *_ in ends]
+
+
+def _loops(kernel: Kernel, queues: dict[str, Queue]) -> list[Loop]:
+    """The loops of a kernel; two frame buffers lie between those that have one between them."""
+    stages = loops(kernel)
+    buffers = [Queue(2) for _ in stages[1:]]
+    found = []
+    for index, stage in enumerate(stages):
+        sources = [buffers[index - 1]] if index else [queues[name] for name in kernel.inputs]
+        targets = [buffers[index]] if index < len(buffers) else [queues[name] for name in kernel.outputs]
+        reads: list[list[Queue]] = [[] for _ in range(stage.iterations)]
+        writes: list[list[Queue]] = [[] for _ in range(stage.iterations)]
+        for queue, when in zip(sources, stage.reads, strict=True):
+            for iteration in when.tolist():
+                reads[iteration].append(queue)
+        for iteration in stage.writes.tolist():
+            writes[iteration] += targets
+        found.append(Loop(reads, writes))
+    return found
