@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: bench corpus demo formal fuzz test tools
+.PHONY: bench corpus demo formal fuzz networks test tools
 
 demo: .venv/installed-demo
 	$(BIN)/bitwright demo
@@ -22,6 +22,10 @@ bench: .venv/installed-test
 # Every network of ../shared/models on the compiled engines and through the linters; half an hour on two cores.
 corpus: .venv/installed-test
 	$(BIN)/python benchmarks/corpus.py
+
+# Networks of MLPerf Tiny size at three targets each, whole, in Verilator; half an hour on two cores.
+networks: .venv/installed-test
+	$(BIN)/python benchmarks/networks.py
 
 fuzz: .venv/installed-test
 	$(BIN)/python -m tests.fuzz --cases 20000 --seed 0
