@@ -19,7 +19,7 @@ def main(modules: list[str]) -> int:
     find_tools()
     chosen = [proof for proof in proofs() if not modules or proof.module in modules]
     failures = 0
-    print(f"{'module':15} {'size':32} {'answer':36} {'processor':>9}")
+    print(f"{'module':15} {'size':58} {'answer':36} {'processor':>9}")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         asked = [(proof, [(q, pool.submit(ask, q, BUILD / q.folder)) for q in questions(proof)]) for proof in chosen]
         for proof, pending in asked:
@@ -49,7 +49,7 @@ def _report(proof: Proof, answers: list[tuple[Question, Answer]]) -> int:
 
 
 def _line(module: str, size: str, how: str, seconds: float) -> None:
-    print(f"{module:15} {size:32} {how:36} {seconds:7.1f} s")
+    print(f"{module:15} {size:58} {how:36} {seconds:7.1f} s")
 
 
 if __name__ == "__main__":

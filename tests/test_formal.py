@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The proofs of the flow-control modules: each at its first size, each with a mutant; `make formal` runs all of them."""
+"""The proofs of the flow-control modules: each at its first size, each with a mutant; `make formal` runs them all."""
 
 from __future__ import annotations
 

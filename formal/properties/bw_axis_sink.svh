@@ -8,8 +8,8 @@
     assign f_elements[i*ElemW +: ElemW] = ElemW'(s_axis_tdata >> (i * ByteW));
   end
   f_scoreboard #(.Width(Lanes * ElemW), .LevelW(2)) f_words (
-    .clk, .rst, .may_mark(1'b1), .push(s_axis_tvalid && s_axis_tready), .push_data(f_elements), .pop(m_valid && m_ready),
-    .level(f_level), .marked(f_marked), .ahead(f_ahead), .element(f_word)
+    .clk, .rst, .may_mark(1'b1), .push(s_axis_tvalid && s_axis_tready), .push_data(f_elements),
+    .pop(m_valid && m_ready), .level(f_level), .marked(f_marked), .ahead(f_ahead), .element(f_word)
   );
 
   always @(posedge clk) begin

@@ -13,8 +13,8 @@
     for (int i = 0; i < Latency; i++) f_flying = f_flying + 32'(f_taken[i]);
   end
   f_scoreboard #(.Width(Width), .LevelW(CreditW)) f_words (
-    .clk, .rst, .may_mark(\u_fifo.wr_ptr == \u_fifo.f_watch ), .push(f_taken[Latency-1]), .push_data(result), .pop(give),
-    .level(f_level), .marked(f_marked), .ahead(f_ahead), .element(f_word)
+    .clk, .rst, .may_mark(\u_fifo.wr_ptr == \u_fifo.f_watch ), .push(f_taken[Latency-1]), .push_data(result),
+    .pop(give), .level(f_level), .marked(f_marked), .ahead(f_ahead), .element(f_word)
   );
 
   always @(posedge clk) begin

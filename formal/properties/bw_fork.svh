@@ -16,7 +16,8 @@
         // level: what is taken is in every elastic register
         assert (f_level[i*2 +: 2] == {1'b0, m_valid[i]} + {1'b0, !room[i]});
         // order: the marked word is out in its turn
-        if (i < 2 && f_marked[i] && f_ahead[i*2 +: 2] == '0) assert (m_data[i*Width +: Width] == f_word[i*Width +: Width]);
+        if (i < 2 && f_marked[i] && f_ahead[i*2 +: 2] == '0)
+          assert (m_data[i*Width +: Width] == f_word[i*Width +: Width]);
       end
       if (f_past && !$past(rst)) begin
         // stability
