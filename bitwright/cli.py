@@ -27,6 +27,7 @@ from bitwright.design import to_json
 from bitwright.folder import design_folder
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.page import page
 
 app = typer.Typer(
     name="bitwright",
@@ -292,11 +293,13 @@ def synth(
     fmax: Annotated[bool, typer.Option("--fmax", help="Also place and route for ECP5 and report the clock.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Synthesise the SystemVerilog of a compiled design with Yosys, beside the estimates; writes DIR/synth.json."""
-    with _progress(f"synthesising {folder}"), output.new_file(folder / "synth.json") as write:
-        result = synthesis.synthesise(folder, fmax=fmax)
+    """Synthesise the SystemVerilog of a compiled design with Yosys, beside the estimates; writes synth.json there."""
+    counts, html = folder / "synth.json", folder / "report.html"
+    with output.new_file(counts) as write, output.new_file(html) as write_page, _progress(f"synthesising {folder}"):
+        report, result = synthesis.synthesise(folder, fmax=fmax)
         write(to_json(result).encode())
-    _show(result, as_json, show.synthesis(result), f"written to {folder / 'synth.json'}")
+        write_page(page(report, result).encode())
+    _show(result, as_json, show.synthesis(result), f"written to {counts} and {html}")
 
 
 @app.command(name="doctor")

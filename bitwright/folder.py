@@ -11,6 +11,7 @@ import numpy as np
 from bitwright.design import Backend, Design, to_json
 from bitwright.ir.files import to_bytes
 from bitwright.ir.weights import Ints
+from bitwright.page import page
 
 FOLDERS: dict[Backend, str] = {"hls": "hls", "verilog": "rtl"}
 """Backend -> the folder that its project gets."""
@@ -19,16 +20,17 @@ FOLDERS: dict[Backend, str] = {"hls": "hls", "verilog": "rtl"}
 def design_folder(
     design: Design, backends: Sequence[Backend], inputs: list[Ints] | None = None
 ) -> dict[str, str | bytes]:
-    """`graph.bw`, `plan.json`, `certificate.json`, `report.json`, `vectors/`, and a folder for each backend.
+    """`graph.bw`, `plan.json`, `certificate.json`, `report.json`, `report.html`, `vectors/`, a folder for each backend.
 
     The test vectors are `inputs` (integers, one array per input layer), or a few seeded random ones.
     """
-    project = design.project(inputs)
+    project, report = design.project(inputs), design.report()
     content: dict[str, str | bytes] = {
         "graph.bw": to_bytes(design.graph),
         "plan.json": design.plan.to_json(),
         "certificate.json": to_json(design.certificate),
-        "report.json": to_json(design.report()),
+        "report.json": to_json(report),
+        "report.html": page(report),
     }
     for stem, arrays in (("inputs", project.inputs), ("outputs", project.outputs)):
         for index, vectors in enumerate(arrays):

@@ -17,12 +17,13 @@ from bitwright.plan.plan import Plan
 from bitwright.sim import synth
 
 RESOURCES = ("lut", "ff", "dsp", "bram")
+KEYS = {"model", "design", "part", "note", "clock_ns", "fps", "interval_cycles", "latency_cycles", "host", "layers"}
 BOUNDARY = "(boundary)"
 """The row of what serves no layer: the AXI4-Stream ports."""
 
 
-def synthesise(folder: Path, *, fmax: bool = False) -> dict[str, Any]:
-    """What `synth.json` holds: per layer and in total the estimate and Yosys' count; with `fmax` the clock on ECP5.
+def synthesise(folder: Path, *, fmax: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The design's report, and what `synth.json` holds: estimate and Yosys' count per layer, with `fmax` a clock.
 
     `folder` is a compiled design; the SystemVerilog that lies there is what is synthesised.
     """
@@ -47,7 +48,7 @@ def synthesise(folder: Path, *, fmax: bool = False) -> dict[str, Any]:
     if fmax:
         clock, tool = synth.fmax(files, top)
         result["fmax"] = {"mhz": round(clock, 1), "device": "ECP5 85k, speed 8, out of context", "tool": tool}
-    return result
+    return report, result
 
 
 def _row(name: str, estimate: Mapping[str, Any], cells: Mapping[str, int]) -> dict[str, Any]:
@@ -92,11 +93,11 @@ def _read(folder: Path) -> tuple[dict[str, Any], Design, dict[str, str]]:
 
 
 def _report(path: Path) -> dict[str, Any]:
-    """The report of a compiled design, with what is needed of it."""
+    """The report of a compiled design."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        return {key: report[key] for key in ("design", "part", "clock_ns", "layers")}
-    except (ValueError, TypeError, KeyError) as error:
-        raise BitwrightError(
-            "is no report of a compiled design", where=str(path), hint="compile the model again"
-        ) from error
+    except ValueError:
+        report = None
+    if not isinstance(report, dict) or not report.keys() >= KEYS:
+        raise BitwrightError("is no report of a compiled design", where=str(path), hint="compile the model again")
+    return report

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,14 @@ def needs(find: Callable[[], tools.Tool]) -> pytest.MarkDecorator:
     except BitwrightError as error:
         reason = str(error)
     return pytest.mark.skipif(bool(reason) and "CI" not in tools.environment(), reason=reason)
+
+
+def program(name: str) -> tools.Tool:
+    """A program that only tests use: of this interpreter's environment, or on PATH."""
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    if found is None:
+        raise BitwrightError("not found on PATH", where=name, hint=f"apt-get install -y {name}")
+    return tools.Tool(name, Path(found), ())
 
 
 needs_cxx = needs(tools.cxx)

@@ -131,6 +131,7 @@ def test_compile_writes_a_whole_design(run: Run, tmp_path: Path) -> None:
         "graph.bw",
         "plan.json",
         "certificate.json",
+        "report.html",
         "report.json",
         "hls",
         "rtl",

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -19,11 +17,10 @@ from numpy.typing import NDArray
 
 from bitwright.backends.project import Project
 from bitwright.backends.verilog import generate
-from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
 from bitwright.sim.rtl import RtlModel, build
 from tests.hls.test_golden import small
-from tests.needs import needs, needs_rtl
+from tests.needs import needs, needs_rtl, program
 from tests.rtl.cases import GROUPS
 from tests.rtl.graphs import project, side_by_side
 
@@ -39,13 +36,6 @@ foreach name {create_project add_files set_property get_files current_fileset up
 source vivado/package_ip.tcl
 """
 """Every command of Vivado that the script may call, recorded; another one is an error."""
-
-
-def program(name: str) -> tools.Tool:
-    found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
-    if found is None:
-        raise BitwrightError(f"needs {name}", where="PATH", hint=f"apt-get install -y {name}")
-    return tools.Tool(name, Path(found), ())
 
 
 def wide() -> Project:

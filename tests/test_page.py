@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of a design: every layer, honest shares of the part, nothing unescaped, no complaint from a browser."""
+
+from __future__ import annotations
+
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bitwright
+from bitwright.page import page
+from bitwright.plan.parts import DEVICES, budget
+from tests.frontend.nets import Net
+from tests.needs import needs, program
+
+BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+BROWSER += ["--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--dump-dom"]
+HOSTILE = "<script>alert(1)</script>&'\""
+
+
+def report(part: str = "xc7z020clg400-1") -> dict[str, Any]:
+    net = Net(4)
+    net.quant(net.add("MatMul", net.quant(net.x, 0.5), net.weights(np.array([[1, -2], [3, 1], [0, 1], [-1, 2]]))), 0.25)
+    return bitwright.compile(bitwright.load(net.proto()), part=part).report()
+
+
+def synthesised(made: dict[str, Any]) -> dict[str, Any]:
+    counts = {"lut": 532, "ff": 11, "dsp": 1, "bram": 0}
+    layers = [{"name": layer["name"], "estimate": layer, "yosys": counts} for layer in made["layers"]]
+    return {"tool": "yosys 0.70", "layers": layers, "total": {"yosys": counts}, "fmax": {"mhz": 171.5}}
+
+
+class Reader(HTMLParser):
+    """The text of every cell, and the tags that are open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.cells: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("td", "th"):
+            self.cells.append("")
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th", "span"):
+            self.cells[-1] += data
+
+
+def test_every_layer_and_host_step_is_there() -> None:
+    made = report()
+    read = Reader(page(made))
+    assert read.open == []
+    for name in [layer["name"] for layer in made["layers"]] + [step["reason"] for step in made["host"]]:
+        assert name in read.cells
+
+
+def test_counts_stand_beside_estimates_and_decide_the_share() -> None:
+    made = report()
+    read = Reader(page(made, synthesised(made)))
+    assert f"{made['layers'][0]['lut']} / 532" in read.cells
+    assert " 1.0 %" in read.cells  # 532 of 53,200
+    assert "171.5 MHz" in page(made, synthesised(made))
+
+
+def test_a_part_that_is_not_known_has_no_share() -> None:
+    text = page(report("10ax115"))
+    assert "What this part holds is not known, so no share is shown." in text
+    assert 'class="bar"' not in text
+
+
+def test_names_from_a_model_are_escaped() -> None:
+    made = report()
+    made["model"] = made["layers"][0]["name"] = HOSTILE
+    text = page(made)
+    assert "<script" not in text
+    assert HOSTILE in Reader(text).cells
+
+
+@pytest.mark.parametrize(
+    ("part", "device"), [("xc7z020clg400-1", "xc7z020"), ("XCZU3EG-sbva484-1-e", "xczu3eg"), ("xc7a35t", "xc7a35t")]
+)
+def test_a_part_is_its_device(part: str, device: str) -> None:
+    assert budget(part) == DEVICES[device]
+
+
+def test_other_parts_are_not_known() -> None:
+    assert budget("xc7") is None
+
+
+@needs(lambda: program("chromium"))
+def test_a_browser_opens_it_without_complaint(tmp_path: Path) -> None:
+    made = report()
+    (tmp_path / "report.html").write_text(page(made, synthesised(made)), encoding="utf-8")
+    command = [
+        program("chromium").path,
+        *BROWSER,
+        f"--user-data-dir={tmp_path / 'user'}",
+        f"file://{tmp_path}/report.html",
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "CONSOLE" not in ran.stderr
+    assert all(cell in Reader(ran.stdout).cells for cell in [layer["name"] for layer in made["layers"]])
