@@ -32,6 +32,7 @@ COMMANDS = {
     "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),
     "explore": "--data --output --weights --activations".split(),
     "check": [],
+    "synth": ["--fmax"],
     "doctor": [],
 }
 
