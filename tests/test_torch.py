@@ -57,6 +57,13 @@ def levels(graph: Graph) -> list[str]:
     return [layer.name for layer in graph.layers if isinstance(layer, Requantise) and layer.rounding is Rounding.LEVELS]
 
 
+def assert_proved_again(graph: Graph, folder: Path) -> None:
+    """The checker proves every line of the certificate."""
+    (folder / "graph.bw").write_bytes(to_bytes(graph))
+    (folder / "certificate.json").write_text(to_json(api.compile(graph).certificate))
+    assert all(verdict.ok for verdict in check(folder))
+
+
 @pytest.mark.parametrize("zero", [0, 7, -100])
 @pytest.mark.parametrize("halvings", [1, 2, 3])
 def test_exact_ties_go_where_fake_quantise_takes_them(halvings: int, zero: int) -> None:
@@ -69,6 +76,24 @@ def test_exact_ties_go_where_fake_quantise_takes_them(halvings: int, zero: int) 
         np.testing.assert_array_equal(api.run(api.load(model, rounding="torch"), CODES), wanted)
         elsewhere += int((api.run(api.load(model), CODES) != wanted).sum())
     assert elsewhere > 25
+
+
+@pytest.mark.parametrize("zero", [0, 7])
+def test_exact_ties_behind_a_leaky_relu(zero: int, tmp_path: Path) -> None:
+    """A negative code at a scale that the slope halves three times: ties there, and none above zero."""
+    rng, elsewhere = np.random.default_rng(40 + zero), 0
+    counted: list[Graph] = []
+    for scale in rng.uniform(0.001, 3, 12).astype(np.float32):
+        net = Net(256, kind=TensorProto.INT8)
+        net.qdq(net.add("LeakyRelu", net.dequantize(net.x, scale, 0, np.int8), alpha=0.125), scale, zero, np.int8)
+        real = torch.from_numpy(CODES.astype(np.float32) * scale)
+        wanted = fake_quantise(torch.nn.functional.leaky_relu(real, 0.125).numpy(), float(scale), zero)
+        graph = api.load(net.proto(), rounding="torch")
+        np.testing.assert_array_equal(api.run(graph, CODES), wanted)
+        elsewhere += int((api.run(api.load(net.proto()), CODES) != wanted).sum())
+        counted += [graph] if levels(graph) else []
+    assert elsewhere > 5
+    assert_proved_again(counted[0], tmp_path)
 
 
 def test_a_scale_whose_ties_agree_costs_nothing() -> None:
@@ -90,9 +115,7 @@ def test_ties_of_sums_and_of_a_clip_on_the_engine(tmp_path: Path) -> None:
     wanted = fake_quantise(torch.clamp(real, max=float(step * np.float32(28.5))).numpy(), scale, 1)
     graph = api.load(net.proto(), rounding="torch")
     assert len(levels(graph)) == 1
-    (tmp_path / "graph.bw").write_bytes(to_bytes(graph))
-    (tmp_path / "certificate.json").write_text(to_json(api.compile(graph).certificate))
-    assert all(verdict.ok for verdict in check(tmp_path))
+    assert_proved_again(graph, tmp_path)
     np.testing.assert_array_equal(api.run(graph, x), wanted)
     np.testing.assert_array_equal(api.run(graph, x, engine="hls"), wanted)
     assert (api.run(api.load(net.proto()), x) != wanted).any()

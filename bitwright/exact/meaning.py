@@ -50,8 +50,10 @@ def levels(layer: Requantise) -> list[Levels]:
     """One `Levels` per channel of `layer`, whose rounding is `Rounding.LEVELS`, for v before its slope."""
     if not layer.slope:
         return list(per_channel([_levels(row) for row in layer.levels], layer.channels))
-    rows = zip(per_channel(layer.levels, layer.channels), per_channel(layer.slope, layer.channels), strict=True)
-    return [_levels([level / slope if level < 0 else level for level in row]) for row, slope in rows]
+    size = max(len(layer.levels), len(layer.slope))
+    rows = zip(per_channel(layer.levels, size), per_channel(layer.slope, size), strict=True)
+    found = [_levels([level / slope if level < 0 else level for level in row]) for row, slope in rows]
+    return list(per_channel(found, layer.channels))
 
 
 def per_channel(values: Sequence[T], channels: int) -> Sequence[T]:

@@ -30,7 +30,7 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
     tensor, (scale, before, low, high) = per_channel(builder, tensor, node, *map(fractions, parameters))
     zero = tuple(z + quantiser.after for z in before)
     coding = Coding(scale, zero, before, low, high)
-    if tensor.function and not _leaks(builder, tensor, coding):
+    if tensor.function and not _leaks(builder, tensor, coding, quantiser.follows_torch):
         name = _table(builder, node, quantiser, tensor, coding)
     else:
         name = _requantiser(builder, node, quantiser, tensor, coding)
@@ -42,11 +42,15 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
     return made
 
 
-def _leaks(builder: Builder, tensor: Tensor, coding: Coding) -> bool:
-    """True for a leaky ReLU of integers that are too many, or too different per channel, for a table."""
+def _leaks(builder: Builder, tensor: Tensor, coding: Coding, follows_torch: bool) -> bool:
+    """True for a leaky ReLU of integers that are too many, or too different per channel, for a table.
+
+    Also for one whose exact ties PyTorch may take elsewhere: a table has the nearest codes.
+    """
     inputs, outputs = builder.layers[tensor.layer].type.count, int(max(coding.high) - min(coding.low)) + 1
     costly = inputs > 1 << LEAK_BITS and outputs <= 256
     wide = costly or inputs > 1 << TABLE_BITS or max(map(len, (tensor.scale, tensor.offset, coding.scale))) > 1
+    wide = wide or (follows_torch and outputs <= 256)
     rises = len(tensor.function) == 1 and tensor.function[0][0] == "leaky_relu" and Fraction(tensor.function[0][1]) > 0
     return wide and rises and not tensor.bounded and set(coding.before) == {ZERO}
 
