@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from bitwright.frontend import lowering
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
 from tests.frontend.nets import QONNX, Net
 from tests.frontend.refusing import (
     AGAIN,
@@ -316,3 +318,11 @@ def test_an_error_of_our_own_names_the_node_all_the_same(
 
     monkeypatch.setitem(lowering.HANDLERS, "Gemm", fail)
     assert refusal(dense()) == f"model: node 'gemm2' (Gemm): {said}"
+
+
+def test_an_error_of_a_pass_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(graph: Graph) -> Graph:
+        raise BitwrightError("is wrong", where="layer 'a'", hint="look")
+
+    monkeypatch.setattr(lowering, "drop_dead", fail)
+    assert refusal(dense()) == "model: layer 'a': is wrong\n  hint: look"
