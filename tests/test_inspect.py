@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import io
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,21 +15,10 @@ from rich.text import Text
 from bitwright import api, show
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
+from tests.collection import load, needs_collection, taken
 from tests.frontend.nets import Net
 
-MODELS = Path(__file__).parents[1].parent / "shared/models"
 WIDTH = 120
-
-
-def taken() -> list[str]:
-    """FAMILY/NAME of each network of the collection that has an exact integer meaning."""
-    metas = {path.parent: json.loads(path.read_text()) for path in sorted(MODELS.glob("*/*/meta.json"))}
-    exact = [
-        folder
-        for folder, meta in metas.items()
-        if meta.get("expected", "refused" if meta["format"] == "float" else "exact") == "exact"
-    ]
-    return [f"{folder.parent.name}/{folder.name}" for folder in exact]
 
 
 def drawn(result: dict[str, Any], width: int = WIDTH) -> list[str]:
@@ -48,16 +35,16 @@ def body(lines: list[str], heading: str) -> list[list[str]]:
     return [[cell for cell in line.split("  ") if cell.strip()] for line in lines[start:end]]
 
 
-@pytest.mark.skipif(not MODELS.exists(), reason=f"no model collection at {MODELS}")
+@needs_collection
 def test_the_collection_has_forty_nine_networks() -> None:
     assert len(taken()) == 49
 
 
+@needs_collection
 @pytest.mark.parametrize("name", taken())
 def test_every_network_of_the_collection(name: str) -> None:
     """A line for each layer and each host step, whole but for long names, and every figure that the report holds."""
-    meta = json.loads((MODELS / name / "meta.json").read_text())
-    net = api.load(MODELS / name / "model.onnx", inputs=meta.get("input_types", {}))
+    net = load(name)
     result = api.inspect(net)
     lines = drawn(result)
     assert max(map(len, lines)) <= WIDTH
