@@ -110,6 +110,14 @@ class Builder:
 
     # Host steps, and the end
 
+    def entry(self, host: Host) -> str:
+        """The model input that a value before the accelerator comes from, its first one."""
+        makers = {step.output: step for step in self.before}
+        name = host.name
+        while name in makers:
+            name = makers[name].inputs[0]
+        return name
+
     def island(self, node: Node, verb: str, host: Host) -> BitwrightError:
         """The error that `node` reads what the host computes in float behind the accelerator; names who computes it."""
         makers = {step.output: step for step in self.after}

@@ -129,7 +129,7 @@ def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
     if isinstance(value, Host):
         if value.side == "output":
             raise builder.island(node, "reads", value)
-        name = builder.model.inputs[0].name
+        name = builder.entry(value)
         raise node.error(
             "reads real values that no quantiser turned into integers",
             f"give the input a type, for example --input {name}=s16.8, or quantise the network first",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from bitwright.frontend.lowering import load_onnx
 from tests.frontend.nets import QONNX, Net
@@ -61,6 +61,18 @@ def test_an_input_without_a_type_before_quantised_layers() -> None:
     assert refusal(net.proto()) == (
         "model: node 'matmul0' (MatMul): reads real values that no quantiser turned into integers\n"
         "  hint: give the input a type, for example --input x=s16.8, or quantise the network first"
+    )
+
+
+def test_the_input_that_lacks_a_type_is_the_one_that_is_named() -> None:
+    """The second input, behind arithmetic that stays on the host."""
+    net = Net(4)
+    net.inputs.append(helper.make_tensor_value_info("y;/0", TensorProto.FLOAT, ["N", 4]))
+    first = net.quant(linear(net, net.quant(net.x, 0.5)), 0.5)
+    net.add("Add", first, net.quant(linear(net, net.add("Mul", "y;/0", net.const(2.0))), 0.5))
+    assert refusal(net.proto()) == (
+        "model: node 'matmul4' (MatMul): reads real values that no quantiser turned into integers\n"
+        "  hint: give the input a type, for example --input y;/0=s16.8, or quantise the network first"
     )
 
 
