@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-LIBRARY = Path(__file__).parents[1] / "bitwright/hls_templates/verilog"
+ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "bitwright/hls_templates/verilog"
 PROPERTIES = Path(__file__).parent / "properties"
 SCOREBOARD = "f_scoreboard.sv"
 

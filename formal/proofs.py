@@ -2,7 +2,8 @@
 """What is proved of each module: `properties/<module>.svh` says what, `properties/<module>.toml` at which sizes.
 
 The .toml file has the depth (of the bounded proof, the induction and the covers), the sizes (parameters of the module;
-mutants run at the first) and the mutants: a fault in words, the text of the module and what stands there instead.
+mutants run at the first), the paths (for each output the inputs that it may follow in the same clock) and the mutants:
+a fault in words, the text of the module and what stands there instead.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The properties of one module at every one of `sizes`, and the faults that they must catch within `depth`."""
+    """The properties of one module at every one of `sizes`, the faults that they must catch, the paths that it has."""
 
     module: str
     depth: int
     sizes: tuple[Size, ...]
+    paths: Mapping[str, list[str]]
     mutants: tuple[Mutant, ...]
 
 
@@ -87,4 +89,5 @@ def questions(proof: Proof) -> Iterator[Question]:
 
 def _read(module: str) -> Proof:
     data = tomllib.loads(PROPERTIES.joinpath(f"{module}.toml").read_text(encoding="utf-8"))
-    return Proof(module, data["depth"], tuple(data["sizes"]), tuple(Mutant(**entry) for entry in data["mutants"]))
+    mutants = tuple(Mutant(**entry) for entry in data["mutants"])
+    return Proof(module, data["depth"], tuple(data["sizes"]), data["paths"], mutants)

@@ -12,10 +12,12 @@ import pytest
 
 from bitwright.sim import tools
 from bitwright.sim.lint import SCRATCH
-from formal.library import LIBRARY, PROPERTIES, mutated, source, sources
+from formal.library import LIBRARY, PROPERTIES, mutated, parts, source, sources
+from formal.paths import found_paths
 from formal.proofs import Proof, Question, proofs
 from formal.sby import ask, find_tools
-from tests.needs import needs
+from formal.streams import STREAMS
+from tests.needs import needs, needs_yosys
 
 PROOFS = {proof.module: proof for proof in proofs()}
 
@@ -56,6 +58,19 @@ def test_what_cannot_happen_is_no_cover(folder: Path) -> None:
     assert (answer.verdict, answer.reached) == ("FAIL", 1)
 
 
+@needs_yosys
+@pytest.mark.parametrize("proof", PROOFS.values(), ids=PROOFS)
+def test_a_module_has_the_paths_that_it_states(proof: Proof, folder: Path) -> None:
+    assert found_paths(proof, source(proof.module), folder) == proof.paths
+
+
+@needs_yosys
+def test_a_path_is_found(folder: Path) -> None:
+    broken = mutated("bw_elastic_reg", "assign s_ready = !skid_valid;", "assign s_ready = !skid_valid || m_ready;")
+    paths = found_paths(PROOFS["bw_elastic_reg"], broken, folder)
+    assert paths == {"s_ready": ["m_ready"], "m_valid": [], "m_data": []}
+
+
 @pytest.mark.parametrize("proof", PROOFS.values(), ids=PROOFS)
 def test_a_proof_has_three_mutants_of_the_module_as_it_is(proof: Proof) -> None:
     texts = {mutated(proof.module, mutant.old, mutant.new) for mutant in proof.mutants}
@@ -72,6 +87,11 @@ def test_every_module_that_holds_words_back_has_its_proof() -> None:
     streams = {path.stem for path in LIBRARY.glob("*.sv") if re.search(r"s(_axis_t)?_ready\b", path.read_text())}
     kernels = {name for name in streams if "u_flow" in source(name)} - PROOFS.keys()
     assert streams - kernels - PROOFS.keys() == set()
+
+
+def test_every_proved_module_is_simulated_too_alone_or_as_a_part() -> None:
+    simulated = {part for stream in STREAMS for part in parts(stream.module)}
+    assert PROOFS.keys() - simulated == set()
 
 
 def test_properties_are_assumed_of_the_module_and_shown_of_its_parts() -> None:

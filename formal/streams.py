@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each flow-control module as a function of streams: what leaves for what has entered, for the simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+Words = list[int]
+Meaning = Callable[[list[Words]], list[Words]]
+"""The words of each output for the words of each input, as far as they determine them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One stream: bit `index` of its handshake, field `index` of its data; several data signals count upwards."""
+
+    valid: str
+    ready: str
+    data: tuple[str, ...]
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A module at one size, its ports and its meaning; `rom` is what it reads by `<letter>_en` and `<letter>_addr`."""
+
+    module: str
+    size: dict[str, int]
+    meaning: Meaning
+    inputs: tuple[Port, ...] = (Port("s_valid", "s_ready", ("s_data",)),)
+    outputs: tuple[Port, ...] = (Port("m_valid", "m_ready", ("m_data",)),)
+    rom: tuple[int, ...] = ()
+    letter: str = "k"
+
+
+def signed(value: int, bits: int) -> int:
+    """The number that the low `bits` bits of `value` stand for in two's complement."""
+    return (value & (1 << bits) - 1) - ((value & 1 << bits - 1) << 1)
+
+
+def _same(streams: list[Words]) -> list[Words]:
+    return streams
+
+
+def _copies(streams: list[Words], count: int) -> list[Words]:
+    return streams * count
+
+
+def _up(streams: list[Words], ratio: int, width: int) -> list[Words]:
+    """The first word in the least significant bits."""
+    return [[sum(word << i * width for i, word in enumerate(words)) for words in _folds(streams[0], ratio)]]
+
+
+def _down(streams: list[Words], ratio: int, width: int) -> list[Words]:
+    return [[word >> i * width & (1 << width) - 1 for word in streams[0] for i in range(ratio)]]
+
+
+def _turns(streams: list[Words]) -> list[Words]:
+    """A word of each, in turn, until one is missing."""
+    words: Words = []
+    while len(streams[len(words) % len(streams)]) > len(words) // len(streams):
+        words.append(streams[len(words) % len(streams)][len(words) // len(streams)])
+    return [words]
+
+
+def _sums(streams: list[Words], factors: Sequence[Sequence[int]], bits: int, out: int) -> list[Words]:
+    """The factors of operand k in beat b are `factors[b % len(factors)][k]`."""
+    beats = enumerate(zip(*streams, strict=False))
+    sums = (sum(f * signed(x, bits) for f, x in zip(factors[b % len(factors)], beat, strict=True)) for b, beat in beats)
+    return [[total & (1 << out) - 1 for total in sums]]
+
+
+def _products(streams: list[Words], bits: int) -> list[Words]:
+    return [[signed(a, bits) * signed(b, bits) & (1 << 2 * bits) - 1 for a, b in zip(*streams, strict=False)]]
+
+
+def _table(streams: list[Words], table: Sequence[int]) -> list[Words]:
+    return [[table[word] for word in streams[0]]]
+
+
+def _reduced(streams: list[Words], fold: int, by: Callable[[Words], int]) -> list[Words]:
+    return [[by(words) for words in _folds(streams[0], fold)]]
+
+
+def _reordered(streams: list[Words], order: Sequence[int], beats: int) -> list[Words]:
+    return [[frame[index] for frame in _folds(streams[0], beats) for index in order]]
+
+
+def _matrix(streams: list[Words], rows: Sequence[Sequence[int]], out: int) -> list[Words]:
+    vectors = _folds(streams[0], len(rows[0]))
+    return [[sum(w * x for w, x in zip(row, v, strict=True)) & (1 << out) - 1 for v in vectors for row in rows]]
+
+
+def _bytes_to_elements(streams: list[Words], bits: int) -> list[Words]:
+    """TLAST, above the byte, and the padding are dropped."""
+    return [[word & (1 << bits) - 1 for word in streams[0]]]
+
+
+def _elements_to_bytes(streams: list[Words], bits: int, beats: int) -> list[Words]:
+    """The sign extended to a byte, TLAST above it."""
+    return [[signed(x, bits) & 255 | (i % beats == beats - 1) << 8 for i, x in enumerate(streams[0])]]
+
+
+def _folds(words: Words, fold: int) -> list[Words]:
+    """The words in groups of `fold`, without the last if it is not whole."""
+    return [words[i : i + fold] for i in range(0, len(words) - fold + 1, fold)]
+
+
+def _operands(count: int) -> tuple[Port, ...]:
+    return tuple(Port("s_valid", "s_ready", ("s_data",), k) for k in range(count))
+
+
+STREAMS = (
+    Stream("bw_elastic_reg", {"Width": 8}, _same),
+    Stream("bw_fifo", {"Width": 8, "Depth": 5}, _same),
+    Stream("bw_fifo_block", {"Width": 8, "Depth": 5}, _same),
+    Stream("bw_width_up", {"Width": 4, "Ratio": 3}, partial(_up, ratio=3, width=4)),
+    Stream("bw_width_down", {"Width": 4, "Ratio": 3}, partial(_down, ratio=3, width=4)),
+    Stream(
+        "bw_fork",
+        {"Width": 8, "Copies": 3},
+        partial(_copies, count=3),
+        outputs=tuple(Port("m_valid", "m_ready", ("m_data",), i) for i in range(3)),
+    ),
+    Stream("bw_interleave", {"Operands": 3, "Width": 8}, _turns, inputs=_operands(3)),
+    Stream(
+        "bw_adder",
+        {"Operands": 2, "Lanes": 1, "Folds": 2, "XW": 5, "FW": 3, "YW": 9},
+        partial(_sums, factors=((1, -2), (3, -4)), bits=5, out=9),
+        inputs=_operands(2),
+        rom=(0b110_001, 0b100_011),
+    ),
+    Stream("bw_multiplier", {"Lanes": 1, "XW": 5, "YW": 10}, partial(_products, bits=5), inputs=_operands(2)),
+    Stream(
+        "bw_lookup",  # a bw_credit_pipe and nothing else
+        {"Lanes": 1, "XW": 3, "YW": 4},
+        partial(_table, table=(3, 14, 1, 5, 9, 2, 6, 13)),
+        rom=(3, 14, 1, 5, 9, 2, 6, 13),
+    ),
+    Stream("bw_max_reduce", {"Fold": 3, "Lanes": 1, "XW": 4}, partial(_reduced, fold=3, by=max)),
+    Stream("bw_sum_reduce", {"Fold": 3, "Lanes": 1, "XW": 4, "YW": 6}, partial(_reduced, fold=3, by=sum)),
+    Stream(
+        "bw_reorder",
+        {"Lanes": 1, "XW": 8, "InBeats": 4, "OutBeats": 5},
+        partial(_reordered, order=(3, 0, 2, 1, 3), beats=4),
+        rom=(3, 0, 2, 1, 3),
+    ),
+    Stream(
+        "bw_mvu_lut",  # a bw_mvu_flow and its arithmetic
+        {"RowFold": 2, "ColFold": 3, "PE": 1, "SIMD": 1, "XW": 4, "WW": 3, "AccW": 10},
+        partial(_matrix, rows=((1, -2, 3), (-4, 0, 2)), out=10),
+        rom=(1, 6, 3, 4, 0, 2),
+        letter="w",
+    ),
+    Stream(
+        "bw_axis_sink",
+        {"Lanes": 1, "ElemW": 6, "Beats": 5},
+        partial(_bytes_to_elements, bits=6),
+        inputs=(Port("s_axis_tvalid", "s_axis_tready", ("s_axis_tdata", "s_axis_tlast")),),
+    ),
+    Stream(
+        "bw_axis_source",
+        {"Lanes": 1, "ElemW": 6, "Beats": 5},
+        partial(_elements_to_bytes, bits=6, beats=5),
+        outputs=(Port("m_axis_tvalid", "m_axis_tready", ("m_axis_tdata", "m_axis_tlast")),),
+    ),
+)
