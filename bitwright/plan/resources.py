@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A first estimate of LUTs, block RAMs and DSPs per kernel, before anything is fitted to a synthesis tool.
 
-The constants are those of `exact/cost.py` for requantisers and simple counts elsewhere. Only requantisers take DSPs:
-matrix units multiply in LUTs. FF are not modelled yet, and reports say null for them.
+The constants are those of `exact/cost.py` for requantisers, those of `benchmarks/hardware.md` for matrix-vector units,
+and simple counts elsewhere. FF are not modelled yet, and reports say null for them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from math import prod
 import numpy as np
 
 from bitwright.exact.cost import cost
+from bitwright.plan.arithmetic import multipliers
 from bitwright.plan.kernels import (
     Adder,
     Depthwise,
@@ -72,17 +73,35 @@ def fifo_resources(stream: Stream) -> Resources:
 
 
 def _matrix(kernel: MatrixVector) -> Resources:
-    """Multipliers, the adder tree, the accumulators and the weight memory.
-
-    A W x A multiplier takes about W*A LUTs, and one sign alone an inverter that the adder absorbs.
-    """
-    w, x, acc = kernel.weight_type.bits, kernel.x_type.bits, kernel.acc_type.bits
-    products = kernel.pe * kernel.simd * (w * x if min(w, x) > 1 else max(w, x))
-    adders = kernel.pe * (kernel.simd - 1) * (w + x) + kernel.pe * acc
+    """The products, the adder trees, the accumulators and the weight memory."""
+    w, x = kernel.weight_type.bits, kernel.x_type.bits
+    products, terms, bits = _products(kernel)
+    adders = kernel.pe * ((terms - 1) * (bits + 1) + kernel.acc_type.bits)
     words, width = len(kernel.weights.array), kernel.pe * kernel.simd * w
     buffer = _memory(kernel.col_fold, kernel.simd * x) if kernel.row_fold > 1 else Resources()
     weights = _memory(words, width) if kernel.memory == "lut" else Resources(0, -(-words * width // BRAM18_BITS))
-    return Resources(products + adders + 40) + weights + buffer
+    return products + Resources(adders + 40) + weights + buffer
+
+
+def _products(kernel: MatrixVector) -> tuple[Resources, int, int]:
+    """What the products of a beat take, into how many terms of how many bits for each PE.
+
+    A W x X multiplier in logic takes about 2*W*X LUTs; weights that share a slice are added up before it.
+    """
+    w, x, count = kernel.weight_type.bits, kernel.x_type.bits, kernel.pe * kernel.simd
+    match kernel.style:
+        case "lut":
+            return Resources(count * (2 * w * x if min(w, x) > 1 else max(w, x) + 1)), kernel.simd, w + x
+        case "dsp":
+            shared = kernel.packing
+            units = -(-kernel.pe // shared.lanes) * kernel.simd
+            packers = Resources(units * (shared.lanes - 1) * w, dsp=units * multipliers(shared, kernel.x_type))
+            return packers, kernel.simd, shared.stride
+        case "ternary":
+            return Resources(count * (x + 1)), kernel.simd, x + 1
+        case "xnor":
+            groups = -(-kernel.simd // 3)
+            return Resources(2 * kernel.pe * groups), groups, 2
 
 
 def _depthwise(kernel: Depthwise) -> Resources:

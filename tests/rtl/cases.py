@@ -81,6 +81,17 @@ def styles() -> list[KernelGraph]:
     ]
 
 
+def one_of_each_style() -> list[KernelGraph]:
+    """One matrix-vector unit of each style, for benches that are slow to build."""
+    rng = np.random.default_rng(7)
+    return [
+        matrix_vector("lut", rng, x=S4, w=S4, style="lut"),
+        matrix_vector("dsp", rng, rows=6, pe=3, x=U8, w=S8, style="dsp"),
+        matrix_vector("xnor", rng, cols=8, simd=4, x=BIPOLAR, w=BIPOLAR),
+        matrix_vector("ternary", rng, x=S8, w=TERNARY),
+    ]
+
+
 def depthwises() -> list[KernelGraph]:
     rng = np.random.default_rng(5)
     return [

@@ -13,13 +13,13 @@ from bitwright.plan.kernels import KernelGraph
 from bitwright.sim.lint import project_sources, yosys_netlist
 from bitwright.sim.rtl import build
 from tests.needs import needs_rtl, needs_yosys
-from tests.rtl.cases import one_of_each, windows
+from tests.rtl.cases import one_of_each, one_of_each_style, windows
 from tests.rtl.graphs import project, side_by_side
 
 
 @needs_rtl
 @needs_yosys
-@pytest.mark.parametrize("cases", [one_of_each, windows])
+@pytest.mark.parametrize("cases", [one_of_each, one_of_each_style, windows])
 def test_the_netlist_is_cycle_equal(cases: Callable[[], list[KernelGraph]]) -> None:
     made = project(side_by_side(cases()), np.random.default_rng(9), 4, "netlist")
     files = generate(made)

@@ -6,8 +6,8 @@
 //   XnorMac      both bipolar; agreeing bits are counted
 //   TernaryMac   weights -1, 0, 1; inputs are added, subtracted or skipped
 //
-// A style is a callable (weights [Pe][Simd], x, acc) that adds to acc, where every fold starts at `Start`. Sums wrap as
-// Acc does: the sum of a fold is exact, since Acc holds it, whatever the partial sums do.
+// A style is a callable (weights [Pe][Simd], x, acc) that adds to acc, where every fold begins with `start()`. Sums
+// wrap as Acc does: the sum of a fold is exact, since Acc holds it, whatever the partial sums do.
 #pragma once
 
 #include <bw_rom.hpp>
@@ -20,7 +20,7 @@ namespace bw {
 template <typename Shape>
 struct LutMac {
   using Acc = typename Shape::Acc;
-  static constexpr long long Start = 0;
+  static Acc start() { return 0; }
 
   void operator()(const Rom<typename Shape::Weight> (&weights)[Shape::Pe][Shape::Simd],
                   const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) const {
@@ -52,7 +52,7 @@ struct DspMac {
   static constexpr int Groups = (Shape::Pe + Shape::Lanes - 1) / Shape::Lanes;
   static constexpr int Product = Packed::width + Factor::width, Result = Shape::Lanes * Shape::Stride;
   using Sum = ap_int<(Product > Result ? Product : Result) + 1>;
-  static constexpr long long Start = -1LL * Shape::Cols * Shape::Bias;
+  static Acc start() { return Acc(0) - Acc(Shape::Cols) * Acc(Shape::Bias); }
 
   void operator()(const Rom<typename Shape::Weight> (&weights)[Shape::Pe][Shape::Simd],
                   const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) const {
@@ -91,7 +91,7 @@ struct XnorMac {
   using Acc = typename Shape::Acc;
   static_assert(std::is_same<typename Shape::Weight, Bipolar>::value && std::is_same<typename Shape::X, Bipolar>::value,
                 "XNOR multiplies bipolar by bipolar");
-  static constexpr long long Start = -Shape::Cols;
+  static Acc start() { return -Shape::Cols; }
 
   void operator()(const Rom<Bipolar> (&weights)[Shape::Pe][Shape::Simd], const Vec<Bipolar, Shape::Simd> &x,
                   Vec<Acc, Shape::Pe> &acc) const {
@@ -113,7 +113,7 @@ template <typename Shape>
 struct TernaryMac {
   using Acc = typename Shape::Acc;
   static_assert(Shape::Weight::width <= 2, "a weight has one or two bits");
-  static constexpr long long Start = 0;
+  static Acc start() { return 0; }
 
   void operator()(const Rom<typename Shape::Weight> (&weights)[Shape::Pe][Shape::Simd],
                   const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) const {

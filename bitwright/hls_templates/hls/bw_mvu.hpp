@@ -39,7 +39,7 @@ void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in, hls::stream<Vec<t
 #pragma HLS AGGREGATE variable=frame
   Vec<Acc, Shape::Pe> acc;
 #pragma HLS ARRAY_PARTITION variable=acc.lane complete
-  const Acc start = Mac::Start;
+  const Acc start = Mac::start();
 clear:
   for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL

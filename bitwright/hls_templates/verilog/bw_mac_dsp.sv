@@ -40,7 +40,7 @@ module bw_mac_dsp #(
   localparam int TermW  = Stride + 1;  // a sign, which is 0
   localparam int Groups = (PE + Lanes - 1) / Lanes;
   localparam int AllPE  = Groups * Lanes;  // the last group filled up with zeros
-  localparam logic [AccW-1:0] Start = -(AccW'(Cols) * AccW'(Bias));
+  localparam logic [AccW-1:0] Start = AccW'(0) - AccW'(Cols) * AccW'(Bias);
 
   logic [SIMD*XValW-1:0]       x;
   logic [PE*SIMD*WValW-1:0]    w;

@@ -3,6 +3,9 @@
 //
 //   acc[p] = sum over the beats since in_first of  sum_s  w[p][s] * x[s]
 //
+//   A product is a sum of x at the places of the weight's ones, the sign's place subtracted: a form that every tool
+//   keeps in logic. A `*` would become a DSP slice in tools that know no attribute against it.
+//
 // Contract
 //   Layout    element 0 in the least significant bits; w is row major, [p][s] at ((p*SIMD)+s)*WW.
 //   Timing    acc is the sum up to a beat tree_latency(SIMD) + 2 clocks after it; one beat per clock; never stalls.
@@ -39,11 +42,19 @@ module bw_mac_lut #(
 
   for (genvar p = 0; p < PE; p++) begin : gen_pe
     for (genvar s = 0; s < SIMD; s++) begin : gen_simd
-      (* use_dsp = "no" *) logic [ProdW-1:0] product;
+      logic [WValW-1:0] weight;
+      logic [ProdW-1:0] value, sum, product;
 
-      always_ff @(posedge clk) begin
-        product <= ProdW'($signed(x[s*XValW +: XValW])) * ProdW'($signed(w[(p*SIMD+s)*WValW +: WValW]));
+      assign weight = w[(p*SIMD+s)*WValW +: WValW];
+      assign value  = ProdW'($signed(x[s*XValW +: XValW]));
+
+      always_comb begin
+        sum = '0;
+        for (int i = 0; i < WValW - 1; i++) sum = sum + (weight[i] ? value << i : '0);
+        sum = sum - (weight[WValW-1] ? value << (WValW - 1) : '0);
       end
+
+      always_ff @(posedge clk) product <= sum;
       assign products[(p*SIMD+s)*ProdW +: ProdW] = product;
     end
   end

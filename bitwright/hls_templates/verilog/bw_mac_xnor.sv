@@ -27,7 +27,7 @@ module bw_mac_xnor #(
 );
   localparam int Groups = (SIMD + 2) / 3;
   localparam int TermW  = 4;  // twice a count of up to three, and a sign, which is 0
-  localparam logic [AccW-1:0] Start = -AccW'(Cols);
+  localparam logic [AccW-1:0] Start = AccW'(-Cols);
 
   logic [PE*Groups*TermW-1:0] terms;
 
