@@ -21,7 +21,7 @@ bench: .venv/installed-test
 
 # Every network of ../shared/models on the compiled engines and through the linters; half an hour on two cores.
 corpus: .venv/installed-test
-	$(BIN)/python benchmarks/corpus.py
+	$(BIN)/python -m benchmarks.corpus
 
 # Networks of MLPerf Tiny size at three targets each, whole, in Verilator; half an hour on two cores.
 networks: .venv/installed-test

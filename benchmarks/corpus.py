@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every quantised network of a collection on the compiled engines and through the linters; one line for each check.
 
-python benchmarks/corpus.py [--checks hls,rtl,lint] [--only 'brevitas/*'] [--samples 3] [--models DIR]
+python -m benchmarks.corpus [--checks hls,rtl,lint,synthesis,threads,sanitize] [--only 'brevitas/*'] [--samples 3]
+                            [--models DIR]
 
 hls and rtl: no integer may differ from the reference engine's; rtl: the clocks are those of the plan, the interval
-exactly, the latency within 1 %; lint: Verilator's -Wall and Yosys are silent on the SystemVerilog. DIR holds
+exactly, the latency within 1 %; lint: Verilator's -Wall and Yosys are silent on the SystemVerilog; synthesis: the C++
+keeps the rules of tests/hls/lint; threads: no stream of the C++ is so short that its kernels wait for each other;
+sanitize: its test bench passes with the address and undefined behaviour sanitizers. DIR holds
 FAMILY/NAME/{model.onnx,golden.npz,meta.json}, `../shared/models` unless given; networks that their meta.json expects
 to be refused are left out. Exits 1 if any check fails.
 """
@@ -14,7 +17,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from time import perf_counter
@@ -24,12 +28,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bitwright
-from bitwright.design import Design
+from bitwright.design import Design, random_codes
 from bitwright.ir.graph import Graph
+from bitwright.sim import tools
 from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
 
 MODELS = Path(__file__).parents[1].parent / "shared/models"
-CHECKS = ("hls", "rtl", "lint")
+CHECKS = ("hls", "rtl", "lint", "synthesis", "threads", "sanitize")
+PROGRAMS = {
+    "threads": (["host/threads.cpp"], ["-O1", "-pthread", "-Ihost/threads"]),
+    "sanitize": (["tb/{name}_tb.cpp", "{name}.cpp"], ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover"]),
+}
+"""Programs of a C++ project: their sources, and flags beside those of its Makefile."""
 LATENCY_ERROR = 0.01
 
 
@@ -95,6 +105,31 @@ def check_lint(design: Design) -> tuple[bool, str]:
     return True, f"clean; Verilator {middle - start:.1f} s, Yosys {perf_counter() - middle:.1f} s"
 
 
+def check_synthesis(design: Design) -> tuple[bool, str]:
+    """Whether the lint of HLS C++ is silent, its findings, and its seconds."""
+    from tests.hls.lint import lint  # it needs libclang, and the repository's folder on the path
+
+    start = perf_counter()
+    found = lint(design.files("hls"))
+    return not found, "\n".join(map(str, found)) or f"clean; {perf_counter() - start:.1f} s"
+
+
+def check_program(name: str, files: Mapping[str, str], project: str) -> tuple[bool, str]:
+    """Whether a program of the C++ project finds all outputs of its test vectors equal, and its seconds."""
+    sources, flags = PROGRAMS[name]
+    with tempfile.TemporaryDirectory(prefix="bitwright-") as folder:
+        for path, text in files.items():
+            target = Path(folder, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        command = [tools.cxx().path, "-std=c++14", "-w", *flags, "-Ihost", "-Ikernels", "-Itb", "-I.", "-o", "program"]
+        start = perf_counter()
+        tools.run([*command, *(s.format(name=project) for s in sources)], what="compiling", cwd=Path(folder))
+        built = perf_counter()
+        said = tools.run([Path(folder, "program")], what=f"running the program {name}", cwd=Path(folder)).strip()
+    return said.endswith(" 0 different"), f"{said}; built in {built - start:.1f} s, ran {perf_counter() - built:.1f} s"
+
+
 def check(name: str, folder: Path, samples: int) -> tuple[bool, str]:
     """The verdict of one check on one network; a BitwrightError is a failure."""
     try:
@@ -105,8 +140,13 @@ def check(name: str, folder: Path, samples: int) -> tuple[bool, str]:
                 return check_hls(net, design, feeds(folder, samples))
             case "rtl":
                 return check_rtl(net, design, feeds(folder, samples))
-            case _:
+            case "lint":
                 return check_lint(design)
+            case "synthesis":
+                return check_synthesis(design)
+            case _:
+                files = design.files("hls", random_codes(net, samples))
+                return check_program(name, files, design.name)
     except bitwright.BitwrightError as error:
         return False, str(error)
 
@@ -126,7 +166,7 @@ def main(arguments: Sequence[str]) -> int:
         for name in checks:
             passed, said = check(name, folder, options.samples)
             failures += not passed
-            print(f"{'ok  ' if passed else 'FAIL'} {title(folder):40} {name:4} {said}", flush=True)
+            print(f"{'ok  ' if passed else 'FAIL'} {title(folder):40} {name:9} {said}", flush=True)
     print(f"{failures} failures")
     return 1 if failures else 0
 

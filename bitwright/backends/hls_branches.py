@@ -96,12 +96,12 @@ def _interleave(kernel: plan.Interleave, site: Site) -> Kernel:
         f"channels of {operands} in turn",
         "bw::JoinShape",
         [{"Operands": operands, "Beats": kernel.beats, "Lanes": kernel.lanes}],
-        [element("Y", kernel.y_type)],
+        [element("Y", kernel.y_type), number("Part", np.array(kernel.parts))],
     )
     table = site.table(
         kernel,
         f"Words per pixel of each operand of {text.comment(kernel.layer)}.",
-        "int",
+        "Shape::Part",
         "parts",
         "[Shape::Operands]",
         text.initialiser(np.array(kernel.parts)),

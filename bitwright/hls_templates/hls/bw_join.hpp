@@ -6,7 +6,8 @@
 
 namespace bw {
 
-//   Spec  Operands, Beats (per frame, of the output), Lanes; type Y; Folds (words per pixel) and type Factor for `add`
+//   Spec  Operands, Beats (per frame, of the output), Lanes; type Y; Folds (words per pixel) and type Factor
+//         for `add`, type Part for `interleave`
 template <typename Spec>
 struct JoinShape : Spec {
   using Word = Vec<typename Spec::Y, Spec::Lanes>;
@@ -93,7 +94,8 @@ typename Shape::Word read_operand(int operand, hls::stream<Vec<X, Shape::Lanes>>
 
 // One frame: pixel by pixel parts[k] words of operand k in turn.
 template <typename Shape, typename... Streams>
-void interleave(const int (&parts)[Shape::Operands], hls::stream<typename Shape::Word> &out, Streams &...ins) {
+void interleave(const typename Shape::Part (&parts)[Shape::Operands], hls::stream<typename Shape::Word> &out,
+                Streams &...ins) {
   static_assert(sizeof...(ins) == Shape::Operands, "there must be as many streams as operands");
   int operand = 0, part = 0;
 beats:

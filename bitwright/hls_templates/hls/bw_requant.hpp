@@ -96,8 +96,8 @@ struct Thresholds {
     int count = 0;
     for (int level = Shape::Levels - 1; level >= 0; --level) {
 #pragma HLS UNROLL
-      const int half = 1 << level;
-      if (b >= channel.t[count + half - 1]) count += half;
+      const int step = 1 << level;
+      if (b >= channel.t[count + step - 1]) count += step;
     }
     return typename Shape::Code(channel.first + Shape::Step * count);
   }
