@@ -60,6 +60,7 @@ JOIN = """
     enum { Operands = 2, Folds = 1, Lanes = 1, Beats = 1 };
     using Y = ap_int<5>;
     using Factor = ap_int<2>;
+    using Part = ap_uint<2>;
   };
   using Shape = bw::JoinShape<Spec>;
   hls::stream<Shape::Word> out, in;
@@ -72,6 +73,7 @@ MAC = """
     using Acc = ap_int<8>;
     using Packed = ap_int<12>;
     using Factor = ap_int<2>;
+    using Part = ap_uint<2>;
   }};
   bw::{style}Mac<Shape> mac;
 """
@@ -87,7 +89,10 @@ CODE = [
     ("auto y = ap_int<65>(1) * ap_int<64>(1);", "host arithmetic covers 1 to 128 bits"),
     ("ap_axiu<8, 1, 0, 0> t;", "only TDATA, TKEEP, TSTRB and TLAST are modelled"),
     (JOIN + "Shape::Factor f[2][1][1]; bw::add<Shape>(f, out, in);", "there must be as many streams as operands"),
-    (JOIN + "int parts[2]; bw::interleave<Shape>(parts, out, in);", "there must be as many streams as operands"),
+    (
+        JOIN + "Shape::Part parts[2]; bw::interleave<Shape>(parts, out, in);",
+        "there must be as many streams as operands",
+    ),
     (
         "struct Shape { enum { Shift, Folds, Lanes }; struct Channel {}; }; bw::MultiplyShiftEven<Shape> rule;",
         "without a fraction there are no ties",
