@@ -8,12 +8,15 @@ interval, as slower neighbours force it. Counted in whole pixels, so up to one p
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from bitwright.ir.weights import Ints
-from bitwright.plan.kernels import Window
+from bitwright.plan.events import earliest, periodic
+from bitwright.plan.kernels import KernelGraph, Stream, Window
+from bitwright.plan.processes import Net
 
 FRAMES = 3  # laid out; the last is in steady state
 
@@ -30,7 +33,21 @@ def ring_depth(window: Window) -> int:
     walk, beats = _walk(window), window.blocks * window.inner
     rows, cols = ((k - 1) * d for k, d in zip(window.kernel, window.dilations, strict=True))
     field = rows * window.width + cols + 1
-    return max(field, _as_fast_as_possible(window, walk), _spread_evenly(window, walk)) * beats
+    depth = max(field, _as_fast_as_possible(window, walk), _spread_evenly(window, walk)) * beats
+    while not _sustained(replace(window, depth=depth)):
+        depth += beats
+    return depth
+
+
+def _sustained(window: Window) -> bool:
+    """True if frames can follow each other through the window alone without a pause of whoever is slower."""
+    ends = (window.input, window.in_beats), (window.output, window.out_beats)
+    streams = (
+        Stream(name=name, lanes=window.lanes, type=window.type, beats=beats, depth=2, shape=()) for name, beats in ends
+    )
+    alone = KernelGraph((window,), tuple(streams), (window.input,), (window.output,))
+    interval = max(window.in_beats, window.out_beats)
+    return earliest(periodic(Net(alone).sequences, interval)) is not None
 
 
 def _walk(window: Window) -> _Walk:

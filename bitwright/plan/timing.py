@@ -59,6 +59,19 @@ def kernel_latency(kernel: Kernel) -> int:
             raise AssertionError(f"no hardware for {type(kernel).__name__}")
 
 
+def kernel_credits(kernel: Kernel) -> int:
+    """Beats that a kernel's pipeline and the buffer behind it hold: it decides no further one while they are there."""
+    match kernel:
+        case MatrixVector():
+            return kernel_latency(kernel) // kernel.col_fold + 2
+        case Depthwise():
+            return kernel_latency(kernel) // kernel.fold + 2
+        case Window():
+            return 3
+        case _:
+            return kernel_latency(kernel) + 1
+
+
 def stream_latency(stream: Stream) -> int:
     """Clocks through the FIFO of an edge."""
     return {"wire": 0, "register": 1, "distributed": 1, "block": 2}[fifo_kind(stream)]
