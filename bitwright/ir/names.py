@@ -59,9 +59,10 @@ def identifier(name: str, taken: AbstractSet[str]) -> str:
 
     Lower case (headers define upper-case macros, and some file systems ignore case): letters, digits and single
     underscores, a letter first, no underscore last, no `_t` at the end (a C type), at most `LIMIT` characters. Of a
-    long name the end is kept, which is the part that tells layers apart.
+    long name what follows its last semicolon is kept, which names the operator among those that were fused, and of that
+    the first words and the last ones.
     """
-    stem = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[-LIMIT:].strip("_")
+    stem = _stem(name)
     if not stem or stem[0].isdigit():
         stem = "n" + stem[1 - LIMIT :].lstrip("_")
     if not (stem in RESERVED or stem in taken or stem.endswith("_t")):
@@ -81,6 +82,15 @@ def identifiers(names: Sequence[str]) -> dict[str, str]:
             found[name] = identifier(name, taken)
             taken.add(found[name])
     return found
+
+
+def _stem(name: str) -> str:
+    """The words of `name`, as many as fit `LIMIT`."""
+    whole, last = (re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_") for part in (name, name.rpartition(";")[2]))
+    words = (whole if len(whole) <= LIMIT else last or whole).split("_")
+    while len(words) > 2 and len("_".join(words)) > LIMIT:
+        del words[len(words) // 2]
+    return "_".join(words)[-LIMIT:].strip("_")
 
 
 def _numbered(stem: str, count: int) -> str:

@@ -54,6 +54,15 @@ def test_a_good_identifier_that_is_free_stays(name: str, others: set[str]) -> No
         ('"; exec rm -rf /', "exec_rm_rf"),
         ("x" * 300, "x" * 48),
         ("9" * 300, "n" + "9" * 47),
+        (
+            "model/activation/Relu;model/batch_norm/Fused;model/conv2d_1/Conv2D1_quantize",
+            "model_conv2d_1_conv2d1_quantize",
+        ),
+        (
+            "model/conv2d_5/Conv2D;model/conv2d_5/BiasAdd/ReadVariableOp/resource1_quantize",
+            "model_conv2d_5_readvariableop_resource1_quantize",
+        ),
+        ("a" * 40 + "/" + "b" * 40 + ";", "a" * 7 + "_" + "b" * 40),
     ],
 )
 def test_examples(name: str, expected: str) -> None:
