@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Integer-deployment graphs (NEMO, QuantLab, DORY, Deeploy): RequantShift, Floor, casts and integer division."""
+"""Integer-deployment graphs (NEMO, QuantLab, DORY, Deeploy): RequantShift, Floor, Round, casts, integer division."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def requant_shift(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 
 def floor(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """Floor of an exact value: integers, limited by what the input can reach."""
+    """Floor, or Round (ties to even), of an exact value: integers, limited by what the input can reach."""
     value = data_operand(node, values)
     if not isinstance(value, Tensor):
         raise node.error("rounds real values", "quantise the input first")
-    return whole_numbers(builder, node, value, 1, Rounding.FLOOR)
+    return whole_numbers(builder, node, value, 1, Rounding.FLOOR if node.op == "Floor" else Rounding.HALF_EVEN)
 
 
 def cast(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -82,7 +82,7 @@ def is_integral(tensor: Tensor) -> bool:
 
 
 def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, rounding: Rounding) -> Tensor:
-    """R(tensor / divisor) without any limit but what the integers underneath can reach."""
+    """R(tensor / divisor) within the clip in front of it, or else what the integers underneath can reach."""
     reached = builder.reached(tensor.layer)
     size = len(reached.lo)
     ends = [
@@ -90,6 +90,7 @@ def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, ro
         for bound in (reached.lo, reached.hi)
         for q, s, o in zip(bound, spread(tensor.scale, size), spread(tensor.offset, size), strict=True)
     ]
+    ends += [round_exact(rounding, bound / divisor) for bound in (*tensor.low, *tensor.high) if bound is not None]
     quantiser = _quantiser(divisor, min(ends), max(ends), rounding)
     made = quantise(builder, node, quantiser, tensor, as_codes=True)
     assert isinstance(made, Tensor)

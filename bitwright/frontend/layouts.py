@@ -65,6 +65,9 @@ def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) ->
             raise node.error("combines a max-pool of real values with a constant per element", PLAIN_POOL)
         tensor = flat(builder, tensor, node)
         found = [_by_channel(builder, tensor, value) for value in values]
+    if None in found:  # elements that stand in several places
+        tensor = flat(builder, whole(builder, tensor, node), node)
+        found = [_by_channel(builder, tensor, value) for value in values]
     return tensor, [value for value in found if value is not None]
 
 

@@ -76,6 +76,7 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Dropout": elementwise.identity,
     "Cast": deployment.cast,
     "Floor": deployment.floor,
+    "Round": deployment.floor,
     "RequantShift": deployment.requant_shift,
     "Trunc": trunc.trunc,
     "LeakyRelu": elementwise.leaky_relu,

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 from bitwright.frontend.model import Model, Node
 
 
 def in_order(model: Model) -> list[Node]:
-    """The nodes, each behind those whose outputs it reads; among equals in the order of the file."""
+    """The nodes, each behind those whose outputs it reads, and otherwise in the order of the file."""
     known = {*model.constants, *(entry.name for entry in model.inputs)}
     _refuse_second_makers(model, known)
     missing = [{name for name in node.inputs if name and name not in known} for node in model.nodes]
@@ -18,14 +20,12 @@ def in_order(model: Model) -> list[Node]:
     order: list[int] = []
     ready = [i for i, names in enumerate(missing) if not names]
     while ready:
-        order += ready
-        freed = set()
-        for output in (name for i in ready for name in model.nodes[i].outputs):
-            for reader in readers.get(output, ()):
+        order.append(heappop(ready))
+        for output in model.nodes[order[-1]].outputs:
+            for reader in readers.pop(output, ()):
                 missing[reader].discard(output)
                 if not missing[reader]:
-                    freed.add(reader)
-        ready = sorted(freed)
+                    heappush(ready, reader)
     if len(order) < len(model.nodes):
         stuck = next(i for i, names in enumerate(missing) if names)
         node = model.nodes[stuck]
