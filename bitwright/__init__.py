@@ -10,7 +10,7 @@ The whole way, from a model to a verified accelerator:
 """
 
 from bitwright._version import __version__
-from bitwright.api import compile, inspect, load, run, verify
+from bitwright.api import compile, inspect, load, run, to_onnx, verify
 from bitwright.design import Design
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -27,5 +27,6 @@ __all__ = [
     "inspect",
     "load",
     "run",
+    "to_onnx",
     "verify",
 ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bitwright import origin
 from bitwright.audit import verdict
+from bitwright.backends import onnx as onnx_backend
 from bitwright.design import Design, compile_graph
 from bitwright.engines import ENGINES, Outcome, simulate
 from bitwright.exact.ranges import ranges
@@ -77,6 +78,20 @@ def compile(
 ) -> Design:
     """The design of `net`: at most `cycles` clocks per frame, or `fps` frames per second, or the given `Plan`."""
     return compile_graph(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan)
+
+
+def to_onnx(net: Graph) -> onnx.ModelProto:
+    """`net` as an ONNX model: QDQ, or QONNX where needed (`docs/export.md`), that computes the same integers.
+
+    `load` reads it back to an equal graph. Raises BitwrightError where no operator states a layer exactly.
+    """
+    return onnx_backend.to_onnx(net)
+
+
+def describe_onnx(model: onnx.ModelProto) -> dict[str, Any]:
+    """The dialect, the opset and the number of nodes of an exported model."""
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    return {"dialect": onnx_backend.dialect(model), "opset": opsets[""], "nodes": len(model.graph.node)}
 
 
 def verify(

@@ -203,6 +203,23 @@ def simulate(
 
 
 @app.command()
+def export(
+    model: options.Model,
+    out: options.OutOnnx,
+    rounding: options.Rounding = "onnx",
+    inputs: options.Inputs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write the integer graph as standard ONNX (QDQ, or QONNX where needed) that computes the same integers."""
+    with output.new_file(out) as write, _progress(f"exporting {model}"):
+        written = api.to_onnx(api.load(model, inputs=options.parse_types(inputs), rounding=rounding))
+        content = written.SerializeToString(deterministic=True)
+        write(content)
+    result = {"model": str(model), "file": str(out), **api.describe_onnx(written), "bytes": len(content)}
+    _show(result, as_json, show.table(f"exported {model}", list(result), [list(result.values())]))
+
+
+@app.command()
 def quantize(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX model.")],
     data_file: options.CalibrationFile,

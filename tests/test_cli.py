@@ -29,6 +29,7 @@ COMMANDS = {
     "compile": "--output --backend --part --clock-ns --cycles --fps --plan --input".split(),
     "verify": "--data --engines --samples --plan --cycles --rounding --trace --input".split(),
     "simulate": "--data --output --engine --input".split(),
+    "export": "--output --rounding --input".split(),
     "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),
     "explore": "--data --output --weights --activations".split(),
     "check": [],

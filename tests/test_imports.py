@@ -37,6 +37,8 @@ PACKAGES = {
     "": "numpy onnx jinja2 typer rich",
 }
 """Packages of others that each part may import at its top; `google` is protobuf, which is part of onnx."""
+EXCHANGE = "backends/onnx"
+"""The files of the one backend that writes ONNX begin like this; they may import it."""
 ON_CALL = {"sim": "torch", "compress": "torch", "": "torch"}
 """Packages that may only be imported inside a function."""
 
@@ -69,7 +71,8 @@ def forbidden(file: str, source: str) -> list[str]:
         elif top in sys.stdlib_module_names:
             fine = True
         else:
-            fine = top in PACKAGES[part].split() or (local and top in ON_CALL.get(part, "").split())
+            exchanged = file.startswith(EXCHANGE) and top == "onnx"
+            fine = exchanged or top in PACKAGES[part].split() or (local and top in ON_CALL.get(part, "").split())
         if not fine:
             found.append(module)
     return found
@@ -103,6 +106,8 @@ def test_templates_hold_no_python() -> None:
         ("sim/a.py", "import torch", ["torch"]),
         ("sim/a.py", "def f():\n    import torch", []),
         ("backends/a.py", "import onnx", ["onnx"]),
+        ("backends/onnx_a.py", "import onnx\nimport jinja2", []),
+        ("backends/onnx_a.py", "import torch", ["torch"]),
         ("cli.py", "from bitwright.explore import sweep\nimport typer", []),
         ("cli.py", "import torch", ["torch"]),
     ],

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gather that puts fill between pixels and a convolution behind it: together a transposed convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Gather
+from bitwright.ir.weights import Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """The layer that is spread, the integer between its pixels, and kernel and attributes of the ConvTranspose."""
+
+    source: str
+    fill: int
+    kernel: Ints
+    attributes: dict[str, Any]
+
+
+def spread_of(graph: Graph, layer: Conv) -> Spread | None:
+    """`layer` as a transposed convolution, if it reads a gather that spreads pixels."""
+    moved = graph.by_name[layer.inputs[0]]
+    if not isinstance(moved, Gather) or layer.strides != (1, 1):
+        return None
+    old = graph.by_name[moved.inputs[0]].shape
+    strides = _strides(moved, old)
+    reach = [(k - 1) * d for k, d in zip(layer.kernel, layer.dilations, strict=True)] * 2
+    extra = [max(0, layer.pads[2 + axis] - reach[axis]) for axis in (0, 1)]
+    pads = [r - p + e for r, p, e in zip(reach, layer.pads, [0, 0, *extra], strict=True)]
+    if strides is None or min(pads) < 0 or (any(layer.pads) and layer.pad_value != moved.fill):
+        return None
+    attributes = {"strides": strides, "dilations": layer.dilations, "pads": pads, "group": layer.groups}
+    options = {"kernel_shape": layer.kernel, "output_padding": extra if any(extra) else None}
+    return Spread(moved.inputs[0], moved.fill, _turned(layer), attributes | options)
+
+
+def only_spreads(graph: Graph, layer: Gather) -> bool:
+    """True if all that read the gather are transposed convolutions."""
+    readers = graph.readers[layer.name]
+    spreads = [isinstance(reader, Conv) and spread_of(graph, reader) is not None for reader in readers]
+    return bool(readers) and all(spreads) and layer.name not in graph.outputs
+
+
+def _strides(layer: Gather, old: tuple[int, ...]) -> tuple[int, int] | None:
+    """The distances of neighbouring pixels, if the gather does nothing but spread them."""
+    if len(old) != 3 or len(layer.shape) != 3 or layer.indices.array.min() >= 0:
+        return None
+    steps = [(new - 1) // (n - 1) if n > 1 else 1 for new, n in zip(layer.shape[:2], old[:2], strict=True)]
+    index = np.full(layer.shape, -1)
+    pixels = np.arange(prod(old)).reshape(old)
+    if index[:: steps[0], :: steps[1]].shape != old:
+        return None
+    index[:: steps[0], :: steps[1]] = pixels
+    return (steps[0], steps[1]) if np.array_equal(index, layer.indices.array) else None
+
+
+def _turned(layer: Conv) -> Ints:
+    """(outputs, h, w, inputs / groups) as (inputs, outputs / groups, h, w), rotated by half a turn."""
+    outputs, height, width, inputs = layer.weights.array.shape
+    grouped = layer.weights.array.reshape(layer.groups, outputs // layer.groups, height, width, inputs)
+    turned = grouped.transpose(0, 4, 1, 2, 3)[..., ::-1, ::-1]
+    return np.ascontiguousarray(turned).reshape(layer.groups * inputs, -1, height, width)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Graphs out to ONNX: other tools compute the same integers, and bitwright reads an equal graph back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+import bitwright as bw
+from bitwright.backends.onnx import dialect, to_onnx
+from bitwright.frontend.lowering import load_onnx
+from bitwright.ir.graph import Graph
+from bitwright.ir.host import HostGraph, run_host
+from bitwright.sim import reference
+from tests.exported import Array, as_list, differences, execute
+from tests.ir.graphs import random_graph
+from tests.layers.cases import CASES
+
+RESTATED = {
+    "conv_of_bits": "padding that is no code of the input is a layer of its own when it is read",
+    "conv_of_a_calibrated_range": "padding that is no code of the input is a layer of its own when it is read",
+    "sum_pools": "padding that is no code of the input is a layer of its own when it is read",
+    "roundings": "thresholds count from 0",
+    "levels": "thresholds count from 0",
+    "leaks": "thresholds count from 0",
+    "tables": "a table of a line is a requantiser when it is read",
+    "sums": "a sum of three is two sums, and the factors of a sum have no common divisor",
+    "gathers": "a gather that only leaves is a layout of the host when it is read",
+    "residual": "outputs leave in the order of their layers",
+    "passed_through": "outputs leave in the order of their layers",
+}
+"""Networks that no frontend builds like this: what is read back computes the same and is built otherwise."""
+QONNX = {"dense_bits", "conv_of_bits", "max_pools", "roundings", "levels", "leaks", "sums", "products", "concats"}
+SEEDS = range(300, 312)
+
+
+def bare(graph: Graph) -> Graph:
+    """The integer part alone."""
+    return replace(graph, before=HostGraph(), after=HostGraph()) if graph.before.inputs else graph
+
+
+def samples(graph: Graph, seed: int, count: int = 7) -> list[Array]:
+    """Random codes of every input, its lowest and highest first."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for entry in graph.inputs:
+        codes = rng.integers(entry.type.lo, entry.type.hi + 1, (count, *entry.shape))
+        codes[0], codes[1] = entry.type.lo, entry.type.hi
+        made.append(np.where(codes >= 0, 1, -1) if entry.type.is_bipolar else codes)
+    return made
+
+
+def first(codes: Array) -> Array:
+    """Channels first, as a file lays out what has no host steps."""
+    return np.moveaxis(codes, -1, 1)
+
+
+def expected(graph: Graph, codes: list[Array]) -> list[Array]:
+    """What the file must give."""
+    left = reference.run(graph, codes)
+    if graph.after.outputs:
+        return run_host(graph.after, dict(zip(graph.after.inputs, left, strict=True)))
+    return [first(array) if array.ndim == 4 else array for array in left]
+
+
+def written(graph: Graph) -> tuple[onnx.ModelProto, Graph]:
+    """The file and the graph that is read from it, which computes what the file does and what `graph` does."""
+    model = to_onnx(graph)
+    if dialect(model) == "QDQ":
+        onnx.checker.check_model(model, full_check=True)
+    codes = samples(graph, 5)
+    feeds = {entry.name: first(x).astype(np.float32) for entry, x in zip(model.graph.input, codes, strict=True)}
+    want = expected(graph, codes)
+    _, got = execute(model, feeds)
+    for ours, theirs in zip(want, got, strict=True):
+        np.testing.assert_array_equal(theirs, ours)
+    again = load_onnx(model)
+    for ours, theirs in zip(want, as_list(bw.run(again, list(feeds.values()))), strict=True):
+        np.testing.assert_array_equal(np.sort(theirs.ravel()), np.sort(ours.ravel()))
+    return model, again
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_of_layer_is_executed_and_read_back(name: str) -> None:
+    graph = bare(CASES[name])
+    model, again = written(graph)
+    if not name.startswith("random"):
+        assert dialect(model) == ("QONNX" if name in QONNX else "QDQ")
+    if name not in RESTATED and not name.startswith("random"):
+        assert differences(graph, again) == []
+        assert to_onnx(again).SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_networks_are_executed_and_read_back(seed: int) -> None:
+    written(bare(random_graph(seed, joins=True)))
