@@ -15,6 +15,7 @@ from onnx import TensorProto
 from bitwright import api
 from bitwright.check import check
 from bitwright.design import to_json
+from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Requantise, Rounding
@@ -94,6 +95,28 @@ def test_exact_ties_behind_a_leaky_relu(zero: int, tmp_path: Path) -> None:
         counted += [graph] if levels(graph) else []
     assert elsewhere > 5
     assert_proved_again(counted[0], tmp_path)
+
+
+def test_a_scale_without_a_reciprocal_is_refused() -> None:
+    """1 / s is infinite in float32 below 2**-128; PyTorch itself makes no sense there."""
+    net = rescaled(np.float32(2.0**-127), 1, 0)
+    with pytest.raises(BitwrightError) as error:
+        api.load(net.proto(), rounding="torch")
+    assert str(error.value) == (
+        "model: node 'quantizelinear1' (QuantizeLinear): has a scale whose reciprocal is no float32 number\n"
+        "  hint: leave out the rounding of PyTorch"
+    )
+    assert api.load(net.proto()).source.rounding == "onnx"
+
+
+def test_ties_beyond_float32_occur_nowhere() -> None:
+    scale = np.float32(1e37)
+    ours = api.run(api.load(rescaled(scale, 1, 0).proto(), rounding="torch"), CODES)
+    with np.errstate(over="ignore"):
+        x = CODES.astype(np.float32) * (scale / 2)
+    there = np.isfinite(x)
+    np.testing.assert_array_equal(ours[there], fake_quantise(x, float(scale), 0)[there])
+    assert 100 < there.sum() < CODES.size
 
 
 def test_a_scale_whose_ties_agree_costs_nothing() -> None:

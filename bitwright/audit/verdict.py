@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,28 +82,37 @@ def compare(run: Run, theirs: Sequence[Array], find: Callable[[], Source | None]
 
 
 def _explained(run: Run, wanted: Golden, source: Source, samples: list[int]) -> Iterator[tuple[int, Outcome]]:
-    replayed = _Replayed(run, source) if samples else None
+    replayed = _replayed(run, source)
     macs = max(run.graph.macs, 1)
     trials = min(max(TRIAL_MACS // macs, MIN_TRIALS), MAX_TRIALS)
     failed = 0
     for sample in samples:
         case = _case(run, wanted, source, sample)
-        try:
-            codes = replayed.codes(sample) if replayed else None
-        except ReplayError:
-            codes = None
+        codes = None
+        if replayed is not None:
+            with suppress(ReplayError):
+                codes = replayed.codes(sample)
         outcome = explain(case, codes, trials=trials if failed < GIVE_UP else 0)
         failed += bool(outcome.open.any())
         yield sample, outcome
 
 
+def _replayed(run: Run, source: Source) -> _Replayed | None:
+    """The source model ready to run, or nothing if it cannot be run."""
+    try:
+        return _Replayed(run, source)
+    except ReplayError:
+        return None
+
+
 def first_parts(run: Run, source: Source) -> list[Part | None]:
     """The first integer of each sample at which the float32 replay parts from ours; None where it never does."""
     nothing = golden(run.outputs, run.outputs)
-    replayed = _Replayed(run, source)
+    replayed = None
     found: list[Part | None] = []
     for sample in range(run.samples):
         try:
+            replayed = replayed or _Replayed(run, source)
             codes = replayed.codes(sample)
         except ReplayError as error:
             raise BitwrightError(

@@ -25,6 +25,8 @@ from bitwright.ir.weights import Ints, Weights
 
 MAX_PAIRS = 1 << 20
 """Pairs that are enumerated; more are left to the requantiser of the exact sum."""
+LARGEST = 1 << 62
+"""Sums of products stay below; those of finer shifts are larger still."""
 FINEST = 40
 """Largest shift that is tried."""
 ACTIVE = 200
@@ -75,11 +77,14 @@ def _pairs(join: Sum, layer: Requantise, ends: list[tuple[int, int]]) -> Pairs:
 def _search(join: Sum, layer: Requantise, pairs: Pairs) -> tuple[tuple[int, int], int, int] | None:
     """((ma, mb), c, s) of the smallest shift found: candidates near the true plane, then all pairs decide."""
     slopes = [layer.multiplier[0] * factor[0] for factor in join.factors]
+    ends = [int(np.abs(operand).max()) for operand in (pairs.a, pairs.b)]
     plane = float(slopes[0]) * pairs.a + float(slopes[1]) * pairs.b
     above = _tightest(pairs.above, pairs.code - plane)
     below = _tightest(pairs.below, plane - pairs.code)
     for s in range(FINEST):
         for ma, mb in _near(slopes, s):
+            if abs(ma) * ends[0] + abs(mb) * ends[1] >= LARGEST:
+                return None
             if _gap(pairs, ma, mb, s, above, below) is None:
                 continue
             found = _gap(pairs, ma, mb, s, pairs.above, pairs.below)

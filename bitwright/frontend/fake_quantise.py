@@ -20,11 +20,16 @@ HAIR = Fraction(1, 1 << 64)
 
 
 def round_torch(value: Fraction, scale: Fraction, before: Fraction) -> int:
-    """The nearest integer of value = x / scale + before; a tie as x * float32(1 / scale) + before has it in float32."""
+    """The nearest integer of value = x / scale + before; a tie as x * float32(1 / scale) + before has it in float32.
+
+    An x beyond float32 is none that occurs.
+    """
     if value.denominator != 2:
         return round(value)
-    x = np.float32(float((value - before) * scale))
-    return int(np.rint(x * (np.float32(1) / np.float32(float(scale))) + np.float32(float(before))))
+    with np.errstate(over="ignore"):
+        x = np.float32(float((value - before) * scale))
+        code = x * (np.float32(1) / np.float32(float(scale))) + np.float32(float(before))
+    return int(np.rint(code)) if np.isfinite(code) else round(value)
 
 
 def as_torch(plain: Requantise, coding: Coding, reached: Ranges) -> Requantise:

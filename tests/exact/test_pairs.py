@@ -117,6 +117,12 @@ def test_factors_are_no_longer_than_theory_says() -> None:
     assert sorted(found)[4] <= 20
 
 
+def test_factors_beyond_62_bits_are_not_tried() -> None:
+    """The small operand decides where the large one is zero, and needs a shift at which the large one's is too long."""
+    assert not check(Fraction(1 << 56), Fraction(5, 7), Fraction(0), S4, S8, 0, Rounding.HALF_EVEN)
+    assert check(Fraction(1 << 40), Fraction(5, 7), Fraction(0), S4, S8, 0, Rounding.HALF_EVEN)
+
+
 def test_too_many_pairs_are_left_alone() -> None:
     wide = integer(16, signed=True)
     join, layer = layers(Fraction(1, 3), Fraction(1, 5), Fraction(0), S8, 0, Rounding.HALF_EVEN)

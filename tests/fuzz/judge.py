@@ -14,18 +14,19 @@ import bitwright as bw
 from bitwright.frontend.lowering import MALFORMED
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Array, TensorSpec
+from bitwright.ir.layers import Requantise
 from bitwright.ir.verify import verify
 
 FILE = "net.onnx"
 COMPILED_MACS = 20_000
-"""Multiply-accumulates of the largest network that is compiled as well."""
+"""Of the largest network that is audited and compiled as well: multiply-accumulates, elements, steps by 16."""
 RUN_ELEMENTS = 1_000_000
 """Elements of all layers of the largest network that is run."""
 LONGEST_MESSAGE = 5000
 
 
 def judge(data: bytes, folder: Path, *, deep: bool) -> tuple[str, str]:
-    """("loaded" | "refused" | "finding", details); with `deep` a small network is compiled too."""
+    """("loaded" | "refused" | "finding", details); with `deep` a small network is audited and compiled too."""
     path = folder / FILE
     path.write_bytes(data)
     with warnings.catch_warnings():
@@ -43,23 +44,51 @@ def _judge(path: Path, deep: bool) -> tuple[str, str]:
         complaint = complaint_of(error)
         return ("finding", f"{complaint}\n{error}") if complaint else ("refused", str(error))
     verify(net)
-    if sum(int(np.prod(layer.shape)) for layer in net.by_name.values()) > RUN_ELEMENTS:
+    elements = sum(int(np.prod(layer.shape)) for layer in net.by_name.values())
+    if elements > RUN_ELEMENTS:
         return "loaded", "too large to run"
+    samples = [_sample(spec) for spec in net.before.specs]
     try:
-        outputs = bw.run(net, [_sample(spec) for spec in net.before.specs])
+        outputs = bw.run(net, samples)
     except bw.BitwrightError as error:  # a layer with more steps than can be proved
         return ("refused", str(error)) if error.where and error.hint else ("finding", str(error))
     for array in outputs if isinstance(outputs, list) else [outputs]:
         assert len(array) == 2, f"two samples went in, {array.shape} came out"
     bw.inspect(net)
-    if deep:
+    if deep and _is_small(net, elements):
+        _again(path)
+        _audit(net, samples, outputs if isinstance(outputs, list) else [outputs])
         _compile(net)
     return "loaded", ""
 
 
+def _is_small(net: Graph, elements: int) -> bool:
+    """True if a few seconds are enough to compile the network, and to search for what explains wrong outputs."""
+    steps = sum(layer.type.count * layer.channels for layer in net.layers if isinstance(layer, Requantise))
+    return max(net.macs, elements, steps // 16) <= COMPILED_MACS
+
+
+def _audit(net: Graph, samples: list[Array], outputs: list[Array]) -> None:
+    """Golden outputs that are all wrong send the audit through every way of explaining them."""
+    wrong = [np.asarray(array + 1 if array.dtype.kind in "iuf" else ~array) for array in outputs]
+    try:
+        bw.verify(net, samples, wrong, trace=True)
+    except bw.BitwrightError as error:
+        if not error.where or not error.hint:
+            raise
+
+
+def _again(path: Path) -> None:
+    """With PyTorch's ties, and with a type on every input."""
+    for options in ({"rounding": "torch"}, {"inputs": {name: "s8.4" for name in bw.load(path).before.inputs}}):
+        try:
+            verify(bw.load(path, **options))
+        except bw.BitwrightError as error:
+            if not error.where or not error.hint or error.what.startswith(MALFORMED):
+                raise
+
+
 def _compile(net: Graph) -> None:
-    if net.macs > COMPILED_MACS or sum(int(np.prod(layer.shape)) for layer in net.by_name.values()) > COMPILED_MACS:
-        return
     try:
         design = bw.compile(net)
         for backend in ("hls", "verilog"):
