@@ -9,9 +9,12 @@ from __future__ import annotations
 import itertools
 import json
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import pytest
 
+from bitwright.api import load
 from bitwright.design import Design, compile_graph
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
@@ -40,6 +43,7 @@ PACKED = [(S3, U3), (S4, U4), (S5, U5)]
 """Weights and inputs of which every combination is multiplied."""
 
 SAMPLES = 32
+TFC = Path(__file__).parents[1].parent / "shared/models/qonnx_zoo/TFC_1W1A/model.onnx"
 
 
 def extremes(kind: IntType, count: int) -> Ints:
@@ -119,3 +123,23 @@ def test_the_report_names_the_style() -> None:
     assert styles == {name: layer.style for name, layer in plan.layers.items()}
     assert set(styles.values()) == {"lut", "dsp", "xnor", "ternary"}
     assert json.loads(plan.to_json())["layers"]["dense0"]["style"] == "lut"
+
+
+@pytest.mark.skipif(not TFC.is_file(), reason=f"{TFC} is not there")
+@pytest.mark.parametrize("cycles", [784, 10_000])
+def test_a_network_of_bits_stores_one_bit_for_each_weight(cycles: int) -> None:
+    """Every layer of TFC_1W1A: inline or in a file, and in the C++."""
+    made = compile_graph(load(TFC), cycles=cycles)
+    kernels = [kernel for kernel in made.kernels.kernels if isinstance(kernel, MatrixVector)]
+    assert [kernel.style for kernel in kernels] == ["xnor"] * 4
+    assert sum(kernel.weights.array.size for kernel in kernels) == 64 * (784 + 64 + 64 + 10)
+    hardware, source = made.files("verilog"), made.files("hls")
+    for kernel in kernels:
+        words, width = len(kernel.weights.array), kernel.pe * kernel.simd
+        assert words * width == kernel.weights.array.size
+        assert f".Words({words}), .Width({width})" in hardware[f"{made.name}_top.sv"]
+        if text := hardware.get(f"weights/{kernel.name}.hex"):
+            assert {len(line) for line in text.splitlines()} == {-(-width // 4)} and text.count("\n") == words
+        digits = source[f"weights/{kernel.name}.hpp"].partition("= {")[2].partition("};")[0]
+        assert digits.count("0") + digits.count("1") == kernel.weights.array.size
+    assert source[f"{made.name}_params.hpp"].count("using Weight = bw::Bipolar;") == 4
