@@ -135,7 +135,9 @@ def _audit(result: Row) -> Iterator[RenderableType]:
 
 
 def _part(part: Row) -> Row:
-    return dict(part) | {"element": str(part["element"])}
+    """A part for people: an element is no number of its own, and a value shows how near its step is."""
+    value = None if part["value"] is None else f"{part['value']:.5f}"
+    return dict(part) | {"element": str(part["element"]), "value": value}
 
 
 def inspection(result: Row) -> RenderableType:

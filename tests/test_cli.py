@@ -200,7 +200,7 @@ def test_a_trace_names_where_float32_parts_first(run: Run) -> None:
 
 
 def test_what_explains_a_difference_is_shown() -> None:
-    part = {"sample": 3, "layer": "pool\x1b[2J", "element": [0, 7], "ours": -4, "theirs": -3, "value": 14.5}
+    part = {"sample": 3, "layer": "pool\x1b[2J", "element": [0, 7], "ours": -4, "theirs": -3, "value": -17901.49975}
     result = {
         "model": "[bold]m.onnx",
         "samples": 4,
@@ -214,7 +214,7 @@ def test_what_explains_a_difference_is_shown() -> None:
     Console(width=120, file=drawn).print(show.verification(result))
     said = drawn.getvalue()
     assert "[bold]m.onnx: 4 samples" in said
-    assert re.search(r" 3 +pool\\x1b\[2J +\[0, 7\] +-4 +-3 +14.5 +0 +boundary", said)
+    assert re.search(r" 3 +pool\\x1b\[2J +\[0, 7\] +-4 +-3 +-17901.49975 +0 +boundary", said)
 
 
 @needs_rtl
