@@ -46,6 +46,7 @@ KERNELS = (
     "bw_rom.hpp",
     "bw_width.hpp",
     "bw_window.hpp",
+    "bw_window_line.hpp",
 )
 HOST = (
     "ap_axi_sdata.h",
@@ -122,7 +123,6 @@ def _project(project: Project, banner: str, kernels: list[Kernel], tables: list[
     inputs = [_port(name, graph.stream(port), "in") for port in graph.inputs]
     outputs = [_port(name, graph.stream(port), "out") for port in graph.outputs]
     ends = {*graph.inputs, *graph.outputs}
-    network = [port.name for port in inputs + outputs]
     longest = max(graph.kernels, key=clocks)
     return View(
         banner=banner,
@@ -141,11 +141,16 @@ def _project(project: Project, banner: str, kernels: list[Kernel], tables: list[
         kernels=kernels,
         top_calls=[
             *(text.call(f"bw::axis_in<{name}::{p.name}::Shape>", [p.axis, p.name]) for p in inputs),
-            text.call(f"{name}_network", network),
+            text.call(f"{name}_network", [port.name for port in inputs + outputs]),
             *(text.call(f"bw::axis_out<{name}::{p.name}::Shape>", [p.name, p.axis]) for p in outputs),
         ],
-        network_ports=[f"hls::stream<{port.stream.word}> &{port.name}" for port in inputs + outputs],
-        top_ports=[f"hls::stream<{name}::{port.name}::Shape::Transfer> &{port.axis}" for port in inputs + outputs],
+        network=text.signature(
+            f"{name}_network", [(f"hls::stream<{port.stream.word}>", port.name) for port in inputs + outputs]
+        ),
+        top=text.signature(
+            f"{name}_top",
+            [(f"hls::stream<{name}::{port.name}::Shape::Transfer>", port.axis) for port in inputs + outputs],
+        ),
         frames=int(project.inputs[0].array.shape[0]),
         vectors=[
             *(_vector(graph.stream(p), data, "in") for p, data in zip(graph.inputs, project.inputs, strict=True)),
@@ -155,19 +160,26 @@ def _project(project: Project, banner: str, kernels: list[Kernel], tables: list[
 
 
 def _overview(kernels: list[Kernel]) -> list[str]:
-    """The table above the top: one row per kernel."""
-    head = ("kernel", "kind", "in (beats x lanes x type)", "out", "PE", "SIMD", "clocks/frame")
-    return text.columns([head, *(kernel.row for kernel in kernels)], right=frozenset({4, 5, 6}))
+    """The table above the top: a row per kernel, below the name of its layer in the model."""
+    head = ("  kernel", "in", "out", "PE", "SIMD", "clocks/frame")
+    rows = [(f"  {kernel.row[0]}", *kernel.row[1:]) for kernel in kernels]
+    title, *lines = text.columns([head, *rows], right=frozenset({3, 4, 5}))
+    found, layer = [title], ""
+    for kernel, line in zip(kernels, lines, strict=True):
+        if kernel.layer != layer:
+            layer = kernel.layer
+            found.append(layer)
+        found.append(line)
+    return found
 
 
 def _stream(stream: plan.Stream) -> Stream:
     shape = " x ".join(map(str, stream.shape))
-    why = "one word per clock needs no more" if stream.depth <= 2 else "so many may wait for the other branch or a row"
     return Stream(
         name=stream.name,
         word=text.word_type(stream.lanes, stream.type),
         depth=max(stream.depth, 2),
-        comment=f"{shape} of {stream.type}, {text.comment(stream.real)}; depth: {why}",
+        comment=text.wrap_comment(f"{shape} of {stream.type}, {text.comment(stream.real)}"),
     )
 
 
@@ -176,8 +188,10 @@ def _port(project: str, stream: plan.Stream, side: str) -> Port:
     return Port(
         name=stream.name,
         axis=f"{stream.name}_axis",
-        comment=f"{side}: {stream.name}, {stream.beats} transfers of {stream.lanes} x {stream.type}, "
-        f"{size} byte{'s' if size > 1 else ''} per element; {text.comment(stream.real)}",
+        comment=text.wrap_comment(
+            f"{side}: {stream.name}, {stream.beats} transfers of {stream.lanes} x {stream.type}, "
+            f"{size} byte{'s' if size > 1 else ''} per element; {text.comment(stream.real)}"
+        ),
         stream=_stream(stream),
     )
 
@@ -211,13 +225,15 @@ def _included(headers: set[str]) -> set[str]:
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("bitwright", "hls_templates/hls"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.globals |= {"call": text.call, "declaration": text.declaration}
+    return made
 
 
 def _render(template: str, **views: View | Table) -> str:

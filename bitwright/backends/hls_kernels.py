@@ -26,6 +26,8 @@ def view(kernel: plan.Kernel, site: Site) -> Kernel:
             return _requantiser(kernel, site)
         case plan.Window():
             return _window(kernel, site)
+        case plan.ParallelWindow():
+            return _parallel_window(kernel, site)
         case plan.MaxReduce() | plan.SumReduce():
             return _reduce(kernel, site)
         case plan.WidthConverter():
@@ -159,7 +161,7 @@ def _requantiser(kernel: plan.Requantiser, site: Site) -> Kernel:
     return site.view(
         kernel,
         shape,
-        kind=rule.kind,
+        kind=f"requantiser ({rule.kind})",
         function="bw::requantise",
         arguments=[kernel.input, kernel.output, rule_object],
         header="bw_requant.hpp",
@@ -199,6 +201,31 @@ def _window(kernel: plan.Window, site: Site) -> Kernel:
         function="bw::window",
         arguments=[kernel.input, kernel.output],
         header="bw_window.hpp",
+    )
+
+
+def _parallel_window(kernel: plan.ParallelWindow, site: Site) -> Kernel:
+    shape = block(
+        kernel,
+        "sliding window, all positions at once",
+        "bw::LineShape",
+        [
+            {"Height": kernel.height, "Width": kernel.width, "Blocks": kernel.blocks},
+            {"KernelH": kernel.kernel[0], "KernelW": kernel.kernel[1]},
+            {"StrideH": kernel.strides[0], "StrideW": kernel.strides[1]},
+            {"DilationH": kernel.dilations[0], "DilationW": kernel.dilations[1]},
+            {"PadTop": kernel.pads[0], "PadLeft": kernel.pads[1], "PadValue": kernel.pad_value},
+            {"OutHeight": kernel.out_height, "OutWidth": kernel.out_width, "Lanes": kernel.lanes},
+        ],
+        [element("T", kernel.type)],
+    )
+    return site.view(
+        kernel,
+        shape,
+        kind="parallel window",
+        function="bw::window_line",
+        arguments=[kernel.input, kernel.output],
+        header="bw_window_line.hpp",
     )
 
 

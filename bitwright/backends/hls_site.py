@@ -56,11 +56,12 @@ class Site:
         targets = [self.streams[name] for name in kernel.outputs]
         pe, simd = lanes or (targets[0].lanes, sources[0].lanes)
         return Kernel(
+            layer=text.comment(kernel.layer, text.COLUMNS - 6),
             block=block,
             table=table,
             call=text.call(f"{function}<{self.member(kernel, 'Shape')}>", arguments),
             header=header,
-            row=(kernel.name, kind, _payload(sources), _payload(targets), str(pe), str(simd), str(clocks(kernel))),
+            row=(kind, _payload(sources), _payload(targets), str(pe), str(simd), str(clocks(kernel))),
         )
 
 
@@ -98,4 +99,5 @@ def number(name: str, values: Ints, *, signed: bool = False) -> Alias:
 
 
 def _payload(streams: Sequence[plan.Stream]) -> str:
-    return " + ".join(f"{stream.beats} x {stream.lanes} x {stream.type}" for stream in streams)
+    """The tensors on `streams`, their types without a range."""
+    return " + ".join(f"{'x'.join(map(str, s.shape))} {str(s.type).partition('[')[0]}" for s in streams)

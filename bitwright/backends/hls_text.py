@@ -61,9 +61,33 @@ def call(function: str, arguments: Iterable[str]) -> str:
     """The statement `function(arguments);`, indented by two, the arguments below each other where they need it."""
     parts = list(arguments)
     line = f"  {function}({', '.join(parts)});"
-    if len(line) <= COLUMNS:
+    if len(line) <= COLUMNS - 2:  # so that it may stand two further in
         return line
+    parts = [part if len(part) < COLUMNS - 10 else part.replace("{", "{\n          ", 1) for part in parts]
     return f"  {function}(\n      " + ",\n      ".join(parts) + ");"
+
+
+def signature(name: str, ports: Sequence[tuple[str, str]]) -> str:
+    """`void name(type &port, ...)`, each port on a line of its own, its name below its type where they need it."""
+    head = f"void {name}("
+    lines = [f"{kind} &{port}" for kind, port in ports]
+    if max(map(len, lines)) + len(head) < COLUMNS:
+        return head + (",\n" + " " * len(head)).join(lines) + ")"
+    lines = [
+        line if len(line) < COLUMNS - 5 else f"{kind}\n        &{port}"
+        for line, (kind, port) in zip(lines, ports, strict=True)
+    ]
+    return head + "\n    " + ",\n    ".join(lines) + ")"
+
+
+def declaration(type: str, name: str, arguments: str) -> str:
+    """`  type name(arguments);`, broken behind the parenthesis, and before the name, where that is needed."""
+    line = f"  {type} {name}({arguments});"
+    if len(line) <= COLUMNS - 2:
+        return line
+    head = f"  {type} {name}("
+    head = head if len(head) <= COLUMNS - 2 else f"  {type}\n      {name}("
+    return f"{head}\n          {arguments});"
 
 
 def columns(rows: Sequence[Sequence[str]], right: frozenset[int]) -> list[str]:
@@ -73,12 +97,15 @@ def columns(rows: Sequence[Sequence[str]], right: frozenset[int]) -> list[str]:
     return ["  ".join(f(c, w) for f, c, w in zip(sides, row, widths, strict=True)).rstrip() for row in rows]
 
 
-def comment(text: str) -> str:
-    """`text` from a model for a `//` comment: printable ASCII, nothing that continues a line, at most 60 long."""
+def comment(text: str, limit: int = 60) -> str:
+    """`text` from a model for a `//` comment: printable ASCII, nothing that continues a line.
+
+    Of a long text the last `limit` characters: the end of a layer's name tells it apart.
+    """
     plain = re.sub(r"[^A-Za-z0-9 _.,:;()\[\]{}<>=+*/@#%&|~^-]", "_", text)
-    return plain if len(plain) <= 60 else plain[:57] + "..."
+    return plain if len(plain) <= limit else "..." + plain[3 - limit :]
 
 
 def wrap_comment(text: str) -> list[str]:
-    """`text` as comment lines without their `//`."""
-    return textwrap.wrap(text, COLUMNS - 3)
+    """`text` as comment lines without their `//`, which may stand two characters in."""
+    return textwrap.wrap(text, COLUMNS - 5)

@@ -44,8 +44,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """One kernel: its block, its table where it has one, its call, its header and its row in the top's table."""
+    """One kernel: its layer, its block, its table where it has one, its call, its header, its row in the overview."""
 
+    layer: str
     block: Block
     table: Table | None
     call: str
@@ -60,7 +61,7 @@ class Stream:
     name: str
     word: str
     depth: int
-    comment: str
+    comment: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class Port:
 
     name: str
     axis: str
-    comment: str
+    comment: list[str]
     stream: Stream
 
 
@@ -101,8 +102,8 @@ class Project:
     inner: list[Stream]
     kernels: list[Kernel]
     top_calls: list[str]
-    network_ports: list[str]
-    top_ports: list[str]
+    network: str  # the signature of the function on internal words
+    top: str  # and of the one on AXI4-Streams
     frames: int
     vectors: list[Vector]
 

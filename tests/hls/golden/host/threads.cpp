@@ -63,8 +63,7 @@ int main() {
   threads_.run();
   bw::Scoreboard score_;
   for (int frame_ = 0; frame_ < frames_; ++frame_) {
-    score_.check<small::table_out::Shape>("table_out", frame_, table_out_axis,
-        small_vectors::table_out[frame_]);
+    score_.check<small::table_out::Shape>("table_out", frame_, table_out_axis, small_vectors::table_out[frame_]);
   }
   return score_.summary("small");
 }

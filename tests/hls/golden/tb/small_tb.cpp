@@ -12,8 +12,7 @@ int main() {
   for (int frame = 0; frame < small_vectors::Frames; ++frame) {
     bw::send<small::x::Shape>(small_vectors::x[frame], x_axis);
     small_top(x_axis, table_out_axis);
-    score.check<small::table_out::Shape>("table_out", frame, table_out_axis,
-        small_vectors::table_out[frame]);
+    score.check<small::table_out::Shape>("table_out", frame, table_out_axis, small_vectors::table_out[frame]);
   }
   score.check_empty("x", x_axis);
   score.check_empty("table_out", table_out_axis);
