@@ -9,6 +9,7 @@ import numpy as np
 
 from bitwright.ir.weights import Ints
 from bitwright.plan import kernels as plan
+from bitwright.plan.lines import out_positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ def loops(kernel: plan.Kernel) -> tuple[Order, ...]:
             return (_width(kernel),)
         case plan.Window():
             return _buffered(kernel.in_beats, kernel.out_beats) if covers_image(kernel) else (_window(kernel),)
+        case plan.ParallelWindow():
+            return (_line(kernel),)
         case plan.Reorder():
             return _buffered(kernel.in_beats, kernel.out_beats)
     raise AssertionError(f"no C++ for {type(kernel).__name__}")
@@ -104,6 +107,13 @@ def _window(kernel: plan.Window) -> Order:
     ends = np.cumsum(np.maximum(read, written))
     starts = np.append(0, ends[:-1])
     return Order((_runs(starts, read),), _runs(starts, written), int(ends[-1]))
+
+
+def _line(kernel: plan.ParallelWindow) -> Order:
+    """A word in, while there are any, and a field out where its newest word has come, or would have."""
+    positions = out_positions(kernel.first, kernel.width, (kernel.out_height, kernel.out_width), kernel.strides)
+    writes = (positions[:, None] * kernel.blocks + np.arange(kernel.blocks)).reshape(-1)
+    return Order((np.arange(kernel.in_beats),), writes, max(kernel.in_beats, int(writes[-1]) + 1))
 
 
 def _runs(starts: Ints, lengths: Ints) -> Ints:

@@ -23,6 +23,7 @@ from bitwright.plan.kernels import (
     Kernel,
     MatrixVector,
     MaxReduce,
+    ParallelWindow,
     Reorder,
     Requantiser,
     SumReduce,
@@ -41,6 +42,8 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
             return _depthwise(kernel, at)
         case Window():
             return _window(kernel, at)
+        case ParallelWindow():
+            return _parallel_window(kernel, at)
         case MaxReduce() | SumReduce():
             return _reduce(kernel, at)
         case Requantiser():
@@ -153,6 +156,36 @@ def _window(kernel: Window, at: Place) -> Block:
         f"ring of {kernel.depth} beats of {kernel.lanes} x {kernel.type}",
     )
     return _plain("bw_window", kernel, parameters, comment, at)
+
+
+def _parallel_window(kernel: ParallelWindow, at: Place) -> Block:
+    (kh, kw), (sh, sw), (dh, dw) = kernel.kernel, kernel.strides, kernel.dilations
+    top, left, _, _ = kernel.pads
+    parameters = assigned(
+        Lanes=kernel.lanes,
+        XW=kernel.type.bits,
+        Height=kernel.height,
+        Width=kernel.width,
+        OutHeight=kernel.out_height,
+        OutWidth=kernel.out_width,
+        Blocks=kernel.blocks,
+        KernelH=kh,
+        KernelW=kw,
+        StrideH=sh,
+        StrideW=sw,
+        DilationH=dh,
+        DilationW=dw,
+        Top=top,
+        Left=left,
+        First=kernel.first,
+        Period=kernel.period,
+        PadValue=literal(kernel.pad_value, kernel.type),
+    )
+    comment = (
+        f"{kh} x {kw} windows of {kernel.height} x {kernel.width} pixels at once, strides {sh} {sw}, pads {top} {left}",
+        f"line of {kernel.span + 1} beats of {kernel.lanes} x {kernel.type}, {kernel.taps} taps",
+    )
+    return _plain("bw_window_line", kernel, parameters, comment, at)
 
 
 def _reduce(kernel: MaxReduce | SumReduce, at: Place) -> Block:

@@ -13,6 +13,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
 from bitwright.ir.weights import Ints
 from bitwright.plan.kernels import Memory
+from bitwright.plan.lines import Line, line
 from bitwright.plan.plan import LayerPlan
 
 BLOCK_RAM_BITS = 8192
@@ -43,9 +44,25 @@ def kernels_per_channel(layer: Layer, in_channels: int) -> int:
 
 
 def in_lanes(layer: Layer, in_channels: int, pe: int, simd: int) -> int:
-    """Elements in one input beat of `layer`: its SIMD, or the channels that a depthwise convolution has in its PE."""
+    """Channels in one input beat of `layer`: of its SIMD, or those that a depthwise convolution has in its PE."""
     per_channel = kernels_per_channel(layer, in_channels)
-    return max(1, pe // per_channel) if per_channel else simd
+    if per_channel:
+        return max(1, pe // per_channel)
+    if isinstance(layer, Conv) and is_parallel(layer, in_channels, simd):
+        return max(1, simd // prod(layer.kernel))
+    return simd
+
+
+def is_parallel(layer: Conv, in_channels: int, simd: int) -> bool:
+    """True if `simd` are all kernel positions of some channels, not some channels of one position."""
+    return in_channels // layer.groups % simd != 0
+
+
+def line_of(layer: Conv, in_shape: tuple[int, ...]) -> Line | None:
+    """The line that shows all kernel positions of `layer` at once, if it can have one."""
+    height, width, _ = in_shape
+    out_size = (layer.shape[0], layer.shape[1])
+    return line((height, width), out_size, layer.kernel, layer.strides, layer.dilations, layer.pads)
 
 
 def layer_cycles(layer: Layer, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
@@ -55,7 +72,9 @@ def layer_cycles(layer: Layer, in_shape: tuple[int, ...], pe: int, simd: int) ->
         case Dense():
             return max(layer.macs // (pe * simd), prod(in_shape) // lanes)
         case Conv():
-            return max(layer.macs // (pe * simd), _entering(layer, in_shape) // lanes)
+            parallel = line_of(layer, in_shape) if is_parallel(layer, in_shape[-1], simd) else None
+            enter = parallel.period * in_shape[-1] if parallel else _entering(layer, in_shape)
+            return max(layer.macs // (pe * simd), enter // lanes)
         case MaxPool() | SumPool():
             return max(prod(layer.shape) * prod(layer.kernel), _entering(layer, in_shape)) // simd
         case _:
@@ -78,15 +97,18 @@ def _entering(layer: Conv | MaxPool | SumPool, in_shape: tuple[int, ...]) -> int
 def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[Lanes]:
     """Every legal (pe, simd) of a layer.
 
-    The PE of a depthwise convolution are some of one channel's kernels, or all kernels of several channels.
+    SIMD are channels of one kernel position, or all positions of some channels. The PE of a depthwise convolution are
+    some of one channel's kernels, or all kernels of several channels.
     """
     match layer:
         case Dense() | Conv():
             rows, cols = matrix_lanes(layer, in_shape[-1])
+            pes, simds = divisors(rows), divisors(cols)
             if per_channel := kernels_per_channel(layer, in_shape[-1]):
-                whole = [per_channel * lanes for lanes in divisors(in_shape[-1])]
-                return [(pe, 1) for pe in (*divisors(per_channel)[:-1], *whole)]
-            return [(pe, simd) for pe in divisors(rows) for simd in divisors(cols)]
+                pes = divisors(per_channel)[:-1] + [per_channel * lanes for lanes in divisors(in_shape[-1])]
+            if isinstance(layer, Conv) and line_of(layer, in_shape):
+                simds = simds + [lanes * prod(layer.kernel) for lanes in simds if cols % (lanes * prod(layer.kernel))]
+            return [(pe, simd) for pe in pes for simd in simds]
         case MaxPool() | SumPool():
             return [(lanes, lanes) for lanes in divisors(layer.channels)]
         case _:

@@ -61,19 +61,15 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window(Kernel):
-    """Sliding window: pixels in, for each output pixel its receptive field out, one beat per clock.
+class Sliding(Kernel):
+    """What sliding windows share: pixels of `blocks` beats in, for each output pixel its receptive field out.
 
-    Input beats: (height, width, blocks * inner); output beats, slowest first: (out_height, out_width, blocks, kernel h,
-    kernel w, inner). A block is a convolution group, or, for a pool, one beat of channels (inner = 1).
-    Positions in the padding read as `pad_value` in every lane. The line buffer is a ring of `depth` beats: it holds
-    what lies between the top left pixel that is still needed and the newest one.
+    Positions in the padding read as `pad_value` in every lane.
     """
 
     height: int
     width: int
     blocks: int
-    inner: int
     kernel: tuple[int, int]
     strides: tuple[int, int]
     dilations: tuple[int, int]
@@ -83,6 +79,19 @@ class Window(Kernel):
     pad_value: int
     lanes: int
     type: IntType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window(Sliding):
+    """Sliding window, one beat of the field per clock.
+
+    Input beats: (height, width, blocks * inner); output beats, slowest first: (out_height, out_width, blocks, kernel h,
+    kernel w, inner). A block is a convolution group, or, for a pool, one beat of channels (inner = 1).
+    The line buffer is a ring of `depth` beats: it holds what lies between the top left pixel that is still needed and
+    the newest one.
+    """
+
+    inner: int
     depth: int
 
     @property
@@ -94,6 +103,40 @@ class Window(Kernel):
     def out_beats(self) -> int:
         """Beats written per frame."""
         return self.out_height * self.out_width * self.blocks * self.kernel[0] * self.kernel[1] * self.inner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelWindow(Sliding):
+    """Sliding window, all kernel positions of a block of channels in one beat.
+
+    Input beats: (height, width, blocks); output beats: (out_height, out_width, blocks) of (kernel h, kernel w, lanes)
+    elements. The pixels are shifted through a line with a tap at each kernel position: see `plan.lines`, where `first`
+    and `period` are explained.
+    """
+
+    first: int
+    period: int
+
+    @property
+    def in_beats(self) -> int:
+        """Beats read per frame."""
+        return self.height * self.width * self.blocks
+
+    @property
+    def out_beats(self) -> int:
+        """Beats written per frame."""
+        return self.out_height * self.out_width * self.blocks
+
+    @property
+    def taps(self) -> int:
+        """Kernel positions in an output beat."""
+        return self.kernel[0] * self.kernel[1]
+
+    @property
+    def span(self) -> int:
+        """Beats from the newest tap to the oldest."""
+        rows, cols = ((k - 1) * d for k, d in zip(self.kernel, self.dilations, strict=True))
+        return (rows * self.width + cols) * self.blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,10 +124,6 @@ class Lowering:
         self.streams[made.name] = made
         return made
 
-    def deepen(self, stream: Stream, depth: int) -> None:
-        """Give an edge room for at least `depth` beats."""
-        self.streams[stream.name] = replace(stream, depth=max(depth, stream.depth))
-
     def widen(self, layer: Layer, x: Stream, lanes: int, tag: str = "width") -> Stream:
         """`x` at `lanes` per beat, through a converter if it has another width."""
         if x.lanes == lanes:

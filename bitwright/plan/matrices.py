@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, Dense
+from bitwright.ir.weights import Ints
 from bitwright.plan.arithmetic import style_of
-from bitwright.plan.folding import choices, in_lanes, kernels_per_channel, matrix_lanes
+from bitwright.plan.folding import choices, in_lanes, is_parallel, kernels_per_channel, line_of, matrix_lanes
 from bitwright.plan.kernels import Depthwise, MatrixVector, Stream, depthwise_words, weight_words
-from bitwright.plan.windows import window
+from bitwright.plan.windows import parallel_window, window
 
 if TYPE_CHECKING:
     from bitwright.plan.lower import Lowering
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
     """A matrix-vector or a depthwise unit, whichever the plan's lanes ask for."""
     plan = low.layer_plan(layer)
-    in_channels = low.graph.by_name[layer.inputs[0]].channels
+    in_shape = low.graph.by_name[layer.inputs[0]].shape
+    in_channels = in_shape[-1]
     per_channel = kernels_per_channel(layer, in_channels)
-    if (plan.pe, plan.simd) not in choices(layer, low.graph.by_name[layer.inputs[0]].shape):
+    if (plan.pe, plan.simd) not in choices(layer, in_shape):
         rows, cols = matrix_lanes(layer, in_channels)
-        legal = f"PE {plan.pe} must divide {rows} rows and SIMD {plan.simd} must divide {cols} columns"
+        fits = f"PE {plan.pe} must divide {rows} rows"
         if per_channel:
-            several = f"{per_channel} times a divisor of {in_channels} channels"
-            legal = f"PE {plan.pe} must divide {per_channel} or be {several}, and SIMD {plan.simd} must be 1"
+            fits = (
+                f"PE {plan.pe} must divide {per_channel} or be {per_channel} times a divisor of {in_channels} channels"
+            )
+        legal = f"{fits} and SIMD {plan.simd} must divide {cols} columns"
+        if isinstance(layer, Conv) and line_of(layer, in_shape):
+            legal += f" or be {prod(layer.kernel)} times a divisor"
         raise BitwrightError(legal, where=f"plan: layer '{layer.name}'", hint="choose divisors")
     x = low.widen(layer, x, in_lanes(layer, in_channels, plan.pe, plan.simd))
     if isinstance(layer, Conv) and per_channel and plan.pe >= per_channel:
@@ -40,12 +46,13 @@ def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
     plan, name = low.layer_plan(layer), low.hardware[layer.name]
     groups = layer.groups if isinstance(layer, Conv) else 1
     rows, cols = matrix_lanes(layer, low.graph.by_name[layer.inputs[0]].channels)
-    if isinstance(layer, Conv) and _is_windowed(layer):
-        x = window(low, layer, x, groups, cols // plan.simd, layer.pad_value)
     weights = layer.weights.array.reshape(layer.channels, -1)
     row_fold, col_fold = rows // plan.pe, weights.shape[1] // plan.simd
-    if row_fold > 1 and x.name not in low.hardware.values() and not x.name.endswith("_window_out"):
-        low.deepen(x, col_fold)  # the next vector gathers here while this one is replayed
+    if isinstance(layer, Conv) and is_parallel(layer, groups * cols, plan.simd):
+        x = parallel_window(low, layer, x, groups * cols // x.lanes)
+        weights = _by_beat(layer, x.lanes // prod(layer.kernel))
+    elif isinstance(layer, Conv) and _is_windowed(layer):
+        x = window(low, layer, x, groups, cols // plan.simd, layer.pad_value)
     vectors = prod(layer.shape[:-1])
     made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * groups * row_fold)
     low.kernels.append(
@@ -82,7 +89,9 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
             hint="legal here: lut",
         )
     blocks, vectors = layer.groups // lanes, prod(layer.shape[:-1])
-    if _is_windowed(layer):
+    if plan.simd > 1:
+        x = parallel_window(low, layer, x, blocks)
+    elif _is_windowed(layer):
         x = window(low, layer, x, blocks, 1, layer.pad_value)
     made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * blocks)
     low.kernels.append(
@@ -106,6 +115,13 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
         )
     )
     return made
+
+
+def _by_beat(layer: Conv, lanes: int) -> Ints:
+    """The weights (rows, columns) in the order of a parallel window: by beat of channels, position, channel."""
+    array = layer.weights.array
+    rows, height, width, channels = array.shape
+    return array.reshape(rows, height * width, channels // lanes, lanes).transpose(0, 2, 1, 3).reshape(rows, -1)
 
 
 def _is_windowed(layer: Conv) -> bool:

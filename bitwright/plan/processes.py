@@ -23,12 +23,14 @@ from bitwright.plan.kernels import (
     KernelGraph,
     MatrixVector,
     MaxReduce,
+    ParallelWindow,
     Reorder,
     Requantiser,
     SumReduce,
     WidthConverter,
     Window,
 )
+from bitwright.plan.lines import out_positions
 from bitwright.plan.timing import kernel_credits, kernel_latency, stream_latency, width_ratios
 
 
@@ -73,6 +75,8 @@ class Net:
                 self._matrix_vector(kernel)
             case Window():
                 self._window(kernel)
+            case ParallelWindow():
+                self._parallel_window(kernel)
             case Reorder():
                 self._reorder(kernel)
             case WidthConverter():
@@ -177,6 +181,20 @@ class Net:
         self.taken[kernel.input] = Taken(writes, every, every)
         latency = kernel_latency(kernel) - 1  # a beat is shown in the clock after it was written
         self.made[kernel.output] = Made(reads, np.arange(len(needed)), latency, kernel_credits(kernel))
+
+    def _parallel_window(self, kernel: ParallelWindow) -> None:
+        """The line moves on place by place, except while a window in it is not given; some lie behind the frame."""
+        moves, gives, places = f"{kernel.name} line", kernel.name, kernel.period * kernel.blocks
+        positions = out_positions(kernel.first, kernel.width, (kernel.out_height, kernel.out_width), kernel.strides)
+        newest = (positions[:, None] * kernel.blocks + np.arange(kernel.blocks)).reshape(-1)
+        last, every = np.minimum(newest, places - 1), np.arange(len(newest))
+        beyond = newest - last
+        frames, held = np.divmod(newest + 1, places)  # the place that waits for each window
+        waits = [Wait(held[frames == k], gives, every[frames == k] - k * len(newest), 0) for k in range(frames[-1] + 1)]
+        self._events(moves, np.arange(places), places, *waits)
+        self._events(gives, every, len(every), Wait(every, moves, last, 1 + beyond))
+        self.taken[kernel.input] = Taken(moves, np.arange(kernel.in_beats), np.arange(kernel.in_beats))
+        self.made[kernel.output] = Made(gives, every, kernel_latency(kernel) - 1, kernel_credits(kernel))
 
     def _reorder(self, kernel: Reorder) -> None:
         """A frame is written whole before its first beat leaves; two frames fit."""

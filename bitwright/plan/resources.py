@@ -23,6 +23,7 @@ from bitwright.plan.kernels import (
     MatrixVector,
     MaxReduce,
     Multiplier,
+    ParallelWindow,
     Reorder,
     Requantiser,
     Stream,
@@ -53,6 +54,9 @@ def resources(kernel: Kernel) -> Resources:
             return _matrix(kernel)
         case Depthwise():
             return _depthwise(kernel)
+        case ParallelWindow():
+            width = kernel.lanes * kernel.type.bits
+            return _memory(kernel.span, width) + Resources(60 + kernel.taps * width)
         case Window():
             return _memory(kernel.depth, kernel.lanes * kernel.type.bits) + Resources(60)
         case MaxReduce():

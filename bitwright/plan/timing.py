@@ -19,6 +19,7 @@ from bitwright.plan.kernels import (
     MatrixVector,
     MaxReduce,
     Multiplier,
+    ParallelWindow,
     Reorder,
     Requantiser,
     Stream,
@@ -43,14 +44,14 @@ def kernel_latency(kernel: Kernel) -> int:
             return 4 + tree_latency(kernel.simd)
         case MatrixVector():
             return _matrix_latency(kernel)
-        case MaxReduce():
-            return 1
         case Requantiser():
             return _requantiser_latency(kernel)
-        case Fork() | SumReduce() | Interleave():
+        case MaxReduce() | SumReduce() | Fork() | Interleave():
             return 1
         case Adder():
             return 3 + tree_latency(len(kernel.inputs))
+        case ParallelWindow():
+            return 2
         case Multiplier() | Reorder():
             return 3
         case WidthConverter():
@@ -68,6 +69,8 @@ def kernel_credits(kernel: Kernel) -> int:
             return kernel_latency(kernel) // kernel.fold + 2
         case Window():
             return 3
+        case ParallelWindow():
+            return 2
         case _:
             return kernel_latency(kernel) + 1
 

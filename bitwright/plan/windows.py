@@ -12,8 +12,8 @@ import numpy as np
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, MaxPool, SumPool
 from bitwright.ir.types import IntType
-from bitwright.plan.folding import starts_beyond
-from bitwright.plan.kernels import MaxReduce, Stream, SumReduce, Window
+from bitwright.plan.folding import line_of, starts_beyond
+from bitwright.plan.kernels import MaxReduce, ParallelWindow, Stream, SumReduce, Window
 from bitwright.plan.rings import ring_depth
 from bitwright.plan.stages import extend, frame_buffer
 
@@ -26,9 +26,7 @@ def window(
 ) -> Stream:
     """A sliding window with a ring deep enough that it costs no throughput; its elements hold the padding too."""
     name = f"{low.hardware[layer.name]}_window"
-    pad_value = pad_value if any(layer.pads) else x.type.lo
-    if pad_value not in x.type:
-        x = extend(low, layer, x, x.type | IntType(pad_value, pad_value))
+    x, pad_value = _holding_padding(low, layer, x, pad_value)
     height, width, _ = low.graph.by_name[layer.inputs[0]].shape
     pads = layer.pads
     if starts_beyond(layer, height, width):
@@ -59,6 +57,49 @@ def window(
     low.kernels.append(replace(kernel, cycles=cycles, depth=ring_depth(kernel)))
     field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
     return low.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
+
+
+def parallel_window(low: Lowering, layer: Conv, x: Stream, blocks: int) -> Stream:
+    """A sliding window that shows a whole receptive field of each beat of channels."""
+    name = f"{low.hardware[layer.name]}_window"
+    x, pad_value = _holding_padding(low, layer, x, layer.pad_value)
+    in_shape = low.graph.by_name[layer.inputs[0]].shape
+    along = line_of(layer, in_shape)
+    assert along is not None, f"{name}: no line shows all positions of the kernel"
+    kernel = ParallelWindow(
+        name=name,
+        layer=layer.name,
+        input=x.name,
+        output=f"{name}_out",
+        cycles=along.period * blocks,
+        height=in_shape[0],
+        width=in_shape[1],
+        blocks=blocks,
+        kernel=layer.kernel,
+        strides=layer.strides,
+        dilations=layer.dilations,
+        pads=layer.pads,
+        out_height=layer.shape[0],
+        out_width=layer.shape[1],
+        pad_value=pad_value,
+        lanes=x.lanes,
+        type=x.type,
+        first=along.first,
+        period=along.period,
+    )
+    low.kernels.append(kernel)
+    field = (*layer.shape[:2], blocks, *layer.kernel, x.lanes)
+    lanes = kernel.taps * x.lanes
+    return low.edge(replace(x, name=kernel.output, lanes=lanes, beats=kernel.out_beats, shape=field))
+
+
+def _holding_padding(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, pad_value: int) -> tuple[Stream, int]:
+    """`x` with elements that hold the value of the padding, and that value; any of its values if there is none."""
+    if not any(layer.pads):
+        return x, x.type.lo
+    if pad_value not in x.type:
+        x = extend(low, layer, x, x.type | IntType(pad_value, pad_value))
+    return x, pad_value
 
 
 def _padded(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, size: tuple[int, int], fill: int) -> Stream:

@@ -23,12 +23,16 @@ SPECS = {
     "AxisShape": {"Beats": 2, "Lanes": 1},
     "DepthwiseShape": {"Pixels": 4, "Blocks": 2, "Fold": 3, "Lanes": 1, "Multiplier": 1, "Simd": 3},
     "GatherShape": {"Pixels": 4, "Blocks": 2, "Inner": 1, "Lanes": 1},
+    "LineShape": {
+        **{"Height": 4, "Width": 4, "Blocks": 1, "KernelH": 2, "KernelW": 2, "StrideH": 1, "StrideW": 1, "Lanes": 1},
+        **{"DilationH": 1, "DilationW": 1, "PadTop": 0, "PadLeft": 0, "OutHeight": 3, "OutWidth": 3},
+    },
     "WindowShape": {
         **{"Height": 4, "Width": 4, "Blocks": 1, "Inner": 1, "KernelH": 2, "KernelW": 2, "StrideH": 1, "StrideW": 1},
         **{"DilationH": 1, "DilationW": 1, "PadTop": 0, "PadLeft": 0, "OutHeight": 3, "OutWidth": 3},
     },
 }
-HEADERS = "axis depthwise fork gather join mac mvu pool reorder requant width window".split()
+HEADERS = "axis depthwise fork gather join mac mvu pool reorder requant width window window_line".split()
 
 REFUSED = [
     ("MvuShape", {"Pe": 3}, "PE must divide the number of rows"),
@@ -48,6 +52,14 @@ REFUSED = [
     ("DepthwiseShape", {"Simd": 0}, "lanes must be positive"),
     ("GatherShape", {"Blocks": 0}, "the input is empty"),
     ("GatherShape", {"Pixels": 1 << 30}, "a frame must take fewer than 2^31 beats"),
+    ("LineShape", {"Height": 0}, "the input is empty"),
+    ("LineShape", {"OutHeight": 0}, "no output"),
+    ("LineShape", {"StrideW": 0}, "a stride must be positive"),
+    ("LineShape", {"DilationW": 0}, "a dilation must be positive"),
+    ("LineShape", {"DilationW": 5}, "the image is narrower than the kernel"),
+    ("LineShape", {"PadTop": 2}, "a pad must be less than the kernel"),
+    ("LineShape", {"StrideW": 2}, "windows must come in the order of their newest pixels"),
+    ("LineShape", {"Width": 1 << 28}, "a frame must take fewer than 2^31 beats"),
     ("WindowShape", {"Inner": 0}, "the input is empty"),
     ("WindowShape", {"OutHeight": 0}, "no output"),
     ("WindowShape", {"StrideW": 0}, "a stride must be positive"),

@@ -17,7 +17,7 @@ from bitwright.plan.kernels import KernelGraph
 from bitwright.sim import cpp
 from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
 from tests.needs import needs_cxx
-from tests.rtl.cases import depthwises, styles
+from tests.rtl.cases import depthwises, parallel_windows, styles
 from tests.rtl.graphs import (
     S4,
     S8,
@@ -130,6 +130,7 @@ def mixed() -> list[KernelGraph]:
     return [
         matrices()[4],
         depthwises()[3],
+        parallel_windows()[6],
         *windows()[6:10:3],
         *requantisers()[1:9:7],
         others()[14],
@@ -142,6 +143,7 @@ GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
     "depthwises": depthwises,
     "styles": styles,
     "windows": windows,
+    "lines": parallel_windows,
     "requantisers": requantisers,
     "others": others,
     "mixed": mixed,

@@ -13,7 +13,7 @@ from bitwright.backends.hls_order import loops
 from bitwright.backends.project import Project
 from bitwright.plan.kernels import Interleave, Kernel, Reorder, Window
 from tests.hls.programs import OURS, compiled, run, write
-from tests.hls.test_kernels import depthwises, matrices, others, requantisers, windows
+from tests.hls.test_kernels import depthwises, matrices, others, parallel_windows, requantisers, windows
 from tests.needs import needs_cxx
 from tests.rtl.graphs import project, side_by_side
 
@@ -65,7 +65,7 @@ def predicted(kernel: Kernel) -> list[str]:
 @cache
 def every_kind() -> Project:
     """Every window and join, and a few of the kernels that are one loop without a turn, unconnected."""
-    graphs = [*windows(), *others(), matrices()[2], *depthwises()[:3], requantisers()[1]]
+    graphs = [*windows(), *parallel_windows(), *others(), matrices()[2], *depthwises()[:3], requantisers()[1]]
     return project(side_by_side(graphs), np.random.default_rng(6), 1, "order")
 
 

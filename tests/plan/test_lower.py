@@ -29,6 +29,7 @@ from bitwright.plan.kernels import (
     MatrixVector,
     MaxReduce,
     Multiplier,
+    ParallelWindow,
     Reorder,
     Requantiser,
     SumReduce,
@@ -84,8 +85,10 @@ Port = tuple[int, int]
 def ports(kernel: Kernel) -> tuple[list[Port], list[Port]]:
     """What a kernel must find on its input and output streams."""
     match kernel:
-        case Window():
+        case Window() | Reorder():
             return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes, kernel.out_beats)]
+        case ParallelWindow():
+            return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes * kernel.taps, kernel.out_beats)]
         case MatrixVector():
             vectors = kernel.vectors * kernel.groups
             return [(kernel.simd, vectors * kernel.col_fold)], [(kernel.pe, vectors * kernel.row_fold)]
@@ -97,8 +100,6 @@ def ports(kernel: Kernel) -> tuple[list[Port], list[Port]]:
         case WidthConverter():
             lanes = (kernel.in_lanes, kernel.out_lanes)
             return [(lanes[0], kernel.elements // lanes[0])], [(lanes[1], kernel.elements // lanes[1])]
-        case Reorder():
-            return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes, kernel.out_beats)]
         case Fork() | Requantiser():
             return [(kernel.lanes, kernel.beats)], [(kernel.lanes, kernel.beats)] * len(kernel.outputs)
         case Interleave():
@@ -198,20 +199,34 @@ def single(op: str) -> Graph:
     [
         ("dense", 4, 2, "PE 4 must divide 6 rows and SIMD 2 must divide 4 columns", "choose divisors"),
         ("dense", 3, 3, "PE 3 must divide 6 rows and SIMD 3 must divide 4 columns", "choose divisors"),
-        ("conv", 6, 2, "PE 6 must divide 3 rows and SIMD 2 must divide 2 columns", "choose divisors"),
-        ("conv", 3, 4, "PE 3 must divide 3 rows and SIMD 4 must divide 2 columns", "choose divisors"),
+        (
+            "conv",
+            6,
+            2,
+            "PE 6 must divide 3 rows and SIMD 2 must divide 2 columns or be 9 times a divisor",
+            "choose divisors",
+        ),
+        (
+            "conv",
+            3,
+            4,
+            "PE 3 must divide 3 rows and SIMD 4 must divide 2 columns or be 9 times a divisor",
+            "choose divisors",
+        ),
         (
             "depthwise",
             3,
             1,
-            "PE 3 must divide 2 or be 2 times a divisor of 3 channels, and SIMD 1 must be 1",
+            "PE 3 must divide 2 or be 2 times a divisor of 3 channels "
+            "and SIMD 1 must divide 1 columns or be 9 times a divisor",
             "choose divisors",
         ),
         (
             "depthwise",
             2,
             3,
-            "PE 2 must divide 2 or be 2 times a divisor of 3 channels, and SIMD 3 must be 1",
+            "PE 2 must divide 2 or be 2 times a divisor of 3 channels "
+            "and SIMD 3 must divide 1 columns or be 9 times a divisor",
             "choose divisors",
         ),
         ("maxpool", 1, 4, "SIMD 4 must divide 6 channels", "choose a divisor"),

@@ -24,6 +24,7 @@ from tests.rtl.graphs import (
     mas,
     matrix_vector,
     multiplier,
+    parallel_window,
     reduce,
     reorder,
     requantiser,
@@ -125,6 +126,26 @@ def windows() -> list[KernelGraph]:
     ]
 
 
+def parallel_windows() -> list[KernelGraph]:
+    same = (1, 1, 1, 1)
+    return [
+        parallel_window("line_same", pads=same, pad_value=3),
+        parallel_window("line_valid", kind=S4),
+        parallel_window("line_stride", strides=(2, 2), pads=same, size=(6, 8)),
+        parallel_window("line_odd", strides=(2, 2), pads=(0, 0, 1, 1), size=(7, 5), blocks=2),
+        parallel_window("line_dilated", dilations=(2, 2), pads=(2, 2, 2, 2), size=(6, 5), kind=S4, pad_value=-8),
+        parallel_window("line_asymmetric", kernel=(2, 3), strides=(1, 2), pads=(0, 2, 1, 0), size=(4, 5)),
+        parallel_window("line_blocks", blocks=3, kernel=(2, 2), size=(4, 4), pads=(0, 0, 1, 1)),
+        parallel_window("line_depthwise", blocks=4, pads=same, size=(4, 4), kind=BIPOLAR, pad_value=-1),
+        parallel_window("line_signal", size=(1, 20), kernel=(1, 5), strides=(1, 2), pads=(0, 2, 0, 2)),
+        parallel_window("line_long", size=(1, 9), kernel=(1, 4), pads=(0, 3, 0, 3), blocks=2),
+        parallel_window("line_whole", size=(3, 3), kernel=(3, 3)),
+        parallel_window("line_skip", kernel=(1, 2), strides=(3, 3), size=(7, 8)),
+        parallel_window("line_tall", kernel=(3, 1), size=(5, 2), pads=(1, 0, 1, 0), lanes=1),
+        parallel_window("line_wide_pads", kernel=(4, 4), size=(6, 7), pads=(3, 1, 3, 2)),
+    ]
+
+
 def requantisers() -> list[KernelGraph]:
     rng = np.random.default_rng(2)
     wide = IntType(-3000, 2500)
@@ -179,6 +200,7 @@ GROUPS = {
     "styles": styles,
     "depthwises": depthwises,
     "windows": windows,
+    "lines": parallel_windows,
     "requantisers": requantisers,
     "others": others,
 }
@@ -191,6 +213,7 @@ def one_of_each() -> list[KernelGraph]:
         matrix_vector("mv", rng, groups=2),
         depthwise("dw", rng, multiplier=2),
         window("win", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),
+        parallel_window("line", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),
         reduce("max", S4, fold=4),
         reduce("sum", S4, fold=4, total=True),
         requantiser("mas", mas(rng, 4, S8, U4, shift=3, even=True), S8, U4, pixels=6),

@@ -25,6 +25,7 @@ from bitwright.plan.kernels import (
     MatrixVector,
     MaxReduce,
     Multiplier,
+    ParallelWindow,
     Reorder,
     Requantiser,
     Stream,
@@ -34,6 +35,7 @@ from bitwright.plan.kernels import (
     depthwise_words,
     weight_words,
 )
+from bitwright.plan.lines import line
 from bitwright.plan.rings import ring_depth
 from tests.rtl import kernel_models
 
@@ -148,6 +150,27 @@ def window(
     unit = replace(unit, cycles=max(unit.in_beats, unit.out_beats), depth=depth or ring_depth(unit))
     return alone(
         unit, [stream(unit.input, lanes, kind, unit.in_beats)], [stream(unit.output, lanes, kind, unit.out_beats)]
+    )
+
+
+def parallel_window(
+    name: str, *, size: tuple[int, int] = (5, 6), kernel: tuple[int, int] = (3, 3), strides: tuple[int, int] = (1, 1),
+    dilations: tuple[int, int] = (1, 1), pads: tuple[int, int, int, int] = (0, 0, 0, 0), blocks: int = 1,
+    lanes: int = 2, kind: IntType = U4, pad_value: int = 0,
+) -> KernelGraph:  # fmt: skip
+    (height, width), (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = size, kernel, strides, dilations, pads
+    out = ((height + top + bottom - (kh - 1) * dh - 1) // sh + 1, (width + left + right - (kw - 1) * dw - 1) // sw + 1)
+    along = line(size, out, kernel, strides, dilations, pads)
+    assert along is not None
+    unit = ParallelWindow(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=along.period * blocks, height=height,
+        width=width, blocks=blocks, kernel=kernel, strides=strides, dilations=dilations, pads=pads, out_height=out[0],
+        out_width=out[1], pad_value=pad_value, lanes=lanes, type=kind, first=along.first, period=along.period,
+    )  # fmt: skip
+    return alone(
+        unit,
+        [stream(unit.input, lanes, kind, unit.in_beats)],
+        [stream(unit.output, unit.taps * lanes, kind, unit.out_beats)],
     )
 
 

@@ -20,8 +20,10 @@ from bitwright.plan.kernels import (
     MatrixVector,
     MaxReduce,
     Multiplier,
+    ParallelWindow,
     Reorder,
     Requantiser,
+    Sliding,
     SumReduce,
     WidthConverter,
     Window,
@@ -52,7 +54,9 @@ def _single(kernel: Kernel, beats: Ints) -> Ints:
         case Depthwise():
             return _depthwise(kernel, beats)
         case Window():
-            return _window(kernel, beats)
+            return _window(kernel, beats, kernel.inner)
+        case ParallelWindow():
+            return _window(kernel, beats, 1).reshape(kernel.out_beats, -1)
         case MaxReduce():
             return beats.reshape(kernel.groups, kernel.fold, kernel.lanes).max(axis=1)
         case SumReduce():
@@ -96,8 +100,8 @@ def _depthwise(kernel: Depthwise, beats: Ints) -> Ints:
     return sums.reshape(-1, kernel.pe)
 
 
-def _window(kernel: Window, beats: Ints) -> Ints:
-    image = beats.reshape(kernel.height, kernel.width, kernel.blocks, kernel.inner, kernel.lanes)
+def _window(kernel: Sliding, beats: Ints, inner: int) -> Ints:
+    image = beats.reshape(kernel.height, kernel.width, kernel.blocks, inner, kernel.lanes)
     (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = kernel.kernel, kernel.strides, kernel.dilations, kernel.pads
     found = []
     for row, col, block, p, q in itertools.product(
@@ -105,5 +109,5 @@ def _window(kernel: Window, beats: Ints) -> Ints:
     ):
         y, x = row * sh - top + p * dh, col * sw - left + q * dw
         inside = 0 <= y < kernel.height and 0 <= x < kernel.width
-        found.append(image[y, x, block] if inside else np.full((kernel.inner, kernel.lanes), kernel.pad_value))
+        found.append(image[y, x, block] if inside else np.full((inner, kernel.lanes), kernel.pad_value))
     return np.concatenate(found)
