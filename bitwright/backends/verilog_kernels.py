@@ -58,7 +58,7 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
 
 def _matrix_vector(kernel: MatrixVector, at: Place) -> Block:
     assert not kernel.acc_type.is_bipolar, f"{kernel.name}: an accumulator is two's complement"
-    comment = (
+    comment: tuple[str, ...] = (
         f"y[{kernel.rows}] = W[{kernel.rows}][{kernel.cols}] x[{kernel.cols}], {_count(kernel.groups, 'group')}, "
         f"{_count(kernel.vectors, 'vector')} per frame",
         f"weights {kernel.weight_type}, a word of PE x SIMD per clock, row fold major; accumulators {kernel.acc_type}",
@@ -73,6 +73,7 @@ def _matrix_vector(kernel: MatrixVector, at: Place) -> Block:
         shared = kernel.packing
         own |= {"Lanes": shared.lanes, "Stride": shared.stride, "PackW": shared.width}
         own["Bias"] = f"{shared.stride}'d{shared.bias}"
+        comment += (f"{_count(shared.lanes, 'row')} to a multiplier, products {shared.stride} bits apart",)
     unit = _unit(f"bw_mvu_{kernel.style}", kernel, assigned(**own), at)
     return with_rom(unit, "w", weight_rom(kernel), comment, at.names)
 
