@@ -129,7 +129,7 @@ def _reorder(kernel: plan.Reorder, site: Site) -> Kernel:
     table = site.table(
         kernel,
         f"Which word in is each word out of {text.comment(kernel.layer)}; -1 is Fill.",
-        "Shape::Index",
+        "bw::Rom<Shape::Index>",
         "order",
         "[Shape::OutBeats]",
         text.initialiser(order),

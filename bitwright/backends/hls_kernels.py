@@ -152,7 +152,7 @@ def _requantiser(kernel: plan.Requantiser, site: Site) -> Kernel:
     table = site.table(
         kernel,
         f"{rule.table_title} of {text.comment(kernel.layer)}, {rule.order}.",
-        f"Shape::{rule.table_type}",
+        rule.table_type,
         rule.table_name,
         rule.extents,
         rule.lines,

@@ -2,6 +2,8 @@
 // bw_reorder.hpp: the words of a frame in another order.
 #pragma once
 
+#include <bw_rom.hpp>
+
 #include "bw_stream.hpp"
 
 namespace bw {
@@ -23,7 +25,7 @@ beats:
 
 template <typename Shape>
 void reorder_drain(const typename Shape::Word (&frame)[Shape::InBeats], hls::stream<typename Shape::Word> &out,
-                   const typename Shape::Index (&order)[Shape::OutBeats]) {
+                   const Rom<typename Shape::Index> (&order)[Shape::OutBeats]) {
   typename Shape::Word fill;
   for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
@@ -32,7 +34,8 @@ void reorder_drain(const typename Shape::Word (&frame)[Shape::InBeats], hls::str
 beats:
   for (int beat = 0; beat < Shape::OutBeats; ++beat) {
 #pragma HLS PIPELINE II=1
-    const int source = order[beat].to_int();
+    const typename Shape::Index index = order[beat];
+    const int source = index.to_int();
     out.write(source < 0 ? fill : frame[source]);
   }
 }
@@ -41,7 +44,7 @@ beats:
 // -1. The frame buffer is doubled by DATAFLOW: the next frame enters while this one leaves.
 template <typename Shape>
 void reorder(hls::stream<typename Shape::Word> &in, hls::stream<typename Shape::Word> &out,
-             const typename Shape::Index (&order)[Shape::OutBeats]) {
+             const Rom<typename Shape::Index> (&order)[Shape::OutBeats]) {
 #pragma HLS DATAFLOW
   typename Shape::Word frame[Shape::InBeats];
 #pragma HLS AGGREGATE variable=frame

@@ -2,6 +2,8 @@
 // bw_requant.hpp: accumulators to codes, one word per clock, by a rule that the generator has proved exact.
 #pragma once
 
+#include <bw_rom.hpp>
+
 #include "bw_stream.hpp"
 
 namespace bw {
@@ -107,7 +109,7 @@ struct Thresholds {
 //   Shape     Low, Entries
 template <typename Shape>
 struct Lookup {
-  const typename Shape::Code (&entries)[Shape::Entries];
+  const Rom<typename Shape::Code> (&entries)[Shape::Entries];
 
   template <typename A>
   typename Shape::Code operator()(int, int, const A &a) const {

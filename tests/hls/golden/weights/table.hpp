@@ -8,7 +8,7 @@
 namespace small {
 namespace table {
 
-static const Shape::Code entries[Shape::Entries] = {
+static const bw::Rom<Shape::Code> entries[Shape::Entries] = {
     -2, -1, 0, 1, 2, -2, -1, 0, 1, 2, -2, -1, 0, 1, 2, -2
 };
 
