@@ -17,9 +17,9 @@ from bitwright.backends.onnx_host import (
     settled,
     write_affine,
     write_codes,
-    write_quantise,
     write_step,
 )
+from bitwright.backends.onnx_inputs import write_quantise
 from bitwright.backends.onnx_tensors import Export, Tensor, channels_first, laid
 from bitwright.backends.onnx_writer import DOUBLE, FLOAT, tensor_info
 from bitwright.ir.host import Constant, HostGraph, HostStep

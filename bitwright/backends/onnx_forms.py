@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.backends.onnx_arithmetic import Line, Row, Slope
 from bitwright.backends.onnx_held import OWN_FORMAT, Held
-from bitwright.backends.onnx_lines import Line, Row, Slope, find_line, find_slope
+from bitwright.backends.onnx_lines import find_line, find_slope
 from bitwright.exact.meaning import limits, per_channel
 from bitwright.exact.ranges import Ranges
 from bitwright.exact.steps import Steps, steps
@@ -119,7 +120,7 @@ def _past_ties(
         return None
     upwards = replace(layer, rounding=Rounding.HALF_UP)
     other = steps(upwards, found.lo, found.hi)
-    if other.t.shape != found.t.shape:
+    if other.t.shape != found.t.shape or not np.array_equal(other.first, found.first):
         return None
     x = [reached[name] for name in source.inputs]
     factors = [per_channel(row, source.channels) for row in source.factors]

@@ -12,17 +12,15 @@ from numpy.typing import NDArray
 
 from bitwright.backends.onnx_forms import carrier
 from bitwright.backends.onnx_layout import relay, transpose
-from bitwright.backends.onnx_quantise import carried, codes_of, quantised
-from bitwright.backends.onnx_tensors import Tensor, laid, number, places_in_file
-from bitwright.backends.onnx_writer import DOUBLE, FLOAT, QONNX, Writer
+from bitwright.backends.onnx_quantise import carried, codes_of
+from bitwright.backends.onnx_tensors import laid, number, places_in_file
+from bitwright.backends.onnx_writer import DOUBLE, FLOAT, Writer
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.host import HostStep
-from bitwright.ir.types import IntType, integer
+from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
-MODES = ("ROUND", "HALF_UP", "HALF_DOWN", "FLOOR", "CEIL", "DOWN", "UP")
-"""QONNX's names of the roundings of `ir.host.ROUND`; the last of those is the sign."""
 BINARY = {"add": "Add", "sub": "Sub", "rsub": "Sub", "mul": "Mul", "div": "Div"}
 UNARY = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "exp": "Exp", "abs": "Abs", "softplus": "Softplus"}
 ALONG = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}
@@ -78,12 +76,19 @@ def gathered(write: Writer, stem: str, index: Ints, x: Value) -> Value:
 
 
 def _binary(write: Writer, stem: str, step: HostStep, x: Value, other: Value | None) -> Value:
+    if other is None and _is_neutral(step.op, np.asarray(step.constants[0].array)):
+        return x
     name = write.fresh(f"{stem}/{BINARY[step.op].lower()}")
     second = other.name if other else write.constant(np.asarray(step.constants[0].array), f"{name}.constant")
     axes = other.shape if other else np.shape(step.constants[0].array)
     shape = axes if other or len(axes) <= len(x.shape) else axes[1:]
     pair = (second, x.name) if step.op == "rsub" else (x.name, second)
     return replace(x, name=write.node(BINARY[step.op], pair, name), shape=tuple(np.broadcast_shapes(x.shape, shape)))
+
+
+def _is_neutral(op: str, number: Array) -> bool:
+    """True if the operation with this constant changes nothing."""
+    return number.size == 1 and (op, float(number.reshape(()))) in (("mul", 1.0), ("add", 0.0))
 
 
 def _selected(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
@@ -94,70 +99,17 @@ def _selected(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
         name = write.step("ArgMax", x.name, stem, axis=axis, keepdims=options["keepdims"])
         shape = tuple(1 if i + 1 == axis else n for i, n in enumerate(x.shape) if i + 1 != axis or options["keepdims"])
         return Value(name, shape, np.int64)
+    found = top_k(write, stem, options, x)
+    return found[options["indices"]]
+
+
+def top_k(write: Writer, stem: str, options: dict[str, int], x: Value) -> tuple[Value, Value]:
+    """The values and the indices of TopK."""
+    axis = options["axis"]
     count = write.constant(np.array([options["k"]], dtype=np.int64), f"{stem}.k")
-    name, other = write.fresh(f"{stem}/topk"), write.fresh(f"{stem}/topk.other")
-    outputs = [other, name] if options["indices"] else [name, other]
-    write.several("TopK", (x.name, count), outputs, name, axis=axis, largest=options["largest"])
+    names = write.several("TopK", (x.name, count), 2, stem, axis=axis, largest=options["largest"])
     shape = tuple(options["k"] if i + 1 == axis else n for i, n in enumerate(x.shape))
-    return Value(name, shape, np.int64 if options["indices"] else x.kind)
-
-
-def write_quantise(write: Writer, stem: str, name: str, step: HostStep, x: Value) -> Tensor:
-    """The codes of an input quantiser called `name`, as floats."""
-    if step.op == "count_levels":
-        return _counted(write, name, step, x)
-    scale, before, after, low, high = (float(c.array.reshape(())) for c in step.constants)
-    options = dict(step.attributes)
-    kind, source = IntType(int(low + after), int(high + after)), x.name
-    if options["reciprocal"]:
-        factor = np.float32(1) / np.float32(scale)
-        source, scale = write.step("Mul", source, stem, number(float(factor), np.float32)), 1.0
-    if options["rounding"] == 0 and before == 0 and _fits(kind, after):
-        return quantised(write, source, name, number(scale, np.float32), int(after), kind)
-    if scale != 1:
-        source = write.step("Div", source, stem, number(scale, np.float32))
-    one = write.constant(number(1, np.float32), f"{name}.scale")
-    if options["rounding"] == len(MODES) and before == 0:
-        return Tensor(write.node("BipolarQuant", (source, one), name, domain=QONNX))
-    form = _quant_form(kind)
-    if form is None or after or before != int(before) or options["rounding"] >= len(MODES):
-        raise BitwrightError(
-            f"quantises to the codes {kind}, for which no quantiser of ONNX or QONNX has a type",
-            where=f"input layer '{name}'",
-            hint="give the input a type of full width, for example --input NAME=s16.8",
-        )
-    bits, signed, narrow = form
-    numbers = [
-        write.constant(number(v, np.float32), f"{name}.{what}") for v, what in ((before, "zero"), (bits, "bits"))
-    ]
-    attributes = {"signed": signed, "narrow": narrow, "rounding_mode": MODES[options["rounding"]]}
-    made = write.node("Quant", (source, one, *numbers), name, domain=QONNX, **attributes)
-    return Tensor(made, offset=(int(before),))
-
-
-def _fits(kind: IntType, after: float) -> bool:
-    """True if QuantizeLinear has the codes and the zero point."""
-    dtype = carrier(kind)
-    return dtype is not None and np.iinfo(dtype).min <= after <= np.iinfo(dtype).max
-
-
-def _quant_form(kind: IntType) -> tuple[int, int, int] | None:
-    """(bits, signed, narrow) of the Quant that has these codes, which float32 must hold."""
-    for signed in (False, True):
-        for narrow in (False, True):
-            for bits in range(1 + signed + (signed and narrow), 25):
-                if integer(bits, signed=signed, narrow=narrow) == kind:
-                    return bits, int(signed), int(narrow)
-    return None
-
-
-def _counted(write: Writer, name: str, step: HostStep, x: Value) -> Tensor:
-    levels, options = np.asarray(step.constants[0].array), dict(step.attributes)
-    axis = next((i for i, n in enumerate(levels.shape[:-1]) if n > 1), 1)
-    matrix = write.constant(levels.reshape(-1, levels.shape[-1]), f"{name}.thresholds")
-    layout = "".join("C" if i == axis else "N" if i == 0 else "X" for i in range(len(x.shape) + 1))
-    factors = {"out_scale": float(options["step"]), "out_bias": float(options["first"]), "data_layout": layout}
-    return Tensor(write.node("MultiThreshold", (x.name, matrix), name, domain=QONNX, **factors))
+    return Value(names[0], shape, x.kind), Value(names[1], shape, np.int64)
 
 
 def write_affine(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
@@ -215,7 +167,7 @@ def write_codes(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
     """The codes of a quantiser behind the accelerator."""
     scale, before, after, low, high = (float(c.array.reshape(())) for c in step.constants)
     options, kind = dict(step.attributes), IntType(int(low + after), int(high + after))
-    if options["rounding"] or options["reciprocal"] or before or not _fits(kind, after):
+    if options["rounding"] or options["reciprocal"] or before or not fits(kind, after):
         raise BitwrightError(
             f"quantises to the codes {kind} behind the accelerator, which QuantizeLinear does not do",
             where=f"host step '{step.node or step.output}'",
@@ -224,3 +176,9 @@ def write_codes(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
     x, name = settled(write, stem, x), write.fresh(f"{stem}/quantizelinear")
     made = codes_of(write, x.name, name, number(scale, np.float32), int(after), kind)
     return replace(x, name=made, kind=carried(kind), codes=made, carrier=carried(kind))
+
+
+def fits(kind: IntType, after: float) -> bool:
+    """True if QuantizeLinear has the codes and the zero point."""
+    dtype = carrier(kind)
+    return dtype is not None and np.iinfo(dtype).min <= after <= np.iinfo(dtype).max

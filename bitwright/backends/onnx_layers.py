@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.backends.onnx_arithmetic import columns
 from bitwright.backends.onnx_held import centre
 from bitwright.backends.onnx_layout import pad, pads_of, relay, reshape, transpose
-from bitwright.backends.onnx_lines import columns
 from bitwright.backends.onnx_quantise import folded
 from bitwright.backends.onnx_spread import spread_of
 from bitwright.backends.onnx_tensors import (

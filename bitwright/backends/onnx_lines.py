@@ -7,14 +7,14 @@ Each operation is monotone, so agreement at both sides of every step is agreemen
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.backends.onnx_arithmetic import ONE, ROUND, Line, Row, Slope
 from bitwright.backends.onnx_held import Held
 from bitwright.exact.meaning import affines, limits
 from bitwright.exact.slopes import INT64_SAFE, Points, points, slope_intervals
@@ -23,49 +23,10 @@ from bitwright.exact.steps import Steps
 from bitwright.ir.layers import Requantise, Rounding
 
 Array = NDArray[Any]
-HALF, ONE = Fraction(1, 2), Fraction(1)
+HALF = Fraction(1, 2)
 MANTISSA = {np.float32: 24, np.float64: 53}
 """Bits of a number."""
 HALVES = (Rounding.HALF_EVEN, Rounding.HALF_UP, Rounding.HALF_AWAY)
-ROUND = {Rounding.FLOOR: np.floor, Rounding.HALF_EVEN: np.rint, Rounding.TO_ZERO: np.trunc}
-"""The roundings that ONNX has an operator for."""
-
-
-class Row(NamedTuple):
-    """One channel: v(a) = (factor * a + add) / step."""
-
-    factor: Fraction
-    add: Fraction
-    step: Fraction
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """clip(rint(v) + zero) in float32, v of a leaky ReLU of slope `leak`: what QuantizeLinear does."""
-
-    rows: Sequence[Row]
-    zero: int = 0
-    leak: Fraction = ONE
-
-    def codes(self, x: Array) -> Array:
-        """The codes of numbers (n, channels), before the clip."""
-        factor, add, step = columns(self.rows, np.float32)
-        u = x.astype(np.float32) * factor + add
-        return np.asarray(np.rint(np.where(u < 0, u * np.float32(float(self.leak)), u) / step) + self.zero)
-
-
-@dataclass(frozen=True, eq=False)
-class Slope:
-    """clip(R(v)) in float64; R is floor, to the nearest (ties to even), or toward zero."""
-
-    rows: Sequence[Row]
-    rounding: Rounding = Rounding.FLOOR
-
-    def codes(self, x: Array) -> Array:
-        """The codes of numbers (n, channels), before the clip."""
-        factor, add, step = columns(self.rows, np.float64)
-        v = (x.astype(np.float64) * factor + add) / step
-        return np.asarray(ROUND[self.rounding](v))
 
 
 def find_line(layer: Requantise, found: Steps, held: Held, kind: type[Any], *, uniform: bool) -> Line | None:
@@ -116,14 +77,6 @@ def find_slope(layer: Requantise, found: Steps, held: Held) -> Slope | None:
         (Slope(rows) for rows in _through(layer, found, held, Fraction(0), np.float64)),
     )
     return next((form for form in forms if _holds(layer, form, found, held)), None)
-
-
-def columns(rows: Sequence[Row], kind: type[Any]) -> tuple[Array, Array, Array]:
-    """(factor, add, step), one number of each per channel."""
-    factor, add, step = (
-        np.array([float(value) for value in column]).astype(kind) for column in zip(*rows, strict=True)
-    )
-    return factor, add, step
 
 
 def _agrees(layer: Requantise, form: Line | Slope, found: Steps, held: Held) -> NDArray[np.bool_]:

@@ -9,8 +9,8 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.backends.onnx_arithmetic import Line, Row, Slope, columns
 from bitwright.backends.onnx_forms import Form, Sign, Thresholds, Wire, carrier
-from bitwright.backends.onnx_lines import Line, Row, Slope, columns
 from bitwright.backends.onnx_tensors import Export, Tensor, channel_axis, column, number
 from bitwright.backends.onnx_writer import QONNX, Writer
 from bitwright.exact.meaning import limits

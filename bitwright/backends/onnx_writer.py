@@ -25,6 +25,7 @@ class Writer:
         self.constants: list[onnx.TensorProto] = []
         self._taken = set(reserved)
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._shared: dict[tuple[object, ...], list[str]] = {}
 
     def fresh(self, name: str) -> str:
         """`name`, with a number behind it if it is taken."""
@@ -51,9 +52,14 @@ class Writer:
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, domain=domain, **attributes))
         return name
 
-    def several(self, op: str, inputs: Sequence[str], outputs: Sequence[str], name: str, **attributes: Any) -> None:
-        """Append a node with several outputs, whose names are fresh."""
-        self.nodes.append(helper.make_node(op, list(inputs), list(outputs), name=name, **attributes))
+    def several(self, op: str, inputs: Sequence[str], count: int, stem: str, **attributes: Any) -> list[str]:
+        """The `count` outputs of a node whose name begins with `stem`; the same node where there is one like it."""
+        key = (op, *inputs, *attributes.items())
+        if key not in self._shared:
+            name = self.fresh(f"{stem}/{op.lower()}")
+            self._shared[key] = [self.fresh(f"{name}.{i}") for i in range(count)]
+            self.nodes.append(helper.make_node(op, list(inputs), self._shared[key], name=name, **attributes))
+        return self._shared[key]
 
     def step(self, op: str, x: str, stem: str, *others: Array | str, **attributes: Any) -> str:
         """A node with a name of its own that begins with `stem`; arrays among `others` become constants."""
