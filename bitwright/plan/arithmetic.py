@@ -85,6 +85,14 @@ def multipliers(kind: Packing, x: IntType) -> int:
     return min(-(-a // wide) * -(-b // narrow), -(-b // wide) * -(-a // narrow))
 
 
+def slices(weights: IntType, x: IntType, pe: int, simd: int) -> int:
+    """DSP slices of `pe` x `simd` products in the preferred style."""
+    if legal_styles(weights, x)[0] != "dsp":
+        return 0
+    shared = packing(weights, x, pe)
+    return -(-pe // shared.lanes) * simd * multipliers(shared, x)
+
+
 def signed_bits(kind: IntType) -> int:
     """The width of its numbers in two's complement."""
     return IntType(min(kind.lo, -1), kind.hi).bits

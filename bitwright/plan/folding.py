@@ -12,6 +12,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
 from bitwright.ir.weights import Ints
+from bitwright.plan.arithmetic import slices
 from bitwright.plan.kernels import Memory
 from bitwright.plan.lines import Line, line
 from bitwright.plan.plan import LayerPlan
@@ -118,8 +119,8 @@ def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[Lanes]:
 def fold(graph: Graph, target: int) -> dict[str, LayerPlan]:
     """For every matrix layer and pool the cheapest folding of at most `target` clocks per frame.
 
-    Cheapest is the smallest PE x SIMD, then the fewest accumulators. What only moves data is then made as fast as the
-    multipliers, where it can be. BitwrightError names a layer that cannot reach the target.
+    Cheapest is the smallest PE x SIMD, then the fewest DSP slices, then the fewest accumulators. What only moves data
+    is then made as fast as the multipliers, where it can be. BitwrightError names a layer that cannot reach the target.
     """
     lanes: dict[str, Lanes] = {}
     for layer in graph.layers:
@@ -227,12 +228,23 @@ def _cycles(graph: Graph, layer: Layer, lanes: Lanes) -> int:
 
 
 def _cheapest(graph: Graph, layer: Layer, target: int) -> Lanes:
-    """The smallest PE x SIMD within `target` clocks, then the smallest PE; the fastest if none is."""
+    """The smallest PE x SIMD within `target` clocks, then the fewest DSP slices, then the smallest PE.
+
+    The fastest if none is within the target.
+    """
     legal = choices(layer, graph.by_name[layer.inputs[0]].shape)
     fitting = [lanes for lanes in legal if _cycles(graph, layer, lanes) <= target]
     if fitting:
-        return min(fitting, key=lambda lanes: (prod(lanes), lanes[0]))
+        return min(fitting, key=lambda lanes: (prod(lanes), _slices(graph, layer, lanes), lanes[0]))
     return min(legal, key=lambda lanes: (_cycles(graph, layer, lanes), prod(lanes), lanes[0]))
+
+
+def _slices(graph: Graph, layer: Layer, lanes: Lanes) -> int:
+    """DSP slices of a layer's products; rows share them, so more PE and less SIMD take fewer."""
+    source = graph.by_name[layer.inputs[0]]
+    if not isinstance(layer, Dense | Conv) or kernels_per_channel(layer, source.channels):
+        return 0
+    return slices(layer.weights.type, source.type, *lanes)
 
 
 def _memory(layer: Layer, pe: int, simd: int) -> Memory:

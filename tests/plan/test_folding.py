@@ -14,9 +14,10 @@ import pytest
 from bitwright.design import compile_graph
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, MaxPool, Reshape, SumPool, window_shape
+from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, Reshape, SumPool, window_shape
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
+from bitwright.plan.arithmetic import slices
 from bitwright.plan.folding import bound, choices, divisors, fastest, fold, layer_cycles, least_cycles
 from bitwright.plan.kernels import Depthwise, MatrixVector, ParallelWindow
 from bitwright.plan.plan import LayerPlan, Plan
@@ -39,6 +40,37 @@ def test_divisors(number: int) -> None:
     assert divisors(number) == [d for d in range(1, number + 1) if number % d == 0]
 
 
+def shared(layer: Layer, source: Layer, pe: int, simd: int) -> int:
+    """DSP slices of a matrix layer; a depthwise convolution takes none."""
+    if not isinstance(layer, Dense | Conv) or (isinstance(layer, Conv) and layer.groups == source.channels > 1):
+        return 0
+    return slices(layer.weights.type, source.type, pe, simd)
+
+
+def test_rows_that_share_a_slice_are_folded_together() -> None:
+    """8-bit products: two rows of eight columns take half the slices of one row of sixteen."""
+    rng = np.random.default_rng(0)
+    entry = Input(name="x", inputs=(), shape=(16,), type=IntType(0, 255), **HEAD)
+    layer = Dense(
+        name="fc",
+        inputs=("x",),
+        shape=(16,),
+        type=IntType(-(1 << 20), 1 << 20),
+        weights=Weights(rng.integers(-128, 128, (16, 16))),
+        **HEAD,
+    )
+    for target, lanes, count in (
+        (256, (1, 1), 1),
+        (128, (2, 1), 1),
+        (64, (2, 2), 2),
+        (16, (2, 8), 8),
+        (1, (16, 16), 128),
+    ):
+        plan = fold(Graph((entry,), (layer,), ("fc",)), target)["fc"]
+        assert (plan.pe, plan.simd) == lanes
+        assert slices(layer.weights.type, entry.type, *lanes) == count
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_the_cheapest_parallelism_that_meets_the_target(seed: int) -> None:
     graph = random_graph(seed)
@@ -49,14 +81,18 @@ def test_the_cheapest_parallelism_that_meets_the_target(seed: int) -> None:
             if not isinstance(layer, Dense | Conv | MaxPool | SumPool):
                 assert layer.name not in plans
                 continue
-            shape = graph.by_name[layer.inputs[0]].shape
-            costs = {(pe * simd, pe): layer_cycles(layer, shape, pe, simd) for pe, simd in choices(layer, shape)}
-            chosen = plans[layer.name]
+            source, chosen = graph.by_name[layer.inputs[0]], plans[layer.name]
+            costs = {
+                (pe * simd, shared(layer, source, pe, simd), pe): layer_cycles(layer, source.shape, pe, simd)
+                for pe, simd in choices(layer, source.shape)
+            }
             # for the target, or, where its data would move more slowly than others multiply, for what those reach
             reached = bound(graph, {name: (plan.pe, plan.simd) for name, plan in plans.items()})
-            cheapest = {min([c for c, cycles in costs.items() if cycles <= t] or [(0, 0)]) for t in (target, reached)}
-            assert (chosen.pe * chosen.simd, chosen.pe) in cheapest
-            assert costs[chosen.pe * chosen.simd, chosen.pe] <= target
+            none = (0, 0, 0)
+            cheapest = {min([c for c, cycles in costs.items() if cycles <= t] or [none]) for t in (target, reached)}
+            taken = (chosen.pe * chosen.simd, shared(layer, source, chosen.pe, chosen.simd), chosen.pe)
+            assert taken in cheapest
+            assert costs[taken] <= target
 
 
 @pytest.mark.parametrize("seed", range(30))
