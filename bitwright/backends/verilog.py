@@ -31,7 +31,7 @@ from bitwright.backends.verilog_parts import (
     slave,
     stream_ends,
 )
-from bitwright.backends.verilog_text import commented, environment, header
+from bitwright.backends.verilog_text import comment_lines, commented, environment, header, layer_name
 from bitwright.backends.verilog_words import code_name
 from bitwright.ir.types import IntType
 from bitwright.plan.kernels import Depthwise, Kernel, KernelGraph, MatrixVector, Stream
@@ -111,9 +111,9 @@ def _top(project: Project) -> tuple[TopView, dict[str, str]]:
     return view, hexes
 
 
-def _stream_comment(stream: Stream) -> str:
+def _stream_comment(stream: Stream) -> tuple[str, ...]:
     text = f"stream {stream.name}: {stream.beats} beats of {stream.lanes} x {stream.type}, tensor {_tensor(stream)}"
-    return commented(text + (f", {stream.real}" if stream.real else ""))
+    return comment_lines(text + (f", {stream.real}" if stream.real else ""))
 
 
 def _sink(port: Boundary, ends: Ends, error: str, names: Names) -> Block:
@@ -121,7 +121,7 @@ def _sink(port: Boundary, ends: Ends, error: str, names: Names) -> Block:
     parameters = (f".Lanes({stream.lanes})", f".ElemW({stream.type.bits})", f".Beats({stream.beats})")
     connections = ((".clk(aclk)", ".rst", *_axis("s", port.prefix)), (f".frame_error({error})", *master(ends.made)))
     instance = Instance("bw_axis_sink", names.new(f"{stream.name}_sink"), parameters, connections)
-    return Block((_stream_comment(stream),), (f"logic {error};", *nets(ends.made, stream.bits)), (instance,))
+    return Block(_stream_comment(stream), (f"logic {error};", *nets(ends.made, stream.bits)), (instance,))
 
 
 def _source(port: Boundary, ends: Ends, names: Names) -> Block:
@@ -150,8 +150,9 @@ def _kernel(kernel: Kernel, graph: KernelGraph, ends: Mapping[str, Ends], names:
     made = [graph.stream(name) for name in kernel.outputs]
     place = Place(tuple(ends[name].read for name in kernel.inputs), tuple(ends[s.name].made for s in made), names)
     block = kernel_block(kernel, place)
-    title = commented(f"{kernel.name}: {kind(kernel)} of layer {kernel.layer}, {kernel.cycles} clocks per frame")
-    comment = (title, *(commented(line) for line in block.comment), *(_stream_comment(stream) for stream in made))
+    title = commented(f"{kernel.name}: {kind(kernel)}, {kernel.cycles} clocks per frame")
+    streams = (line for stream in made for line in _stream_comment(stream))
+    comment = (layer_name(kernel.layer), title, *map(commented, block.comment), *streams)
     edges = [net for stream in made for net in nets(ends[stream.name].made, stream.bits)]
     return Block(comment, (*edges, *block.nets), block.instances, block.hexes)
 
@@ -162,11 +163,17 @@ def kind(kernel: Kernel) -> str:
 
 
 def _table(graph: KernelGraph) -> tuple[str, ...]:
-    """One aligned line per kernel under a line of titles."""
-    titles = ("kernel", "kind", "in", "out", "PE", "SIMD", "clocks/frame", "multipliers", "weight bits")
-    rows = [titles, *(_row(kernel, graph) for kernel in graph.kernels)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
-    return tuple(commented(_aligned(row, widths)) for row in rows)
+    """One aligned line per kernel under a line of titles, and below the name of its layer in the model."""
+    titles = ("  kernel", "in", "out", "PE", "SIMD", "clocks/frame", "multipliers", "weight bits")
+    rows = [_row(kernel, graph) for kernel in graph.kernels]
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    lines, layer = [commented(_aligned(titles, widths))], ""
+    for kernel, row in zip(graph.kernels, rows, strict=True):
+        if kernel.layer != layer:
+            layer = kernel.layer
+            lines.append(layer_name(layer))
+        lines.append(commented(_aligned(row, widths)))
+    return tuple(lines)
 
 
 def _row(kernel: Kernel, graph: KernelGraph) -> tuple[str, ...]:
@@ -176,12 +183,12 @@ def _row(kernel: Kernel, graph: KernelGraph) -> tuple[str, ...]:
         units, weight_bits = kernel.pe * kernel.simd, kernel.weights.array.size * kernel.weight_type.bits
     tensors = (f"{_tensor(source)} {_short(source.type)}", f"{_tensor(sink)} {_short(sink.type)}")
     counts = (sink.lanes, source.lanes, kernel.cycles, units, weight_bits)
-    return kernel.name, kind(kernel), *tensors, *map(str, counts)
+    return f"  {kind(kernel)}", *tensors, *map(str, counts)
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
-    texts = [cell.ljust(width) for cell, width in zip(row[:4], widths, strict=False)]
-    numbers = [cell.rjust(width) for cell, width in zip(row[4:], widths[4:], strict=True)]
+    texts = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False)]
+    numbers = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
     return "  ".join([*texts, *numbers])
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bitwright.backends.verilog_text import commented
+from bitwright.backends.verilog_text import comment_lines
 from bitwright.backends.verilog_words import code_name
 from bitwright.plan.kernels import KernelGraph, Stream
 
@@ -33,12 +33,12 @@ class Boundary:
         return 8 * self.element_bytes * self.stream.lanes
 
     @property
-    def comment(self) -> str:
+    def comment(self) -> tuple[str, ...]:
         """What travels, for the port list."""
         stream, side = self.stream, "input" if self.side == "s" else "output"
         real = f", {stream.real}" if stream.real else ""
         each = "1 byte" if self.element_bytes == 1 else f"{self.element_bytes} bytes"
-        return commented(f"{side} {stream.name}: {stream.lanes} x {stream.type}{real}; each element in {each}")
+        return comment_lines(f"{side} {stream.name}: {stream.lanes} x {stream.type}{real}; each element in {each}")
 
 
 def boundaries(graph: KernelGraph) -> tuple[tuple[Boundary, ...], tuple[Boundary, ...]]:

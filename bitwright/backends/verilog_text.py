@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from functools import cache
 
@@ -38,8 +39,24 @@ def header(project: Project, mark: str) -> str:
 
 def commented(text: str, columns: int = COLUMNS - 6) -> str:
     """`text` as one line of printable ASCII that fits a comment."""
-    plain = "".join(char if char.isascii() and char.isprintable() else "?" for char in text).rstrip().rstrip("\\")
+    plain = _plain(text)
     return plain if len(plain) <= columns else plain[: columns - 3] + "..."
+
+
+def comment_lines(text: str) -> tuple[str, ...]:
+    """`text` as lines of printable ASCII that fit comments, those after the first indented."""
+    return tuple(textwrap.wrap(_plain(text), COLUMNS - 6, subsequent_indent="  "))
+
+
+def layer_name(text: str) -> str:
+    """The name of a layer in the model on one comment line: of a long one the end, which tells it apart."""
+    plain, columns = _plain(text), COLUMNS - 6
+    return plain if len(plain) <= columns else "..." + plain[3 - columns :]
+
+
+def _plain(text: str) -> str:
+    """Printable ASCII that does not continue its line."""
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in text).rstrip().rstrip("\\")
 
 
 def wrapped(items: Iterable[str], indent: int) -> str:
