@@ -88,7 +88,7 @@ def _near(layer: Layer, ours: Ints, near: Reach) -> list[Flip]:
     found = []
     error = near.error.reshape(-1)
     for end, distance, sign in ((near.high, near.up, 1), (near.low, near.down, -1)):
-        ratio = distance.reshape(-1) / np.where(error > 0, error, np.inf)
+        ratio = np.where(error > 0, distance.reshape(-1) / np.where(error > 0, error, 1.0), np.inf)
         places = np.flatnonzero(((end.reshape(-1) - ours) * sign > 0) & (ratio <= NEAR))
         codes = ours[places] + sign * layer.type.step
         found += list(zip(ratio[places].tolist(), places.tolist(), codes.tolist(), strict=True))

@@ -29,7 +29,7 @@ from bitwright.ir.layers import Conv
 from bitwright.ir.weights import Weights
 from bitwright.sim import reference
 from tests.audit.nets import ORDERS, Product, Wide, floats, loaded, order, samples, two_convs
-from tests.frontend.nets import Net
+from tests.frontend.nets import QONNX, Net
 
 Array = NDArray[Any]
 KEYS = ("elements", "equal", "boundary", "wide", "unexplained")
@@ -433,6 +433,18 @@ def test_a_model_is_forgotten_with_its_graph_and_never_mistaken(tmp_path: Path) 
     assert origin.source(net) is None
     path.unlink()
     assert origin.source(net) is None
+
+
+def test_codes_beyond_the_last_threshold_have_no_step_to_be_near() -> None:
+    """Inputs and scales are powers of two: float32 is exact, the last step infinitely far, and nothing is excused."""
+    net = Net(4)
+    y = net.quant(net.x, 0.5)
+    y = net.add("MultiThreshold", y, net.const([[-3.0, -1.0, 2.0]]), domain=QONNX, out_scale=1.0)
+    net.quant(net.add("MatMul", y, net.weights(np.eye(4) * 3 - 1)), 2.0)
+    x = np.arange(-8, 8, dtype=np.float32).reshape(4, 4)
+    graph = bitwright.load(net.proto())
+    found = bitwright.verify(graph, x, bitwright.run(graph, x) + 2)["golden"]
+    assert found["unexplained"] == found["elements"] == 16
 
 
 @pytest.mark.parametrize("where", ["__init__", "codes"])
