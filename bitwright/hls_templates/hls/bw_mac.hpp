@@ -65,20 +65,20 @@ struct DspMac {
         Sum offset = 0;
         for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-          const int pe = group * Shape::Lanes + lane;
+          const int pe = group * Shape::Lanes + lane, place = lane * Shape::Stride;
           if (pe < Shape::Pe) {
             const typename Shape::Weight weight = weights[pe][s];
-            packed += Packed(value(weight)) << lane * Shape::Stride;
+            packed += Packed(value(weight)) << place;
           }
-          offset += Sum(Shape::Bias) << lane * Shape::Stride;
+          offset += Sum(Shape::Bias) << place;
         }
         const Sum together = packed * Factor(value(x.lane[s]));
 #pragma HLS BIND_OP variable=together op=mul impl=dsp
         const Sum biased = together + offset;
         for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-          const int pe = group * Shape::Lanes + lane;
-          if (pe < Shape::Pe) acc.lane[pe] += ap_uint<Shape::Stride>(biased >> lane * Shape::Stride);
+          const int pe = group * Shape::Lanes + lane, place = lane * Shape::Stride;
+          if (pe < Shape::Pe) acc.lane[pe] += ap_uint<Shape::Stride>(biased >> place);
         }
       }
     }
