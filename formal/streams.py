@@ -115,6 +115,7 @@ def _operands(count: int) -> tuple[Port, ...]:
 STREAMS = (
     Stream("bw_elastic_reg", {"Width": 8}, _same),
     Stream("bw_fifo", {"Width": 8, "Depth": 5}, _same),
+    Stream("bw_fifo_shift", {"Width": 8, "Depth": 5}, _same),
     Stream("bw_fifo_block", {"Width": 8, "Depth": 5}, _same),
     Stream("bw_width_up", {"Width": 4, "Ratio": 3}, partial(_up, ratio=3, width=4)),
     Stream("bw_width_down", {"Width": 4, "Ratio": 3}, partial(_down, ratio=3, width=4)),

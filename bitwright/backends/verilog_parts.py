@@ -9,14 +9,18 @@ from dataclasses import dataclass, field, replace
 from bitwright.backends.verilog_words import Rom
 from bitwright.ir.names import identifier
 from bitwright.plan.kernels import Stream
-from bitwright.plan.timing import fifo_kind
+from bitwright.plan.timing import fifo_kind, fifo_words
 
 INLINE_BITS = 4096
 """A ROM of more bits is read from a .hex file, a smaller one stands in the text."""
 
-FIFOS = {"register": "bw_elastic_reg", "distributed": "bw_fifo", "block": "bw_fifo_block"}
-
-WAITS = {"register": "elastic register", "distributed": "FIFO in distributed memory", "block": "FIFO in block RAM"}
+FIFOS = {
+    "register": ("bw_elastic_reg", "elastic register"),
+    "shift": ("bw_fifo_shift", "FIFO in a shift register"),
+    "distributed": ("bw_fifo", "FIFO in distributed memory"),
+    "block": ("bw_fifo_block", "FIFO in block RAM"),
+}
+"""Kind of a FIFO -> its module, and what it is called in comments."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +124,14 @@ def fifo_block(stream: Stream, ends: Ends, names: Names) -> Block:
     if kind == "wire":
         return Block((), (), ())
     depth = () if kind == "register" else (f".Depth({stream.depth})",)
+    module, called = FIFOS[kind]
     instance = Instance(
-        FIFOS[kind],
+        module,
         names.new(f"{stream.name}_fifo"),
         (f".Width({stream.bits})", *depth),
         ((*CLOCK, *slave(ends.made)), master(ends.read)),
     )
-    comment = f"{stream.name} waits: {max(stream.depth, 2)} words, {WAITS[kind]}"
+    comment = f"{stream.name} waits: {fifo_words(stream)} words, {called}"
     return Block((comment,), nets(ends.read, stream.bits), (instance,))
 
 

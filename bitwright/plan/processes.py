@@ -31,7 +31,7 @@ from bitwright.plan.kernels import (
     Window,
 )
 from bitwright.plan.lines import out_positions
-from bitwright.plan.timing import kernel_credits, kernel_latency, stream_latency, width_ratios
+from bitwright.plan.timing import fifo_words, kernel_credits, kernel_latency, stream_latency, width_ratios
 
 
 class Made(NamedTuple):
@@ -67,7 +67,7 @@ class Net:
         for name in kernels.outputs:
             self._sink(name, kernels.stream(name).beats)
         for stream in kernels.streams:
-            self._connect(stream.name, None if stream.name in unbounded else stream.depth, stream_latency(stream))
+            self._connect(stream.name, None if stream.name in unbounded else fifo_words(stream), stream_latency(stream))
 
     def _add(self, kernel: Kernel) -> None:
         match kernel:

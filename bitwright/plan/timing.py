@@ -8,6 +8,7 @@ output beat is valid, its downstream FIFO not included; a Reorder's from the clo
 from __future__ import annotations
 
 from math import lcm
+from typing import Literal
 
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.plan.kernels import (
@@ -28,8 +29,15 @@ from bitwright.plan.kernels import (
     Window,
 )
 
-BLOCK_FIFO_BITS = 4096
-"""A FIFO of more bits is in block RAM, a smaller one in distributed memory."""
+SHIFT_FIFO_WORDS = 16
+"""A FIFO of no more words is a shift register: a look-up table holds 16 words of two bits of it and there are no
+pointers; of a dual-port memory it holds 32 words of one and a half bits."""
+
+BLOCK_FIFO_WORDS, BLOCK_FIFO_BITS = 64, 4096
+"""A FIFO beyond both is in block RAM: a smaller one would leave most of a block of 512 words unused, and takes fewer
+look-up tables than a block is worth."""
+
+FifoKind = Literal["wire", "register", "shift", "distributed", "block"]
 
 BOUNDARY_LATENCY = 2
 """The elastic registers of the AXI4-Stream sink and source together."""
@@ -77,14 +85,22 @@ def kernel_credits(kernel: Kernel) -> int:
 
 def stream_latency(stream: Stream) -> int:
     """Clocks through the FIFO of an edge."""
-    return {"wire": 0, "register": 1, "distributed": 1, "block": 2}[fifo_kind(stream)]
+    return {"wire": 0, "register": 1, "shift": 1, "distributed": 1, "block": 2}[fifo_kind(stream)]
 
 
-def fifo_kind(stream: Stream) -> str:
-    """What an edge of `depth` words becomes: wire (0), register (up to 2), distributed or block memory."""
+def fifo_words(stream: Stream) -> int:
+    """Words that the FIFO of an edge holds: an elastic register two, also where one would do."""
+    return max(stream.depth, 2) if stream.depth else 0
+
+
+def fifo_kind(stream: Stream) -> FifoKind:
+    """What an edge of `depth` words becomes: a wire (0), an elastic register (up to 2), or the cheapest memory."""
     if stream.depth <= 2:
         return "register" if stream.depth else "wire"
-    return "block" if stream.depth * stream.bits > BLOCK_FIFO_BITS else "distributed"
+    if stream.depth <= SHIFT_FIFO_WORDS:
+        return "shift"
+    large = stream.depth > BLOCK_FIFO_WORDS and stream.depth * stream.bits > BLOCK_FIFO_BITS
+    return "block" if large else "distributed"
 
 
 def tree_latency(operands: int) -> int:

@@ -190,7 +190,7 @@ def others() -> list[KernelGraph]:
         reorder("pad", [-1, 0, -1, 1, -1, 2], 3, S4, fill=-8),
         reorder("crop", [5, 1], 6),
         reorder("one", [0], 1),
-        *(fifo(f"fifo{depth}", depth) for depth in (0, 1, 2, 3, 5)),
+        *(fifo(f"fifo{depth}", depth) for depth in (0, 1, 2, 3, 5, 17, 64)),
         *(fifo(f"fifo_block{depth}", depth) for depth in (300, 1024)),
     ]
 
@@ -225,5 +225,5 @@ def one_of_each() -> list[KernelGraph]:
         multiplier("mul", U8, S4, (128, -3)),
         interleave("cat", S8, (U4, 1), (S8, 3)),
         reorder("turn", [3, -1, 2, 1, 0], 4),
-        *(fifo(f"fifo{depth}", depth) for depth in (0, 2, 3, 300)),
+        *(fifo(f"fifo{depth}", depth) for depth in (0, 2, 3, 17, 300)),
     ]

@@ -71,7 +71,7 @@ def mutated(path: str, old: str, new: str) -> Mapping[str, str]:
     ("path", "old", "new", "message"),
     [
         (
-            "modules/bw_fifo.sv",
+            "modules/bw_fifo_shift.sv",
             "assign m_valid = level != '0;",
             "assign m_valid = 1'b0;",
             "no transfer in 100 clocks; beats so far: s_axis 5/35 m_axis 0/35",
