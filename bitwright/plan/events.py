@@ -59,7 +59,8 @@ def unrolled(sequences: Mapping[str, Events], frames: int) -> dict[str, Events]:
             size = len(sequences[wait.source].steps)
             of = (wait.of + frame * size).reshape(-1)
             inside = (of >= 0) & (of < size * frames)
-            waits.append(replace(wait, after=after[inside], of=of[inside]))
+            lag = np.tile(np.broadcast_to(wait.lag, len(wait.of)), frames)
+            waits.append(Wait(after[inside], wait.source, of[inside], lag[inside]))
         found[name] = Events((events.steps + frame * events.span).reshape(-1), 0, waits)
     return found
 
