@@ -189,8 +189,8 @@ def _port(project: str, stream: plan.Stream, side: str) -> Port:
         name=stream.name,
         axis=f"{stream.name}_axis",
         comment=text.wrap_comment(
-            f"{side}: {stream.name}, {stream.beats} transfers of {stream.lanes} x {stream.type}, "
-            f"{size} byte{'s' if size > 1 else ''} per element; {text.comment(stream.real)}"
+            f"{side}: {stream.name}, {text.counted(stream.beats, 'transfer')} of {stream.lanes} x {stream.type}, "
+            f"{text.counted(size, 'byte')} per element; {text.comment(stream.real)}"
         ),
         stream=_stream(stream),
     )

@@ -79,7 +79,7 @@ def _thresholds(form: Thresholds, folds: int, lanes: int, x: IntType) -> Rule:
     padded[:, : steps.shape[1]] = steps
     return _per_channel(
         kind=form.kind,
-        title=f"{steps.shape[1]} thresholds",
+        title=text.counted(steps.shape[1], "threshold"),
         template="bw::Thresholds",
         constants={"Levels": levels, "Step": form.step},
         types=[number("Threshold", padded, signed=True)],

@@ -38,9 +38,10 @@ def view(kernel: plan.Kernel, site: Site) -> Kernel:
 
 def port_block(stream: plan.Stream) -> Block:
     """The block of a stream at the boundary."""
+    transfers = text.counted(stream.beats, "transfer")
     return Block(
         name=stream.name,
-        title=f"{stream.name}: AXI4-Stream, {stream.beats} transfers of {stream.lanes} x {stream.type} per frame",
+        title=f"{stream.name}: AXI4-Stream, {transfers} of {stream.lanes} x {stream.type} per frame",
         constants=[text.constants({"Beats": stream.beats, "Lanes": stream.lanes})],
         types=[element("T", stream.type)],
         shape="bw::AxisShape",

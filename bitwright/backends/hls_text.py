@@ -106,6 +106,11 @@ def comment(text: str, limit: int = 60) -> str:
     return plain if len(plain) <= limit else "..." + plain[3 - limit :]
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 word`, `2 words`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def wrap_comment(text: str) -> list[str]:
     """`text` as comment lines without their `//`, which may stand two characters in."""
     return textwrap.wrap(text, COLUMNS - 5)

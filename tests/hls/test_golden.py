@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of one small design with every common kernel, under review; and what holds for every generated text."""
+"""The text of three small designs under review, one with every common kernel; and what holds for all such text."""
 
 from __future__ import annotations
 
 import configparser
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ import pytest
 
 from bitwright.backends.hls import generate
 from bitwright.backends.project import Project
+from bitwright.design import compile_graph
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import BIPOLAR, TERNARY, integer
 from bitwright.sim import tools
 from tests.conftest import Golden
 from tests.hls.designs import Chain, chain_project, lookup, multiply_shift, thresholds
+from tests.hls.networks import residual
 
 FOLDER = Path(__file__).parent / "golden"
 CARRIED = ("kernels/", "host/ap", "host/hls", "host/bw", "host/threads/", "tb/bw")
@@ -51,9 +54,33 @@ def small() -> Project:
     return chain_project("small", chain, chain.frames(rng, 3))
 
 
+def signs() -> Project:
+    """Two dense layers of bits: XNOR, thresholds, additions of either sign."""
+    rng = np.random.default_rng(6)
+    chain = Chain.start(4, BIPOLAR, 4, ["hidden", "sign", "wider", "classes"])
+    chain.matrix(np.where(rng.integers(0, 2, (8, 16)) == 0, -1, 1), BIPOLAR, pe=2)
+    chain.requantise(thresholds(rng.integers(-3, 4, (8, 1)), BIPOLAR), BIPOLAR, 8).width(4)
+    chain.matrix(rng.integers(-1, 2, (3, 8)), TERNARY, pe=3, memory="block")
+    return chain_project("signs", chain, chain.frames(rng, 3))
+
+
+def branches() -> Project:
+    """Two convolutions beside a wire, with the depths of its streams."""
+    made = compile_graph(residual(), cycles=2500).project()
+    return replace(made, name="branches", version="0.1.0", model="branches.onnx", digest="5f3a9c1e0000")
+
+
 def test_the_text_of_a_small_design(golden: Golden) -> None:
+    """All that is not written by hand."""
     files = generate(small())
-    golden(FOLDER, {path: text for path, text in files.items() if not path.startswith(CARRIED)})
+    golden(FOLDER / "small", {path: text for path, text in files.items() if not path.startswith(CARRIED)})
+
+
+@pytest.mark.parametrize("made", [signs, branches])
+def test_the_text_of_a_top(made: Callable[[], Project], golden: Golden) -> None:
+    name = made.__name__
+    files = generate(made())
+    golden(FOLDER / name, {path: files[path] for path in (f"{name}.cpp", f"{name}_params.hpp")})
 
 
 def test_the_same_project_gives_the_same_bytes_in_the_same_order() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from bitwright.plan.kernels import Window
 from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
 from bitwright.sim.rtl import build
 from tests.conftest import Golden
-from tests.hls.test_golden import small
+from tests.hls.test_golden import branches, signs, small
 from tests.needs import needs_rtl, needs_yosys
 from tests.rtl.cases import GROUPS
 from tests.rtl.graphs import project, side_by_side, window
@@ -32,7 +33,14 @@ def projects() -> list[Project]:
 
 def test_the_text_of_a_small_design(golden: Golden) -> None:
     """The module library is reviewed where it lives."""
-    golden(FOLDER, {path: text for path, text in generate(small()).items() if not path.startswith("modules/")})
+    files = generate(small())
+    golden(FOLDER / "small", {path: text for path, text in files.items() if not path.startswith("modules/")})
+
+
+@pytest.mark.parametrize("made", [signs, branches])
+def test_the_text_of_a_top(made: Callable[[], Project], golden: Golden) -> None:
+    top = f"{made.__name__}_top.sv"
+    golden(FOLDER / made.__name__, {top: generate(made())[top]})
 
 
 def test_the_same_project_gives_the_same_bytes_in_the_same_order() -> None:

@@ -21,7 +21,7 @@ struct DepthwiseShape : Spec {
   static constexpr int Beats = Spec::Pixels * Words;
 };
 
-// One frame: Pixels times, for each of Blocks words of channels, Fold words in and one word out; Beats clocks.
+// One frame: Pixels times, for each of Blocks words of channels, Fold words in and one word out; Beats iterations.
 //   in         element [k][c] of a word, position and channel, at k * Lanes + c
 //   out        accumulators [c][r], r the kernel of a channel; exact (the generator proves their range)
 //   weights    words of [c][r], [k], by block and by word of the field: the order in which they are used

@@ -23,7 +23,7 @@ struct MvuShape : Spec {
   static constexpr int Beats = Spec::Vectors * Words;
 };
 
-// One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out; Beats clocks.
+// One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out; Beats iterations.
 //   X, Weight  elements; bipolar ones are one bit wide
 //   Acc        exact accumulator type: it holds the sum of a fold (the generator proves its range)
 //   weights    words of [Pe][Simd], by group, row fold, column fold: the order in which they are used

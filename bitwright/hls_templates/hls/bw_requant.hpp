@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// bw_requant.hpp: accumulators to codes, one word per clock, by a rule that the generator has proved exact.
+// bw_requant.hpp: accumulators to codes, word by word, by a rule that the generator has proved exact.
 #pragma once
 
 #include <bw_rom.hpp>

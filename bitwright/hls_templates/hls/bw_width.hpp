@@ -21,7 +21,7 @@ struct WidthShape : Spec {
   static constexpr int Beats = Spec::Elements / (InUnits < OutUnits ? Spec::InLanes : Spec::OutLanes);
 };
 
-// One frame: Elements / InLanes words in, Elements / OutLanes words out; as many clocks as the longer of the two.
+// One frame: Elements / InLanes words in, Elements / OutLanes words out; as many iterations as the longer of the two.
 template <typename Shape>
 void convert_width(hls::stream<Vec<typename Shape::T, Shape::InLanes>> &in,
                    hls::stream<Vec<typename Shape::T, Shape::OutLanes>> &out) {

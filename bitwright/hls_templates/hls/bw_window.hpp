@@ -2,7 +2,7 @@
 // bw_window.hpp: sliding window. Pixels in; for each output pixel its receptive field out.
 //
 // Rows go into a ring of RingRows rows. A phase serves one row of output pixels: it writes that row's fields while it
-// reads the pixels that only the next row needs, at most one word in and one word out per clock. The phase before the
+// reads the pixels that only the next row needs, at most one word in and one out per iteration. The phase before the
 // first row only reads.
 #pragma once
 
@@ -31,7 +31,7 @@ struct WindowRows : Spec {
     const int rows = row * Spec::StrideH - Spec::PadTop + FieldRows;
     return row == Spec::OutHeight || rows > Spec::Height ? Spec::Height : rows < 0 ? 0 : rows;
   }
-  // Clocks of the phase that writes output row `row` and reads what the next one needs.
+  // Iterations of the phase that writes output row `row` and reads what the next one needs.
   static constexpr long long phase(int row) {
     const long long reads = 1LL * (rows_for(row + 1) - rows_for(row)) * RowWords;
     return reads > OutRowWords ? reads : OutRowWords;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// bw_window_line.hpp: sliding window with a tap for every kernel position: a whole receptive field per clock.
+// bw_window_line.hpp: sliding window with a tap for every kernel position: a whole receptive field per word.
 //
 // Words are shifted through a line whose taps lie at fixed distances; counters say which taps are in the image.
 #pragma once
