@@ -50,9 +50,9 @@ def _with_constant(builder: Builder, node: Node, value: Value | None, const: Con
             raise node.error("divides a constant by data", "not supported; put it before the input quantiser")
         op = "rsub" if reverse and node.op == "Sub" else HOST_OPS[node.op]
         return _host(builder, node, op, value, constants=(const.array,))
-    assert isinstance(value, Tensor)
-    check_fit(node, value, const.array.shape)
-    tensor, (exact,) = per_channel(builder, value, node, const.exact())
+    tensor = _tensor(node, value)
+    check_fit(node, tensor, const.array.shape)
+    tensor, (exact,) = per_channel(builder, tensor, node, const.exact())
     scale: PerChannel = (ONE,)
     offset: PerChannel = (ZERO,)
     if node.op == "Div" and (reverse or any(c == 0 for c in exact)):
@@ -69,6 +69,13 @@ def _with_constant(builder: Builder, node: Node, value: Value | None, const: Con
         case _:
             scale = tuple(1 / c for c in exact)
     return affine(node, tensor, scale, offset)
+
+
+def _tensor(node: Node, value: Value | None) -> Tensor:
+    """`value`, an activation on chip; a constant comes so far only in operators that are not folded."""
+    if not isinstance(value, Tensor):
+        raise node.error("has a constant input", "fold the constant before the export")
+    return value
 
 
 def affine(node: Node, tensor: Tensor, scale: PerChannel, offset: PerChannel) -> Tensor:
@@ -109,13 +116,13 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
                 value.side, op, (name,), (array.reshape(shape),), node=source, reason=_reason(value) * (op == "sub")
             )
         return replace(value, name=name)
-    assert isinstance(value, Tensor), "constants are folded"
+    tensor = _tensor(node, value)
     alpha = fractions(gamma) / fractions(sigma)
-    shape = [1] * value.where.ndim
+    shape = [1] * tensor.where.ndim
     shape[1] = -1
     centre = alpha * fractions(mean)
     shift = fractions(beta) - centre
-    tensor, (scale, offset) = per_channel(builder, value, node, alpha.reshape(shape), shift.reshape(shape))
+    tensor, (scale, offset) = per_channel(builder, tensor, node, alpha.reshape(shape), shift.reshape(shape))
     made = affine(node, tensor, scale, offset)
     swing = float(np.max(np.abs(centre)))  # float32 adds alpha * mean and beta apart
     return replace(made, added=made.added + 2 * swing, roundings=made.roundings + BATCH_NORM_ROUNDINGS)
@@ -173,8 +180,8 @@ def function(step: Step, host: str) -> Handler:
         value = data_operand(node, values)
         if isinstance(value, Host):
             return _host(builder, node, host, value)
-        assert isinstance(value, Tensor), "constants are folded"
-        return replace(value, function=(*value.function, step)).then(node.name, node.op)
+        tensor = _tensor(node, value)
+        return replace(tensor, function=(*tensor.function, step)).then(node.name, node.op)
 
     return handler
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,16 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     file: str
+    written: str = ""  # the operator in the file, where another acts for it
 
     @property
     def where(self) -> str:
         """The place that errors name."""
-        return f"{self.file}: node '{self.name}' ({self.op})"
+        return f"{self.file}: node '{self.name}' ({self.written or self.op})"
+
+    def acting(self, op: str) -> Node:
+        """The node as the operator `op` inside its own; errors name its own."""
+        return replace(self, op=op, written=self.written or self.op)
 
     def error(self, what: str, hint: str) -> BitwrightError:
         """The error that this node cannot be taken."""

@@ -25,21 +25,21 @@ Operator = Callable[..., Any]
 def qlinear_conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     """QLinearConv(x, xs, xz, w, ws, wz, ys, yz, B): B is int32 at the scale xs * ws."""
     x, w = _real(builder, node, values, 0), _real(builder, node, values, 3, axis=0)
-    made = conv(builder, replace(node, op="Conv"), x, w, _bias(node, values, 8, 1, 4))
+    made = conv(builder, node.acting("Conv"), x, w, _bias(node, values, 8, 1, 4))
     return _codes(builder, node, values, made, 6)
 
 
 def qlinear_matmul(builder: Builder, node: Node, *values: Value | None) -> Value:
     """QLinearMatMul(a, as, az, b, bs, bz, ys, yz)."""
     a, b = _real(builder, node, values, 0), _real(builder, node, values, 3, axis=1)
-    return _codes(builder, node, values, matmul(builder, replace(node, op="MatMul"), a, b), 6)
+    return _codes(builder, node, values, matmul(builder, node.acting("MatMul"), a, b), 6)
 
 
 def qgemm(builder: Builder, node: Node, *values: Value | None) -> Value:
     """QGemm(a, as, az, b, bs, bz, C, ys, yz): C is int32 at the scale as * bs; without ys the output is real."""
     axis = 0 if node.attributes.get("transB", 0) else 1
     a, b = _real(builder, node, values, 0), _real(builder, node, values, 3, axis=axis)
-    made = gemm(builder, replace(node, op="Gemm"), a, b, _bias(node, values, 6, 1, 4))
+    made = gemm(builder, node.acting("Gemm"), a, b, _bias(node, values, 6, 1, 4))
     return _codes(builder, node, values, made, 7) if len(values) > 7 and values[7] is not None else made
 
 
@@ -48,7 +48,7 @@ def qlinear_binary(op: str) -> Operator:
 
     def handler(builder: Builder, node: Node, *values: Value | None) -> Value:
         operands = [_real(builder, node, values, i) for i in (0, 3)]
-        return _codes(builder, node, values, arithmetic(builder, replace(node, op=op), *operands), 6)
+        return _codes(builder, node, values, arithmetic(builder, node.acting(op), *operands), 6)
 
     return handler
 
@@ -58,7 +58,7 @@ def qlinear_concat(builder: Builder, node: Node, *values: Value | None) -> Value
     if len(values) < 5 or len(values) % 3 != 2:
         raise node.error(f"has {len(values)} inputs", "give a scale, a zero point, and three inputs for each operand")
     parts = [_real(builder, node, values, i) for i in range(2, len(values), 3)]
-    return _codes(builder, node, values, concat(builder, replace(node, op="Concat"), *parts), 0)
+    return _codes(builder, node, values, concat(builder, node.acting("Concat"), *parts), 0)
 
 
 def qlinear_unary(op: str) -> Operator:
@@ -73,7 +73,7 @@ def qlinear_unary(op: str) -> Operator:
     def handler(builder: Builder, node: Node, *values: Value | None) -> Value:
         if node.attributes.get("channels_last", 0):
             raise node.error("has its channels last", "export it with channels first")
-        made = inner[op](builder, replace(node, op=op), _real(builder, node, values, 0))
+        made = inner[op](builder, node.acting(op), _real(builder, node, values, 0))
         return _codes(builder, node, values, made, 3)
 
     return handler

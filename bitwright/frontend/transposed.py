@@ -47,7 +47,7 @@ def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value
     if groups < 1 or kernel.array.shape[0] % groups or len(extra) != 2:
         raise node.error(f"has {groups} groups of weights of shape {kernel.array.shape}", FIT)
     attributes = {"pads": pads, "dilations": list(window.dilations), "strides": [1, 1], "group": groups}
-    inner = replace(node, op="Conv", attributes=attributes)
+    inner = replace(node.acting("Conv"), attributes=attributes)
     return conv(builder, inner, moved, _turned(kernel, groups), optional_constant(node, values, 2))
 
 

@@ -36,6 +36,18 @@ def padded(net: Net, x: str, *pads: int, **attributes: Any) -> str:
     return net.add("Pad", x, net.const(pads, np.int64), **attributes)
 
 
+FOLD = "fold the constant before the export"
+CONSTANTS = {"QLinearSigmoid": 1, "QLinearLeakyRelu": 1, "QLinearAdd": 2, "QLinearMul": 2}
+"""Operators on integers, which no tool folds, and how many operands they have."""
+
+
+def constants(net: Net, op: str) -> str:
+    """The operator, of constants alone."""
+    scale = [(net.const(0.5), net.const(3, np.uint8)) for _ in range(2)]
+    codes = [(net.const([[1, 2, 3]], np.uint8), *scale[0]) for _ in range(CONSTANTS[op])]
+    return net.add(op, *sum(codes, ()), *scale[1], domain="com.microsoft")
+
+
 OTHERS: list[Case] = [
     (
         "averagepool0",
@@ -222,6 +234,18 @@ OTHERS: list[Case] = [
         ),
         "has its channels last",
         "export it with channels first",
+    ),
+    *((f"{op.lower()}0", lambda n, o=op: constants(n, o), "has a constant input", FOLD) for op in CONSTANTS),
+    (
+        "batchnormalization0",
+        lambda n: n.add(
+            "BatchNormalization",
+            n.const(np.ones((1, 4, 4, 2))),
+            *(n.const(np.ones(2)) for _ in range(4)),
+            domain="qonnx.custom_op.channels_last",
+        ),
+        "has a constant input",
+        FOLD,
     ),
 ]
 
