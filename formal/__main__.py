@@ -43,7 +43,6 @@ def main(modules: list[str]) -> int:
 def _prove(chosen: list[Proof], pool: ThreadPoolExecutor) -> int:
     """Asks all questions of the chosen proofs and reports the answers in order; the number of failures."""
     asked = [(proof, [(q, pool.submit(ask, q, BUILD / q.folder)) for q in questions(proof)]) for proof in chosen]
-    print(f"{'module':15} {'size':56} {'answer':38} processor")
     return sum(
         _report(proof, [(question, future.result()) for question, future in pending]) for proof, pending in asked
     )
@@ -57,12 +56,14 @@ def _report(proof: Proof, answers: list[tuple[Question, Answer]]) -> int:
             case "prove":
                 shown = answer.verdict == "PASS"
                 how = f"proved: {question.depth} clocks, {answer.steps}-induction" if shown else "NOT PROVED"
-                _line(proof.module, question.size_text, how, answer.seconds)
+                print(f"{proof.module} {question.size_text}")
+                _line(how, answer.seconds)
             case "cover":
-                _line("", "", f"covers reached: {answer.reached}", answer.seconds)
+                _line(f"covers reached: {answer.reached}, within {question.depth} clocks", answer.seconds)
     mutants = [answer for question, answer in answers if question.mutant]
     caught = sum(answer.verdict == "FAIL" for answer in mutants)
-    _line("", "", f"mutants caught: {caught} of {len(mutants)}", sum(answer.seconds for answer in mutants))
+    print(proof.module)
+    _line(f"mutants caught: {caught} of {len(mutants)}", sum(answer.seconds for answer in mutants))
     failed = [(question, answer) for question, answer in answers if answer.verdict != question.wanted]
     for question, answer in failed:
         print(f"\n{question.folder}: {answer.verdict} where {question.wanted} is wanted\n{answer.log}\n")
@@ -72,8 +73,9 @@ def _report(proof: Proof, answers: list[tuple[Question, Answer]]) -> int:
     return len(failed) + (paths != proof.paths)
 
 
-def _line(module: str, size: str, how: str, seconds: float) -> None:
-    print(f"{module:15} {size:56} {how:38} {seconds:7.1f} s", flush=True)
+def _line(how: str, seconds: float) -> None:
+    """Prints what was found, and the processor's seconds that it took."""
+    print(f"    {how:50} {seconds:6.1f} s", flush=True)
 
 
 def _simulate(streams: list[Stream], pool: ThreadPoolExecutor) -> int:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is proved of each module: `properties/<module>.svh` says what, `properties/<module>.toml` at which sizes.
 
-The .toml file has the depth (of the bounded proof, the induction and the covers), the sizes (parameters of the module;
-mutants run at the first), the paths (for each output the inputs that it may follow in the same clock) and the mutants:
-a fault in words, the text of the module and what stands there instead.
+The .toml file has the depth (of the bounded proof and the induction; `cover_depth` where the covers need more), the
+sizes (parameters of the module; mutants run at the first), the paths (for each output the inputs that it may follow in
+the same clock) and the mutants: a fault in words, the text of the module and what stands there instead.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Proof:
 
     module: str
     depth: int
+    cover_depth: int
     sizes: tuple[Size, ...]
     paths: Mapping[str, list[str]]
     mutants: tuple[Mutant, ...]
@@ -82,7 +83,7 @@ def questions(proof: Proof) -> Iterator[Question]:
     """Each size proved and covered, then every mutant at the first size."""
     for size in proof.sizes:
         yield Question(proof.module, size, "prove", proof.depth)
-        yield Question(proof.module, size, "cover", proof.depth)
+        yield Question(proof.module, size, "cover", proof.cover_depth)
     for mutant in proof.mutants:
         yield Question(proof.module, proof.sizes[0], "bmc", proof.depth, mutant)
 
@@ -90,4 +91,5 @@ def questions(proof: Proof) -> Iterator[Question]:
 def _read(module: str) -> Proof:
     data = tomllib.loads(PROPERTIES.joinpath(f"{module}.toml").read_text(encoding="utf-8"))
     mutants = tuple(Mutant(**entry) for entry in data["mutants"])
-    return Proof(module, data["depth"], tuple(data["sizes"]), data["paths"], mutants)
+    depth = data["depth"]
+    return Proof(module, depth, data.get("cover_depth", depth), tuple(data["sizes"]), data["paths"], mutants)

@@ -93,6 +93,21 @@ def _matrix(streams: list[Words], rows: Sequence[Sequence[int]], out: int) -> li
     return [[sum(w * x for w, x in zip(row, v, strict=True)) & (1 << out) - 1 for v in vectors for row in rows]]
 
 
+def _windows(streams: list[Words], height: int, width: int, kernel: int) -> list[Words]:
+    """The windows of each image with the same padding, of zeros; up to the first pixel that has not entered."""
+    words: Words = []
+    reach = range(-(kernel // 2), kernel - kernel // 2)
+    places = [(y, x) for y in range(height) for x in range(width)]
+    for start in range(0, len(streams[0]), height * width):
+        image = streams[0][start : start + height * width]
+        for y, x in ((row + dy, col + dx) for row, col in places for dy in reach for dx in reach):
+            inside = (y, x) in places
+            if inside and y * width + x >= len(image):
+                return [words]
+            words.append(image[y * width + x] if inside else 0)
+    return [words]
+
+
 def _bytes_to_elements(streams: list[Words], bits: int) -> list[Words]:
     """TLAST, above the byte, and the padding are dropped."""
     return [[word & (1 << bits) - 1 for word in streams[0]]]
@@ -154,6 +169,11 @@ STREAMS = (
         partial(_matrix, rows=((1, -2, 3), (-4, 0, 2)), out=10),
         rom=(1, 6, 3, 4, 0, 2),
         letter="w",
+    ),
+    Stream(
+        "bw_window",
+        {"Lanes": 1, "XW": 8, "Height": 3, "Width": 4, "OutHeight": 3, "OutWidth": 4, "Inner": 1, "Depth": 13},
+        partial(_windows, height=3, width=4, kernel=3),
     ),
     Stream(
         "bw_axis_sink",

@@ -54,5 +54,5 @@
     // stability
     if (f_past && !$past(rst) && $past(m_valid && !m_ready)) assert (m_valid && $stable(m_data));
     cover (f_past && !w_en && 32'(f_level) == FDepth && m_ready && f_row != '0);
-    cover (f_past && $past(w_en && f_row == RowFold - 1 && f_col == ColFold - 1) && w_en && (Groups == 1 || f_group != '0));
+    cover (f_past && $past(w_en && last && f_row == RowFold - 1) && w_en && (Groups == 1 || f_group != '0));
   end

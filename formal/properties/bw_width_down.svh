@@ -1,4 +1,4 @@
-  // Counted in words of the output. A word counts from the clock in which it is offered: parts leave before it is taken.
+  // Counted in words of the output. A word counts once it is offered: parts leave before it is taken.
   localparam int FLevelW = $clog2(Ratio + 3);
   (* hierconn *) wire [Width-1:0] \u_reg.skid_data ;
   logic               f_past = 1'b0, f_marked, f_offered;
