@@ -138,3 +138,35 @@ def test_the_roundings_of_pytorch_are_written_out() -> None:
     model = bw.to_onnx(torch)
     np.testing.assert_array_equal(bw.run(bw.load(model), x), bw.run(torch, x))
     np.testing.assert_array_equal(execute(model, {"x": x})[1][0], bw.run(torch, x))
+
+
+@pytest.mark.parametrize("zero", [0, 77])
+@pytest.mark.parametrize(
+    ("kernel", "group", "options"),
+    [
+        ((2, 2), 1, {"strides": [2, 2]}),
+        ((3, 3), 2, {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]}),
+        ((4, 2), 1, {"strides": [3, 1], "pads": [0, 1, 2, 0]}),
+        ((3, 3), 1, {"strides": [1, 1], "pads": [1, 1, 1, 1]}),
+        ((1, 3), 1, {"strides": [2, 2], "dilations": [1, 2]}),
+    ],
+    ids=["plain", "groups", "asymmetric", "stride 1", "dilated"],
+)
+def test_transposed_convolutions_stay_what_they_are(
+    kernel: tuple[int, int], group: int, options: dict[str, list[int]], zero: int
+) -> None:
+    net, rng = Net(4, 5, 6), np.random.default_rng(14)
+    weights = net.weights(rng.integers(1, 8, (4, 3, *kernel)) * rng.choice([-1, 1], (4, 3, *kernel)))
+    made = net.add(
+        "ConvTranspose",
+        net.qdq(net.x, 0.1, zero),
+        weights,
+        net.const(rng.normal(size=3 * group)),
+        group=group,
+        **options,
+    )
+    x = rng.normal(scale=9, size=(4, 4, 5, 6)).astype(np.float32)
+    graph = taken(net, (net.qdq(made, 0.7, 100),), x)
+    assert [node.op_type for node in bw.to_onnx(graph).graph.node].count("ConvTranspose") == (
+        options["strides"] != [1, 1]
+    )

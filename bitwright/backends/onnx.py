@@ -16,6 +16,7 @@ from bitwright.backends import onnx_layers as layers
 from bitwright.backends.onnx_border import write_after, write_before
 from bitwright.backends.onnx_forms import Form, Wire, form_of
 from bitwright.backends.onnx_held import Held, held
+from bitwright.backends.onnx_phases import without_phases
 from bitwright.backends.onnx_quantise import write_requantise
 from bitwright.backends.onnx_spread import only_spreads
 from bitwright.backends.onnx_tables import write_table
@@ -58,6 +59,7 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
 
     BitwrightError names the layer that no operator can state exactly.
     """
+    graph = without_phases(graph)
     reached = ranges(graph)
     stored, forms = _planned(graph, reached)
     names = (layer.name for layer in (*graph.inputs, *graph.layers))

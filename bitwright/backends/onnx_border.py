@@ -11,14 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from bitwright.backends.onnx_host import (
-    Value,
-    gathered,
-    settled,
-    write_affine,
-    write_codes,
-    write_step,
-)
+from bitwright.backends.onnx_host import Value, gathered, settled, write_affine, write_codes, write_step
 from bitwright.backends.onnx_inputs import write_quantise
 from bitwright.backends.onnx_tensors import Export, Tensor, channels_first, laid
 from bitwright.backends.onnx_writer import DOUBLE, FLOAT, tensor_info

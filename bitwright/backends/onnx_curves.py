@@ -19,7 +19,7 @@ from bitwright.ir.layers import Layer, Rounding, Table
 
 Array = NDArray[Any]
 ROOM = 2.0**-19
-"""How far float32 functions are off, relative to the largest value, at most; the tools' own are within 2**-21."""
+"""How far a float32 function may be off, relative to its largest value or 1; those of onnxruntime are within 2**-21."""
 BASIC: dict[str, Callable[..., Array]] = {
     "affine": lambda x, a, b: x * x.dtype.type(a) + x.dtype.type(b),
     "clip": lambda x, low, high: np.clip(x, low, high),

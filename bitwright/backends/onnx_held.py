@@ -114,8 +114,6 @@ def _partial_sums(matrix: Ints, x: Ranges) -> int:
     """The largest magnitude of a sum of some of the products of a row with integers of x."""
     kind = np.int64 if int(np.abs(matrix).max(initial=0)) * largest(x) * matrix.shape[1] < 1 << 62 else object
     ends = [matrix.astype(kind) * end.astype(kind) for end in (x.lo, x.hi)]
-    up, down = (
-        int(np.maximum(np.maximum(*ends), 0).sum(axis=1).max()),
-        int(np.minimum(np.minimum(*ends), 0).sum(axis=1).min()),
-    )
+    up = int(np.maximum(np.maximum(*ends), 0).sum(axis=1).max())
+    down = int(np.minimum(np.minimum(*ends), 0).sum(axis=1).min())
     return max(up, -down)

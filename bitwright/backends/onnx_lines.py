@@ -42,10 +42,8 @@ def find_line(layer: Requantise, found: Steps, held: Held, kind: type[Any], *, u
     zeros = [0] if not own or layer.shift % 2 == 0 or not info.min <= layer.shift <= info.max else [0, layer.shift]
     for zero in zeros:
         tries = iter(()) if layer.slope else _through(layer, found, held, HALF, np.float32, zero)
-        written = _as_written(layer, held, np.float32, layer.shift - zero)
-        rows = _first_good(
-            layer, chain(tries, [written] if own and _keeps(layer, zero) else []), found, held, zero, leak
-        )
+        written = [_as_written(layer, held, np.float32, layer.shift - zero)] if own and _keeps(layer, zero) else []
+        rows = _first_good(layer, chain(tries, written), found, held, zero, leak)
         if rows and not (uniform and len({row.step for row in rows}) > 1):
             return Line(rows, zero, leak)
     return None
@@ -61,8 +59,8 @@ def _first_good(
         if good.all():
             return rows
         chosen = [old or (new if fine else None) for old, new, fine in zip(chosen, rows, good, strict=True)]
-    found_rows = [row for row in chosen if row]
-    return found_rows if len(found_rows) == len(chosen) else None
+    complete = [row for row in chosen if row]
+    return complete if len(complete) == len(chosen) else None
 
 
 def find_slope(layer: Requantise, found: Steps, held: Held) -> Slope | None:

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from bitwright.backends.onnx_arithmetic import Line, Row, Slope, columns
 from bitwright.backends.onnx_forms import Form, Sign, Thresholds, Wire, carrier
 from bitwright.backends.onnx_tensors import Export, Tensor, channel_axis, column, number
-from bitwright.backends.onnx_writer import QONNX, Writer
+from bitwright.backends.onnx_writer import FLOAT, INT64, QONNX, Writer
 from bitwright.exact.meaning import limits
 from bitwright.ir.layers import Requantise, Rounding
 from bitwright.ir.types import IntType
 
 Array = NDArray[Any]
-INT64 = 7
 LAYOUTS = {1: "NC", 2: "NWC", 3: "NCHW"}
 """MultiThreshold's name for the layout of a layer with so many axes."""
 
@@ -93,7 +92,7 @@ def carried(kind: IntType) -> type[Any]:
 
 
 def _slope(out: Export, layer: Requantise, form: Slope, source: Tensor) -> Tensor:
-    """Floor, or a cast that truncates, of a clipped float64 number; an integer again."""
+    """Floor, Round, or a Cast that truncates, of a clipped float64 number."""
     write = out.writer
     x = _affine(write, out.typed(source.name, layer.name, source.wide, True), layer, form.rows, wide=True)
     step = column([row.step for row in form.rows], layer.shape, np.float64)
@@ -101,6 +100,7 @@ def _slope(out: Export, layer: Requantise, form: Slope, source: Tensor) -> Tenso
         x = write.step("Div", x, layer.name, step)
     low, high = limits(layer)
     kind = IntType(int(low.min()), int(high.max()))
+    # A reader drops a bound that nothing reaches, but not behind one that is reached: so the type survives.
     ends = (number(kind.lo, np.float64), ""), ("", number(kind.hi, np.float64))
     for bounds in ends if int(out.reached[layer.name].lo.min()) == kind.lo else ends[::-1]:
         x = write.step("Clip", x, layer.name, *bounds)
@@ -109,7 +109,7 @@ def _slope(out: Export, layer: Requantise, form: Slope, source: Tensor) -> Tenso
     x = write.node(operator, (x,), layer.name, to=INT64 if truncates else None)
     if out.held[layer.name].wide:
         return Tensor(out.typed(x, layer.name, not truncates, True), wide=True)
-    x = out.writer.cast(x, layer.name, 1)
+    x = write.cast(x, layer.name, FLOAT)
     if carrier(kind) is None:
         return Tensor(x)
     return quantised(write, x, write.fresh(f"{layer.name}/quantise"), number(1, np.float32), 0, _whole(kind))

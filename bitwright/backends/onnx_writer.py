@@ -85,4 +85,4 @@ def tensor_info(name: str, kind: np.dtype[Any], shape: Sequence[int]) -> onnx.Va
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(kind), ["N", *shape])
 
 
-FLOAT, DOUBLE = int(TensorProto.FLOAT), int(TensorProto.DOUBLE)
+FLOAT, DOUBLE, INT64 = int(TensorProto.FLOAT), int(TensorProto.DOUBLE), int(TensorProto.INT64)
