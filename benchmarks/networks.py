@@ -31,17 +31,17 @@ from bitwright.sim import reference, rtl
 
 SPEEDS = ("slow", "middle", "fast")
 TARGETS = {
-    "brevitas/dw_res_avgq_qonnx": (9216, 1728, 576),
-    "brevitas/dw_res_qonnx": (9216, 1728, 576),
+    "brevitas/dw_res_avgq_qonnx": (9216, 1728, 64),
+    "brevitas/dw_res_qonnx": (9216, 1728, 64),
     "deeploy/MLPerf_AnomalyDetection": (81920, 10240, 1280),
-    "deeploy/MLPerf_KeywordSpotting": (102400, 25600, 4000),
+    "deeploy/MLPerf_KeywordSpotting": (102400, 25600, 1000),
     "hls4ml_examples/tiny_unet_chlast": (147456, 36864, 9216),
     "qonnx_zoo/TFC_1W1A": (6272, 784, 49),
     "qonnx_zoo/TFC_2W2A": (6272, 784, 49),
     "qonnx_zoo/kwsmlp_w3a3": (12544, 3136, 392),
     "tflite/ad_autoenc_int8": (81920, 10240, 1280),
     "tflite/ic_resnet8_int8": (147456, 36864, 9216),
-    "tflite/kws_dscnn_int8": (64000, 16000, 5000),
+    "tflite/kws_dscnn_int8": (64000, 16000, 1000),
 }
 """Clocks per frame that are asked for: slow, middle, fast."""
 SLACK = 0.02

@@ -39,7 +39,7 @@ from bitwright.frontend.sizes import refuse_large
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.passes import drop_dead, merge_clips, merge_gathers, merge_reshapes, pipeline
+from bitwright.ir.passes import drop_dead, merge_clips, merge_gathers, merge_reshapes, pipeline, subpixel
 from bitwright.ir.trace import Place, Trace
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
@@ -161,7 +161,7 @@ def load_traced(
             "holds no quantised layer", where=model.file, hint="quantise the network first (bitwright quantize)"
         )
     try:
-        graph = pipeline(drop_dead, merge_clips, merge_reshapes, merge_gathers)(graph)
+        graph = pipeline(drop_dead, merge_clips, merge_reshapes, subpixel, merge_gathers)(graph)
     except BitwrightError as error:
         raise BitwrightError(error.what, where=f"{model.file}: {error.where}", hint=error.hint) from error
     return graph, _trace(builder, graph)

@@ -15,7 +15,7 @@ import numpy as np
 
 from bitwright.ir.weights import Ints
 
-ROUNDS = 300
+ROUNDS = 3000
 """Times to go over all sequences; events that still move then wait for each other in a circle."""
 
 Clocks = dict[str, Ints]

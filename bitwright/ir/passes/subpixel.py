@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transposed convolutions without the zeros between their pixels: one small kernel for each phase of the output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Gather, Layer, Requantise
+from bitwright.ir.passes.cleanup import drop_dead
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints, Weights
+
+T = TypeVar("T")
+
+
+class _Axis(NamedTuple):
+    """One axis of a convolution over pixels that lie `stride` apart, as one kernel for each phase of the output."""
+
+    stride: int
+    taps: Ints  # (stride, kernel): which tap of the wide kernel each tap of a phase's kernel is, -1 for none
+    before: int  # padding in front of the pixels
+    size: int  # outputs of each phase
+
+
+def subpixel(graph: Graph) -> Graph:
+    """requantise(conv(spread x)) -> the pixels of requantise(conv x) in another order. Drops the dead.
+
+    The new convolution has stride x stride channels for each old one, a phase of the output each, and multiplies no
+    fill. What the fill contributed, where it is not 0, is in the offsets of the requantiser.
+    """
+    for layer in graph.layers:
+        if isinstance(layer, Requantise):
+            made = _phases(graph, layer)
+            if made:
+                graph = graph.expand(layer.name, *made)
+    return drop_dead(graph)
+
+
+def _phases(graph: Graph, layer: Requantise) -> list[Layer]:
+    """The layers that replace `layer`; none if it does not follow a transposed convolution."""
+    conv = graph.by_name[layer.inputs[0]]
+    if not isinstance(conv, Conv) or not _alone(graph, conv) or {*conv.strides, *conv.dilations} != {1}:
+        return []
+    spread = graph.by_name[conv.inputs[0]]
+    if not isinstance(spread, Gather) or not _alone(graph, spread) or spread.fill != conv.pad_value:
+        return []
+    x = graph.by_name[spread.inputs[0]]
+    strides = _strides(spread, x)
+    if strides is None or strides == (1, 1):
+        return []
+    rows, cols = (_axis(conv.kernel[i], strides[i], conv.pads[i], x.shape[i], conv.shape[i]) for i in range(2))
+    kernels, missing = _kernels(conv, rows, cols)
+    narrow = _convolution(graph, conv, x, kernels, rows, cols)
+    codes = _requantiser(graph, layer, narrow, missing * spread.fill, conv.groups)
+    return [narrow, codes, _shuffle(layer, codes, conv.groups, rows, cols)]
+
+
+def _alone(graph: Graph, layer: Layer) -> bool:
+    return len(graph.readers[layer.name]) == 1 and layer.name not in graph.outputs
+
+
+def _strides(spread: Gather, x: Layer) -> tuple[int, int] | None:
+    """How far apart `spread` puts the pixels of `x`, fill between them; None if it does something else."""
+    if len(x.shape) != 3 or spread.shape[2] != x.shape[2]:
+        return None
+    steps = [(wide - 1) // (size - 1) if size > 1 else 1 for wide, size in zip(spread.shape[:2], x.shape, strict=False)]
+    wanted = np.full(spread.shape, -1)
+    places = np.arange(np.prod(x.shape)).reshape(x.shape)
+    if any((size - 1) * step + 1 != wide for size, step, wide in zip(x.shape, steps, spread.shape[:2], strict=False)):
+        return None
+    wanted[:: steps[0], :: steps[1]] = places
+    return (steps[0], steps[1]) if np.array_equal(wanted, spread.indices.array) else None
+
+
+def _axis(kernel: int, stride: int, pad: int, size: int, out: int) -> _Axis:
+    """Output stride * q + r meets tap k at pixel q + (r + k - pad) / stride, where that is whole."""
+    found = {
+        (r, (r + k - pad) // stride): k for r in range(stride) for k in range(kernel) if (r + k - pad) % stride == 0
+    }
+    places = [place for _, place in found]
+    first, last = min(places), max(places)
+    taps = np.full((stride, last - first + 1), -1)
+    for (r, place), k in found.items():
+        taps[r, place - first] = k
+    return _Axis(stride, taps, -first, max(-(-out // stride), size - first - taps.shape[1] + 1))
+
+
+def _kernels(conv: Conv, rows: _Axis, cols: _Axis) -> tuple[Ints, Ints]:
+    """The kernels (group, row phase, column phase, output, h, w, inputs), and the sum of what each leaves out."""
+    array = conv.weights.array
+    wide = array.reshape(conv.groups, -1, *array.shape[1:])
+    padded = np.pad(wide, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)))  # tap -1 is 0
+    small = padded[:, :, rows.taps[:, None, :, None], cols.taps[None, :, None, :]].transpose(0, 2, 3, 1, 4, 5, 6)
+    missing = wide.sum(axis=(2, 3, 4))[:, None, None] - small.sum(axis=(4, 5, 6))
+    return small, missing.reshape(-1)
+
+
+def _convolution(graph: Graph, conv: Conv, x: Layer, kernels: Ints, rows: _Axis, cols: _Axis) -> Conv:
+    channels = int(np.prod(kernels.shape[:4]))
+    ends = [axis.size - 1 - axis.before + axis.taps.shape[1] for axis in (rows, cols)]
+    weights = kernels.reshape(channels, *kernels.shape[4:])
+    reach = x.type | IntType(conv.pad_value, conv.pad_value)
+    least, most = (np.where(weights > 0, a, b) for a, b in ((reach.lo, reach.hi), (reach.hi, reach.lo)))
+    low, high = (int((weights * side).sum(axis=(1, 2, 3)).min()) for side in (least, -most))
+    return replace(
+        conv,
+        name=_fresh(graph, f"{conv.name}_phases"),
+        inputs=(x.name,),
+        shape=(rows.size, cols.size, channels),
+        type=IntType(low, -high),
+        scale=_repeated(conv.scale, conv.groups, channels),
+        zero=_repeated(conv.zero, conv.groups, channels),
+        weights=Weights(weights),
+        pads=(rows.before, cols.before, ends[0] - x.shape[0], ends[1] - x.shape[1]),
+    )
+
+
+def _requantiser(graph: Graph, layer: Requantise, conv: Conv, missing: Ints, groups: int) -> Requantise:
+    """`layer` for every phase, `missing` added to what it reads."""
+    channels = conv.channels
+    multiplier = _repeated(layer.multiplier, groups, channels)
+    each = multiplier * channels if len(multiplier) == 1 else multiplier
+    offsets = layer.offset * channels if len(layer.offset) == 1 else _repeated(layer.offset, groups, channels)
+    moved = tuple(b + m * int(c) for m, b, c in zip(each, offsets, missing.tolist(), strict=True))
+    return replace(
+        layer,
+        name=_fresh(graph, f"{layer.name}_phases"),
+        inputs=(conv.name,),
+        shape=conv.shape,
+        scale=_repeated(layer.scale, groups, channels),
+        zero=_repeated(layer.zero, groups, channels),
+        multiplier=multiplier,
+        offset=moved if missing.any() else _repeated(layer.offset, groups, channels),
+        low=_repeated(layer.low, groups, channels),
+        high=_repeated(layer.high, groups, channels),
+        levels=_repeated(layer.levels, groups, channels),
+        slope=_repeated(layer.slope, groups, channels),
+    )
+
+
+def _shuffle(layer: Requantise, codes: Layer, groups: int, rows: _Axis, cols: _Axis) -> Gather:
+    """The phases of `codes` (q, p, group, row phase, column phase, output) as the pixels of `layer`."""
+    height, width, channels = layer.shape
+    y, x = np.arange(height)[:, None, None, None], np.arange(width)[:, None, None]
+    group, output = np.arange(groups)[:, None], np.arange(channels // groups)
+    pixel = (y // rows.stride) * codes.shape[1] + x // cols.stride
+    phase = (group * rows.stride + y % rows.stride) * cols.stride + x % cols.stride
+    index = (pixel * codes.channels) + phase * output.size + output
+    return Gather(
+        name=layer.name,
+        inputs=(codes.name,),
+        shape=layer.shape,
+        type=layer.type,
+        scale=layer.scale,
+        zero=layer.zero,
+        source=layer.source,
+        indices=Weights(index.reshape(layer.shape)),
+    )
+
+
+def _repeated(values: tuple[T, ...], groups: int, channels: int) -> tuple[T, ...]:
+    """One value for each channel of all phases, from one for each output; one for the whole tensor stays."""
+    if len(values) <= 1:
+        return values
+    size = len(values) // groups
+    rows = [values[start : start + size] * (channels // len(values)) for start in range(0, len(values), size)]
+    return tuple(value for row in rows for value in row)
+
+
+def _fresh(graph: Graph, name: str) -> str:
+    while name in graph.by_name:
+        name += "_"
+    return name
