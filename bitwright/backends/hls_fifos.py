@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitwright.backends.hls_order import Order, clocks, covers_image, loops
 from bitwright.ir.weights import Ints
-from bitwright.plan.kernels import Join, KernelGraph, Window
+from bitwright.plan.kernels import Join, Kernel, KernelGraph, MatrixVector, Window
 
 STAGES = 16
 """Stages of a loop's pipeline, assumed; a pipeline that stalls as a whole keeps so many iterations in flight."""
@@ -25,12 +26,21 @@ MARGIN = 2
 
 
 def size_streams(graph: KernelGraph) -> KernelGraph:
-    """`graph` with the streams into windows and joins as deep as the C++ kernels need, where the plan has less."""
+    """`graph` with streams as deep as the C++ kernels need, where the plan has less.
+
+    Deeper are those into windows and out of windows that leave out pixels, into matrix-vector units that no window
+    feeds, and into joins.
+    """
     interval = max([graph.interval, *map(clocks, graph.kernels)])
     depths = {stream.name: stream.depth for stream in graph.streams}
+    fields = {
+        kernel.output for kernel in graph.kernels if isinstance(kernel, Window)
+    }  # at hand as fast as they are read
     for kernel in graph.kernels:
-        if isinstance(kernel, Window) and not covers_image(kernel):
-            depths[kernel.input] = max(depths[kernel.input], demand(loops(kernel)[0], interval) + MARGIN)
+        if _reads_in_bursts(kernel) and kernel.input not in fields:
+            depths[kernel.input] = max(depths[kernel.input], demand(loops(kernel)[0], interval))
+        if isinstance(kernel, Window) and kernel.in_beats > kernel.out_beats:
+            depths[kernel.output] = max(depths[kernel.output], burst(loops(kernel)[-1]))
     entering = [
         name for kernel in graph.kernels if isinstance(kernel, Join) and kernel.others for name in kernel.inputs
     ]
@@ -42,18 +52,40 @@ def size_streams(graph: KernelGraph) -> KernelGraph:
     return replace(graph, streams=tuple(replace(s, depth=depths[s.name]) for s in graph.streams))
 
 
+def _reads_in_bursts(kernel: Kernel) -> bool:
+    """Whether a kernel reads a row or a vector at once, and then for a while nothing."""
+    match kernel:
+        case Window():
+            return not covers_image(kernel)
+        case MatrixVector():
+            return kernel.row_fold > 1
+        case _:
+            return False
+
+
 def demand(loop: Order, interval: int) -> int:
     """Words that must wait in front of a loop that reads in bursts, so that an even supply never stops it.
 
-    The loop spreads over `interval` clocks as its writes do; that many words is how far its reads stray from even.
+    The loop spreads over `interval` clocks as its writes do: so far its reads stray from even. To that come the words
+    that arrive while its pipeline drains between frames.
     """
     writes = np.zeros(loop.iterations, dtype=bool)
     writes[loop.writes] = True
     pace = max(1.0, (interval - loop.iterations + loop.writes.size) / loop.writes.size)
     times = np.cumsum(np.where(writes, pace, 1.0))
     reads = loop.reads[0]
-    ahead = np.arange(reads.size) - times[reads] * reads.size / times[-1]  # of an even supply, before each read
-    return int(np.ceil(ahead.max() + 1 - ahead.min()))
+    return int(np.ceil(_stray(times[reads], times[-1]) + STAGES * reads.size / times[-1])) + MARGIN
+
+
+def burst(loop: Order) -> int:
+    """Words that must find room behind a loop that writes in bursts, so that an even reader never stops it."""
+    return int(np.ceil(_stray(loop.writes, loop.iterations))) + MARGIN
+
+
+def _stray(moments: NDArray[np.float64] | Ints, frame: float) -> float:
+    """How many words apart from an even flow those get that move at `moments` of a frame of that length."""
+    ahead = np.arange(moments.size) - moments * moments.size / frame
+    return float(ahead.max() + 1 - ahead.min())
 
 
 def _held(graph: KernelGraph, orders: Mapping[str, tuple[Order, ...]], interval: int, clock: int) -> dict[str, int]:

@@ -13,6 +13,15 @@ S8, U4 = integer(8, signed=True), integer(4, signed=False)
 SAME = (1, 1, 1, 1)
 
 
+def dense() -> Graph:
+    """Dense layers, each as busy as the others."""
+    rng, net = np.random.default_rng(4), Net()
+    x = net.input((32,), U4)
+    for _ in range(3):
+        x = net.act(net.dense(x, rng.integers(-4, 4, (32, 32))), U4, rng)
+    return net.graph()
+
+
 def straight() -> Graph:
     """Convolutions behind each other, each as busy as the others, then a global pool."""
     rng, net = np.random.default_rng(1), Net()

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bitwright.backends.hls_fifos import demand, size_streams
+from bitwright.backends.hls_fifos import MARGIN, STAGES, burst, demand, size_streams
 from bitwright.backends.hls_order import Order, clocks
 from bitwright.design import compile_graph
 from bitwright.ir.graph import Graph
 from bitwright.plan.folding import fastest
 from bitwright.plan.kernels import KernelGraph, Window
 from tests.hls import timed
-from tests.hls.networks import bottleneck, residual, straight
+from tests.hls.networks import bottleneck, dense, residual, straight
 
-NETWORKS: list[Callable[[], Graph]] = [straight, residual, bottleneck]
+NETWORKS: list[Callable[[], Graph]] = [dense, straight, residual, bottleneck]
 
 
 def with_depths(graph: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
@@ -48,9 +48,16 @@ def test_without_words_that_wait_a_window_makes_the_others_wait() -> None:
 
 
 def test_a_loop_that_reads_evenly_demands_nothing_in_advance() -> None:
-    even, burst = np.arange(0, 40, 4), np.arange(10)
-    assert demand(Order((even,), np.arange(40), 40), 40) == 1
-    assert demand(Order((burst,), np.arange(40), 40), 40) == 8  # 10 words in the time of 2.5
+    even, burst = np.arange(0, 400, 4), np.arange(100)
+    drained = MARGIN + STAGES // 4  # a word in four clocks
+    assert demand(Order((even,), np.arange(400), 400), 400) == 1 + drained
+    assert demand(Order((burst,), np.arange(400), 400), 400) == 76 + drained  # 100 words in the time of 25
+
+
+def test_a_loop_that_writes_evenly_needs_no_room() -> None:
+    reads = (np.arange(400),)
+    assert burst(Order(reads, np.arange(0, 400, 4), 400)) == 1 + MARGIN
+    assert burst(Order(reads, np.arange(100), 400)) == 76 + MARGIN
 
 
 def test_chosen_depths_are_never_less() -> None:

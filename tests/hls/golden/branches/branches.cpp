@@ -36,8 +36,8 @@
 #include "weights/sum6.hpp"
 #include "weights/act7.hpp"
 
-// A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or for the rows
-// that a window reads at once.
+// A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or what a kernel
+// reads at once: the rows of a window, the vector of a matrix.
 void branches_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
                       hls::stream<bw::Vec<ap_int<8>, 1>> &act7_out) {
 #pragma HLS DATAFLOW
@@ -58,7 +58,7 @@ void branches_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
 #pragma HLS STREAM variable=act1_fork_1 depth=297
   // 8 x 8 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 4>> conv2_width_out("conv2_width_out");
-#pragma HLS STREAM variable=conv2_width_out depth=25
+#pragma HLS STREAM variable=conv2_width_out depth=26
   // 8 x 8 x 3 x 3 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 4>> conv2_window_out("conv2_window_out");
 #pragma HLS STREAM variable=conv2_window_out depth=2
@@ -70,7 +70,7 @@ void branches_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
 #pragma HLS STREAM variable=act3_out depth=2
   // 8 x 8 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 4>> conv4_width_out("conv4_width_out");
-#pragma HLS STREAM variable=conv4_width_out depth=25
+#pragma HLS STREAM variable=conv4_width_out depth=26
   // 8 x 8 x 3 x 3 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 4>> conv4_window_out("conv4_window_out");
 #pragma HLS STREAM variable=conv4_window_out depth=2
@@ -123,7 +123,7 @@ void branches_top(hls::stream<branches::x0::Shape::Transfer> &x0_axis,
 #pragma HLS DATAFLOW
   // 8 x 8 x 2 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 2>> x0("x0");
-#pragma HLS STREAM variable=x0 depth=25
+#pragma HLS STREAM variable=x0 depth=26
   // 8 x 8 x 4 of s8, scale 1, zero 0
   hls::stream<bw::Vec<ap_int<8>, 1>> act7_out("act7_out");
 #pragma HLS STREAM variable=act7_out depth=2

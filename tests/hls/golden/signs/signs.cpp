@@ -17,8 +17,8 @@
 #include "weights/sign.hpp"
 #include "weights/classes.hpp"
 
-// A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or for the rows
-// that a window reads at once.
+// A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or what a kernel
+// reads at once: the rows of a window, the vector of a matrix.
 void signs_network(hls::stream<bw::Vec<bw::Bipolar, 4>> &x,
                    hls::stream<bw::Vec<ap_int<4>, 3>> &classes_out) {
 #pragma HLS DATAFLOW
@@ -53,7 +53,7 @@ void signs_top(hls::stream<signs::x::Shape::Transfer> &x_axis,
 #pragma HLS DATAFLOW
   // 16 of bipolar, scale 1, zero 0
   hls::stream<bw::Vec<bw::Bipolar, 4>> x("x");
-#pragma HLS STREAM variable=x depth=2
+#pragma HLS STREAM variable=x depth=10
   // 3 of s4[-6..6], scale 1, zero 0
   hls::stream<bw::Vec<ap_int<4>, 3>> classes_out("classes_out");
 #pragma HLS STREAM variable=classes_out depth=2

@@ -29,8 +29,8 @@
 #include "weights/quant.hpp"
 #include "weights/table.hpp"
 
-// A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or for the rows
-// that a window reads at once.
+// A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or what a kernel
+// reads at once: the rows of a window, the vector of a matrix.
 void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
                    hls::stream<bw::Vec<ap_int<3>, 1>> &table_out) {
 #pragma HLS DATAFLOW
@@ -42,7 +42,7 @@ void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
 #pragma HLS STREAM variable=conv_out depth=2
   // 64 of u2, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<2>, 2>> relu_out("relu_out");
-#pragma HLS STREAM variable=relu_out depth=18
+#pragma HLS STREAM variable=relu_out depth=19
   // 64 of u2, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<2>, 2>> pool_window_out("pool_window_out");
 #pragma HLS STREAM variable=pool_window_out depth=2
@@ -51,7 +51,7 @@ void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
 #pragma HLS STREAM variable=pool_out depth=2
   // 16 of u2, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<2>, 4>> dense_width_out("dense_width_out");
-#pragma HLS STREAM variable=dense_width_out depth=2
+#pragma HLS STREAM variable=dense_width_out depth=6
   // 3 of s6[-30..27], scale 1, zero 0
   hls::stream<bw::Vec<ap_int<6>, 1>> dense_out("dense_out");
 #pragma HLS STREAM variable=dense_out depth=2
@@ -95,7 +95,7 @@ void small_top(hls::stream<small::x::Shape::Transfer> &x_axis,
 #pragma HLS DATAFLOW
   // 16 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 1>> x("x");
-#pragma HLS STREAM variable=x depth=14
+#pragma HLS STREAM variable=x depth=15
   // 3 of s3, scale 1, zero 0
   hls::stream<bw::Vec<ap_int<3>, 1>> table_out("table_out");
 #pragma HLS STREAM variable=table_out depth=2

@@ -9,15 +9,15 @@
 
 int main() {
   hls::stream<small::x::Shape::Transfer> x_axis("x_axis");
-  hls::stream<bw::Vec<ap_uint<4>, 1>> x("x", 14);
+  hls::stream<bw::Vec<ap_uint<4>, 1>> x("x", 15);
   hls::stream<small::table_out::Shape::Transfer> table_out_axis("table_out_axis");
   hls::stream<bw::Vec<ap_int<3>, 1>> table_out("table_out", 2);
   hls::stream<bw::Vec<ap_uint<4>, 1>> conv_window_out("conv_window_out", 2);
   hls::stream<bw::Vec<ap_int<8>, 2>> conv_out("conv_out", 2);
-  hls::stream<bw::Vec<ap_uint<2>, 2>> relu_out("relu_out", 18);
+  hls::stream<bw::Vec<ap_uint<2>, 2>> relu_out("relu_out", 19);
   hls::stream<bw::Vec<ap_uint<2>, 2>> pool_window_out("pool_window_out", 2);
   hls::stream<bw::Vec<ap_uint<2>, 2>> pool_out("pool_out", 2);
-  hls::stream<bw::Vec<ap_uint<2>, 4>> dense_width_out("dense_width_out", 2);
+  hls::stream<bw::Vec<ap_uint<2>, 4>> dense_width_out("dense_width_out", 6);
   hls::stream<bw::Vec<ap_int<6>, 1>> dense_out("dense_out", 2);
   hls::stream<bw::Vec<ap_int<4>, 1>> quant_out("quant_out", 2);
 
