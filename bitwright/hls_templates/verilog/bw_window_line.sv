@@ -69,8 +69,8 @@ module bw_window_line #(
   assign move      = room || !due;  // what the taps show is given, or not wanted
   assign s_ready   = move && place < PlaceW'(InBeats);
   assign real_beat = s_valid && s_ready;
-  assign advance      = real_beat || (move && place >= PlaceW'(InBeats));          // a place of the frame that enters
-  assign shift     = advance || (move && behind && place == '0 && !(give && out_last));  // or one for those left behind
+  assign advance   = real_beat || (move && place >= PlaceW'(InBeats));  // a place of the frame that enters
+  assign shift     = advance || (move && behind && place == '0);        // or one for those left behind
   assign in_last   = place == PlaceW'(Places - 1);
   assign out_last  = level == 2'd3;
 
