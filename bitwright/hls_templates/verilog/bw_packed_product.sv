@@ -36,6 +36,8 @@ module bw_packed_product #(
   logic signed [SumW-1:0]                          sum;
   logic                                            unused_high;
 
+  initial if (PackW <= (Lanes - 1) * Stride) $fatal(1, "bw_packed_product: PackW does not reach the last lane");
+
   always_comb begin
     packed_w = '0;
     for (int i = 0; i < Lanes; i++) packed_w = packed_w + (PackW'($signed(w[i*WW +: WW])) <<< (i * Stride));
