@@ -15,7 +15,7 @@ import numpy as np
 
 from bitwright.ir.weights import Ints
 
-ROUNDS = 3000
+ROUNDS = 20_000
 """Times to go over all sequences; events that still move then wait for each other in a circle."""
 
 Clocks = dict[str, Ints]
@@ -49,6 +49,11 @@ class Events:
     ready: Ints | None = None
 
 
+def patience(sequences: Mapping[str, Events]) -> int:
+    """Rounds within which sequences settle whose FIFOs cost no clocks: about half as many as there are sequences do."""
+    return 200 + 4 * len(sequences)
+
+
 def unrolled(sequences: Mapping[str, Events], frames: int) -> dict[str, Events]:
     """`frames` frames as one, nothing before or after them."""
     frame, found = np.arange(frames)[:, None], {}
@@ -78,15 +83,15 @@ def periodic(sequences: Mapping[str, Events], interval: int) -> dict[str, Events
     return found
 
 
-def earliest(sequences: Mapping[str, Events]) -> Clocks | None:
-    """The earliest clock of every event; None if there is none, as the events wait for each other."""
+def earliest(sequences: Mapping[str, Events], rounds: int = ROUNDS) -> Clocks | None:
+    """The earliest clock of every event; None if they are not found in `rounds`, as they wait for each other."""
     clocks = {name: np.full(len(events.steps), np.iinfo(np.int64).min // 4) for name, events in sequences.items()}
     readers: dict[str, set[str]] = {name: set() for name in sequences}
     for name, events in sequences.items():
         for wait in events.waits:
             readers[wait.source].add(name)
     stale = set(sequences)
-    for names in _sweeps(list(sequences)):
+    for names in _sweeps(list(sequences), rounds):
         for name in names:
             if name in stale:
                 stale.discard(name)
@@ -116,13 +121,13 @@ def latest(sequences: Mapping[str, Events], found: Clocks, fixed: frozenset[str]
             after = (len(sequences[wait.source].steps) - 1 - wait.of)[::-1]
             of, lag = (len(events.steps) - 1 - wait.after)[::-1], np.broadcast_to(wait.lag, len(after))[::-1]
             backwards[wait.source].waits.append(Wait(after, name, of, lag))
-    turned = earliest(backwards)
+    turned = earliest(backwards, patience(backwards))
     return None if turned is None else {name: horizon - turned[name][::-1] for name in sequences}
 
 
-def _sweeps(order: Sequence[str]) -> Iterator[Sequence[str]]:
+def _sweeps(order: Sequence[str], rounds: int) -> Iterator[Sequence[str]]:
     """Forwards, so that data moves on, and backwards, so that what blocks is seen."""
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
         yield order if turn % 2 == 0 else order[::-1]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.weights import Ints
-from bitwright.plan.events import earliest, latest, periodic
+from bitwright.plan.events import earliest, latest, patience, periodic
 from bitwright.plan.kernels import KernelGraph, MatrixVector, Window
 from bitwright.plan.processes import Net, leaving
 
@@ -57,7 +57,8 @@ def with_depths(kernels: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
 
 def sustained(kernels: KernelGraph) -> bool:
     """True if frames can follow each other at the interval with the FIFOs as they are."""
-    return earliest(periodic(Net(kernels).sequences, kernels.interval)) is not None
+    sequences = periodic(Net(kernels).sequences, kernels.interval)
+    return earliest(sequences, patience(sequences)) is not None
 
 
 def _depths(bare: KernelGraph) -> Depths:
@@ -80,7 +81,7 @@ def needed_depths(kernels: KernelGraph, sized: frozenset[str]) -> Depths | None:
     beats = {name: kernels.stream(name).beats for name in kernels.inputs}
     net = Net(kernels, {name: np.arange(count) * interval // count for name, count in beats.items()}, sized)
     sequences = periodic(net.sequences, interval)
-    soon = earliest(sequences)
+    soon = earliest(sequences, patience(sequences))
     if soon is None:
         return None
     held = frozenset(net.taken[name].sequence for name in sized) | {leaving(name) for name in kernels.outputs}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bitwright.ir.weights import Ints
-from bitwright.plan.events import earliest, periodic
+from bitwright.plan.events import earliest, patience, periodic
 from bitwright.plan.kernels import KernelGraph, Stream, Window
 from bitwright.plan.processes import Net
 
@@ -46,8 +46,8 @@ def _sustained(window: Window) -> bool:
         Stream(name=name, lanes=window.lanes, type=window.type, beats=beats, depth=2, shape=()) for name, beats in ends
     )
     alone = KernelGraph((window,), tuple(streams), (window.input,), (window.output,))
-    interval = max(window.in_beats, window.out_beats)
-    return earliest(periodic(Net(alone).sequences, interval)) is not None
+    sequences = periodic(Net(alone).sequences, max(window.in_beats, window.out_beats))
+    return earliest(sequences, patience(sequences)) is not None
 
 
 def _walk(window: Window) -> _Walk:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FIFO depths: no clock is lost with them, and clocks are lost with one word less; in the model and in Verilator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from benchmarks.occupancy import highest_levels, watched
+from bitwright.backends.project import Project
+from bitwright.backends.verilog import generate
+from bitwright.design import compile_graph
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.types import integer
+from bitwright.ir.weights import Weights
+from bitwright.plan.fifos import sustained, with_depths
+from bitwright.plan.folding import fastest
+from bitwright.plan.kernels import KernelGraph
+from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.plan.timing import fifo_kind
+from bitwright.plan.tokens import timing
+from bitwright.sim import reference
+from bitwright.sim.rtl import build
+from tests.ir.graphs import random_codes
+from tests.needs import needs_rtl
+from tests.rtl.graphs import fifo, side_by_side
+from tests.rtl.networks import S4, Net
+from tests.rtl.test_random import prefixed
+
+FRAMES = 6
+
+
+def residual() -> Graph:
+    """Three convolutions beside nothing at all."""
+    net = Net(10)
+    x = net.conv(net.input(10, 10, 2), 4)
+    return net.graph(net.conv(net.add(net.conv(net.conv(net.conv(x, 4), 4), 4), x), 2, 1))
+
+
+def lopsided() -> Graph:
+    """Two large kernels beside one of a single pixel."""
+    net = Net(11)
+    x = net.conv(net.input(12, 8, 2), 4, 1)
+    return net.graph(net.add(net.conv(net.conv(x, 4, 5), 4, 5), net.conv(x, 4, 1)))
+
+
+def strided() -> Graph:
+    """Both branches halve the image; a dense layer waits for all of it."""
+    net = Net(12)
+    x = net.conv(net.input(12, 12, 2), 4)
+    return net.graph(net.dense(net.add(net.conv(net.conv(x, 8, 3, 2), 8), net.conv(x, 8, 1, 2)), 3))
+
+
+def three() -> Graph:
+    """A concatenation of three branches."""
+    net = Net(13)
+    x = net.conv(net.input(9, 9, 2), 4)
+    return net.graph(net.conv(net.concat(x, net.conv(x, 4), net.conv(net.conv(x, 4, 5), 4)), 2, 1))
+
+
+def nested() -> Graph:
+    """A residual within a residual."""
+    net = Net(14)
+    x = net.conv(net.input(8, 8, 2), 4)
+    inner = net.conv(x, 4)
+    return net.graph(net.add(x, net.conv(net.add(inner, net.conv(net.conv(inner, 4), 4)), 4)))
+
+
+def direct() -> Graph:
+    """The input itself is one of the operands."""
+    net = Net(15)
+    x = net.input(6, 6, 4)
+    return net.graph(net.add(net.conv(x, 4), net.codes(x, S4)))
+
+
+NETWORKS = (residual, lopsided, strided, three, nested, direct)
+SLOWDOWNS = (1, 3, 9, 40)
+
+
+def deep(kernels: KernelGraph) -> dict[str, int]:
+    """The FIFOs of more than two words."""
+    return {stream.name: stream.depth for stream in kernels.streams if stream.depth > 2}
+
+
+def one_less(kernels: KernelGraph, name: str) -> KernelGraph:
+    return with_depths(kernels, {name: kernels.stream(name).depth - 1})
+
+
+@pytest.mark.parametrize("made", NETWORKS)
+@pytest.mark.parametrize("slowdown", SLOWDOWNS)
+def test_depths_lose_no_clock_and_where_branches_meet_none_is_too_deep(
+    made: Callable[[], Graph], slowdown: int
+) -> None:
+    graph = made()
+    kernels = compile_graph(graph, cycles=slowdown * fastest(graph)).kernels
+    found = timing(kernels)
+    assert found is not None and found.interval == kernels.interval
+    meeting = {name for kernel in kernels.kernels if len(kernel.inputs) > 1 for name in kernel.inputs}
+    for name in deep(kernels).keys() & meeting:
+        assert not sustained(one_less(kernels, name)), name
+
+
+@needs_rtl
+def test_verilator_counts_the_clocks_of_the_model_at_these_depths_and_below() -> None:
+    """Six networks, then five of them with one word less in a FIFO: those take longer, by as much as the model says."""
+    drawn: dict[str, tuple[Graph, KernelGraph]] = {}
+    for made in NETWORKS:
+        graph = made()
+        kernels = compile_graph(graph, cycles=9 * fastest(graph)).kernels
+        drawn[f"{made.__name__}_"] = graph, kernels
+        for name in list(deep(kernels))[:1] if made is not lopsided else []:
+            drawn[f"{made.__name__}_less_"] = graph, one_less(kernels, name)
+    together = side_by_side([prefixed(kernels, prefix) for prefix, (_, kernels) in drawn.items()])
+    codes = {prefix: random_codes(graph, 1, FRAMES) for prefix, (graph, _) in drawn.items()}
+    inputs = [array for arrays in codes.values() for array in arrays]
+    wanted = [array for prefix, (graph, _) in drawn.items() for array in reference.run(graph, codes[prefix])]
+    project = Project(
+        name="fifos", version="0.1.0", model="fifos.onnx", digest="0", graph=Graph((), (), ()), kernels=together,
+        clock_ns=5.0, part="xc7z020clg400-1", inputs=tuple(map(Weights, inputs)), outputs=tuple(map(Weights, wanted)),
+    )  # fmt: skip
+    model = build(watched(generate(project)))
+    result = model.run(inputs)
+    for name, want, got in zip(together.outputs, wanted, result.outputs, strict=True):
+        np.testing.assert_array_equal(got, want, err_msg=name)
+    clocks = dict(zip(together.outputs, result.port_cycles, strict=True))
+    found = {prefix: clocks[prefix + kernels.outputs[0]] for prefix, (_, kernels) in drawn.items()}
+    assert found == {prefix: timing(kernels) for prefix, (_, kernels) in drawn.items()}
+    for prefix, (_, kernels) in drawn.items():
+        assert (found[prefix][0] > kernels.interval) == prefix.endswith("_less_"), prefix
+    levels = highest_levels(model, together)
+    assert levels["residual_q1_fork_1"] == drawn["residual_"][1].stream("q1_fork_1").depth
+    assert all(0 < levels[name] <= together.stream(name).depth for name in levels)
+
+
+def test_a_depth_of_the_plan_that_loses_clocks_is_refused() -> None:
+    graph = nested()
+    plan = compile_graph(graph, cycles=9 * fastest(graph)).plan
+    name = [layer.name for layer in graph.layers if layer.op == "sum"][-1]
+    for depth in (100, 44):
+        kernels = compile_graph(graph, plan=Plan({**plan.layers, name: LayerPlan(fifo_depth=depth)})).kernels
+        assert kernels.stream("q1_fork_1").depth == depth
+    with pytest.raises(BitwrightError) as error:
+        compile_graph(graph, plan=Plan({**plan.layers, name: LayerPlan(fifo_depth=43)}))
+    assert str(error.value) == (
+        f"plan: layer '{name}': with these FIFO depths a frame takes more than 576 clocks, or never ends\n"
+        "  hint: 0 is the computed depth: 44"
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth", "bits", "kind"),
+    [
+        (0, 8, "wire"), (1, 8, "register"), (2, 8, "register"), (3, 8, "shift"), (16, 300, "shift"),
+        (17, 8, "distributed"), (64, 300, "distributed"), (65, 63, "distributed"), (65, 64, "block"),
+        (4096, 1, "distributed"), (4097, 1, "block"),
+    ],
+)  # fmt: skip
+def test_the_memory_of_a_fifo(depth: int, bits: int, kind: str) -> None:
+    (stream,) = fifo("x", depth, integer(1, signed=False), lanes=bits).streams
+    assert fifo_kind(stream) == kind
