@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import lcm
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
 from bitwright.backends.verilog import generate
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
-from bitwright.plan.kernels import KernelGraph, Window
+from bitwright.plan.arithmetic import legal_styles
+from bitwright.plan.kernels import KernelGraph
+from bitwright.plan.lines import line
 from bitwright.plan.tokens import latency
 from bitwright.sim.rtl import build
 from tests.rtl.graphs import (
@@ -24,6 +27,7 @@ from tests.rtl.graphs import (
     U4,
     U8,
     adder,
+    depthwise,
     fifo,
     fork,
     interleave,
@@ -31,6 +35,7 @@ from tests.rtl.graphs import (
     mas,
     matrix_vector,
     multiplier,
+    parallel_window,
     project,
     reduce,
     reorder,
@@ -42,6 +47,7 @@ from tests.rtl.graphs import (
 )
 
 FRAMES = 6
+FIELD = ("kernel", "strides", "dilations", "pads")
 KINDS = (BIPOLAR, S4, U4, S8, U8)
 FIFO_DEPTHS = (0, 1, 2, 3, 4, 5, 7, 16, 17, 31, 32, 33, 63, 64, 65, 100, 255, 256, 257, 600)
 
@@ -76,27 +82,49 @@ def matrices(name: str, rng: Generator) -> KernelGraph:
     x, w = _kind(rng), (TERNARY, *KINDS)[rng.integers(6)]
     sizes = {"pe": pe, "simd": simd, "rows": pe * row_fold, "cols": simd * col_fold}
     memory = "block" if rng.random() < 0.3 else "lut"
-    return matrix_vector(name, rng, vectors=vectors, groups=groups, **sizes, x=x, w=w, memory=memory)
+    style = str(rng.choice(legal_styles(w, x)))
+    return matrix_vector(name, rng, vectors=vectors, groups=groups, **sizes, x=x, w=w, memory=memory, style=style)
+
+
+def depthwises(name: str, rng: Generator) -> KernelGraph:
+    vectors, blocks, lanes, multiplier, simd, fold = _below(rng, 4, 3, 4, 2, 4, 6)
+    sizes = {"vectors": vectors, "blocks": blocks, "positions": simd * fold, "lanes": lanes, "multiplier": multiplier}
+    return depthwise(name, rng, **sizes, simd=simd, x=_kind(rng), w=_kind(rng))
 
 
 def windows(name: str, rng: Generator) -> KernelGraph:
-    """Anything that has an output and does not start a window beyond the image."""
+    """Anything that does not start a window beyond the image."""
+    while True:
+        sizes, out = _sliding(rng)
+        starts = [(n - 1) * stride - pad for n, stride, pad in zip(out, sizes["strides"], sizes["pads"], strict=False)]
+        if all(start < side for start, side in zip(starts, sizes["size"], strict=True)):
+            return window(name, **sizes, inner=int(rng.integers(1, 3)))
+
+
+def parallel_windows(name: str, rng: Generator) -> KernelGraph:
+    """Anything whose windows come one after the other on a line of taps."""
+    while True:
+        sizes, out = _sliding(rng)
+        if line(sizes["size"], out, *(sizes[key] for key in FIELD)) is not None:
+            return parallel_window(name, **sizes)
+
+
+def _sliding(rng: Generator) -> tuple[dict[str, Any], tuple[int, int]]:
+    """The sizes of a sliding window, and of its output, which is not empty."""
     while True:
         height, wide, *rest = _below(rng, 9, 11, 4, 4, 4, 4, 3, 3)
         kernel, strides, dilations = (tuple(rest[i : i + 2]) for i in (0, 2, 4))
         pads = tuple(int(rng.integers(0, 3)) if rng.random() < 0.6 else 0 for _ in range(4))
-        field = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-        if height + pads[0] + pads[2] < field[0] or wide + pads[1] + pads[3] < field[1]:
-            continue
-        blocks, inner, lanes = _below(rng, 3, 2, 3)
-        made = window(
-            name, size=(height, wide), kernel=kernel, strides=strides, dilations=dilations, pads=pads, blocks=blocks,
-            inner=inner, lanes=lanes, kind=_kind(rng), pad_value=1,
-        )  # fmt: skip
-        (unit,) = made.kernels
-        assert isinstance(unit, Window)
-        if (unit.out_height - 1) * strides[0] - pads[0] < height and (unit.out_width - 1) * strides[1] - pads[1] < wide:
-            return made
+        padded = height + pads[0] + pads[2], wide + pads[1] + pads[3]
+        rows, columns = (
+            (side - (k - 1) * d - 1) // stride + 1
+            for side, k, d, stride in zip(padded, kernel, dilations, strides, strict=True)
+        )
+        if rows > 0 and columns > 0:
+            blocks, lanes = _below(rng, 3, 3)
+            field = dict(zip(FIELD, (kernel, strides, dilations, pads), strict=True))
+            sizes = {"size": (height, wide), **field, "blocks": blocks, "lanes": lanes}
+            return {**sizes, "kind": _kind(rng), "pad_value": 1}, (rows, columns)
 
 
 def reduces(name: str, rng: Generator) -> KernelGraph:
@@ -156,7 +184,9 @@ def fifos(name: str, rng: Generator) -> KernelGraph:
 
 GRID: Mapping[str, Callable[[str, Generator], KernelGraph]] = {
     "matrix-vector": matrices,
+    "depthwise": depthwises,
     "window": windows,
+    "parallel window": parallel_windows,
     "reduce": reduces,
     "requantiser": requantisers,
     "width converter": widths,
