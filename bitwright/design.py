@@ -100,7 +100,7 @@ class Design:
         return generate(backend, self.project(inputs))
 
     def report(self) -> dict[str, Any]:
-        """The contents of `report.json`: interval, latency, clock, what stays on the host, one entry per layer."""
+        """The contents of `report.json`: interval and what sets it, latency, clock, the host, one entry per layer."""
         interval = self.kernels.interval
         return {
             "model": self.graph.source.file,
@@ -108,6 +108,7 @@ class Design:
             "part": self.part,
             "note": self.note,
             "interval_cycles": interval,
+            "bottleneck": self._bottleneck(),
             "latency_cycles": latency(self.kernels),
             "clock_ns": self.clock_ns,
             "fps": round(1e9 / (self.clock_ns * interval), 3),
@@ -115,12 +116,25 @@ class Design:
             "layers": [self._layer(layer) for layer in self.graph.layers],
         }
 
+    def _bottleneck(self) -> list[str]:
+        """The layers that take the interval, and the inputs and outputs whose beats do."""
+        slow = {kernel.layer for kernel in self.kernels.kernels if kernel.cycles == self.kernels.interval}
+        ends = (("input", self.kernels.inputs), ("output", self.kernels.outputs))
+        found = [layer.name for layer in self.graph.layers if layer.name in slow]
+        for side, names in ends:
+            beats = [self.kernels.stream(name).beats for name in names]
+            found += [f"{side} {name}" for name, n in zip(names, beats, strict=True) if n == self.kernels.interval]
+        return found
+
     def _layer(self, layer: Layer) -> dict[str, Any]:
         kernels = [kernel for kernel in self.kernels.kernels if kernel.layer == layer.name]
-        edges = [self.kernels.stream(kernel.input) for kernel in kernels]
+        edges = [self.kernels.stream(name) for kernel in kernels for name in kernel.inputs]
         used = sum((resources(kernel) for kernel in kernels), Resources())
         used = sum((fifo_resources(edge) for edge in edges), used)
         chosen = self.plan.layers.get(layer.name, LayerPlan())
+        lanes = (chosen.pe, chosen.simd)
+        if kernels and (chosen.pe, chosen.simd) == (1, 1):  # no lanes of its own: those of its streams
+            lanes = (self.kernels.stream(kernels[-1].output).lanes, self.kernels.stream(kernels[-1].input).lanes)
         weights = layer.weights if isinstance(layer, Dense | Conv) else None
         form = self.forms.get(layer.name)
         return {
@@ -129,8 +143,8 @@ class Design:
             "shape": list(layer.shape),
             "bits": layer.type.bits,
             "sparsity": round(weights.zeros / weights.array.size, 4) if weights else None,
-            "pe": chosen.pe,
-            "simd": chosen.simd,
+            "pe": lanes[0],
+            "simd": lanes[1],
             "style": chosen.style or None,
             "cycles": max((kernel.cycles for kernel in kernels), default=0),
             "lut": used.lut,

@@ -166,16 +166,21 @@ def inspection(result: Row) -> RenderableType:
 
 
 def design(report: Row, *, border: bool = True) -> RenderableType:
-    """What `compile` decided: lanes, clocks, resources, speed, and with `border` what stays on the host."""
+    """What `compile` decided: lanes, clocks, resources, speed, and with `border` what stays on the host.
+
+    The layers that set the interval stand out.
+    """
     keys = {
         "name": "layer",
         "op": "op",
         "shape": "shape",
         "bits": "bits",
+        "zeros": "zeros",
         "pe": "PE",
         "simd": "SIMD",
         "style": "style",
         "cycles": "clocks",
+        "mark": "",
         "requantiser": "requantiser",
         "lut": "LUT",
         "dsp": "DSP",
@@ -186,9 +191,18 @@ def design(report: Row, *, border: bool = True) -> RenderableType:
         f"a frame every {_cell(report['interval_cycles'])} clocks of {report['clock_ns']:g} ns:"
         f" {_cell(report['fps'])} frames per second, latency {_cell(report['latency_cycles'])} clocks"
     )
-    parts: list[RenderableType] = [rows(f"{report['model']}, design {report['design']}", keys, report["layers"])]
-    parts += [Text(line) for line in (speed, report["note"]) if line]
+    layers = [_decided(row, slow=row["name"] in report["bottleneck"]) for row in report["layers"]]
+    parts: list[RenderableType] = [rows(f"{report['model']}, design {report['design']}", keys, layers)]
+    ends = [name for name in report["bottleneck"] if name not in {row["name"] for row in layers}]
+    slowest = f"as slow as the beats of {printable(', '.join(ends))}" if ends else ""
+    parts += [Text(line) for line in (speed, slowest, report["note"]) if line]
     return Group(*parts, host(report["host"])) if border else Group(*parts)
+
+
+def _decided(row: Row, *, slow: bool) -> Row:
+    """A layer of `compile` for people: the share of zero weights, and a mark at a bottleneck."""
+    zeros = None if row["sparsity"] is None else f"{row['sparsity']:.0%}"
+    return dict(row) | {"zeros": zeros, "mark": "slowest" if slow else ""}
 
 
 def synthesis(result: Row) -> RenderableType:

@@ -50,9 +50,11 @@ def test_a_report_has_every_key_and_plain_values() -> None:
     design = compile_graph(network(), cycles=16, clock_ns=5.0)
     report = design.report()
     assert list(report) == [
-        "model", "design", "part", "note", "interval_cycles", "latency_cycles", "clock_ns", "fps", "host", "layers",
+        "model", "design", "part", "note", "interval_cycles", "bottleneck", "latency_cycles", "clock_ns", "fps",
+        "host", "layers",
     ]  # fmt: skip
     assert (report["interval_cycles"], report["clock_ns"], report["fps"]) == (16, 5.0, 12_500_000.0)
+    assert report["bottleneck"] == ["fc/1"]
     assert report["latency_cycles"] > 16 and report["note"] == "" and len(report["design"]) == 12
     first, second = report["layers"]
     assert list(first) == [
