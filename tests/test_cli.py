@@ -142,7 +142,7 @@ def test_compile_writes_a_whole_design(run: Run, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out/report.json").read_text()) == report
     assert report["interval_cycles"] <= 2000
     assert report["fps"] == pytest.approx(1e9 / (report["clock_ns"] * report["interval_cycles"]), rel=1e-6)
-    keys = {"name", "op", "shape", "bits", "sparsity", "pe", "simd", "cycles", "lut", "ff", "dsp", "bram"}
+    keys = {"name", "op", "shape", "bits", "sparsity", "pe", "simd", "style", "cycles", "lut", "ff", "dsp", "bram"}
     assert all(layer.keys() >= keys | {"requantiser", "fifo_depth"} for layer in report["layers"])
     vectors = np.load(tmp_path / "out/vectors/inputs.npy")
     net = bitwright.load(DIGITS)
