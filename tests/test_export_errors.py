@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from bitwright.exact.tabulate import tabulate
 from bitwright.ir import files
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep
-from bitwright.ir.layers import Rounding
+from bitwright.ir.layers import Requantise, Rounding
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Weights
 from tests.exported import execute
@@ -60,6 +60,24 @@ def lone_distribution() -> Graph:
     entries = tabulate(function, S4, scale=Fraction(1), zero=Fraction(0), **limits)
     graph = net.graph()
     return replace(graph, layers=(replace(graph.layers[0], function=function, entries=entries),))
+
+
+def unknown_function() -> Graph:
+    graph = lone_distribution()
+    return replace(graph, layers=(replace(graph.layers[0], function=(("gamma",),)),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror(Requantise):
+    """A layer that no writer knows."""
+
+
+def unknown_layer() -> Graph:
+    net = Net()
+    net.requantise(net.input((2,), S8), S4, Rounding.FLOOR, [Fraction(1, 16)])
+    graph = net.graph()
+    layer = graph.layers[0]
+    return replace(graph, layers=(Mirror(**{field.name: getattr(layer, field.name) for field in fields(layer)}),))
 
 
 def other_entries() -> Graph:
@@ -106,6 +124,8 @@ REFUSED = {
     ),
     wide_table: f"layer 'table0': makes the codes u10, for which QuantizeLinear has no type\n  hint: {OWN}",
     lone_distribution: f"layer 'table0': tabulates 'normal_cdf', which no ONNX operator computes\n  hint: {OWN}",
+    unknown_function: f"layer 'table0': tabulates 'gamma', which no ONNX operator computes\n  hint: {OWN}",
+    unknown_layer: f"layer 'act0': is a 'mirror', which no ONNX operator states\n  hint: {OWN}",
     other_entries: f"layer 'table0': float32 does not meet all the entries of its table\n  hint: {OWN}",
     odd_input: (
         "input layer 'x0': quantises to the codes u11[3..2000], for which no quantiser of ONNX or QONNX has a type\n"

@@ -15,12 +15,12 @@ import onnx
 from bitwright.backends import onnx_layers as layers
 from bitwright.backends.onnx_border import write_after, write_before
 from bitwright.backends.onnx_forms import Form, Wire, form_of
-from bitwright.backends.onnx_held import Held, held
+from bitwright.backends.onnx_held import OWN_FORMAT, Held, held
 from bitwright.backends.onnx_phases import without_phases
 from bitwright.backends.onnx_quantise import write_requantise
 from bitwright.backends.onnx_spread import only_spreads
 from bitwright.backends.onnx_tables import write_table
-from bitwright.backends.onnx_tensors import Export, Tensor
+from bitwright.backends.onnx_tensors import Export, Tensor, refuse
 from bitwright.backends.onnx_writer import QONNX, Writer
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.ir.graph import Graph
@@ -68,6 +68,8 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     inputs = write_before(out)
     for layer in graph.layers:
         if not (isinstance(layer, Gather) and only_spreads(graph, layer)):
+            if type(layer) not in WRITERS:
+                refuse(layer, f"is a '{layer.op}', which no ONNX operator states", OWN_FORMAT)
             out.tensors[layer.name] = WRITERS[type(layer)](out, layer)
     return writer.model(inputs, write_after(out))
 

@@ -38,6 +38,9 @@ SMOOTH: dict[str, Callable[..., Array]] = {
 }
 
 
+KNOWN = frozenset({*BASIC, *SMOOTH, "times_input"})
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """code = clip(rint((sign * function(x) + add) / step) + shift) of x = scale * (q - zero), in float32 constants."""
@@ -71,7 +74,10 @@ class Curve:
 
 
 def find_curve(layer: Table, source: Layer) -> Curve | None:
-    """The function of `layer`, which tabulates the codes of `source`; None if float32 does not meet an entry."""
+    """The function of `layer`, which tabulates the codes of `source`; None if float32 does not meet an entry.
+
+    Its steps are those of `KNOWN`.
+    """
     plain = _curve(layer, source)
     tries = (plain, plain and _centred(plain, layer, source))
     return next((curve for curve in tries if curve and _meets(curve, layer, source)), None)

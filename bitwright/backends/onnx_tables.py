@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Never
 
 import numpy as np
 
-from bitwright.backends.onnx_curves import Curve, find_curve
+from bitwright.backends.onnx_curves import KNOWN, Curve, find_curve
 from bitwright.backends.onnx_forms import carrier
 from bitwright.backends.onnx_held import OWN_FORMAT
 from bitwright.backends.onnx_quantise import quantised
@@ -27,6 +28,9 @@ def write_table(out: Export, layer: Table) -> Tensor:
     dtype = carrier(kind)
     if dtype is None or not np.iinfo(dtype).min <= layer.shift <= np.iinfo(dtype).max:
         refuse(layer, f"makes the codes {kind}, for which QuantizeLinear has no type", OWN_FORMAT)
+    unknown = [name for name, *_ in layer.function if name not in KNOWN]
+    if unknown:
+        _refuse_step(layer, unknown[0])
     curve = find_curve(layer, source)
     if curve is None:
         refuse(layer, "float32 does not meet all the entries of its table", OWN_FORMAT)
@@ -68,7 +72,11 @@ def _node(write: Writer, made: str, x: str, layer: Table, step: Step) -> str:
         case (name,) if name in OPERATORS:
             return write.step(OPERATORS[name], made, layer.name)
         case _:
-            refuse(layer, f"tabulates '{step[0]}', which no ONNX operator computes", OWN_FORMAT)
+            _refuse_step(layer, step[0])
+
+
+def _refuse_step(layer: Table, name: str) -> Never:
+    refuse(layer, f"tabulates '{name}', which no ONNX operator computes", OWN_FORMAT)
 
 
 def _affine(write: Writer, x: str, layer: Table, slope: Fraction, shift: Fraction) -> str:
