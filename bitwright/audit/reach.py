@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bitwright.audit.bounds import Bounds, requantise_bounds
 from bitwright.audit.curves import table_bounds
-from bitwright.audit.terms import Values, is_coded, moved
+from bitwright.audit.terms import Values, coded, moved
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import ROUND
 from bitwright.ir.layers import Concat, Gather, MaxPool, Requantise, Reshape, Rounding, Table
@@ -63,6 +63,7 @@ class Reach:
 def reaches(graph: Graph, values: Values, arithmetic: Mapping[str, Arithmetic], inputs: Mapping[str, Reach]) -> Reaches:
     """The reaches for the integers `values`; `inputs` are those of the input layers that a host quantiser makes."""
     known: dict[str, Reach | None] = dict(inputs)
+    codes = coded(graph)
 
     def of(name: str) -> Reach | None:
         if name not in known:
@@ -77,7 +78,7 @@ def reaches(graph: Graph, values: Values, arithmetic: Mapping[str, Arithmetic], 
             case Table():
                 source = layer.inputs[0]
                 return _rounded(layer, values[name], table_bounds(layer, graph.by_name[source], values[source]))
-            case MaxPool() | Gather() | Reshape() | Concat() if is_coded(graph, name):
+            case MaxPool() | Gather() | Reshape() | Concat() if name in codes:
                 parts = [part for source in layer.inputs if (part := of(source)) is not None]
                 return _moved(layer, parts) if len(parts) == len(layer.inputs) else None
             case _:

@@ -51,36 +51,53 @@ class Terms:
         return Terms(move(self.value), move(self.size), move(self.energy), self.count)
 
 
-def is_coded(graph: Graph, name: str) -> bool:
-    """True if a layer holds codes: those of a quantiser or an input, perhaps moved or pooled."""
-    layer = graph.by_name[name]
-    if isinstance(layer, MaxPool | Gather | Reshape | Concat):
-        return all(is_coded(graph, source) for source in layer.inputs)
-    return isinstance(layer, Input | Requantise | Table)
+def coded(graph: Graph) -> set[str]:
+    """The layers that hold codes: those of a quantiser or an input, perhaps moved or pooled."""
+    found: set[str] = set()
+    for layer in graph.by_name.values():
+        moves = isinstance(layer, MaxPool | Gather | Reshape | Concat) and found.issuperset(layer.inputs)
+        if moves or isinstance(layer, Input | Requantise | Table):
+            found.add(layer.name)
+    return found
 
 
 def terms(graph: Graph, name: str, values: Values) -> Terms:
     """The terms of the layer `name` for the integers `values`."""
-    layer = graph.by_name[name]
-    if is_coded(graph, name):
-        return _single(values[name], np.array([float(zero) for zero in layer.zero]))
+    codes, layers = coded(graph), list(graph.by_name.values())
+    needed = {name}
+    for layer in reversed(layers):
+        if layer.name in needed - codes:
+            needed.update(layer.inputs)
+    known: dict[str, Terms] = {}
+    for layer in layers:
+        if layer.name in needed & codes:
+            known[layer.name] = _single(values[layer.name], np.array([float(zero) for zero in layer.zero]))
+        elif layer.name in needed:
+            known[layer.name] = _sums(graph, layer, values, known)
+    return known[name]
+
+
+def _sums(graph: Graph, layer: Layer, values: Values, known: Mapping[str, Terms]) -> Terms:
+    """The terms of a layer from those of its inputs."""
+    parts = [known[source] for source in layer.inputs]
     match layer:
         case Dense() | Conv():
-            return _product(graph, layer, values)
+            return _product(graph, layer, values, parts[0])
         case SumPool():
-            pooled = terms(graph, layer.inputs[0], values).moved(lambda x: _pooled(layer, x))
+            pooled = parts[0].moved(lambda x: _pooled(layer, x))
             return Terms(pooled.value, pooled.size, pooled.energy, int(np.prod(layer.kernel)))
+        case MaxPool():
+            return parts[0].moved(lambda x: _largest(layer, x))
         case Sum():
-            return _sum(layer, [terms(graph, source, values) for source in layer.inputs])
+            return _sum(layer, parts)
         case Multiply():
             a, b = (values[source] - float(zero) for source, zero in zip(layer.inputs, layer.zeros, strict=True))
             return _single(a * b, np.zeros(1))
         case Concat():
-            parts = [terms(graph, source, values) for source in layer.inputs]
             joined = [np.concatenate(arrays, axis=-1) for arrays in zip(*map(_arrays, parts), strict=True)]
             return Terms(joined[0], joined[1], joined[2], max(part.count for part in parts))
         case Gather() | Reshape():
-            return terms(graph, layer.inputs[0], values).moved(lambda x: moved(layer, x))
+            return parts[0].moved(lambda x: moved(layer, x))
         case _:
             raise AssertionError(f"{layer.op} holds no sums")
 
@@ -102,13 +119,11 @@ def _arrays(part: Terms) -> tuple[Array, Array, Array]:
     return part.value, part.size, part.energy
 
 
-def _product(graph: Graph, layer: Dense | Conv, values: Values) -> Terms:
+def _product(graph: Graph, layer: Dense | Conv, values: Values, x: Terms) -> Terms:
     source = layer.inputs[0]
     weights = layer.weights.array.astype(np.float64)
-    if is_coded(graph, source):
+    if source in coded(graph):
         x = _single(values[source], np.array(input_zero(layer, graph.by_name[source])))
-    else:
-        x = terms(graph, source, values)
     count = weights[0].size * x.count
     value, size = _linear(layer, x.value, weights), _linear(layer, x.size, np.abs(weights))
     return Terms(value, size, _linear(layer, x.energy, weights * weights), count)
@@ -138,6 +153,11 @@ def _linear(layer: Dense | Conv, x: Array, weights: Array) -> Array:
 
 def _pooled(layer: SumPool, x: Array) -> Array:
     return np.asarray(windows(x, layer, 0).sum(axis=(3, 4)))
+
+
+def _largest(layer: MaxPool, x: Array) -> Array:
+    """The largest of each window, which bounds those of the sum that wins; padding never does."""
+    return np.asarray(windows(x, layer, -np.inf).max(axis=(3, 4)))
 
 
 def _sum(layer: Sum, parts: list[Terms]) -> Terms:

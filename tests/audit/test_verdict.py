@@ -435,6 +435,20 @@ def test_a_model_is_forgotten_with_its_graph_and_never_mistaken(tmp_path: Path) 
     assert origin.source(net) is None
 
 
+def test_a_pool_of_a_tower_of_sums() -> None:
+    """Every sum is looked at once, though 2**24 ways lead down; the pool takes the largest."""
+    net = Net(1, 4, 4)
+    y = net.quant(net.x, 0.5, bits=4.0)
+    for _ in range(24):
+        y = net.add("Add", y, y)
+    y = net.add("Conv", net.add("MaxPool", y, kernel_shape=[2, 2], strides=[2, 2]), net.weights(np.ones((2, 1, 1, 1))))
+    net.quant(y, 2.0**20)
+    x = samples(2, 1, 4, 4)
+    graph = bitwright.load(net.proto())
+    found = bitwright.verify(graph, x, bitwright.run(graph, x) + 2.0**24)["golden"]
+    assert found["unexplained"] == found["elements"] == 16
+
+
 def test_codes_beyond_the_last_threshold_have_no_step_to_be_near() -> None:
     """Inputs and scales are powers of two: float32 is exact, the last step infinitely far, and nothing is excused."""
     net = Net(4)
