@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bitwright.backends.hls_order import Order, clocks, covers_image, loops
 from bitwright.ir.weights import Ints
-from bitwright.plan.kernels import Join, Kernel, KernelGraph, MatrixVector, Window
+from bitwright.plan.kernels import Join, Kernel, KernelGraph, MatrixVector, ParallelWindow, Window
 
 STAGES = 16
 """Stages of a loop's pipeline, assumed; a pipeline that stalls as a whole keeps so many iterations in flight."""
@@ -39,7 +39,7 @@ def size_streams(graph: KernelGraph) -> KernelGraph:
     for kernel in graph.kernels:
         if _reads_in_bursts(kernel) and kernel.input not in fields:
             depths[kernel.input] = max(depths[kernel.input], demand(loops(kernel)[0], interval))
-        if isinstance(kernel, Window) and kernel.in_beats > kernel.out_beats:
+        if isinstance(kernel, Window | ParallelWindow) and kernel.in_beats > kernel.out_beats:
             depths[kernel.output] = max(depths[kernel.output], burst(loops(kernel)[-1]))
     entering = [
         name for kernel in graph.kernels if isinstance(kernel, Join) and kernel.others for name in kernel.inputs
