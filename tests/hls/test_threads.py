@@ -16,6 +16,7 @@ from tests.hls.networks import bottleneck, residual, straight
 from tests.hls.programs import WARNINGS, compiled, run, write
 from tests.hls.test_golden import small
 from tests.needs import needs_cxx
+from tests.test_layers import design
 
 pytestmark = needs_cxx
 FLAGS = ("-O0", "-pthread", "-Ihost/threads", "-Ihost", "-Ikernels", "-Itb", "-I.", *WARNINGS)
@@ -37,6 +38,13 @@ def threads(files: dict[str, str], folder: Path, *flags: str) -> subprocess.Comp
 @pytest.mark.parametrize("name", ["straight", "residual", "bottleneck"])
 def test_networks_run_through_their_streams(name: str, tmp_path: Path) -> None:
     done = threads(project(name), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
+
+
+def test_every_kind_of_layer_runs_through_its_streams(tmp_path: Path) -> None:
+    """All networks of `tests.layers.cases` side by side, with uneven numbers of lanes."""
+    done = threads(dict(design("wide").files("hls")), tmp_path, "-w")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
 
