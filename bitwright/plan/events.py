@@ -83,9 +83,13 @@ def periodic(sequences: Mapping[str, Events], interval: int) -> dict[str, Events
     return found
 
 
-def earliest(sequences: Mapping[str, Events], rounds: int = ROUNDS) -> Clocks | None:
-    """The earliest clock of every event; None if they are not found in `rounds`, as they wait for each other."""
-    clocks = {name: np.full(len(events.steps), np.iinfo(np.int64).min // 4) for name, events in sequences.items()}
+def earliest(sequences: Mapping[str, Events], rounds: int = ROUNDS, start: Clocks | None = None) -> Clocks | None:
+    """The earliest clock of every event; None if they are not found in `rounds`, as they wait for each other.
+
+    `start` are the earliest clocks under some of these waits, from which it is not far.
+    """
+    never = np.iinfo(np.int64).min // 4
+    clocks = dict(start) if start else {name: np.full(len(e.steps), never) for name, e in sequences.items()}
     readers: dict[str, set[str]] = {name: set() for name in sequences}
     for name, events in sequences.items():
         for wait in events.waits:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.weights import Ints
-from bitwright.plan.events import earliest, latest, patience, periodic
+from bitwright.plan.events import Clocks, earliest, latest, patience, periodic
 from bitwright.plan.kernels import KernelGraph, MatrixVector, Window
 from bitwright.plan.processes import Net, leaving
 
@@ -66,29 +67,42 @@ def _depths(bare: KernelGraph) -> Depths:
     shown = {kernel.output for kernel in bare.kernels if isinstance(kernel, Window)}
     meeting = {name for kernel in bare.kernels if len(kernel.inputs) > 1 for name in kernel.inputs}
     replayed = {kernel.input for kernel in bare.kernels if isinstance(kernel, MatrixVector) and kernel.row_fold > 1}
-    found = needed_depths(bare, frozenset(meeting | replayed - shown))
+    found = _needed(bare, frozenset(meeting | replayed - shown))
     if found is None:
-        found = needed_depths(bare, frozenset(stream.name for stream in bare.streams))
+        found = _needed(bare, frozenset(stream.name for stream in bare.streams))
     assert found is not None, "no FIFO sustains the interval"
-    deep = frozenset(name for name, depth in found.items() if depth > REGISTER_DEPTH)
-    fewer = needed_depths(bare, deep) if len(deep) < len(found) else None  # readers of the others need not be held
-    return fewer or {name: found[name] for name in deep}
+    deep = {name: depth for name, depth in found.depths.items() if depth > REGISTER_DEPTH}
+    if len(deep) == len(found.depths):
+        return deep
+    fewer = _needed(bare, frozenset(deep), found.soon)  # readers of the others need not be held
+    return fewer.depths if fewer else deep
 
 
-def needed_depths(kernels: KernelGraph, sized: frozenset[str]) -> Depths | None:
-    """The depths of the FIFOs `sized` at the interval, the others as they are; None if those are too shallow for it."""
+class _Needed(NamedTuple):
+    """Depths, and the earliest clocks at which they were found."""
+
+    depths: Depths
+    soon: Clocks
+
+
+def _needed(kernels: KernelGraph, sized: frozenset[str], start: Clocks | None = None) -> _Needed | None:
+    """The depths of the FIFOs `sized` at the interval, the others as they are; None if those are too shallow for it.
+
+    `start` are the earliest clocks with more FIFOs sized.
+    """
     interval = kernels.interval
     beats = {name: kernels.stream(name).beats for name in kernels.inputs}
     net = Net(kernels, {name: np.arange(count) * interval // count for name, count in beats.items()}, sized)
     sequences = periodic(net.sequences, interval)
-    soon = earliest(sequences, patience(sequences))
+    soon = earliest(sequences, patience(sequences), start)
     if soon is None:
         return None
     held = frozenset(net.taken[name].sequence for name in sized) | {leaving(name) for name in kernels.outputs}
     late = latest(sequences, soon, held)
     if late is None:
         return None
-    return {name: max(REGISTER_DEPTH, _most_held(late[name], _left(net, late, name), interval)) for name in sized}
+    held_most = {name: _most_held(late[name], _left(net, late, name), interval) for name in sized}
+    return _Needed({name: max(REGISTER_DEPTH, most) for name, most in held_most.items()}, soon)
 
 
 def _left(net: Net, clocks: Mapping[str, Ints], name: str) -> Ints:
