@@ -19,8 +19,8 @@ from bitwright.plan.kernels import Join, Kernel, KernelGraph, MatrixVector, Para
 
 STAGES = 16
 """Stages of a loop's pipeline, assumed; a pipeline that stalls as a whole keeps so many iterations in flight."""
-FRAMES = 3
-"""Frames in a row whose words are followed."""
+FRAMES = 8
+"""Frames in a row whose words are followed: more than are under way at once."""
 MARGIN = 2
 """Words beyond the computed occupancy."""
 
@@ -33,9 +33,7 @@ def size_streams(graph: KernelGraph) -> KernelGraph:
     """
     interval = max([graph.interval, *map(clocks, graph.kernels)])
     depths = {stream.name: stream.depth for stream in graph.streams}
-    fields = {
-        kernel.output for kernel in graph.kernels if isinstance(kernel, Window)
-    }  # at hand as fast as they are read
+    fields = {kernel.output for kernel in graph.kernels if isinstance(kernel, Window)}  # come as fast as they are read
     for kernel in graph.kernels:
         if _reads_in_bursts(kernel) and kernel.input not in fields:
             depths[kernel.input] = max(depths[kernel.input], demand(loops(kernel)[0], interval))

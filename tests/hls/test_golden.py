@@ -19,6 +19,7 @@ from bitwright.backends.project import Project
 from bitwright.design import compile_graph
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import BIPOLAR, TERNARY, integer
+from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.sim import tools
 from tests.conftest import Golden
 from tests.hls.designs import Chain, chain_project, lookup, multiply_shift, thresholds
@@ -66,7 +67,8 @@ def signs() -> Project:
 
 def branches() -> Project:
     """Two convolutions beside a wire, with the depths of its streams."""
-    made = compile_graph(residual(), cycles=2500).project()
+    lanes = {"conv0": LayerPlan(pe=1, simd=2), "conv2": LayerPlan(pe=1, simd=4), "conv4": LayerPlan(pe=1, simd=4)}
+    made = compile_graph(residual(), plan=Plan(lanes)).project()
     return replace(made, name="branches", version="0.1.0", model="branches.onnx", digest="5f3a9c1e0000")
 
 
