@@ -66,8 +66,12 @@ def test_a_ring_of_the_planned_depth_loses_no_clock() -> None:
         ({"size": (1, 60), "kernel": (1, 5), "inner": 2}, 22),
         ({"size": (1, 60), "kernel": (1, 1)}, 4),
         ({"size": (4, 4), "kernel": (4, 4), "strides": (4, 4), "blocks": 3}, 96),
+        ({"size": (2, 10), "kernel": (4, 1), "strides": (3, 4), "dilations": (1, 3), "pads": (2, 0, 0, 0)}, 33),
     ],
 )
 def test_depths(shape: dict[str, Any], depth: int) -> None:
-    """A same-padded 3 x 3 window needs little more than two rows, one without pads almost twice its field."""
+    """A same-padded 3 x 3 window needs little more than two rows, one without pads almost twice its field.
+
+    Where as many rows are padded above as the image has, the corner lies a frame behind.
+    """
     assert ring_depth(only(window("win", **shape))) == depth
