@@ -58,6 +58,9 @@ def _report(proof: Proof, answers: list[tuple[Question, Answer]]) -> int:
                 how = f"proved: {question.depth} clocks, {answer.steps}-induction" if shown else "NOT PROVED"
                 print(f"{proof.module} {question.size_text}")
                 _line(how, answer.seconds)
+            case "bmc" if not question.mutant:
+                print(f"{proof.module} {question.size_text}")
+                _line(f"{answer.verdict} within {question.depth} clocks, no induction", answer.seconds)
             case "cover":
                 _line(f"covers reached: {answer.reached}, within {question.depth} clocks", answer.seconds)
     mutants = [answer for question, answer in answers if question.mutant]

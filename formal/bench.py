@@ -66,6 +66,11 @@ class Ports:
         for name, value in values.items():
             self._signal(name).value = value
 
+    def within_a_frame(self) -> bool:
+        """Words are missing to whole frames."""
+        begun = zip(self.entered, self.offered, strict=True)
+        return any((len(words) + (word is not None)) % self.stream.frame for words, word in begun)
+
     def bit(self, name: str, index: int) -> bool:
         """Bit `index` of a signal."""
         return bool(int(self._signal(name).value) >> index & 1)
@@ -132,7 +137,9 @@ async def every_word_leaves_as_its_meaning_says(dut: Any) -> None:
         ports.start()
         for clock in range(-2, CLOCKS + 200 * last):
             dut.rst.value = clock < 0
-            ports.drive(0.0 if clock < 0 or clock >= CLOCKS else offer, 1.0 if clock >= CLOCKS else ready)
+            if clock >= CLOCKS:
+                offer, ready = float(ports.within_a_frame()), 1.0
+            ports.drive(0.0 if clock < 0 else offer, ready)
             await ReadOnly()
             if clock >= 0:
                 ports.sample()

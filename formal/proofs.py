@@ -2,8 +2,9 @@
 """What is proved of each module: `properties/<module>.svh` says what, `properties/<module>.toml` at which sizes.
 
 The .toml file has the depth (of the bounded proof and the induction; `cover_depth` where the covers need more), the
-sizes (parameters of the module; mutants run at the first), the paths (for each output the inputs that it may follow in
-the same clock) and the mutants: a fault in words, the text of the module and what stands there instead.
+sizes (parameters of the module; mutants run at the first; `bounded` has those without an induction), the paths (for
+each output the inputs that it may follow in the same clock) and the mutants: a fault in words, the text of the module
+and what stands there instead.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Proof:
     depth: int
     cover_depth: int
     sizes: tuple[Size, ...]
+    bounded: tuple[Size, ...]
     paths: Mapping[str, list[str]]
     mutants: tuple[Mutant, ...]
 
@@ -48,7 +50,7 @@ class Question:
     """What SymbiYosys is asked about one module at one size, within `depth` clocks after any start.
 
     `prove`: do the properties hold, within `depth` clocks of the reset and by induction? `cover`: does all that they
-    say can happen? `bmc`, asked of a mutant: do they hold within `depth` clocks of the reset?
+    say can happen? `bmc`, asked of mutants and where no induction is known: do they hold within `depth` clocks?
     """
 
     module: str
@@ -80,10 +82,12 @@ def proofs() -> tuple[Proof, ...]:
 
 
 def questions(proof: Proof) -> Iterator[Question]:
-    """Each size proved and covered, then every mutant at the first size."""
+    """Each size proved and covered, or bounded, then every mutant at the first size."""
     for size in proof.sizes:
         yield Question(proof.module, size, "prove", proof.depth)
         yield Question(proof.module, size, "cover", proof.cover_depth)
+    for size in proof.bounded:
+        yield Question(proof.module, size, "bmc", proof.depth)
     for mutant in proof.mutants:
         yield Question(proof.module, proof.sizes[0], "bmc", proof.depth, mutant)
 
@@ -91,5 +95,5 @@ def questions(proof: Proof) -> Iterator[Question]:
 def _read(module: str) -> Proof:
     data = tomllib.loads(PROPERTIES.joinpath(f"{module}.toml").read_text(encoding="utf-8"))
     mutants = tuple(Mutant(**entry) for entry in data["mutants"])
-    depth = data["depth"]
-    return Proof(module, depth, data.get("cover_depth", depth), tuple(data["sizes"]), data["paths"], mutants)
+    depth, sizes, bounded = data["depth"], tuple(data["sizes"]), tuple(data.get("bounded", ()))
+    return Proof(module, depth, data.get("cover_depth", depth), sizes, bounded, data["paths"], mutants)

@@ -33,6 +33,7 @@ class Stream:
     outputs: tuple[Port, ...] = (Port("m_valid", "m_ready", ("m_data",)),)
     rom: tuple[int, ...] = ()
     letter: str = "k"
+    frame: int = 1  # the simulation ends with whole frames of so many words
 
 
 def signed(value: int, bits: int) -> int:
@@ -108,6 +109,12 @@ def _windows(streams: list[Words], height: int, width: int, kernel: int) -> list
     return [words]
 
 
+def _fields(streams: list[Words], height: int, width: int, kernel: int) -> list[Words]:
+    """The same windows, each in one word, the first element in the least significant bits."""
+    words, taps = _windows(streams, height, width, kernel)[0], kernel * kernel
+    return _up([words], taps, 8)
+
+
 def _bytes_to_elements(streams: list[Words], bits: int) -> list[Words]:
     """TLAST, above the byte, and the padding are dropped."""
     return [[word & (1 << bits) - 1 for word in streams[0]]]
@@ -174,6 +181,12 @@ STREAMS = (
         "bw_window",
         {"Lanes": 1, "XW": 8, "Height": 3, "Width": 4, "OutHeight": 3, "OutWidth": 4, "Inner": 1, "Depth": 13},
         partial(_windows, height=3, width=4, kernel=3),
+    ),
+    Stream(
+        "bw_window_line",
+        {"Lanes": 1, "XW": 8, "Height": 3, "Width": 4, "OutHeight": 3, "OutWidth": 4, "First": 5, "Period": 12},
+        partial(_fields, height=3, width=4, kernel=3),
+        frame=12,  # the last windows of a frame wait for beats of the next one as soon as its first has entered
     ),
     Stream(
         "bw_axis_sink",
