@@ -60,7 +60,7 @@ class Lowering:
         self.streams: dict[str, Stream] = {}
         self.waiting: dict[str, list[Stream]] = {}
         self.lanes = {name: (layer.pe, layer.simd) for name, layer in plan.layers.items()}
-        self.pace = pace(graph, self.lanes) or plan.target_cycles
+        self.pace = (pace(graph, self.lanes) or plan.target_cycles) if plan.target_cycles else 0
 
     def enter(self, layer: Input) -> None:
         """The boundary stream of an input: as wide as its first reader wants it, or as the pace needs it."""
@@ -100,7 +100,8 @@ class Lowering:
     def enough_lanes(self, elements: int, least: int, most: int) -> int:
         """The fewest lanes, `least` or another divisor of `most`, at which `elements` per frame keep up with the pace.
 
-        The pace is that of the layers whose lanes are planned, or else of the target. `most` if no number keeps up.
+        The pace is that of the layers whose lanes are planned, or else of the target; `most` if no number keeps up. A
+        plan without a target has no pace: data then has the lanes that it comes with.
         """
         wide_enough = (lanes for lanes in (least, *divisors(most)) if elements <= lanes * self.pace)
         return next(wide_enough, most) if self.pace else least
