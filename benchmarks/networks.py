@@ -40,7 +40,7 @@ TARGETS = {
     "qonnx_zoo/TFC_2W2A": (6272, 784, 49),
     "qonnx_zoo/kwsmlp_w3a3": (12544, 3136, 392),
     "tflite/ad_autoenc_int8": (81920, 10240, 1280),
-    "tflite/ic_resnet8_int8": (147456, 36864, 9216),
+    "tflite/ic_resnet8_int8": (147456, 9216, 2304),
     "tflite/kws_dscnn_int8": (64000, 16000, 1000),
 }
 """Clocks per frame that are asked for: slow, middle, fast."""
