@@ -7,6 +7,7 @@ All networks of `tests.layers.cases` stand side by side in one design, so that e
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
@@ -19,6 +20,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
 from bitwright.ir.layers import LAYERS, Input, Requantise, Reshape, Rounding
 from bitwright.ir.weights import Ints
+from bitwright.plan.fifos import with_depths
 from bitwright.plan.folding import choices
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.tokens import latency
@@ -48,7 +50,15 @@ def plan(graph: Graph, style: Style) -> Plan:
 
 @cache
 def design(style: Style) -> Design:
-    return compile_graph(ALL, plan=plan(ALL, style))
+    """All networks in one, each with the FIFOs that it has alone: those suffice at its own interval."""
+    whole, depths = compile_graph(ALL, plan=plan(ALL, style)), {}
+    for case, graph in CASES.items():
+        alone = compile_graph(graph, plan=plan(graph, style)).kernels
+        here = [kernel for kernel in whole.kernels.kernels if kernel.layer.startswith(f"{case}/")]
+        for kernel, same in zip(here, alone.kernels, strict=True):
+            names = zip((*kernel.inputs, *kernel.outputs), (*same.inputs, *same.outputs), strict=True)
+            depths |= {name: alone.stream(other).depth for name, other in names}
+    return replace(whole, kernels=with_depths(whole.kernels, depths))
 
 
 @cache
