@@ -33,7 +33,6 @@ from bitwright.plan.folding import fastest, fold
 from bitwright.plan.kernels import Depthwise, KernelGraph, MatrixVector
 from bitwright.plan.lower import lower
 from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.planning import by_rule, plan_for
 from bitwright.plan.resources import Resources, fifo_resources, resources
 from bitwright.plan.tokens import latency
 from bitwright.sim import reference
@@ -59,7 +58,6 @@ class Design:
     part: str = DEFAULT_PART
     note: str = ""
     sums: Mapping[str, Factors] = field(default_factory=dict)
-    made: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -109,7 +107,6 @@ class Design:
             "design": self.digest,
             "part": self.part,
             "note": self.note,
-            "plan": dict(self.made),
             "interval_cycles": interval,
             "bottleneck": self._bottleneck(),
             "latency_cycles": latency(self.kernels),
@@ -188,19 +185,15 @@ def compile_graph(
     reached = ranges(graph)
     candidates = {layer.name: candidate_forms(graph, layer, reached) for layer in graph.layers}
     candidates = {name: found for name, found in candidates.items() if found}
-    pairs = joined_forms(graph, plan or Plan(), reached)
-    sums = {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
-    made: dict[str, Any] = {"made_by": "--plan"}
-    if plan is None and cycles is None and fps is None:
-        plan, made = Plan(fold(graph, target), target), by_rule(target, "no target was given")
-    elif plan is None:
-        joined = {name: (form,) for name, (_, form) in pairs.items()}
-        plan, made = plan_for(graph, target, candidates | joined, sums, part)
+    if plan is None:
+        plan = Plan(fold(graph, target), target)
     _check_plan(graph, plan)
+    pairs = joined_forms(graph, plan, reached)
     alone = {name: found for name, found in candidates.items() if name not in pairs}
     forms = {name: _pick(name, found, plan) for name, found in alone.items()}
     named = {name: form.kind for name, form in forms.items()} | dict.fromkeys(pairs, TWO_OPERAND)
     forms |= {name: form for name, (_, form) in pairs.items()}
+    sums = {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
     layers = {
         layer.name: replace(plan.layers.get(layer.name, LayerPlan()), form=named.get(layer.name, ""))
         for layer in graph.layers
@@ -211,7 +204,7 @@ def compile_graph(
     plan = _with_styles(graph, plan, kernels)
     if cycles is not None or fps is not None:
         _check_interval(kernels, target)
-    return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, sums, made)
+    return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, sums)
 
 
 def _with_styles(graph: Graph, plan: Plan, kernels: KernelGraph) -> Plan:
