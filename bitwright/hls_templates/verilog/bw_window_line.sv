@@ -8,7 +8,8 @@
 //
 // Contract
 //   Timing      one beat in and one beat out per clock; m_valid rises 2 clocks after the beat that is needed was taken,
-//               and behind the end of a frame one place of the line further for each clock.
+//               and behind the end of a frame one place of the line further for each clock, or for each beat of the
+//               next frame once that has begun.
 //   Paths       s_ready, m_valid and m_data are functions of registers.
 //   Reset       synchronous, active high, control only: the next beat is the first of a frame.
 //   Needs       First and Period of plan/lines.py; windows whose newest taps come in their order, the last of a frame
