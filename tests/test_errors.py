@@ -153,8 +153,7 @@ def test_a_misspelt_type(refused: Refused) -> None:
         ),
         (
             ["compile", DIGITS, "-o", "out", "--cycles", "3"],
-            "layer 'conv1': needs at least 64 clocks per frame, 3 were asked for\n"
-            "  hint: ask for --cycles 64 or more",
+            "layer 'conv1': needs at least 64 clocks per frame, 3 were asked for\n  hint: ask for --cycles 64 or more",
         ),
         (
             ["compile", DIGITS, "-o", "out", "--clock-ns", "inf"],
