@@ -25,7 +25,7 @@ struct WidthShape : Spec {
 template <typename Shape>
 void convert_width(hls::stream<Vec<typename Shape::T, Shape::InLanes>> &in,
                    hls::stream<Vec<typename Shape::T, Shape::OutLanes>> &out) {
-  typename Shape::T held[Shape::Held][Shape::Unit];  // oldest first
+  typename Shape::T held[Shape::Held][Shape::Unit] = {};  // oldest first; the shift moves empty places too
 #pragma HLS ARRAY_PARTITION variable=held complete dim=0
   int level = 0;  // units held
 beats:
