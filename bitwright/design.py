@@ -33,6 +33,7 @@ from bitwright.plan.folding import fastest, fold
 from bitwright.plan.kernels import Depthwise, KernelGraph, MatrixVector
 from bitwright.plan.lower import lower
 from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.plan.planning import by_rule, plan_for
 from bitwright.plan.resources import Resources, fifo_resources, resources
 from bitwright.plan.tokens import latency
 from bitwright.sim import reference
@@ -58,6 +59,7 @@ class Design:
     part: str = DEFAULT_PART
     note: str = ""
     sums: Mapping[str, Factors] = field(default_factory=dict)
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -107,6 +109,7 @@ class Design:
             "design": self.digest,
             "part": self.part,
             "note": self.note,
+            "plan": dict(self.made),
             "interval_cycles": interval,
             "bottleneck": self._bottleneck(),
             "latency_cycles": latency(self.kernels),
@@ -185,15 +188,19 @@ def compile_graph(
     reached = ranges(graph)
     candidates = {layer.name: candidate_forms(graph, layer, reached) for layer in graph.layers}
     candidates = {name: found for name, found in candidates.items() if found}
-    if plan is None:
-        plan = Plan(fold(graph, target), target)
+    pairs = joined_forms(graph, plan or Plan(), reached)
+    sums = {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
+    made: dict[str, Any] = {"made_by": "--plan"}
+    if plan is None and cycles is None and fps is None:
+        plan, made = Plan(fold(graph, target), target), by_rule(target, "no target was given")
+    elif plan is None:
+        joined = {name: (form,) for name, (_, form) in pairs.items()}
+        plan, made = plan_for(graph, target, candidates | joined, sums, part)
     _check_plan(graph, plan)
-    pairs = joined_forms(graph, plan, reached)
     alone = {name: found for name, found in candidates.items() if name not in pairs}
     forms = {name: _pick(name, found, plan) for name, found in alone.items()}
     named = {name: form.kind for name, form in forms.items()} | dict.fromkeys(pairs, TWO_OPERAND)
     forms |= {name: form for name, (_, form) in pairs.items()}
-    sums = {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
     layers = {
         layer.name: replace(plan.layers.get(layer.name, LayerPlan()), form=named.get(layer.name, ""))
         for layer in graph.layers
@@ -204,7 +211,7 @@ def compile_graph(
     plan = _with_styles(graph, plan, kernels)
     if cycles is not None or fps is not None:
         _check_interval(kernels, target)
-    return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, sums)
+    return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, sums, made)
 
 
 def _with_styles(graph: Graph, plan: Plan, kernels: KernelGraph) -> Plan:

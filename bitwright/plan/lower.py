@@ -67,7 +67,7 @@ class Lowering:
         lanes = entry_lanes(self.graph, layer, self.lanes)
         lanes = self.enough_lanes(prod(layer.shape), lanes, layer.channels)
         name = self.hardware[layer.name]
-        self._publish(layer, self.new_stream(layer, name, lanes, layer.type, prod(layer.shape) // lanes))
+        self.publish(layer, self.new_stream(layer, name, lanes, layer.type, prod(layer.shape) // lanes))
 
     def add(self, layer: Layer) -> None:
         """The kernels of one layer."""
@@ -87,7 +87,7 @@ class Lowering:
                 made = stages.requantise(self, layer, x[0], self.forms[layer.name])
             case _:
                 made = stages.interleave(self, layer, x, [self.graph.by_name[name] for name in layer.inputs])
-        self._publish(layer, made)
+        self.publish(layer, made)
 
     def close(self) -> KernelGraph:
         """Everything lowered so far as a graph; what no layer reads leaves."""
@@ -147,7 +147,7 @@ class Lowering:
         )
         return made
 
-    def _publish(self, layer: Layer, stream: Stream) -> None:
+    def publish(self, layer: Layer, stream: Stream) -> None:
         """Hand `stream` to the readers of `layer`, through a fork if there are several."""
         count = sum(reader.inputs.count(layer.name) for reader in self._distinct_readers(layer))
         count += self.graph.outputs.count(layer.name)

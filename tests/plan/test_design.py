@@ -50,7 +50,7 @@ def test_a_report_has_every_key_and_plain_values() -> None:
     design = compile_graph(network(), cycles=16, clock_ns=5.0)
     report = design.report()
     assert list(report) == [
-        "model", "design", "part", "note", "interval_cycles", "bottleneck", "latency_cycles", "clock_ns", "fps",
+        "model", "design", "part", "note", "plan", "interval_cycles", "bottleneck", "latency_cycles", "clock_ns", "fps",
         "host", "layers",
     ]  # fmt: skip
     assert (report["interval_cycles"], report["clock_ns"], report["fps"]) == (16, 5.0, 12_500_000.0)
@@ -182,7 +182,7 @@ def test_a_target_that_the_layers_meet_but_not_their_data() -> None:
     column = Reshape(name="column", inputs=("act",), shape=(4, 1), type=act.type, **HEAD)
     turned = replace(graph, layers=(*graph.layers, column), outputs=("column",))
     assert refused(graph=turned, cycles=2) == (
-        "layer 'column': moving its data takes 4 clocks per frame, 2 were asked for\n  hint: ask for --cycles 4 or more"
+        "layer 'column': needs at least 4 clocks per frame, 2 were asked for\n  hint: ask for --cycles 4 or more"
     )
     assert compile_graph(turned, cycles=4).kernels.interval == 4
 

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each layer of a network may become within a target: the lanes it takes and gives, its plan, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import product
+from math import prod
+
+from bitwright.exact.forms import Factors, Form
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, SumPool
+from bitwright.plan.folding import Lanes, entry_lanes, in_lanes, layer_cycles
+from bitwright.plan.folding import choices as legal_lanes
+from bitwright.plan.kernels import Stream
+from bitwright.plan.lower import Lowering
+from bitwright.plan.parts import Budget
+from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.plan.resources import Resources, fifo_resources, resources
+from bitwright.plan.units import Planned, units, window
+
+KINDS: tuple[str, ...] = tuple(
+    name for name in ("lut", "ff", "dsp", "bram") if name in {entry.name for entry in fields(Resources)}
+)
+"""The resources that estimates know."""
+MOST_TUPLES = 20_000
+"""Combinations of operand widths at a join that are looked at."""
+
+Cost = tuple[int, ...]
+"""How much of each of `KINDS`."""
+NOTHING: Cost = (0,) * len(KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to make a layer: lanes of each operand and of the result, its plan if it has one, clocks, and cost."""
+
+    takes: tuple[int, ...]
+    gives: int
+    plan: LayerPlan | None
+    cycles: int
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A layer, or an input of the network, with its choices.
+
+    A layer with lanes of its own takes any width through a converter: `converters` has, for (lanes that come, lanes
+    that it wants), what that costs. Other layers take what comes; their `converters` are None.
+    """
+
+    layer: Layer
+    choices: tuple[Choice, ...]
+    converters: Mapping[tuple[int, int], Cost] | None = None
+
+
+class TooManyWidths(Exception):
+    """A join of so many operands that their widths are not all looked at; its argument is the layer's name."""
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum of `costs`."""
+    return tuple(map(sum, zip(NOTHING, *costs, strict=True)))
+
+
+def amounts(held: Resources | Budget) -> Cost:
+    """The resources of `held` in the order of `KINDS`."""
+    return tuple(getattr(held, name) for name in KINDS)
+
+
+def first_planned(graph: Graph, entry: Input) -> Planned | None:
+    """The layer whose lanes an input takes: the first with lanes of its own behind it, by first readers."""
+    layer: Layer = entry
+    while graph.readers[layer.name]:
+        layer = graph.readers[layer.name][0]
+        if isinstance(layer, Dense | Conv | MaxPool | SumPool):
+            return layer
+    return None
+
+
+def entry_width(graph: Graph, entry: Input, leader: Planned, lanes: Lanes) -> int:
+    """Elements in a beat of `entry` when `leader` has these lanes."""
+    return entry_lanes(graph, entry, {leader.name: lanes})
+
+
+def undominated(choices: Iterable[Choice]) -> tuple[Choice, ...]:
+    """`choices` without those that another one of the same lanes undercuts, or equals, in every resource."""
+    kept: dict[tuple[object, ...], list[Choice]] = {}
+    for choice in choices:
+        rivals = kept.setdefault((choice.takes, choice.gives), [])
+        if not any(_covers(other, choice) for other in rivals):
+            rivals[:] = [other for other in rivals if not _covers(choice, other)] + [choice]
+    return tuple(choice for rivals in kept.values() for choice in rivals)
+
+
+def _covers(one: Choice, other: Choice) -> bool:
+    return one.cycles <= other.cycles and all(a <= b for a, b in zip(one.cost, other.cost, strict=True))
+
+
+class Survey:
+    """The choices of a graph, layer by layer, each evaluated on the kernels that it would become.
+
+    Layers without lanes of their own are lowered one at a time, at `pace`, for every width that may reach them.
+    """
+
+    def __init__(
+        self, graph: Graph, target: int, pace: int, forms: Mapping[str, tuple[Form, ...]], sums: Mapping[str, Factors]
+    ) -> None:
+        self.graph, self.target, self.pace, self.forms = graph, target, pace, forms
+        self.low = Lowering(graph, Plan({}, target), {}, sums)
+        self.low.pace = pace
+        self.published: dict[str, dict[int, list[Stream]]] = {}
+
+    def nodes(self) -> dict[str, Node]:
+        """Every input and layer with its choices; BitwrightError names the first layer that cannot meet the target."""
+        found: dict[str, Node] = {}
+        for layer in (*self.graph.inputs, *self.graph.layers):
+            self.published[layer.name] = {}
+            match layer:
+                case Input():
+                    node = Node(layer, tuple(self._entry(layer)))
+                case Dense() | Conv() | MaxPool() | SumPool():
+                    node = self._planned(layer)
+                case _:
+                    node = Node(layer, undominated(self._wired(layer)))
+            kept = tuple(choice for choice in node.choices if choice.cycles <= self.target)
+            if not kept:
+                raise slow(layer, min(choice.cycles for choice in node.choices), self.target)
+            given = {choice.gives for choice in kept}
+            self.published[layer.name] = {n: made for n, made in self.published[layer.name].items() if n in given}
+            found[layer.name] = replace(node, choices=kept)
+        return found
+
+    def _entry(self, entry: Input) -> Iterator[Choice]:
+        elements, leader = prod(entry.shape), first_planned(self.graph, entry)
+        lanes = {self.low.enough_lanes(elements, 1, entry.channels)}
+        if leader is not None:
+            lanes = {entry_width(self.graph, entry, leader, pair) for pair in self._lanes(leader)}
+        for count in sorted(lanes):
+            name = self.low.hardware[entry.name]
+            stream = self.low.new_stream(entry, name, count, entry.type, elements // count)
+            yield Choice((), count, None, elements // count, self._fork(entry, stream))
+
+    def _lanes(self, layer: Planned) -> list[Lanes]:
+        return legal_lanes(layer, self.graph.by_name[layer.inputs[0]].shape)
+
+    def _fork(self, layer: Layer, stream: Stream) -> Cost:
+        """Note the streams that the readers of `layer` get; the cost of the fork between them."""
+        self.low.kernels = []
+        self.low.publish(layer, stream)
+        self.published[layer.name][stream.lanes] = self.low.waiting[layer.name]
+        forks = [amounts(resources(kernel)) for kernel in self.low.kernels]
+        return total([*forks, amounts(fifo_resources(stream))] if forks else forks)
+
+    def _planned(self, layer: Planned) -> Node:
+        """Every legal pair of lanes within the target, with each memory and style."""
+        shape = self.graph.by_name[layer.inputs[0]].shape
+        pairs = {lanes: layer_cycles(layer, shape, *lanes) for lanes in self._lanes(layer)}
+        limit = min(self.target, self.pace)
+        if min(pairs.values()) > limit:
+            raise slow(layer, min(pairs.values()), limit)
+        pairs = {lanes: cycles for lanes, cycles in pairs.items() if cycles <= limit}
+        forks = {}
+        for pe in sorted({pe for pe, _ in pairs}):
+            name, beats = f"{self.low.hardware[layer.name]}_acc", prod(layer.shape) // pe
+            forks[pe] = self._fork(layer, self.low.new_stream(layer, name, pe, layer.type, beats))
+        offered = {lanes: streams[0] for lanes, streams in self.published[layer.inputs[0]].items()}
+        x, made = next(iter(offered.values())), []
+        for lanes, cycles in pairs.items():
+            wants = in_lanes(layer, shape[-1], *lanes)
+            entering = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
+            made += [
+                Choice((wants,), lanes[0], plan, cycles, total([forks[lanes[0]], cost]))
+                for plan, cost in _unit_costs(layer, entering, shape, lanes)
+            ]
+        wanted = sorted({choice.takes[0] for choice in made})
+        widths = {(n, want): self._converter(layer, came, want) for n, came in offered.items() for want in wanted}
+        return Node(layer, undominated(made), widths)
+
+    def _converter(self, layer: Layer, x: Stream, lanes: int) -> Cost:
+        if x.lanes == lanes:
+            return NOTHING
+        self.low.kernels = []
+        self.low.widen(layer, x, lanes)
+        return total([*(amounts(resources(kernel)) for kernel in self.low.kernels), amounts(fifo_resources(x))])
+
+    def _wired(self, layer: Layer) -> Iterator[Choice]:
+        """A choice for each combination of widths that may come, and each proved form of a requantiser."""
+        offers = [self.published[name] for name in layer.inputs]
+        if prod(map(len, offers)) > MOST_TUPLES:
+            raise TooManyWidths(layer.name)
+        for takes in product(*offers):
+            for form in self.forms.get(layer.name, (None,)):
+                yield self._lowered(layer, takes, form)
+
+    def _lowered(self, layer: Layer, takes: tuple[int, ...], form: Form | None) -> Choice:
+        """What `lower` makes of one layer for operands of these widths."""
+        low = self.low
+        low.kernels, low.streams = [], {}
+        low.waiting = {name: list(self.published[name][n]) for name, n in zip(layer.inputs, takes, strict=True)}
+        low.streams = {x.name: x for streams in low.waiting.values() for x in streams}
+        if form is not None:
+            low.forms = {layer.name: form}
+        low.add(layer)
+        streams = low.waiting[layer.name]
+        self.published[layer.name][streams[0].lanes] = streams
+        costs = [amounts(resources(kernel)) for kernel in low.kernels]
+        costs += [amounts(fifo_resources(low.streams[name])) for kernel in low.kernels for name in kernel.inputs]
+        cycles = max((kernel.cycles for kernel in low.kernels), default=0)
+        plan = LayerPlan(form=form.kind) if form is not None and len(self.forms[layer.name]) > 1 else None
+        return Choice(takes, streams[0].lanes, plan, cycles, total(costs))
+
+
+def slow(layer: Layer, least: int, target: int) -> BitwrightError:
+    """That a layer cannot meet the target."""
+    return BitwrightError(
+        f"needs at least {least} clocks per frame, {target} were asked for",
+        where=f"{'input' if isinstance(layer, Input) else 'layer'} '{layer.name}'",
+        hint=f"ask for --cycles {least} or more",
+    )
+
+
+def _unit_costs(layer: Planned, x: Stream, shape: tuple[int, ...], lanes: Lanes) -> list[tuple[LayerPlan, Cost]]:
+    """The plans of one pair of lanes with what window, unit and their FIFOs take."""
+    sliding, read = window(layer, x, shape, lanes[1])
+    common = [amounts(fifo_resources(x))]
+    if sliding is not None:
+        common += [amounts(resources(sliding)), amounts(fifo_resources(read))]
+    made = units(layer, read, shape[-1], *lanes)
+    return [(plan, total([*common, amounts(resources(kernel))])) for plan, kernel in made]

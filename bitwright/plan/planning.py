@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who makes the plan: the exact solver where scipy is installed, the simple rule of `folding` elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from bitwright.exact.forms import Factors, Form
+from bitwright.ir.graph import Graph
+from bitwright.plan.choices import TooManyWidths
+from bitwright.plan.folding import fold
+from bitwright.plan.parts import DEVICES, Budget, budget
+from bitwright.plan.plan import Plan
+from bitwright.plan.solver import solve
+
+SCALE = "xc7z020"
+"""The device whose resources weigh the cost where no known part is named."""
+
+
+def scale_of(part: str | None) -> tuple[Budget, str, str]:
+    """The resources that costs are shares of, the part whose budget limits them ("" for none), and a line on that."""
+    if part is None:
+        return DEVICES[SCALE], "", f"no part was named: no budget, costs in shares of {SCALE}"
+    known = budget(part)
+    if known is None:
+        return DEVICES[SCALE], "", f"the part {part} is not known: no budget, costs in shares of {SCALE}"
+    return known, part, f"within the budget of {part}, costs in its shares"
+
+
+def plan_for(
+    graph: Graph,
+    target: int,
+    forms: Mapping[str, tuple[Form, ...]],
+    sums: Mapping[str, Factors],
+    part: str | None,
+) -> tuple[Plan, dict[str, Any]]:
+    """The cheapest plan of at most `target` clocks per frame, and who made it, with the certificate of the solver."""
+    missing = "scipy is not installed (pip install 'bitwright[explore]')"
+    if find_spec("scipy") is not None:
+        scale, limit, said = scale_of(part)
+        try:
+            found = solve(graph, target, forms, sums, scale, part=limit)
+        except TooManyWidths as error:
+            missing = f"layer '{error}' joins too many streams for the solver"
+        else:
+            made = {"made_by": "HiGHS (scipy.optimize.milp)", "target_cycles": target, "cost": said}
+            return found.plan, made | {"used": dict(found.used)} | dict(found.certificate)
+    return Plan(fold(graph, target), target), by_rule(target, missing)
+
+
+def by_rule(target: int, reason: str) -> dict[str, Any]:
+    """The entry of a report for a plan of the simple rule."""
+    return {"made_by": "the simple rule", "target_cycles": target, "reason": reason}
