@@ -143,7 +143,8 @@ def _flips(groups: list[tuple[Flip, ...]]) -> dict[str, tuple[Any, Any, Any]]:
     for row, group in enumerate(groups):
         for flip in group:
             rows.setdefault(flip.layer, []).append((row, flip.index, flip.code))
-    return {name: tuple(np.array(column) for column in zip(*found, strict=True)) for name, found in rows.items()}  # type: ignore[misc]
+    columns = {name: np.array(found).T for name, found in rows.items()}
+    return {name: (row, index, code) for name, (row, index, code) in columns.items()}
 
 
 def _merged(codes: Codes, flips: list[Flip]) -> Codes:
