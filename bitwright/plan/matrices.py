@@ -35,6 +35,12 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
         if isinstance(layer, Conv) and line_of(layer, in_shape):
             legal += f" or be {prod(layer.kernel)} times a divisor"
         raise BitwrightError(legal, where=f"plan: layer '{layer.name}'", hint="choose divisors")
+    if plan.zeros != "multiply":
+        raise BitwrightError(
+            f"zeros '{plan.zeros}' is not a choice of this layer",
+            where=f"plan: layer '{layer.name}'",
+            hint="choose 'multiply'",
+        )
     x = low.widen(layer, x, in_lanes(layer, in_channels, plan.pe, plan.simd))
     if isinstance(layer, Conv) and per_channel and plan.pe >= per_channel:
         return _depthwise(low, layer, x, per_channel)

@@ -11,23 +11,26 @@ from typing import Any, Literal, get_args
 from bitwright.ir.errors import BitwrightError
 from bitwright.plan.arithmetic import Style
 from bitwright.plan.kernels import Memory
+from bitwright.plan.schedule import Zeros
 
 KEYS = ("version", "target_cycles", "layers")
 STYLES = get_args(Style)
+ZEROS = get_args(Zeros)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPlan:
     """One layer: output lanes (PE), input lanes (SIMD), weight memory, how it multiplies, requantiser form, FIFO depth.
 
-    `fifo_depth`, of its input, 0 means: as computed; `style` "": by the types, see `plan.arithmetic`. A pool or a
-    requantiser has only lanes: `pe` equals `simd`.
+    `fifo_depth`, of its input, 0 means: as computed; `style` "": by the types, see `plan.arithmetic`; `zeros`: what
+    becomes of weights that are zero, see `plan.schedule`. A pool or a requantiser has only lanes: `pe` equals `simd`.
     """
 
     pe: int = 1
     simd: int = 1
     memory: Memory = "lut"
     style: Style | Literal[""] = ""
+    zeros: Zeros = "multiply"
     form: str = ""
     fifo_depth: int = 0
 
@@ -87,4 +90,7 @@ def _layer(name: str, entry: Any, where: str) -> LayerPlan:
     if entry.get("style", "") not in ("", *STYLES):
         hint = "'' to choose by the types, or " + ", ".join(f"'{style}'" for style in STYLES)
         raise BitwrightError(f"style is {entry['style']!r}", where=place, hint=hint)
+    if entry.get("zeros", "multiply") not in ZEROS:
+        hint = ", ".join(f"'{zeros}'" for zeros in ZEROS)
+        raise BitwrightError(f"zeros is {entry['zeros']!r}", where=place, hint=hint)
     return LayerPlan(**entry)

@@ -14,10 +14,14 @@ from bitwright.plan.plan import LayerPlan, Plan
 from tests.ir.graphs import random_graph
 
 PLAN = Plan(
-    {"conv/1": LayerPlan(pe=4, simd=2, memory="block", style="dsp", form="mas", fifo_depth=9), "b": LayerPlan()}, 1000
+    {
+        "conv/1": LayerPlan(pe=4, simd=2, memory="block", style="dsp", zeros="skip-rows", form="mas", fifo_depth=9),
+        "b": LayerPlan(),
+    },
+    1000,
 )
 START = "start from the plan.json of a compiled design"
-KEYS = "pe, simd, memory, style, form, fifo_depth"
+KEYS = "pe, simd, memory, style, zeros, form, fifo_depth"
 
 
 def test_a_plan_reads_as_it_was_written() -> None:
@@ -28,6 +32,7 @@ def test_a_plan_reads_as_it_was_written() -> None:
         "simd": 1,
         "memory": "lut",
         "style": "",
+        "zeros": "multiply",
         "form": "",
         "fifo_depth": 0,
     }
@@ -75,6 +80,10 @@ def edited(**changes: Any) -> str:
         ),
         (edited(layers={"a": {"form": 7}}), "p: layer 'a': form is 7\n  hint: give a name"),
         (edited(layers={"a": {"memory": "ram"}}), "p: layer 'a': memory is 'ram'\n  hint: 'lut' or 'block'"),
+        (
+            edited(layers={"a": {"zeros": "skip"}}),
+            "p: layer 'a': zeros is 'skip'\n  hint: 'multiply', 'skip-blocks', 'skip-rows'",
+        ),
         (
             edited(layers={"a": {"style": "DSP"}}),
             "p: layer 'a': style is 'DSP'\n  hint: '' to choose by the types, or 'lut', 'dsp', 'xnor', 'ternary'",
