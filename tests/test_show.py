@@ -31,5 +31,5 @@ def test_the_slowest_layer_is_marked_with_its_zeros_and_lanes() -> None:
 
 
 def test_beats_at_the_boundary_may_be_as_slow() -> None:
-    assert "as slow as the beats of output act_out".split() in printed(network(), 2)
+    assert "as slow as the beats of input x, output act_out".split() in printed(network(), 1)
     assert not any(line[:2] == ["as", "slow"] for line in printed(network(), 16))
