@@ -70,7 +70,7 @@ def test_what_was_certified_is_accepted(tmp_path: Path) -> None:
         assert verdicts == [Verdict(layer.name, layer.op, True) for layer in graph.layers], f"seed {seed}"
         kinds.update(line.get("form", line["op"]) for line in lines)
     assert set(kinds) >= {"shift", "shift_even", "mas", "mas_window", "thresholds", "table", "dense", "conv", "maxpool"}
-    assert set(kinds) >= {"reshape", "sum", "multiply", "concat", "gather", "sumpool"}
+    assert set(kinds) >= {"reshape", "sum", "multiply", "concat", "gather", "sumpool", "argmax"}
 
 
 # Mutations
@@ -314,6 +314,23 @@ def test_reasons_say_what_is_wrong(tmp_path: Path) -> None:
     assert verdicts[1] == Verdict(second, "requantise", False, "channel 0: P, Q and D are not the graph's")
     assert verdicts[-1] == Verdict("ghost", "dense", False, "the graph has no such layer")
     assert check(write(tmp_path, to_bytes(graph), lines[1:]))[0].reason == "the certificate has 0 lines for it"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"shape": (2, 5)}, "does not make one channel of those that it reads"),
+        ({"last": 2}, "prefers neither the first nor the last of equals"),
+    ],
+)
+def test_a_place_that_makes_no_sense_is_refused(tmp_path: Path, fields: dict[str, Any], expected: str) -> None:
+    graph = random_graph(5, joins=True)
+    *layers, place = graph.layers
+    assert place.op == "argmax"
+    broken = replace(graph, layers=(*layers, replace(place, **fields)))
+    with pytest.raises(CheckError) as error:
+        check(write(tmp_path, to_bytes(broken), []))
+    assert str(error.value) == f"graph.bw: layer 'argmax' {expected}"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -52,11 +53,11 @@ class Terms:
 
 
 def coded(graph: Graph) -> set[str]:
-    """The layers that hold codes: those of a quantiser or an input, perhaps moved or pooled."""
+    """The layers that hold codes: those of a quantiser or an input, perhaps moved or pooled, or places."""
     found: set[str] = set()
     for layer in graph.by_name.values():
         moves = isinstance(layer, MaxPool | Gather | Reshape | Concat) and found.issuperset(layer.inputs)
-        if moves or isinstance(layer, Input | Requantise | Table):
+        if moves or isinstance(layer, Input | Requantise | Table | ArgMax):
             found.add(layer.name)
     return found
 

@@ -40,6 +40,7 @@ KERNELS = (
     "bw_mac.hpp",
     "bw_mvu.hpp",
     "bw_pool.hpp",
+    "bw_argmax.hpp",
     "bw_product.hpp",
     "bw_reorder.hpp",
     "bw_requant.hpp",

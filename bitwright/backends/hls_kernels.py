@@ -30,6 +30,8 @@ def view(kernel: plan.Kernel, site: Site) -> Kernel:
             return _parallel_window(kernel, site)
         case plan.MaxReduce() | plan.SumReduce():
             return _reduce(kernel, site)
+        case plan.ArgMaxReduce():
+            return _argmax_reduce(kernel, site)
         case plan.WidthConverter():
             return _width(kernel, site)
         case _:
@@ -267,6 +269,24 @@ def _reduce(kernel: plan.MaxReduce | plan.SumReduce, site: Site) -> Kernel:
     )
     return site.view(
         kernel, shape, kind=what, function=function, arguments=[kernel.input, kernel.output], header="bw_pool.hpp"
+    )
+
+
+def _argmax_reduce(kernel: plan.ArgMaxReduce, site: Site) -> Kernel:
+    shape = block(
+        kernel,
+        f"place of the largest of {kernel.fold * kernel.lanes}",
+        "bw::ArgMaxShape",
+        [{"Fold": kernel.fold, "Pixels": kernel.groups, "Lanes": kernel.lanes, "Last": kernel.last}],
+        [element("X", kernel.x_type), element("Y", kernel.y_type)],
+    )
+    return site.view(
+        kernel,
+        shape,
+        kind="argmax",
+        function="bw::argmax_reduce",
+        arguments=[kernel.input, kernel.output],
+        header="bw_argmax.hpp",
     )
 
 

@@ -49,7 +49,7 @@ def loops(kernel: plan.Kernel) -> tuple[Order, ...]:
             return (Order((reads,), folds[kernel.col_fold - 1 :: kernel.col_fold], folds.size),)
         case plan.Depthwise():
             return _folded(kernel.vectors * kernel.blocks, kernel.fold)
-        case plan.MaxReduce() | plan.SumReduce():
+        case plan.MaxReduce() | plan.SumReduce() | plan.ArgMaxReduce():
             return _folded(kernel.groups, kernel.fold)
         case plan.Requantiser() | plan.Fork() | plan.Adder() | plan.Multiplier():
             beats = np.arange(kernel.beats)

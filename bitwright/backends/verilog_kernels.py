@@ -17,6 +17,7 @@ from bitwright.backends.verilog_words import (
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.ir.errors import BitwrightError
 from bitwright.plan.kernels import (
+    ArgMaxReduce,
     Depthwise,
     Fork,
     Join,
@@ -46,6 +47,8 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
             return _parallel_window(kernel, at)
         case MaxReduce() | SumReduce():
             return _reduce(kernel, at)
+        case ArgMaxReduce():
+            return _argmax_reduce(kernel, at)
         case Requantiser():
             return _requantiser(kernel, at)
         case WidthConverter():
@@ -196,6 +199,17 @@ def _reduce(kernel: MaxReduce | SumReduce, at: Place) -> Block:
         return _plain("bw_max_reduce", kernel, sizes, (f"largest of {kernel.fold} beats, lane by lane",), at)
     sizes += (f".YW({kernel.y_type.bits})",)
     return _plain("bw_sum_reduce", kernel, sizes, (f"sum of {kernel.fold} beats, lane by lane",), at)
+
+
+def _argmax_reduce(kernel: ArgMaxReduce, at: Place) -> Block:
+    x, y = kernel.x_type, kernel.y_type
+    sizes = {"Fold": kernel.fold, "Lanes": kernel.lanes, "XW": x.bits, "XCode": f"bw_pkg::{code_name(x)}"}
+    parameters = assigned(**sizes, YW=y.bits, Last=f"1'b{kernel.last}")
+    comment = (
+        f"place of the largest of {_count(kernel.fold * kernel.lanes, 'channel')}, "
+        f"the {'last' if kernel.last else 'first'} of equals; {_count(kernel.groups, 'pixel')} per frame",
+    )
+    return _plain("bw_argmax_reduce", kernel, parameters, comment, at)
 
 
 def _width_converter(kernel: WidthConverter, at: Place) -> Block:

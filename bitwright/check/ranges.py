@@ -181,6 +181,12 @@ def _table(layer: Layer, sources: list[Layer], reads: list[Intervals]) -> Interv
     return [(min(row), max(row)) for row in rows]
 
 
+def _arg_max(layer: Layer, sources: list[Layer], reads: list[Intervals]) -> Intervals:
+    layer.require(layer.shape == (*sources[0].shape[:-1], 1), "does not make one channel of those that it reads")
+    layer.require(layer.fields["last"] in (0, 1), "prefers neither the first nor the last of equals")
+    return [(0, sources[0].channels - 1)]
+
+
 RULES: dict[str, Callable[[Layer, list[Layer], list[Intervals]], Intervals]] = {
     "dense": _matrix,
     "conv": _matrix,
@@ -192,5 +198,6 @@ RULES: dict[str, Callable[[Layer, list[Layer], list[Intervals]], Intervals]] = {
     "gather": _gather,
     "requantise": _requantise,
     "table": _table,
+    "argmax": _arg_max,
     "reshape": _reshape,
 }

@@ -39,6 +39,7 @@ FIELDS: dict[str, dict[str, str]] = {
     | {"multiplier": "fractions", "offset": "fractions", "low": "ints", "high": "ints", "levels": "fraction rows"}
     | {"slope": "fractions"},
     "table": ROUNDED | {"entries": "array", "function": "text rows", "low": "int", "high": "int"},
+    "argmax": {"last": "int"},
     "reshape": {},
 }
 """What is read of each kind of layer beside the common fields."""

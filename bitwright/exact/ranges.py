@@ -12,6 +12,7 @@ from bitwright.exact.intervals import Ranges, moved_range, product_range, sum_ra
 from bitwright.exact.meaning import evaluate
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -59,6 +60,8 @@ def layer_range(layer: Layer, inputs: Sequence[Ranges], sources: Sequence[Layer]
             return table_range(layer.entries.array, inputs[0], sources[0].type)
         case MaxPool():
             return inputs[0]
+        case ArgMax():
+            return Ranges(np.array([0]), np.array([sources[0].channels - 1]))
         case Reshape():
             everything = np.arange(np.prod(layer.shape))
             return moved_range(everything, 0, inputs[0], layer.channels)

@@ -189,13 +189,22 @@ class Table(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArgMax(Layer):
+    """The place of the largest channel of each pixel, one channel: of equals the first, or the last if `last` is 1."""
+
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reshape(Layer):
     """The same integers in the same order under another shape; costs no hardware."""
 
 
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__.lower(): kind
-    for kind in (Input, Dense, Conv, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Requantise, Table, Reshape)
+    for kind in (
+        *(Input, Dense, Conv, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Requantise, Table, ArgMax, Reshape),
+    )
 }
 
 

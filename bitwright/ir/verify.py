@@ -13,6 +13,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import OPS, HostGraph
 from bitwright.ir.layers import (
     LAYERS,
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -98,12 +99,9 @@ def _verify_kind(layer: Layer, x: Layer, *more: Layer) -> None:
         case MaxPool():
             _verify_window(layer, x, layer.channels)
             _verify_pool(layer, x)
-        case Requantise():
+        case Requantise() | Table():
             _verify_shape(layer, x.shape)
-            _verify_requantise(layer)
-        case Table():
-            _verify_shape(layer, x.shape)
-            _verify_table(layer, x)
+            _verify_rounded(layer, x)
         case Reshape():
             _verify_reshape(layer, x)
         case Sum() | Multiply() | Concat():
@@ -112,6 +110,8 @@ def _verify_kind(layer: Layer, x: Layer, *more: Layer) -> None:
             _verify_window(layer, x, x.channels)
         case Gather():
             _verify_gather(layer, x)
+        case ArgMax():
+            _verify_arg_max(layer, x)
         case _:
             _refuse(layer, f"{layer.op!r} is no kind of layer", f"known kinds: {', '.join(LAYERS)}")
 
@@ -195,6 +195,13 @@ def _verify_pool(layer: MaxPool, x: Layer) -> None:
             _refuse(layer, "a window lies wholly in the padding", "pad by less than the kernel")
 
 
+def _verify_rounded(layer: Requantise | Table, x: Layer) -> None:
+    if isinstance(layer, Table):
+        _verify_table(layer, x)
+    else:
+        _verify_requantise(layer)
+
+
 def _verify_requantise(layer: Requantise) -> None:
     _verify_lengths(layer, "multiplier", "offset", "low", "high", "levels", "slope")
     if any(slope <= 0 for slope in layer.slope):
@@ -229,6 +236,13 @@ def _verify_table(layer: Table, x: Layer) -> None:
         )
     if layer.low > layer.high:
         _refuse(layer, "its lower limit is above its upper limit", "low <= high")
+
+
+def _verify_arg_max(layer: ArgMax, x: Layer) -> None:
+    _verify_shape(layer, (*x.shape[:-1], 1))
+    _verify_covers(layer, IntType(0, x.channels - 1))
+    if layer.last not in (0, 1):
+        _refuse(layer, f"its `last` is {layer.last}", "0: of equals the first wins, 1: the last")
 
 
 def _verify_reshape(layer: Reshape, x: Layer) -> None:

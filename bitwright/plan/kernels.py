@@ -236,6 +236,21 @@ class SumReduce(Kernel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArgMaxReduce(Kernel):
+    """The place of the largest element of each `fold` consecutive beats; `groups` results of one lane per frame.
+
+    Lane i of beat b has the place b * lanes + i. Of equals the first wins, or the last if `last` is 1.
+    """
+
+    fold: int
+    groups: int
+    lanes: int
+    last: int
+    x_type: IntType
+    y_type: IntType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fork(Kernel):
     """Every beat to `output` and to each of `copies`; the next one is taken when all have taken this one."""
 

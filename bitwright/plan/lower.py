@@ -10,6 +10,7 @@ from math import gcd, prod
 from bitwright.exact.forms import Factors, Form
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    ArgMax,
     Conv,
     Dense,
     Gather,
@@ -83,6 +84,8 @@ class Lowering:
                 made = stages.reorder(self, layer, x[0], self.graph.by_name[layer.inputs[0]])
             case Sum() | Multiply():
                 made = stages.combine(self, layer, x)
+            case ArgMax():
+                made = stages.arg_max(self, layer, x[0], self.graph.by_name[layer.inputs[0]].channels)
             case Requantise() | Table():
                 made = stages.requantise(self, layer, x[0], self.forms[layer.name])
             case _:

@@ -15,6 +15,7 @@ import numpy as np
 from bitwright.ir.weights import Ints
 from bitwright.plan.events import Events, Wait
 from bitwright.plan.kernels import (
+    ArgMaxReduce,
     Depthwise,
     Fork,
     Interleave,
@@ -84,7 +85,7 @@ class Net:
             case Interleave():
                 turns = np.tile(np.repeat(np.arange(len(kernel.parts)), kernel.parts), kernel.pixels)
                 self._counting(kernel, len(turns), [np.flatnonzero(turns == k) for k in range(len(kernel.parts))])
-            case MaxReduce() | SumReduce():
+            case MaxReduce() | SumReduce() | ArgMaxReduce():
                 self._counting(kernel, kernel.groups * kernel.fold, fold=kernel.fold)
             case Depthwise():
                 self._counting(kernel, kernel.vectors * kernel.blocks * kernel.fold, fold=kernel.fold)

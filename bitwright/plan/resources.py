@@ -16,6 +16,7 @@ from bitwright.exact.cost import cost
 from bitwright.plan.arithmetic import multipliers
 from bitwright.plan.kernels import (
     Adder,
+    ArgMaxReduce,
     Depthwise,
     Fork,
     Interleave,
@@ -61,6 +62,8 @@ def resources(kernel: Kernel) -> Resources:
             return _memory(kernel.depth, kernel.lanes * kernel.type.bits) + Resources(60)
         case MaxReduce():
             return Resources(2 * kernel.lanes * kernel.type.bits)
+        case ArgMaxReduce():
+            return Resources(2 * kernel.lanes * (kernel.x_type.bits + kernel.y_type.bits))
         case Requantiser():
             one = cost(kernel.form, lanes=kernel.lanes)
             memory = _memory(kernel.folds, round(one.memory_bits) // max(kernel.folds, 1))

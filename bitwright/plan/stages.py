@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bitwright.exact.forms import Form
-from bitwright.ir.layers import Gather, Layer, Multiply, Sum
+from bitwright.ir.layers import ArgMax, Gather, Layer, Multiply, Sum
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.folding import gather_lanes
 from bitwright.plan.kernels import (
     Adder,
+    ArgMaxReduce,
     Interleave,
     Multiplier,
     Reorder,
@@ -120,6 +121,28 @@ def interleave(low: Lowering, layer: Layer, operands: list[Stream], sources: lis
             y_type=layer.type,
             pixels=prod(layer.shape[:-1]),
             parts=tuple(source.channels // lanes for source in sources),
+        )
+    )
+    return made
+
+
+def arg_max(low: Lowering, layer: ArgMax, x: Stream, channels: int) -> Stream:
+    """The place of the largest of each pixel's `channels`, which come as they are."""
+    name, pixels = low.hardware[layer.name], prod(layer.shape)
+    made = low.new_stream(layer, f"{name}_out", 1, layer.type, pixels)
+    low.kernels.append(
+        ArgMaxReduce(
+            name=name,
+            layer=layer.name,
+            input=x.name,
+            output=made.name,
+            cycles=x.beats,
+            fold=channels // x.lanes,
+            groups=pixels,
+            lanes=x.lanes,
+            last=layer.last,
+            x_type=x.type,
+            y_type=layer.type,
         )
     )
     return made

@@ -13,6 +13,7 @@ from typing import Literal
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.plan.kernels import (
     Adder,
+    ArgMaxReduce,
     Depthwise,
     Fork,
     Interleave,
@@ -46,22 +47,18 @@ BOUNDARY_LATENCY = 2
 def kernel_latency(kernel: Kernel) -> int:
     """Clocks from the input beat that completes an output beat to that output beat."""
     match kernel:
-        case Window():
+        case Window() | Multiplier() | Reorder():
             return 3
-        case Depthwise():
-            return 4 + tree_latency(kernel.simd)
+        case Depthwise() | Adder() | ArgMaxReduce():
+            return _tree_latency(kernel)
         case MatrixVector():
             return _matrix_latency(kernel)
         case Requantiser():
             return _requantiser_latency(kernel)
         case MaxReduce() | SumReduce() | Fork() | Interleave():
             return 1
-        case Adder():
-            return 3 + tree_latency(len(kernel.inputs))
         case ParallelWindow():
             return 2
-        case Multiplier() | Reorder():
-            return 3
         case WidthConverter():
             return sum(1 for ratio in width_ratios(kernel) if ratio > 1)
         case _:
@@ -73,7 +70,7 @@ def kernel_credits(kernel: Kernel) -> int:
     match kernel:
         case MatrixVector():
             return kernel_latency(kernel) // kernel.col_fold + 2
-        case Depthwise():
+        case Depthwise() | ArgMaxReduce():
             return kernel_latency(kernel) // kernel.fold + 2
         case Window():
             return 3
@@ -131,6 +128,17 @@ def _matrix_latency(kernel: MatrixVector) -> int:
             return 6 + tree_latency(kernel.simd)
         case "xnor":
             return 4 + tree_latency(-(-kernel.simd // 3))
+
+
+def _tree_latency(kernel: Depthwise | Adder | ArgMaxReduce) -> int:
+    """Sums have a level for every factor of four operands, comparisons for every factor of two."""
+    match kernel:
+        case Depthwise():
+            return 4 + tree_latency(kernel.simd)
+        case Adder():
+            return 3 + tree_latency(len(kernel.inputs))
+        case ArgMaxReduce():
+            return 2 + (kernel.lanes - 1).bit_length()
 
 
 def _requantiser_latency(kernel: Requantiser) -> int:

@@ -21,6 +21,7 @@ from bitwright.exact.ranges import Ranges, ranges
 from bitwright.exact.steps import steps
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -96,13 +97,10 @@ def _operation(layer: Layer, graph: Graph, reached: dict[str, Ranges]) -> Operat
             return _convolution(layer, reached[source.name])
         case MaxPool():
             return _max_pool(layer)
-        case Requantise():
-            table = steps(layer, reached[source.name].lo, reached[source.name].hi)
-            kind = _storage(layer.type)
-            return lambda x: table.apply(x).astype(kind, copy=False)
-        case Table():
-            entries = layer.entries.array.astype(_storage(layer.type))
-            return lambda x: entries[x.astype(np.int64) - source.type.lo]
+        case ArgMax():
+            return _arg_max(layer, source.channels)
+        case Requantise() | Table():
+            return _coded(layer, source, reached[source.name])
         case Reshape():
             return lambda x: x.reshape(len(x), *layer.shape)
         case SumPool():
@@ -113,6 +111,15 @@ def _operation(layer: Layer, graph: Graph, reached: dict[str, Ranges]) -> Operat
             return gather(layer)
         case _:
             raise AssertionError(f"no reference for {layer.op}")
+
+
+def _coded(layer: Requantise | Table, source: Layer, x: Ranges) -> Operation:
+    kind = _storage(layer.type)
+    if isinstance(layer, Table):
+        entries = layer.entries.array.astype(kind)
+        return lambda x: entries[x.astype(np.int64) - source.type.lo]
+    table = steps(layer, x.lo, x.hi)
+    return lambda x: table.apply(x).astype(kind, copy=False)
 
 
 def _product(matrix: Ints, lo: Ints, hi: Ints) -> Operation:
@@ -161,6 +168,12 @@ def _max_pool(layer: MaxPool) -> Operation:
         return np.asarray(windows(images, layer, lowest).max(axis=(3, 4)))
 
     return apply
+
+
+def _arg_max(layer: ArgMax, channels: int) -> Operation:
+    if layer.last:
+        return lambda x: np.asarray(channels - 1 - x[..., ::-1].argmax(axis=-1, keepdims=True))
+    return lambda x: np.asarray(x.argmax(axis=-1, keepdims=True))
 
 
 def windows(images: Array, layer: Conv | MaxPool | SumPool, pad: float) -> Array:

@@ -13,6 +13,7 @@ from bitwright.exact.ranges import Ranges, accumulator_range, matrix_range, rang
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -238,6 +239,13 @@ def test_reshape_keeps_what_it_knows_of_channels():
     assert reshaped((2, 6), (4, 3), [1, 2, 3, 4, 5, 6]) == [(1, 4), (2, 5), (3, 6)]
     assert reshaped((2, 3), (3, 2), [1, 2, 3]) == [(1, 3), (1, 3)]
     assert reshaped((1, 3), (3, 1), [1, 2, 3]) == [(1, 3)]
+
+
+def test_a_place_is_that_of_any_channel():
+    entry = Input(name="x", inputs=(), shape=(2, 5), type=IntType(-1, 1), **REAL)
+    place = ArgMax(name="place", inputs=("x",), shape=(2, 1), type=S32, **REAL)
+    found = ranges(Graph(inputs=(entry,), layers=(place,), outputs=("place",)))
+    assert pairs(found["place"]) == [(0, 4)]
 
 
 def test_a_table_is_read_only_at_the_codes_that_occur():

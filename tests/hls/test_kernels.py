@@ -24,6 +24,7 @@ from tests.rtl.graphs import (
     U4,
     U8,
     adder,
+    argmax,
     fifo,
     fork,
     interleave,
@@ -109,6 +110,10 @@ def others() -> list[KernelGraph]:
     return [
         *(reduce(f"max_{kind.bits}_{fold}", kind, fold=fold) for kind in kinds for fold in (1, 4)),
         *(reduce(f"sum_{kind.bits}_{fold}", kind, fold=fold, total=True) for kind in kinds for fold in (2, 9)),
+        argmax("argmax_one", U4, fold=1, lanes=1),
+        *(argmax(f"argmax_{lanes}_{fold}", S4, fold=fold, lanes=lanes) for lanes, fold in ((1, 5), (2, 3), (5, 2))),
+        *(argmax(f"argmax_last{kind.bits}", kind, fold=2, lanes=4, last=1) for kind in (U4, S8, BIPOLAR)),
+        argmax("argmax_wide", BIPOLAR, fold=1, lanes=11, groups=9),
         *(width(f"width_{a}_{b}", a, b) for a, b in ((1, 4), (6, 2), (4, 6), (3, 2), (2, 3), (7, 1), (5, 5))),
         width("width_bits", 2, 3, BIPOLAR),
         fork("fork2", 2),
@@ -133,7 +138,7 @@ def mixed() -> list[KernelGraph]:
         parallel_windows()[6],
         *windows()[6:10:3],
         *requantisers()[1:9:7],
-        others()[14],
+        *others()[14:23:8],
         *others()[-6:-1:2],
     ]
 

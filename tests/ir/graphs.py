@@ -15,6 +15,7 @@ from numpy.random import Generator
 from bitwright.ir.graph import Graph, Source
 from bitwright.ir.host import Constant, HostGraph, HostStep
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -44,7 +45,8 @@ WIDEST_DENSE_ROW = 40
 def random_graph(seed: int, *, blocks: int = 3, bits: int = 6, joins: bool = False) -> Graph:
     """A verified graph of up to `blocks` matrix layers, each with what may follow it; codes of at most `bits` bits.
 
-    It is a chain, unless `joins` adds sums, products and concatenations of two branches, gathers and sum-pools.
+    It is a chain, unless `joins` adds sums, products and concatenations of two branches, gathers and sum-pools, and
+    where 5 divides the seed the place of the largest channel.
     """
     rng = np.random.default_rng(seed)
     image = rng.random() < 0.6
@@ -60,6 +62,8 @@ def random_graph(seed: int, *, blocks: int = 3, bits: int = 6, joins: bool = Fal
             _extend(rng, chain, bits)
         if joins and rng.random() < 0.8:
             _join(rng, chain, bits)
+    if joins and seed % 5 == 0:
+        chain.append(_argmax(chain[-1], seed % 2))
     first, *layers = chain
     assert isinstance(first, Input)
     return verify(
@@ -266,6 +270,11 @@ def _random_sum_pool(rng: Generator, x: Layer, index: int) -> SumPool:
         pad_value=pad,
     )
     return replace(pool, shape=(*window_shape(pool, *x.shape[:2]), x.channels))
+
+
+def _argmax(x: Layer, last: int) -> ArgMax:
+    kind = IntType(0, x.channels - 1)
+    return ArgMax(**_common("argmax", x, (*x.shape[:-1], 1), kind), scale=(Fraction(1),), last=last)
 
 
 def _random_conv(rng: Generator, x: Layer, index: int) -> Conv:

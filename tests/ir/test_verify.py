@@ -13,6 +13,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
 from bitwright.ir.layers import LAYERS as KINDS
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -217,11 +218,12 @@ SUM = Sum(**common("sum", "x", (6, 6, 2), S20) | {"inputs": ("x", "x")}, factors
 PRODUCT = Multiply(**common("product", "x", (6, 6, 2), S20) | {"inputs": ("x", "x")}, zeros=(1, 0))
 JOINED = Concat(**common("joined", "x", (6, 6, 4), U2) | {"inputs": ("x", "x")})
 PICKED = Gather(**common("picked", "x", (2, 1), U2), indices=Weights(np.array([[71], [-1]])))
+PLACE = ArgMax(**common("place", "x", (6, 6, 1), integer(1, signed=False)))
 SUMMED = SumPool(**common("summed", "x", (3, 3, 2), S20), kernel=(2, 2), strides=(2, 2))
 
 
-@pytest.mark.parametrize("layer", [SUM, PRODUCT, JOINED, PICKED, SUMMED])
-def test_joins_gathers_and_sum_pools_are_valid(layer: Layer) -> None:
+@pytest.mark.parametrize("layer", [SUM, PRODUCT, JOINED, PICKED, SUMMED, PLACE, replace(PLACE, last=1)])
+def test_joins_gathers_sum_pools_and_places_are_valid(layer: Layer) -> None:
     graph = Graph((X,), (layer,), (layer.name,))
     assert verify(graph) is graph
 
@@ -277,6 +279,13 @@ def test_joins_gathers_and_sum_pools_are_valid(layer: Layer) -> None:
             "holds values of u2, its type is u2[0..2]\n  hint: the type covers all that it holds",
         ),
         (PICKED, {"fill": -1}, "holds values of s1[-1..-1], its type is u2\n  hint: the type covers all that it holds"),
+        (PLACE, {"shape": (6, 6, 2)}, "makes the shape (6, 6, 1), not (6, 6, 2)\n  hint: state the shape it makes"),
+        (
+            PLACE,
+            {"type": IntType(0, 0)},
+            "holds values of u1, its type is u1[0..0]\n  hint: the type covers all that it holds",
+        ),
+        (PLACE, {"last": 2}, "its `last` is 2\n  hint: 0: of equals the first wins, 1: the last"),
         (SUMMED, {"shape": (3, 3, 1)}, "makes the shape (3, 3, 2), not (3, 3, 1)\n  hint: state the shape it makes"),
     ],
 )

@@ -296,6 +296,17 @@ def classes() -> Graph:
     return replace(net.graph(), after=HostGraph((logits,), steps, ("best", "two")))
 
 
+def arg_maxes() -> Graph:
+    """Pixels whose channels are often equal, the first or the last of them, of sums that leave too; places as codes."""
+    net = Net()
+    x = net.input((3, 2, 7), IntType(-1, 1))
+    sums = net.dense(x, draw(47, -1, 1, 12, 7))
+    first, last = net.arg_max(x), net.arg_max(sums, last=1)
+    bits = net.arg_max(net.sign(sums, rng(48)))
+    places_of_places = net.act(net.dense(net.concat(first, last), draw(49, -3, 3, 5, 2)), U4, rng(49))
+    return net.graph(sums, last, bits, net.arg_max(places_of_places), net.arg_max(first))
+
+
 def passed_through() -> Graph:
     """Inputs that leave as they are, one of them read as well."""
     net = Net()
@@ -309,7 +320,7 @@ CASES = {
         dense_signed, dense_of_pixels, dense_bits, odd_widths, conv_of_groups, conv_depthwise, conv_of_a_signal,
         conv_of_bits, conv_of_a_calibrated_range, conv_that_leaves_out, max_pools, sum_pools, roundings, powers_of_two,
         averages, levels, leaks, tables, sum_of_two, sums, products, concats, gathers, reshapes, residual, classes,
-        passed_through,
+        arg_maxes, passed_through,
     )
 }  # fmt: skip
 CASES |= {f"random_{seed}": random_graph(seed, joins=True) for seed in (101, 102, 103)}

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from bitwright.exact.ranges import Ranges, layer_range, ranges
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -92,6 +93,10 @@ class Net:
         return self._add(
             Gather(**self._head("gather", x, array.shape, self[x].type), indices=Weights(array), fill=fill)
         )
+
+    def arg_max(self, x: str, last: int = 0) -> str:
+        head = self._head("argmax", x, (*self[x].shape[:-1], 1), IntType(0, self[x].channels - 1))
+        return self._add(ArgMax(**head, last=last))
 
     def reshape(self, x: str, *shape: int) -> str:
         return self._add(Reshape(**self._head("reshape", x, shape, self[x].type)))

@@ -20,6 +20,7 @@ from bitwright.ir.weights import Weights
 from bitwright.plan.folding import choices
 from bitwright.plan.kernels import (
     Adder,
+    ArgMaxReduce,
     Depthwise,
     Fork,
     Interleave,
@@ -95,8 +96,9 @@ def ports(kernel: Kernel) -> tuple[list[Port], list[Port]]:
         case Depthwise():
             beats = kernel.vectors * kernel.blocks
             return [(kernel.lanes * kernel.simd, beats * kernel.fold)], [(kernel.pe, beats)]
-        case MaxReduce() | SumReduce():
-            return [(kernel.lanes, kernel.groups * kernel.fold)], [(kernel.lanes, kernel.groups)]
+        case MaxReduce() | SumReduce() | ArgMaxReduce():
+            lanes = 1 if isinstance(kernel, ArgMaxReduce) else kernel.lanes
+            return [(kernel.lanes, kernel.groups * kernel.fold)], [(lanes, kernel.groups)]
         case WidthConverter():
             lanes = (kernel.in_lanes, kernel.out_lanes)
             return [(lanes[0], kernel.elements // lanes[0])], [(lanes[1], kernel.elements // lanes[1])]

@@ -16,6 +16,7 @@ from tests.rtl.graphs import (
     U4,
     U8,
     adder,
+    argmax,
     depthwise,
     fifo,
     fork,
@@ -177,6 +178,10 @@ def others() -> list[KernelGraph]:
             for kind in (U4, S8, BIPOLAR)
             for fold in (2, 9)
         ),
+        argmax("argmax_one", U4, fold=1, lanes=1),
+        *(argmax(f"argmax_{lanes}_{fold}", S4, fold=fold, lanes=lanes) for lanes, fold in ((1, 5), (2, 3), (5, 2))),
+        *(argmax(f"argmax_last{kind.bits}", kind, fold=2, lanes=4, last=1) for kind in (U4, S8, BIPOLAR)),
+        argmax("argmax_wide", BIPOLAR, fold=1, lanes=11, groups=9),
         *(width(f"width_{a}_{b}", a, b) for a, b in ((1, 4), (6, 2), (4, 6), (3, 2))),
         width("width_bits", 2, 3, BIPOLAR),
         fork("fork2", 2),
@@ -216,6 +221,7 @@ def one_of_each() -> list[KernelGraph]:
         parallel_window("line", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),
         reduce("max", S4, fold=4),
         reduce("sum", S4, fold=4, total=True),
+        argmax("argmax", S4, fold=2, lanes=3),
         requantiser("mas", mas(rng, 4, S8, U4, shift=3, even=True), S8, U4, pixels=6),
         requantiser("steps", thresholds(rng, 4, S8, U2), S8, U2, pixels=6),
         requantiser("table", lookup(rng, S4, U8), S4, U8, pixels=6),

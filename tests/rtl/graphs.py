@@ -17,6 +17,7 @@ from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.arithmetic import style_of
 from bitwright.plan.kernels import (
     Adder,
+    ArgMaxReduce,
     Depthwise,
     Fork,
     Interleave,
@@ -183,6 +184,15 @@ def reduce(name: str, kind: IntType, *, fold: int, groups: int = 3, lanes: int =
         else MaxReduce(**common, fold=fold, groups=groups, lanes=lanes, type=kind)
     )
     return alone(unit, [stream(unit.input, lanes, kind, fold * groups)], [stream(unit.output, lanes, y, groups)])
+
+
+def argmax(name: str, kind: IntType, *, fold: int, groups: int = 3, lanes: int = 2, last: int = 0) -> KernelGraph:
+    y = IntType(0, fold * lanes - 1)
+    unit = ArgMaxReduce(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=fold * groups, fold=fold,
+        groups=groups, lanes=lanes, last=last, x_type=kind, y_type=y,
+    )  # fmt: skip
+    return alone(unit, [stream(unit.input, lanes, kind, fold * groups)], [stream(unit.output, 1, y, groups)])
 
 
 def requantiser(

@@ -27,6 +27,7 @@ from tests.rtl.graphs import (
     U4,
     U8,
     adder,
+    argmax,
     depthwise,
     fifo,
     fork,
@@ -132,6 +133,11 @@ def reduces(name: str, rng: Generator) -> KernelGraph:
     return reduce(name, _kind(rng), fold=fold, groups=groups, lanes=lanes, total=bool(rng.random() < 0.5))
 
 
+def argmaxes(name: str, rng: Generator) -> KernelGraph:
+    fold, groups, lanes = _below(rng, 6, 6, 9)
+    return argmax(name, _kind(rng), fold=fold, groups=groups, lanes=lanes, last=int(rng.integers(2)))
+
+
 def requantisers(name: str, rng: Generator) -> KernelGraph:
     lanes, folds, pixels, bits = _below(rng, 3, 3, 4, 4)
     channels, y = lanes * folds, integer(bits, signed=False)
@@ -188,6 +194,7 @@ GRID: Mapping[str, Callable[[str, Generator], KernelGraph]] = {
     "window": windows,
     "parallel window": parallel_windows,
     "reduce": reduces,
+    "argmax": argmaxes,
     "requantiser": requantisers,
     "width converter": widths,
     "fork": forks,

@@ -11,6 +11,7 @@ import numpy as np
 from bitwright.ir.weights import Ints
 from bitwright.plan.kernels import (
     Adder,
+    ArgMaxReduce,
     Depthwise,
     Fork,
     Interleave,
@@ -57,10 +58,8 @@ def _single(kernel: Kernel, beats: Ints) -> Ints:
             return _window(kernel, beats, kernel.inner)
         case ParallelWindow():
             return _window(kernel, beats, 1).reshape(kernel.out_beats, -1)
-        case MaxReduce():
-            return beats.reshape(kernel.groups, kernel.fold, kernel.lanes).max(axis=1)
-        case SumReduce():
-            return beats.reshape(kernel.groups, kernel.fold, kernel.lanes).sum(axis=1)
+        case MaxReduce() | SumReduce() | ArgMaxReduce():
+            return _reduced(kernel, beats.reshape(kernel.groups, kernel.fold, kernel.lanes))
         case Requantiser():
             return kernel.form.apply(beats.reshape(-1, kernel.folds * kernel.lanes)).reshape(-1, kernel.lanes)
         case WidthConverter():
@@ -69,6 +68,18 @@ def _single(kernel: Kernel, beats: Ints) -> Ints:
             order = kernel.order.array
             return np.where((order < 0)[:, None], kernel.fill, beats[order])
     raise AssertionError(kernel)
+
+
+def _reduced(kernel: MaxReduce | SumReduce | ArgMaxReduce, folds: Ints) -> Ints:
+    """A beat for each of `folds` (groups, fold, lanes)."""
+    if isinstance(kernel, MaxReduce):
+        return np.asarray(folds.max(axis=1))
+    if isinstance(kernel, SumReduce):
+        return np.asarray(folds.sum(axis=1))
+    sign = 1 if kernel.last else -1
+    rows = folds.reshape(len(folds), -1).tolist()
+    ranked = [[(value, sign * place) for place, value in enumerate(row)] for row in rows]
+    return np.array([[sign * max(pairs)[1]] for pairs in ranked])
 
 
 def _join(kernel: Join, operands: list[Ints]) -> Ints:

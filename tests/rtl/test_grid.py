@@ -9,8 +9,8 @@ from tests.needs import needs_rtl
 from tests.rtl.grid import GRID, measure, points
 
 SLICES = {
-    "arithmetic": ("matrix-vector", "depthwise", "requantiser", "adder", "multiplier"),
-    "order": ("window", "parallel window", "reduce", "width converter", "fork", "interleave", "reorder", "fifo"),
+    "arithmetic": ("matrix-vector", "depthwise", "requantiser", "adder", "multiplier", "reduce", "argmax"),
+    "order": ("window", "parallel window", "width converter", "fork", "interleave", "reorder", "fifo"),
 }
 POINTS = 5
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -67,6 +68,8 @@ def plain(layer: Layer, sources: list[Layer], x: list[Sample]) -> Sample:
             return plain_each(layer, lambda place: int(layer.entries.array[first[place] - sources[0].type.lo]))
         case Reshape():
             return first.reshape(layer.shape)
+        case ArgMax():
+            return plain_each(layer, lambda place: plain_place(first[place[:-1]].tolist(), layer.last))
         case Sum() | Multiply() | Concat():
             return plain_join(layer, x)
         case Gather():
@@ -74,6 +77,12 @@ def plain(layer: Layer, sources: list[Layer], x: list[Sample]) -> Sample:
             return plain_each(layer, lambda place: flat[index[place]] if index[place] >= 0 else layer.fill)
         case _:
             raise AssertionError(layer.op)
+
+
+def plain_place(values: list[int], last: int) -> int:
+    """Where the largest stands, the first time or the last."""
+    places = [i for i, value in enumerate(values) if value == max(values)]
+    return places[-1] if last else places[0]
 
 
 def plain_join(layer: Sum | Multiply | Concat, x: list[Sample]) -> Sample:
