@@ -200,6 +200,7 @@ def inspect(net: Graph) -> dict[str, Any]:
         "macs": net.macs,
         "weight_bits": weights_bits,
         "on_chip": [row for layer in net.layers for row in _prologue(net, layer)],
+        "removed": net.removed,
         "host": net.host,
     }
 

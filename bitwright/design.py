@@ -116,6 +116,7 @@ class Design:
             "clock_ns": self.clock_ns,
             "fps": round(1e9 / (self.clock_ns * interval), 3),
             "host": self.graph.host,
+            "removed": self.graph.removed,
             "layers": [self._layer(layer) for layer in self.graph.layers],
         }
 

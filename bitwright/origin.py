@@ -50,7 +50,7 @@ def source(graph: Graph) -> Source | None:
         again, trace = load_traced(origin.model, inputs=origin.types, rounding=graph.source.rounding)
         if again.source.sha256 != graph.source.sha256:
             return None
-        return Source(_model(origin.model), trace)
+        return Source(_model(origin.model), again, trace)
     except (BitwrightError, OSError):
         return None
 

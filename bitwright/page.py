@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 
 from bitwright.plan.parts import budget
+from bitwright.show import removed
 
 Row = Mapping[str, Any]
 RESOURCES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18"}
@@ -81,6 +82,7 @@ class Page:
     titles: tuple[str, ...]
     prose: tuple[str, ...]
     layers: tuple[Line, ...]
+    removed: tuple[str, ...]
     host: tuple[Row, ...]
 
 
@@ -98,6 +100,7 @@ def page(report: Row, synthesis: Row | None = None) -> str:
         titles=(*COLUMNS.values(), *RESOURCES.values()),
         prose=PROSE,
         layers=_lines(report, synthesis),
+        removed=tuple(removed(report)),
         host=tuple(report["host"]),
     )
     return _template().render(page=made)

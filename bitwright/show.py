@@ -161,8 +161,15 @@ def inspection(result: Row) -> RenderableType:
         for row in result["layers"]
         if row["float_weights"] is not None
     ]
+    lines += removed(result)
     lines += [f"on chip behind input '{row['input']}': {', '.join(row['nodes'])}" for row in result["on_chip"]]
     return Group(rows(str(result["model"]), keys, layers), *map(Text, map(printable, lines)), host(result["host"]))
+
+
+def removed(result: Row) -> list[str]:
+    """A line for each layer of the model that lost output channels."""
+    text = "{layer}: {before} -> {after} channels, the others carry nothing"
+    return [text.format(**entry) for entry in result["removed"]]
 
 
 def design(report: Row, *, border: bool = True) -> RenderableType:
@@ -195,7 +202,7 @@ def design(report: Row, *, border: bool = True) -> RenderableType:
     parts: list[RenderableType] = [rows(f"{report['model']}, design {report['design']}", keys, layers)]
     ends = [name for name in report["bottleneck"] if name not in {row["name"] for row in layers}]
     slowest = f"as slow as the beats of {printable(', '.join(ends))}" if ends else ""
-    parts += [Text(line) for line in (speed, slowest, report["note"]) if line]
+    parts += [Text(line) for line in (speed, slowest, report["note"], *map(printable, removed(report))) if line]
     return Group(*parts, host(report["host"])) if border else Group(*parts)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Input, MaxPool, Requantise, Table
 from bitwright.ir.trace import Place, Trace
 from bitwright.ir.weights import Ints
+from bitwright.sim import reference
 
 Array = NDArray[Any]
 TRIAL_MACS = 1 << 31
@@ -34,9 +35,10 @@ GIVE_UP = 8
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The model that a graph was made of, and where its tensors are in the graph."""
+    """The model that a graph was made of, the graph with all the model's channels, and where the tensors are in it."""
 
     model: onnx.ModelProto
+    graph: Graph
     trace: Trace
 
 
@@ -82,6 +84,7 @@ def compare(run: Run, theirs: Sequence[Array], find: Callable[[], Source | None]
 
 
 def _explained(run: Run, wanted: Golden, source: Source, samples: list[int]) -> Iterator[tuple[int, Outcome]]:
+    run = _whole(run, source)
     replayed = _replayed(run, source)
     macs = max(run.graph.macs, 1)
     trials = min(max(TRIAL_MACS // macs, MIN_TRIALS), MAX_TRIALS)
@@ -107,6 +110,7 @@ def _replayed(run: Run, source: Source) -> _Replayed | None:
 
 def first_parts(run: Run, source: Source) -> list[Part | None]:
     """The first integer of each sample at which the float32 replay parts from ours; None where it never does."""
+    run = _whole(run, source)
     nothing = golden(run.outputs, run.outputs)
     replayed = None
     found: list[Part | None] = []
@@ -123,6 +127,15 @@ def first_parts(run: Run, source: Source) -> list[Part | None]:
         parts = follow(_case(run, nothing, source, sample), codes, certain=True, keep=True).parts
         found.append(parts[0] if parts else None)
     return found
+
+
+def _whole(run: Run, source: Source) -> Run:
+    """`run` on the graph with all channels of the model, where the trace's places are."""
+    if not run.graph.source.removed:
+        return run
+    pairs = zip(*(reference.run(graph, run.codes) for graph in (run.graph, source.graph)), strict=True)
+    assert all(np.array_equal(ours, whole) for ours, whole in pairs), "the channels that left change an output"
+    return replace(run, graph=source.graph)
 
 
 def _case(run: Run, wanted: Golden, source: Source, sample: int) -> Case:

@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx
 
+from bitwright.exact.ranges import ranges
 from bitwright.frontend import (
     averages,
     branches,
@@ -39,8 +40,17 @@ from bitwright.frontend.sizes import refuse_large
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.passes import drop_dead, merge_clips, merge_gathers, merge_reshapes, pipeline, subpixel
+from bitwright.ir.passes import (
+    drop_dead,
+    merge_clips,
+    merge_gathers,
+    merge_reshapes,
+    pipeline,
+    remove_channels,
+    subpixel,
+)
 from bitwright.ir.trace import Place, Trace
+from bitwright.ir.verify import verify
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Quant": qonnx.quant,
@@ -132,12 +142,12 @@ def load_onnx(
     inputs: Mapping[str, InputType] | None = None,
     rounding: str = "onnx",
 ) -> Graph:
-    """The graph of a quantised ONNX model; `inputs` types real-valued model inputs.
+    """The graph of a quantised ONNX model, without the channels that carry nothing; `inputs` types real-valued inputs.
 
     `rounding` "torch" multiplies by float32(1/scale) where "onnx" divides. BitwrightError names the node that cannot
     be taken.
     """
-    return load_traced(source, inputs=inputs, rounding=rounding)[0]
+    return verify(remove_channels(load_traced(source, inputs=inputs, rounding=rounding)[0], ranges))
 
 
 def load_traced(
@@ -146,7 +156,7 @@ def load_traced(
     inputs: Mapping[str, InputType] | None = None,
     rounding: str = "onnx",
 ) -> tuple[Graph, Trace]:
-    """What `load_onnx` gives, and where the model's tensors are in it."""
+    """The graph of a model with all its channels, and where the model's tensors are in it."""
     model = read_model(source)
     builder = Builder(model, reciprocal=rounding == "torch")
     _enter(builder, dict(inputs or {}))

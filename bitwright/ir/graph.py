@@ -12,12 +12,22 @@ from bitwright.ir.layers import Conv, Dense, Input, Layer
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """A layer of the source that keeps `after` of its `before` output channels: the others carry nothing."""
+
+    layer: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """Where a graph came from: the file's name and the sha256 of its bytes."""
+    """Where a graph came from: the file's name and the sha256 of its bytes; what it has and the graph has not."""
 
     file: str = ""
     sha256: str = ""
     rounding: str = "onnx"
+    removed: tuple[Removed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,11 @@ class Graph:
         return [
             {"node": s.node, "op": s.op_type, "side": s.side, "reason": s.reason} for s in steps if s.node or s.reason
         ]
+
+    @property
+    def removed(self) -> list[dict[str, str | int]]:
+        """The layers of the source that lost output channels: layer, channels before and after."""
+        return [{"layer": r.layer, "before": r.before, "after": r.after} for r in self.source.removed]
 
     def __str__(self) -> str:
         from bitwright.ir.text import print_graph  # the text form knows graphs, not the other way round

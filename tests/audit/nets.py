@@ -66,7 +66,7 @@ def loaded(proto: onnx.ModelProto, *x: Array, rounding: str = "onnx") -> tuple[R
     graph, trace = load_traced(proto, rounding=rounding)
     codes = api.to_codes(graph, list(x))
     feeds = dict(zip(graph.before.inputs, x, strict=True))
-    return Run(graph, feeds, codes, api.to_real(graph, reference.run(graph, codes))), Source(proto, trace)
+    return Run(graph, feeds, codes, api.to_real(graph, reference.run(graph, codes))), Source(proto, graph, trace)
 
 
 def samples(count: int, *shape: int, seed: int = 0) -> Array:

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Channels that carry nothing leave, and the layers around them shrink: every output keeps each of its bits.
+
+A channel is used if an output of the network depends on it. It is not if every weight that reads it is zero, or if it
+always holds one integer and the requantisers behind the weights can add what that contributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import (
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Layer,
+    MaxPool,
+    Multiply,
+    Requantise,
+    Reshape,
+    Sum,
+    SumPool,
+    Table,
+)
+from bitwright.ir.passes.narrow import Interval, is_whole, kernels_per_channel, narrow, retyped
+from bitwright.ir.weights import Ints
+
+Flags = NDArray[np.bool_]
+UNIT = 8
+"""Channels that carry something are rounded up to a multiple of this, or of as much of it as adds less than a quarter.
+
+Lanes divide channels: 61 channels would take 61 lanes, or as many clocks as one lane does, while 64 of which three are
+zero have 2, 4, 8 and more.
+"""
+
+CHANNELWISE = (Requantise, Table, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Reshape)
+
+
+class _Link(NamedTuple):
+    """Channels of `source` and of `layer` that share elements: neither leaves without the other."""
+
+    source: str
+    layer: str
+    inside: Ints
+    outside: Ints
+
+
+class _Demand(NamedTuple):
+    """`needs` (outputs, inputs): which channels of `source` each channel of the matrix layer `layer` depends on."""
+
+    source: str
+    layer: str
+    needs: Flags
+
+
+def remove_channels(graph: Graph, intervals: Callable[[Graph], Mapping[str, Interval]]) -> Graph:
+    """`graph` with the used channels of every layer, and as many of the others as make the counts divisible by `UNIT`.
+
+    `intervals` finds what each channel of each layer of a graph can hold. Inputs and outputs keep all channels. What
+    left is in `graph.source.removed`. A graph from which nothing can leave is returned as it is.
+    """
+    while True:
+        reached = intervals(graph)
+        constants = {name: np.where(found.lo == found.hi, found.lo, 0) for name, found in reached.items()}
+        used = _used(graph, {name: found.lo == found.hi for name, found in reached.items()}, constants)
+        if all(flags.all() for flags in used.values()):
+            return graph
+        smaller = narrow(graph, {name: np.flatnonzero(flags) for name, flags in used.items()}, constants)
+        graph = retyped(smaller, intervals(smaller))
+
+
+def _used(graph: Graph, constant: Mapping[str, Flags], constants: Mapping[str, Ints]) -> dict[str, Flags]:
+    """Which channels of every layer stay."""
+    used = {name: np.zeros(layer.channels, dtype=bool) for name, layer in graph.by_name.items()}
+    links: list[_Link] = []
+    demands: list[_Demand] = []
+    for name in (*graph.outputs, *(entry.name for entry in graph.inputs)):
+        used[name][:] = True
+    for layer in graph.layers:
+        if is_whole(layer):
+            source = layer.inputs[0]
+            demands.append(_Demand(source, layer.name, _needs(graph, layer, constant[source], constants[source])))
+        elif _is_channelwise(graph, layer):
+            links += _links(graph, layer)
+        else:
+            for name in (layer.name, *layer.inputs):
+                used[name][:] = True
+    _spread(used, links, demands)
+    sized = [name for name, layer in graph.by_name.items() if not isinstance(layer, Reshape)]
+    while any(_rounded(used[name]) for name in sized):
+        _spread(used, links, demands)
+    return used
+
+
+def _is_channelwise(graph: Graph, layer: Layer) -> bool:
+    """True if each channel of the layer is made of some channels of what it reads, and can leave with them."""
+    if isinstance(layer, Conv):
+        return kernels_per_channel(layer, graph.by_name[layer.inputs[0]]) > 0
+    return isinstance(layer, CHANNELWISE)
+
+
+def _needs(graph: Graph, layer: Dense | Conv, constant: Flags, values: Ints) -> Flags:
+    """(outputs, inputs): True where a weight is not zero, unless its products are one integer that can move on.
+
+    They can where only requantisers read the sums. In a convolution the border sees the padding instead of the channel,
+    which then must hold the same integer.
+    """
+    readers = graph.readers[layer.name]
+    moves = layer.name not in graph.outputs and all(isinstance(reader, Requantise) for reader in readers)
+    same = values == layer.pad_value if isinstance(layer, Conv) and any(layer.pads) else True
+    weights = layer.weights.array
+    read = (weights != 0).reshape(len(weights), -1, weights.shape[-1]).any(axis=1)
+    return np.asarray(read & ~(moves & constant & same))
+
+
+def _links(graph: Graph, layer: Layer) -> Iterator[_Link]:
+    """Where the elements of a layer come from that moves them or computes them channel by channel."""
+    first = 0
+    for name in layer.inputs:
+        source = graph.by_name[name]
+        inside, outside = np.arange(source.channels), np.arange(layer.channels)
+        match layer:
+            case Gather():
+                inside, outside = _places(layer.indices.array, source.channels)
+            case Reshape():
+                inside, outside = _places(np.arange(np.prod(layer.shape)).reshape(layer.shape), source.channels)
+            case Conv():
+                inside = outside // kernels_per_channel(layer, source)
+            case Concat():
+                outside = first + inside
+                first += source.channels
+        yield _Link(name, layer.name, inside, outside)
+
+
+def _places(index: Ints, inside: int) -> tuple[Ints, Ints]:
+    """The pairs of channels (of the source, of the layer) whose elements `index` brings together."""
+    outside = index.shape[-1]
+    pairs = np.unique(np.where(index < 0, -1, index % inside) * outside + np.arange(outside))
+    return np.divmod(pairs[pairs >= 0], outside)
+
+
+def _spread(used: dict[str, Flags], links: list[_Link], demands: list[_Demand]) -> None:
+    """Mark what the used channels depend on, until nothing more is."""
+    count, more = -1, _total(used)
+    while more > count:
+        for source, layer, needs in reversed(demands):
+            used[source] |= needs[used[layer]].any(axis=0)
+        for source, layer, inside, outside in (*reversed(links), *links):
+            used[source][inside[used[layer][outside]]] = True
+            used[layer][outside[used[source][inside]]] = True
+        count, more = more, _total(used)
+
+
+def _total(used: dict[str, Flags]) -> int:
+    return sum(int(flags.sum()) for flags in used.values())
+
+
+def _rounded(used: Flags) -> bool:
+    """Mark as many of a layer's channels as make their count divisible; False if none need be."""
+    count = max(1, int(used.sum()))
+    units = [unit for unit in (UNIT, UNIT // 2, UNIT // 4) if 4 * unit <= count]
+    wanted = next((least for unit in units if (least := -(-count // unit) * unit) <= len(used)), count)
+    missing = wanted - int(used.sum())
+    used[np.flatnonzero(~used)[:missing]] = True
+    return missing > 0

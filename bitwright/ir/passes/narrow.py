@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers with fewer channels: their constants, and the types that the sums then have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, Protocol, TypeGuard, TypeVar
+
+import numpy as np
+
+from bitwright.ir.graph import Graph, Removed
+from bitwright.ir.layers import (
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Layer,
+    MaxPool,
+    Multiply,
+    PerChannel,
+    Requantise,
+    Reshape,
+    Sum,
+    SumPool,
+    Table,
+)
+from bitwright.ir.types import IntType, hull
+from bitwright.ir.weights import Ints, Weights
+
+T = TypeVar("T")
+
+
+class Interval(Protocol):
+    """The integers lo[c]..hi[c] that can occur in each channel c."""
+
+    @property
+    def lo(self) -> Ints:
+        """The least."""
+
+    @property
+    def hi(self) -> Ints:
+        """The greatest."""
+
+
+def kernels_per_channel(layer: Conv, source: Layer) -> int:
+    """How many outputs each input channel of a depthwise convolution has; 0 if `layer` is none."""
+    return layer.channels // layer.groups if layer.groups == source.channels > 1 else 0
+
+
+def is_whole(layer: Layer) -> TypeGuard[Dense | Conv]:
+    """True if every output of a matrix layer reads every input channel."""
+    return isinstance(layer, Dense) or (isinstance(layer, Conv) and layer.groups == 1)
+
+
+def narrow(graph: Graph, kept: Mapping[str, Ints], constants: Mapping[str, Ints]) -> Graph:
+    """`graph` with the channels `kept` of each layer; types stay.
+
+    What a removed channel contributed to the sums of a matrix layer is its weights times its integer in `constants`: it
+    moves to the offsets of the requantisers that read the sums.
+    """
+    moved: dict[str, Ints] = {}
+    layers = []
+    for layer in graph.layers:
+        if is_whole(layer):
+            moved[layer.name] = _contributed(layer, kept[layer.inputs[0]], constants[layer.inputs[0]])
+            layer = replace(layer, zero=_added(layer.zero, (Fraction(-1),), moved[layer.name]))
+        elif isinstance(layer, Requantise) and layer.inputs[0] in moved:
+            layer = replace(layer, offset=_added(layer.offset, layer.multiplier, moved[layer.inputs[0]]))
+        layers.append(_narrowed(graph, layer, kept))
+    source = replace(graph.source, removed=_removed(graph, kept))
+    return replace(graph, layers=tuple(layers), source=source)
+
+
+def retyped(graph: Graph, reached: Mapping[str, Interval]) -> Graph:
+    """`graph` with the narrowest types of what no quantiser limits; codes keep theirs."""
+    made: dict[str, Layer] = {layer.name: layer for layer in graph.inputs}
+    for layer in graph.layers:
+        kinds = [made[name].type for name in layer.inputs]
+        match layer:
+            case Dense() | Conv() | SumPool() | Sum() | Multiply():
+                bounds = reached[layer.name]
+                made[layer.name] = replace(layer, type=IntType(int(bounds.lo.min()), int(bounds.hi.max())))
+            case MaxPool() | Reshape() | Concat():
+                made[layer.name] = replace(layer, type=hull(kinds))
+            case Gather():
+                filled = layer.indices.array.min() < 0 and layer.fill not in kinds[0]
+                kind = kinds[0] | IntType(layer.fill, layer.fill) if filled else kinds[0]
+                made[layer.name] = replace(layer, type=kind)
+            case Table():
+                first = kinds[0].lo - graph.by_name[layer.inputs[0]].type.lo
+                entries = layer.entries.array[first : first + kinds[0].hi - kinds[0].lo + 1]
+                made[layer.name] = replace(layer, entries=Weights(entries))
+            case _:
+                made[layer.name] = layer
+    return replace(graph, layers=tuple(made[layer.name] for layer in graph.layers))
+
+
+def _contributed(layer: Dense | Conv, kept: Ints, constants: Ints) -> Ints:
+    """For each output the sum of weights times constants over the input channels that are not kept."""
+    weights = layer.weights.array
+    lost = np.delete(np.arange(weights.shape[-1]), kept)
+    return np.asarray(weights.reshape(len(weights), -1, weights.shape[-1]).sum(axis=1)[:, lost] @ constants[lost])
+
+
+def _added(values: PerChannel, factors: PerChannel, moved: Ints) -> PerChannel:
+    """The values of each channel plus factors * moved; as they are where nothing moved."""
+    if not moved.any():
+        return values
+    size = len(moved)
+    rows = zip(*(row * size if len(row) == 1 else row for row in (values, factors)), moved.tolist(), strict=True)
+    return tuple(value + factor * count for value, factor, count in rows)
+
+
+def _narrowed(graph: Graph, layer: Layer, kept: Mapping[str, Ints]) -> Layer:
+    """`layer` with the channels that its inputs and itself keep."""
+    channels = kept[layer.name]
+    common: dict[str, Any] = {
+        "shape": (*layer.shape[:-1], len(channels)),
+        "scale": _taken(layer.scale, channels),
+        "zero": _taken(layer.zero, channels),
+    }
+    if is_whole(layer):
+        return replace(layer, **common, weights=Weights(layer.weights.array[channels][..., kept[layer.inputs[0]]]))
+    match layer:
+        case Conv():
+            source = layer.inputs[0]
+            groups = len(kept[source]) if kernels_per_channel(layer, graph.by_name[source]) else layer.groups
+            return replace(layer, **common, weights=Weights(layer.weights.array[channels]), groups=groups)
+        case Requantise():
+            for name in ("multiplier", "offset", "low", "high", "levels", "slope"):
+                common[name] = _taken(getattr(layer, name), channels)
+            return replace(layer, **common)
+        case Sum():
+            return replace(layer, **common, factors=tuple(_taken(row, channels) for row in layer.factors))
+        case Gather():
+            moved = graph.by_name[layer.inputs[0]]
+            indices = _places(moved, kept[moved.name], layer.indices.array[..., channels])
+            return replace(layer, **common, indices=Weights(indices))
+        case _:
+            return replace(layer, **common)
+
+
+def _places(source: Layer, kept: Ints, index: Ints) -> Ints:
+    """Where the elements `index` of `source` are once it has only the channels `kept`."""
+    places = np.full(source.shape, -1)
+    places[..., kept] = np.arange(places[..., kept].size).reshape(places[..., kept].shape)
+    return np.where(index < 0, -1, places.reshape(-1)[index])
+
+
+def _taken(values: tuple[T, ...], channels: Ints) -> tuple[T, ...]:
+    """The values of `channels`, one if they are all equal; one for the whole tensor stays."""
+    if len(values) <= 1:
+        return values
+    left = tuple(values[channel] for channel in channels.tolist())
+    return left[:1] if all(value == left[0] for value in left) else left
+
+
+def _removed(graph: Graph, kept: Mapping[str, Ints]) -> tuple[Removed, ...]:
+    """What left so far, one entry for each matrix layer that has fewer channels than its source."""
+    before = {entry.layer: entry.before for entry in graph.source.removed}
+    found = [
+        Removed(layer.name, before.get(layer.name, layer.channels), len(kept[layer.name]))
+        for layer in graph.layers
+        if isinstance(layer, Dense | Conv)
+    ]
+    return tuple(entry for entry in found if entry.after < entry.before)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pruned ONNX model from load to hardware: its channels leave, are said to, and are there again for the audit."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from rich.console import Console
+
+import bitwright as bw
+from bitwright import show
+from bitwright.ir import files, text
+from bitwright.ir.graph import Graph, Removed
+from bitwright.ir.layers import Conv, Requantise
+from bitwright.page import page
+from tests.exported import as_list, differences, execute
+from tests.frontend.nets import Net
+from tests.frontend.oracle import replay
+from tests.needs import needs_rtl
+
+SAID = ["conv2: 16 -> 8 channels, the others carry nothing", "matmul8: 24 -> 12 channels, the others carry nothing"]
+
+
+@cache
+def model() -> onnx.ModelProto:
+    """A convolution of 16 channels and a dense layer of 24; half of each carry nothing, two are constants."""
+    rng = np.random.default_rng(5)
+    net = Net(2, 6, 6)
+    first = rng.integers(-3, 4, (16, 2, 3, 3)) | 1
+    first[8:] = 0  # zero rows: these channels hold what the bias makes of them
+    bias = np.where(np.arange(16) == 9, 3.0, 0.0)
+    x = net.quant(net.x, 0.25, bits=4.0)
+    x = net.add("Conv", x, net.weights(first * 0.25, 0.25, 4), net.const(bias), kernel_shape=[3, 3])
+    x = net.quant(net.add("Relu", x), 0.5, bits=4.0, signed=0)
+    x = net.add("Flatten", net.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]))
+    second = rng.integers(-3, 4, (64, 24)) | 1
+    x = net.add("MatMul", x, net.weights(second * 0.5, 0.5, 4))
+    x = net.quant(net.add("Relu", x), 2.0, bits=4.0, signed=0)
+    third = rng.integers(-3, 4, (24, 3)) | 1
+    third[12:] = 0
+    net.quant(net.add("MatMul", x, net.weights(third * 0.5, 0.5, 4)), 1.0)
+    return net.proto()
+
+
+@cache
+def network() -> Graph:
+    return bw.load(model())
+
+
+@cache
+def images() -> Any:
+    return np.random.default_rng(7).integers(-8, 8, (6, 2, 6, 6)).astype(np.float32) / 4
+
+
+def test_what_left_is_said() -> None:
+    net = network()
+    assert net.source.removed == (Removed("conv2", 16, 8), Removed("matmul8", 24, 12))
+    design = bw.compile(net)
+    report = design.report()
+    assert report["removed"] == bw.inspect(net)["removed"] == net.removed
+    for drawn in (show.inspection(bw.inspect(net)), show.design(report)):
+        text = io.StringIO()
+        Console(file=text, width=120).print(drawn)
+        assert [line.rstrip() for line in text.getvalue().splitlines() if "->" in line] == SAID
+    assert all(f'<p class="note">{line.replace(">", "&gt;")}</p>' in page(report) for line in SAID)
+
+
+def test_it_computes_what_the_model_does() -> None:
+    net = network()
+    (wanted,) = replay(model(), {"x": images()})
+    np.testing.assert_array_equal(bw.run(net, images()), wanted)
+    conv = next(layer for layer in net.layers if isinstance(layer, Conv))
+    assert conv.shape == (4, 4, 8) and conv.weights.zeros == 0
+    assert len({*next(x for x in net.layers if isinstance(x, Requantise) and x.channels == 12).offset}) > 1
+
+
+def test_the_audit_sees_every_channel() -> None:
+    net = network()
+    (wanted,) = replay(model(), {"x": images()})
+    result = bw.verify(net, images(), wanted + (np.arange(3) == 1), trace=True)
+    assert result["trace"] == [None] * len(images())
+    assert result["golden"]["equal"] == 2 * len(images()) and result["golden"]["unexplained"] == len(images())
+
+
+def test_it_goes_out_to_onnx_and_back() -> None:
+    net = network()
+    exported = bw.to_onnx(net)
+    assert differences(net, bw.load(exported.SerializeToString())) == []
+    _, (theirs,) = execute(exported, {"x": images()})
+    np.testing.assert_array_equal(theirs, as_list(bw.run(net, images()))[0])
+
+
+def test_a_saved_graph_remembers(tmp_path: Path) -> None:
+    net = network()
+    files.save(net, tmp_path / "net.bw")
+    assert bw.load(tmp_path / "net.bw") == net
+    assert text.parse(str(net), text.constants(net)) == net
+    assert "removed=((conv2, 16, 8), (matmul8, 24, 12))" in str(net).splitlines()[0]
+
+
+@needs_rtl
+@pytest.mark.parametrize("engine", ["hls", "rtl"])
+def test_every_engine_agrees(engine: str) -> None:
+    result = bw.verify(network(), images(), engines=(engine,), samples=4)
+    assert result["engines"][engine]["mismatches"] == 0
