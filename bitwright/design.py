@@ -35,6 +35,7 @@ from bitwright.plan.lower import lower
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.planning import by_rule, plan_for
 from bitwright.plan.resources import Resources, fifo_resources, resources
+from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.tokens import latency
 from bitwright.sim import reference
 
@@ -219,8 +220,8 @@ def _with_styles(graph: Graph, plan: Plan, kernels: KernelGraph) -> Plan:
     """`plan` with the arithmetic style that each layer with products took."""
     taken: dict[str, Style] = {}
     for kernel in kernels.kernels:
-        if isinstance(kernel, MatrixVector | Depthwise):
-            taken[kernel.layer] = kernel.style if isinstance(kernel, MatrixVector) else "lut"
+        if isinstance(kernel, MatrixVector | SparseMatrixVector | Depthwise):
+            taken[kernel.layer] = "lut" if isinstance(kernel, Depthwise) else kernel.style
     layers = {
         layer.name: replace(plan.layers.get(layer.name, LayerPlan()), style=taken.get(layer.name, ""))
         for layer in graph.layers
@@ -301,6 +302,12 @@ def _check_plan(graph: Graph, plan: Plan) -> None:
                 f"the style '{layer_plan.style}' is for layers with weights",
                 where=f"plan: layer '{name}'",
                 hint="leave it empty",
+            )
+        if layer_plan.zeros != "multiply" and not isinstance(graph.by_name[name], Dense | Conv):
+            raise BitwrightError(
+                f"'{layer_plan.zeros}' is for layers with weights",
+                where=f"plan: layer '{name}'",
+                hint="set its zeros to 'multiply'",
             )
 
 

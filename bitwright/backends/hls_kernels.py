@@ -8,11 +8,12 @@ from bitwright.backends.hls_branches import branch_view
 from bitwright.backends.hls_forms import rule_of
 from bitwright.backends.hls_order import covers_image, is_signal
 from bitwright.backends.hls_site import Site, block, element
+from bitwright.backends.hls_sparse import packing_of, sparse_view
 from bitwright.backends.hls_views import Alias, Block, Kernel, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.plan import kernels as plan
-from bitwright.plan.arithmetic import signed_bits
+from bitwright.plan.skipping import SparseMatrixVector
 
 
 def view(kernel: plan.Kernel, site: Site) -> Kernel:
@@ -20,6 +21,8 @@ def view(kernel: plan.Kernel, site: Site) -> Kernel:
     match kernel:
         case plan.MatrixVector():
             return _matrix_vector(kernel, site)
+        case SparseMatrixVector():
+            return sparse_view(kernel, site)
         case plan.Depthwise():
             return _depthwise(kernel, site)
         case plan.Requantiser():
@@ -53,7 +56,7 @@ def port_block(stream: plan.Stream) -> Block:
 
 
 def _matrix_vector(kernel: plan.MatrixVector, site: Site) -> Kernel:
-    shared, factors = _packing(kernel) if kernel.style == "dsp" else ({}, [])
+    shared, factors = packing_of(kernel.packing, kernel.x_type) if kernel.style == "dsp" else ({}, [])
     shape = block(
         kernel,
         f"{kernel.groups} x ({kernel.rows} x {kernel.cols}) matrix",
@@ -81,15 +84,6 @@ def _matrix_vector(kernel: plan.MatrixVector, site: Site) -> Kernel:
         lanes=(kernel.pe, kernel.simd),
         table=_weights(kernel, "by group, row fold, column fold", site),
     )
-
-
-def _packing(kernel: plan.MatrixVector) -> tuple[dict[str, int], list[Alias]]:
-    """The sizes and types of the multipliers that neighbouring rows share."""
-    sizes = kernel.packing
-    constants = {"Lanes": sizes.lanes, "Stride": sizes.stride, "Bias": sizes.bias}
-    what = f"  // {sizes.lanes} weights, {sizes.stride} bits apart"
-    factor = f"ap_int<{signed_bits(kernel.x_type)}>"
-    return constants, [Alias("Packed", f"ap_int<{sizes.width}>", what), Alias("Factor", factor, "  // an X, signed")]
 
 
 def _depthwise(kernel: plan.Depthwise, site: Site) -> Kernel:

@@ -10,6 +10,7 @@ import numpy as np
 from bitwright.ir.weights import Ints
 from bitwright.plan import kernels as plan
 from bitwright.plan.lines import out_positions
+from bitwright.plan.skipping import SparseMatrixVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,8 @@ def loops(kernel: plan.Kernel) -> tuple[Order, ...]:
     before it writes; only `window` writes first.
     """
     match kernel:
-        case plan.MatrixVector():
-            folds = np.arange(kernel.vectors * kernel.groups * kernel.row_fold * kernel.col_fold)
-            reads = folds.reshape(-1, kernel.row_fold, kernel.col_fold)[:, 0].reshape(-1)
-            return (Order((reads,), folds[kernel.col_fold - 1 :: kernel.col_fold], folds.size),)
+        case plan.MatrixVector() | SparseMatrixVector():
+            return _matrix_vector(kernel)
         case plan.Depthwise():
             return _folded(kernel.vectors * kernel.blocks, kernel.fold)
         case plan.MaxReduce() | plan.SumReduce() | plan.ArgMaxReduce():
@@ -78,6 +77,18 @@ def _buffered(words_in: int, words_out: int) -> tuple[Order, ...]:
     """A frame buffer is filled, then drained while the next one is filled."""
     fill = Order((np.arange(words_in),), np.array([words_in - 1]), words_in)
     return fill, Order((np.array([0]),), np.arange(words_out), words_out)
+
+
+def _matrix_vector(kernel: plan.MatrixVector | SparseMatrixVector) -> tuple[Order, ...]:
+    """The first row fold reads a vector; with a schedule one buffer is filled while the other one is used."""
+    if isinstance(kernel, plan.MatrixVector):
+        folds = np.arange(kernel.vectors * kernel.groups * kernel.row_fold * kernel.col_fold)
+        reads = folds.reshape(-1, kernel.row_fold, kernel.col_fold)[:, 0].reshape(-1)
+        return (Order((reads,), folds[kernel.col_fold - 1 :: kernel.col_fold], folds.size),)
+    beats, vectors = np.arange(kernel.vectors * kernel.col_fold), np.arange(kernel.vectors)[:, None] * kernel.words
+    words = kernel.vectors * kernel.words
+    fill = Order((beats,), beats[kernel.col_fold - 1 :: kernel.col_fold], beats.size)
+    return fill, Order((vectors.reshape(-1),), (vectors + kernel.ends.array).reshape(-1), words)
 
 
 def _width(kernel: plan.WidthConverter) -> Order:

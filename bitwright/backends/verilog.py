@@ -35,6 +35,7 @@ from bitwright.backends.verilog_text import comment_lines, commented, environmen
 from bitwright.backends.verilog_words import code_name
 from bitwright.ir.types import IntType
 from bitwright.plan.kernels import Depthwise, Kernel, KernelGraph, MatrixVector, Stream
+from bitwright.plan.skipping import SparseMatrixVector
 
 PACKAGE = "bw_pkg"
 
@@ -179,7 +180,7 @@ def _table(graph: KernelGraph) -> tuple[str, ...]:
 def _row(kernel: Kernel, graph: KernelGraph) -> tuple[str, ...]:
     source, sink = graph.stream(kernel.input), graph.stream(kernel.output)
     units = weight_bits = 0
-    if isinstance(kernel, MatrixVector | Depthwise):
+    if isinstance(kernel, MatrixVector | SparseMatrixVector | Depthwise):
         units, weight_bits = kernel.pe * kernel.simd, kernel.weights.array.size * kernel.weight_type.bits
     tensors = (f"{_tensor(source)} {_short(source.type)}", f"{_tensor(sink)} {_short(sink.type)}")
     counts = (sink.lanes, source.lanes, kernel.cycles, units, weight_bits)

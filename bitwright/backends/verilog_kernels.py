@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bitwright.backends.verilog_branches import branch_block
 from bitwright.backends.verilog_parts import Block, Instance, Place, assigned, instance, nets, with_rom
+from bitwright.backends.verilog_sparse import packed, sparse_block
 from bitwright.backends.verilog_words import (
     code_name,
     constant_rom,
@@ -31,13 +32,14 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.timing import threshold_bits, width_ratios
 
 
 def kernel_block(kernel: Kernel, at: Place) -> Block:
     """The instances of `kernel` in its place."""
     match kernel:
-        case MatrixVector():
+        case MatrixVector() | SparseMatrixVector():
             return _matrix_vector(kernel, at)
         case Depthwise():
             return _depthwise(kernel, at)
@@ -59,7 +61,9 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
             raise AssertionError(f"no module for {type(kernel).__name__}")
 
 
-def _matrix_vector(kernel: MatrixVector, at: Place) -> Block:
+def _matrix_vector(kernel: MatrixVector | SparseMatrixVector, at: Place) -> Block:
+    if isinstance(kernel, SparseMatrixVector):
+        return sparse_block(kernel, at)
     assert not kernel.acc_type.is_bipolar, f"{kernel.name}: an accumulator is two's complement"
     comment: tuple[str, ...] = (
         f"y[{kernel.rows}] = W[{kernel.rows}][{kernel.cols}] x[{kernel.cols}], {_count(kernel.groups, 'group')}, "
@@ -74,8 +78,7 @@ def _matrix_vector(kernel: MatrixVector, at: Place) -> Block:
     own["AccW"] = kernel.acc_type.bits
     if kernel.style == "dsp":
         shared = kernel.packing
-        own |= {"Lanes": shared.lanes, "Stride": shared.stride, "PackW": shared.width}
-        own["Bias"] = f"{shared.stride}'d{shared.bias}"
+        own |= packed(shared, "Lanes")
         comment += (f"{_count(shared.lanes, 'row')} to a multiplier, products {shared.stride} bits apart",)
     unit = _unit(f"bw_mvu_{kernel.style}", kernel, assigned(**own), at)
     return with_rom(unit, "w", weight_rom(kernel), comment, at.names)

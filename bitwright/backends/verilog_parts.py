@@ -150,13 +150,16 @@ def vector(bits: int) -> str:
     return f"logic [{bits - 1}:0]"
 
 
-def with_rom(reader: Instance, prefix: str, rom: Rom, comment: tuple[str, ...], names: Names) -> Block:
-    """`reader` beside the ROM that it reads by its ports `prefix`_en, _addr and _word."""
-    stem = names.new(f"{reader.name}_rom")
+def with_rom(
+    reader: Instance, prefix: str, rom: Rom, comment: tuple[str, ...], names: Names, called: str = ""
+) -> Block:
+    """`reader` beside the ROM that it reads by its ports `prefix`_en, _addr and _word; `called`: if it has several."""
+    content_of = f"{reader.name}_{called}" if called else reader.name
+    stem = names.new(f"{content_of}_rom")
     inline = rom.words * rom.width <= INLINE_BITS
     ports = () if rom.ports == 1 else (f".Ports({rom.ports})",)
     size = (f".Words({rom.words})", f".Width({rom.width})", *ports, f'.Style("{rom.style}")')
-    content = inline_words(rom) if inline else [f'.File({{WeightDir, "/{reader.name}.hex"}})']
+    content = inline_words(rom) if inline else [f'.File({{WeightDir, "/{content_of}.hex"}})']
     memory = Instance(
         "bw_rom_inline" if inline else "bw_rom_hex",
         stem,
@@ -171,7 +174,7 @@ def with_rom(reader: Instance, prefix: str, rom: Rom, comment: tuple[str, ...], 
         f"{vector(address)} {stem}_addr;",
         f"{vector(rom.ports * rom.width)} {stem}_word;",
     )
-    hexes = {} if inline else {f"weights/{reader.name}.hex": "\n".join(rom.lines) + "\n"}
+    hexes = {} if inline else {f"weights/{content_of}.hex": "\n".join(rom.lines) + "\n"}
     return Block(comment, declared, (memory, replace(reader, ports=(clocked, wired, *others))), hexes)
 
 

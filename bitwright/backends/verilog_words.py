@@ -13,6 +13,7 @@ from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.plan.kernels import Depthwise, MatrixVector, Requantiser
+from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.timing import threshold_bits
 
 Bits = NDArray[np.uint8]
@@ -80,11 +81,21 @@ def hex_words(bits: Bits) -> list[str]:
     return [row.tobytes().hex()[-digits:] for row in packed]
 
 
-def weight_rom(kernel: MatrixVector | Depthwise) -> Rom:
+def weight_rom(kernel: MatrixVector | SparseMatrixVector | Depthwise) -> Rom:
     """The weights in the order of use: element [p][s] at ((p*SIMD)+s) * bits."""
     words = coded(kernel.weights.array, kernel.weight_type).reshape(kernel.weights.array.shape[0], -1)
     style = "block" if kernel.memory == "block" else LUT_ROM
     return Rom(fields(words, kernel.weight_type.bits).reshape(len(words), -1), style)
+
+
+def schedule_rom(kernel: SparseMatrixVector) -> Rom:
+    """For each word the beat of every port, lowest first, and above them whether the next word ends a row fold."""
+    width = max(1, (kernel.col_fold - 1).bit_length())
+    beats = fields(kernel.beats.array, width).reshape(kernel.words, -1)
+    before_end = np.zeros((kernel.words, 1), np.uint8)
+    before_end[kernel.ends.array - 1] = 1  # word -1 is the last, before word 0 of the next vector
+    style = "block" if kernel.memory == "block" else LUT_ROM
+    return Rom(np.concatenate([beats, before_end], axis=1), style)
 
 
 def constant_rom(kernel: Requantiser) -> Rom:

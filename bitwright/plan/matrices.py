@@ -12,6 +12,8 @@ from bitwright.ir.weights import Ints
 from bitwright.plan.arithmetic import style_of
 from bitwright.plan.folding import choices, in_lanes, is_parallel, kernels_per_channel, line_of, matrix_lanes
 from bitwright.plan.kernels import Depthwise, MatrixVector, Stream, depthwise_words, weight_words
+from bitwright.plan.schedule import Zeros
+from bitwright.plan.sparse import sparse_matrix_vector
 from bitwright.plan.windows import parallel_window, window
 
 if TYPE_CHECKING:
@@ -35,30 +37,40 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
         if isinstance(layer, Conv) and line_of(layer, in_shape):
             legal += f" or be {prod(layer.kernel)} times a divisor"
         raise BitwrightError(legal, where=f"plan: layer '{layer.name}'", hint="choose divisors")
-    if plan.zeros != "multiply":
-        raise BitwrightError(
-            f"zeros '{plan.zeros}' is not a choice of this layer",
-            where=f"plan: layer '{layer.name}'",
-            hint="choose 'multiply'",
-        )
     x = low.widen(layer, x, in_lanes(layer, in_channels, plan.pe, plan.simd))
     if isinstance(layer, Conv) and per_channel and plan.pe >= per_channel:
+        _check_dense(layer, plan.zeros, "a depthwise unit")
         return _depthwise(low, layer, x, per_channel)
-    return _matrix_vector(low, layer, x)
-
-
-def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
-    """A matrix-vector unit, behind a sliding window where the kernel needs one."""
-    plan, name = low.layer_plan(layer), low.hardware[layer.name]
     groups = layer.groups if isinstance(layer, Conv) else 1
-    rows, cols = matrix_lanes(layer, low.graph.by_name[layer.inputs[0]].channels)
     weights = layer.weights.array.reshape(layer.channels, -1)
-    row_fold, col_fold = rows // plan.pe, weights.shape[1] // plan.simd
-    if isinstance(layer, Conv) and is_parallel(layer, groups * cols, plan.simd):
-        x = parallel_window(low, layer, x, groups * cols // x.lanes)
+    if isinstance(layer, Conv) and is_parallel(layer, in_channels, plan.simd):
+        x = parallel_window(low, layer, x, in_channels // x.lanes)
         weights = _by_beat(layer, x.lanes // prod(layer.kernel))
     elif isinstance(layer, Conv) and _is_windowed(layer):
-        x = window(low, layer, x, groups, cols // plan.simd, layer.pad_value)
+        x = window(low, layer, x, groups, in_channels // groups // plan.simd, layer.pad_value)
+    if plan.zeros == "multiply":
+        return _matrix_vector(low, layer, x, weights)
+    if groups > 1:
+        _check_dense(layer, plan.zeros, f"a convolution of {groups} groups")
+    return sparse_matrix_vector(low, layer, x, weights)
+
+
+def _check_dense(layer: Dense | Conv, zeros: Zeros, what: str) -> None:
+    """Refuse to skip the zeros of a layer whose unit has no schedule."""
+    if zeros != "multiply":
+        raise BitwrightError(
+            f"{what} has no schedule that could skip zeros",
+            where=f"plan: layer '{layer.name}'",
+            hint="set its zeros to 'multiply'",
+        )
+
+
+def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights: Ints) -> Stream:
+    """A matrix-vector unit for `weights` (rows of all groups, columns in the order of its beats)."""
+    plan, name = low.layer_plan(layer), low.hardware[layer.name]
+    groups = layer.groups if isinstance(layer, Conv) else 1
+    rows = layer.channels // groups
+    row_fold, col_fold = rows // plan.pe, weights.shape[1] // plan.simd
     vectors = prod(layer.shape[:-1])
     made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * groups * row_fold)
     low.kernels.append(

@@ -32,6 +32,7 @@ from bitwright.plan.kernels import (
     Window,
 )
 from bitwright.plan.lines import out_positions
+from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.timing import fifo_words, kernel_credits, kernel_latency, stream_latency, width_ratios
 
 
@@ -72,7 +73,7 @@ class Net:
 
     def _add(self, kernel: Kernel) -> None:
         match kernel:
-            case MatrixVector():
+            case MatrixVector() | SparseMatrixVector():
                 self._matrix_vector(kernel)
             case Window():
                 self._window(kernel)
@@ -139,8 +140,11 @@ class Net:
         for name in kernel.outputs:
             self.made[name] = Made(sequence, at, kernel_latency(kernel), kernel_credits(kernel))
 
-    def _matrix_vector(self, kernel: MatrixVector) -> None:
+    def _matrix_vector(self, kernel: MatrixVector | SparseMatrixVector) -> None:
         """Only the first row fold of a vector takes input; each row fold ends in one output beat."""
+        if isinstance(kernel, SparseMatrixVector):
+            self._sparse_matrix_vector(kernel)
+            return
         clocks = kernel.row_fold * kernel.col_fold
         within = np.union1d(np.arange(kernel.col_fold), np.arange(kernel.col_fold - 1, clocks, kernel.col_fold))
         vectors = np.arange(kernel.vectors * kernel.groups)[:, None]
@@ -149,6 +153,19 @@ class Net:
         self.taken[kernel.input] = Taken(kernel.name, takes, takes)
         ends = (vectors * len(within) + np.arange(kernel.col_fold - 1, len(within))).reshape(-1)
         self._makes(kernel, kernel.name, ends)
+
+    def _sparse_matrix_vector(self, kernel: SparseMatrixVector) -> None:
+        """A vector is written whole before its first word; two vectors fit. Of its words only the ends take credits."""
+        writes, reads, loads, words = f"{kernel.name} in", kernel.name, kernel.col_fold, kernel.words
+        ends = kernel.ends.array
+        within = np.union1d(0, ends)
+        every, vectors, count = np.arange(kernel.vectors * loads), np.arange(kernel.vectors), len(within)
+        spent = Wait(vectors * loads, reads, (vectors - 1) * count - 1, 1)
+        whole = Wait(vectors * count, writes, vectors * loads + loads - 1, 1)
+        self._events(writes, every, len(every), spent)
+        self._events(reads, (vectors[:, None] * words + within).reshape(-1), kernel.vectors * words, whole)
+        self.taken[kernel.input] = Taken(writes, every, every)
+        self._makes(kernel, reads, (vectors[:, None] * count + np.searchsorted(within, ends)).reshape(-1))
 
     def _width_converter(self, kernel: WidthConverter) -> None:
         """Words gathered into a whole, then a whole that waits on its input while its parts leave."""

@@ -23,6 +23,7 @@ from bitwright.plan.kernels import (
     Kernel,
     MatrixVector,
     MaxReduce,
+    Memory,
     Multiplier,
     ParallelWindow,
     Reorder,
@@ -32,6 +33,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.skipping import SparseMatrixVector
 
 BRAM18_BITS = 18 * 1024
 
@@ -53,6 +55,8 @@ def resources(kernel: Kernel) -> Resources:
     match kernel:
         case MatrixVector():
             return _matrix(kernel)
+        case SparseMatrixVector():
+            return _sparse_matrix(kernel)
         case Depthwise():
             return _depthwise(kernel)
         case ParallelWindow():
@@ -80,17 +84,33 @@ def fifo_resources(stream: Stream) -> Resources:
 
 
 def _matrix(kernel: MatrixVector) -> Resources:
+    """The arithmetic, the weight memory and the buffer for the vector."""
+    buffer = _memory(kernel.col_fold, kernel.simd * kernel.x_type.bits) if kernel.row_fold > 1 else Resources()
+    return _arithmetic(kernel) + Resources(40) + buffer
+
+
+def _sparse_matrix(kernel: SparseMatrixVector) -> Resources:
+    """The arithmetic, the weight memory, the schedule, and for each port a buffer for two vectors."""
+    beat = max(1, (kernel.col_fold - 1).bit_length())
+    buffer = _memory(2 << beat, kernel.simd * kernel.x_type.bits)
+    buffers = Resources(kernel.ports * buffer.lut, kernel.ports * buffer.bram)
+    return _arithmetic(kernel) + Resources(60) + _rom(kernel.words, kernel.ports * beat + 1, kernel.memory) + buffers
+
+
+def _arithmetic(kernel: MatrixVector | SparseMatrixVector) -> Resources:
     """The products, the adder trees, the accumulators and the weight memory."""
-    w, x = kernel.weight_type.bits, kernel.x_type.bits
     products, terms, bits = _products(kernel)
     adders = kernel.pe * ((terms - 1) * (bits + 1) + kernel.acc_type.bits)
-    words, width = len(kernel.weights.array), kernel.pe * kernel.simd * w
-    buffer = _memory(kernel.col_fold, kernel.simd * x) if kernel.row_fold > 1 else Resources()
-    weights = _memory(words, width) if kernel.memory == "lut" else Resources(0, -(-words * width // BRAM18_BITS))
-    return products + Resources(adders + 40) + weights + buffer
+    words, width = len(kernel.weights.array), kernel.pe * kernel.simd * kernel.weight_type.bits
+    return products + Resources(adders) + _rom(words, width, kernel.memory)
 
 
-def _products(kernel: MatrixVector) -> tuple[Resources, int, int]:
+def _rom(words: int, width: int, memory: Memory) -> Resources:
+    """A read-only memory of `words` x `width` bits in look-up tables, or in block RAM."""
+    return _memory(words, width) if memory == "lut" else Resources(0, -(-words * width // BRAM18_BITS))
+
+
+def _products(kernel: MatrixVector | SparseMatrixVector) -> tuple[Resources, int, int]:
     """What the products of a beat take, into how many terms of how many bits for each PE.
 
     A W x X multiplier in logic takes about 2*W*X LUTs; weights that share a slice are added up before it.

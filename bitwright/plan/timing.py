@@ -2,7 +2,8 @@
 """Latencies of the hardware kernels in clocks: facts of `hls_templates/verilog`, which `tests/rtl` measures.
 
 A kernel's latency counts from the handshake of the input beat that completes an output beat to the clock in which that
-output beat is valid, its downstream FIFO not included; a Reorder's from the clock after the frame's last input beat.
+output beat is valid, its downstream FIFO not included; a Reorder's from the clock after the frame's last input beat,
+that of a unit that skips zeros from the clock of the last word of a row fold.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.skipping import SparseMatrixVector
 
 SHIFT_FIFO_WORDS = 16
 """A FIFO of no more words is a shift register: a look-up table holds 16 words of two bits of it and there are no
@@ -51,7 +53,7 @@ def kernel_latency(kernel: Kernel) -> int:
             return 3
         case Depthwise() | Adder() | ArgMaxReduce():
             return _tree_latency(kernel)
-        case MatrixVector():
+        case MatrixVector() | SparseMatrixVector():
             return _matrix_latency(kernel)
         case Requantiser():
             return _requantiser_latency(kernel)
@@ -70,6 +72,8 @@ def kernel_credits(kernel: Kernel) -> int:
     match kernel:
         case MatrixVector():
             return kernel_latency(kernel) // kernel.col_fold + 2
+        case SparseMatrixVector():
+            return kernel.most_ends(kernel_latency(kernel) + 1) + 1
         case Depthwise() | ArgMaxReduce():
             return kernel_latency(kernel) // kernel.fold + 2
         case Window():
@@ -119,13 +123,17 @@ def threshold_bits(form: Thresholds) -> int:
     return max(1, int(form.t.array.shape[1]).bit_length())
 
 
-def _matrix_latency(kernel: MatrixVector) -> int:
-    """A multiplier takes one clock, in a DSP slice three; bits that agree are counted in threes before their tree."""
+def _matrix_latency(kernel: MatrixVector | SparseMatrixVector) -> int:
+    """A multiplier takes one clock, in a DSP slice three; bits that agree are counted in threes before their tree.
+
+    A schedule is read one clock before the vector.
+    """
+    listed = int(isinstance(kernel, SparseMatrixVector))
     match kernel.style:
         case "lut" | "ternary":
-            return 4 + tree_latency(kernel.simd)
+            return 4 + listed + tree_latency(kernel.simd)
         case "dsp":
-            return 6 + tree_latency(kernel.simd)
+            return 6 + listed + tree_latency(kernel.simd)
         case "xnor":
             return 4 + tree_latency(-(-kernel.simd // 3))
 

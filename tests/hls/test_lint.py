@@ -191,6 +191,14 @@ def test_a_small_design_is_clean() -> None:
     assert lint(clean()) == []
 
 
+def test_a_loop_of_processes_holds_nothing_else() -> None:
+    files, path = generate(made("sparses", 1)), "kernels/bw_sparse.hpp"
+    call = "sparse_load<Shape>(in, copies);"
+    assert call in files[path]
+    (found,) = lint({**files, path: files[path].replace(call, f"if (vector >= 0) {call}")})
+    assert (found.rule, found.what) == ("loop pragma", "more than declarations and calls in a loop with DATAFLOW")
+
+
 @pytest.mark.parametrize("group", ALL)
 def test_every_kernel_is_clean(group: str) -> None:
     assert lint(generate(made(group, 1))) == []

@@ -12,8 +12,9 @@ from bitwright.backends.hls import generate
 from bitwright.backends.hls_order import loops
 from bitwright.backends.project import Project
 from bitwright.plan.kernels import Interleave, Kernel, Reorder, Window
+from bitwright.plan.skipping import SparseMatrixVector
 from tests.hls.programs import OURS, compiled, run, write
-from tests.hls.test_kernels import depthwises, matrices, others, parallel_windows, requantisers, windows
+from tests.hls.test_kernels import depthwises, matrices, others, parallel_windows, requantisers, sparses, windows
 from tests.needs import needs_cxx
 from tests.rtl.graphs import project, side_by_side
 
@@ -49,23 +50,26 @@ class stream {
 
 
 def predicted(kernel: Kernel) -> list[str]:
-    """The reads and writes of one frame; loops with a frame buffer between them follow each other."""
-    stages = loops(kernel)
+    """The reads and writes of one frame; loops with a buffer between them take turns, buffer after buffer."""
+    first, *others = loops(kernel)
+    last = others[-1] if others else first
+    fills = first.writes if others else np.array([first.iterations])
+    uses = last.reads[0] if others else np.array([0])
     writes_first = isinstance(kernel, Window)
-    events: list[tuple[int, int, int, str]] = []
-    for name, reads in zip(kernel.inputs, stages[0].reads, strict=True):
-        events += [(0, iteration, int(writes_first), f"read {name}") for iteration in reads.tolist()]
+    events: list[tuple[int, int, int, int, str]] = []
+    for name, reads in zip(kernel.inputs, first.reads, strict=True):
+        events += [(int((fills < i).sum()), 0, i, int(writes_first), f"read {name}") for i in reads.tolist()]
     for name in kernel.outputs:
-        events += [
-            (len(stages) - 1, iteration, int(not writes_first), f"write {name}") for iteration in stages[-1].writes
-        ]
-    return [event[-1] for event in sorted(events, key=lambda event: event[:3])]
+        turns = [(int((uses <= i).sum()) - 1, i) for i in last.writes.tolist()]
+        events += [(turn, len(others), i, int(not writes_first), f"write {name}") for turn, i in turns]
+    return [event[-1] for event in sorted(events, key=lambda event: event[:4])]
 
 
 @cache
 def every_kind() -> Project:
     """Every window and join, and a few of the kernels that are one loop without a turn, unconnected."""
-    graphs = [*windows(), *parallel_windows(), *others(), matrices()[2], *depthwises()[:3], requantisers()[1]]
+    alike = [matrices()[2], *sparses()[:7], *depthwises()[:3], requantisers()[1]]
+    graphs = [*windows(), *parallel_windows(), *others(), *alike]
     return project(side_by_side(graphs), np.random.default_rng(6), 1, "order")
 
 
@@ -86,6 +90,9 @@ def test_a_loop_has_the_iterations_that_are_predicted(tmp_path: Path) -> None:
         bounds = (
             ["Beats"] if len(iterations) == 1 else ["InBeats", "OutBeats" if isinstance(kernel, Reorder) else "InBeats"]
         )
+        if isinstance(kernel, SparseMatrixVector):
+            bounds = ["ColFold", "Words"]
+            iterations = [count // kernel.vectors for count in iterations]
         for bound, count in zip(bounds, iterations, strict=True):
             lines.append(f'static_assert(order::{kernel.name}::Shape::{bound} == {count}, "{kernel.name}");')
     write(tmp_path, generate(every_kind()) | {"check.cpp": "\n".join(lines) + "\n"})

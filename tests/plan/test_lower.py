@@ -39,7 +39,8 @@ from bitwright.plan.kernels import (
     weight_words,
 )
 from bitwright.plan.lower import lower
-from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.plan.plan import ZEROS, LayerPlan, Plan
+from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.sim import reference
 from tests.ir.graphs import random_codes, random_graph
 from tests.rtl import kernel_models
@@ -48,15 +49,21 @@ ONE, ZERO = Fraction(1), Fraction(0)
 
 
 def random_plan(graph: Graph, seed: int) -> Plan:
-    """Any legal parallelism for every layer that has one."""
-    rng = np.random.default_rng(seed)
+    """Any legal parallelism for every layer that has one, and zeros skipped in some of those that can."""
+    rng, skips = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     plans = {}
     for layer in graph.layers:
         if isinstance(layer, Dense | Conv | MaxPool | SumPool):
             legal = choices(layer, graph.by_name[layer.inputs[0]].shape)
             pe, simd = legal[rng.integers(len(legal))]
-            plans[layer.name] = LayerPlan(pe=pe, simd=simd)
+            plans[layer.name] = LayerPlan(
+                pe=pe, simd=simd, zeros=ZEROS[skips.integers(3)] if skips_zeros(layer) else "multiply"
+            )
     return Plan(plans)
+
+
+def skips_zeros(layer: Layer) -> bool:
+    return isinstance(layer, Dense | Conv) and getattr(layer, "groups", 1) == 1 and 0 in layer.weights.type
 
 
 def lowered(seed: int, joins: bool) -> tuple[Graph, KernelGraph]:
@@ -90,8 +97,8 @@ def ports(kernel: Kernel) -> tuple[list[Port], list[Port]]:
             return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes, kernel.out_beats)]
         case ParallelWindow():
             return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes * kernel.taps, kernel.out_beats)]
-        case MatrixVector():
-            vectors = kernel.vectors * kernel.groups
+        case MatrixVector() | SparseMatrixVector():
+            vectors = kernel.vectors * (kernel.groups if isinstance(kernel, MatrixVector) else 1)
             return [(kernel.simd, vectors * kernel.col_fold)], [(kernel.pe, vectors * kernel.row_fold)]
         case Depthwise():
             beats = kernel.vectors * kernel.blocks
@@ -147,14 +154,23 @@ def test_types_of_streams_are_those_of_the_layers(seed: int, joins: bool) -> Non
         layer = graph.by_name[kernel.layer]
         (source, *_) = kernel.inputs
         if isinstance(
-            kernel, MatrixVector | Depthwise | MaxReduce | SumReduce | Requantiser | Multiplier | Interleave | Reorder
+            kernel,
+            MatrixVector
+            | SparseMatrixVector
+            | Depthwise
+            | MaxReduce
+            | SumReduce
+            | Requantiser
+            | Multiplier
+            | Interleave
+            | Reorder,
         ):
             extends = isinstance(kernel, Interleave) and not kernel.others
             pads = isinstance(kernel, Reorder) and not isinstance(layer, Gather)
             assert kernels.stream(kernel.output).type == layer.type or extends or pads
         if isinstance(kernel, Join):
             assert kernels.stream(kernel.output).type == kernel.y_type
-        if isinstance(kernel, MatrixVector | Depthwise):
+        if isinstance(kernel, MatrixVector | SparseMatrixVector | Depthwise):
             assert (kernel.x_type, kernel.acc_type) == (kernels.stream(source).type, layer.type)
         if isinstance(kernel, Requantiser):
             assert kernel.folds * kernel.lanes == layer.channels

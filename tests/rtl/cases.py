@@ -34,6 +34,9 @@ from tests.rtl.graphs import (
     width,
     window,
 )
+from tests.rtl.graphs import (
+    sparse_matrix_vector as sparse,
+)
 
 S12, U2 = integer(12, signed=True), integer(2, signed=False)
 
@@ -80,6 +83,32 @@ def styles() -> list[KernelGraph]:
         matrix_vector("ternary_bits", rng, x=BIPOLAR, w=BIPOLAR, style="ternary"),
         matrix_vector("ternary_01", rng, x=S4, w=integer(1, signed=False)),
         matrix_vector("ternary_10", rng, x=U4, w=integer(1, signed=True)),
+    ]
+
+
+def sparses() -> list[KernelGraph]:
+    """Schedules longer and shorter than their vector, empty folds, one word, one beat; every style; both kinds."""
+    rng = np.random.default_rng(9)
+    blocks, small = (2, 3), {"rows": 8, "cols": 12}
+    s4n = integer(4, signed=True, narrow=True)
+    return [
+        sparse("sp_rows", rng),
+        sparse("sp_blocks", rng, zeros="skip-blocks", rows=8, cols=12, block=blocks),
+        sparse("sp_single", rng, rows=6, cols=20, pe=3, simd=1, density=0.2),
+        sparse("sp_one", rng, vectors=1, rows=1, cols=1, pe=1, simd=1, density=1),
+        sparse("sp_none", rng, rows=6, cols=6, density=0, vectors=4),
+        sparse("sp_dense", rng, **small, density=1, zeros="skip-blocks", vectors=3),
+        sparse("sp_load", rng, rows=2, cols=16, pe=2, simd=1, density=0.2, vectors=5),
+        sparse("sp_flat", rng, rows=4, cols=20, pe=4, simd=20, w=TERNARY, zeros="skip-blocks"),
+        sparse("sp_ternary", rng, **small, w=TERNARY, x=S8, density=0.3),
+        sparse("sp_ternary_bits", rng, **small, w=TERNARY, x=BIPOLAR),
+        sparse("sp_dsp", rng, **small, pe=4, x=U8, w=S8, style="dsp", zeros="skip-blocks", block=(4, 3)),
+        sparse("sp_dsp_rows", rng, **small, pe=4, x=U8, w=S8, style="dsp", density=0.4),
+        sparse("sp_dsp_narrow", rng, rows=5, pe=5, simd=1, x=S4, w=s4n, style="dsp", zeros="skip-blocks"),
+        sparse("sp_lut_8", rng, **small, x=S8, w=S8, style="lut", density=0.3),
+        sparse("sp_bits", rng, **small, x=BIPOLAR, w=S4, density=0.3),
+        sparse("sp_large", rng, vectors=1, rows=12, cols=70, pe=3, simd=10, x=S8, w=S8, memory="block", density=0.1),
+        sparse("sp_block", rng, rows=40, cols=64, pe=4, simd=1, memory="block", density=0.1),
     ]
 
 
@@ -203,6 +232,7 @@ def others() -> list[KernelGraph]:
 GROUPS = {
     "matrices": matrices,
     "styles": styles,
+    "sparses": sparses,
     "depthwises": depthwises,
     "windows": windows,
     "lines": parallel_windows,
@@ -216,6 +246,7 @@ def one_of_each() -> list[KernelGraph]:
     rng = np.random.default_rng(8)
     return [
         matrix_vector("mv", rng, groups=2),
+        sparse("sparse", rng, rows=6, cols=9),
         depthwise("dw", rng, multiplier=2),
         window("win", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),
         parallel_window("line", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),

@@ -38,6 +38,8 @@ from bitwright.plan.kernels import (
 )
 from bitwright.plan.lines import line
 from bitwright.plan.rings import ring_depth
+from bitwright.plan.schedule import Zeros, lanes_of, schedule
+from bitwright.plan.skipping import SparseMatrixVector
 from tests.rtl import kernel_models
 
 U4, S4, U8, S8 = integer(4, signed=False), integer(4, signed=True), integer(8, signed=False), integer(8, signed=True)
@@ -112,6 +114,35 @@ def matrix_vector(
         kernel,
         [stream(kernel.input, simd, x, beats * kernel.col_fold)],
         [stream(kernel.output, pe, kernel.acc_type, beats * kernel.row_fold)],
+    )
+
+
+def pruned(rng: Generator, kind: IntType, shape: tuple[int, int], density: float, block: tuple[int, int]) -> Ints:
+    """Random values of `kind`, which holds 0, that are not zero in a share `density` of blocks, drawn one by one."""
+    kept = rng.random((shape[0] // block[0], shape[1] // block[1])) < density
+    return draw(rng, kind, shape) * kept.repeat(block[0], axis=0).repeat(block[1], axis=1)
+
+
+def sparse_matrix_vector(
+    name: str, rng: Generator, *, zeros: Zeros = "skip-rows", vectors: int = 2, rows: int = 4, cols: int = 6,
+    pe: int = 2, simd: int = 3, x: IntType = U4, w: IntType = S4, memory: str = "lut", style: str = "",
+    density: float = 0.5, block: tuple[int, int] = (1, 1),
+) -> KernelGraph:  # fmt: skip
+    matrix = pruned(rng, w, (rows, cols), density, block)
+    made = schedule(matrix, pe, simd, zeros, movable=False)
+    low = np.minimum(matrix * x.lo, matrix * x.hi).sum(axis=1).min()
+    high = np.maximum(matrix * x.lo, matrix * x.hi).sum(axis=1).max()
+    kernel = SparseMatrixVector(
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out",
+        cycles=vectors * max(cols // simd, made.words), vectors=vectors, rows=rows, cols=cols, pe=pe, simd=simd,
+        lanes=lanes_of(zeros, pe), weights=made.weights, beats=Weights(made.beats), ends=Weights(made.ends),
+        weight_type=w, x_type=x, acc_type=IntType(min(int(low), 0), max(int(high), 1)),
+        memory="block" if memory == "block" else "lut", style=style_of(name, style, w, x),
+    )  # fmt: skip
+    return alone(
+        kernel,
+        [stream(kernel.input, simd, x, vectors * kernel.col_fold)],
+        [stream(kernel.output, pe, kernel.acc_type, vectors * kernel.row_fold)],
     )
 
 

@@ -42,6 +42,7 @@ from tests.rtl.graphs import (
     reorder,
     requantiser,
     side_by_side,
+    sparse_matrix_vector,
     thresholds,
     width,
     window,
@@ -85,6 +86,28 @@ def matrices(name: str, rng: Generator) -> KernelGraph:
     memory = "block" if rng.random() < 0.3 else "lut"
     style = str(rng.choice(legal_styles(w, x)))
     return matrix_vector(name, rng, vectors=vectors, groups=groups, **sizes, x=x, w=w, memory=memory, style=style)
+
+
+def sparses(name: str, rng: Generator) -> KernelGraph:
+    pe, row_fold, col_fold, vectors = _below(rng, 4, 6, 10, 4)
+    simd, w = int(rng.choice([1, 2, 3, 4, 5, 17])), (TERNARY, S4, U4, S8)[rng.integers(4)]
+    x = _kind(rng)
+    return sparse_matrix_vector(
+        name,
+        rng,
+        zeros="skip-rows" if rng.random() < 0.5 else "skip-blocks",
+        vectors=vectors,
+        rows=pe * row_fold,
+        cols=simd * col_fold,
+        pe=pe,
+        simd=simd,
+        x=x,
+        w=w,
+        memory="block" if rng.random() < 0.3 else "lut",
+        style=str(rng.choice(legal_styles(w, x))),
+        density=float(rng.choice([0, 0.1, 0.3, 0.6, 1])),
+        block=(pe, simd) if rng.random() < 0.5 else (1, 1),
+    )
 
 
 def depthwises(name: str, rng: Generator) -> KernelGraph:
@@ -190,6 +213,7 @@ def fifos(name: str, rng: Generator) -> KernelGraph:
 
 GRID: Mapping[str, Callable[[str, Generator], KernelGraph]] = {
     "matrix-vector": matrices,
+    "sparse matrix-vector": sparses,
     "depthwise": depthwises,
     "window": windows,
     "parallel window": parallel_windows,

@@ -29,6 +29,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.skipping import SparseMatrixVector
 
 
 def run(graph: KernelGraph, frame: Mapping[str, Ints]) -> dict[str, Ints]:
@@ -52,6 +53,8 @@ def _single(kernel: Kernel, beats: Ints) -> Ints:
     match kernel:
         case MatrixVector():
             return _matrix_vector(kernel, beats)
+        case SparseMatrixVector():
+            return _sparse_matrix_vector(kernel, beats)
         case Depthwise():
             return _depthwise(kernel, beats)
         case Window():
@@ -102,6 +105,13 @@ def _matrix_vector(kernel: MatrixVector, beats: Ints) -> Ints:
     matrices = tiles.transpose(0, 1, 3, 2, 4).reshape(groups, kernel.rows, kernel.cols)
     vectors = beats.reshape(kernel.vectors, groups, kernel.cols)
     return np.einsum("grc,vgc->vgr", matrices, vectors).reshape(-1, kernel.pe)
+
+
+def _sparse_matrix_vector(kernel: SparseMatrixVector, beats: Ints) -> Ints:
+    vectors = beats.reshape(kernel.vectors, kernel.col_fold, kernel.simd)[:, kernel.beats.array]
+    used = vectors.repeat(kernel.lanes, axis=2)  # (vectors, words, pe, simd)
+    starts = np.append(0, kernel.ends.array[:-1] + 1)
+    return np.add.reduceat((used * kernel.weights.array).sum(axis=3), starts, axis=1).reshape(-1, kernel.pe)
 
 
 def _depthwise(kernel: Depthwise, beats: Ints) -> Ints:

@@ -9,7 +9,16 @@ from tests.needs import needs_rtl
 from tests.rtl.grid import GRID, measure, points
 
 SLICES = {
-    "arithmetic": ("matrix-vector", "depthwise", "requantiser", "adder", "multiplier", "reduce", "argmax"),
+    "arithmetic": (
+        "matrix-vector",
+        "sparse matrix-vector",
+        "depthwise",
+        "requantiser",
+        "adder",
+        "multiplier",
+        "reduce",
+        "argmax",
+    ),
     "order": ("window", "parallel window", "width converter", "fork", "interleave", "reorder", "fifo"),
 }
 POINTS = 5

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // bw_accumulate: PE sums of N terms each, accumulated over the beats of a fold. Free running.
 //
-//   acc[p] = Start + sum over the beats since in_first of  sum_i  terms[p][i]        (terms signed)
+//   acc[p] = Start + sum over the beats since in_first of  (Each + sum_i  terms[p][i])        (terms signed)
 //
 // Contract
 //   Layout    element 0 in the least significant bits; term [p][i] at ((p*N)+i)*W.
@@ -16,7 +16,8 @@ module bw_accumulate #(
   parameter int N    = 4,   // terms of a beat
   parameter int W    = 8,   // bits of a term
   parameter int AccW = 12,
-  parameter logic [AccW-1:0] Start = '0
+  parameter logic [AccW-1:0] Start = '0,
+  parameter logic [AccW-1:0] Each  = '0
 ) (
   input  wire  logic              clk,
   input  wire  logic              in_valid,
@@ -42,7 +43,7 @@ module bw_accumulate #(
     bw_adder_tree #(.N(N), .W(W)) u_tree (.clk, .operands(terms[p*N*W +: N*W]), .sum);
 
     always_ff @(posedge clk) begin
-      if (valid[Levels]) total <= (first[Levels] ? Start : total) + AccW'(sum);
+      if (valid[Levels]) total <= (first[Levels] ? Start : total) + AccW'(sum) + Each;
     end
     assign unused_high = ^sum;  // bits above AccW cancel
     assign acc[p*AccW +: AccW] = total;

@@ -4,7 +4,7 @@
 //   acc[p] = sum over the beats since in_first of  sum_s  w[p][s] * x[s]
 //
 //   Lanes neighbouring p share a multiplier: they meet the same x[s]. Its results carry Bias more than the products,
-//   and the accumulators start at -Cols*Bias, so that a fold ends without it.
+//   and the accumulators start at -Cols*Bias, so that a fold ends without it; or, if folds differ, each beat ends so.
 //
 // Contract
 //   Layout    element 0 in the least significant bits; w is row major, [p][s] at ((p*SIMD)+s)*WW.
@@ -22,7 +22,7 @@ module bw_mac_dsp #(
   parameter int WW     = 8,   // bits of a weight
   parameter int WCode  = 1,   // its code: bw_pkg
   parameter int AccW   = 24,
-  parameter int Cols   = 8,   // products of a fold
+  parameter int Cols   = 8,   // products of a fold, 0 if folds differ
   parameter int Lanes  = 2,   // products of one multiplier
   parameter int Stride = 16,  // bits of one of them
   parameter int PackW  = 25,  // bits of the packed weights
@@ -41,6 +41,7 @@ module bw_mac_dsp #(
   localparam int Groups = (PE + Lanes - 1) / Lanes;
   localparam int AllPE  = Groups * Lanes;  // the last group filled up with zeros
   localparam logic [AccW-1:0] Start = AccW'(0) - AccW'(Cols) * AccW'(Bias);
+  localparam logic [AccW-1:0] Each  = (Cols == 0) ? AccW'(0) - AccW'(SIMD) * AccW'(Bias) : '0;
 
   logic [SIMD*XValW-1:0]       x;
   logic [PE*SIMD*WValW-1:0]    w;
@@ -76,7 +77,7 @@ module bw_mac_dsp #(
   end
 
   assign unused_lanes = ^terms;
-  bw_accumulate #(.PE(PE), .N(SIMD), .W(TermW), .AccW(AccW), .Start(Start)) u_sum (
+  bw_accumulate #(.PE(PE), .N(SIMD), .W(TermW), .AccW(AccW), .Start(Start), .Each(Each)) u_sum (
     .clk, .in_valid(valid[1]), .in_first(first[1]), .terms(terms[PE*SIMD*TermW-1:0]), .acc
   );
 endmodule

@@ -11,6 +11,9 @@ from clang.cindex import Cursor, CursorKind
 from tests.hls.lint.functions import called, enclosed
 from tests.hls.lint.source import Finding, Project, body, under
 
+PROCESSES = (CursorKind.DECL_STMT, CursorKind.CALL_EXPR, CursorKind.UNEXPOSED_EXPR)
+"""What stands in a loop with DATAFLOW: buffers and the processes between them."""
+
 
 def loop_rules(project: Project) -> Iterator[Finding]:
     """Loops of the functions that become hardware; and no call of a constexpr function that has one."""
@@ -87,11 +90,15 @@ def _pragma(project: Project, loop: Cursor, name: str) -> bool:
 
 
 def _pragmas(project: Project, loop: Cursor) -> Iterator[Finding]:
-    """A loop is pipelined, unrolled, or nothing but a nest around one."""
+    """A loop is pipelined, unrolled, processes side by side, or nothing but a nest around one."""
     if _pragma(project, loop, "PIPELINE") or _pragma(project, loop, "UNROLL"):
         return
     block = body(loop)
     inner = list(block.get_children()) if block else []
+    if _pragma(project, loop, "DATAFLOW"):
+        if any(statement.kind not in PROCESSES for statement in inner):
+            yield project.finding(loop, "loop pragma", "more than declarations and calls in a loop with DATAFLOW")
+        return
     if len(inner) != 1 or not _loop_of(inner[0]):
         yield project.finding(loop, "loop pragma", "neither PIPELINE nor UNROLL")
 
