@@ -18,17 +18,16 @@ from bitwright._version import __version__
 from bitwright.backends import BACKENDS, generate
 from bitwright.backends.project import Project
 from bitwright.exact.certificate import certify
-from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
-from bitwright.exact.pairs import pair_forms
+from bitwright.exact.forms import Factors, Form
 from bitwright.exact.ranges import Ranges, ranges
-from bitwright.exact.requantise import forms as proved_forms
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Sum, Table
+from bitwright.ir.layers import Conv, Dense, Layer
 from bitwright.ir.names import identifier
 from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.arithmetic import Style
+from bitwright.plan.candidates import TWO_OPERAND, candidates
 from bitwright.plan.folding import fastest, fold
 from bitwright.plan.kernels import Depthwise, KernelGraph, MatrixVector
 from bitwright.plan.lower import lower
@@ -39,8 +38,6 @@ from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.tokens import latency
 from bitwright.sim import reference
 
-TWO_OPERAND = "two_operand"
-"""How a plan names the form of a requantiser whose sum is computed with shorter factors."""
 DEFAULT_CYCLES = 10_000
 DEFAULT_PART = "xc7z020clg400-1"
 VECTORS = 4
@@ -188,32 +185,27 @@ def compile_graph(
         raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
     target, note = _target(graph, cycles, fps, plan, clock_ns)
     reached = ranges(graph)
-    candidates = {layer.name: candidate_forms(graph, layer, reached) for layer in graph.layers}
-    candidates = {name: found for name, found in candidates.items() if found}
-    pairs = joined_forms(graph, plan or Plan(), reached)
-    sums = {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
+    found = candidates(graph, plan or Plan(), reached)
     made: dict[str, Any] = {"made_by": "--plan"}
     if plan is None and cycles is None and fps is None:
         plan, made = Plan(fold(graph, target), target), by_rule(target, "no target was given")
     elif plan is None:
-        joined = {name: (form,) for name, (_, form) in pairs.items()}
-        plan, made = plan_for(graph, target, candidates | joined, sums, part)
+        plan, made = plan_for(graph, target, found, part)
     _check_plan(graph, plan)
-    alone = {name: found for name, found in candidates.items() if name not in pairs}
-    forms = {name: _pick(name, found, plan) for name, found in alone.items()}
-    named = {name: form.kind for name, form in forms.items()} | dict.fromkeys(pairs, TWO_OPERAND)
-    forms |= {name: form for name, (_, form) in pairs.items()}
+    forms = {name: _pick(name, offered, plan) for name, offered in found.forms.items() if name not in found.joined}
+    named = {name: form.kind for name, form in forms.items()} | dict.fromkeys(found.joined, TWO_OPERAND)
+    forms |= {name: form for name, (form,) in found.joined.items()}
     layers = {
         layer.name: replace(plan.layers.get(layer.name, LayerPlan()), form=named.get(layer.name, ""))
         for layer in graph.layers
         if layer.name in plan.layers or layer.name in named
     }
     plan = Plan(layers, plan.target_cycles)
-    kernels = lower(graph, plan, forms, sums)
+    kernels = lower(graph, plan, forms, found.sums)
     plan = _with_styles(graph, plan, kernels)
     if cycles is not None or fps is not None:
         _check_interval(kernels, target)
-    return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, sums, made)
+    return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, found.sums, made)
 
 
 def _with_styles(graph: Graph, plan: Plan, kernels: KernelGraph) -> Plan:
@@ -228,34 +220,6 @@ def _with_styles(graph: Graph, plan: Plan, kernels: KernelGraph) -> Plan:
         if layer.name in plan.layers or layer.name in taken
     }
     return Plan(layers, plan.target_cycles)
-
-
-def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dict[str, tuple[Factors, MultiplyShift]]:
-    """Requantisers that only a sum of two operands feeds, with shorter factors for that sum, proved for every pair."""
-    found = {}
-    for layer in graph.layers:
-        join = graph.by_name[layer.inputs[0]]
-        if not isinstance(layer, Requantise) or not isinstance(join, Sum) or len(join.inputs) != 2:
-            continue
-        wanted = plan.layers.get(layer.name, LayerPlan()).form
-        if len(graph.readers[join.name]) > 1 or join.name in graph.outputs or wanted not in ("", TWO_OPERAND):
-            continue
-        made = pair_forms(join, layer, *(reached[name] for name in join.inputs))
-        if made is not None and made[0].type.bits < reached[join.name].type.bits:
-            found[layer.name] = made
-    return found
-
-
-def candidate_forms(graph: Graph, layer: Layer, reached: Mapping[str, Ranges]) -> tuple[Form, ...]:
-    """The proved forms of a requantiser or table, cheapest first; none for other layers."""
-    match layer:
-        case Requantise():
-            source = reached[layer.inputs[0]]
-            return proved_forms(layer, source.lo, source.hi)
-        case Table():
-            return (Lookup(kind="table", lo=graph.by_name[layer.inputs[0]].type.lo, entries=layer.entries),)
-        case _:
-            return ()
 
 
 def random_codes(graph: Graph, count: int, seed: int = 0) -> list[Ints]:

@@ -14,12 +14,13 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from bitwright.design import Design, candidate_forms, compile_graph
+from bitwright.design import Design, compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
 from bitwright.ir.layers import LAYERS, Input, Requantise, Reshape, Rounding
 from bitwright.ir.weights import Ints
+from bitwright.plan.candidates import candidate_forms
 from bitwright.plan.fifos import with_depths
 from bitwright.plan.folding import choices
 from bitwright.plan.plan import LayerPlan, Plan

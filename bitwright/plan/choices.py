@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 from math import prod
 
-from bitwright.exact.forms import Factors, Form
+from bitwright.exact.forms import Form
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, SumPool
+from bitwright.plan.candidates import Candidates
 from bitwright.plan.folding import Lanes, entry_lanes, in_lanes, layer_cycles
 from bitwright.plan.folding import choices as legal_lanes
 from bitwright.plan.kernels import Stream
@@ -106,11 +107,9 @@ class Survey:
     Layers without lanes of their own are lowered one at a time, at `pace`, for every width that may reach them.
     """
 
-    def __init__(
-        self, graph: Graph, target: int, pace: int, forms: Mapping[str, tuple[Form, ...]], sums: Mapping[str, Factors]
-    ) -> None:
-        self.graph, self.target, self.pace, self.forms = graph, target, pace, forms
-        self.low = Lowering(graph, Plan({}, target), {}, sums)
+    def __init__(self, graph: Graph, target: int, pace: int, offered: Candidates) -> None:
+        self.graph, self.target, self.pace, self.forms = graph, target, pace, offered.forms
+        self.low = Lowering(graph, Plan({}, target), {}, offered.sums)
         self.low.pace = pace
         self.published: dict[str, dict[int, list[Stream]]] = {}
 

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from bitwright.exact.forms import Factors, Form
 from bitwright.ir.graph import Graph
+from bitwright.plan.candidates import Candidates
 from bitwright.plan.choices import TooManyWidths
 from bitwright.plan.folding import fold
 from bitwright.plan.parts import DEVICES, Budget, budget
@@ -32,8 +31,7 @@ def scale_of(part: str | None) -> tuple[Budget, str, str]:
 def plan_for(
     graph: Graph,
     target: int,
-    forms: Mapping[str, tuple[Form, ...]],
-    sums: Mapping[str, Factors],
+    found: Candidates,
     part: str | None,
 ) -> tuple[Plan, dict[str, Any]]:
     """The cheapest plan of at most `target` clocks per frame, and who made it, with the certificate of the solver."""
@@ -41,12 +39,12 @@ def plan_for(
     if find_spec("scipy") is not None:
         scale, limit, said = scale_of(part)
         try:
-            found = solve(graph, target, forms, sums, scale, part=limit)
+            solved = solve(graph, target, found, scale, part=limit)
         except TooManyWidths as error:
             missing = f"layer '{error}' joins too many streams for the solver"
         else:
             made = {"made_by": "HiGHS (scipy.optimize.milp)", "target_cycles": target, "cost": said}
-            return found.plan, made | {"used": dict(found.used)} | dict(found.certificate)
+            return solved.plan, made | {"used": dict(solved.used)} | dict(solved.certificate)
     return Plan(fold(graph, target), target), by_rule(target, missing)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from bitwright.exact.forms import Factors, Form
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Concat, Gather, Reshape
+from bitwright.plan.candidates import Candidates
 from bitwright.plan.choices import KINDS, Choice, Cost, Node, Survey, amounts
 from bitwright.plan.folding import pace
 from bitwright.plan.parts import Budget
@@ -37,15 +37,7 @@ class Solution:
     certificate: Mapping[str, Any]
 
 
-def solve(
-    graph: Graph,
-    target: int,
-    forms: Mapping[str, tuple[Form, ...]],
-    sums: Mapping[str, Factors],
-    scale: Budget,
-    *,
-    part: str = "",
-) -> Solution:
+def solve(graph: Graph, target: int, offered: Candidates, scale: Budget, *, part: str = "") -> Solution:
     """The plan of at most `target` clocks per frame with the smallest sum of shares of `scale`.
 
     With `part`, whose budget `scale` then is, no resource exceeds it. What only moves data is as wide as the pace of
@@ -57,7 +49,7 @@ def solve(
     limit, found = target, None
     while True:
         try:
-            nodes = Survey(graph, target, limit, forms, sums).nodes()
+            nodes = Survey(graph, target, limit, offered).nodes()
             outcome = _cheapest(graph, nodes, worth, budget)
             if outcome is None:
                 raise _stopped(graph, nodes, target, budget, part)

@@ -51,7 +51,7 @@ def test_a_report_has_every_key_and_plain_values() -> None:
     report = design.report()
     assert list(report) == [
         "model", "design", "part", "note", "plan", "interval_cycles", "bottleneck", "latency_cycles", "clock_ns", "fps",
-        "host", "layers",
+        "host", "removed", "layers",
     ]  # fmt: skip
     assert (report["interval_cycles"], report["clock_ns"], report["fps"]) == (16, 5.0, 12_500_000.0)
     assert report["bottleneck"] == ["fc/1"]

@@ -9,12 +9,12 @@ from math import inf, prod
 
 import pytest
 
-from bitwright.design import candidate_forms, compile_graph, joined_forms
-from bitwright.exact.forms import Factors, Form
+from bitwright.design import compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.plan import solver as module
+from bitwright.plan.candidates import Candidates, candidates
 from bitwright.plan.choices import KINDS, Node, Survey, amounts, entry_width, first_planned, total
 from bitwright.plan.folding import fastest
 from bitwright.plan.parts import DEVICES, Budget
@@ -27,23 +27,17 @@ pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwri
 SCALE = DEVICES["xc7z020"]
 
 
-def proved(graph: Graph) -> tuple[dict[str, tuple[Form, ...]], dict[str, Factors]]:
-    reached = ranges(graph)
-    found = {layer.name: candidate_forms(graph, layer, reached) for layer in graph.layers}
-    pairs = joined_forms(graph, Plan(), reached)
-    forms = {name: forms for name, forms in found.items() if forms} | {
-        name: (form,) for name, (_, form) in pairs.items()
-    }
-    return forms, {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
+def proved(graph: Graph) -> Candidates:
+    return candidates(graph, Plan(), ranges(graph))
 
 
 def solved(graph: Graph, target: int, scale: Budget = SCALE, part: str = "") -> Solution:
-    return solve(graph, target, *proved(graph), scale, part=part)
+    return solve(graph, target, proved(graph), scale, part=part)
 
 
 def best_of_all(graph: Graph, target: int, limit: tuple[float, ...]) -> float:
     """The smallest cost of all combinations of choices within `limit`, one by one."""
-    nodes = Survey(graph, target, target, *proved(graph)).nodes()
+    nodes = Survey(graph, target, target, proved(graph)).nodes()
     best = inf
     for chosen in product(*(node.choices for node in nodes.values())):
         used = cost_of(graph, nodes, dict(zip(nodes, chosen, strict=True)))
@@ -72,7 +66,7 @@ def cost_of(graph: Graph, nodes: dict[str, Node], chosen: dict) -> tuple[int, ..
 def test_no_combination_is_cheaper(seed: int) -> None:
     graph = random_graph(seed, blocks=2, bits=3)
     target = 3 * fastest(graph)
-    nodes = Survey(graph, target, target, *proved(graph)).nodes()
+    nodes = Survey(graph, target, target, proved(graph)).nodes()
     if prod(len(node.choices) for node in nodes.values()) > 20_000:
         pytest.skip("too many combinations to try them all")
     found = solved(graph, target)
@@ -153,6 +147,6 @@ def test_the_same_plan_every_time() -> None:
 
 def test_the_program_is_thinned_before_it_is_solved() -> None:
     graph = dense(8, 8)
-    node = Survey(graph, 8, 8, {}, {}).nodes()["fc"]
+    node = Survey(graph, 8, 8, proved(graph)).nodes()["fc"]
     thin = module._thinned(node, [1.0] * len(KINDS))
     assert len({(choice.takes, choice.gives) for choice in node.choices}) == len(thin.choices) < len(node.choices)
