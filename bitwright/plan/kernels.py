@@ -20,7 +20,10 @@ Memory = Literal["lut", "block"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One edge: `beats` words of `lanes` elements of `type` per frame, behind a FIFO of `depth` words."""
+    """One edge: `beats` words of `lanes` elements of `type` per frame, behind a FIFO of `depth` words.
+
+    order: (channels,), the channel of the tensor at each place of a pixel, None if they come in their own order.
+    """
 
     name: str
     lanes: int
@@ -29,6 +32,7 @@ class Stream:
     depth: int
     shape: tuple[int, ...]  # of the tensor that travels, for comments
     real: str = ""  # what the integers mean: "scale 0.0039, zero 3", for comments
+    order: Weights | None = None
 
     @property
     def bits(self) -> int:

@@ -27,7 +27,8 @@ from bitwright.ir.layers import (
 )
 from bitwright.ir.names import identifiers
 from bitwright.ir.types import IntType
-from bitwright.plan import matrices, stages, windows
+from bitwright.ir.weights import Weights
+from bitwright.plan import matrices, orders, stages, windows
 from bitwright.plan.fifos import size_fifos
 from bitwright.plan.folding import divisors, entry_lanes, pace
 from bitwright.plan.kernels import Fork, Kernel, KernelGraph, Stream, WidthConverter
@@ -73,6 +74,8 @@ class Lowering:
     def add(self, layer: Layer) -> None:
         """The kernels of one layer."""
         x = [self.waiting[name].pop(0) for name in layer.inputs]
+        if not orders.takes(self.graph, self.plan, layer):
+            x = [orders.restored(self, layer, operand, index) for index, operand in enumerate(x)]
         match layer:
             case Dense() | Conv():
                 made = matrices.matrix(self, layer, x[0])
@@ -87,7 +90,7 @@ class Lowering:
             case ArgMax():
                 made = stages.arg_max(self, layer, x[0], self.graph.by_name[layer.inputs[0]].channels)
             case Requantise() | Table():
-                made = stages.requantise(self, layer, x[0], self.forms[layer.name])
+                made = stages.requantise(self, layer, x[0], orders.permuted(self.forms[layer.name], x[0]))
             case _:
                 made = stages.interleave(self, layer, x, [self.graph.by_name[name] for name in layer.inputs])
         self.publish(layer, made)
@@ -95,7 +98,8 @@ class Lowering:
     def close(self) -> KernelGraph:
         """Everything lowered so far as a graph; what no layer reads leaves."""
         inputs = tuple(self.hardware[layer.name] for layer in self.graph.inputs)
-        outputs = tuple(self.waiting[name].pop(0).name for name in self.graph.outputs)
+        leaving = [(self.graph.by_name[name], self.waiting[name].pop(0)) for name in self.graph.outputs]
+        outputs = tuple(orders.restored(self, layer, x).name for layer, x in leaving)
         return KernelGraph(tuple(self.kernels), tuple(self.streams.values()), inputs, outputs)
 
     # What the stages use
@@ -113,11 +117,20 @@ class Lowering:
         """The plan of a layer, or the smallest one."""
         return self.plan.layers.get(layer.name, LayerPlan())
 
-    def new_stream(self, layer: Layer, name: str, lanes: int, kind: IntType, beats: int) -> Stream:
-        """A fresh edge that carries the tensor of `layer`."""
-        real = f"scale {_short(layer.scale)}, zero {_short(layer.zero)}"
+    def new_stream(
+        self, layer: Layer, name: str, lanes: int, kind: IntType, beats: int, order: Weights | None = None
+    ) -> Stream:
+        """A fresh edge that carries the tensor of `layer`, its channels in `order`."""
+        real = f"scale {_short(layer.scale)}, zero {_short(layer.zero)}" + (", channels permuted" if order else "")
         made = Stream(
-            name=name, lanes=lanes, type=kind, beats=beats, depth=stages.REGISTER_DEPTH, shape=layer.shape, real=real
+            name=name,
+            lanes=lanes,
+            type=kind,
+            beats=beats,
+            depth=stages.REGISTER_DEPTH,
+            shape=layer.shape,
+            real=real,
+            order=order,
         )
         self.streams[name] = made
         return made
@@ -182,7 +195,7 @@ class Lowering:
         if layer.channels % x.lanes:
             lanes = self.enough_lanes(prod(layer.shape), gcd(x.lanes, layer.channels), layer.channels)
             x = self.widen(layer, x, lanes)
-        made = replace(x, shape=layer.shape)
+        made = replace(x, shape=layer.shape, order=orders.joined(x, layer.channels))
         self.streams[x.name] = made
         return made
 

@@ -12,6 +12,7 @@ from bitwright.ir.weights import Ints
 from bitwright.plan.arithmetic import style_of
 from bitwright.plan.folding import choices, in_lanes, is_parallel, kernels_per_channel, line_of, matrix_lanes
 from bitwright.plan.kernels import Depthwise, MatrixVector, Stream, depthwise_words, weight_words
+from bitwright.plan.orders import columns, spread
 from bitwright.plan.schedule import Zeros
 from bitwright.plan.sparse import sparse_matrix_vector
 from bitwright.plan.windows import parallel_window, window
@@ -42,17 +43,24 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
         _check_dense(layer, plan.zeros, "a depthwise unit")
         return _depthwise(low, layer, x, per_channel)
     groups = layer.groups if isinstance(layer, Conv) else 1
-    weights = layer.weights.array.reshape(layer.channels, -1)
+    weights = _weights(layer, x, per_channel)
     if isinstance(layer, Conv) and is_parallel(layer, in_channels, plan.simd):
+        weights = _by_beat(weights, x.lanes)
         x = parallel_window(low, layer, x, in_channels // x.lanes)
-        weights = _by_beat(layer, x.lanes // prod(layer.kernel))
     elif isinstance(layer, Conv) and _is_windowed(layer):
         x = window(low, layer, x, groups, in_channels // groups // plan.simd, layer.pad_value)
+    weights = weights.reshape(layer.channels, -1)
     if plan.zeros == "multiply":
         return _matrix_vector(low, layer, x, weights)
     if groups > 1:
         _check_dense(layer, plan.zeros, f"a convolution of {groups} groups")
     return sparse_matrix_vector(low, layer, x, weights)
+
+
+def _weights(layer: Dense | Conv, x: Stream, per_channel: int) -> Ints:
+    """The weights for the channels of the input as `x` brings them: columns of a matrix, kernels of one channel."""
+    order = spread(x, per_channel) if per_channel else None
+    return columns(layer.weights.array, x) if order is None else layer.weights.array[order.array]
 
 
 def _check_dense(layer: Dense | Conv, zeros: Zeros, what: str) -> None:
@@ -72,7 +80,8 @@ def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights: Ints)
     rows = layer.channels // groups
     row_fold, col_fold = rows // plan.pe, weights.shape[1] // plan.simd
     vectors = prod(layer.shape[:-1])
-    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * groups * row_fold)
+    order = spread(x, rows) if groups > 1 else None
+    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * groups * row_fold, order)
     low.kernels.append(
         MatrixVector(
             name=name,
@@ -111,7 +120,9 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
         x = parallel_window(low, layer, x, blocks)
     elif _is_windowed(layer):
         x = window(low, layer, x, blocks, 1, layer.pad_value)
-    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * blocks)
+    weights = _weights(layer, x, per_channel).reshape(layer.channels, -1)
+    order = spread(x, per_channel)
+    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * blocks, order)
     low.kernels.append(
         Depthwise(
             name=name,
@@ -125,7 +136,7 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
             lanes=lanes,
             multiplier=per_channel,
             simd=plan.simd,
-            weights=depthwise_words(layer.weights.array.reshape(layer.channels, -1), lanes, per_channel, plan.simd),
+            weights=depthwise_words(weights, lanes, per_channel, plan.simd),
             weight_type=layer.weights.type,
             x_type=x.type,
             acc_type=layer.type,
@@ -135,11 +146,10 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
     return made
 
 
-def _by_beat(layer: Conv, lanes: int) -> Ints:
-    """The weights (rows, columns) in the order of a parallel window: by beat of channels, position, channel."""
-    array = layer.weights.array
-    rows, height, width, channels = array.shape
-    return array.reshape(rows, height * width, channels // lanes, lanes).transpose(0, 2, 1, 3).reshape(rows, -1)
+def _by_beat(weights: Ints, lanes: int) -> Ints:
+    """`weights` (rows, height, width, channels) as a parallel window brings them: by beat of channels, position."""
+    rows, height, width, channels = weights.shape
+    return weights.reshape(rows, height * width, channels // lanes, lanes).transpose(0, 2, 1, 3).reshape(rows, -1)
 
 
 def _is_windowed(layer: Conv) -> bool:

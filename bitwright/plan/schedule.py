@@ -28,17 +28,19 @@ class Schedule:
     """The order of rows and the words of one vector, and which of them end a row fold.
 
     rows: (rows,), the row at place fold * pe + lane. beats: (words, ports), the beat of the vector that each port
-    reads. ends: (row_fold,), the last word of each fold. weights: (words, pe, simd).
+    reads. ends: (row_fold,), the last word of each fold. weights: (words, pe, simd). clocks: of a vector, those of its
+    words or of the beats to load, if more.
     """
 
     rows: Ints
     beats: Ints
     ends: Ints
     weights: Weights
+    clocks: int
 
     @property
     def words(self) -> int:
-        """Clocks of a vector, if it is there in time."""
+        """How many words it has."""
         return len(self.beats)
 
     @property
@@ -67,7 +69,13 @@ def schedule(matrix: Ints, pe: int, simd: int, zeros: Zeros, *, movable: bool) -
         first = ends[fold] + 1 - lengths[fold]
         beats[first : first + len(used), port] = used
         weights[first : first + len(used), port] = tiles[fold, port][:, used].transpose(1, 0, 2)
-    return Schedule(rows=rows, beats=beats, ends=ends, weights=Weights(weights.reshape(-1, pe, simd)))
+    return Schedule(
+        rows=rows,
+        beats=beats,
+        ends=ends,
+        weights=Weights(weights.reshape(-1, pe, simd)),
+        clocks=max(len(beats), blocks.shape[1]),
+    )
 
 
 def vector_clocks(blocks: Blocks, pe: int, zeros: Zeros) -> int:

@@ -11,11 +11,15 @@ from bitwright.ir.layers import Conv, Dense
 from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.arithmetic import style_of
 from bitwright.plan.kernels import Stream
-from bitwright.plan.schedule import lanes_of, schedule
+from bitwright.plan.orders import absorbed
+from bitwright.plan.schedule import Schedule, lanes_of, schedule
 from bitwright.plan.skipping import SparseMatrixVector
 
 if TYPE_CHECKING:
     from bitwright.plan.lower import Lowering
+
+UNDOING = 7 / 8
+"""A frame buffer that puts rows back in place pays if they then take no more than this share of the clocks."""
 
 
 def sparse_matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights: Ints) -> Stream:
@@ -27,17 +31,18 @@ def sparse_matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights:
             where=f"plan: layer '{layer.name}'",
             hint="set its zeros to 'multiply'",
         )
-    made = schedule(weights, plan.pe, plan.simd, plan.zeros, movable=False)
+    made = _schedule(low, layer, weights)
     rows, cols = weights.shape
     vectors = prod(layer.shape[:-1])
-    out = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * rows // plan.pe)
+    order = Weights(made.rows) if made.moved else None
+    out = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * rows // plan.pe, order)
     low.kernels.append(
         SparseMatrixVector(
             name=name,
             layer=layer.name,
             input=x.name,
             output=out.name,
-            cycles=vectors * max(made.words, cols // plan.simd),
+            cycles=vectors * made.clocks,
             vectors=vectors,
             rows=rows,
             cols=cols,
@@ -55,3 +60,17 @@ def sparse_matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights:
         )
     )
     return out
+
+
+def _schedule(low: Lowering, layer: Dense | Conv, weights: Ints) -> Schedule:
+    """The schedule with rows moved if the next layers take them so, or if putting them back in place pays.
+
+    They are put back one by one: of a frame of one vector, and while the unit works on the next.
+    """
+    plan = low.layer_plan(layer)
+    moved = schedule(weights, plan.pe, plan.simd, plan.zeros, movable=True)
+    if not moved.moved or absorbed(low.graph, low.plan, layer.name):
+        return moved
+    placed = schedule(weights, plan.pe, plan.simd, plan.zeros, movable=False)
+    fits = prod(layer.shape) <= moved.clocks
+    return moved if fits and moved.clocks <= UNDOING * placed.clocks else placed

@@ -32,9 +32,9 @@ REGISTER_DEPTH = 2
 
 
 def requantise(low: Lowering, layer: Layer, x: Stream, form: Form) -> Stream:
-    """A requantiser or a table, one beat per clock."""
+    """A requantiser or a table, one beat per clock; `form` has the constants in the order of `x`."""
     name = low.hardware[layer.name]
-    made = low.new_stream(layer, f"{name}_out", x.lanes, layer.type, x.beats)
+    made = low.new_stream(layer, f"{name}_out", x.lanes, layer.type, x.beats, x.order)
     low.kernels.append(
         Requantiser(
             name=name,

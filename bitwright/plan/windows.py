@@ -127,7 +127,7 @@ def pool(low: Lowering, layer: MaxPool | SumPool, x: Stream) -> Stream:
     pad = layer.pad_value if isinstance(layer, SumPool) else layer.type.lo
     x = window(low, layer, x, layer.channels // plan.simd, 1, pad)
     name, fold, groups = low.hardware[layer.name], prod(layer.kernel), prod(layer.shape) // plan.simd
-    made = low.new_stream(layer, f"{name}_out", plan.simd, layer.type, groups)
+    made = low.new_stream(layer, f"{name}_out", plan.simd, layer.type, groups, x.order)
     if isinstance(layer, MaxPool):
         low.kernels.append(
             MaxReduce(
