@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from threading import Timer
@@ -131,24 +131,42 @@ def inspect(model: options.Model, inputs: options.Inputs = None, as_json: option
 @app.command(name="compile")
 def compile_(
     model: options.Model,
-    out: options.OutFolder,
+    out: options.CompiledFolder = None,
     backend: options.Backend = "all",
     part: options.Part = None,
     clock_ns: options.ClockNs = 10.0,
     cycles: options.Cycles = None,
     fps: options.Fps = None,
     plan: options.PlanFile = None,
+    front: options.Front = False,
     inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
     """Write an HLS C++ and a SystemVerilog project, plan, certificate, report and test vectors to a new folder."""
-    options.only_one(cycles=cycles, fps=fps, plan=plan)
+    options.only_one(cycles=cycles, fps=fps, plan=plan, front=front or None)
+    if front:
+        _front(model, out, part, clock_ns, inputs, as_json)
+        return
+    if out is None:
+        raise BitwrightError("no folder was given", where="--output", hint="give -o DIR; only --front can do without")
     with output.new_folder(out) as write, _progress(f"compiling {model}"):
         net = api.load(model, inputs=options.parse_types(inputs))
         design = api.compile(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=options.parse_plan(plan))
         write(design_folder(design, ("hls", "verilog") if backend == "all" else (backend,)))
     report = design.report()
     _show(report, as_json, show.design(report), f"written to {out}")
+
+
+def _front(
+    model: Path, out: Path | None, part: str | None, clock_ns: float, inputs: list[str] | None, as_json: bool
+) -> None:
+    """What `compile --front` does: the table, and with a folder the picture and the plan of every row."""
+    with output.new_folder(out) if out else nullcontext() as write, _progress(f"planning {model}"):
+        net = api.load(model, inputs=options.parse_types(inputs))
+        result, files = explore.trade_off(net, part=part, clock_ns=clock_ns)
+        if write:
+            write(files)
+    _show(result, as_json, show.trade_off(result), *([f"written to {out}"] if out else []))
 
 
 @app.command()

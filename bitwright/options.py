@@ -30,6 +30,9 @@ LabelledFile = Annotated[
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")]
+CompiledFolder = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="DIR", help="The folder to make; --front can do without.")
+]
 OutNpz = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="The file to write.")]
 OutOnnx = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.onnx", help="The file to write.")]
 Inputs = Annotated[
@@ -48,6 +51,12 @@ Cycles = Annotated[
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", metavar="FILE", help="A plan.json, as `compile` writes it and you edited it.")
 ]
+Front = Annotated[
+    bool,
+    typer.Option(
+        "--front", help="Write no design: show the cheapest plan at every speed, and write a picture and the plans."
+    ),
+]
 Engines = Annotated[
     str, typer.Option(metavar="NAME,NAME", help="Engines to compare with the reference: reference, hls, rtl.")
 ]
@@ -60,7 +69,9 @@ Trace = Annotated[
     bool, typer.Option("--trace", help="Also show where a float32 run of the source model first parts from ours.")
 ]
 Backend = Annotated[Literal["hls", "verilog", "all"], typer.Option(help="Which projects to write.")]
-Part = Annotated[str | None, typer.Option(metavar="NAME", help="The FPGA, named in the build scripts.")]
+Part = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The FPGA: named in the build scripts, and the budget of the plan.")
+]
 ClockNs = Annotated[float, typer.Option(min=0.1, help="Clock period in nanoseconds.")]
 Fps = Annotated[float | None, typer.Option(min=0.001, help="Frames per second to reach at this clock.")]
 WeightBits = Annotated[int, typer.Option(min=2, max=16, help="Bits of every weight.")]

@@ -244,6 +244,15 @@ def sweep(found: Row) -> RenderableType:
     return rows(f"{found['model']}: Pareto front on {found['samples']} samples", keys, front)
 
 
+def trade_off(result: Row) -> RenderableType:
+    """The plans of `compile --front`, slowest first: what each takes, the sum of its shares of the part, its proof."""
+    keys = {"interval_cycles": "clocks", "fps": "frames/s", "lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM"}
+    keys |= {"cost": "cost %", "status": "proof", "gap": "gap"}
+    lines = [result["note"], f"no faster: {result['stopped']}"]
+    plans = rows(f"{result['model']}: the cheapest plan at each speed", keys, result["rows"])
+    return Group(plans, *(Text(printable(line)) for line in lines))
+
+
 def _layer(row: Row) -> Row:
     """A layer of `inspect` for people: types without their ranges, the share of zero weights."""
     return dict(row) | {

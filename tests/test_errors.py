@@ -135,7 +135,7 @@ def test_a_misspelt_type(refused: Refused) -> None:
             "--engines: there is no engine 'vhdl'\n  hint: known engines: reference, hls, rtl",
         ),
         (["verify", DIGITS], "Missing option '--data'.\n  hint: see `bitwright verify --help`"),
-        (["compile", DIGITS], "Missing option '-o' / '--output'.\n  hint: see `bitwright compile --help`"),
+        (["compile", DIGITS], "--output: no folder was given\n  hint: give -o DIR; only --front can do without"),
         (["inspect"], "Missing argument 'MODEL'.\n  hint: see `bitwright inspect --help`"),
         (["inspct", DIGITS], "No such command 'inspct'. Did you mean 'inspect'?\n  hint: see `bitwright --help`"),
         (

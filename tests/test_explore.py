@@ -24,8 +24,9 @@ from bitwright.explore import Point, Result, explore, uniform
 from bitwright.explore.cost import area, estimate, weight_memory
 from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.pareto import pareto_front
-from bitwright.explore.picture import picture, ticks
+from bitwright.explore.picture import picture
 from bitwright.explore.report import table
+from bitwright.explore.svg import ticks
 from bitwright.ir.errors import BitwrightError
 from bitwright.plan.resources import Resources
 from tests.needs import needs_cxx, needs_rtl

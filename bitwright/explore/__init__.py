@@ -7,11 +7,12 @@
 `model` is the path of a float ONNX file; `data` a mapping with `x`, `y` and perhaps `calibration`. Each `Result` has
 `point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `bram`,
 `dsp`, `area`, `on_front`, and `file`, the path of its ONNX in the folder, beside `results.csv`, `front.svg` and
-`samples.npz`.
+`samples.npz`. `trade_off` has the clocks and resources of one network instead, plan by plan.
 """
 
 from bitwright.explore.evaluate import Result
+from bitwright.explore.front import trade_off
 from bitwright.explore.space import Point, uniform
 from bitwright.explore.sweep import explore
 
-__all__ = ["Point", "Result", "explore", "uniform"]
+__all__ = ["Point", "Result", "explore", "trade_off", "uniform"]

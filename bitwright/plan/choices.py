@@ -9,11 +9,10 @@ from itertools import product
 from math import prod
 
 from bitwright.exact.forms import Form
-from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, SumPool
 from bitwright.plan.candidates import Candidates
-from bitwright.plan.folding import Lanes, entry_lanes, in_lanes, layer_cycles
+from bitwright.plan.folding import Lanes, entry_lanes, in_lanes, layer_cycles, too_slow
 from bitwright.plan.folding import choices as legal_lanes
 from bitwright.plan.kernels import Stream
 from bitwright.plan.lower import Lowering
@@ -127,7 +126,7 @@ class Survey:
                     node = Node(layer, undominated(self._wired(layer)))
             kept = tuple(choice for choice in node.choices if choice.cycles <= self.target)
             if not kept:
-                raise slow(layer, min(choice.cycles for choice in node.choices), self.target)
+                raise too_slow(layer, min(choice.cycles for choice in node.choices), self.target)
             given = {choice.gives for choice in kept}
             self.published[layer.name] = {n: made for n, made in self.published[layer.name].items() if n in given}
             found[layer.name] = replace(node, choices=kept)
@@ -160,7 +159,7 @@ class Survey:
         pairs = {lanes: layer_cycles(layer, shape, *lanes) for lanes in self._lanes(layer)}
         limit = min(self.target, self.pace)
         if min(pairs.values()) > limit:
-            raise slow(layer, min(pairs.values()), limit)
+            raise too_slow(layer, min(pairs.values()), limit)
         pairs = {lanes: cycles for lanes, cycles in pairs.items() if cycles <= limit}
         forks = {}
         for pe in sorted({pe for pe, _ in pairs}):
@@ -211,15 +210,6 @@ class Survey:
         cycles = max((kernel.cycles for kernel in low.kernels), default=0)
         plan = LayerPlan(form=form.kind) if form is not None and len(self.forms[layer.name]) > 1 else None
         return Choice(takes, streams[0].lanes, plan, cycles, total(costs))
-
-
-def slow(layer: Layer, least: int, target: int) -> BitwrightError:
-    """That a layer cannot meet the target."""
-    return BitwrightError(
-        f"needs at least {least} clocks per frame, {target} were asked for",
-        where=f"{'input' if isinstance(layer, Input) else 'layer'} '{layer.name}'",
-        hint=f"ask for --cycles {least} or more",
-    )
 
 
 def _unit_costs(layer: Planned, x: Stream, shape: tuple[int, ...], lanes: Lanes) -> list[tuple[LayerPlan, Cost]]:

@@ -122,22 +122,30 @@ def fold(graph: Graph, target: int) -> dict[str, LayerPlan]:
     Cheapest is the smallest PE x SIMD, then the fewest DSP slices, then the fewest accumulators. What only moves data
     is then made as fast as the multipliers, where it can be. BitwrightError names a layer that cannot reach the target.
     """
-    lanes: dict[str, Lanes] = {}
-    for layer in graph.layers:
-        best = least_cycles(graph, layer)
-        if best > target:
-            raise BitwrightError(
-                f"needs at least {best} clocks per frame, {target} were asked for",
-                where=f"layer '{layer.name}'",
-                hint=f"ask for --cycles {best} or more",
-            )
-        if isinstance(layer, Dense | Conv | MaxPool | SumPool):
-            lanes[layer.name] = _cheapest(graph, layer, target)
-    lanes = _keeping_up(graph, lanes)
+    check_reachable(graph, target)
+    planned = [layer for layer in graph.layers if isinstance(layer, Dense | Conv | MaxPool | SumPool)]
+    lanes = _keeping_up(graph, {layer.name: _cheapest(graph, layer, target) for layer in planned})
     return {
         name: LayerPlan(pe=pe, simd=simd, memory=_memory(graph.by_name[name], pe, simd))
         for name, (pe, simd) in lanes.items()
     }
+
+
+def check_reachable(graph: Graph, target: int) -> None:
+    """BitwrightError names the first layer that needs more clocks per frame than `target`, however many its lanes."""
+    for layer in graph.layers:
+        best = least_cycles(graph, layer)
+        if best > target:
+            raise too_slow(layer, best, target)
+
+
+def too_slow(layer: Layer, least: int, target: int) -> BitwrightError:
+    """That a layer, or an input, needs more clocks per frame than were asked for."""
+    return BitwrightError(
+        f"needs at least {least} clocks per frame, {target} were asked for",
+        where=f"{'input' if isinstance(layer, Input) else 'layer'} '{layer.name}'",
+        hint=f"ask for --cycles {least} or more",
+    )
 
 
 def _keeping_up(graph: Graph, lanes: dict[str, Lanes]) -> dict[str, Lanes]:
@@ -195,6 +203,11 @@ def _entry_beats(graph: Graph, entry: Input, lanes: Mapping[str, Lanes]) -> int:
 def fastest(graph: Graph) -> int:
     """The smallest interval that every layer can reach, in clocks per frame."""
     return max([1, *(least_cycles(graph, layer) for layer in graph.layers)])
+
+
+def slowest(graph: Graph) -> int:
+    """The interval of one lane in every layer, in clocks per frame: no plan needs to be slower."""
+    return max(fastest(graph), pace(graph, {}))
 
 
 def least_cycles(graph: Graph, layer: Layer) -> int:

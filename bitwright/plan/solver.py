@@ -18,7 +18,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Concat, Gather, Reshape
 from bitwright.plan.candidates import Candidates
 from bitwright.plan.choices import KINDS, Choice, Cost, Node, Survey, amounts
-from bitwright.plan.folding import pace
+from bitwright.plan.folding import check_reachable, pace
 from bitwright.plan.parts import Budget
 from bitwright.plan.plan import Plan
 from bitwright.plan.program import Outcome, Program
@@ -44,6 +44,7 @@ def solve(graph: Graph, target: int, offered: Candidates, scale: Budget, *, part
     the other layers needs, so the program is solved again at the pace that it reached until both agree.
     BitwrightError names what stops a target.
     """
+    check_reachable(graph, target)
     worth = [THOUSAND / amount for amount in amounts(scale)]
     budget = amounts(scale) if part else None
     limit, found = target, None

@@ -104,7 +104,7 @@ def test_what_stops_a_target() -> None:
     with pytest.raises(BitwrightError) as error:
         solved(dense(8, 8), 0)
     assert str(error.value) == (
-        "input 'x': needs at least 1 clocks per frame, 0 were asked for\n  hint: ask for --cycles 1 or more"
+        "layer 'fc': needs at least 1 clocks per frame, 0 were asked for\n  hint: ask for --cycles 1 or more"
     )
 
 
