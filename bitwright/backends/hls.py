@@ -45,6 +45,7 @@ KERNELS = (
     "bw_reorder.hpp",
     "bw_requant.hpp",
     "bw_rom.hpp",
+    "bw_select.hpp",
     "bw_sparse.hpp",
     "bw_width.hpp",
     "bw_window.hpp",

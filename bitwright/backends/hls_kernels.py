@@ -7,12 +7,14 @@ from bitwright.backends import hls_text as text
 from bitwright.backends.hls_branches import branch_view
 from bitwright.backends.hls_forms import rule_of
 from bitwright.backends.hls_order import covers_image, is_signal
+from bitwright.backends.hls_select import select_view
 from bitwright.backends.hls_site import Site, block, element
 from bitwright.backends.hls_sparse import packing_of, sparse_view
 from bitwright.backends.hls_views import Alias, Block, Kernel, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.plan import kernels as plan
+from bitwright.plan.selecting import SelectMatrixVector
 from bitwright.plan.skipping import SparseMatrixVector
 
 
@@ -56,6 +58,8 @@ def port_block(stream: plan.Stream) -> Block:
 
 
 def _matrix_vector(kernel: plan.MatrixVector, site: Site) -> Kernel:
+    if isinstance(kernel, SelectMatrixVector):
+        return select_view(kernel, site)
     shared, factors = packing_of(kernel.packing, kernel.x_type) if kernel.style == "dsp" else ({}, [])
     shape = block(
         kernel,

@@ -181,7 +181,7 @@ def _row(kernel: Kernel, graph: KernelGraph) -> tuple[str, ...]:
     source, sink = graph.stream(kernel.input), graph.stream(kernel.output)
     units = weight_bits = 0
     if isinstance(kernel, MatrixVector | SparseMatrixVector | Depthwise):
-        units, weight_bits = kernel.pe * kernel.simd, kernel.weights.array.size * kernel.weight_type.bits
+        units, weight_bits = kernel.weights.array[0].size, kernel.weights.array.size * kernel.weight_type.bits
     tensors = (f"{_tensor(source)} {_short(source.type)}", f"{_tensor(sink)} {_short(sink.type)}")
     counts = (sink.lanes, source.lanes, kernel.cycles, units, weight_bits)
     return f"  {kind(kernel)}", *tensors, *map(str, counts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bitwright.backends.verilog_branches import branch_block
 from bitwright.backends.verilog_parts import Block, Instance, Place, assigned, instance, nets, with_rom
+from bitwright.backends.verilog_select import select_block
 from bitwright.backends.verilog_sparse import packed, sparse_block
 from bitwright.backends.verilog_words import (
     code_name,
@@ -32,6 +33,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.selecting import SelectMatrixVector
 from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.timing import threshold_bits, width_ratios
 
@@ -64,6 +66,8 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
 def _matrix_vector(kernel: MatrixVector | SparseMatrixVector, at: Place) -> Block:
     if isinstance(kernel, SparseMatrixVector):
         return sparse_block(kernel, at)
+    if isinstance(kernel, SelectMatrixVector):
+        return select_block(kernel, at)
     assert not kernel.acc_type.is_bipolar, f"{kernel.name}: an accumulator is two's complement"
     comment: tuple[str, ...] = (
         f"y[{kernel.rows}] = W[{kernel.rows}][{kernel.cols}] x[{kernel.cols}], {_count(kernel.groups, 'group')}, "

@@ -13,6 +13,7 @@ from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.plan.kernels import Depthwise, MatrixVector, Requantiser
+from bitwright.plan.selecting import SelectMatrixVector
 from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.timing import threshold_bits
 
@@ -86,6 +87,13 @@ def weight_rom(kernel: MatrixVector | SparseMatrixVector | Depthwise) -> Rom:
     words = coded(kernel.weights.array, kernel.weight_type).reshape(kernel.weights.array.shape[0], -1)
     style = "block" if kernel.memory == "block" else LUT_ROM
     return Rom(fields(words, kernel.weight_type.bits).reshape(len(words), -1), style)
+
+
+def choice_rom(kernel: SelectMatrixVector) -> Rom:
+    """The choices in the order of use: that of product [p][i] at ((p*products)+i) * bits."""
+    words, width = kernel.choices.array, (kernel.group - 1).bit_length()
+    style = "block" if kernel.memory == "block" else LUT_ROM
+    return Rom(fields(words, width).reshape(len(words), -1), style)
 
 
 def schedule_rom(kernel: SparseMatrixVector) -> Rom:

@@ -165,6 +165,11 @@ class MatrixVector(Kernel):
     style: Style
 
     @property
+    def products(self) -> int:
+        """Multipliers of a PE."""
+        return self.simd
+
+    @property
     def packing(self) -> Packing:
         """How the style "dsp" shares multipliers among its PE."""
         return packing(self.weight_type, self.x_type, self.pe)

@@ -14,6 +14,7 @@ from bitwright.plan.folding import choices, in_lanes, is_parallel, kernels_per_c
 from bitwright.plan.kernels import Depthwise, MatrixVector, Stream, depthwise_words, weight_words
 from bitwright.plan.orders import columns, spread
 from bitwright.plan.schedule import Zeros
+from bitwright.plan.selecting import selecting
 from bitwright.plan.sparse import sparse_matrix_vector
 from bitwright.plan.windows import parallel_window, window
 
@@ -50,7 +51,7 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
     elif isinstance(layer, Conv) and _is_windowed(layer):
         x = window(low, layer, x, groups, in_channels // groups // plan.simd, layer.pad_value)
     weights = weights.reshape(layer.channels, -1)
-    if plan.zeros == "multiply":
+    if plan.zeros in ("multiply", "select"):
         return _matrix_vector(low, layer, x, weights)
     if groups > 1:
         _check_dense(layer, plan.zeros, f"a convolution of {groups} groups")
@@ -74,7 +75,10 @@ def _check_dense(layer: Dense | Conv, zeros: Zeros, what: str) -> None:
 
 
 def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights: Ints) -> Stream:
-    """A matrix-vector unit for `weights` (rows of all groups, columns in the order of its beats)."""
+    """A matrix-vector unit for `weights` (rows of all groups, columns in the order of its beats).
+
+    It selects what it multiplies if the plan says so.
+    """
     plan, name = low.layer_plan(layer), low.hardware[layer.name]
     groups = layer.groups if isinstance(layer, Conv) else 1
     rows = layer.channels // groups
@@ -82,27 +86,26 @@ def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights: Ints)
     vectors = prod(layer.shape[:-1])
     order = spread(x, rows) if groups > 1 else None
     made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * groups * row_fold, order)
-    low.kernels.append(
-        MatrixVector(
-            name=name,
-            layer=layer.name,
-            input=x.name,
-            output=made.name,
-            cycles=vectors * groups * row_fold * col_fold,
-            vectors=vectors,
-            groups=groups,
-            rows=rows,
-            cols=weights.shape[1],
-            pe=plan.pe,
-            simd=plan.simd,
-            weights=weight_words(weights, groups, plan.pe, plan.simd),
-            weight_type=layer.weights.type,
-            x_type=x.type,
-            acc_type=layer.type,
-            memory=plan.memory,
-            style=style_of(layer.name, plan.style, layer.weights.type, x.type),
-        )
+    unit = MatrixVector(
+        name=name,
+        layer=layer.name,
+        input=x.name,
+        output=made.name,
+        cycles=vectors * groups * row_fold * col_fold,
+        vectors=vectors,
+        groups=groups,
+        rows=rows,
+        cols=weights.shape[1],
+        pe=plan.pe,
+        simd=plan.simd,
+        weights=weight_words(weights, groups, plan.pe, plan.simd),
+        weight_type=layer.weights.type,
+        x_type=x.type,
+        acc_type=layer.type,
+        memory=plan.memory,
+        style=style_of(layer.name, plan.style, layer.weights.type, x.type),
     )
+    low.kernels.append(selecting(unit) if plan.zeros == "select" else unit)
     return made
 
 

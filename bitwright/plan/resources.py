@@ -33,6 +33,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.selecting import SelectMatrixVector
 from bitwright.plan.skipping import SparseMatrixVector
 
 BRAM18_BITS = 18 * 1024
@@ -86,7 +87,15 @@ def fifo_resources(stream: Stream) -> Resources:
 def _matrix(kernel: MatrixVector) -> Resources:
     """The arithmetic, the weight memory and the buffer for the vector."""
     buffer = _memory(kernel.col_fold, kernel.simd * kernel.x_type.bits) if kernel.row_fold > 1 else Resources()
-    return _arithmetic(kernel) + Resources(40) + buffer
+    selectors = _selectors(kernel) if isinstance(kernel, SelectMatrixVector) else Resources()
+    return _arithmetic(kernel) + Resources(40) + buffer + selectors
+
+
+def _selectors(kernel: SelectMatrixVector) -> Resources:
+    """A selector of bits in front of each multiplier, four to a look-up table, and the memory of its indices."""
+    count, words = kernel.pe * kernel.products, len(kernel.choices.array)
+    selectors = count * kernel.x_type.bits * -(-(kernel.group - 1) // 3)
+    return Resources(selectors) + _rom(words, count * (kernel.group - 1).bit_length(), kernel.memory)
 
 
 def _sparse_matrix(kernel: SparseMatrixVector) -> Resources:
@@ -101,7 +110,7 @@ def _arithmetic(kernel: MatrixVector | SparseMatrixVector) -> Resources:
     """The products, the adder trees, the accumulators and the weight memory."""
     products, terms, bits = _products(kernel)
     adders = kernel.pe * ((terms - 1) * (bits + 1) + kernel.acc_type.bits)
-    words, width = len(kernel.weights.array), kernel.pe * kernel.simd * kernel.weight_type.bits
+    words, width = len(kernel.weights.array), kernel.pe * kernel.products * kernel.weight_type.bits
     return products + Resources(adders) + _rom(words, width, kernel.memory)
 
 
@@ -115,17 +124,17 @@ def _products(kernel: MatrixVector | SparseMatrixVector) -> tuple[Resources, int
 
     A W x X multiplier in logic takes about 2*W*X LUTs; weights that share a slice are added up before it.
     """
-    w, x, count = kernel.weight_type.bits, kernel.x_type.bits, kernel.pe * kernel.simd
+    w, x, count = kernel.weight_type.bits, kernel.x_type.bits, kernel.pe * kernel.products
     match kernel.style:
         case "lut":
-            return Resources(count * (2 * w * x if min(w, x) > 1 else max(w, x) + 1)), kernel.simd, w + x
+            return Resources(count * (2 * w * x if min(w, x) > 1 else max(w, x) + 1)), kernel.products, w + x
         case "dsp":
             shared = kernel.packing
-            units = -(-kernel.pe // shared.lanes) * kernel.simd
+            units = -(-kernel.pe // shared.lanes) * kernel.products
             packers = Resources(units * (shared.lanes - 1) * w, dsp=units * multipliers(shared, kernel.x_type))
-            return packers, kernel.simd, shared.stride
+            return packers, kernel.products, shared.stride
         case "ternary":
-            return Resources(count * (x + 1)), kernel.simd, x + 1
+            return Resources(count * (x + 1)), kernel.products, x + 1
         case "xnor":
             groups = -(-kernel.simd // 3)
             return Resources(2 * kernel.pe * groups), groups, 2

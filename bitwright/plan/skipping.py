@@ -38,6 +38,11 @@ class SparseMatrixVector(Kernel):
     style: Style
 
     @property
+    def products(self) -> int:
+        """Multipliers of a PE."""
+        return self.simd
+
+    @property
     def packing(self) -> Packing:
         """How the style "dsp" shares multipliers among the accumulators of a port."""
         return packing(self.weight_type, self.x_type, self.lanes)

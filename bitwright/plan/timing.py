@@ -30,6 +30,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.selecting import SelectMatrixVector
 from bitwright.plan.skipping import SparseMatrixVector
 
 SHIFT_FIFO_WORDS = 16
@@ -126,14 +127,14 @@ def threshold_bits(form: Thresholds) -> int:
 def _matrix_latency(kernel: MatrixVector | SparseMatrixVector) -> int:
     """A multiplier takes one clock, in a DSP slice three; bits that agree are counted in threes before their tree.
 
-    A schedule is read one clock before the vector.
+    A schedule is read one clock before the vector; elements are selected in one before they are multiplied.
     """
-    listed = int(isinstance(kernel, SparseMatrixVector))
+    more = int(isinstance(kernel, SparseMatrixVector | SelectMatrixVector))
     match kernel.style:
         case "lut" | "ternary":
-            return 4 + listed + tree_latency(kernel.simd)
+            return 4 + more + tree_latency(kernel.products)
         case "dsp":
-            return 6 + listed + tree_latency(kernel.simd)
+            return 6 + more + tree_latency(kernel.products)
         case "xnor":
             return 4 + tree_latency(-(-kernel.simd // 3))
 

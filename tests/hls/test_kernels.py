@@ -17,7 +17,7 @@ from bitwright.plan.kernels import KernelGraph
 from bitwright.sim import cpp
 from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
 from tests.needs import needs_cxx
-from tests.rtl.cases import depthwises, parallel_windows, sparses, styles
+from tests.rtl.cases import depthwises, parallel_windows, selects, sparses, styles
 from tests.rtl.graphs import (
     S4,
     S8,
@@ -136,6 +136,7 @@ def mixed() -> list[KernelGraph]:
         matrices()[4],
         depthwises()[3],
         *sparses()[1:11:9],
+        *selects()[5:10:4],
         parallel_windows()[6],
         *windows()[6:10:3],
         *requantisers()[1:9:7],
@@ -148,6 +149,7 @@ GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
     "matrices": matrices,
     "depthwises": depthwises,
     "styles": styles,
+    "selects": selects,
     "sparses": sparses,
     "windows": windows,
     "lines": parallel_windows,

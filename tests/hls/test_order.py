@@ -14,7 +14,16 @@ from bitwright.backends.project import Project
 from bitwright.plan.kernels import Interleave, Kernel, Reorder, Window
 from bitwright.plan.skipping import SparseMatrixVector
 from tests.hls.programs import OURS, compiled, run, write
-from tests.hls.test_kernels import depthwises, matrices, others, parallel_windows, requantisers, sparses, windows
+from tests.hls.test_kernels import (
+    depthwises,
+    matrices,
+    others,
+    parallel_windows,
+    requantisers,
+    selects,
+    sparses,
+    windows,
+)
 from tests.needs import needs_cxx
 from tests.rtl.graphs import project, side_by_side
 
@@ -68,7 +77,7 @@ def predicted(kernel: Kernel) -> list[str]:
 @cache
 def every_kind() -> Project:
     """Every window and join, and a few of the kernels that are one loop without a turn, unconnected."""
-    alike = [matrices()[2], *sparses()[:7], *depthwises()[:3], requantisers()[1]]
+    alike = [matrices()[2], *sparses()[:7], *selects()[:4], *depthwises()[:3], requantisers()[1]]
     graphs = [*windows(), *parallel_windows(), *others(), *alike]
     return project(side_by_side(graphs), np.random.default_rng(6), 1, "order")
 

@@ -82,7 +82,7 @@ def edited(**changes: Any) -> str:
         (edited(layers={"a": {"memory": "ram"}}), "p: layer 'a': memory is 'ram'\n  hint: 'lut' or 'block'"),
         (
             edited(layers={"a": {"zeros": "skip"}}),
-            "p: layer 'a': zeros is 'skip'\n  hint: 'multiply', 'skip-blocks', 'skip-rows'",
+            "p: layer 'a': zeros is 'skip'\n  hint: 'multiply', 'skip-blocks', 'skip-rows', 'select'",
         ),
         (
             edited(layers={"a": {"style": "DSP"}}),

@@ -35,6 +35,9 @@ from tests.rtl.graphs import (
     window,
 )
 from tests.rtl.graphs import (
+    select_matrix_vector as select,
+)
+from tests.rtl.graphs import (
     sparse_matrix_vector as sparse,
 )
 
@@ -83,6 +86,26 @@ def styles() -> list[KernelGraph]:
         matrix_vector("ternary_bits", rng, x=BIPOLAR, w=BIPOLAR, style="ternary"),
         matrix_vector("ternary_01", rng, x=S4, w=integer(1, signed=False)),
         matrix_vector("ternary_10", rng, x=U4, w=integer(1, signed=True)),
+    ]
+
+
+def selects() -> list[KernelGraph]:
+    """One to eight of two to sixteen neighbours, beats of one set and of many; every style; one fold and several."""
+    rng = np.random.default_rng(10)
+    return [
+        select("se_folds", rng),
+        select("se_one", rng, vectors=1, rows=1, col_fold=1, pe=1, sets=1, kept=1, group=2),
+        select("se_rows", rng, rows=5, pe=1, col_fold=1, kept=1),
+        select("se_groups", rng, groups=3, rows=4, pe=2, sets=1),
+        select("se_wide", rng, kept=3, group=16, rows=3, pe=3, x=S8, w=S8, style="lut"),
+        select("se_many", rng, kept=4, group=8, sets=5, rows=6, pe=3, memory="block"),
+        select("se_ternary", rng, w=TERNARY, x=S8, kept=1, sets=3),
+        select("se_ternary_bits", rng, w=TERNARY, x=BIPOLAR),
+        select("se_bits", rng, x=BIPOLAR, w=S4),
+        select("se_dsp", rng, x=U8, w=S8, style="dsp", pe=4),
+        select("se_dsp_signed", rng, x=S8, w=S8, style="dsp", kept=1, sets=5, rows=3, pe=3),
+        select("se_dsp_unsigned", rng, x=U8, w=U8, style="dsp", group=8, kept=3),
+        select("se_block", rng, rows=40, col_fold=16, pe=4, memory="block", w=S8, x=S8, style="dsp"),
     ]
 
 
@@ -232,6 +255,7 @@ def others() -> list[KernelGraph]:
 GROUPS = {
     "matrices": matrices,
     "styles": styles,
+    "selects": selects,
     "sparses": sparses,
     "depthwises": depthwises,
     "windows": windows,
@@ -247,6 +271,7 @@ def one_of_each() -> list[KernelGraph]:
     return [
         matrix_vector("mv", rng, groups=2),
         sparse("sparse", rng, rows=6, cols=9),
+        select("select", np.random.default_rng(11), groups=2),
         depthwise("dw", rng, multiplier=2),
         window("win", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),
         parallel_window("line", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),

@@ -39,6 +39,7 @@ from bitwright.plan.kernels import (
 from bitwright.plan.lines import line
 from bitwright.plan.rings import ring_depth
 from bitwright.plan.schedule import Zeros, lanes_of, schedule
+from bitwright.plan.selecting import selecting
 from bitwright.plan.skipping import SparseMatrixVector
 from tests.rtl import kernel_models
 
@@ -115,6 +116,25 @@ def matrix_vector(
         [stream(kernel.input, simd, x, beats * kernel.col_fold)],
         [stream(kernel.output, pe, kernel.acc_type, beats * kernel.row_fold)],
     )
+
+
+def select_matrix_vector(
+    name: str, rng: Generator, *, kept: int = 2, group: int = 4, sets: int = 2, vectors: int = 2, groups: int = 1,
+    rows: int = 4, col_fold: int = 2, pe: int = 2, x: IntType = U4, w: IntType = S4, memory: str = "lut",
+    style: str = "",
+) -> KernelGraph:  # fmt: skip
+    """Weights of which `kept` of `group` are drawn, and may be zero too; the others are zero."""
+    simd = group * sets
+    made = matrix_vector(
+        name, rng, vectors=vectors, groups=groups, rows=rows, cols=simd * col_fold, pe=pe, simd=simd, x=x, w=w,
+        memory=memory, style=style,
+    )  # fmt: skip
+    (unit,) = made.kernels
+    assert isinstance(unit, MatrixVector)
+    words = unit.weights.array.reshape(-1, group)
+    ranks = rng.permuted(np.tile(np.arange(group), (len(words), 1)), axis=1)
+    weights = Weights((words * (ranks < kept)).reshape(unit.weights.array.shape))
+    return replace(made, kernels=(selecting(replace(unit, weights=weights)),))
 
 
 def pruned(rng: Generator, kind: IntType, shape: tuple[int, int], density: float, block: tuple[int, int]) -> Ints:

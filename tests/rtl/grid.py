@@ -41,6 +41,7 @@ from tests.rtl.graphs import (
     reduce,
     reorder,
     requantiser,
+    select_matrix_vector,
     side_by_side,
     sparse_matrix_vector,
     thresholds,
@@ -86,6 +87,28 @@ def matrices(name: str, rng: Generator) -> KernelGraph:
     memory = "block" if rng.random() < 0.3 else "lut"
     style = str(rng.choice(legal_styles(w, x)))
     return matrix_vector(name, rng, vectors=vectors, groups=groups, **sizes, x=x, w=w, memory=memory, style=style)
+
+
+def selects(name: str, rng: Generator) -> KernelGraph:
+    pe, row_fold, col_fold, vectors, groups, sets = _below(rng, 4, 4, 6, 3, 2, 5)
+    group, w = int(rng.choice([2, 4, 8, 16])), (TERNARY, S4, U4, S8)[rng.integers(4)]
+    x = _kind(rng)
+    return select_matrix_vector(
+        name,
+        rng,
+        kept=int(rng.integers(1, group)),
+        group=group,
+        sets=sets,
+        vectors=vectors,
+        groups=groups,
+        rows=pe * row_fold,
+        col_fold=col_fold,
+        pe=pe,
+        x=x,
+        w=w,
+        memory="block" if rng.random() < 0.3 else "lut",
+        style=str(rng.choice(legal_styles(w, x))),
+    )
 
 
 def sparses(name: str, rng: Generator) -> KernelGraph:
@@ -227,6 +250,7 @@ GRID: Mapping[str, Callable[[str, Generator], KernelGraph]] = {
     "interleave": interleaves,
     "reorder": reorders,
     "fifo": fifos,
+    "select matrix-vector": selects,
 }
 
 

@@ -29,6 +29,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.selecting import SelectMatrixVector
 from bitwright.plan.skipping import SparseMatrixVector
 
 
@@ -100,11 +101,25 @@ def _join(kernel: Join, operands: list[Ints]) -> Ints:
 
 
 def _matrix_vector(kernel: MatrixVector, beats: Ints) -> Ints:
+    if isinstance(kernel, SelectMatrixVector):
+        return _select_matrix_vector(kernel, beats)
     groups, row_fold, col_fold = kernel.groups, kernel.row_fold, kernel.col_fold
     tiles = kernel.weights.array.reshape(groups, row_fold, col_fold, kernel.pe, kernel.simd)
     matrices = tiles.transpose(0, 1, 3, 2, 4).reshape(groups, kernel.rows, kernel.cols)
     vectors = beats.reshape(kernel.vectors, groups, kernel.cols)
     return np.einsum("grc,vgc->vgr", matrices, vectors).reshape(-1, kernel.pe)
+
+
+def _select_matrix_vector(kernel: SelectMatrixVector, beats: Ints) -> Ints:
+    """Of the sets of a beat each PE takes what its choices say, set by set."""
+    folds = (kernel.groups, kernel.row_fold, kernel.col_fold)
+    sets = kernel.products // kernel.kept
+    words = (*folds, kernel.pe, sets, kernel.kept)
+    taken = kernel.choices.array.reshape(words) + np.arange(sets)[:, None] * kernel.group
+    vectors = beats.reshape(kernel.vectors, kernel.groups, 1, kernel.col_fold, 1, 1, kernel.simd)
+    elements = np.take_along_axis(vectors, taken.reshape(1, *folds, kernel.pe, 1, -1), axis=-1)
+    products = elements.reshape(kernel.vectors, *words) * kernel.weights.array.reshape(words)
+    return np.asarray(products.sum(axis=(3, 5, 6)).reshape(-1, kernel.pe))
 
 
 def _sparse_matrix_vector(kernel: SparseMatrixVector, beats: Ints) -> Ints:

@@ -11,6 +11,7 @@ from tests.rtl.grid import GRID, measure, points
 SLICES = {
     "arithmetic": (
         "matrix-vector",
+        "select matrix-vector",
         "sparse matrix-vector",
         "depthwise",
         "requantiser",
