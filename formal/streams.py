@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 Words = list[int]
@@ -24,15 +24,14 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A module at one size, its ports and its meaning; `rom` is what it reads by `<letter>_en` and `<letter>_addr`."""
+    """A module at one size, its ports and its meaning; `roms`: what it reads by `<letter>_en` and `<letter>_addr`."""
 
     module: str
     size: dict[str, int]
     meaning: Meaning
     inputs: tuple[Port, ...] = (Port("s_valid", "s_ready", ("s_data",)),)
     outputs: tuple[Port, ...] = (Port("m_valid", "m_ready", ("m_data",)),)
-    rom: tuple[int, ...] = ()
-    letter: str = "k"
+    roms: Mapping[str, Sequence[int]] = field(default_factory=dict)
     frame: int = 1  # the simulation ends with whole frames of so many words
 
 
@@ -85,6 +84,12 @@ def _reduced(streams: list[Words], fold: int, by: Callable[[Words], int]) -> lis
     return [[by(words) for words in _folds(streams[0], fold)]]
 
 
+def _places(streams: list[Words], fold: int, bits: int) -> list[Words]:
+    """The place of the largest element of two to a word, the first of equals."""
+    elements = (_down([words], 2, bits)[0] for words in _folds(streams[0], fold))
+    return [[found.index(max(found)) for found in elements]]
+
+
 def _reordered(streams: list[Words], order: Sequence[int], beats: int) -> list[Words]:
     return [[frame[index] for frame in _folds(streams[0], beats) for index in order]]
 
@@ -92,6 +97,11 @@ def _reordered(streams: list[Words], order: Sequence[int], beats: int) -> list[W
 def _matrix(streams: list[Words], rows: Sequence[Sequence[int]], out: int) -> list[Words]:
     vectors = _folds(streams[0], len(rows[0]))
     return [[sum(w * x for w, x in zip(row, v, strict=True)) & (1 << out) - 1 for v in vectors for row in rows]]
+
+
+def _sparse(streams: list[Words], rows: Sequence[Sequence[int]], out: int) -> list[Words]:
+    """Two rows at a time."""
+    return _up(_matrix(streams, rows, out), 2, out)
 
 
 def _windows(streams: list[Words], height: int, width: int, kernel: int) -> list[Words]:
@@ -153,29 +163,38 @@ STREAMS = (
         {"Operands": 2, "Lanes": 1, "Folds": 2, "XW": 5, "FW": 3, "YW": 9},
         partial(_sums, factors=((1, -2), (3, -4)), bits=5, out=9),
         inputs=_operands(2),
-        rom=(0b110_001, 0b100_011),
+        roms={"k": (0b110_001, 0b100_011)},
     ),
     Stream("bw_multiplier", {"Lanes": 1, "XW": 5, "YW": 10}, partial(_products, bits=5), inputs=_operands(2)),
     Stream(
         "bw_lookup",  # a bw_credit_pipe and nothing else
         {"Lanes": 1, "XW": 3, "YW": 4},
         partial(_table, table=(3, 14, 1, 5, 9, 2, 6, 13)),
-        rom=(3, 14, 1, 5, 9, 2, 6, 13),
+        roms={"k": (3, 14, 1, 5, 9, 2, 6, 13)},
     ),
     Stream("bw_max_reduce", {"Fold": 3, "Lanes": 1, "XW": 4}, partial(_reduced, fold=3, by=max)),
     Stream("bw_sum_reduce", {"Fold": 3, "Lanes": 1, "XW": 4, "YW": 6}, partial(_reduced, fold=3, by=sum)),
+    Stream("bw_argmax_reduce", {"Fold": 3, "Lanes": 2, "XW": 2, "YW": 3}, partial(_places, fold=3, bits=2)),
     Stream(
         "bw_reorder",
         {"Lanes": 1, "XW": 8, "InBeats": 4, "OutBeats": 5},
         partial(_reordered, order=(3, 0, 2, 1, 3), beats=4),
-        rom=(3, 0, 2, 1, 3),
+        roms={"k": (3, 0, 2, 1, 3)},
     ),
     Stream(
         "bw_mvu_lut",  # a bw_mvu_flow and its arithmetic
         {"RowFold": 2, "ColFold": 3, "PE": 1, "SIMD": 1, "XW": 4, "WW": 3, "AccW": 10},
         partial(_matrix, rows=((1, -2, 3), (-4, 0, 2)), out=10),
-        rom=(1, 6, 3, 4, 0, 2),
-        letter="w",
+        roms={"w": (1, 6, 3, 4, 0, 2)},
+    ),
+    Stream(
+        "bw_sparse_lut",  # a bw_sparse_flow and its arithmetic: two words, then three
+        {"ColFold": 3, "Words": 5, "Ports": 2, "SIMD": 1, "XW": 4, "WW": 3, "AccW": 10},
+        partial(_sparse, rows=((1, 0, 0), (0, -2, 3), (-1, 2, 1), (0, 0, -4)), out=10),
+        roms={
+            "k": (0b1_01_00, 0b0_10_00, 0b0_10_00, 0b1_00_01, 0b0_00_10),
+            "w": (0b110_001, 0b011_000, 0b100_111, 0b000_010, 0b000_001),
+        },
     ),
     Stream(
         "bw_window",

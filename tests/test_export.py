@@ -29,11 +29,23 @@ RESTATED = {
     "tables": "a table of a line is a requantiser when it is read",
     "sums": "a sum of three is two sums, and the factors of a sum have no common divisor",
     "gathers": "a gather that only leaves is a layout of the host when it is read",
+    "classes": "the largest of a layer's channels is a layer when it is read",
     "residual": "outputs leave in the order of their layers",
     "passed_through": "outputs leave in the order of their layers",
 }
 """Networks that no frontend builds like this: what is read back computes the same and is built otherwise."""
-QONNX = {"dense_bits", "conv_of_bits", "max_pools", "roundings", "levels", "leaks", "sums", "products", "concats"}
+QONNX = {
+    "dense_bits",
+    "conv_of_bits",
+    "max_pools",
+    "roundings",
+    "levels",
+    "leaks",
+    "sums",
+    "products",
+    "concats",
+    "arg_maxes",
+}
 SEEDS = (*range(300, 312), 1018)  # the last with padding as wide as a window
 
 

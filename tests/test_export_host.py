@@ -97,6 +97,17 @@ def test_host_steps_are_written_too(build: Callable[[Net], str]) -> None:
     taken(net, (build(net),), x, noise=3e-7 if build in (softmax, leaky) else 0)
 
 
+@pytest.mark.parametrize("options", [{"keepdims": 0}, {"select_last_index": 1}])
+def test_places_leave_and_are_read(options: dict[str, int]) -> None:
+    net = Net(5, 3, 4)
+    y = net.qdq(net.x, 0.5, 128)
+    places = net.add("ArgMax", net.qdq(net.add("Conv", y, net.weights(np.eye(5)[:, :, None, None])), 4.0, 7), axis=1)
+    other = net.add("ArgMax", y, axis=1, **options)
+    codes = net.qdq(net.add("Cast", places, to=1), 0.7, 3)
+    x = np.random.default_rng(9).normal(scale=9, size=(20, 5, 3, 4)).astype(np.float32)
+    taken(net, (other, net.add("ArgMax", codes, axis=1), codes), x)
+
+
 def test_both_outputs_of_a_selection_and_the_logits_leave() -> None:
     net = Net(6)
     logits = head(net, net.qdq(net.x, 0.1, 128))

@@ -25,6 +25,7 @@ from bitwright.backends.onnx_writer import QONNX, Writer
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    ArgMax,
     Concat,
     Conv,
     Dense,
@@ -40,6 +41,7 @@ from bitwright.ir.layers import (
 )
 
 WRITERS: Mapping[type[Layer], Callable[[Export, Any], Tensor]] = {
+    ArgMax: layers.arg_max,
     Concat: layers.concat,
     Conv: layers.conv,
     Dense: layers.dense,

@@ -114,6 +114,8 @@ def _needed(host: HostGraph) -> list[HostStep]:
 def _left(out: Export, layer: str) -> Value:
     """The integers of a layer that leaves."""
     tensor, shape = out.tensors[layer], out.graph.by_name[layer].shape
+    if tensor.places:
+        return Value(tensor.places, shape, np.int64, first=len(shape) == 3)
     kind = np.float64 if tensor.wide else np.float32
     name = out.raw(layer)
     codes = tensor.codes if name == tensor.name else ""

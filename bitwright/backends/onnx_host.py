@@ -96,7 +96,8 @@ def _selected(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
     options = dict(step.attributes)
     axis = options["axis"]
     if step.op == "arg_max":
-        name = write.step("ArgMax", x.name, stem, axis=axis, keepdims=options["keepdims"])
+        last = options.get("last")
+        name = write.step("ArgMax", x.name, stem, axis=axis, keepdims=options["keepdims"], select_last_index=last)
         shape = tuple(1 if i + 1 == axis else n for i, n in enumerate(x.shape) if i + 1 != axis or options["keepdims"])
         return Value(name, shape, np.int64)
     found = top_k(write, stem, options, x)

@@ -24,7 +24,8 @@ from bitwright.backends.onnx_tensors import (
     number,
     places_in_file,
 )
-from bitwright.ir.layers import Concat, Conv, Dense, Gather, MaxPool, Multiply, Reshape, Sum, SumPool
+from bitwright.backends.onnx_writer import FLOAT
+from bitwright.ir.layers import ArgMax, Concat, Conv, Dense, Gather, MaxPool, Multiply, Reshape, Sum, SumPool
 from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
@@ -112,6 +113,19 @@ def concat(out: Export, layer: Concat) -> Tensor:
     wide = out.held[layer.name].wide
     parts = [out.raw(name, wide=wide) for name in layer.inputs]
     return Tensor(out.writer.node("Concat", parts, layer.name, axis=channel_axis(layer.shape)), wide)
+
+
+def arg_max(out: Export, layer: ArgMax) -> Tensor:
+    """ArgMax along the channels; a Cast to floating point where a layer reads the places."""
+    source = out.graph.by_name[layer.inputs[0]]
+    options: dict[str, Any] = {
+        "axis": channel_axis(source.shape),
+        "keepdims": 1,
+        "select_last_index": layer.last or None,
+    }
+    places = out.writer.node("ArgMax", (out.raw(source.name),), layer.name, **options)
+    read = bool(out.graph.readers[layer.name])
+    return Tensor(out.writer.cast(places, layer.name, FLOAT) if read else "", places=places)
 
 
 def reshape_(out: Export, layer: Reshape) -> Tensor:

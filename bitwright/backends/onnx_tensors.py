@@ -28,6 +28,7 @@ class Tensor:
 
     `wide`: it is float64. `offset`: what its numbers lack, as long as a zero point waits to be added. `codes` is the
     integer tensor of type `carrier` that it was made of, if there is one. `biased`: what its only reader adds is in it.
+    `places` are the int64 numbers that it was made of; nobody but the host reads a layer of places that has no name.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Tensor:
     codes: str = ""
     carrier: type[Any] = np.int8
     biased: bool = False
+    places: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ import numpy as np
 from bitwright.exact.functions import Step
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.model import Array, Node
-from bitwright.frontend.values import Host, Tensor
+from bitwright.frontend.values import ONE, ZERO, Host, Tensor
 from bitwright.ir.host import OPS, HostStep
-from bitwright.ir.layers import Gather, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
+from bitwright.ir.layers import ArgMax, Gather, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
 
 NO_QUANTISER = "no quantiser follows: real-valued output"
+LAYOUT = "layout of the output"
 ONLY_SCALES = ("DequantizeLinear", "Transpose", "Identity", "Cast")
 """Operators behind a quantiser that leave its codes what they are."""
 
@@ -27,6 +28,8 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     if tensor.where.shape[:1] != (1,):
         raise node.error("leaves without its batch axis", "keep the samples on axis 0")
     layer, quantised = builder.layers[tensor.layer], _quantised(builder, tensor)
+    if isinstance(quantised, ArgMax) and tensor.integer and _is_plain(tensor):
+        return _places(builder, tensor)
     reason = "codes to real values"
     if not _is_coded(quantised, tensor):
         reason = NO_QUANTISER if tensor.nodes else "sums to real values: no quantiser follows"
@@ -50,6 +53,20 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     return Host(name, tensor.where.shape, "output")
 
 
+def _is_plain(tensor: Tensor) -> bool:
+    """True if the values are the integers themselves."""
+    return (tensor.scale, tensor.offset) == ((ONE,), (ZERO,)) and not (tensor.bounded or tensor.function)
+
+
+def _places(builder: Builder, tensor: Tensor) -> Host:
+    """Integers that leave as they are, in the layout of the source."""
+    first, *more = tensor.nodes or (("", ""),)
+    reason = LAYOUT if tensor.nodes else ""
+    name = builder.host_step("output", "gather", (tensor.layer,), (tensor.where[0],), node=first, reason=reason)
+    builder.after.extend(_note(name, other, reason) for other in more)
+    return Host(name, tensor.where.shape, "output")
+
+
 def _quantised(builder: Builder, tensor: Tensor) -> Layer:
     """The layer whose integers a tensor holds, behind what only moves or selects them."""
     layer = builder.layers[tensor.layer]
@@ -61,7 +78,7 @@ def _quantised(builder: Builder, tensor: Tensor) -> Layer:
 def _is_coded(layer: Layer, tensor: Tensor) -> bool:
     """True if the integers of `layer` are codes of a quantiser, and nothing is computed from them behind it."""
     computed = tensor.function or tensor.bounded or any(op not in ONLY_SCALES for _, op in tensor.nodes)
-    return not computed and isinstance(layer, Requantise | Table | Input)
+    return not computed and isinstance(layer, Requantise | Table | Input | ArgMax)
 
 
 def _last_node(builder: Builder, layer: Layer, reader: Node) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import BATCH_MOVED
 from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.results import LAYOUT
 from bitwright.frontend.values import Const, Host, Tensor, Value
 
 MAX_RANK = 32
@@ -142,7 +143,7 @@ def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
                 (value.name,),
                 (index[0],),
                 node=(node.name, node.op),
-                reason="layout before the input quantiser" if value.side == "input" else "layout of the output",
+                reason="layout before the input quantiser" if value.side == "input" else LAYOUT,
             )
             return Host(name, index.shape, value.side)
 

@@ -145,8 +145,11 @@ def _top_k(step: HostStep, x: Array) -> Array:
 
 
 def _arg_max(step: HostStep, x: Array) -> Array:
+    """The place of the largest along `axis`; the lowest of a tie, or with the attribute `last` the highest."""
     options = dict(step.attributes)
     best = np.argmax(x, axis=options["axis"])
+    if options.get("last"):
+        best = x.shape[options["axis"]] - 1 - np.argmax(np.flip(x, options["axis"]), axis=options["axis"])
     return np.expand_dims(best, options["axis"]) if options["keepdims"] else best
 
 

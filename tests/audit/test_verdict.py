@@ -330,6 +330,18 @@ def test_outputs_that_are_places_have_no_steps() -> None:
     assert (found["max_steps"], found["unexplained"]) == (None, 5)
 
 
+def test_a_place_follows_from_a_code_at_a_boundary() -> None:
+    """0.5 / float32(1/3) lies below 1.5 and is 1.5 in float32: there the second code is larger, here both are equal."""
+    net = Net(1)
+    y = net.add("Gemm", net.qdq(net.x, 0.5, 0, np.int8), net.weights([[0.75], [1.0]], 0.25), transB=1)
+    net.add("ArgMax", net.qdq(y, 1 / 3, 0, np.int8), axis=1)
+    run, source = loaded(net.proto(), np.array([[0.5], [1.0]], dtype=np.float32))
+    assert run.outputs[0].tolist() == [[0], [1]]
+    found = audit(run, source, np.array([[1], [1]]))
+    assert (found.counts["boundary"], found.counts["unexplained"]) == (1, 0)
+    assert [(part.ours, part.theirs) for part in found.parts] == [(1, 2)]
+
+
 def test_a_difference_in_one_of_several_outputs() -> None:
     net = Net(6)
     q = net.quantize(net.x, 0.5, 0, np.int8)

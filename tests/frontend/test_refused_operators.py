@@ -215,14 +215,12 @@ ENDS: list[Case] = [
         "computes its input 1 ('quant1.out') from data",
         "only a constant k is supported",
     ),
-    *(
-        (
-            "argmax1",
-            lambda n, a=attributes: n.add("ArgMax", chip(n), **a),
-            "searches over the samples or prefers the last index",
-            "use a data axis and the first index",
-        )
-        for attributes in ({}, {"axis": 1, "select_last_index": 1})
+    ("argmax1", lambda n: n.add("ArgMax", chip(n)), "searches over the samples", "use a data axis"),
+    (
+        "argmax0",
+        lambda n: n.add("ArgMax", n.x, axis=1),
+        "stands before the first quantiser",
+        "only supported at the end of a quantised network",
     ),
     (
         "softmax0",

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Softmax, LogSoftmax, TopK and ArgMax behind the last integer layer stay on the host, and are said aloud."""
+"""Softmax, LogSoftmax, TopK and ArgMax behind the last integer layer: layers where they can be, else said aloud."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from bitwright.frontend.lowering import load_onnx
-from tests.frontend.nets import Net, agree, grid, outputs_of
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import ArgMax
+from bitwright.ir.types import IntType
+from tests.frontend.nets import Net, agree, grid, only, ops, outputs_of
 
 
 def logits(net: Net) -> str:
@@ -68,12 +72,102 @@ def test_one_output_of_top_k(names: tuple[int, ...]) -> None:
     assert made.shape == (16, 1) and made.dtype == (np.int64 if names[0] else np.float32)
 
 
+CHANNELS = [((8,), 1), ((3, 4), 1), ((5, 2, 3), 1), ((5, 2, 3), -3)]
+"""Shapes of samples, and the axis of the channels."""
+
+
+def reasons(graph: Graph, op: str) -> list[str]:
+    return [entry["reason"] for entry in graph.host if entry["op"] == op]
+
+
+@pytest.mark.parametrize("last", [0, 1])
 @pytest.mark.parametrize("keepdims", [0, 1])
-@pytest.mark.parametrize("axis", [1, -1])
-def test_arg_max_gives_the_lowest_index_of_a_tie(axis: int, keepdims: int) -> None:
+@pytest.mark.parametrize(("shape", "axis"), CHANNELS)
+def test_arg_max_of_channels_is_a_layer(shape: tuple[int, ...], axis: int, keepdims: int, last: int) -> None:
+    net = Net(*shape)
+    net.add("ArgMax", logits(net), axis=axis, keepdims=keepdims, select_last_index=last)
+    x = grid(60, *shape, span=5)
+    graph = agree(net, x)
+    (made,) = outputs_of(graph, x)
+    assert made.dtype == np.int64
+    layer = only(graph, ArgMax)
+    assert (layer.last, layer.type, layer.channels) == (last, IntType(0, shape[0] - 1), 1)
+    assert reasons(graph, "ArgMax") == [] and graph.outputs == (layer.name,)
+    codes = outputs_of(load_onnx(net.proto(net.nodes[-1].input[0])), x)[0]
+    assert ((codes == codes.max(axis=1, keepdims=True)).sum(axis=1) > 1).any()
+
+
+@pytest.mark.parametrize("last", [0, 1])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_arg_max_along_another_axis_stays_on_the_host(keepdims: int, last: int) -> None:
     net = Net(3, 4)
-    net.add("ArgMax", logits(net), axis=axis, keepdims=keepdims)
-    agree(net, grid(32, 3, 4, span=3))
+    net.add("ArgMax", logits(net), axis=-1, keepdims=keepdims, select_last_index=last)
+    graph = agree(net, grid(32, 3, 4, span=3))
+    assert reasons(graph, "ArgMax") == ["selects along an axis that is not that of the channels"]
+
+
+def per_channel(net: Net, scale: list[float], zero: list[int]) -> str:
+    q = net.quantize(logits(net), 2.0, 0, np.int8)
+    return net.dequantize(q, scale, zero, np.int8, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (lambda n: per_channel(n, [0.5] * 6, [3] * 6), ""),
+        (lambda n: n.add("Add", n.add("Mul", logits(n), n.const(0.3)), n.const([-1.5] * 6)), ""),
+        (
+            lambda n: per_channel(n, [0.5, 0.5, 0.5, 0.5, 0.25, 0.5], [3] * 6),
+            "selects among channels of different scales or offsets",
+        ),
+        (
+            lambda n: per_channel(n, [0.5] * 6, [3, 3, 3, 3, 3, 4]),
+            "selects among channels of different scales or offsets",
+        ),
+        (lambda n: n.add("Neg", logits(n)), "selects among integers that fall where the values rise"),
+        (lambda n: n.add("Relu", logits(n)), "selects among values that no quantiser turned into integers"),
+        (lambda n: n.add("Sigmoid", logits(n)), "selects among values that no quantiser turned into integers"),
+        (lambda n: n.add("Softmax", logits(n)), "selects among the outputs"),
+    ],
+)
+def test_the_order_of_the_integers_is_that_of_the_values(build: Callable[[Net], str], reason: str) -> None:
+    net = Net(6)
+    net.add("ArgMax", build(net), axis=1)
+    graph = agree(net, grid(40, 6, span=6))
+    assert reasons(graph, "ArgMax") == [reason] * bool(reason)
+    assert ("argmax" in ops(graph)) == (not reason)
+
+
+def test_the_index_of_a_top_one_is_a_layer() -> None:
+    net = Net(6)
+    net.add("TopK", logits(net), net.const([1], np.int64), outputs=2)
+    indices = net.nodes[-1].output[1]
+    graph = agree(net, grid(40, 6, span=6), outputs=(indices,))
+    assert ops(graph)[-1] == "argmax" and reasons(graph, "TopK") == []
+
+
+@pytest.mark.parametrize(("k", "largest"), [(1, 0), (2, 1)])
+def test_other_choices_stay_on_the_host(k: int, largest: int) -> None:
+    net = Net(6)
+    net.add("TopK", logits(net), net.const([k], np.int64), outputs=2, largest=largest)
+    graph = load_onnx(net.proto(net.nodes[-1].output[1]))
+    assert reasons(graph, "TopK") == ["selects among the outputs"] and "argmax" not in ops(graph)
+    (places,) = outputs_of(graph, x := grid(40, 6, span=6))
+    (codes,) = outputs_of(load_onnx(net.proto(net.nodes[-1].input[0])), x)
+    np.testing.assert_array_equal(places, stable_order(codes, largest == 1)[:, :k])
+
+
+def test_logits_and_places_leave_together_and_places_are_read() -> None:
+    net = Net(4, 2, 3)
+    y = logits(net)
+    place = net.add("ArgMax", y, axis=1)
+    real = net.add("Cast", place, to=1)
+    flat = net.add("Flatten", place)
+    q = net.quant(net.add("Mul", real, net.const(1.5)), 1.0, bits=4.0)
+    graph = agree(net, grid(40, 4, 2, 3, span=5), outputs=(y, place, real, flat, q))
+    assert ops(graph).count("argmax") == 1
+    kinds = [array.dtype for array in outputs_of(graph, grid(2, 4, 2, 3))]
+    assert kinds == [np.float32, np.int64, np.float32, np.int64, np.float32]
 
 
 def test_steps_on_the_host_may_follow_each_other() -> None:
