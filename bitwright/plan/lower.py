@@ -99,7 +99,7 @@ class Lowering:
         """Everything lowered so far as a graph; what no layer reads leaves."""
         inputs = tuple(self.hardware[layer.name] for layer in self.graph.inputs)
         leaving = [(self.graph.by_name[name], self.waiting[name].pop(0)) for name in self.graph.outputs]
-        outputs = tuple(orders.restored(self, layer, x).name for layer, x in leaving)
+        outputs = tuple(orders.restored(self, layer, x, index).name for index, (layer, x) in enumerate(leaving))
         return KernelGraph(tuple(self.kernels), tuple(self.streams.values()), inputs, outputs)
 
     # What the stages use

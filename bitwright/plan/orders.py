@@ -41,7 +41,7 @@ def takes(graph: Graph, plan: Plan, layer: Layer) -> bool:
             return kernels_per_channel(layer, channels) > 0
         case Dense() | Conv():
             chosen = plan.layers.get(layer.name, LayerPlan())
-            return chosen.zeros == "multiply" or chosen.simd == 1
+            return chosen.zeros == "multiply" or (chosen.zeros != "select" and chosen.simd == 1)
         case _:
             return False
 

@@ -15,7 +15,8 @@
 //               Latency + 1 clocks after the k_en of the last word of a fold; the first k_en of a vector follows its
 //               last beat by one clock.
 //   Needs       Depth places for results: as many as end within Latency + 2 clocks, and one more.
-//   Paths       s_ready, k_en and m_valid are functions of registers; the arithmetic runs freely behind credits.
+//   Paths       s_ready and m_valid are functions of registers, k_en of registers and k_word; the arithmetic runs
+//               freely behind credits.
 //   Reset       synchronous, active high, control only: the next beat is the first of a vector.
 `default_nettype none
 

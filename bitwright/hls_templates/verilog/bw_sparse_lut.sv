@@ -10,7 +10,7 @@
 //               [p][s] at ((p*SIMD)+s)*WW.
 //   Timing      max(ColFold, Words) clocks for each vector; m_valid rises tree_latency(SIMD) + 5 clocks after the
 //               k_en of the last word of a fold.
-//   Paths       s_ready, k_en and m_valid are functions of registers.
+//   Paths       s_ready and m_valid are functions of registers, k_en of registers and k_word.
 //   Widths      exact if every accumulator fits in AccW bits.
 //   Reset       synchronous, active high, control only: the next beat is the first of a vector.
 `default_nettype none
