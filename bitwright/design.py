@@ -34,7 +34,7 @@ from bitwright.plan.lower import lower
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.planning import by_rule, plan_for
 from bitwright.plan.resources import Resources, fifo_resources, resources
-from bitwright.plan.skipping import SparseMatrixVector
+from bitwright.plan.skipping import SparseMatrixVector, dense_share
 from bitwright.plan.tokens import latency
 from bitwright.sim import reference
 
@@ -138,6 +138,7 @@ class Design:
         if kernels and (chosen.pe, chosen.simd) == (1, 1):  # no lanes of its own: those of its streams
             lanes = (self.kernels.stream(kernels[-1].output).lanes, self.kernels.stream(kernels[-1].input).lanes)
         weights = layer.weights if isinstance(layer, Dense | Conv) else None
+        shares = map(dense_share, kernels)
         form = self.forms.get(layer.name)
         return {
             "name": layer.name,
@@ -145,6 +146,8 @@ class Design:
             "shape": list(layer.shape),
             "bits": layer.type.bits,
             "sparsity": round(weights.zeros / weights.array.size, 4) if weights else None,
+            "zeros": chosen.zeros if weights else None,
+            "dense_share": next((round(share, 4) for share in shares if share is not None), None),
             "pe": lanes[0],
             "simd": lanes[1],
             "style": chosen.style or None,

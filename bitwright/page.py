@@ -21,6 +21,7 @@ COLUMNS = {
     "shape": "shape",
     "bits": "bits",
     "sparsity": "zeros",
+    "dense_share": "of dense",
     "pe": "PE",
     "simd": "SIMD",
     "style": "style",

@@ -172,6 +172,13 @@ def removed(result: Row) -> list[str]:
     return [text.format(**entry) for entry in result["removed"]]
 
 
+def skipped(report: Row) -> list[str]:
+    """A line for each layer whose zeros are not multiplied."""
+    text = "{name}: {zeros}, {dense_share:.0%} of the {what} of a unit that multiplies zeros"
+    used = [row for row in report["layers"] if row["zeros"] not in (None, "multiply")]
+    return [text.format(**row, what="multipliers" if row["zeros"] == "select" else "clocks") for row in used]
+
+
 def design(report: Row, *, border: bool = True) -> RenderableType:
     """What `compile` decided: lanes, clocks, resources, speed, and with `border` what stays on the host.
 
@@ -201,8 +208,9 @@ def design(report: Row, *, border: bool = True) -> RenderableType:
     layers = [_decided(row, slow=row["name"] in report["bottleneck"]) for row in report["layers"]]
     parts: list[RenderableType] = [rows(f"{report['model']}, design {report['design']}", keys, layers)]
     ends = [name for name in report["bottleneck"] if name not in {row["name"] for row in layers}]
+    notes = removed(report) + skipped(report)
     slowest = f"as slow as the beats of {printable(', '.join(ends))}" if ends else ""
-    parts += [Text(line) for line in (speed, slowest, report["note"], *map(printable, removed(report))) if line]
+    parts += [Text(line) for line in (speed, slowest, report["note"], *map(printable, notes)) if line]
     return Group(*parts, host(report["host"])) if border else Group(*parts)
 
 

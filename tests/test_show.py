@@ -5,20 +5,31 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 from rich.console import Console
 
 from bitwright import show
-from bitwright.design import compile_graph
+from bitwright.design import Design, compile_graph
 from bitwright.ir.graph import Graph
+from bitwright.ir.types import integer
+from bitwright.plan.plan import LayerPlan, Plan
+from tests.layers.nets import Net
 from tests.plan.test_design import network
+
+U4 = integer(4, signed=False)
+
+
+def text(design: Design) -> list[str]:
+    """Every line."""
+    console = Console(file=io.StringIO(), width=120, markup=False, highlight=False)
+    console.print(show.design(design.report()))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
 
 
 def printed(graph: Graph, cycles: int) -> list[list[str]]:
     """The words of every line."""
-    console = Console(file=io.StringIO(), width=120, markup=False, highlight=False)
-    console.print(show.design(compile_graph(graph, cycles=cycles, clock_ns=5.0).report()))
-    assert isinstance(console.file, io.StringIO)
-    return [line.split() for line in console.file.getvalue().splitlines()]
+    return [line.split() for line in text(compile_graph(graph, cycles=cycles, clock_ns=5.0))]
 
 
 def test_the_slowest_layer_is_marked_with_its_zeros_and_lanes() -> None:
@@ -33,3 +44,17 @@ def test_the_slowest_layer_is_marked_with_its_zeros_and_lanes() -> None:
 def test_beats_at_the_boundary_may_be_as_slow() -> None:
     assert "as slow as the beats of input x, output act_out".split() in printed(network(), 1)
     assert not any(line[:2] == ["as", "slow"] for line in printed(network(), 16))
+
+
+def test_zeros_that_are_used_are_named_with_what_they_save() -> None:
+    """Rows of four and eight weights that are not zero, two after two of them: three quarters of the clocks."""
+    weights = np.ones((4, 8), np.int64)
+    weights[:2, 4:] = 0
+    net = Net()
+    net.dense(net.input((8,), U4), weights)
+    skips, multiplies = (
+        text(compile_graph(net.graph(), plan=Plan({"dense0": plan})))
+        for plan in (LayerPlan(pe=2, simd=2, zeros="skip-rows"), LayerPlan(pe=2, simd=2))
+    )
+    assert "dense0: skip-rows, 75% of the clocks of a unit that multiplies zeros" in skips
+    assert not any("of a unit that multiplies zeros" in line for line in multiplies)

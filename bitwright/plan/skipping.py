@@ -10,7 +10,8 @@ import numpy as np
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.plan.arithmetic import Packing, Style, packing
-from bitwright.plan.kernels import Kernel, Memory
+from bitwright.plan.kernels import Depthwise, Kernel, MatrixVector, Memory
+from bitwright.plan.selecting import SelectMatrixVector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +78,19 @@ class SparseMatrixVector(Kernel):
         ends, period = self.ends.array, max(self.words, self.col_fold)
         later = (ends + np.arange(clocks // period + 2)[:, None] * period).reshape(-1)
         return int((np.searchsorted(later, ends + clocks) - np.arange(len(ends))).max())
+
+
+def dense_share(kernel: Kernel) -> float | None:
+    """What a unit does of the work of a dense one: of its clocks, or of its multipliers if it selects; None of others.
+
+    The dense one multiplies as many weights of the same beats at a time.
+    """
+    match kernel:
+        case SparseMatrixVector():
+            return kernel.share
+        case SelectMatrixVector():
+            return kernel.products / kernel.simd
+        case MatrixVector() | Depthwise():
+            return 1.0
+        case _:
+            return None

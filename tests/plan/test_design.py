@@ -58,14 +58,15 @@ def test_a_report_has_every_key_and_plain_values() -> None:
     assert report["latency_cycles"] > 16 and report["note"] == "" and len(report["design"]) == 12
     first, second = report["layers"]
     assert list(first) == [
-        "name", "op", "shape", "bits", "sparsity", "pe", "simd", "style", "cycles", "lut", "ff", "dsp", "bram",
-        "requantiser", "fifo_depth",
+        "name", "op", "shape", "bits", "sparsity", "zeros", "dense_share", "pe", "simd", "style", "cycles", "lut", "ff",
+        "dsp", "bram", "requantiser", "fifo_depth",
     ]  # fmt: skip
     assert (first["name"], first["op"], first["shape"], first["bits"]) == ("fc/1", "dense", [4], 9)
     assert (first["pe"], first["simd"], first["cycles"], first["sparsity"]) == (1, 2, 16, 0.5)
     assert (first["requantiser"], second["requantiser"]) == (None, design.forms["act"].kind)
     assert (first["style"], second["style"]) == ("lut", None)
-    assert second["sparsity"] is None and first["lut"] > 0
+    assert (first["zeros"], first["dense_share"]) == ("multiply", 1.0)
+    assert (second["sparsity"], second["zeros"], second["dense_share"]) == (None, None, None) and first["lut"] > 0
     assert json.loads(to_json(report)) == report
 
 
