@@ -11,9 +11,11 @@ import pytest
 
 import bitwright as bw
 from bitwright.backends.onnx import dialect, to_onnx
+from bitwright.exact.ranges import ranges
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, run_host
+from bitwright.ir.passes import remove_channels
 from bitwright.sim import reference
 from tests.exported import Array, as_list, differences, execute
 from tests.ir.graphs import random_graph
@@ -97,13 +99,17 @@ def written(graph: Graph) -> tuple[onnx.ModelProto, Graph]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_kind_of_layer_is_executed_and_read_back(name: str) -> None:
+    """`load` leaves out what carries nothing; the networks are made by hand and have it."""
     graph = bare(CASES[name])
     model, again = written(graph)
     if not name.startswith("random"):
         assert dialect(model) == ("QONNX" if name in QONNX else "QDQ")
     if name not in RESTATED and not name.startswith("random"):
-        assert differences(graph, again) == []
-        assert to_onnx(again).SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
+        kept = remove_channels(graph, ranges)
+        assert differences(kept, again) == []
+        assert to_onnx(again).SerializeToString(deterministic=True) == to_onnx(kept).SerializeToString(
+            deterministic=True
+        )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
