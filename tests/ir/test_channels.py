@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitwright.check import check
+from bitwright.check import Verdict, check
 from bitwright.design import compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.ir.files import to_bytes
@@ -30,6 +30,7 @@ from bitwright.ir.layers import (
     Rounding,
     Sum,
     SumPool,
+    Table,
     window_shape,
 )
 from bitwright.ir.passes import remove_channels
@@ -50,6 +51,14 @@ def removed(graph: Graph) -> Graph:
 
 def run(graph: Graph, samples: int = 8) -> list[Any]:
     return [array.tolist() for array in reference.run(graph, random_codes(graph, 7, samples))]
+
+
+def unproved(graph: Graph, folder: Path) -> list[Verdict]:
+    """What the checker does not accept of the graph's design."""
+    design = compile_graph(graph)
+    (folder / "graph.bw").write_bytes(to_bytes(design.graph))
+    (folder / "certificate.json").write_text(json.dumps(design.certificate))
+    return [verdict for verdict in check(folder) if not verdict.ok]
 
 
 def planted(seed: int) -> Graph:
@@ -81,10 +90,7 @@ def test_most_of_the_planted_graphs_shrink() -> None:
 
 @pytest.mark.parametrize("seed", range(0, 60, 6))
 def test_the_checker_proves_what_is_left(seed: int, tmp_path: Path) -> None:
-    design = compile_graph(removed(planted(seed)))
-    (tmp_path / "graph.bw").write_bytes(to_bytes(design.graph))
-    (tmp_path / "certificate.json").write_text(json.dumps(design.certificate))
-    assert [verdict for verdict in check(tmp_path) if not verdict.ok] == []
+    assert unproved(removed(planted(seed)), tmp_path) == []
 
 
 # Networks that are made for one rule
@@ -277,6 +283,23 @@ def test_a_gather_keeps_its_order() -> None:
     after = removed(net.graph())
     assert after.by_name["g"].indices.array.tolist() == [[1, 0], [3, 2]]  # type: ignore[attr-defined]
     assert run(after) == run(net.graph())
+
+
+def test_a_table_keeps_the_entries_that_are_left(tmp_path: Path) -> None:
+    """Channel 1 of a reaches further than channel 0, and leaves: type and table shrink."""
+    net = Chain(2).dense("a", [[1, -1], [3, 3]])
+    net.layers[-1] = replace(net.last, type=IntType(-15, 90))
+    function: Any = (("clip", "-8", "7"), ("affine", "1", "0"))
+    entries = Weights(np.clip(np.arange(-15, 91), -8, 7))
+    limits: Any = {"function": function, "rounding": Rounding.HALF_EVEN, "low": -8, "high": 7}
+    net.add(Table, "t", (2,), integer(4, signed=True), entries=entries, **limits)
+    graph = net.dense("b", [[2, 0], [-1, 0]]).graph()
+    after = removed(graph)
+    assert counts(after) == {"a": 1, "t": 1, "b": 2}
+    assert after.by_name["a"].type == IntType(-15, 15)
+    assert after.by_name["t"].entries.array.tolist() == np.clip(np.arange(-15, 16), -8, 7).tolist()  # type: ignore[attr-defined]
+    assert run(after) == run(graph)
+    assert unproved(after, tmp_path) == []
 
 
 def test_groups_and_borders_keep_their_channels() -> None:
