@@ -287,10 +287,10 @@ def test_a_gather_keeps_its_order() -> None:
 
 def test_a_table_keeps_the_entries_that_are_left(tmp_path: Path) -> None:
     """Channel 1 of a reaches further than channel 0, and leaves: type and table shrink."""
-    net = Chain(2).dense("a", [[1, -1], [3, 3]])
-    net.layers[-1] = replace(net.last, type=IntType(-15, 90))
+    net = Chain(2).dense("a", [[1, -1], [3, -3]])
+    net.layers[-1] = replace(net.last, type=IntType(-45, 45))
     function: Any = (("clip", "-8", "7"), ("affine", "1", "0"))
-    entries = Weights(np.clip(np.arange(-15, 91), -8, 7))
+    entries = Weights(np.clip(np.arange(-45, 46), -8, 7))
     limits: Any = {"function": function, "rounding": Rounding.HALF_EVEN, "low": -8, "high": 7}
     net.add(Table, "t", (2,), integer(4, signed=True), entries=entries, **limits)
     graph = net.dense("b", [[2, 0], [-1, 0]]).graph()
@@ -300,6 +300,12 @@ def test_a_table_keeps_the_entries_that_are_left(tmp_path: Path) -> None:
     assert after.by_name["t"].entries.array.tolist() == np.clip(np.arange(-15, 16), -8, 7).tolist()  # type: ignore[attr-defined]
     assert run(after) == run(graph)
     assert unproved(after, tmp_path) == []
+
+
+def test_what_left_before_is_remembered() -> None:
+    graph = Chain(2).dense("a", [[1, 1], [0, 0]]).quantised("q", (0, 3)).dense("b", [[1, 2]]).quantised("r").graph()
+    pruned = replace(graph, source=replace(graph.source, removed=(Removed("a", 9, 2), Removed("b", 5, 1))))
+    assert removed(pruned).source.removed == (Removed("a", 9, 1), Removed("b", 5, 1))
 
 
 def test_groups_and_borders_keep_their_channels() -> None:
