@@ -309,9 +309,13 @@ def test_what_left_before_is_remembered() -> None:
 
 
 def test_groups_and_borders_keep_their_channels() -> None:
-    """A grouped convolution that is not depthwise keeps all, and so do inputs and outputs."""
-    net = Chain(3, 3, 4).conv("a", without(weights(1, 4, 1, 1, 4), 3)).quantised("q")
-    graph = net.conv("b", weights(2, 4, 1, 1, 2), groups=2).graph()
-    assert removed(graph) is graph
+    """A group leaves as a whole or not at all; inputs and outputs keep all channels."""
+    net = Chain(3, 3, 4).conv("a", weights(1, 6, 1, 1, 4)).quantised("q")
+    net.conv("b", weights(2, 9, 1, 1, 2), groups=3).quantised("r")
+    graph = net.conv("c", without_inputs(weights(3, 2, 1, 1, 9), 0, 3, 4, 5)).graph()
+    after = removed(graph)
+    assert counts(after) == {"a": 4, "q": 4, "b": 6, "r": 6, "c": 2}
+    assert after.by_name["b"].groups == 2  # type: ignore[attr-defined]
+    assert run(after) == run(graph)
     ends = Chain(4).dense("a", without_inputs(without(weights(1, 4, 4), 2), 1)).quantised("q").graph()
     assert removed(ends) is ends

@@ -28,7 +28,7 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
 )
-from bitwright.ir.passes.narrow import Interval, is_whole, kernels_per_channel, narrow, retyped
+from bitwright.ir.passes.narrow import Interval, is_whole, narrow, retyped
 from bitwright.ir.weights import Ints
 
 Flags = NDArray[np.bool_]
@@ -39,7 +39,8 @@ Lanes divide channels: 61 channels would take 61 lanes, or as many clocks as one
 zero have 2, 4, 8 and more.
 """
 
-CHANNELWISE = (Requantise, Table, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Reshape)
+CHANNELWISE = (Conv, Requantise, Table, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Reshape)
+"""Layers that move elements, or compute channels each from its own, or groups of them: of convolutions the grouped."""
 
 
 class _Link(NamedTuple):
@@ -86,7 +87,7 @@ def _used(graph: Graph, constant: Mapping[str, Flags], constants: Mapping[str, I
         if is_whole(layer):
             source = layer.inputs[0]
             demands.append(_Demand(source, layer.name, _needs(graph, layer, constant[source], constants[source])))
-        elif _is_channelwise(graph, layer):
+        elif isinstance(layer, CHANNELWISE):
             links += _links(graph, layer)
         else:
             for name in (layer.name, *layer.inputs):
@@ -96,13 +97,6 @@ def _used(graph: Graph, constant: Mapping[str, Flags], constants: Mapping[str, I
     while any(_rounded(used[name]) for name in sized):
         _spread(used, links, demands)
     return used
-
-
-def _is_channelwise(graph: Graph, layer: Layer) -> bool:
-    """True if each channel of the layer is made of some channels of what it reads, and can leave with them."""
-    if isinstance(layer, Conv):
-        return kernels_per_channel(layer, graph.by_name[layer.inputs[0]]) > 0
-    return isinstance(layer, CHANNELWISE)
 
 
 def _needs(graph: Graph, layer: Dense | Conv, constant: Flags, values: Ints) -> Flags:
@@ -120,7 +114,7 @@ def _needs(graph: Graph, layer: Dense | Conv, constant: Flags, values: Ints) -> 
 
 
 def _links(graph: Graph, layer: Layer) -> Iterator[_Link]:
-    """Where the elements of a layer come from that moves them or computes them channel by channel."""
+    """Where the elements of a channelwise layer come from."""
     first = 0
     for name in layer.inputs:
         source = graph.by_name[name]
@@ -131,11 +125,18 @@ def _links(graph: Graph, layer: Layer) -> Iterator[_Link]:
             case Reshape():
                 inside, outside = _places(np.arange(np.prod(layer.shape)).reshape(layer.shape), source.channels)
             case Conv():
-                inside = outside // kernels_per_channel(layer, source)
+                inside, outside = _grouped(layer.groups, source.channels, layer.channels)
             case Concat():
                 outside = first + inside
                 first += source.channels
         yield _Link(name, layer.name, inside, outside)
+
+
+def _grouped(groups: int, inside: int, outside: int) -> tuple[Ints, Ints]:
+    """All pairs of channels (of the source, of the layer) of the same group: a group leaves as a whole."""
+    inner, rows = inside // groups, outside // groups
+    group, place, row = np.indices((groups, inner, rows)).reshape(3, -1)
+    return group * inner + place, group * rows + row
 
 
 def _places(index: Ints, inside: int) -> tuple[Ints, Ints]:

@@ -44,11 +44,6 @@ class Interval(Protocol):
         """The greatest."""
 
 
-def kernels_per_channel(layer: Conv, source: Layer) -> int:
-    """How many outputs each input channel of a depthwise convolution has; 0 if `layer` is none."""
-    return layer.channels // layer.groups if layer.groups == source.channels > 1 else 0
-
-
 def is_whole(layer: Layer) -> TypeGuard[Dense | Conv]:
     """True if every output of a matrix layer reads every input channel."""
     return isinstance(layer, Dense) or (isinstance(layer, Conv) and layer.groups == 1)
@@ -125,8 +120,7 @@ def _narrowed(graph: Graph, layer: Layer, kept: Mapping[str, Ints]) -> Layer:
         return replace(layer, **common, weights=Weights(layer.weights.array[channels][..., kept[layer.inputs[0]]]))
     match layer:
         case Conv():
-            source = layer.inputs[0]
-            groups = len(kept[source]) if kernels_per_channel(layer, graph.by_name[source]) else layer.groups
+            groups = len(channels) * layer.groups // layer.channels
             return replace(layer, **common, weights=Weights(layer.weights.array[channels]), groups=groups)
         case Requantise():
             for name in ("multiplier", "offset", "low", "high", "levels", "slope"):
