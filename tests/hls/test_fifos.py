@@ -13,8 +13,10 @@ from bitwright.backends.hls_fifos import MARGIN, STAGES, burst, demand, size_str
 from bitwright.backends.hls_order import Order, clocks
 from bitwright.design import compile_graph
 from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense
 from bitwright.plan.folding import fastest
 from bitwright.plan.kernels import KernelGraph, Window
+from bitwright.plan.plan import LayerPlan, Plan
 from tests.hls import timed
 from tests.hls.networks import bottleneck, dense, residual, straight
 
@@ -30,6 +32,16 @@ def with_depths(graph: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
 def test_frames_follow_each_other_as_the_longest_loop_lets_them(network: Callable[[], Graph], target: int) -> None:
     graph = network()
     kernels = size_streams(compile_graph(graph, cycles=max(target, fastest(graph))).kernels)
+    assert timed.intervals(kernels) == [max(map(clocks, kernels.kernels)) + timed.STAGES]
+
+
+@pytest.mark.parametrize("network", [dense, residual])
+def test_a_unit_that_skips_zeros_waits_for_no_word(network: Callable[[], Graph]) -> None:
+    """One vector enters while the one before is used."""
+    graph = network()
+    skips = LayerPlan(pe=2, simd=2, zeros="skip-rows")
+    plan = Plan({layer.name: skips for layer in graph.layers if isinstance(layer, Dense | Conv)})
+    kernels = size_streams(compile_graph(graph, plan=plan).kernels)
     assert timed.intervals(kernels) == [max(map(clocks, kernels.kernels)) + timed.STAGES]
 
 

@@ -16,6 +16,7 @@ from tests.hls.networks import bottleneck, residual, straight
 from tests.hls.programs import WARNINGS, compiled, run, write
 from tests.hls.test_golden import small
 from tests.needs import needs_cxx
+from tests.plan.test_orders import chain
 from tests.test_layers import design
 
 pytestmark = needs_cxx
@@ -38,6 +39,13 @@ def threads(files: dict[str, str], folder: Path, *flags: str) -> subprocess.Comp
 @pytest.mark.parametrize("name", ["straight", "residual", "bottleneck"])
 def test_networks_run_through_their_streams(name: str, tmp_path: Path) -> None:
     done = threads(project(name), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
+
+
+def test_a_network_that_skips_zeros_runs_through_its_streams(tmp_path: Path) -> None:
+    graph, plan = chain()
+    done = threads(dict(compile_graph(graph, plan=plan).files("hls")), tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
 
