@@ -104,6 +104,12 @@ def _sparse(streams: list[Words], rows: Sequence[Sequence[int]], out: int) -> li
     return _up(_matrix(streams, rows, out), 2, out)
 
 
+def _select(streams: list[Words], rows: Sequence[Sequence[int]], out: int, lanes: int, bits: int) -> list[Words]:
+    """A beat has `lanes` elements of so many bits."""
+    elements = [word >> bits * lane & (1 << bits) - 1 for word in streams[0] for lane in range(lanes)]
+    return _matrix([elements], rows, out)
+
+
 def _windows(streams: list[Words], height: int, width: int, kernel: int) -> list[Words]:
     """The windows of each image with the same padding, of zeros; up to the first pixel that has not entered."""
     words: Words = []
@@ -186,6 +192,12 @@ STREAMS = (
         {"RowFold": 2, "ColFold": 3, "PE": 1, "SIMD": 1, "XW": 4, "WW": 3, "AccW": 10},
         partial(_matrix, rows=((1, -2, 3), (-4, 0, 2)), out=10),
         roms={"w": (1, 6, 3, 4, 0, 2)},
+    ),
+    Stream(
+        "bw_select_lut",  # a bw_select_flow and its arithmetic: two of four
+        {"RowFold": 2, "ColFold": 2, "PE": 1, "Sets": 1, "Of": 4, "Kept": 2, "XW": 2, "WW": 3, "AccW": 10},
+        partial(_select, rows=((1, 0, -2, 0, 0, 3, 0, -1), (0, 0, 2, -4, -3, 1, 0, 0)), out=10, lanes=4, bits=2),
+        roms={"k": (0b10_00, 0b11_01, 0b11_10, 0b01_00), "w": (0b110_001, 0b111_011, 0b100_010, 0b001_101)},
     ),
     Stream(
         "bw_sparse_lut",  # a bw_sparse_flow and its arithmetic: two words, then three
