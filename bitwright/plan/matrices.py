@@ -44,13 +44,11 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
         _check_dense(layer, plan.zeros, "a depthwise unit")
         return _depthwise(low, layer, x, per_channel)
     groups = layer.groups if isinstance(layer, Conv) else 1
-    weights = _weights(layer, x, per_channel)
+    weights = by_beat(layer, _weights(layer, x, per_channel), in_channels, plan.simd)
     if isinstance(layer, Conv) and is_parallel(layer, in_channels, plan.simd):
-        weights = _by_beat(weights, x.lanes)
         x = parallel_window(low, layer, x, in_channels // x.lanes)
     elif isinstance(layer, Conv) and _is_windowed(layer):
         x = window(low, layer, x, groups, in_channels // groups // plan.simd, layer.pad_value)
-    weights = weights.reshape(layer.channels, -1)
     if plan.zeros in ("multiply", "select"):
         return _matrix_vector(low, layer, x, weights)
     if groups > 1:
@@ -149,10 +147,15 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
     return made
 
 
-def _by_beat(weights: Ints, lanes: int) -> Ints:
-    """`weights` (rows, height, width, channels) as a parallel window brings them: by beat of channels, position."""
-    rows, height, width, channels = weights.shape
-    return weights.reshape(rows, height * width, channels // lanes, lanes).transpose(0, 2, 1, 3).reshape(rows, -1)
+def by_beat(layer: Dense | Conv, weights: Ints, in_channels: int, simd: int) -> Ints:
+    """`weights` of `layer` as (rows, columns), the columns as its beats bring them at `simd`.
+
+    A parallel window brings them by beat of channels, then position, then channel.
+    """
+    if isinstance(layer, Conv) and is_parallel(layer, in_channels, simd):
+        positions, lanes = prod(layer.kernel), simd // prod(layer.kernel)
+        weights = weights.reshape(layer.channels, positions, -1, lanes).transpose(0, 2, 1, 3)
+    return weights.reshape(layer.channels, -1)
 
 
 def _is_windowed(layer: Conv) -> bool:
