@@ -12,7 +12,7 @@ from bitwright.exact.forms import Form
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, SumPool
 from bitwright.plan.candidates import Candidates
-from bitwright.plan.folding import Lanes, entry_lanes, in_lanes, layer_cycles, too_slow
+from bitwright.plan.folding import Lanes, entering_cycles, entry_lanes, in_lanes, least_cycles, too_slow
 from bitwright.plan.folding import choices as legal_lanes
 from bitwright.plan.kernels import Stream
 from bitwright.plan.lower import Lowering
@@ -20,6 +20,7 @@ from bitwright.plan.parts import Budget
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.resources import Resources, fifo_resources, resources
 from bitwright.plan.units import Planned, units, window
+from bitwright.plan.variants import ends_of_order
 
 KINDS: tuple[str, ...] = tuple(
     name for name in ("lut", "ff", "dsp", "bram") if name in {entry.name for entry in fields(Resources)}
@@ -35,13 +36,18 @@ NOTHING: Cost = (0,) * len(KINDS)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to make a layer: lanes of each operand and of the result, its plan if it has one, clocks, and cost."""
+    """One way to make a layer: lanes of each operand and of the result, its plan if it has one, clocks, and cost.
+
+    `moves`: its readers must take channels in another order; `settled`: it needs those of its operand in their own.
+    """
 
     takes: tuple[int, ...]
     gives: int
     plan: LayerPlan | None
     cycles: int
     cost: Cost
+    moves: bool = False
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def entry_width(graph: Graph, entry: Input, leader: Planned, lanes: Lanes) -> in
 
 
 def undominated(choices: Iterable[Choice]) -> tuple[Choice, ...]:
-    """`choices` without those that another one of the same lanes undercuts, or equals, in every resource."""
+    """`choices` without those that another one of the same lanes undercuts, or equals, in everything."""
     kept: dict[tuple[object, ...], list[Choice]] = {}
     for choice in choices:
         rivals = kept.setdefault((choice.takes, choice.gives), [])
@@ -97,7 +103,8 @@ def undominated(choices: Iterable[Choice]) -> tuple[Choice, ...]:
 
 
 def _covers(one: Choice, other: Choice) -> bool:
-    return one.cycles <= other.cycles and all(a <= b for a, b in zip(one.cost, other.cost, strict=True))
+    no_stricter = one.moves <= other.moves and one.settled <= other.settled
+    return no_stricter and one.cycles <= other.cycles and all(a <= b for a, b in zip(one.cost, other.cost, strict=True))
 
 
 class Survey:
@@ -155,25 +162,21 @@ class Survey:
 
     def _planned(self, layer: Planned) -> Node:
         """Every legal pair of lanes within the target, with each memory and style."""
-        shape = self.graph.by_name[layer.inputs[0]].shape
-        pairs = {lanes: layer_cycles(layer, shape, *lanes) for lanes in self._lanes(layer)}
-        limit = min(self.target, self.pace)
-        if min(pairs.values()) > limit:
-            raise too_slow(layer, min(pairs.values()), limit)
-        pairs = {lanes: cycles for lanes, cycles in pairs.items() if cycles <= limit}
+        shape, limit = self.graph.by_name[layer.inputs[0]].shape, min(self.target, self.pace)
+        pairs = [lanes for lanes in self._lanes(layer) if entering_cycles(layer, shape, *lanes) <= limit]
         forks = {}
         for pe in sorted({pe for pe, _ in pairs}):
             name, beats = f"{self.low.hardware[layer.name]}_acc", prod(layer.shape) // pe
             forks[pe] = self._fork(layer, self.low.new_stream(layer, name, pe, layer.type, beats))
         offered = {lanes: streams[0] for lanes, streams in self.published[layer.inputs[0]].items()}
         x, made = next(iter(offered.values())), []
-        for lanes, cycles in pairs.items():
-            wants = in_lanes(layer, shape[-1], *lanes)
-            entering = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
-            made += [
-                Choice((wants,), lanes[0], plan, cycles, total([forks[lanes[0]], cost]))
-                for plan, cost in _unit_costs(layer, entering, shape, lanes)
-            ]
+        for lanes in sorted(pairs, key=lambda lanes: lanes[1]):
+            for choice in _unit_choices(layer, x, shape, lanes, limit):
+                made.append(replace(choice, cost=total([forks[lanes[0]], choice.cost])))
+        if ends_of_order(self.graph, layer.name) is None:
+            made = [choice for choice in made if not choice.moves]
+        if not made:
+            raise too_slow(layer, least_cycles(self.graph, layer), limit)
         wanted = sorted({choice.takes[0] for choice in made})
         widths = {(n, want): self._converter(layer, came, want) for n, came in offered.items() for want in wanted}
         return Node(layer, undominated(made), widths)
@@ -212,11 +215,15 @@ class Survey:
         return Choice(takes, streams[0].lanes, plan, cycles, total(costs))
 
 
-def _unit_costs(layer: Planned, x: Stream, shape: tuple[int, ...], lanes: Lanes) -> list[tuple[LayerPlan, Cost]]:
-    """The plans of one pair of lanes with what window, unit and their FIFOs take."""
+def _unit_choices(layer: Planned, x: Stream, shape: tuple[int, ...], lanes: Lanes, most: int) -> Iterator[Choice]:
+    """The choices of one pair of lanes within `most` clocks: what window, unit and their FIFOs take."""
+    wants, entering = in_lanes(layer, shape[-1], *lanes), entering_cycles(layer, shape, *lanes)
+    x = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
     sliding, read = window(layer, x, shape, lanes[1])
     common = [amounts(fifo_resources(x))]
     if sliding is not None:
         common += [amounts(resources(sliding)), amounts(fifo_resources(read))]
-    made = units(layer, read, shape[-1], *lanes)
-    return [(plan, total([*common, amounts(resources(kernel))])) for plan, kernel in made]
+    for unit in units(layer, read, shape[-1], *lanes, most):
+        cycles, cost = max(entering, unit.kernel.cycles), total([*common, amounts(resources(unit.kernel))])
+        settled = unit.plan.zeros != "multiply" and lanes[1] > 1
+        yield Choice((wants,), lanes[0], unit.plan, cycles, cost, unit.moved, settled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import gcd, prod
+from types import MappingProxyType
 
 import numpy as np
 
@@ -68,18 +69,24 @@ def line_of(layer: Conv, in_shape: tuple[int, ...]) -> Line | None:
 
 def layer_cycles(layer: Layer, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
     """Clocks per frame of a layer at `pe` and `simd`: products over lanes, or the beats that enter it, if more."""
-    lanes = in_lanes(layer, in_shape[-1], pe, simd)
     match layer:
-        case Dense():
-            return max(layer.macs // (pe * simd), prod(in_shape) // lanes)
-        case Conv():
-            parallel = line_of(layer, in_shape) if is_parallel(layer, in_shape[-1], simd) else None
-            enter = parallel.period * in_shape[-1] if parallel else _entering(layer, in_shape)
-            return max(layer.macs // (pe * simd), enter // lanes)
+        case Dense() | Conv():
+            return max(layer.macs // (pe * simd), entering_cycles(layer, in_shape, pe, simd))
         case MaxPool() | SumPool():
-            return max(prod(layer.shape) * prod(layer.kernel), _entering(layer, in_shape)) // simd
+            return max(prod(layer.shape) * prod(layer.kernel) // simd, entering_cycles(layer, in_shape, pe, simd))
         case _:
             return 1
+
+
+def entering_cycles(layer: Dense | Conv | MaxPool | SumPool, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
+    """Clocks per frame in which the input of a layer enters it, or its window, at `pe` and `simd`."""
+    lanes = in_lanes(layer, in_shape[-1], pe, simd)
+    if isinstance(layer, Dense):
+        return prod(in_shape) // lanes
+    parallel = None
+    if isinstance(layer, Conv) and is_parallel(layer, in_shape[-1], simd):
+        parallel = line_of(layer, in_shape)
+    return (parallel.period * in_shape[-1] if parallel else _entering(layer, in_shape)) // lanes
 
 
 def starts_beyond(layer: Conv | MaxPool | SumPool, height: int, width: int) -> bool:
@@ -175,10 +182,13 @@ def bound(graph: Graph, lanes: Mapping[str, Lanes]) -> int:
     return max(found + [_entry_beats(graph, entry, lanes) for entry in graph.inputs])
 
 
-def pace(graph: Graph, lanes: Mapping[str, Lanes]) -> int:
-    """Clocks per frame of the slowest layer with lanes, or of the network's inputs, if more; 0 without such layers."""
+def pace(graph: Graph, lanes: Mapping[str, Lanes], skipped: Mapping[str, int] = MappingProxyType({})) -> int:
+    """Clocks per frame of the slowest layer with lanes, or of the network's inputs, if more; 0 without such layers.
+
+    `skipped` has those of layers that do not multiply all their zeros.
+    """
     found = [
-        _cycles(graph, layer, lanes.get(layer.name, (1, 1)))
+        skipped.get(layer.name) or _cycles(graph, layer, lanes.get(layer.name, (1, 1)))
         for layer in graph.layers
         if isinstance(layer, Dense | Conv | MaxPool | SumPool)
     ]

@@ -33,6 +33,7 @@ from bitwright.plan.fifos import size_fifos
 from bitwright.plan.folding import divisors, entry_lanes, pace
 from bitwright.plan.kernels import Fork, Kernel, KernelGraph, Stream, WidthConverter
 from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.plan.variants import skipped_cycles
 
 
 def lower(
@@ -62,7 +63,8 @@ class Lowering:
         self.streams: dict[str, Stream] = {}
         self.waiting: dict[str, list[Stream]] = {}
         self.lanes = {name: (layer.pe, layer.simd) for name, layer in plan.layers.items()}
-        self.pace = (pace(graph, self.lanes) or plan.target_cycles) if plan.target_cycles else 0
+        slowest = pace(graph, self.lanes, skipped_cycles(graph, plan)) if plan.target_cycles else 0
+        self.pace = slowest or plan.target_cycles
 
     def enter(self, layer: Input) -> None:
         """The boundary stream of an input: as wide as its first reader wants it, or as the pace needs it."""

@@ -53,11 +53,12 @@ def absorbed(graph: Graph, plan: Plan, name: str) -> bool:
     readers = graph.readers[name]
     if not all(takes(graph, plan, reader) for reader in readers):
         return False
-    passing = [reader for reader in readers if not _ends_order(reader)]
+    passing = [reader for reader in readers if not ends_order(reader)]
     return all(absorbed(graph, plan, reader.name) for reader in passing)
 
 
-def _ends_order(layer: Layer) -> bool:
+def ends_order(layer: Layer) -> bool:
+    """Whether the channels of `layer` are in an order of its own, whatever that of its input is."""
     return isinstance(layer, Dense) or (isinstance(layer, Conv) and layer.groups == 1)
 
 

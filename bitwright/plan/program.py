@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Input
 from bitwright.plan.choices import KINDS, Choice, Cost, Node, entry_width, first_planned, total
+from bitwright.plan.variants import ends_of_order
 
 NODE_LIMIT = 5000
 """Branches after which HiGHS stops; the certificate then has a gap."""
@@ -41,12 +42,13 @@ class Outcome:
 
 
 class Program:
-    """Columns and rows for `nodes`. Each row adds up to its right side."""
+    """Columns and rows for `nodes`. Each row adds up to its right side, or at most to it."""
 
     def __init__(self, graph: Graph, nodes: Mapping[str, Node]) -> None:
         self.graph, self.nodes = graph, nodes
         self.costs: list[Cost] = []
         self.entries: list[tuple[int, int, float]] = []
+        self.left: list[float] = []
         self.right: list[float] = []
         self.first: dict[str, int] = {}
         for name, node in nodes.items():
@@ -57,6 +59,8 @@ class Program:
             self._connect(name, node)
         for entry in graph.inputs:
             self._lead(entry)
+        for name in nodes:
+            self._move(name)
 
     def minimise(self, worth: Sequence[float], budget: Cost | None = None) -> Outcome | None:
         """The choices of the smallest worth within the budget; None if there are none."""
@@ -74,8 +78,9 @@ class Program:
     def _use(self) -> NDArray[np.float64]:
         return np.array(self.costs, dtype=np.float64).reshape(len(self.costs), len(KINDS))
 
-    def _row(self, terms: Sequence[Term], right: float) -> None:
+    def _row(self, terms: Sequence[Term], right: float, *, at_most: bool = False) -> None:
         self.entries += [(len(self.right), column, factor) for column, factor in terms]
+        self.left.append(-np.inf if at_most else right)
         self.right.append(right)
 
     def _connect(self, name: str, node: Node) -> None:
@@ -125,6 +130,14 @@ class Program:
         for width, terms in sorted(widths.items()):
             self._row([*terms, *self._giving(entry.name, width)], 0.0)
 
+    def _move(self, name: str) -> None:
+        """No matrix at which another order of the channels of `name` ends needs them in their own."""
+        moves = [(self.first[name] + i, 1.0) for i, choice in enumerate(self.nodes[name].choices) if choice.moves]
+        for end in ends_of_order(self.graph, name) or () if moves else ():
+            settled = [(self.first[end] + i, 1.0) for i, c in enumerate(self.nodes[end].choices) if c.settled]
+            if settled:
+                self._row([*moves, *settled], 1.0, at_most=True)
+
     def _solve(
         self,
         objective: NDArray[np.float64],
@@ -137,7 +150,7 @@ class Program:
         count = len(objective)
         rows, columns, factors = zip(*self.entries, strict=True)
         matrix = csr_array((factors, (rows, columns)), shape=(len(self.right), count))
-        constraints = [LinearConstraint(matrix, self.right, self.right)]
+        constraints = [LinearConstraint(matrix, self.left, self.right)]
         constraints += [LinearConstraint(use, -np.inf, most) for use, most in limits]
         top = np.where(np.arange(count) < len(self.costs), 1.0, np.inf)
         result = milp(

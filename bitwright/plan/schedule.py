@@ -79,13 +79,10 @@ def schedule(matrix: Ints, pe: int, simd: int, zeros: Zeros, *, movable: bool) -
     )
 
 
-def vector_clocks(blocks: Blocks, pe: int, zeros: Zeros) -> int:
-    """Clocks of a vector with the rows in their own order: its words, or the beats to load, if more.
-
-    Rows that may move take no more.
-    """
-    beats = int(blocks.shape[1])
-    return max(beats, int(_lengths(blocks, pe, lanes_of(zeros, pe)).sum()))
+def vector_words(blocks: Blocks, pe: int, zeros: Zeros, *, movable: bool) -> int:
+    """How many words the schedule of a vector has. Rows that may move take no more than in their own order."""
+    lanes = lanes_of(zeros, pe)
+    return int(_lengths(blocks[_arranged(blocks, pe, lanes)] if movable else blocks, pe, lanes).sum())
 
 
 def nonzero_blocks(matrix: Ints, simd: int) -> Blocks:

@@ -22,6 +22,7 @@ from bitwright.plan.folding import check_reachable, pace
 from bitwright.plan.parts import Budget
 from bitwright.plan.plan import Plan
 from bitwright.plan.program import Outcome, Program
+from bitwright.plan.variants import skipped_cycles
 
 THOUSAND = 1000
 """The objective is in thousandths of the part: HiGHS' absolute tolerances are then far below one LUT."""
@@ -58,8 +59,9 @@ def solve(graph: Graph, target: int, offered: Candidates, scale: Budget, *, part
             if found is None:
                 raise
             return found
-        found = _solution(outcome, target)
-        reached = pace(graph, {name: (layer.pe, layer.simd) for name, layer in found.plan.layers.items()})
+        found = _solution(graph, outcome, target)
+        lanes = {name: (layer.pe, layer.simd) for name, layer in found.plan.layers.items()}
+        reached = pace(graph, lanes, skipped_cycles(graph, found.plan))
         if reached in (0, limit) or not any(isinstance(layer, Gather | Concat | Reshape) for layer in graph.layers):
             return found
         limit = reached
@@ -78,17 +80,19 @@ def _thinned(node: Node, worth: Sequence[float]) -> Node:
     """`node` with the cheapest choice for each set of lanes."""
     best: dict[tuple[object, ...], tuple[float, Choice]] = {}
     for choice in node.choices:
-        key, price = (choice.takes, choice.gives), float(np.dot(choice.cost, worth))
+        key = choice.takes, choice.gives, choice.moves, choice.settled
+        price = float(np.dot(choice.cost, worth))
         if key not in best or price < best[key][0]:
             best[key] = price, choice
     return replace(node, choices=tuple(choice for _, choice in best.values()))
 
 
-def _solution(outcome: Outcome, target: int) -> Solution:
-    layers = {name: choice.plan for name, choice in outcome.chosen.items() if choice.plan is not None}
-    interval = max([1, *(choice.cycles for choice in outcome.chosen.values())])
+def _solution(graph: Graph, outcome: Outcome, target: int) -> Solution:
+    """The plan of an outcome. A unit that skips is faster than its choice if its readers take another order anyway."""
+    plan = Plan({name: choice.plan for name, choice in outcome.chosen.items() if choice.plan is not None}, target)
+    cycles = {name: choice.cycles for name, choice in outcome.chosen.items()} | skipped_cycles(graph, plan)
     used = dict(zip(KINDS, outcome.used, strict=True))
-    return Solution(Plan(layers, target), interval, used, outcome.certificate)
+    return Solution(plan, max([1, *cycles.values()]), used, outcome.certificate)
 
 
 def _stopped(graph: Graph, nodes: Mapping[str, Node], target: int, budget: Cost | None, part: str) -> BitwrightError:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -26,6 +27,10 @@ from bitwright.plan.kernels import (
     Window,
 )
 from bitwright.plan.plan import LayerPlan
+from bitwright.plan.schedule import lanes_of
+from bitwright.plan.selecting import SelectMatrixVector
+from bitwright.plan.skipping import SparseMatrixVector
+from bitwright.plan.variants import Variant, variants
 
 Planned = Dense | Conv | MaxPool | SumPool
 """The layers whose lanes a plan chooses."""
@@ -40,17 +45,30 @@ class Shape(Weights):
         """Keep the view."""
 
 
-def units(layer: Planned, x: Stream, in_channels: int, pe: int, simd: int) -> Iterator[tuple[LayerPlan, Kernel]]:
-    """What can compute `layer` from the stream `x`: a kernel for each weight memory and style, and its plan."""
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A kernel that computes a layer, the plan that it follows, and whether it gives its rows in another order."""
+
+    plan: LayerPlan
+    kernel: Kernel
+    moved: bool = False
+
+
+def units(layer: Planned, x: Stream, in_channels: int, pe: int, simd: int, most: int) -> Iterator[Unit]:
+    """What computes `layer` from `x` in at most `most` clocks: for each use of zeros, each style and weight memory."""
     if isinstance(layer, MaxPool | SumPool):
-        yield LayerPlan(pe=pe, simd=simd), _reduce(layer, x)
+        yield Unit(LayerPlan(pe=pe, simd=simd), _reduce(layer, x))
         return
-    made = _unit(layer, x, in_channels, pe, simd)
-    styles = legal_styles(made.weight_type, made.x_type) if isinstance(made, MatrixVector) else ("lut",)
-    for style in styles:
-        styled = replace(made, style=style) if isinstance(made, MatrixVector) else made
-        for memory in MEMORIES:
-            yield LayerPlan(pe=pe, simd=simd, memory=memory, style=style), replace(styled, memory=memory)
+    plain = _unit(layer, x, in_channels, pe, simd)
+    for variant in variants(layer, in_channels, pe, simd):
+        made = _using(plain, variant) if isinstance(plain, MatrixVector) else plain
+        if made.cycles > most:
+            continue
+        styles = ("lut",) if isinstance(made, Depthwise) else legal_styles(made.weight_type, made.x_type)
+        for style, memory in product(styles, MEMORIES):
+            plan = LayerPlan(pe=pe, simd=simd, memory=memory, style=style, zeros=variant.zeros)
+            styled = made if isinstance(made, Depthwise) else replace(made, style=style)
+            yield Unit(plan, replace(styled, memory=memory), variant.moved)
 
 
 def window(
@@ -136,7 +154,7 @@ def _unit(layer: Dense | Conv, x: Stream, in_channels: int, pe: int, simd: int) 
     groups = layer.groups if isinstance(layer, Conv) else 1
     cols = array.size // layer.channels
     words = array.size // (pe * simd)
-    weights = Shape(np.broadcast_to(np.int64(0), (words, pe, simd)))
+    weights = _shape(words, pe, simd)
     per_channel = kernels_per_channel(layer, in_channels)
     if per_channel and pe >= per_channel:
         lanes = pe // per_channel
@@ -177,6 +195,27 @@ def _unit(layer: Dense | Conv, x: Stream, in_channels: int, pe: int, simd: int) 
         memory="lut",
         style="lut",
     )
+
+
+def _using(unit: MatrixVector, variant: Variant) -> MatrixVector | SparseMatrixVector:
+    """`unit` with the variant's use of zeros."""
+    common = {field.name: getattr(unit, field.name) for field in fields(unit)}
+    if variant.kept is not None:
+        count = unit.simd // variant.kept.m * variant.kept.n
+        shape = _shape(len(unit.weights.array), unit.pe, count)
+        common["weights"] = shape
+        return SelectMatrixVector(**common, choices=shape, kept=variant.kept.n, group=variant.kept.m)
+    if variant.zeros == "multiply":
+        return unit
+    lanes, words = lanes_of(variant.zeros, unit.pe), variant.words
+    del common["groups"]
+    common |= {"weights": _shape(words, unit.pe, unit.simd), "cycles": unit.vectors * max(words, unit.col_fold)}
+    beats, ends = _shape(words, unit.pe // lanes), _shape(unit.row_fold)
+    return SparseMatrixVector(**common, lanes=lanes, beats=beats, ends=ends)
+
+
+def _shape(*lengths: int) -> Shape:
+    return Shape(np.broadcast_to(np.int64(0), lengths))
 
 
 def _reduce(layer: MaxPool | SumPool, x: Stream) -> MaxReduce | SumReduce:

@@ -17,6 +17,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Gather, Input, Requantise, Reshape, Rounding
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
+from bitwright.plan.folding import fold
 from bitwright.plan.plan import LayerPlan, Plan
 from tests.ir.graphs import random_graph
 
@@ -47,7 +48,7 @@ def network(scale: Fraction = Fraction(1, 5)) -> Graph:
 
 
 def test_a_report_has_every_key_and_plain_values() -> None:
-    design = compile_graph(network(), cycles=16, clock_ns=5.0)
+    design = compile_graph(network(), plan=Plan(fold(network(), 16), 16), clock_ns=5.0)
     report = design.report()
     assert list(report) == [
         "model", "design", "part", "note", "plan", "interval_cycles", "bottleneck", "latency_cycles", "clock_ns", "fps",

@@ -20,6 +20,7 @@ from bitwright.plan.folding import fastest
 from bitwright.plan.parts import DEVICES, Budget
 from bitwright.plan.plan import Plan
 from bitwright.plan.solver import Solution, solve
+from bitwright.plan.variants import ends_of_order
 from tests.ir.graphs import random_graph
 from tests.plan.test_folding import dense
 
@@ -54,6 +55,8 @@ def cost_of(graph: Graph, nodes: dict[str, Node], chosen: dict) -> tuple[int, ..
                 costs.append(node.converters[chosen[source].gives, lanes])
             elif chosen[source].gives != lanes:
                 return None
+        if chosen[name].moves and any(chosen[end].settled for end in ends_of_order(graph, name) or ()):
+            return None
     for entry in graph.inputs:
         leader = first_planned(graph, entry)
         plan = chosen[leader.name].plan if leader else None
