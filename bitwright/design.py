@@ -131,7 +131,7 @@ class Design:
     def _layer(self, layer: Layer) -> dict[str, Any]:
         kernels = [kernel for kernel in self.kernels.kernels if kernel.layer == layer.name]
         edges = [self.kernels.stream(name) for kernel in kernels for name in kernel.inputs]
-        used = sum((resources(kernel) for kernel in kernels), Resources())
+        used = sum((resources(kernel, contents=True) for kernel in kernels), Resources())
         used = sum((fifo_resources(edge) for edge in edges), used)
         chosen = self.plan.layers.get(layer.name, LayerPlan())
         lanes = (chosen.pe, chosen.simd)
@@ -153,7 +153,7 @@ class Design:
             "style": chosen.style or None,
             "cycles": max((kernel.cycles for kernel in kernels), default=0),
             "lut": used.lut,
-            "ff": None,
+            "ff": used.ff,
             "dsp": used.dsp,
             "bram": used.bram,
             "requantiser": form.kind if form else None,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from bitwright.backends.project import Project
 from bitwright.backends.verilog_boundary import Boundary, boundaries, boundary_json
 from bitwright.backends.verilog_text import environment, header
-from bitwright.backends.verilog_words import coded, fields, hex_words
+from bitwright.backends.verilog_words import hex_words
 from bitwright.ir.weights import Weights
+from bitwright.plan.roms import coded, fields
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bitwright.backends.verilog_parts import (
     CLOCK,
     Block,
@@ -18,9 +16,10 @@ from bitwright.backends.verilog_parts import (
     vector,
     with_rom,
 )
-from bitwright.backends.verilog_words import LUT_ROM, Rom, code_name, fields, literal, signed_bits
+from bitwright.backends.verilog_words import code_name, literal
 from bitwright.ir.types import IntType
 from bitwright.plan.kernels import Adder, Fork, Interleave, Join, Multiplier, Reorder
+from bitwright.plan.roms import factor_rom, order_rom, signed_bits
 
 
 def branch_block(kernel: Fork | Join | Reorder, at: Place) -> Block:
@@ -60,8 +59,8 @@ def _adder(kernel: Adder, at: Place) -> Block:
         FW=factor_bits,
         YW=kernel.y_type.bits,
     )
-    rom = Rom(fields(np.ascontiguousarray(factors.T), factor_bits).reshape(kernel.folds, -1), LUT_ROM)
-    unit = with_rom(_join("bw_adder", kernel, parameters, operands, at), "k", rom, ("sum of operands",), at.names)
+    reader = _join("bw_adder", kernel, parameters, operands, at)
+    unit = with_rom(reader, "k", factor_rom(kernel), ("sum of operands",), at.names)
     return Block(unit.comment, (*operands.nets, *unit.nets), (*operands.instances, *unit.instances), unit.hexes)
 
 
@@ -117,9 +116,6 @@ def _reorder(kernel: Reorder, at: Place) -> Block:
         OutBeats=kernel.out_beats,
         Fill=literal(kernel.fill, kernel.type),
     )
-    order = kernel.order.array
-    address = max(1, (kernel.in_beats - 1).bit_length())
-    words = np.where(order < 0, 1 << address, order)
     unit = instance("bw_reorder", at.names.new(kernel.name), parameters, at.source, at.sink)
     comment = (f"{kernel.in_beats} beats in, {kernel.out_beats} beats out in the order of its list",)
-    return with_rom(unit, "k", Rom(fields(words, address + 1), "auto"), comment, at.names)
+    return with_rom(unit, "k", order_rom(kernel), comment, at.names)

@@ -7,15 +7,7 @@ from bitwright.backends.verilog_branches import branch_block
 from bitwright.backends.verilog_parts import Block, Instance, Place, assigned, instance, nets, with_rom
 from bitwright.backends.verilog_select import select_block
 from bitwright.backends.verilog_sparse import packed, sparse_block
-from bitwright.backends.verilog_words import (
-    code_name,
-    constant_rom,
-    literal,
-    mas_fields,
-    signed_bits,
-    threshold_fields,
-    weight_rom,
-)
+from bitwright.backends.verilog_words import code_name, literal
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.ir.errors import BitwrightError
 from bitwright.plan.kernels import (
@@ -33,6 +25,7 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
+from bitwright.plan.roms import constant_rom, mas_widths, signed_bits, threshold_fields, weight_rom
 from bitwright.plan.selecting import SelectMatrixVector
 from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.timing import threshold_bits, width_ratios
@@ -115,9 +108,9 @@ def _requantiser(kernel: Requantiser, at: Place) -> Block:
     channels = {"Lanes": kernel.lanes, "Folds": kernel.folds, "XW": x.bits, "XCode": f"bw_pkg::{code_name(x)}"}
     match form:
         case MultiplyShift():
-            module, widths = "bw_mas", [width for _, width in mas_fields(form)]
+            module = "bw_mas"
             u_bits = signed_bits(form.product.lo, form.product.hi)
-            sizes = dict(zip(("MW", "CW", "WinW", "BoundW"), widths, strict=False))
+            sizes = dict(zip(("MW", "CW", "WinW", "BoundW"), mas_widths(form), strict=False))
             own = {**channels, **sizes, "UW": u_bits, "Shift": form.s, "Odd": f"1'b{form.odd}", "YW": y.bits}
             own["YCode"] = f"bw_pkg::{code_name(y)}"
             meaning = f"{form.kind}: code = clip((m*x + c) >> {form.s}, low, high)"

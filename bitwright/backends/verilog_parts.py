@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bitwright.backends.verilog_words import Rom
+from bitwright.backends.verilog_words import hex_words, literals
 from bitwright.ir.names import identifier
 from bitwright.plan.kernels import Stream
+from bitwright.plan.roms import Rom
 from bitwright.plan.timing import fifo_kind, fifo_words
 
 INLINE_BITS = 4096
@@ -174,12 +175,12 @@ def with_rom(
         f"{vector(address)} {stem}_addr;",
         f"{vector(rom.ports * rom.width)} {stem}_word;",
     )
-    hexes = {} if inline else {f"weights/{content_of}.hex": "\n".join(rom.lines) + "\n"}
+    hexes = {} if inline else {f"weights/{content_of}.hex": "\n".join(hex_words(rom.bits)) + "\n"}
     return Block(comment, declared, (memory, replace(reader, ports=(clocked, wired, *others))), hexes)
 
 
 def inline_words(rom: Rom) -> list[str]:
     """The parameter that gives a ROM its words, in pieces between which a line may break."""
-    first, *rest = rom.literals
+    first, *rest = literals(rom)
     pieces = [f".Init({{{first}", *rest]
     return [*pieces[:-1], pieces[-1] + "})"]

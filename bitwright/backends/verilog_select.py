@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bitwright.backends.verilog_parts import Block, Place, assigned, instance, with_rom
-from bitwright.backends.verilog_words import choice_rom, code_name, weight_rom
+from bitwright.backends.verilog_words import code_name
+from bitwright.plan.roms import choice_rom, weight_rom
 from bitwright.plan.selecting import SelectMatrixVector
 
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bitwright.backends.verilog_parts import Block, Place, assigned, instance, with_rom
-from bitwright.backends.verilog_words import code_name, schedule_rom, weight_rom
+from bitwright.backends.verilog_words import code_name
 from bitwright.plan.arithmetic import Packing
+from bitwright.plan.roms import schedule_rom, weight_rom
 from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.plan.timing import kernel_credits
 

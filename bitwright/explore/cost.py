@@ -21,14 +21,14 @@ INTERVAL = 10_000
 
 
 def estimate(graph: Graph) -> Resources:
-    """LUTs, block RAMs and DSPs of the cheapest design of at most `INTERVAL` clocks per frame.
+    """Resources of the cheapest design of at most `INTERVAL` clocks per frame.
 
     It is the sum over the layers that `bitwright compile` reports without a target, proved requantisers included.
     """
     plan = Plan(fold(graph, max(INTERVAL, fastest(graph))))
     kernels = lower(graph, plan, dict(_cheapest_forms(graph)))
     edges = (kernels.stream(name) for kernel in kernels.kernels for name in kernel.inputs)
-    total = sum((resources(kernel) for kernel in kernels.kernels), Resources())
+    total = sum((resources(kernel, contents=True) for kernel in kernels.kernels), Resources())
     return sum((fifo_resources(edge) for edge in edges), total)
 
 

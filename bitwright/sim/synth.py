@@ -109,7 +109,9 @@ def _by_instance(modules: Mapping[str, Any], top: str) -> dict[str, Counter[str]
 
 def _leaf(modules: Mapping[str, Any], kind: str) -> dict[str, int] | None:
     """The cell itself if it is a primitive, None if it is a module of the design."""
-    module = modules.get(kind)
-    attributes = module["attributes"] if module else {"blackbox": "1"}
-    primitive = any(int(attributes.get(mark, "0"), 2) for mark in ("blackbox", "whitebox"))
-    return {kind: 1} if primitive else None
+    return {kind: 1} if kind not in modules or is_primitive(modules[kind]) else None
+
+
+def is_primitive(module: Mapping[str, Any]) -> bool:
+    """True for a module of a netlist that is a cell of the family."""
+    return any(int(module["attributes"].get(mark, "0"), 2) for mark in ("blackbox", "whitebox"))

@@ -127,9 +127,10 @@ def one_lane(graph: Graph) -> bool:
 def test_a_target_that_a_folding_hits_exactly() -> None:
     graph = dense(6, 8)
     for target, lanes in ((48, (1, 1)), (24, (1, 2)), (16, (3, 1)), (12, (1, 4)), (8, (3, 2)), (1, (6, 8))):
-        plan = fold(graph, target)["fc"]
+        plans = fold(graph, target)
+        plan = plans["fc"]
         assert (plan.pe, plan.simd) == lanes
-        assert compile_graph(graph, cycles=target).kernels.interval == max(target, 8 // plan.simd)
+        assert compile_graph(graph, plan=Plan(plans, target)).kernels.interval == max(target, 8 // plan.simd)
 
 
 def test_lanes_never_straddle_a_group() -> None:
