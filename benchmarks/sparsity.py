@@ -39,9 +39,9 @@ SPARSITIES = (0, 50, 70, 90)
 FRAMES = 6
 S4, U4 = integer(4, signed=True), integer(4, signed=False)
 TITLE = "Zeros that are skipped"
-SECTION = """Clocks per frame of single layers with 4-bit weights, PE x SIMD multipliers, and a share of zeros: scattered,
-or in blocks of PE x SIMD. *Dense* multiplies all weights (`"zeros": "multiply"`). Verilator counts the clocks, which are
-those of the plan. Written by `benchmarks/sparsity.py`; `docs/sparsity.md` says how zeros are skipped.
+SECTION = """Clocks per frame of single layers with 4-bit weights, PE x SIMD multipliers, and a share of zeros:
+scattered, or in blocks of PE x SIMD. *Dense* multiplies all weights (`"zeros": "multiply"`). Verilator counts the
+clocks, which are those of the plan. Written by `benchmarks/sparsity.py`; `docs/sparsity.md` says how zeros are skipped.
 
 {layers}
 
