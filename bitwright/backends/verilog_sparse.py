@@ -16,11 +16,11 @@ from bitwright.plan.timing import kernel_credits
 def sparse_block(kernel: SparseMatrixVector, at: Place) -> Block:
     """The instances of `kernel` in its place."""
     assert not kernel.acc_type.is_bipolar, f"{kernel.name}: an accumulator is two's complement"
-    dense = kernel.row_fold * kernel.col_fold
+    dense, port = kernel.row_fold * kernel.col_fold, "each" if kernel.lanes == 1 else f"every {kernel.lanes}"
     comment = (
-        f"y[{kernel.rows}] = W[{kernel.rows}][{kernel.cols}] x[{kernel.cols}] without zeros, {kernel.words} words of "
-        f"{dense} for each of {kernel.vectors} vectors per frame",
-        f"weights {kernel.weight_type}, a word of PE x SIMD per clock, a beat for each {kernel.lanes} PE; accumulators "
+        f"y[{kernel.rows}] = W[{kernel.rows}][{kernel.cols}] x[{kernel.cols}], {kernel.words} words of {dense}: zeros "
+        f"are skipped; vectors per frame: {kernel.vectors}",
+        f"weights {kernel.weight_type}, a word of PE x SIMD per clock, a port for {port} PE; accumulators "
         f"{kernel.acc_type}",
     )
     own: dict[str, object] = {"ColFold": kernel.col_fold, "Words": kernel.words}

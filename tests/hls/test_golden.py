@@ -24,6 +24,7 @@ from bitwright.sim import tools
 from tests.conftest import Golden
 from tests.hls.designs import Chain, chain_project, lookup, multiply_shift, thresholds
 from tests.hls.networks import residual
+from tests.layers.nets import Net
 
 FOLDER = Path(__file__).parent / "golden"
 CARRIED = ("kernels/", "host/ap", "host/hls", "host/bw", "host/threads/", "tb/bw")
@@ -72,17 +73,36 @@ def branches() -> Project:
     return replace(made, name="branches", version="0.1.0", model="branches.onnx", digest="5f3a9c1e0000")
 
 
+def pruned() -> Project:
+    """A dense layer whose rows skip zeros and change places, and one that takes them so and skips blocks."""
+    rng, net = np.random.default_rng(7), Net()
+    u4 = integer(4, signed=False)
+    first = net.dense(net.input((8,), u4), rng.integers(1, 4, (6, 8)) * (np.arange(8) % 3 <= np.arange(6)[:, None] % 3))
+    second = net.dense(net.act(first, u4, rng), np.kron(np.eye(2, 6, dtype=int), rng.integers(1, 99, (2, 1))))
+    lanes = {
+        first: LayerPlan(pe=2, simd=2, zeros="skip-rows"),
+        second: LayerPlan(pe=2, simd=1, zeros="skip-blocks", style="dsp", memory="block"),
+    }
+    made = compile_graph(net.graph(), plan=Plan(lanes)).project()
+    return replace(made, name="pruned", version="0.1.0", model="pruned.onnx", digest="5f3a9c1e0000")
+
+
 def test_the_text_of_a_small_design(golden: Golden) -> None:
     """All that is not written by hand."""
     files = generate(small())
     golden(FOLDER / "small", {path: text for path, text in files.items() if not path.startswith(CARRIED)})
 
 
-@pytest.mark.parametrize("made", [signs, branches])
+@pytest.mark.parametrize("made", [signs, branches, pruned])
 def test_the_text_of_a_top(made: Callable[[], Project], golden: Golden) -> None:
     name = made.__name__
     files = generate(made())
     golden(FOLDER / name, {path: files[path] for path in (f"{name}.cpp", f"{name}_params.hpp")})
+
+
+def test_the_text_of_a_schedule(golden: Golden) -> None:
+    files = generate(pruned())
+    golden(FOLDER / "schedules", {path: text for path, text in files.items() if path.startswith("weights/dense")})
 
 
 def test_the_same_project_gives_the_same_bytes_in_the_same_order() -> None:
