@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: bench corpus cycles demo formal fuzz networks test tools
+.PHONY: bench corpus cycles demo formal fuzz networks plans test tools
 
 demo: .venv/installed-demo
 	$(BIN)/bitwright demo
@@ -26,6 +26,10 @@ corpus: .venv/installed-test
 # Networks of MLPerf Tiny size at three targets each, whole, in Verilator; half an hour on two cores.
 networks: .venv/installed-test
 	$(BIN)/python benchmarks/networks.py
+
+# The solver of plans against FINN's rule, ten networks at three targets each; writes benchmarks/plans.md.
+plans: .venv/installed-test
+	$(BIN)/python benchmarks/plans.py
 
 # The clocks of the plan against Verilator over hundreds of random points of every kernel; ten minutes on two cores.
 cycles: .venv/installed-test

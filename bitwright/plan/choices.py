@@ -111,10 +111,13 @@ class Survey:
     """The choices of a graph, layer by layer, each evaluated on the kernels that it would become.
 
     Layers without lanes of their own are lowered one at a time, at `pace`, for every width that may reach them.
+    `given` are the lanes of layers that have no choice of them.
     """
 
-    def __init__(self, graph: Graph, target: int, pace: int, offered: Candidates) -> None:
-        self.graph, self.target, self.pace, self.forms = graph, target, pace, offered.forms
+    def __init__(
+        self, graph: Graph, target: int, pace: int, offered: Candidates, given: Mapping[str, Lanes] | None = None
+    ) -> None:
+        self.graph, self.target, self.pace, self.forms, self.given = graph, target, pace, offered.forms, given or {}
         self.low = Lowering(graph, Plan({}, target), {}, offered.sums)
         self.low.pace = pace
         self.published: dict[str, dict[int, list[Stream]]] = {}
@@ -150,7 +153,8 @@ class Survey:
             yield Choice((), count, None, elements // count, self._fork(entry, stream))
 
     def _lanes(self, layer: Planned) -> list[Lanes]:
-        return legal_lanes(layer, self.graph.by_name[layer.inputs[0]].shape)
+        lanes = self.given.get(layer.name)
+        return [lanes] if lanes else legal_lanes(layer, self.graph.by_name[layer.inputs[0]].shape)
 
     def _fork(self, layer: Layer, stream: Stream) -> Cost:
         """Note the streams that the readers of `layer` get; the cost of the fork between them."""

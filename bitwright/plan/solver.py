@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Concat, Gather, Reshape
 from bitwright.plan.candidates import Candidates
 from bitwright.plan.choices import KINDS, Choice, Cost, Node, Survey, amounts
-from bitwright.plan.folding import check_reachable, pace
+from bitwright.plan.folding import Lanes, check_reachable, pace
 from bitwright.plan.parts import Budget
 from bitwright.plan.plan import Plan
 from bitwright.plan.program import Outcome, Program
@@ -38,11 +39,20 @@ class Solution:
     certificate: Mapping[str, Any]
 
 
-def solve(graph: Graph, target: int, offered: Candidates, scale: Budget, *, part: str = "") -> Solution:
+def solve(
+    graph: Graph,
+    target: int,
+    offered: Candidates,
+    scale: Budget,
+    *,
+    part: str = "",
+    given: Mapping[str, Lanes] = MappingProxyType({}),
+) -> Solution:
     """The plan of at most `target` clocks per frame with the smallest sum of shares of `scale`.
 
-    With `part`, whose budget `scale` then is, no resource exceeds it. What only moves data is as wide as the pace of
-    the other layers needs, so the program is solved again at the pace that it reached until both agree.
+    With `part`, whose budget `scale` then is, no resource exceeds it. Layers in `given` have those lanes. What only
+    moves data is as wide as the pace of the other layers needs, so the program is solved again at the pace that it
+    reached until both agree.
     BitwrightError names what stops a target.
     """
     check_reachable(graph, target)
@@ -51,7 +61,7 @@ def solve(graph: Graph, target: int, offered: Candidates, scale: Budget, *, part
     limit, found = target, None
     while True:
         try:
-            nodes = Survey(graph, target, limit, offered).nodes()
+            nodes = Survey(graph, target, limit, offered, given).nodes()
             outcome = _cheapest(graph, nodes, worth, budget)
             if outcome is None:
                 raise _stopped(graph, nodes, target, budget, part)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark of plans: FINN's rule as FINN applies it, the solver never dearer, and quick on a large graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from time import process_time
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from bitwright.exact.ranges import ranges
+from bitwright.ir.layers import Conv
+from bitwright.ir.types import integer
+from bitwright.plan.candidates import candidates
+from bitwright.plan.parts import DEVICES
+from bitwright.plan.plan import Plan
+from bitwright.plan.solver import solve
+from tests.layers.nets import Net
+
+pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
+ROOT = Path(__file__).parents[1]
+MODELS = ROOT.parent / "shared/models"
+MOBILE_SECONDS = 2.0
+"""Of CPU time, on a slow machine; `make plans` has the figure of this one."""
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import plans
+
+    return plans
+
+
+def test_the_rule_raises_simd_then_pe_until_the_clocks_are_below_the_target(plans: ModuleType) -> None:
+    """256 x 256 weights of 3 bits: twelve are 36 bits, so SIMD is 8; PE 16 would hit 512 clocks, and 32 are taken."""
+    net = Net()
+    net.dense(net.input((256,), integer(3, signed=False)), np.resize(np.arange(-4, 4), (256, 256)))
+    graph = net.graph()
+    (name,) = (layer.name for layer in graph.layers)
+    assert [plans.finn(graph, target)[name] for target in (65537, 65536, 513, 512, 1)] == [
+        (1, 1), (1, 2), (16, 8), (32, 8), (256, 8),
+    ]  # fmt: skip
+
+
+def test_the_rule_gives_depthwise_convolutions_and_pools_pe_only(plans: ModuleType) -> None:
+    net = Net()
+    x = net.conv(net.input((4, 4, 8), integer(4, signed=False)), np.ones((8, 2, 2, 1), int), groups=8)
+    net.max_pool(x, (3, 3), (1, 1))
+    graph = net.graph()
+    assert list(plans.finn(graph, 72).values()) == [(8, 1), (2, 2)]
+
+
+@pytest.mark.skipif(not MODELS.is_dir(), reason=f"{MODELS} is absent")
+@pytest.mark.parametrize("network", ["brevitas/dw_res_qonnx", "qonnx_zoo/kwsmlp_w3a3"])
+def test_the_solver_is_never_dearer_than_the_rule(plans: ModuleType, network: str) -> None:
+    graph = plans.load(MODELS / network)
+    for target in plans.NETWORKS[network]:
+        row = plans.compare(network, graph, target)
+        assert row.passed and row.solver.interval <= row.interval and row.at_target.interval <= target
+        dearer = replace(row, rule=row.cost * 0.99)
+        assert not dearer.passed
+
+
+def test_a_graph_of_the_size_of_mobilenet_is_planned_at_once(plans: ModuleType) -> None:
+    graph = plans.mobilenet()
+    assert sum(layer.macs for layer in graph.layers if isinstance(layer, Conv)) == 567_716_352, "568 million"
+    offered = candidates(graph, Plan(), ranges(graph))
+    start = process_time()
+    found = solve(graph, 802_816, offered, DEVICES["xcvu9p"])
+    assert process_time() - start < MOBILE_SECONDS
+    assert found.certificate["status"] == "optimal" and found.interval == 802_816
