@@ -13,7 +13,7 @@ from bitwright.plan.arithmetic import style_of
 from bitwright.plan.folding import choices, in_lanes, is_parallel, kernels_per_channel, line_of, matrix_lanes
 from bitwright.plan.kernels import Depthwise, MatrixVector, Stream, depthwise_words, weight_words
 from bitwright.plan.orders import columns, spread
-from bitwright.plan.schedule import Zeros
+from bitwright.plan.schedule import Zeros, matrix_of
 from bitwright.plan.selecting import selecting
 from bitwright.plan.sparse import sparse_matrix_vector
 from bitwright.plan.windows import parallel_window, window
@@ -44,8 +44,9 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
         _check_dense(layer, plan.zeros, "a depthwise unit")
         return _depthwise(low, layer, x, per_channel)
     groups = layer.groups if isinstance(layer, Conv) else 1
-    weights = by_beat(layer, _weights(layer, x, per_channel), in_channels, plan.simd)
-    if isinstance(layer, Conv) and is_parallel(layer, in_channels, plan.simd):
+    parallel = isinstance(layer, Conv) and is_parallel(layer, in_channels, plan.simd)
+    weights = matrix_of(_weights(layer, x, per_channel), x.lanes if parallel else 0)
+    if isinstance(layer, Conv) and parallel:
         x = parallel_window(low, layer, x, in_channels // x.lanes)
     elif isinstance(layer, Conv) and _is_windowed(layer):
         x = window(low, layer, x, groups, in_channels // groups // plan.simd, layer.pad_value)
@@ -145,17 +146,6 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
         )
     )
     return made
-
-
-def by_beat(layer: Dense | Conv, weights: Ints, in_channels: int, simd: int) -> Ints:
-    """`weights` of `layer` as (rows, columns), the columns as its beats bring them at `simd`.
-
-    A parallel window brings them by beat of channels, then position, then channel.
-    """
-    if isinstance(layer, Conv) and is_parallel(layer, in_channels, simd):
-        positions, lanes = prod(layer.kernel), simd // prod(layer.kernel)
-        weights = weights.reshape(layer.channels, positions, -1, lanes).transpose(0, 2, 1, 3)
-    return weights.reshape(layer.channels, -1)
 
 
 def _is_windowed(layer: Conv) -> bool:

@@ -85,6 +85,16 @@ def vector_words(blocks: Blocks, pe: int, zeros: Zeros, *, movable: bool) -> int
     return int(_lengths(blocks[_arranged(blocks, pe, lanes)] if movable else blocks, pe, lanes).sum())
 
 
+def matrix_of(weights: Ints, lanes: int) -> Ints:
+    """`weights` (rows, ..., channels) as (rows, columns), the columns in the order in which a unit reads them.
+
+    A parallel window brings `lanes` channels of every position at a time; `lanes` is 0 without one.
+    """
+    if lanes:
+        weights = weights.reshape(len(weights), -1, weights.shape[-1] // lanes, lanes).swapaxes(1, 2)
+    return weights.reshape(len(weights), -1)
+
+
 def nonzero_blocks(matrix: Ints, simd: int) -> Blocks:
     """Where `simd` neighbours of a row of `matrix` (rows, cols) are not all zero."""
     return np.asarray((matrix != 0).reshape(len(matrix), -1, simd).any(axis=2))

@@ -18,11 +18,11 @@ import numpy as np
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
-from bitwright.ir.weights import Ints, NofM, Weights
+from bitwright.ir.weights import NofM, Weights
 from bitwright.plan.folding import choices, entering_cycles, in_lanes, is_parallel, kernels_per_channel
 from bitwright.plan.orders import absorbed, ends_order, takes
 from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.schedule import Zeros, nonzero_blocks, vector_words
+from bitwright.plan.schedule import Zeros, matrix_of, nonzero_blocks, vector_words
 from bitwright.plan.selecting import selection
 from bitwright.plan.sparse import UNDOING
 
@@ -119,16 +119,9 @@ def _beat(layer: Dense | Conv, in_channels: int, simd: int) -> int:
     return in_lanes(layer, in_channels, 1, simd) if parallel else 0
 
 
-def _matrix(weights: Weights, beat: int) -> Ints:
-    """The weights (rows, columns in the order of the beats)."""
-    rows, *window, channels = weights.array.shape
-    array = weights.array.reshape(rows, prod(window), channels // beat, beat) if beat else weights.array
-    return (array.swapaxes(1, 2) if beat else array).reshape(rows, -1)
-
-
 @lru_cache(maxsize=1)
 def _blocks(weights: Weights, beat: int, simd: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return nonzero_blocks(_matrix(weights, beat), simd)
+    return nonzero_blocks(matrix_of(weights.array, beat), simd)
 
 
 @lru_cache(maxsize=4096)
@@ -143,4 +136,4 @@ def _words(weights: Weights, beat: int, pe: int, simd: int, zeros: Zeros, movabl
 
 @lru_cache(maxsize=4096)
 def _pattern(weights: Weights, beat: int, simd: int) -> NofM | None:
-    return selection(_matrix(weights, beat), simd)
+    return selection(matrix_of(weights.array, beat), simd)
