@@ -19,6 +19,7 @@ SPECS = {
     "MvuShape": {"Vectors": 1, "Groups": 1, "Rows": 4, "Cols": 6, "Pe": 2, "Simd": 3},
     "RequantShape": {"Beats": 4, "Folds": 2, "Lanes": 1},
     "PoolShape": {"Fold": 4, "Windows": 2},
+    "ArgMaxShape": {"Fold": 4, "Pixels": 2, "Lanes": 2, "Last": 1},
     "WidthShape": {"InLanes": 2, "OutLanes": 3, "Elements": 6},
     "AxisShape": {"Beats": 2, "Lanes": 1},
     "DepthwiseShape": {"Pixels": 4, "Blocks": 2, "Fold": 3, "Lanes": 1, "Multiplier": 1, "Simd": 3},
@@ -32,7 +33,7 @@ SPECS = {
         **{"DilationH": 1, "DilationW": 1, "PadTop": 0, "PadLeft": 0, "OutHeight": 3, "OutWidth": 3},
     },
 }
-HEADERS = "axis depthwise fork gather join mac mvu pool reorder requant width window window_line".split()
+HEADERS = "argmax axis depthwise fork gather join mac mvu pool reorder requant width window window_line".split()
 
 REFUSED = [
     ("MvuShape", {"Pe": 3}, "PE must divide the number of rows"),
@@ -44,6 +45,10 @@ REFUSED = [
     ("RequantShape", {"Lanes": 0}, "there must be a channel"),
     ("PoolShape", {"Fold": 0}, "there must be a window"),
     ("PoolShape", {"Fold": 1 << 30}, "a frame must take fewer than 2^31 beats"),
+    ("ArgMaxShape", {"Lanes": 0}, "there must be a channel"),
+    ("ArgMaxShape", {"Last": 2}, "Last says which of equals wins: 0 or 1"),
+    ("ArgMaxShape", {"Pixels": 1 << 30}, "a frame must take fewer than 2^31 beats"),
+    ("ArgMaxShape", {"Fold": 5}, "Y must hold every place"),
     ("WidthShape", {"Elements": 9}, "a frame must be whole input words"),
     ("WidthShape", {"Elements": 8}, "a frame must be whole output words"),
     ("WidthShape", {"OutLanes": 0}, "a word needs at least one lane"),
@@ -128,7 +133,8 @@ def refusals(body: str, folder: Path) -> list[str]:
 def shape(kind: str, changes: dict[str, int]) -> str:
     """Code that needs the Shape of a Spec."""
     members = ", ".join(f"{name} = {value}" for name, value in (SPECS[kind] | changes).items())
-    return f"struct Spec {{ static constexpr int {members}; using T = ap_int<5>; }}; bw::{kind}<Spec> needed;"
+    types = "using T = ap_int<5>; using Y = ap_uint<3>;"
+    return f"struct Spec {{ static constexpr int {members}; {types} }}; bw::{kind}<Spec> needed;"
 
 
 def test_what_is_right_compiles(tmp_path: Path) -> None:
