@@ -14,7 +14,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.weights import Ints
 from bitwright.plan.arithmetic import Style
-from bitwright.plan.kernels import KernelGraph, Reorder
+from bitwright.plan.kernels import KernelGraph, Reorder, Requantiser
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.schedule import Zeros
 from bitwright.plan.skipping import SparseMatrixVector
@@ -82,6 +82,37 @@ def dense(
     net = Net()
     name = net.dense(net.input((weights.shape[1],), kind), weights)
     return net.graph(), Plan({name: LayerPlan(pe=pe, simd=simd, zeros=zeros, style=style)})
+
+
+@pytest.mark.parametrize("form", ["mas", "thresholds"])
+def test_a_requantiser_has_its_constants_in_that_order(form: str) -> None:
+    rng, net = np.random.default_rng(2), Net()
+    first = net.dense(net.input((16,), U4), uneven(rng, 12, 16))
+    act = net.act(first, S4, rng)
+    net.dense(act, rng.integers(-3, 4, (4, 12)))
+    plan = Plan({first: LayerPlan(pe=3, simd=1, zeros="skip-rows"), act: LayerPlan(form=form)})
+    kernels = compile_graph(net.graph(), plan=plan).kernels
+    (unit,) = (kernel for kernel in kernels.kernels if isinstance(kernel, Requantiser))
+    assert unit.form.kind == form
+    assert kernels.stream(unit.output).order is not None
+    expect_meaning(net.graph(), kernels)
+
+
+def test_readers_that_need_it_get_the_channels_in_their_own_order() -> None:
+    """One reader takes the moved rows as they come; they also leave the network, and are summed."""
+    rng, net = np.random.default_rng(4), Net()
+    weights = np.zeros((8, 16), np.int64)
+    weights[::2] = rng.integers(1, 4, (4, 16))
+    first = net.dense(net.input((16,), U4), weights)
+    act = net.act(first, U4, rng)
+    taken = net.dense(act, rng.integers(-3, 4, (8, 8)))
+    summed = net.sum((act, net.act(taken, U4, rng)), ((1,), (2,)))
+    graph = net.graph(act, summed, act)
+    plan = Plan({first: LayerPlan(pe=2, simd=1, zeros="skip-rows"), taken: LayerPlan(pe=8, simd=1)})
+    kernels = compile_graph(graph, plan=plan).kernels
+    assert sum(isinstance(kernel, Reorder) for kernel in kernels.kernels) == 3
+    assert all(kernels.stream(name).order is None for name in kernels.outputs)
+    expect_meaning(graph, kernels)
 
 
 def test_an_order_that_leaves_the_network_is_put_back_if_that_pays() -> None:

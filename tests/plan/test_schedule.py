@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,20 @@ def test_the_count_of_words_is_that_of_the_schedule(seed: int, zeros: Zeros) -> 
     moved = schedule(matrix, pe, simd, zeros, movable=True).words
     assert vector_words(blocks, pe, zeros, movable=False) == in_place
     assert vector_words(blocks, pe, zeros, movable=True) == moved <= in_place
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_order_of_rows_that_skip_alone_takes_fewer_words(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = (rng.random((6, 9)) < rng.random((6, 1))).astype(np.int64)
+    orders = itertools.permutations(range(6))
+    least = min(schedule(matrix[list(rows)], 2, 1, "skip-rows", movable=False).words for rows in orders)
+    assert schedule(matrix, 2, 1, "skip-rows", movable=True).words == least
+
+
+def test_rows_stay_in_place_where_moving_them_saves_nothing() -> None:
+    made = schedule(np.array([[1, 0], [1, 1], [0, 0], [1, 0]]), 2, 1, "skip-rows", movable=True)
+    assert (made.words, list(made.rows)) == (3, [0, 1, 2, 3])
 
 
 @pytest.mark.parametrize("seed", range(60))
