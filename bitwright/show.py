@@ -210,8 +210,19 @@ def design(report: Row, *, border: bool = True) -> RenderableType:
     ends = [name for name in report["bottleneck"] if name not in {row["name"] for row in layers}]
     notes = removed(report) + skipped(report)
     slowest = f"as slow as the beats of {printable(', '.join(ends))}" if ends else ""
+    notes.append(_certified(report["plan"]))
     parts += [Text(line) for line in (speed, slowest, report["note"], *map(printable, notes)) if line]
     return Group(*parts, host(report["host"])) if border else Group(*parts)
+
+
+def _certified(made: Row) -> str:
+    """What is proved of a plan that was made for a target; nothing of a plan that was given."""
+    if "gap" not in made:
+        return f"planned by {made['made_by']}: {made['reason']}" if "reason" in made else ""
+    asked = f"at most {_cell(made['target_cycles'])} clocks"
+    if made["gap"] == 0:
+        return f"no plan of {asked} is cheaper in the model; {made['cost']}"
+    return f"a plan of {asked} is cheaper by {made['gap']:.2%} at most; {made['cost']}"
 
 
 def _decided(row: Row, *, slow: bool) -> Row:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from bitwright import show
 from bitwright.design import Design, compile_graph
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import integer
+from bitwright.plan.folding import fold
 from bitwright.plan.plan import LayerPlan, Plan
 from tests.layers.nets import Net
 from tests.plan.test_design import network
@@ -28,8 +31,9 @@ def text(design: Design) -> list[str]:
 
 
 def printed(graph: Graph, cycles: int) -> list[list[str]]:
-    """The words of every line."""
-    return [line.split() for line in text(compile_graph(graph, cycles=cycles, clock_ns=5.0))]
+    """The words of every line, for the plan of the simple rule."""
+    plan = Plan(fold(graph, cycles), cycles)
+    return [line.split() for line in text(compile_graph(graph, plan=plan, clock_ns=5.0))]
 
 
 def test_the_slowest_layer_is_marked_with_its_zeros_and_lanes() -> None:
@@ -44,6 +48,17 @@ def test_the_slowest_layer_is_marked_with_its_zeros_and_lanes() -> None:
 def test_beats_at_the_boundary_may_be_as_slow() -> None:
     assert "as slow as the beats of input x, output act_out".split() in printed(network(), 1)
     assert not any(line[:2] == ["as", "slow"] for line in printed(network(), 16))
+
+
+def test_what_is_proved_of_a_plan_is_said() -> None:
+    pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
+    solved, given = compile_graph(network(), cycles=16, part="xc7z010"), compile_graph(network(), plan=Plan())
+    line = "no plan of at most 16 clocks is cheaper in the model; within the budget of xc7z010, costs in its shares"
+    assert line in text(solved) and not any("cheaper" in line for line in text(given))
+    bounded = replace(solved, made=dict(solved.made) | {"gap": 0.0125})
+    line = "a plan of at most 16 clocks is cheaper by 1.25% at most; within the budget of xc7z010, costs in its shares"
+    assert line in text(bounded)
+    assert "planned by the simple rule: no target was given" in text(compile_graph(network()))
 
 
 def test_zeros_that_are_used_are_named_with_what_they_save() -> None:
