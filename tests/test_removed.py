@@ -96,6 +96,19 @@ def test_it_goes_out_to_onnx_and_back() -> None:
     np.testing.assert_array_equal(theirs, as_list(bw.run(net, images()))[0])
 
 
+def test_a_slice_of_what_left_costs_nothing() -> None:
+    """Half of the channels are cut off behind the quantiser: what made them leaves, and the order needs no hardware."""
+    net = Net(4)
+    x = net.quant(net.add("MatMul", net.quant(net.x, 0.5), net.weights(np.arange(1, 33).reshape(4, 8) % 5 - 2)), 1.0)
+    x = net.add("Slice", x, net.const([0], np.int64), net.const([4], np.int64), net.const([1], np.int64))
+    net.quant(net.add("MatMul", x, net.weights(np.arange(1, 13).reshape(4, 3) % 4 - 1)), 2.0)
+    made = bw.load(net.proto())
+    assert [layer.op for layer in made.layers] == ["dense", "requantise", "dense", "requantise"]
+    assert made.source.removed == (Removed("matmul2", 8, 4),)
+    values = np.random.default_rng(3).integers(-6, 7, (5, 4)).astype(np.float32) / 2
+    np.testing.assert_array_equal(bw.run(made, values), replay(net.proto(), {"x": values})[0])
+
+
 def test_a_saved_graph_remembers(tmp_path: Path) -> None:
     net = network()
     files.save(net, tmp_path / "net.bw")

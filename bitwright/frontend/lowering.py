@@ -50,7 +50,6 @@ from bitwright.ir.passes import (
     subpixel,
 )
 from bitwright.ir.trace import Place, Trace
-from bitwright.ir.verify import verify
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Quant": qonnx.quant,
@@ -147,7 +146,9 @@ def load_onnx(
     `rounding` "torch" multiplies by float32(1/scale) where "onnx" divides. BitwrightError names the node that cannot
     be taken.
     """
-    return verify(remove_channels(load_traced(source, inputs=inputs, rounding=rounding)[0], ranges))
+    whole = load_traced(source, inputs=inputs, rounding=rounding)[0]
+    left = remove_channels(whole, ranges)
+    return left if left is whole else pipeline(merge_gathers)(left)
 
 
 def load_traced(
