@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from bitwright.design import Design, compile_graph
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import load
 from bitwright.plan.plan import Plan
+from bitwright.plan.resources import boundary_resources
 from bitwright.sim import synth
 
 RESOURCES = ("lut", "ff", "dsp", "bram")
@@ -35,7 +37,7 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[dict[str, Any], dic
     for instance, cells in made.cells.items():
         counted.setdefault(owners.get(instance, ""), Counter()).update(cells)
     rows = [_row(entry["name"], entry, counted.get(entry["name"], {})) for entry in report["layers"]]
-    rows.append(_row(BOUNDARY, {}, counted.get("", {})))
+    rows.append(_row(BOUNDARY, asdict(boundary_resources(design.kernels)), counted.get("", {})))
     total = {which: _total([row[which] for row in rows]) for which in ("estimate", "yosys")}
     result: dict[str, Any] = {
         "design": report["design"],

@@ -18,6 +18,7 @@ from bitwright.plan.kernels import (
     Fork,
     Interleave,
     Kernel,
+    KernelGraph,
     MatrixVector,
     MaxReduce,
     Multiplier,
@@ -99,6 +100,21 @@ def fifo_parts(stream: Stream) -> Parts:
             return terms.fifo(width=stream.bits, depth=stream.depth)
         case "block":
             return terms.fifo_block(width=stream.bits, depth=stream.depth)
+
+
+def boundary_parts(graph: KernelGraph) -> Parts:
+    """The AXI4-Stream ends of the streams that enter and leave the design, and the FIFOs of those that leave."""
+    found: list[Parts] = []
+    for name in graph.inputs:
+        stream = graph.stream(name)
+        found.append(terms.axis_sink(lanes=stream.lanes, elem_w=stream.type.bits, beats=stream.beats))
+    for name in graph.outputs:
+        stream = graph.stream(name)
+        found += [
+            fifo_parts(stream),
+            terms.axis_source(lanes=stream.lanes, elem_w=stream.type.bits, beats=stream.beats),
+        ]
+    return tuple(part for parts_of_end in found for part in parts_of_end)
 
 
 @cache

@@ -31,14 +31,24 @@ FEW_WORDS = 20
 MemoryKind = Literal["block", "distributed", "logic"]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class BlockRams:
+    """Block RAMs for one memory: their cost, 18-kbit blocks, and banks with a multiplexer behind them."""
+
+    cost: float
+    blocks: int
+    banks: int
+
+
 @cache
-def block_rams(words: int, width: int) -> tuple[int, int]:
-    """(cost, 18-kbit blocks) of the cheapest block RAMs for a memory."""
-    found = [
-        (-(-words // depth) * -(-width // bits) * cost, -(-words // depth) * -(-width // bits) * blocks)
-        for cost, blocks, shapes in BLOCK_SHAPES
-        for depth, bits in shapes
-    ]
+def block_rams(words: int, width: int, *, rom: bool = False) -> BlockRams:
+    """The cheapest block RAMs for a memory; the banks of a ROM may lie side by side in one."""
+    found = []
+    for cost, blocks, shapes in BLOCK_SHAPES:
+        for depth, bits in shapes:
+            banks = -(-words // depth)
+            count = -(-banks * width // bits) if rom else banks * -(-width // bits)
+            found.append(BlockRams(count * cost + (banks - 1) * width * MUX_COST, count * blocks, banks))
     return min(found)
 
 
@@ -55,12 +65,12 @@ def lut_ram(words: int, width: int) -> tuple[float, int, int]:
 
 def ram_memory(words: int, width: int) -> MemoryKind:
     """Where Yosys puts a RAM that may lie anywhere."""
-    return "block" if block_rams(words, width)[0] < lut_ram(words, width)[0] else "distributed"
+    return "block" if block_rams(words, width).cost < lut_ram(words, width)[0] else "distributed"
 
 
 def rom_memory(words: int, width: int) -> MemoryKind:
     """Where Yosys puts a ROM that may lie anywhere; `width` counts the bits that are not the same in all words."""
-    return "block" if block_rams(words, width)[0] < words * width * ROM_COST else "logic"
+    return "block" if block_rams(words, width, rom=True).cost < words * width * ROM_COST else "logic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from bitwright.plan.kernel_parts import fifo_parts, parts
-from bitwright.plan.kernels import Kernel, Stream
+from bitwright.plan.kernel_parts import boundary_parts, fifo_parts, parts
+from bitwright.plan.kernels import Kernel, KernelGraph, Stream
 from bitwright.plan.terms import Part
 
 Coefficients = Mapping[str, Mapping[str, float]]
@@ -36,19 +36,23 @@ def resources(kernel: Kernel, *, contents: bool = False) -> Resources:
     With `contents` what the ROMs hold is looked at, as reports do; without, they count as random words of their size,
     which is quick and needs no weights.
     """
-    return weighed(parts(kernel, contents=contents))
+    return weighed(parts(kernel, contents=contents), model())
 
 
 def fifo_resources(stream: Stream) -> Resources:
     """The estimate for the FIFO of one edge."""
-    return weighed(fifo_parts(stream))
+    return weighed(fifo_parts(stream), model())
 
 
-def weighed(found: Iterable[Part]) -> Resources:
-    """The sum of `found`, rounded."""
+def boundary_resources(graph: KernelGraph) -> Resources:
+    """The estimate for what serves no layer: the AXI4-Stream ends."""
+    return weighed(boundary_parts(graph), model())
+
+
+def weighed(found: Iterable[Part], known: Mapping[str, Coefficients]) -> Resources:
+    """The sum of `found` by the coefficients `known` of each kind, rounded."""
     lut = ff = 0.0
     bram = dsp = 0
-    known = model()
     for part in found:
         each = known.get(part.kind)
         if each is not None:

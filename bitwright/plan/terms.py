@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from bitwright.plan.memories import LUT_WORDS, Columns, block_rams, lut_ram, ram_memory, rom_memory
+from bitwright.plan.memories import LUT_WORDS, BlockRams, Columns, block_rams, lut_ram, ram_memory, rom_memory
 
 Terms = Mapping[str, float]
 
@@ -73,7 +73,7 @@ def fifo_shift(*, width: int, depth: int) -> Parts:
 @cache
 def fifo_block(*, width: int, depth: int) -> Parts:
     """A FIFO in block RAM."""
-    return (Part("fifo_block", _ring(depth)), Part("ram_block", {}, bram=block_rams(depth, width)[1]))
+    return (Part("fifo_block", _ring(depth)), _ram_block(depth, width))
 
 
 @cache
@@ -118,7 +118,7 @@ def fork(*, width: int, copies: int) -> Parts:
 @cache
 def interleave(*, operands: int, width: int, longest: int) -> Parts:
     """Words of several streams in turn, at most `longest` of one."""
-    terms = {"select": mux(operands) * width, "operands": operands - 1, "counter": log2(longest)}
+    terms = {"select": mux(operands) * width, "operands": operands - 1, "count": float(longest > 1)}
     return (Part("interleave", terms), *elastic_reg(width=width))
 
 
@@ -139,7 +139,7 @@ def ram(*, width: int, depth: int) -> Parts:
     if depth == 1:
         return (Part("ram_word", {"width": width}),)
     if ram_memory(depth, width) == "block":
-        return (Part("ram_block", {}, bram=block_rams(depth, width)[1]),)
+        return (_ram_block(depth, width),)
     return (Part("ram", {"width": width, **_distributed(depth, width)}),)
 
 
@@ -149,13 +149,23 @@ def rom(*, words: int, width: int, ports: int = 1, block: bool = False, columns:
     if not columns.varying:
         return ()
     if block or rom_memory(words, round(columns.varying)) == "block":
-        return (Part("rom_block", {}, bram=-(-ports // 2) * block_rams(words, width)[1]),)
+        found = block_rams(words, width, rom=True)
+        return (Part("rom_block", _banks(found, width), bram=-(-ports // 2) * found.blocks),)
     kept = {"register": columns.distinct}
     if words > LUT_WORDS:
         kept |= {"pieces": columns.pieces, "selected": columns.distinct}
     else:
         kept[f"words_{words}" if words <= FEW else f"address_{log2(words)}"] = columns.distinct
     return (Part("rom", kept, ports),)
+
+
+def _ram_block(depth: int, width: int) -> Part:
+    found = block_rams(depth, width)
+    return Part("ram_block", _banks(found, width), bram=found.blocks)
+
+
+def _banks(found: BlockRams, width: int) -> Terms:
+    return {"select": mux(found.banks) * width, "bank": log2(found.banks)}
 
 
 def _ring(depth: int) -> Terms:

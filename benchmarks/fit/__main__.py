@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resource model's coefficients from the samples, and how well they tell what was held back.
+
+    python -m benchmarks.fit [--write]
+
+Every fourth random design and all networks are held back. What a module takes is a sum of its terms (`plan/terms.py`),
+each times a coefficient of zero or more, by least squares of the relative errors. With --write the coefficients go to
+`bitwright/plan/resources.json`, the errors and the picture to `docs/`. No synthesis tool is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
+
+from benchmarks.fit.judge import Pairs, networks, pairs, table
+from benchmarks.fit.library import own
+from benchmarks.fit.picture import scatter
+from benchmarks.fit.samples import Counts, Samples, read
+from bitwright.plan.resources import Coefficients
+from bitwright.plan.terms import Part
+
+ROOT = Path(__file__).parents[2]
+COEFFICIENTS = ROOT / "bitwright/plan/resources.json"
+PICTURE, PAGE = ROOT / "docs/resources.svg", ROOT / "docs/resources.md"
+MARKS = "<!-- errors: python -m benchmarks.fit --write -->\n", "<!-- end -->\n"
+FEWEST = 10.0
+"""Look-up tables or flip-flops of a module below which its error counts as if there were so many."""
+FITTED = ("lut", "ff")
+
+
+def main() -> None:
+    """Fit, judge, and write if asked to."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--write", action="store_true", help="write the coefficients, the errors and the picture")
+    args = asked.parse_args()
+    samples = read()
+    model = fit(samples)
+    held = pairs(samples, model)
+    text = table(held, networks(samples, model))
+    print(text)
+    if args.write:
+        training = len(list(samples.training()))
+        head = {**samples.tool, "modules": training}
+        COEFFICIENTS.write_text(json.dumps(head | {"kinds": model}, indent=1) + "\n", encoding="utf-8")
+        PICTURE.write_text(scatter({name: _drawn(held, name) for name in FITTED}), encoding="utf-8")
+        _replace(PAGE, text)
+
+
+def fit(samples: Samples) -> dict[str, Coefficients]:
+    """Coefficients for every kind of part, from the modules that are not held back."""
+    kinds = defaultdict[str, list[tuple[Part, Counts]]](list)
+    for module in samples.training():
+        part = own(module.name, module.parameters)
+        if part is not None:
+            kinds[part.kind].append((part, module.counted))
+    return {
+        kind: {which: coefficients(rows, index) for index, which in enumerate(FITTED)}
+        for kind, rows in sorted(kinds.items())
+    }
+
+
+def coefficients(rows: Sequence[tuple[Part, Counts]], index: int) -> dict[str, float]:
+    """What each term takes of the resource `index`; the term "" is 1 for every module."""
+    names = ["", *sorted({name for part, _ in rows for name in part.terms})]
+    matrix = np.array([[1.0 if not name else part.terms.get(name, 0.0) for name in names] for part, _ in rows])
+    counted = np.array([counts[index] for _, counts in rows], dtype=float)
+    weight = 1 / np.maximum(counted, FEWEST)
+    found, _ = nnls(matrix * weight[:, None], counted * weight)
+    return {name: round(float(value), 4) for name, value in zip(names, found, strict=True) if value > 1e-3}
+
+
+def _drawn(held: Pairs, which: str) -> list[tuple[float, float]]:
+    return [(mine[which], theirs[which]) for mine, theirs in held.values()]
+
+
+def _replace(page: Path, text: str) -> None:
+    """Put `text` between the marks of a page."""
+    head, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+    page.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modules of the library by their Verilog parameters, as the parts of the resource model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bitwright.plan import terms, unit_terms, window_terms
+from bitwright.plan.memories import Columns, columns
+from bitwright.plan.terms import Part, Parts
+from bitwright.plan.window_terms import Geometry
+
+Parameters = Mapping[str, Any]
+
+LEFT_OUT = (
+    "AddrW",
+    "KW",
+    "Weights",
+    "ByteW",
+    "Taps",
+    "FieldW",
+    "OutW",
+    "Bias",
+    "PadValue",
+    "Start",
+    "Each",
+    "FirstLast",
+)
+"""Parameters that follow from others, and values that the model does not look at."""
+
+
+def kept(name: str, parameters: Parameters) -> dict[str, Any]:
+    """The parameters that a sample keeps: of a ROM its size and what its columns are like in place of its words."""
+    if not name.startswith("bw_rom"):
+        return {key: value for key, value in parameters.items() if key not in LEFT_OUT}
+    words, width = parameters["Words"], parameters["Width"]
+    if "Content" in parameters:
+        values = [int(line, 16) for line in parameters["Content"].split()]
+    else:
+        flat = parameters["Init"]
+        flat = int(flat, 2) if isinstance(flat, str) else flat % (1 << words * width)
+        values = [(flat >> index * width) & ((1 << width) - 1) for index in range(words)]
+    bits = np.array([[value >> place & 1 for place in range(width)] for value in values], dtype=np.uint8)
+    found, block = columns(bits), "block" in parameters["Style"]
+    own = {"Words": words, "Width": width, "Ports": parameters["Ports"], "Block": block}
+    return own | {"Varying": found.varying, "Distinct": found.distinct, "Pieces": found.pieces}
+
+
+def decoded(code: int, bits: int) -> int:
+    """Bits of an element in two's complement: code 0 is unsigned, 1 signed, 2 bipolar."""
+    return (bits + 1, bits, 2)[code]
+
+
+def _geometry(p: Parameters) -> Geometry:
+    return Geometry(
+        height=p["Height"],
+        width=p["Width"],
+        out_height=p["OutHeight"],
+        out_width=p["OutWidth"],
+        blocks=p["Blocks"],
+        kernel=(p["KernelH"], p["KernelW"]),
+        strides=(p["StrideH"], p["StrideW"]),
+        dilations=(p["DilationH"], p["DilationW"]),
+        top=p["Top"],
+        left=p["Left"],
+    )
+
+
+def _window(p: Parameters) -> Parts:
+    return window_terms.window(
+        at=_geometry(p), inner=p["Inner"], lanes=p.get("Lanes", 1), x_w=p.get("XW", 1), depth=p.get("Depth", 1)
+    )
+
+
+def _line(p: Parameters) -> Parts:
+    return window_terms.window_line(at=_geometry(p), period=p.get("Period", 1), lanes=p["Lanes"], x_w=p["XW"])
+
+
+def _ram(p: Parameters) -> Parts:
+    if p.get("Style") == "block":
+        return terms.fifo_block(width=p["Width"], depth=p["Depth"])[1:]
+    return terms.ram(width=p["Width"], depth=p["Depth"])
+
+
+def _rom(p: Parameters) -> Parts:
+    found = Columns(p["Varying"], p["Distinct"], p["Pieces"])
+    return terms.rom(words=p["Words"], width=p["Width"], ports=p["Ports"], block=p["Block"], columns=found)
+
+
+def _flow(p: Parameters) -> Parts:
+    return unit_terms.mvu_flow(
+        groups=p["Groups"], row_fold=p["RowFold"], col_fold=p["ColFold"], beat_w=p["BeatW"], result_w=p["ResultW"],
+        latency=p["Latency"],
+    )  # fmt: skip
+
+
+def _mac_lut(p: Parameters) -> Parts:
+    x_bits, w_bits = decoded(p["XCode"], p["XW"]), decoded(p["WCode"], p["WW"])
+    return unit_terms.mac_lut(pe=p["PE"], simd=p["SIMD"], x_bits=x_bits, w_bits=w_bits, acc_w=p["AccW"])
+
+
+def _mas(p: Parameters) -> Parts:
+    lane = (p["MW"], p["CW"], p["WinW"], p["BoundW"], p["UW"], p["Shift"])
+    x_bits = decoded(p["XCode"], p["XW"]) if "XCode" in p else p["XW"]
+    return unit_terms.mas(
+        lanes=p.get("Lanes", 1), folds=p.get("Folds", 1), x_w=p["XW"], x_bits=x_bits, y_w=p["YW"], lane=lane
+    )
+
+
+def _thresholds(p: Parameters) -> Parts:
+    x_bits = decoded(p["XCode"], p["XW"]) if "XCode" in p else p["XW"]
+    return unit_terms.thresholds(
+        lanes=p.get("Lanes", 1), folds=p.get("Folds", 1), x_w=p["XW"], x_bits=x_bits, t_w=p["TW"], bits=p["Bits"],
+        y_w=p["YW"],
+    )  # fmt: skip
+
+
+def _depthwise(p: Parameters) -> Parts:
+    return unit_terms.depthwise(
+        blocks=p["Blocks"], fold=p["Fold"], lanes=p["Lanes"], multiplier=p["Multiplier"], simd=p["SIMD"], x_w=p["XW"],
+        x_bits=decoded(p["XCode"], p["XW"]), w_bits=decoded(p["WCode"], p["WW"]), acc_w=p["AccW"],
+    )  # fmt: skip
+
+
+def _packed(p: Parameters) -> Part:
+    found = unit_terms.mac_dsp(
+        pe=p["Lanes"], simd=1, x_bits=p["XW"], w_bits=p["WW"], acc_w=1,
+        packed=(p["Lanes"], p["Stride"], p["PackW"]),
+    )  # fmt: skip
+    return found[1]
+
+
+def _sparse_flow(p: Parameters) -> Parts:
+    return unit_terms.sparse_flow(
+        col_fold=p["ColFold"], words=p["Words"], ports=p["Ports"], beat_w=p["BeatW"], result_w=p["ResultW"],
+        latency=p["Latency"], depth=p["Depth"],
+    )  # fmt: skip
+
+
+def _argmax(p: Parameters) -> Parts:
+    return unit_terms.argmax_reduce(
+        fold=p.get("Fold", 1), lanes=p.get("Lanes", p.get("N", 1)), x_w=p.get("XW", p.get("W", 1)), y_w=p.get("YW", 1)
+    )
+
+
+def _interleave(p: Parameters) -> Parts:
+    count, parts = p["Operands"], p["Parts"]
+    flat = int(parts, 2) if isinstance(parts, str) else parts % (1 << 32 * count)
+    longest = max(flat >> 32 * index & 0xFFFFFFFF for index in range(count))
+    return terms.interleave(operands=count, width=p["Width"], longest=longest)
+
+
+def _select_flow(p: Parameters) -> Parts:
+    count = p["PE"] * p["Sets"] * p["Kept"]
+    words = p["Groups"] * p["RowFold"] * p["ColFold"]
+    return unit_terms.select_flow(products=count, of=p["Of"], x_w=p["XW"], words=words)
+
+
+OWN: Mapping[str, Callable[[Parameters], Part | None]] = {
+    "bw_elastic_reg": lambda p: terms.elastic_reg(width=p["Width"])[0],
+    "bw_fifo": lambda p: terms.fifo(width=p["Width"], depth=p["Depth"])[0],
+    "bw_fifo_shift": lambda p: terms.fifo_shift(width=p["Width"], depth=p["Depth"])[0],
+    "bw_fifo_block": lambda p: terms.fifo_block(width=p["Width"], depth=p["Depth"])[0],
+    "bw_credit_pipe": lambda p: terms.credit_pipe(width=p["Width"], latency=p["Latency"], depth=p["Depth"])[0],
+    "bw_axis_sink": lambda p: terms.axis_sink(lanes=p["Lanes"], elem_w=p["ElemW"], beats=p["Beats"])[0],
+    "bw_axis_source": lambda p: terms.axis_source(lanes=p["Lanes"], elem_w=p["ElemW"], beats=p["Beats"])[0],
+    "bw_width_up": lambda p: terms.width_up(width=p["Width"], ratio=p["Ratio"])[0],
+    "bw_width_down": lambda p: terms.width_down(width=p["Width"], ratio=p["Ratio"])[0],
+    "bw_fork": lambda p: terms.fork(width=p["Width"], copies=p["Copies"])[0],
+    "bw_ram": lambda p: _ram(p)[0],
+    "bw_reorder": lambda p: terms.reorder(
+        lanes=p["Lanes"], x_w=p["XW"], in_beats=p["InBeats"], out_beats=p["OutBeats"]
+    )[0],
+    "bw_adder_tree": lambda p: unit_terms.adder_tree(n=p["N"], w=p["W"])[0],
+    "bw_accumulate": lambda p: unit_terms.accumulate(pe=p["PE"], n=p["N"], w=p["W"], acc_w=p["AccW"])[0],
+    "bw_adder": lambda p: unit_terms.adder(
+        operands=p["Operands"], lanes=p["Lanes"], folds=p["Folds"], x_w=p["XW"], f_w=p["FW"], y_w=p["YW"]
+    )[0],
+    "bw_multiplier": lambda p: unit_terms.multiplier(lanes=p["Lanes"], x_w=p["XW"], y_w=p["YW"])[0],
+    "bw_max_reduce": lambda p: unit_terms.max_reduce(fold=p["Fold"], lanes=p["Lanes"], x_w=p["XW"])[0],
+    "bw_sum_reduce": lambda p: unit_terms.sum_reduce(fold=p["Fold"], lanes=p["Lanes"], y_w=p["YW"])[0],
+    "bw_select_flow": lambda p: _select_flow(p)[0],
+    "bw_sparse_flow": lambda p: _sparse_flow(p)[0],
+    "bw_argmax_reduce": lambda p: _argmax(p)[0],
+    "bw_argmax_tree": lambda p: _argmax(p)[1],
+    "bw_interleave": lambda p: _interleave(p)[0],
+    "bw_mvu_flow": lambda p: _flow(p)[0],
+    "bw_replay": lambda p: Part("replay_stored" if p["Times"] > 1 else "replay", {"width": p["Width"]}),
+    "bw_mac_lut": lambda p: _mac_lut(p)[0],
+    "bw_mac_ternary": lambda p: unit_terms.mac_ternary(pe=p["PE"], simd=p["SIMD"], term_w=p["XW"] + 1, acc_w=p["AccW"])[
+        0
+    ],
+    "bw_mac_xnor": lambda p: unit_terms.mac_xnor(pe=p["PE"], simd=p["SIMD"], acc_w=p["AccW"])[0],
+    "bw_mac_dsp": lambda p: Part("mac_dsp", {}),
+    "bw_packed_product": _packed,
+    "bw_depthwise": lambda p: _depthwise(p)[0],
+    "bw_mas": lambda p: _mas(p)[0],
+    "bw_mas_lane": lambda p: _mas(p)[1],
+    "bw_thresholds": lambda p: _thresholds(p)[0],
+    "bw_thresholds_lane": lambda p: _thresholds(p)[1],
+    "bw_lookup": lambda p: Part("lookup", {}),
+    "bw_window": lambda p: _window(p)[0],
+    "bw_window_walk": lambda p: _window(p)[1],
+    "bw_window_line": lambda p: _line(p)[0],
+    "bw_window_mask": lambda p: _line(p)[1],
+    "bw_delay": lambda p: window_terms.delay(width=p["Width"], depth=p["Depth"])[0],
+    "bw_rom_inline": lambda p: next(iter(_rom(p)), None),
+    "bw_rom_hex": lambda p: next(iter(_rom(p)), None),
+}
+"""Module -> the part that its own cells are; modules that only hold others are left out."""
+
+
+def own(name: str, parameters: Parameters) -> Part | None:
+    """The part that a module's own cells are, None for a ROM that is nothing but constants."""
+    return OWN[name](parameters)

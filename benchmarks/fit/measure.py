@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Yosys makes of the random designs, of some modules alone and of five networks: cells of every module.
+
+    python -m benchmarks.fit.measure [--designs N] [--models DIR]
+
+Appends to `samples.jsonl` beside this file what is missing there; hours on two cores. `benchmarks.fit` fits to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import bitwright
+from benchmarks.fit.benches import benches
+from benchmarks.fit.designs import design, sparse_design
+from benchmarks.fit.library import OWN, kept
+from benchmarks.fit.samples import BENCH, SAMPLES, Samples, read, write
+from benchmarks.fit.yosys import FAMILY, Instance, Modules, count, instances
+from bitwright.backends.verilog import instances as owners
+from bitwright.design import Design, compile_graph
+from bitwright.plan.folding import fold
+from bitwright.plan.plan import Plan
+from bitwright.sim import tools
+
+MODELS = Path(__file__).parents[2].parent / "shared/models"
+NETWORKS = {
+    "tflite/kws_dscnn_int8": 100_000,
+    "deeploy/miniMobileNet": 60_000,
+    "brevitas/dw_res_qonnx": 1_728,
+    "qonnx_zoo/TFC_2W2A": 784,
+    "qonnx_zoo/kwsmlp_w3a3": 392,
+}
+"""Networks that the model is judged by, and the clocks per frame that they are folded for."""
+
+Layers = Mapping[str, Sequence[Instance]]
+
+
+def network(models: Path, name: str) -> Design:
+    """The design of a network of the collection, folded by the simple rule, which looks at no estimate."""
+    meta = json.loads((models / name / "meta.json").read_text())
+    graph = bitwright.load(models / name / "model.onnx", inputs=meta.get("input_types", {}))
+    return compile_graph(graph, plan=Plan(fold(graph, NETWORKS[name]), NETWORKS[name]))
+
+
+def layers_of(made: Design) -> Layers:
+    """The instances of each layer; those at the boundary are under ""."""
+    found: dict[str, list[Instance]] = {}
+    serves = owners(made.kernels)
+    for name, instance in instances(made).items():
+        found.setdefault(serves[name], []).append(instance)
+    return found
+
+
+def wanted(count: int, models: Path) -> Iterator[tuple[str, Layers]]:
+    """Every design by its name with its layers: modules alone, random ones by their seeds, networks."""
+    yield BENCH, {BENCH: list(benches())}
+    for seed in range(count):
+        yield f"random {seed}", layers_of(design(seed))
+    for seed in range(count // 3):
+        yield f"sparse {seed}", layers_of(sparse_design(seed))
+    for name in NETWORKS:
+        yield name, layers_of(network(models, name))
+
+
+def digest(layers: Layers) -> str:
+    """Names everything that is synthesised of a design."""
+    return sha256(repr(sorted(layers.items())).encode()).hexdigest()[:12]
+
+
+def held(modules: Modules, name: str) -> Counter[str]:
+    """The modules of a module with itself, by derived name, and how often they are in it."""
+    found = Counter({name: 1})
+    for below, number in modules[name].holds.items():
+        for inner, times in held(modules, below).items():
+            found[inner] += number * times
+    return found
+
+
+def entries(samples: Samples, design: str, layers: Layers, modules: Modules, names: Sequence[str]) -> Iterator[Any]:
+    """The lines of a design: its modules that no line has, then its layers; `names` are those of its instances."""
+    places = {_key(module.name, module.parameters): place for place, module in enumerate(samples.modules)}
+    rest = iter(names)
+    for layer, made in layers.items():
+        holds: Counter[int] = Counter()
+        for inner, times in sum((held(modules, next(rest)) for _ in made), Counter[str]()).items():
+            module = modules[inner]
+            if module.name not in OWN:
+                continue
+            parameters = kept(module.name, module.parameters)
+            key = _key(module.name, parameters)
+            if key not in places:
+                places[key] = len(places)
+                yield {"module": module.name, "parameters": parameters, "counted": module.own}
+            holds[places[key]] += times
+        yield {"design": design, "layer": layer, "holds": dict(holds)}
+
+
+def _key(name: str, parameters: Mapping[str, Any]) -> str:
+    return name + json.dumps(parameters, sort_keys=True)
+
+
+def main() -> None:
+    """Measure what is missing."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--designs", type=int, default=48, help="random designs (48), and a third as many sparse ones")
+    asked.add_argument("--models", type=Path, default=MODELS)
+    args = asked.parse_args()
+    tool = tools.yosys()
+    if not SAMPLES.exists():
+        write(SAMPLES, [{"tool": f"{tool.name} {tool.version_text}", "family": FAMILY}])
+    modules: Modules = {}
+    for name, layers in wanted(args.designs, args.models):
+        samples, now = read(), digest(layers)
+        if samples.digests.get(name) != now:
+            made, names = count([instance for each in layers.values() for instance in each], modules)
+            modules |= made
+            write(SAMPLES, [*entries(samples, name, layers, modules, names), {"design": name, "digest": now}])
+            print(name, len(made), "modules", flush=True)
+
+
+if __name__ == "__main__":
+    main()

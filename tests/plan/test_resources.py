@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resource model against what Yosys counted on layers and networks it was not fitted to; no Yosys runs here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from benchmarks.fit.__main__ import fit
+from benchmarks.fit.judge import SMALL, errors, networks, pairs
+from benchmarks.fit.samples import Samples, read
+from bitwright.ir.types import IntType, integer
+from bitwright.ir.weights import Weights
+from bitwright.plan.kernels import MatrixVector, Memory, Stream
+from bitwright.plan.memories import Columns, block_rams, columns, ram_memory, random_columns
+from bitwright.plan.resources import Resources, fifo_resources, model, resources
+from bitwright.plan.unit_terms import product_slices
+from bitwright.plan.units import Shape
+
+MEDIAN, NINETIETH = 0.10, 0.20
+"""The errors that issue and docs promise."""
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    return read()
+
+
+def unit(pe: int = 2, simd: int = 2, *, memory: Memory = "lut", weights: Weights | None = None) -> MatrixVector:
+    """A matrix-vector unit of 16 x 32 four-bit weights."""
+    words = np.random.default_rng(1).integers(-7, 8, (16 * 32 // (pe * simd), pe, simd))
+    return MatrixVector(
+        name="fc",
+        layer="fc",
+        input="x",
+        output="y",
+        cycles=16 * 32 // (pe * simd),
+        vectors=1,
+        groups=1,
+        rows=16,
+        cols=32,
+        pe=pe,
+        simd=simd,
+        weights=weights or Weights(words),
+        weight_type=integer(4, signed=True),
+        x_type=integer(4, signed=False),
+        acc_type=integer(14, signed=True),
+        memory=memory,
+        style="lut",
+    )
+
+
+@pytest.mark.parametrize("which", ["lut", "ff"])
+def test_layers_that_were_held_back(samples: Samples, which: str) -> None:
+    found = errors(pairs(samples, model()).values(), which)
+    assert len(found) > 80
+    assert np.median(found) <= MEDIAN
+    assert np.quantile(found, 0.9) <= NINETIETH
+
+
+@pytest.mark.parametrize("which", ["lut", "ff"])
+def test_whole_networks(samples: Samples, which: str) -> None:
+    whole = networks(samples, model())
+    assert len(whole) >= 4
+    assert max(errors(whole.values(), which)) <= MEDIAN
+
+
+def test_slices_and_block_rams_are_exact(samples: Samples) -> None:
+    for layer, (mine, theirs) in pairs(samples, model()).items():
+        assert (mine["dsp"], mine["bram"]) == (theirs["dsp"], theirs["bram"]), layer
+
+
+def test_an_error_of_a_small_layer_counts_from_a_floor() -> None:
+    cells = {"lut": 3}, {"lut": 1}
+    assert errors([cells], "lut") == [2 / SMALL]
+
+
+def test_the_coefficients_are_those_of_the_samples(samples: Samples) -> None:
+    fitted, stored = fit(samples), model()
+    assert fitted.keys() == stored.keys()
+    for kind, each in fitted.items():
+        for which, terms in each.items():
+            assert dict(stored[kind][which]) == pytest.approx(dict(terms), rel=0.01, abs=0.01), (kind, which)
+
+
+def test_nothing_gets_smaller_when_a_size_grows() -> None:
+    assert min(value for kind in model().values() for terms in kind.values() for value in terms.values()) > 0
+    wider = [resources(unit(pe, 4)) for pe in (1, 2, 4, 8, 16)]
+    deeper = [resources(unit(4, simd)) for simd in (1, 2, 4, 8, 16, 32)]
+    for row in (wider, deeper):
+        assert all(a.lut < b.lut and a.ff < b.ff for a, b in pairwise(row))
+
+
+def test_what_the_words_hold_counts() -> None:
+    zeros = unit(weights=Weights(np.zeros((128, 2, 2), dtype=np.int64)))
+    one = np.tile(np.random.default_rng(0).integers(-7, 8, (128, 1, 1)), (1, 2, 2))
+    alike, random = unit(weights=Weights(one)), unit()
+    nothing, some, all_of_it = (resources(kernel, contents=True) for kernel in (zeros, alike, random))
+    assert nothing.lut < some.lut < all_of_it.lut
+    assert some.ff - nothing.ff == 4  # the bits of one weight
+    assert all_of_it.ff - nothing.ff == 16
+
+
+def test_random_words_stand_for_those_that_are_not_there_yet() -> None:
+    shape = Shape(np.broadcast_to(np.int64(0), (128, 2, 2)))
+    assert resources(unit(weights=shape), contents=True) == resources(unit()) == resources(unit(weights=shape))
+    known = resources(unit(), contents=True)
+    assert resources(unit()).lut == pytest.approx(known.lut, rel=0.05)
+
+
+def test_columns_that_are_constant_or_equal() -> None:
+    bits = np.array([[0, 1, 1, 0, 1], [0, 1, 0, 1, 0], [0, 1, 1, 0, 1]], dtype=np.uint8)
+    assert columns(bits) == Columns(varying=3, distinct=2, pieces=2)
+
+
+def test_few_random_words_have_few_columns() -> None:
+    assert random_columns(1, 100) == Columns(0, 0, 0)
+    assert random_columns(2, 1000).distinct == pytest.approx(2)
+    assert random_columns(4, 1000).distinct == pytest.approx(14)
+    assert random_columns(200, 24) == Columns(24, 24, 96)
+    rng = np.random.default_rng(7)
+    drawn = [columns(rng.integers(0, 2, (5, 30), dtype=np.uint8)).distinct for _ in range(200)]
+    assert random_columns(5, 30).distinct == pytest.approx(np.mean(drawn), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("words", "width", "blocks"),
+    [(512, 36, 1), (512, 37, 2), (1024, 18, 1), (1025, 18, 2), (16384, 1, 1), (512, 72, 2)],
+)
+def test_block_rams(words: int, width: int, blocks: int) -> None:
+    assert block_rams(words, width).blocks == blocks
+    assert resources(unit(memory="block")).bram == 1
+    stream = Stream(name="s", lanes=width, type=IntType(0, 1), beats=1, depth=words, shape=(1,))
+    if words > 1000 and width > 4:
+        assert fifo_resources(stream).bram == blocks
+
+
+def test_the_banks_of_a_rom_lie_side_by_side() -> None:
+    """As Yosys was seen to place them: 3 banks of 512 words of 20 bits in 72 bits, 3 of 1024 of 5 in 18."""
+    assert (block_rams(1536, 20, rom=True).blocks, block_rams(1536, 20).blocks) == (2, 3)
+    assert (block_rams(2560, 5, rom=True).blocks, block_rams(2560, 5).blocks) == (1, 2)
+
+
+def test_a_ram_is_where_it_is_cheaper() -> None:
+    assert ram_memory(32, 14) == "distributed"
+    assert ram_memory(216, 15) == "block"
+    assert ram_memory(200, 6) == "distributed"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kept", "slices"),
+    [(4, 4, 8, 0), (6, 3, 9, 1), (4, 5, 8, 0), (27, 18, 45, 1), (27, 20, 46, 2), (1, 20, 21, 0)],
+)
+def test_slices_of_a_product(a: int, b: int, kept: int, slices: int) -> None:
+    assert product_slices(a, b, kept) == product_slices(b, a, kept) == slices
+
+
+def test_resources_add_up() -> None:
+    assert Resources(1, 2, 3, 4) + replace(Resources(), lut=10, ff=40) == Resources(11, 2, 3, 44)
