@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,17 @@ from rich.console import Console
 
 import bitwright as bw
 from bitwright import show
+from bitwright.design import random_codes
+from bitwright.exact.ranges import ranges
 from bitwright.ir import files, text
 from bitwright.ir.graph import Graph, Removed
-from bitwright.ir.layers import Conv, Requantise
+from bitwright.ir.layers import Conv, Dense, Requantise
+from bitwright.ir.passes import remove_channels
+from bitwright.ir.verify import verify
+from bitwright.ir.weights import Weights
 from bitwright.page import page
+from bitwright.sim import reference
+from tests.collection import load, needs_collection, taken
 from tests.exported import as_list, differences, execute
 from tests.frontend.nets import Net
 from tests.frontend.oracle import replay
@@ -122,3 +130,31 @@ def test_a_saved_graph_remembers(tmp_path: Path) -> None:
 def test_every_engine_agrees(engine: str) -> None:
     result = bw.verify(network(), images(), engines=(engine,), samples=4)
     assert result["engines"][engine]["mismatches"] == 0
+
+
+def planted(graph: Graph, seed: int) -> Graph:
+    """`graph` with half of the rows of its matrix layers zero, and some of their columns."""
+    rng = np.random.default_rng(seed)
+    for layer in graph.layers:
+        if isinstance(layer, Dense | Conv):
+            weights = layer.weights.array.copy()
+            weights[rng.random(len(weights)) < 0.5] = 0
+            weights[..., rng.random(weights.shape[-1]) < 0.2] = 0
+            graph = graph.expand(layer.name, replace(layer, weights=Weights(weights)))
+    return graph
+
+
+@needs_collection
+def test_networks_of_the_collection_shrink_to_the_same_function() -> None:
+    """Every structure there is: residual sums, concatenations, transposed and grouped convolutions, flattenings."""
+    shrunk = []
+    for seed, name in enumerate(taken()):
+        graph = planted(load(name), seed)
+        after = verify(remove_channels(graph, ranges))
+        codes = random_codes(graph, 2)
+        for ours, wanted in zip(reference.run(after, codes), reference.run(graph, codes), strict=True):
+            np.testing.assert_array_equal(ours, wanted, err_msg=name)
+        assert remove_channels(after, ranges) is after, name
+        if after.macs < graph.macs:
+            shrunk.append(name)
+    assert len(shrunk) > 35, shrunk

@@ -74,16 +74,16 @@ def test_no_group_has_more(seed: int) -> None:
     assert selection(weights, simd) == (NofM(least[2], least[1]) if least[0] < 1 else None)
 
 
-def network(weights: Ints, **fields: object) -> Graph:
-    """A dense layer, or a convolution of 6 x 5 pixels, and a requantiser."""
-    kind: type[Layer] = Dense if weights.ndim == 2 else Conv
-    groups = int(str(fields.get("groups", 1)))
-    shape, out = ((weights.shape[1],), (len(weights),)) if weights.ndim == 2 else ((6, 5, 0), (4, 3, len(weights)))
+def network(weights: Ints, *, groups: int = 1, pad: int = 0) -> Graph:
+    """A dense layer, or a convolution of 6 x 5 pixels by 3 x 3, and a requantiser."""
+    shape, out, fields = (weights.shape[1],), (len(weights),), {}
     if weights.ndim == 4:
-        shape = (6, 5, weights.shape[-1] * groups)
+        shape, out = (6, 5, weights.shape[-1] * groups), (4 + 2 * pad, 3 + 2 * pad, len(weights))
+        fields = {"groups": groups, "pads": (pad,) * 4}
     reach = 15 * int(np.abs(weights).reshape(len(weights), -1).sum(axis=1).max())
     entry = Input(name="x", inputs=(), shape=shape, type=U4, scale=ONE, zero=ZERO)
     common = {"inputs": ("x",), "shape": out, "type": IntType(-reach, reach), "scale": ONE, "zero": ZERO}
+    kind: type[Layer] = Conv if fields else Dense
     layer = kind(name="fc", weights=Weights(weights), **common, **fields)  # type: ignore[arg-type]
     codes = Requantise(
         name="q", inputs=("fc",), shape=out, type=U4, scale=ONE, zero=ZERO, multiplier=(Fraction(1, 16),), offset=ZERO,
@@ -145,7 +145,7 @@ def test_a_plan_keeps_the_choice() -> None:
 NETWORKS = {
     "dense": (pruned(5, (6, 24), 2, 4), {}, {"simd": 8}),
     "dsp": (pruned(6, (4, 16), 3, 8), {}, {"simd": 16, "pe": 4, "style": "dsp"}),
-    "conv": (pruned(7, (4, 3, 3, 8), 1, 4), {}, {"simd": 4}),
+    "field": (pruned(7, (4, 3, 3, 8), 1, 4), {"pad": 1}, {"simd": 36}),
     "grouped": (pruned(8, (4, 3, 3, 4), 2, 4), {"groups": 2}, {"simd": 4, "memory": "block"}),
 }
 
