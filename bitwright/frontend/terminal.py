@@ -99,8 +99,10 @@ def _disorder(builder: Builder, value: Value, axis: int) -> str:
     """Why the largest along `axis` is not that of the channels of a layer; empty if it is."""
     if not isinstance(value, Tensor):
         return SELECTS
-    if value.function or value.bounded or value.pools:
+    if value.function or value.pools:
         return "selects among values that no quantiser turned into integers"
+    if value.bounded:
+        return "selects among clipped values, more of which are equal than of the integers"
     if len(squeeze(value.scale)) > 1 or len(squeeze(value.offset)) > 1:
         return "selects among channels of different scales or offsets"
     if value.scale[0] <= 0:
