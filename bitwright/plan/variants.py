@@ -23,7 +23,7 @@ from bitwright.plan.folding import choices, entering_cycles, in_lanes, is_parall
 from bitwright.plan.orders import absorbed, ends_order, takes
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.schedule import Zeros, matrix_of, nonzero_blocks, vector_words
-from bitwright.plan.selecting import selection
+from bitwright.plan.selecting import GROUPS, selection
 from bitwright.plan.sparse import UNDOING
 
 Skip = Literal["skip-blocks", "skip-rows"]
@@ -49,11 +49,13 @@ def variants(layer: Dense | Conv, in_channels: int, pe: int, simd: int) -> Itera
     yield Variant("multiply")
     beat = _beat(layer, in_channels, simd)
     per_channel = kernels_per_channel(layer, in_channels)
-    if 0 not in layer.weights.type or (per_channel and pe >= per_channel):
+    if layer.weights.zeros == 0 or (per_channel and pe >= per_channel):
         return
     if pattern := _pattern(layer.weights, beat, simd):
         yield Variant("select", kept=pattern)
-    density = 1.0 if _groups(layer) > 1 else _density(layer.weights, beat, simd)
+    if _groups(layer) > 1 or 1 - layer.weights.zeros / layer.weights.array.size > max(MOST.values()):
+        return
+    density = _density(layer.weights, beat, simd)
     for zeros in (skip for skip, most in MOST.items() if density <= most and (pe > 1 or skip == "skip-rows")):
         beats = layer.weights.array.size // layer.channels // simd
         placed, moved = (_words(layer.weights, beat, pe, simd, zeros, movable) for movable in (False, True))
@@ -136,4 +138,13 @@ def _words(weights: Weights, beat: int, pe: int, simd: int, zeros: Zeros, movabl
 
 @lru_cache(maxsize=4096)
 def _pattern(weights: Weights, beat: int, simd: int) -> NofM | None:
+    widest = max((group for group in GROUPS if simd % group == 0), default=0)
+    if not widest or _full(weights, beat, widest):
+        return None
     return selection(matrix_of(weights.array, beat), simd)
+
+
+@lru_cache(maxsize=4096)
+def _full(weights: Weights, beat: int, group: int) -> bool:
+    """Whether some `group` neighbours have no zero: nor then have some of any smaller number that divides it."""
+    return bool((matrix_of(weights.array, beat) != 0).reshape(-1, group).all(axis=1).any())
