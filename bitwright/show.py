@@ -197,6 +197,7 @@ def design(report: Row, *, border: bool = True) -> RenderableType:
         "mark": "",
         "requantiser": "requantiser",
         "lut": "LUT",
+        "ff": "FF",
         "dsp": "DSP",
         "bram": "BRAM",
         "fifo_depth": "FIFO",

@@ -38,7 +38,7 @@ def printed(graph: Graph, cycles: int) -> list[list[str]]:
 
 def test_the_slowest_layer_is_marked_with_its_zeros_and_lanes() -> None:
     lines = printed(network(), 16)
-    head = "layer op shape bits zeros PE SIMD style clocks requantiser LUT DSP BRAM FIFO".split()
+    head = "layer op shape bits zeros PE SIMD style clocks requantiser LUT FF DSP BRAM FIFO".split()
     assert head in lines
     (slowest,) = (line for line in lines if "slowest" in line)
     assert slowest[:10] == ["fc/1", "dense", "4", "9", "50%", "1", "2", "lut", "16", "slowest"]
