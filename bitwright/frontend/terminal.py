@@ -102,7 +102,7 @@ def _disorder(builder: Builder, value: Value, axis: int) -> str:
     if value.function or value.pools:
         return "selects among values that no quantiser turned into integers"
     if value.bounded:
-        return "selects among clipped values, more of which are equal than of the integers"
+        return "selects among clipped values, more of which are equal"
     if len(squeeze(value.scale)) > 1 or len(squeeze(value.offset)) > 1:
         return "selects among channels of different scales or offsets"
     if value.scale[0] <= 0:

@@ -125,7 +125,7 @@ def per_channel(net: Net, scale: list[float], zero: list[int]) -> str:
             "selects among channels of different scales or offsets",
         ),
         (lambda n: n.add("Neg", logits(n)), "selects among integers that fall where the values rise"),
-        (lambda n: n.add("Relu", logits(n)), "selects among clipped values, more of which are equal than of the integers"),
+        (lambda n: n.add("Relu", logits(n)), "selects among clipped values, more of which are equal"),
         (lambda n: n.add("Sigmoid", logits(n)), "selects among values that no quantiser turned into integers"),
         (lambda n: n.add("Softmax", logits(n)), "selects among the outputs"),
     ],
