@@ -65,6 +65,14 @@ def test_every_layer_and_host_step_is_there() -> None:
         assert name in read.cells
 
 
+def test_what_is_left_of_the_dense_clocks_stands_beside_the_zeros() -> None:
+    made = report()
+    made["layers"][0] |= {"sparsity": 0.7, "zeros": "skip-rows", "dense_share": 0.31}
+    cells = Reader(page(made)).cells
+    assert "of dense" in cells
+    assert cells.index("31 %") == cells.index("70 %") + 1
+
+
 def test_counts_stand_beside_estimates_and_decide_the_share() -> None:
     made = report()
     read = Reader(page(made, synthesised(made)))
