@@ -34,12 +34,8 @@ from tests.rtl.graphs import (
     width,
     window,
 )
-from tests.rtl.graphs import (
-    select_matrix_vector as select,
-)
-from tests.rtl.graphs import (
-    sparse_matrix_vector as sparse,
-)
+from tests.rtl.zeros import select_matrix_vector as select
+from tests.rtl.zeros import sparse_matrix_vector as sparse
 
 S12, U2 = integer(12, signed=True), integer(2, signed=False)
 

@@ -41,13 +41,12 @@ from tests.rtl.graphs import (
     reduce,
     reorder,
     requantiser,
-    select_matrix_vector,
     side_by_side,
-    sparse_matrix_vector,
     thresholds,
     width,
     window,
 )
+from tests.rtl.zeros import select_matrix_vector, sparse_matrix_vector
 
 FRAMES = 6
 FIELD = ("kernel", "strides", "dilations", "pads")
