@@ -302,6 +302,26 @@ def test_a_table_keeps_the_entries_that_are_left(tmp_path: Path) -> None:
     assert unproved(after, tmp_path) == []
 
 
+def test_an_n_of_m_pattern_survives() -> None:
+    """Channels 1, 4 and 5 are zero: the pair leaves, but without the one alone others would be neighbours."""
+    full = weights(2, 6, 8)
+    one_of_two = full * np.tile([[1, 0], [0, 1]], (3, 4))
+    left = {}
+    for name, array in (("full", full), ("1 of 2", one_of_two)):
+        net = Chain(3).dense("a", without(abs(weights(1, 8, 3)), 1, 4, 5)).quantised("q")
+        graph = net.dense("b", array).quantised("r").graph()
+        after = removed(graph)
+        assert run(after) == run(graph)
+        left[name] = counts(after)["a"]
+    assert left == {"full": 5, "1 of 2": 6}
+
+
+def test_columns_that_are_zero_in_every_row_are_no_pattern() -> None:
+    net = Chain(3).dense("a", abs(weights(1, 8, 3))).quantised("q")
+    graph = net.dense("b", without_inputs(weights(2, 6, 8), 0, 3, 4, 7)).quantised("r").graph()
+    assert counts(removed(graph)) == {"a": 4, "q": 4, "b": 6, "r": 6}
+
+
 def test_what_left_before_is_remembered() -> None:
     graph = Chain(2).dense("a", [[1, 1], [0, 0]]).quantised("q", (0, 3)).dense("b", [[1, 2]]).quantised("r").graph()
     pruned = replace(graph, source=replace(graph.source, removed=(Removed("a", 9, 2), Removed("b", 5, 1))))

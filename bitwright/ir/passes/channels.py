@@ -39,6 +39,9 @@ Lanes divide channels: 61 channels would take 61 lanes, or as many clocks as one
 zero have 2, 4, 8 and more.
 """
 
+NEIGHBOURS = (2, 4, 8)
+"""The m of n-of-m weights whose pattern is kept, where n is half of it or less."""
+
 CHANNELWISE = (Conv, Requantise, Table, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Reshape)
 """Layers that move elements, or compute channels each from its own, or groups of them: of convolutions the grouped."""
 
@@ -86,7 +89,11 @@ def _used(graph: Graph, constant: Mapping[str, Flags], constants: Mapping[str, I
     for layer in graph.layers:
         if is_whole(layer):
             source = layer.inputs[0]
-            demands.append(_Demand(source, layer.name, _needs(graph, layer, constant[source], constants[source])))
+            needs = _needs(graph, layer, constant[source], constants[source])
+            together = _together(needs, layer.weights.array)
+            channels = np.arange(needs.shape[1])
+            demands.append(_Demand(source, layer.name, needs))
+            links.append(_Link(source, source, channels, channels // together * together))
         elif isinstance(layer, CHANNELWISE):
             links += _links(graph, layer)
         else:
@@ -111,6 +118,21 @@ def _needs(graph: Graph, layer: Dense | Conv, constant: Flags, values: Ints) -> 
     weights = layer.weights.array
     read = (weights != 0).reshape(len(weights), -1, weights.shape[-1]).any(axis=1)
     return np.asarray(read & ~(moves & constant & same))
+
+
+def _together(needs: Flags, weights: Ints) -> int:
+    """How many neighbouring inputs leave together or not at all: 1, or m where rows read n of m neighbours.
+
+    One channel less would break that pattern; it is kept where n for each m that stay are fewer than the channels that
+    are needed.
+    """
+    needed = np.asarray(needs.any(axis=0))
+    found = [(int(needed.sum()), 1)]
+    for size in (size for size in NEIGHBOURS if len(needed) % size == 0):
+        most = int((weights != 0).reshape(-1, size).sum(axis=1).max())
+        if 2 * most <= size:
+            found.append((most * int(needed.reshape(-1, size).any(axis=1).sum()), size))
+    return min(found)[1]
 
 
 def _links(graph: Graph, layer: Layer) -> Iterator[_Link]:
