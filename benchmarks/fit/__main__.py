@@ -69,7 +69,10 @@ def fit(samples: Samples) -> dict[str, Coefficients]:
 def coefficients(rows: Sequence[tuple[Part, Counts]], index: int) -> dict[str, float]:
     """What each term takes of the resource `index`; the term "" is 1 for every module."""
     names = ["", *sorted({name for part, _ in rows for name in part.terms})]
-    matrix = np.array([[1.0 if not name else part.terms.get(name, 0.0) for name in names] for part, _ in rows])
+    terms = [{"": 1.0} | dict(part.terms) for part, _ in rows]
+    matrix = np.array(
+        [[part.count * each.get(name, 0.0) for name in names] for (part, _), each in zip(rows, terms, strict=True)]
+    )
     counted = np.array([counts[index] for _, counts in rows], dtype=float)
     weight = 1 / np.maximum(counted, FEWEST)
     found, _ = nnls(matrix * weight[:, None], counted * weight)

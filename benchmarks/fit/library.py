@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def kept(name: str, parameters: Parameters) -> dict[str, Any]:
     bits = np.array([[value >> place & 1 for place in range(width)] for value in values], dtype=np.uint8)
     found, block = columns(bits), "block" in parameters["Style"]
     own = {"Words": words, "Width": width, "Ports": parameters["Ports"], "Block": block}
-    return own | {"Varying": found.varying, "Distinct": found.distinct, "Pieces": found.pieces}
+    return own | {"Columns": astuple(found)}
 
 
 def decoded(code: int, bits: int) -> int:
@@ -85,8 +86,12 @@ def _ram(p: Parameters) -> Parts:
     return terms.ram(width=p["Width"], depth=p["Depth"])
 
 
+def _columns(varying: int, distinct: int, reading: Sequence[int], wide: int, pieces: int) -> Columns:
+    return Columns(varying, distinct, tuple(reading), wide, pieces)
+
+
 def _rom(p: Parameters) -> Parts:
-    found = Columns(p["Varying"], p["Distinct"], p["Pieces"])
+    found = _columns(*p["Columns"])
     return terms.rom(words=p["Words"], width=p["Width"], ports=p["Ports"], block=p["Block"], columns=found)
 
 
@@ -201,7 +206,6 @@ OWN: Mapping[str, Callable[[Parameters], Part | None]] = {
     "bw_mas_lane": lambda p: _mas(p)[1],
     "bw_thresholds": lambda p: _thresholds(p)[0],
     "bw_thresholds_lane": lambda p: _thresholds(p)[1],
-    "bw_lookup": lambda p: Part("lookup", {}),
     "bw_window": lambda p: _window(p)[0],
     "bw_window_walk": lambda p: _window(p)[1],
     "bw_window_line": lambda p: _line(p)[0],

@@ -22,11 +22,14 @@ MUX_COST = 0.5
 """What a bit of a multiplexer between banks costs."""
 ROM_COST = 1 / 64
 """What a bit of a ROM costs in logic."""
-LUT_WORDS = 64
-"""Words of a ROM that one look-up table holds a bit of."""
+LUT_INPUTS, LUT_WORDS = 6, 64
+"""Inputs of a look-up table, and words of a ROM that it holds a bit of."""
 
 FEW_WORDS = 20
 """In more words than these, no two random columns are the same."""
+
+SINGLE_BITS = {3: 4 / 6, 4: 4 / 14}
+"""Of the columns that so many words can have, the share that is a bit of the address."""
 
 MemoryKind = Literal["block", "distributed", "logic"]
 
@@ -75,39 +78,57 @@ def rom_memory(words: int, width: int) -> MemoryKind:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a ROM, one for each bit of a word: those that vary, how many of them differ from each other.
+    """The columns of a ROM, one for each bit of a word, as functions of the address.
 
-    `pieces` counts the different runs of 64 words, of all columns together, that are not the same throughout.
+    `varying` counts those that are not constant and `distinct` those that differ from each other. Of these, `reading`
+    has how many depend on 2, 3, ... 6 bits of the address; the others are a bit of it, or depend on more: `wide` counts
+    them, and `pieces` their different runs of 64 words.
     """
 
     varying: float
     distinct: float
-    pieces: float
+    reading: tuple[float, ...]
+    wide: float = 0
+    pieces: float = 0
 
 
 def columns(bits: NDArray[np.uint8]) -> Columns:
     """The columns of a ROM's content, (words, width) of zeros and ones."""
     varying = bits[:, (bits != bits[0]).any(axis=0)]
+    packed = np.packbits(varying, axis=0).T
+    _, first = np.unique(packed, axis=0, return_index=True) if packed.size else (packed, np.zeros(0, np.int64))
+    distinct = varying[:, first]
+    read = _address_bits(distinct)
+    wide = distinct[:, read > LUT_INPUTS]
     pieces: set[bytes] = set()
-    for start in range(0, len(bits), LUT_WORDS):
-        piece = varying[start : start + LUT_WORDS]
-        pieces |= _rows(piece[:, (piece != piece[0]).any(axis=0)])
-    return Columns(varying.shape[1], len(_rows(varying)), len(pieces))
+    for start in range(0, len(wide), LUT_WORDS):
+        run = wide[start : start + LUT_WORDS]
+        pieces |= {row.tobytes() for row in np.packbits(run[:, (run != run[0]).any(axis=0)], axis=0).T}
+    reading = tuple(int((read == count).sum()) for count in range(2, LUT_INPUTS + 1))
+    return Columns(varying.shape[1], distinct.shape[1], reading, wide.shape[1], len(pieces))
 
 
-def _rows(bits: NDArray[np.uint8]) -> set[bytes]:
-    """The different columns of `bits`."""
-    return {row.tobytes() for row in np.packbits(bits, axis=0).T}
+def _address_bits(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How many bits of the address each column depends on."""
+    count, place = np.zeros(bits.shape[1], np.int64), np.arange(len(bits))
+    for bit in range((len(bits) - 1).bit_length()):
+        lower = place[(place >> bit & 1 == 0) & (place + (1 << bit) < len(bits))]
+        count += (bits[lower] != bits[lower + (1 << bit)]).any(axis=0)
+    return count
 
 
 @cache
 def random_columns(words: int, width: int) -> Columns:
     """What to expect of the columns of random words: of a ROM of few words, few columns differ."""
-    if words > FEW_WORDS:
-        return Columns(width, width, width * -(-words // LUT_WORDS))
-    kinds = (1 << words) - 2
-    if kinds == 0:
-        return Columns(0, 0, 0)
-    varying = width * kinds / (kinds + 2)
-    distinct = kinds * (1 - (1 - 1 / kinds) ** varying)
-    return Columns(varying, distinct, distinct)
+    address = (words - 1).bit_length() if words > 1 else 0
+    if address > LUT_INPUTS:
+        return Columns(width, width, (0,) * (LUT_INPUTS - 1), width, width * -(-words // LUT_WORDS))
+    varying = distinct = float(width)
+    if words <= FEW_WORDS:
+        kinds = (1 << words) - 2
+        varying = width * kinds / (kinds + 2)
+        distinct = kinds * (1 - (1 - 1 / kinds) ** varying) if kinds else 0.0
+    reading = [0.0] * (LUT_INPUTS - 1)
+    if address >= 2:
+        reading[address - 2] = distinct * (1 - SINGLE_BITS.get(words, 0.0))
+    return Columns(varying, distinct, tuple(reading))

@@ -54,10 +54,9 @@ def weighed(found: Iterable[Part], known: Mapping[str, Coefficients]) -> Resourc
     lut = ff = 0.0
     bram = dsp = 0
     for part in found:
-        each = known.get(part.kind)
-        if each is not None:
-            lut += part.count * _sum(each["lut"], part.terms)
-            ff += part.count * _sum(each["ff"], part.terms)
+        each = known[part.kind]
+        lut += part.count * _sum(each["lut"], part.terms)
+        ff += part.count * _sum(each["ff"], part.terms)
         bram += part.count * part.bram
         dsp += part.count * part.dsp
     return Resources(round(lut), bram, dsp, round(ff))

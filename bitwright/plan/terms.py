@@ -151,12 +151,12 @@ def rom(*, words: int, width: int, ports: int = 1, block: bool = False, columns:
     if block or rom_memory(words, round(columns.varying)) == "block":
         found = block_rams(words, width, rom=True)
         return (Part("rom_block", _banks(found, width), bram=-(-ports // 2) * found.blocks),)
-    kept = {"register": columns.distinct}
-    if words > LUT_WORDS:
-        kept |= {"pieces": columns.pieces, "selected": columns.distinct}
-    else:
-        kept[f"words_{words}" if words <= FEW else f"address_{log2(words)}"] = columns.distinct
-    return (Part("rom", kept, ports),)
+    logic = {f"reading_{bits}": count for bits, count in enumerate(columns.reading, start=2)}
+    runs = -(-words // LUT_WORDS)
+    groups, rest = divmod(runs, 4)
+    tables = 4 * groups + rest + (rest == 3)  # a multiplexer for four is made for three too
+    wide = {"runs": columns.pieces * tables / runs, "selected": columns.wide * (groups + (rest > 0) - 1)}
+    return (Part("rom", logic | wide | {"register": columns.distinct}, ports),)
 
 
 def _ram_block(depth: int, width: int) -> Part:

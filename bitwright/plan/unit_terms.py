@@ -251,4 +251,4 @@ def thresholds(*, lanes: int, folds: int, x_w: int, x_bits: int, t_w: int, bits:
 @cache
 def lookup(*, lanes: int, y_w: int) -> Parts:
     """A requantiser by table, without its table."""
-    return (Part("lookup", {}), *credit_pipe(width=lanes * y_w, latency=1, depth=3))
+    return credit_pipe(width=lanes * y_w, latency=1, depth=3)

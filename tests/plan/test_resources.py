@@ -113,14 +113,22 @@ def test_random_words_stand_for_those_that_are_not_there_yet() -> None:
 
 def test_columns_that_are_constant_or_equal() -> None:
     bits = np.array([[0, 1, 1, 0, 1], [0, 1, 0, 1, 0], [0, 1, 1, 0, 1]], dtype=np.uint8)
-    assert columns(bits) == Columns(varying=3, distinct=2, pieces=2)
+    assert columns(bits) == Columns(varying=3, distinct=2, reading=(0, 0, 0, 0, 0))
+
+
+def test_columns_that_do_not_read_the_whole_address() -> None:
+    """A frame turned round, 8 channels at a time: columns are a bit of the address, or read two or five of its bits."""
+    order = np.arange(21 * 8).reshape(3, 7, 8).transpose(1, 0, 2).reshape(-1)
+    bits = (order[:, None] >> np.arange(8) & 1).astype(np.uint8)
+    assert columns(bits) == Columns(varying=8, distinct=8, reading=(1, 0, 0, 3, 0))
 
 
 def test_few_random_words_have_few_columns() -> None:
-    assert random_columns(1, 100) == Columns(0, 0, 0)
+    assert random_columns(1, 100) == Columns(0, 0, (0, 0, 0, 0, 0))
     assert random_columns(2, 1000).distinct == pytest.approx(2)
     assert random_columns(4, 1000).distinct == pytest.approx(14)
-    assert random_columns(200, 24) == Columns(24, 24, 96)
+    assert random_columns(200, 24) == Columns(24, 24, (0, 0, 0, 0, 0), wide=24, pieces=96)
+    assert random_columns(64, 24) == Columns(24, 24, (0, 0, 0, 0, 24))
     rng = np.random.default_rng(7)
     drawn = [columns(rng.integers(0, 2, (5, 30), dtype=np.uint8)).distinct for _ in range(200)]
     assert random_columns(5, 30).distinct == pytest.approx(np.mean(drawn), rel=0.02)
