@@ -29,6 +29,8 @@ from bitwright.ir.weights import Ints, Weights
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.schedule import Zeros
 from bitwright.sim import cpp, reference, rtl
+from bitwright.sim.synth import resources, synthesise
+from bitwright.sim.tools import yosys
 from tests.layers.nets import Net
 from tests.rtl.graphs import side_by_side
 from tests.rtl.test_random import prefixed
@@ -37,6 +39,7 @@ ROOT = Path(__file__).parents[1]
 MODELS = ROOT.parent / "shared" / "models"
 SPARSITIES = (0, 50, 70, 90)
 FRAMES = 6
+PART = "xczu3eg-sbva484-1-e"
 S4, U4 = integer(4, signed=True), integer(4, signed=False)
 TITLE = "Zeros that are skipped"
 SECTION = """Clocks per frame of single layers with 4-bit weights, PE x SIMD multipliers, and a share of zeros:
@@ -44,6 +47,14 @@ scattered, or in blocks of PE x SIMD. *Dense* multiplies all weights (`"zeros": 
 clocks, which are those of the plan. Written by `benchmarks/sparsity.py`; `docs/sparsity.md` says how zeros are skipped.
 
 {layers}
+
+What these units take with the ROMs of their weights and schedules, at 70 % zeros, as {tool} counts it
+(`synth_xilinx -family xcup`):
+
+{costs}
+
+Memories make the difference: shorter ROMs, and for each port a buffer for two vectors, each filled up to a power of two
+of beats.
 
 Whole networks at the same lanes, their layers without and with zeros skipped, equal to the reference engine in
 SystemVerilog and in HLS C++:
@@ -139,6 +150,26 @@ def layers() -> str:
     return table(head, rows)
 
 
+def costs() -> str:
+    """The table of what the units take."""
+    rows = []
+    for layer in LAYERS:
+        kinds: tuple[Zeros, ...] = ("multiply", layer.zeros)
+        dense, skipped = (synthesised(layer.design(70, zeros)) for zeros in kinds)
+        rows.append((layer.name, *(f"{dense[kind]:,} / {skipped[kind]:,}" for kind in ("lut", "ff", "bram"))))
+    return table(("layer", "LUT, dense / skipped", "FF", "18-kbit block RAM"), rows)
+
+
+def synthesised(design: Design) -> Mapping[str, int]:
+    """LUTs, FFs and block RAMs of the unit of the first layer and its ROMs."""
+    name = design.graph.layers[0].name
+    cells = synthesise(design.files("verilog"), f"{design.name}_top", PART).cells
+    found = [
+        resources(cells[part]) for part in (f"u_{name}", f"u_{name}_rom", f"u_{name}_schedule_rom") if part in cells
+    ]
+    return {kind: sum(part[kind] for part in found) for kind in ("lut", "ff", "bram")}
+
+
 def networks(models: Path) -> str:
     """The table of whole networks."""
     rows = []
@@ -180,7 +211,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=MODELS)
     options = parser.parse_args()
-    text = SECTION.format(layers=layers(), networks=networks(options.models))
+    tool = f"{yosys().name} {yosys().version_text}"
+    text = SECTION.format(layers=layers(), costs=costs(), networks=networks(options.models), tool=tool)
     put(Path(__file__).with_name("hardware.md"), TITLE, text)
 
 
