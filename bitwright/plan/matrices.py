@@ -64,10 +64,11 @@ def _weights(layer: Dense | Conv, x: Stream, per_channel: int) -> Ints:
 
 
 def _check_dense(layer: Dense | Conv, zeros: Zeros, what: str) -> None:
-    """Refuse to skip the zeros of a layer whose unit has no schedule."""
+    """Refuse to leave out the zeros of a layer whose unit multiplies all weights."""
     if zeros != "multiply":
+        lacks = "selectors" if zeros == "select" else "schedule that could skip zeros"
         raise BitwrightError(
-            f"{what} has no schedule that could skip zeros",
+            f"{what} has no {lacks}",
             where=f"plan: layer '{layer.name}'",
             hint="set its zeros to 'multiply'",
         )

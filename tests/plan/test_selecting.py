@@ -132,7 +132,7 @@ def test_what_cannot_be_selected_is_refused_by_name() -> None:
         "  hint: set its zeros to 'multiply'"
     )
     assert refusal(network(pruned(3, (4, 3, 3, 1), 1, 3), groups=4), pe=2, simd=1) == (
-        "plan: layer 'fc': a depthwise unit has no schedule that could skip zeros\n  hint: set its zeros to 'multiply'"
+        "plan: layer 'fc': a depthwise unit has no selectors\n  hint: set its zeros to 'multiply'"
     )
 
 
