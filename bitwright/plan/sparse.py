@@ -65,7 +65,7 @@ def sparse_matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights:
 def _schedule(low: Lowering, layer: Dense | Conv, weights: Ints) -> Schedule:
     """The schedule with rows moved if the next layers take them so, or if putting them back in place pays.
 
-    They are put back one by one: of a frame of one vector, and while the unit works on the next.
+    They are put back one by one, the frame in no more clocks than a vector takes: so the unit stays the slower one.
     """
     plan = low.layer_plan(layer)
     moved = schedule(weights, plan.pe, plan.simd, plan.zeros, movable=True)
