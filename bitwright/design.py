@@ -31,6 +31,7 @@ from bitwright.plan.candidates import TWO_OPERAND, candidates
 from bitwright.plan.folding import fastest, fold
 from bitwright.plan.kernels import Depthwise, KernelGraph, MatrixVector
 from bitwright.plan.lower import lower
+from bitwright.plan.parts import family
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.planning import by_rule, plan_for
 from bitwright.plan.resources import Resources, fifo_resources, resources
@@ -131,8 +132,9 @@ class Design:
     def _layer(self, layer: Layer) -> dict[str, Any]:
         kernels = [kernel for kernel in self.kernels.kernels if kernel.layer == layer.name]
         edges = [self.kernels.stream(name) for kernel in kernels for name in kernel.inputs]
-        used = sum((resources(kernel, contents=True) for kernel in kernels), Resources())
-        used = sum((fifo_resources(edge) for edge in edges), used)
+        cells = family(self.part)
+        used = sum((resources(kernel, contents=True, family=cells) for kernel in kernels), Resources())
+        used = sum((fifo_resources(edge, family=cells) for edge in edges), used)
         chosen = self.plan.layers.get(layer.name, LayerPlan())
         lanes = (chosen.pe, chosen.simd)
         if kernels and (chosen.pe, chosen.simd) == (1, 1):  # no lanes of its own: those of its streams

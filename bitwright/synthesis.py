@@ -14,6 +14,7 @@ from bitwright.backends.verilog import instances
 from bitwright.design import Design, compile_graph
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import load
+from bitwright.plan.parts import family
 from bitwright.plan.plan import Plan
 from bitwright.plan.resources import boundary_resources
 from bitwright.sim import synth
@@ -37,7 +38,8 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[dict[str, Any], dic
     for instance, cells in made.cells.items():
         counted.setdefault(owners.get(instance, ""), Counter()).update(cells)
     rows = [_row(entry["name"], entry, counted.get(entry["name"], {})) for entry in report["layers"]]
-    rows.append(_row(BOUNDARY, asdict(boundary_resources(design.kernels)), counted.get("", {})))
+    ends = boundary_resources(design.kernels, family=family(report["part"]))
+    rows.append(_row(BOUNDARY, asdict(ends), counted.get("", {})))
     total = {which: _total([row[which] for row in rows]) for which in ("estimate", "yosys")}
     result: dict[str, Any] = {
         "design": report["design"],

@@ -55,6 +55,10 @@ def test_cells_of_the_layers_and_the_boundary(tmp_path: Path, capsys: pytest.Cap
     assert all(row["yosys"]["lut"] > 0 and row["yosys"]["ff"] > 0 for row in found["layers"])
     for key in ("lut", "ff", "dsp", "bram"):
         assert found["total"]["yosys"][key] == sum(row["yosys"][key] for row in found["layers"])
+    for row in found["layers"]:
+        estimate, counted = row["estimate"], row["yosys"]
+        assert (estimate["dsp"], estimate["bram"]) == (counted["dsp"], counted["bram"]), row
+        assert all(abs(estimate[key] - counted[key]) <= 0.2 * counted[key] for key in ("lut", "ff")), row
     report = json.loads((folder / "report.json").read_text())
     assert [row["estimate"]["lut"] for row in found["layers"][:-1]] == [row["lut"] for row in report["layers"]]
 

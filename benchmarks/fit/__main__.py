@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,8 @@ MARKS = "<!-- errors: python -m benchmarks.fit --write -->\n", "<!-- end -->\n"
 FEWEST = 10.0
 """Look-up tables or flip-flops of a module below which its error counts as if there were so many."""
 FITTED = ("lut", "ff")
+SERIES7 = ("mas_lane", "mas_lane_split", "packed_product", "adder_dsp", "multiplier_dsp")
+"""Kinds with DSP slices, in which Yosys places registers and sums on series 7, but not on UltraScale+."""
 
 
 def main() -> None:
@@ -48,28 +50,52 @@ def main() -> None:
     if args.write:
         training = len(list(samples.training()))
         head = {**samples.tool, "modules": training}
-        COEFFICIENTS.write_text(json.dumps(head | {"kinds": model}, indent=1) + "\n", encoding="utf-8")
+        series7 = swapped(model) | fit_series7(samples)
+        families = {"kinds": model, "xcup": {}, "xc7": dict(sorted(series7.items()))}
+        COEFFICIENTS.write_text(json.dumps(head | families, indent=1) + "\n", encoding="utf-8")
         PICTURE.write_text(scatter({name: _drawn(held, name) for name in FITTED}), encoding="utf-8")
         _replace(PAGE, text)
 
 
 def fit(samples: Samples) -> dict[str, Coefficients]:
-    """Coefficients for every kind of part, from the modules that are not held back."""
+    """Coefficients for every kind of part of UltraScale+, from the modules that are not held back."""
+    return _fitted((own(m.name, m.parameters), m.counted) for m in samples.training())
+
+
+def fit_series7(samples: Samples) -> dict[str, Coefficients]:
+    """Coefficients of the kinds that differ on series 7: its memories have other groups, its slices keep registers."""
+    kinds = _fitted((own(m.name, m.parameters, "xc7"), m.series7) for m in samples.training() if m.series7)
+    return {kind: terms for kind, terms in kinds.items() if kind in SERIES7}
+
+
+def _fitted(measured: Iterable[tuple[Part | None, Counts]]) -> dict[str, Coefficients]:
     kinds = defaultdict[str, list[tuple[Part, Counts]]](list)
-    for module in samples.training():
-        part = own(module.name, module.parameters)
+    for part, counted in measured:
         if part is not None:
-            kinds[part.kind].append((part, module.counted))
+            kinds[part.kind].append((part, counted))
     return {
         kind: {which: coefficients(rows, index) for index, which in enumerate(FITTED)}
         for kind, rows in sorted(kinds.items())
     }
 
 
+def swapped(kinds: Mapping[str, Coefficients]) -> dict[str, Coefficients]:
+    """`kinds` with the memory of series 7 in place of that of UltraScale+, where they have any."""
+    return {
+        kind: {which: {_seven(name): value for name, value in terms.items()} for which, terms in each.items()}
+        for kind, each in kinds.items()
+        if any(_seven(name) != name for terms in each.values() for name in terms)
+    }
+
+
+def _seven(name: str) -> str:
+    return name.replace("xcup_", "xc7_")
+
+
 def coefficients(rows: Sequence[tuple[Part, Counts]], index: int) -> dict[str, float]:
     """What each term takes of the resource `index`; the term "" is 1 for every module."""
-    names = ["", *sorted({name for part, _ in rows for name in part.terms})]
     terms = [{"": 1.0} | dict(part.terms) for part, _ in rows]
+    names = sorted({name for each in terms for name in each if not name.startswith("xc7_")})
     matrix = np.array(
         [[part.count * each.get(name, 0.0) for name in names] for (part, _), each in zip(rows, terms, strict=True)]
     )

@@ -28,7 +28,7 @@ def estimate(samples: Samples, layer: Layer, model: Model) -> Cells:
         part = own(module.name, module.parameters)
         if part is not None:
             found += [part] * count
-    used = weighed(found, model)
+    used = weighed(found, "xcup", model)
     return {"lut": used.lut, "ff": used.ff, "dsp": used.dsp, "bram": used.bram}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bitwright.plan import terms, unit_terms, window_terms
-from bitwright.plan.memories import Columns, columns
+from bitwright.plan.memories import Columns, Family, columns
 from bitwright.plan.terms import Part, Parts
 from bitwright.plan.window_terms import Geometry
 
@@ -164,7 +164,7 @@ def _select_flow(p: Parameters) -> Parts:
     return unit_terms.select_flow(products=count, of=p["Of"], x_w=p["XW"], words=words)
 
 
-OWN: Mapping[str, Callable[[Parameters], Part | None]] = {
+OWN: Mapping[str, Callable[[Parameters], Part | Parts | None]] = {
     "bw_elastic_reg": lambda p: terms.elastic_reg(width=p["Width"])[0],
     "bw_fifo": lambda p: terms.fifo(width=p["Width"], depth=p["Depth"])[0],
     "bw_fifo_shift": lambda p: terms.fifo_shift(width=p["Width"], depth=p["Depth"])[0],
@@ -203,7 +203,7 @@ OWN: Mapping[str, Callable[[Parameters], Part | None]] = {
     "bw_packed_product": _packed,
     "bw_depthwise": lambda p: _depthwise(p)[0],
     "bw_mas": lambda p: _mas(p)[0],
-    "bw_mas_lane": lambda p: _mas(p)[1],
+    "bw_mas_lane": lambda p: _mas(p)[1:-2],
     "bw_thresholds": lambda p: _thresholds(p)[0],
     "bw_thresholds_lane": lambda p: _thresholds(p)[1],
     "bw_window": lambda p: _window(p)[0],
@@ -217,6 +217,9 @@ OWN: Mapping[str, Callable[[Parameters], Part | None]] = {
 """Module -> the part that its own cells are; modules that only hold others are left out."""
 
 
-def own(name: str, parameters: Parameters) -> Part | None:
-    """The part that a module's own cells are, None for a ROM that is nothing but constants."""
-    return OWN[name](parameters)
+def own(name: str, parameters: Parameters, family: Family = "xcup") -> Part | None:
+    """The part that a module's own cells are on a family, None for a ROM that is nothing but constants."""
+    found = OWN[name](parameters)
+    if isinstance(found, tuple):
+        return next(part for part in found if part.family in (None, family))
+    return found

@@ -28,6 +28,7 @@ class Module:
     name: str
     parameters: Mapping[str, Any]
     counted: Counts
+    series7: Counts | None = None  # where it was measured for series 7 too
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def read(path: Path = SAMPLES) -> Samples:
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         entry = json.loads(line)
         if "module" in entry:
-            made.modules.append(Module(entry["module"], entry["parameters"], tuple(entry["counted"])))
+            seven = tuple(entry["xc7"]) if "xc7" in entry else None
+            made.modules.append(Module(entry["module"], entry["parameters"], tuple(entry["counted"]), seven))
         elif "layer" in entry:
             holds = {int(place): count for place, count in entry["holds"].items()}
             made.layers.append(Layer(entry["design"], entry["layer"], holds))

@@ -14,9 +14,10 @@ from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, SumPool
 from bitwright.plan.candidates import Candidates
 from bitwright.plan.folding import Lanes, entering_cycles, entry_lanes, in_lanes, least_cycles, too_slow
 from bitwright.plan.folding import choices as legal_lanes
-from bitwright.plan.kernels import Stream
+from bitwright.plan.kernels import Kernel, Stream
 from bitwright.plan.lower import Lowering
-from bitwright.plan.parts import Budget
+from bitwright.plan.memories import Family
+from bitwright.plan.parts import Budget, family
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.resources import Resources, fifo_resources, resources
 from bitwright.plan.units import Planned, units, window
@@ -77,6 +78,12 @@ def amounts(held: Resources | Budget) -> Cost:
     return tuple(getattr(held, name) for name in KINDS)
 
 
+def taken(kernels: Iterable[Kernel], read: Iterable[Stream], cells: Family) -> Cost:
+    """What kernels and the FIFOs of the streams that they read take on a family of parts."""
+    costs = [amounts(resources(kernel, family=cells)) for kernel in kernels]
+    return total([*costs, *(amounts(fifo_resources(stream, family=cells)) for stream in read)])
+
+
 def first_planned(graph: Graph, entry: Input) -> Planned | None:
     """The layer whose lanes an input takes: the first with lanes of its own behind it, by first readers."""
     layer: Layer = entry
@@ -115,8 +122,15 @@ class Survey:
     """
 
     def __init__(
-        self, graph: Graph, target: int, pace: int, offered: Candidates, given: Mapping[str, Lanes] | None = None
+        self,
+        graph: Graph,
+        target: int,
+        pace: int,
+        offered: Candidates,
+        given: Mapping[str, Lanes] | None = None,
+        part: str = "",
     ) -> None:
+        self.cells = family(part)
         self.graph, self.target, self.pace, self.forms, self.given = graph, target, pace, offered.forms, given or {}
         self.low = Lowering(graph, Plan({}, target), {}, offered.sums)
         self.low.pace = pace
@@ -161,8 +175,7 @@ class Survey:
         self.low.kernels = []
         self.low.publish(layer, stream)
         self.published[layer.name][stream.lanes] = self.low.waiting[layer.name]
-        forks = [amounts(resources(kernel)) for kernel in self.low.kernels]
-        return total([*forks, amounts(fifo_resources(stream))] if forks else forks)
+        return taken(self.low.kernels, [stream] if self.low.kernels else [], self.cells)
 
     def _planned(self, layer: Planned) -> Node:
         """Every legal pair of lanes within the target, with each memory and style."""
@@ -175,7 +188,7 @@ class Survey:
         offered = {lanes: streams[0] for lanes, streams in self.published[layer.inputs[0]].items()}
         x, made = next(iter(offered.values())), []
         for lanes in sorted(pairs, key=lambda lanes: lanes[1]):
-            for choice in _unit_choices(layer, x, shape, lanes, limit):
+            for choice in _unit_choices(layer, x, shape, lanes, limit, self.cells):
                 made.append(replace(choice, cost=total([forks[lanes[0]], choice.cost])))
         if ends_of_order(self.graph, layer.name) is None:
             made = [choice for choice in made if not choice.moves]
@@ -190,7 +203,7 @@ class Survey:
             return NOTHING
         self.low.kernels = []
         self.low.widen(layer, x, lanes)
-        return total([*(amounts(resources(kernel)) for kernel in self.low.kernels), amounts(fifo_resources(x))])
+        return taken(self.low.kernels, [x], self.cells)
 
     def _wired(self, layer: Layer) -> Iterator[Choice]:
         """A choice for each combination of widths that may come, and each proved form of a requantiser."""
@@ -212,22 +225,21 @@ class Survey:
         low.add(layer)
         streams = low.waiting[layer.name]
         self.published[layer.name][streams[0].lanes] = streams
-        costs = [amounts(resources(kernel)) for kernel in low.kernels]
-        costs += [amounts(fifo_resources(low.streams[name])) for kernel in low.kernels for name in kernel.inputs]
+        read = [low.streams[name] for kernel in low.kernels for name in kernel.inputs]
         cycles = max((kernel.cycles for kernel in low.kernels), default=0)
         plan = LayerPlan(form=form.kind) if form is not None and len(self.forms[layer.name]) > 1 else None
-        return Choice(takes, streams[0].lanes, plan, cycles, total(costs))
+        return Choice(takes, streams[0].lanes, plan, cycles, taken(low.kernels, read, self.cells))
 
 
-def _unit_choices(layer: Planned, x: Stream, shape: tuple[int, ...], lanes: Lanes, most: int) -> Iterator[Choice]:
+def _unit_choices(
+    layer: Planned, x: Stream, shape: tuple[int, ...], lanes: Lanes, most: int, cells: Family
+) -> Iterator[Choice]:
     """The choices of one pair of lanes within `most` clocks: what window, unit and their FIFOs take."""
     wants, entering = in_lanes(layer, shape[-1], *lanes), entering_cycles(layer, shape, *lanes)
     x = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
     sliding, read = window(layer, x, shape, lanes[1])
-    common = [amounts(fifo_resources(x))]
-    if sliding is not None:
-        common += [amounts(resources(sliding)), amounts(fifo_resources(read))]
+    common = taken([sliding] if sliding else [], [x, read] if sliding else [x], cells)
     for unit in units(layer, read, shape[-1], *lanes, most):
-        cycles, cost = max(entering, unit.kernel.cycles), total([*common, amounts(resources(unit.kernel))])
+        cycles, cost = max(entering, unit.kernel.cycles), total([common, taken([unit.kernel], [], cells)])
         settled = unit.plan.zeros != "multiply" and lanes[1] > 1
         yield Choice((wants,), lanes[0], unit.plan, cycles, cost, unit.moved, settled)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -10,14 +11,30 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+Family = Literal["xcup", "xc7"]
+"""UltraScale+ and series 7, as Yosys calls them."""
+
 BLOCK_SHAPES = (
     (129, 1, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
     (257, 2, ((512, 72), (1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))),
     (513, 4, ((16384, 4), (32768, 2), (65536, 1), (8192, 9))),
 )
 """Half, whole and cascaded block RAMs: the cost of one, its 18-kbit blocks, and its shapes as words and bits."""
-LUT_RAM_COST, LUT_RAMS = 16, ((32, 14), (64, 7))
-"""Distributed memory with a port to write and one to read: the cost of eight look-up tables, words and bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LutRam:
+    """Distributed memory with a port to write and one to read: cost and look-up tables of a group, its shapes."""
+
+    cost: int
+    luts: int
+    shapes: tuple[tuple[int, int], ...]
+
+
+LUT_RAMS: Mapping[Family, LutRam] = {
+    "xcup": LutRam(16, 8, ((32, 14), (64, 7))),
+    "xc7": LutRam(8, 4, ((32, 6), (64, 3))),
+}
 MUX_COST = 0.5
 """What a bit of a multiplexer between banks costs."""
 ROM_COST = 1 / 64
@@ -56,19 +73,19 @@ def block_rams(words: int, width: int, *, rom: bool = False) -> BlockRams:
 
 
 @cache
-def lut_ram(words: int, width: int) -> tuple[float, int, int]:
-    """(cost, banks, groups of eight look-up tables) of distributed memory; banks beyond the first need multiplexers."""
-    found = []
-    for depth, bits in LUT_RAMS:
+def lut_ram(words: int, width: int, family: Family) -> tuple[float, int, int]:
+    """(cost, banks, look-up tables of the banks) of distributed memory; several banks need multiplexers."""
+    group, found = LUT_RAMS[family], []
+    for depth, bits in group.shapes:
         banks = -(-words // depth)
-        cost = banks * LUT_RAM_COST * width / bits + (banks - 1) * (width + 1) * MUX_COST
-        found.append((cost, banks, banks * -(-width // bits)))
+        cost = banks * group.cost * width / bits + (banks - 1) * (width + 1) * MUX_COST
+        found.append((cost, banks, group.luts * banks * -(-width // bits)))
     return min(found)
 
 
 def ram_memory(words: int, width: int) -> MemoryKind:
     """Where Yosys puts a RAM that may lie anywhere."""
-    return "block" if block_rams(words, width).cost < lut_ram(words, width)[0] else "distributed"
+    return "block" if block_rams(words, width).cost < lut_ram(words, width, "xcup")[0] else "distributed"
 
 
 def rom_memory(words: int, width: int) -> MemoryKind:

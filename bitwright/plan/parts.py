@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bitwright.plan.memories import Family
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -40,6 +42,11 @@ DEVICES: Mapping[str, Budget] = {
     "xcu280": Budget(1_304_000, 2_607_000, 9_024, 4_032),
 }
 """Device -> what it holds; a part is a device with its package and speed grade behind it."""
+
+
+def family(part: str) -> Family:
+    """The family whose cells a part has; a device that is not known counts as one of series 7."""
+    return "xcup" if part.lower().startswith(("xck", "xcv", "xcz", "xcu")) else "xc7"
 
 
 def budget(part: str) -> Budget | None:

@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from bitwright.plan.kernel_parts import boundary_parts, fifo_parts, parts
 from bitwright.plan.kernels import Kernel, KernelGraph, Stream
+from bitwright.plan.memories import Family
 from bitwright.plan.terms import Part
 
 Coefficients = Mapping[str, Mapping[str, float]]
@@ -30,30 +31,32 @@ class Resources:
         return Resources(self.lut + other.lut, self.bram + other.bram, self.dsp + other.dsp, self.ff + other.ff)
 
 
-def resources(kernel: Kernel, *, contents: bool = False) -> Resources:
-    """The estimate for one kernel with its constants.
+def resources(kernel: Kernel, *, contents: bool = False, family: Family = "xc7") -> Resources:
+    """The estimate for one kernel with its constants, on a family of parts.
 
     With `contents` what the ROMs hold is looked at, as reports do; without, they count as random words of their size,
     which is quick and needs no weights.
     """
-    return weighed(parts(kernel, contents=contents), model())
+    return weighed(parts(kernel, contents=contents), family, model(family))
 
 
-def fifo_resources(stream: Stream) -> Resources:
+def fifo_resources(stream: Stream, *, family: Family = "xc7") -> Resources:
     """The estimate for the FIFO of one edge."""
-    return weighed(fifo_parts(stream), model())
+    return weighed(fifo_parts(stream), family, model(family))
 
 
-def boundary_resources(graph: KernelGraph) -> Resources:
+def boundary_resources(graph: KernelGraph, *, family: Family = "xc7") -> Resources:
     """The estimate for what serves no layer: the AXI4-Stream ends."""
-    return weighed(boundary_parts(graph), model())
+    return weighed(boundary_parts(graph), family, model(family))
 
 
-def weighed(found: Iterable[Part], known: Mapping[str, Coefficients]) -> Resources:
-    """The sum of `found` by the coefficients `known` of each kind, rounded."""
+def weighed(found: Iterable[Part], family: Family, known: Mapping[str, Coefficients]) -> Resources:
+    """The sum of `found` on a family by the coefficients `known` of each kind, rounded."""
     lut = ff = 0.0
     bram = dsp = 0
     for part in found:
+        if part.family not in (None, family):
+            continue
         each = known[part.kind]
         lut += part.count * _sum(each["lut"], part.terms)
         ff += part.count * _sum(each["ff"], part.terms)
@@ -70,8 +73,8 @@ def _sum(coefficients: Mapping[str, float], terms: Mapping[str, float]) -> float
 
 
 @cache
-def model() -> Mapping[str, Coefficients]:
-    """The fitted coefficients by kind of part."""
-    text = files("bitwright").joinpath("plan/resources.json").read_text(encoding="utf-8")
-    kinds: Mapping[str, Coefficients] = json.loads(text)["kinds"]
+def model(family: Family) -> Mapping[str, Coefficients]:
+    """The fitted coefficients by kind of part: those of every family, or what a kind takes in this one."""
+    found = json.loads(files("bitwright").joinpath("plan/resources.json").read_text(encoding="utf-8"))
+    kinds: Mapping[str, Coefficients] = found["kinds"] | found[family]
     return kinds

@@ -61,7 +61,7 @@ def solve(
     limit, found = target, None
     while True:
         try:
-            nodes = Survey(graph, target, limit, offered, given).nodes()
+            nodes = Survey(graph, target, limit, offered, given, part).nodes()
             outcome = _cheapest(graph, nodes, worth, budget)
             if outcome is None:
                 raise _stopped(graph, nodes, target, budget, part)

@@ -9,10 +9,20 @@ block RAMs and DSP slices are counted by rule. `unit_terms.py` has the arithmeti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from bitwright.plan.memories import LUT_WORDS, BlockRams, Columns, block_rams, lut_ram, ram_memory, rom_memory
+from bitwright.plan.memories import (
+    LUT_RAMS,
+    LUT_WORDS,
+    BlockRams,
+    Columns,
+    Family,
+    block_rams,
+    lut_ram,
+    ram_memory,
+    rom_memory,
+)
 
 Terms = Mapping[str, float]
 
@@ -22,13 +32,17 @@ FEW = 8
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`count` modules of one kind: the terms of each, without the modules in it, and its DSP slices and block RAMs."""
+    """`count` modules of one kind: the terms of each, without the modules in it, and its DSP slices and block RAMs.
+
+    A part that families make differently is there once for each `family`.
+    """
 
     kind: str
     terms: Terms
     count: int = 1
     dsp: int = 0
     bram: int = 0
+    family: Family | None = None
 
 
 Parts = tuple[Part, ...]
@@ -46,7 +60,7 @@ def wrap(count: int) -> int:
 
 def times(count: int, parts: Parts) -> Parts:
     """`parts`, `count` times over."""
-    return tuple(Part(part.kind, part.terms, count * part.count, part.dsp, part.bram) for part in parts)
+    return tuple(replace(part, count=count * part.count) for part in parts)
 
 
 # Streams
@@ -178,8 +192,12 @@ def _ring(depth: int) -> Terms:
 
 def _distributed(depth: int, width: int) -> Terms:
     """Distributed memory with one port each way, and the multiplexers behind its banks."""
-    _, banks, groups = lut_ram(depth, width)
-    return {"memory": groups, "select": mux(banks) * width, "banks": banks if banks > 1 else 0}
+    found: dict[str, float] = {}
+    for family in LUT_RAMS:
+        _, banks, tables = lut_ram(depth, width, family)
+        select = mux(banks) * width
+        found |= {f"{family}_memory": tables, f"{family}_select": select, f"{family}_banks": banks if banks > 1 else 0}
+    return found
 
 
 def mux(inputs: int) -> int:

@@ -3,24 +3,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
+from bitwright.plan.memories import Family
 from bitwright.plan.terms import Part, Parts, credit_pipe, elastic_reg, log2, mux, ram, times, wrap
 from bitwright.plan.timing import tree_latency
 
-DSP_BITS = (27, 18)
-"""Signed factors of one DSP slice of the family that the model is fitted to."""
+DSP_BITS: Mapping[Family, tuple[int, int]] = {"xcup": (27, 18), "xc7": (25, 18)}
+"""Signed factors of one DSP slice."""
 DSP_PRODUCT = 9
 """Bits of the narrowest product that Yosys puts in a DSP slice: DSP_Y_MINWIDTH of `synth_xilinx`."""
 
 
-def product_slices(a: int, b: int, kept: int) -> int:
+def product_slices(a: int, b: int, kept: int, family: Family = "xcup") -> int:
     """DSP slices of a signed product of `a` x `b` bits, of which `kept` are read; 0 if Yosys makes logic of it."""
     if min(a, b) < 2 or min(a + b, kept) < DSP_PRODUCT:
         return 0
-    wide, narrow = max(a, b), min(a, b)
-    slices = 1 if wide <= DSP_BITS[0] else -(-(wide - 1) // (DSP_BITS[1] - 1))
-    return slices if narrow <= DSP_BITS[1] else slices * -(-(narrow - 1) // (DSP_BITS[1] - 1))
+    wide, narrow, (most, least) = max(a, b), min(a, b), DSP_BITS[family]
+    slices = 1 if wide <= most else -(-(wide - 1) // (least - 1))
+    return slices if narrow <= least else slices * -(-(narrow - 1) // (least - 1))
 
 
 # Sums
@@ -210,24 +213,33 @@ def sparse_flow(
 @cache
 def mas(*, lanes: int, folds: int, x_w: int, x_bits: int, y_w: int, lane: tuple[int, int, int, int, int, int]) -> Parts:
     """`lane`: the bits of m, c, window and bounds, of the sum, and of the shift."""
+    own = Part("mas", {"input": lanes * x_w, "address": log2(folds)})
+    many = tuple(replace(part, count=lanes) for part in _mas_lane(x_bits, y_w, lane))
+    return (own, *many, *credit_pipe(width=lanes * y_w, latency=4, depth=6))
+
+
+def _mas_lane(x_bits: int, y_w: int, lane: tuple[int, int, int, int, int, int]) -> Parts:
+    """One lane: without a DSP slice, with one, or with a product that is split among several."""
     m_w, c_w, win_w, bound_w, u_w, shift = lane
-    slices = product_slices(x_bits, m_w, u_w)
-    kept = max(1, u_w - shift)
-    terms = {
+    terms: dict[str, float] = {
         "product": min(x_bits + m_w, u_w),
         "offset": min(c_w, u_w),
         "sum": u_w,
         "window": win_w,
         "bounds": bound_w,
-        "kept": kept,
+        "kept": max(1, u_w - shift),
         "code": y_w,
-        "slices": max(0, slices - 1) * u_w,
     }
-    if not slices:
-        terms |= {"partial": x_bits * m_w}
-    one = Part("mas_lane" if slices else "mas_lane_lut", terms, lanes, slices)
-    own = Part("mas", {"input": lanes * x_w, "address": log2(folds)})
-    return (own, one, *credit_pipe(width=lanes * y_w, latency=4, depth=6))
+    slices = {family: product_slices(x_bits, m_w, u_w, family) for family in DSP_BITS}
+    if not slices["xcup"]:
+        return (Part("mas_lane_lut", terms | {"partial": x_bits * m_w}),)
+    found = [
+        Part("mas_lane", terms, dsp=1, family=family)
+        if count == 1
+        else Part("mas_lane_split", terms | {"more": (count - 1) * u_w}, dsp=count, family=family)
+        for family, count in slices.items()
+    ]
+    return tuple(found) if slices["xcup"] != slices["xc7"] else (replace(found[0], family=None),)
 
 
 @cache

@@ -11,12 +11,13 @@ import pytest
 
 from benchmarks.fit.__main__ import fit
 from benchmarks.fit.judge import SMALL, errors, networks, pairs
+from benchmarks.fit.library import own
 from benchmarks.fit.samples import Samples, read
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Weights
 from bitwright.plan.kernels import MatrixVector, Memory, Stream
 from bitwright.plan.memories import Columns, block_rams, columns, ram_memory, random_columns
-from bitwright.plan.resources import Resources, fifo_resources, model, resources
+from bitwright.plan.resources import Resources, fifo_resources, model, resources, weighed
 from bitwright.plan.unit_terms import product_slices
 from bitwright.plan.units import Shape
 
@@ -55,7 +56,7 @@ def unit(pe: int = 2, simd: int = 2, *, memory: Memory = "lut", weights: Weights
 
 @pytest.mark.parametrize("which", ["lut", "ff"])
 def test_layers_that_were_held_back(samples: Samples, which: str) -> None:
-    found = errors(pairs(samples, model()).values(), which)
+    found = errors(pairs(samples, model("xcup")).values(), which)
     assert len(found) > 80
     assert np.median(found) <= MEDIAN
     assert np.quantile(found, 0.9) <= NINETIETH
@@ -63,14 +64,30 @@ def test_layers_that_were_held_back(samples: Samples, which: str) -> None:
 
 @pytest.mark.parametrize("which", ["lut", "ff"])
 def test_whole_networks(samples: Samples, which: str) -> None:
-    whole = networks(samples, model())
+    whole = networks(samples, model("xcup"))
     assert len(whole) >= 4
     assert max(errors(whole.values(), which)) <= MEDIAN
 
 
 def test_slices_and_block_rams_are_exact(samples: Samples) -> None:
-    for layer, (mine, theirs) in pairs(samples, model()).items():
+    for layer, (mine, theirs) in pairs(samples, model("xcup")).items():
         assert (mine["dsp"], mine["bram"]) == (theirs["dsp"], theirs["bram"]), layer
+
+
+def test_modules_on_series_7(samples: Samples) -> None:
+    """Modules with memories and slices, of which there are others on series 7, in layers that were held back."""
+    training, found = {id(module) for module in samples.training()}, []
+    for module in samples.modules:
+        part = own(module.name, module.parameters, "xc7")
+        if part and module.series7 and id(module) not in training:
+            used = weighed([part], "xc7", model("xc7"))
+            lut, ff, dsp, bram = module.series7
+            assert (used.dsp, used.bram) == (dsp, bram), module
+            found.append(({"lut": used.lut, "ff": used.ff}, {"lut": lut, "ff": ff}))
+    assert len(found) > 40
+    for which in ("lut", "ff"):
+        assert np.median(errors(found, which)) <= MEDIAN
+        assert np.quantile(errors(found, which), 0.9) <= NINETIETH
 
 
 def test_an_error_of_a_small_layer_counts_from_a_floor() -> None:
@@ -79,7 +96,7 @@ def test_an_error_of_a_small_layer_counts_from_a_floor() -> None:
 
 
 def test_the_coefficients_are_those_of_the_samples(samples: Samples) -> None:
-    fitted, stored = fit(samples), model()
+    fitted, stored = fit(samples), model("xcup")
     assert fitted.keys() == stored.keys()
     for kind, each in fitted.items():
         for which, terms in each.items():
@@ -87,7 +104,8 @@ def test_the_coefficients_are_those_of_the_samples(samples: Samples) -> None:
 
 
 def test_nothing_gets_smaller_when_a_size_grows() -> None:
-    assert min(value for kind in model().values() for terms in kind.values() for value in terms.values()) > 0
+    for kind in (*model("xcup").values(), *model("xc7").values()):
+        assert min([1.0, *(value for terms in kind.values() for value in terms.values())]) > 0
     wider = [resources(unit(pe, 4)) for pe in (1, 2, 4, 8, 16)]
     deeper = [resources(unit(4, simd)) for simd in (1, 2, 4, 8, 16, 32)]
     for row in (wider, deeper):
@@ -164,6 +182,11 @@ def test_a_ram_is_where_it_is_cheaper() -> None:
 )
 def test_slices_of_a_product(a: int, b: int, kept: int, slices: int) -> None:
     assert product_slices(a, b, kept) == product_slices(b, a, kept) == slices
+
+
+def test_slices_of_a_wide_product_depend_on_the_family() -> None:
+    assert (product_slices(26, 18, 44, "xcup"), product_slices(26, 18, 44, "xc7")) == (1, 2)
+    assert (product_slices(27, 20, 46, "xcup"), product_slices(27, 20, 46, "xc7")) == (2, 4)
 
 
 def test_resources_add_up() -> None:
