@@ -13,6 +13,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.model import Node
+from bitwright.frontend.shapes import axis_of
 from bitwright.frontend.sizes import MAX_CHANNELS, check_size
 from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value, spread, squeeze
 from bitwright.ir.layers import Concat, Multiply, Sum
@@ -38,7 +39,7 @@ def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor:
             raise node.error("joins a real value that no quantiser turned into integers", "quantise the operand")
         parts.append(whole(builder, value, node))
     rank = parts[0].where.ndim
-    axis = int(node.attributes.get("axis", 0)) % rank
+    axis = axis_of(node, rank, 0)
     if axis == 0:
         raise node.error("joins along the samples", "join along a data axis")
     shapes = [part.where.shape for part in parts]

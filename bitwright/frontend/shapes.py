@@ -114,6 +114,14 @@ def shape_of(value: Value) -> tuple[int, ...]:
             return value.shape
 
 
+def axis_of(node: Node, rank: int, default: int) -> int:
+    """The attribute `axis`, counted from the front."""
+    axis = int(node.attributes.get("axis", default))
+    if not -rank <= axis < rank:
+        raise node.error(f"axis {axis} of a tensor of {rank} dimensions", "an axis lies between -rank and rank - 1")
+    return axis % rank
+
+
 def _axes(node: Node, values: tuple[Value | None, ...]) -> list[int]:
     const = optional_constant(node, values, 1)
     return [int(axis) for axis in (node.attributes.get("axes", []) if const is None else const.array.reshape(-1))]

@@ -16,7 +16,7 @@ from bitwright.frontend.matrix import NO_ARITHMETIC
 from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.results import to_host
-from bitwright.frontend.shapes import shape_of
+from bitwright.frontend.shapes import axis_of, shape_of
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, squeeze
 from bitwright.ir.layers import ArgMax
 from bitwright.ir.types import IntType
@@ -39,7 +39,7 @@ def softmax(builder: Builder, node: Node, *values: Value | None) -> Value:
     host = _on_host(builder, node, data_operand(node, values))
     rank = len(host.shape)
     old = builder.model.opset < 13
-    axis = int(node.attributes.get("axis", 1 if old else -1)) % rank
+    axis = axis_of(node, rank, 1 if old else -1)
     if axis == 0 or (old and axis != rank - 1):
         raise node.error(f"normalises over axis {axis} of {rank}", "normalise over the last axis")
     op = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}[node.op]
@@ -72,7 +72,7 @@ def _choice(node: Node, values: tuple[Value | None, ...]) -> Choice:
         else int(constant_operand(node, values, 1, "only a constant k is supported").array.reshape(-1)[0])
     )
     shape = shape_of(data_operand(node, values))
-    axis = int(node.attributes.get("axis", -1)) % len(shape)
+    axis = axis_of(node, len(shape), -1)
     if axis == 0 or not 1 <= count <= shape[axis]:
         raise node.error(f"takes {count} along axis {axis} of {shape}", "take 1 or more along a data axis")
     return Choice(count, axis, int(node.attributes.get("largest", 1)))
@@ -82,7 +82,7 @@ def arg_max(builder: Builder, node: Node, *values: Value | None) -> Value:
     """The index of the largest; the lowest index wins a tie, or the highest with `select_last_index`."""
     value = data_operand(node, values)
     shape = shape_of(value)
-    axis, keep = int(node.attributes.get("axis", 0)) % len(shape), bool(node.attributes.get("keepdims", 1))
+    axis, keep = axis_of(node, len(shape), 0), bool(node.attributes.get("keepdims", 1))
     last = int(bool(node.attributes.get("select_last_index", 0)))
     if axis == 0:
         raise node.error("searches over the samples", "use a data axis")

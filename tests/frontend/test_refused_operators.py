@@ -217,6 +217,12 @@ ENDS: list[Case] = [
     ),
     ("argmax1", lambda n: n.add("ArgMax", chip(n)), "searches over the samples", "use a data axis"),
     (
+        "argmax1",
+        lambda n: n.add("ArgMax", chip(n), axis=4),
+        "axis 4 of a tensor of 4 dimensions",
+        "an axis lies between -rank and rank - 1",
+    ),
+    (
         "argmax0",
         lambda n: n.add("ArgMax", n.x, axis=1),
         "stands before the first quantiser",
