@@ -21,7 +21,7 @@ from benchmarks.fit.benches import benches
 from benchmarks.fit.designs import design, sparse_design
 from benchmarks.fit.library import OWN, kept
 from benchmarks.fit.samples import BENCH, SAMPLES, Samples, read, write
-from benchmarks.fit.yosys import FAMILY, Instance, Modules, count, instances
+from benchmarks.fit.yosys import Instance, Modules, alone, count, instances
 from bitwright.backends.verilog import instances as owners
 from bitwright.design import Design, compile_graph
 from bitwright.plan.folding import fold
@@ -37,6 +37,9 @@ NETWORKS = {
     "qonnx_zoo/kwsmlp_w3a3": 392,
 }
 """Networks that the model is judged by, and the clocks per frame that they are folded for."""
+
+SERIES7 = ("bw_mas_lane", "bw_packed_product", "bw_adder", "bw_multiplier", "bw_fifo", "bw_ram", "bw_fifo_shift")
+"""Modules with distributed memory or DSP slices, of which there are others on series 7."""
 
 Layers = Mapping[str, Sequence[Instance]]
 
@@ -82,7 +85,21 @@ def held(modules: Modules, name: str) -> Counter[str]:
     return found
 
 
-def entries(samples: Samples, design: str, layers: Layers, modules: Modules, names: Sequence[str]) -> Iterator[Any]:
+def on_series7(made: Modules) -> dict[str, Sequence[int]]:
+    """What series 7 takes for those of `made` that differ there, by derived name."""
+    other = {name: module for name, module in made.items() if module.name in SERIES7}
+    found, names = count(alone(other.values()), {}, "xc7") if other else ({}, [])
+    return {name: found[derived].own for name, derived in zip(other, names, strict=True)}
+
+
+def entries(
+    samples: Samples,
+    design: str,
+    layers: Layers,
+    modules: Modules,
+    series7: Mapping[str, Sequence[int]],
+    names: Sequence[str],
+) -> Iterator[Any]:
     """The lines of a design: its modules that no line has, then its layers; `names` are those of its instances."""
     places = {_key(module.name, module.parameters): place for place, module in enumerate(samples.modules)}
     rest = iter(names)
@@ -96,7 +113,8 @@ def entries(samples: Samples, design: str, layers: Layers, modules: Modules, nam
             key = _key(module.name, parameters)
             if key not in places:
                 places[key] = len(places)
-                yield {"module": module.name, "parameters": parameters, "counted": module.own}
+                seven = {"xc7": series7[inner]} if inner in series7 else {}
+                yield {"module": module.name, "parameters": parameters, "counted": module.own} | seven
             holds[places[key]] += times
         yield {"design": design, "layer": layer, "holds": dict(holds)}
 
@@ -113,14 +131,15 @@ def main() -> None:
     args = asked.parse_args()
     tool = tools.yosys()
     if not SAMPLES.exists():
-        write(SAMPLES, [{"tool": f"{tool.name} {tool.version_text}", "family": FAMILY}])
+        write(SAMPLES, [{"tool": f"{tool.name} {tool.version_text}", "family": "xcup"}])
     modules: Modules = {}
     for name, layers in wanted(args.designs, args.models):
         samples, now = read(), digest(layers)
         if samples.digests.get(name) != now:
             made, names = count([instance for each in layers.values() for instance in each], modules)
             modules |= made
-            write(SAMPLES, [*entries(samples, name, layers, modules, names), {"design": name, "digest": now}])
+            lines = entries(samples, name, layers, modules, on_series7(made), names)
+            write(SAMPLES, [*lines, {"design": name, "digest": now}])
             print(name, len(made), "modules", flush=True)
 
 

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from bitwright.design import Design
+from bitwright.plan.memories import Family
 from bitwright.sim import synth, tools
 from bitwright.sim.lint import written
 
 LIBRARY = package_files("bitwright").joinpath("hls_templates/verilog")
 INSTANCE = re.compile(r"^  (bw_\w+) #\((.*?)\n?  ?\) (u_\w+) \(", re.MULTILINE | re.DOTALL)
-FAMILY = "xcup"
 RESOURCES = ("lut", "ff", "dsp", "bram")
+DERIVED = ("AddrW", "KW", "Weights", "OutW")
+"""Parameters that follow from others."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def instances(made: Design) -> dict[str, Instance]:
     return found
 
 
-def count(wanted: Sequence[Instance], known: Mapping[str, Module]) -> tuple[Modules, list[str]]:
+def count(
+    wanted: Sequence[Instance], known: Mapping[str, Module], family: Family = "xcup"
+) -> tuple[Modules, list[str]]:
     """The modules that `wanted` need beyond those `known`, and the derived name of each of `wanted`.
 
     All stand in one top with no connections, and what is known is a black box: a hierarchy that is kept optimises no
@@ -85,7 +89,7 @@ def count(wanted: Sequence[Instance], known: Mapping[str, Module]) -> tuple[Modu
     files["known.ys"] = "\n".join(["select -none", *(f"select -add {name}" for name in names)]) + "\n"
     read = f"read_verilog -sv {' '.join(f'{name}.sv' for name in needed)} top.sv; hierarchy -top top"
     skip = "script known.ys; blackbox; select -clear"
-    make = f"synth_xilinx -family {FAMILY} -noiopad -noclkbuf -top top; write_json netlist.json"
+    make = f"synth_xilinx -family {family} -noiopad -noclkbuf -top top; write_json netlist.json"
     with written(files) as folder:
         tools.run([tools.yosys().path, "-q", "-p", f"{read}; {skip}; {make}"], what="synthesising samples", cwd=folder)
         netlist = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"]
@@ -93,6 +97,21 @@ def count(wanted: Sequence[Instance], known: Mapping[str, Module]) -> tuple[Modu
     own = {name for name, module in netlist.items() if name in known or not synth.is_primitive(module)}
     made = {name: _module(name, netlist[name], own, hexes) for name in own - {"top"} if name not in known}
     return made, [cells[f"u_{index}"]["type"] for index in range(len(wanted))]
+
+
+def alone(modules: Iterable[Module]) -> list[Instance]:
+    """An instance of each module with its parameters, derived ones left out."""
+    return [
+        Instance(module.name, ", ".join(f".{k}({_text(v)})" for k, v in module.parameters.items() if k not in DERIVED))
+        for module in modules
+    ]
+
+
+def _text(value: Any) -> str:
+    """A parameter as Verilog: a number, a long one in binary digits, or a string."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{len(value)}'b{value}" if re.fullmatch("[01]+", value) else f'"{value}"'
 
 
 def _module(name: str, module: Mapping[str, Any], own: Set[str], hexes: Mapping[str, str]) -> Module:
