@@ -20,8 +20,9 @@ from bitwright.plan.memories import Family
 from bitwright.plan.parts import Budget, family
 from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.plan.resources import Resources, fifo_resources, resources
-from bitwright.plan.units import Planned, units, window
+from bitwright.plan.units import Planned, kept_lines, units
 from bitwright.plan.variants import ends_of_order
+from bitwright.plan.windows import windowed
 
 KINDS: tuple[str, ...] = tuple(
     name for name in ("lut", "ff", "dsp", "bram") if name in {entry.name for entry in fields(Resources)}
@@ -133,7 +134,7 @@ class Survey:
         self.cells = family(part)
         self.graph, self.target, self.pace, self.forms, self.given = graph, target, pace, offered.forms, given or {}
         self.low = Lowering(graph, Plan({}, target), {}, offered.sums)
-        self.low.pace = pace
+        self.low.pace, self.low.ring = pace, kept_lines
         self.published: dict[str, dict[int, list[Stream]]] = {}
 
     def nodes(self) -> dict[str, Node]:
@@ -186,10 +187,13 @@ class Survey:
             name, beats = f"{self.low.hardware[layer.name]}_acc", prod(layer.shape) // pe
             forks[pe] = self._fork(layer, self.low.new_stream(layer, name, pe, layer.type, beats))
         offered = {lanes: streams[0] for lanes, streams in self.published[layer.inputs[0]].items()}
-        x, made = next(iter(offered.values())), []
-        for lanes in sorted(pairs, key=lambda lanes: lanes[1]):
-            for choice in _unit_choices(layer, x, shape, lanes, limit, self.cells):
-                made.append(replace(choice, cost=total([forks[lanes[0]], choice.cost])))
+        x, windows, made = next(iter(offered.values())), {}, []
+        for pe, simd in sorted(pairs, key=lambda lanes: lanes[1]):
+            wants = in_lanes(layer, shape[-1], pe, simd)
+            if (wants, simd) not in windows:
+                windows[wants, simd] = self._window(layer, x, wants, simd)
+            for choice in _unit_choices(layer, windows[wants, simd], (pe, simd), shape, limit, self.cells):
+                made.append(replace(choice, takes=(wants,), cost=total([forks[pe], choice.cost])))
         if ends_of_order(self.graph, layer.name) is None:
             made = [choice for choice in made if not choice.moves]
         if not made:
@@ -197,6 +201,19 @@ class Survey:
         wanted = sorted({choice.takes[0] for choice in made})
         widths = {(n, want): self._converter(layer, came, want) for n, came in offered.items() for want in wanted}
         return Node(layer, undominated(made), widths)
+
+    def _window(self, layer: Planned, x: Stream, wants: int, simd: int) -> tuple[Stream, Cost]:
+        """What the unit behind the window of `layer` reads when `wants` lanes come; the cost up to there."""
+        read = x = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
+        self.low.kernels, self.low.streams = [], {x.name: x}
+        if not isinstance(layer, Dense):
+            read = windowed(self.low, layer, x, simd)
+        return read, total([self._lowered_cost(), taken([], [read], self.cells)])
+
+    def _lowered_cost(self) -> Cost:
+        """What the kernels that were lowered last take, with the FIFOs in front of them."""
+        low = self.low
+        return taken(low.kernels, (low.streams[name] for kernel in low.kernels for name in kernel.inputs), self.cells)
 
     def _converter(self, layer: Layer, x: Stream, lanes: int) -> Cost:
         if x.lanes == lanes:
@@ -225,21 +242,18 @@ class Survey:
         low.add(layer)
         streams = low.waiting[layer.name]
         self.published[layer.name][streams[0].lanes] = streams
-        read = [low.streams[name] for kernel in low.kernels for name in kernel.inputs]
         cycles = max((kernel.cycles for kernel in low.kernels), default=0)
         plan = LayerPlan(form=form.kind) if form is not None and len(self.forms[layer.name]) > 1 else None
-        return Choice(takes, streams[0].lanes, plan, cycles, taken(low.kernels, read, self.cells))
+        return Choice(takes, streams[0].lanes, plan, cycles, self._lowered_cost())
 
 
 def _unit_choices(
-    layer: Planned, x: Stream, shape: tuple[int, ...], lanes: Lanes, most: int, cells: Family
+    layer: Planned, read: tuple[Stream, Cost], lanes: Lanes, shape: tuple[int, ...], most: int, cells: Family
 ) -> Iterator[Choice]:
-    """The choices of one pair of lanes within `most` clocks: what window, unit and their FIFOs take."""
-    wants, entering = in_lanes(layer, shape[-1], *lanes), entering_cycles(layer, shape, *lanes)
-    x = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
-    sliding, read = window(layer, x, shape, lanes[1])
-    common = taken([sliding] if sliding else [], [x, read] if sliding else [x], cells)
-    for unit in units(layer, read, shape[-1], *lanes, most):
+    """The choices of one pair of lanes within `most` clocks, which read a stream that costs something."""
+    stream, common = read
+    entering = entering_cycles(layer, shape, *lanes)
+    for unit in units(layer, stream, shape[-1], *lanes, most):
         cycles, cost = max(entering, unit.kernel.cycles), total([common, taken([unit.kernel], [], cells)])
         settled = unit.plan.zeros != "multiply" and lanes[1] > 1
-        yield Choice((wants,), lanes[0], unit.plan, cycles, cost, unit.moved, settled)
+        yield Choice((stream.lanes,), lanes[0], unit.plan, cycles, cost, unit.moved, settled)

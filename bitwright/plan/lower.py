@@ -33,6 +33,7 @@ from bitwright.plan.fifos import size_fifos
 from bitwright.plan.folding import divisors, entry_lanes, pace
 from bitwright.plan.kernels import Fork, Kernel, KernelGraph, Stream, WidthConverter
 from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.plan.rings import ring_depth
 from bitwright.plan.variants import skipped_cycles
 
 
@@ -63,6 +64,7 @@ class Lowering:
         self.streams: dict[str, Stream] = {}
         self.waiting: dict[str, list[Stream]] = {}
         self.lanes = {name: (layer.pe, layer.simd) for name, layer in plan.layers.items()}
+        self.ring = ring_depth  # how deep a window is
         slowest = pace(graph, self.lanes, skipped_cycles(graph, plan)) if plan.target_cycles else 0
         self.pace = slowest or plan.target_cycles
 

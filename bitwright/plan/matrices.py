@@ -16,7 +16,7 @@ from bitwright.plan.orders import columns, spread
 from bitwright.plan.schedule import Zeros, matrix_of
 from bitwright.plan.selecting import selecting
 from bitwright.plan.sparse import sparse_matrix_vector
-from bitwright.plan.windows import parallel_window, window
+from bitwright.plan.windows import windowed
 
 if TYPE_CHECKING:
     from bitwright.plan.lower import Lowering
@@ -46,10 +46,8 @@ def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
     groups = layer.groups if isinstance(layer, Conv) else 1
     parallel = isinstance(layer, Conv) and is_parallel(layer, in_channels, plan.simd)
     weights = matrix_of(_weights(layer, x, per_channel), x.lanes if parallel else 0)
-    if isinstance(layer, Conv) and parallel:
-        x = parallel_window(low, layer, x, in_channels // x.lanes)
-    elif isinstance(layer, Conv) and _is_windowed(layer):
-        x = window(low, layer, x, groups, in_channels // groups // plan.simd, layer.pad_value)
+    if isinstance(layer, Conv):
+        x = windowed(low, layer, x, plan.simd)
     if plan.zeros in ("multiply", "select"):
         return _matrix_vector(low, layer, x, weights)
     if groups > 1:
@@ -119,10 +117,7 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
             hint="legal here: lut",
         )
     blocks, vectors = layer.groups // lanes, prod(layer.shape[:-1])
-    if plan.simd > 1:
-        x = parallel_window(low, layer, x, blocks)
-    elif _is_windowed(layer):
-        x = window(low, layer, x, blocks, 1, layer.pad_value)
+    x = windowed(low, layer, x, plan.simd)
     weights = _weights(layer, x, per_channel).reshape(layer.channels, -1)
     order = spread(x, per_channel)
     made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * blocks, order)
@@ -147,7 +142,3 @@ def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Strea
         )
     )
     return made
-
-
-def _is_windowed(layer: Conv) -> bool:
-    return (layer.kernel, layer.strides) != ((1, 1), (1, 1)) or any(layer.pads)

@@ -11,17 +11,15 @@ from math import prod
 import numpy as np
 
 from bitwright.ir.layers import Conv, Dense, MaxPool, SumPool
-from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.plan.arithmetic import legal_styles
-from bitwright.plan.folding import is_parallel, kernels_per_channel, line_of
+from bitwright.plan.folding import kernels_per_channel
 from bitwright.plan.kernels import (
     Depthwise,
     Kernel,
     MatrixVector,
     MaxReduce,
     Memory,
-    ParallelWindow,
     Stream,
     SumReduce,
     Window,
@@ -71,81 +69,13 @@ def units(layer: Planned, x: Stream, in_channels: int, pe: int, simd: int, most:
             yield Unit(plan, replace(styled, memory=memory), variant.moved)
 
 
-def window(
-    layer: Planned, x: Stream, in_shape: tuple[int, ...], simd: int
-) -> tuple[Window | ParallelWindow | None, Stream]:
-    """The sliding window in front of a unit, if it has one, and the stream that the unit reads.
+def kept_lines(window: Window) -> int:
+    """The depth of a ring for the lines between the outermost kernel positions and those of one stride.
 
-    The ring of a window is counted as the lines between its outermost kernel positions and those of one stride.
+    It is an estimate: `plan.rings` finds the depth at which a window loses no clock.
     """
-    if isinstance(layer, Dense):
-        return None, x
-    if isinstance(layer, Conv) and not any(layer.pads) and (layer.kernel, layer.strides) == ((1, 1), (1, 1)):
-        return None, x
-    if any(layer.pads):
-        value = layer.type.lo if isinstance(layer, MaxPool) else layer.pad_value
-        x = replace(x, type=x.type | IntType(value, value))
-    if isinstance(layer, Conv) and is_parallel(layer, in_shape[-1], simd):
-        line = _parallel(layer, x, in_shape)
-        return line, replace(x, name=line.output, lanes=line.taps * x.lanes, beats=line.out_beats)
-    made = _window(layer, x, in_shape)
-    return made, replace(x, name=made.output, beats=made.out_beats)
-
-
-def _window(layer: Conv | MaxPool | SumPool, x: Stream, in_shape: tuple[int, ...]) -> Window:
-    height, width, channels = in_shape
-    blocks = channels // x.lanes
-    rows, cols = ((k - 1) * d for k, d in zip(layer.kernel, layer.dilations, strict=True))
-    kept = (rows + layer.strides[0] - 1) * width + cols + 1
-    made = Window(
-        name=f"{layer.name}_window",
-        layer=layer.name,
-        input=x.name,
-        output=f"{layer.name}_window_out",
-        cycles=0,
-        height=height,
-        width=width,
-        blocks=blocks,
-        inner=1,
-        kernel=layer.kernel,
-        strides=layer.strides,
-        dilations=layer.dilations,
-        pads=layer.pads,
-        out_height=layer.shape[0],
-        out_width=layer.shape[1],
-        pad_value=0,
-        lanes=x.lanes,
-        type=x.type,
-        depth=kept * blocks,
-    )
-    return replace(made, cycles=max(made.in_beats, made.out_beats))
-
-
-def _parallel(layer: Conv, x: Stream, in_shape: tuple[int, ...]) -> ParallelWindow:
-    along = line_of(layer, in_shape)
-    assert along is not None, f"{layer.name}: no line shows all positions of the kernel"
-    height, width, channels = in_shape
-    return ParallelWindow(
-        name=f"{layer.name}_window",
-        layer=layer.name,
-        input=x.name,
-        output=f"{layer.name}_window_out",
-        cycles=along.period * channels // x.lanes,
-        height=height,
-        width=width,
-        blocks=channels // x.lanes,
-        kernel=layer.kernel,
-        strides=layer.strides,
-        dilations=layer.dilations,
-        pads=layer.pads,
-        out_height=layer.shape[0],
-        out_width=layer.shape[1],
-        pad_value=0,
-        lanes=x.lanes,
-        type=x.type,
-        first=along.first,
-        period=along.period,
-    )
+    rows, columns = ((k - 1) * d for k, d in zip(window.kernel, window.dilations, strict=True))
+    return ((rows + window.strides[0] - 1) * window.width + columns + 1) * window.blocks * window.inner
 
 
 def _unit(layer: Dense | Conv, x: Stream, in_channels: int, pe: int, simd: int) -> MatrixVector | Depthwise:

@@ -12,13 +12,26 @@ import numpy as np
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, MaxPool, SumPool
 from bitwright.ir.types import IntType
-from bitwright.plan.folding import line_of, starts_beyond
+from bitwright.plan.folding import is_parallel, line_of, starts_beyond
 from bitwright.plan.kernels import MaxReduce, ParallelWindow, Stream, SumReduce, Window
-from bitwright.plan.rings import ring_depth
 from bitwright.plan.stages import extend, frame_buffer
 
 if TYPE_CHECKING:
     from bitwright.plan.lower import Lowering
+
+
+def windowed(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, simd: int) -> Stream:
+    """`x` through the window in front of a unit of `simd` input lanes, if the layer needs one."""
+    channels = low.graph.by_name[layer.inputs[0]].channels
+    if not isinstance(layer, Conv):
+        pad = layer.pad_value if isinstance(layer, SumPool) else layer.type.lo
+        return window(low, layer, x, channels // x.lanes, 1, pad)
+    if is_parallel(layer, channels, simd):
+        return parallel_window(low, layer, x, channels // x.lanes)
+    if (layer.kernel, layer.strides) == ((1, 1), (1, 1)) and not any(layer.pads):
+        return x
+    inner = channels // layer.groups // simd
+    return window(low, layer, x, channels // x.lanes // inner, inner, layer.pad_value)
 
 
 def window(
@@ -54,7 +67,7 @@ def window(
         depth=0,
     )
     cycles = max(kernel.in_beats, kernel.out_beats)
-    low.kernels.append(replace(kernel, cycles=cycles, depth=ring_depth(kernel)))
+    low.kernels.append(replace(kernel, cycles=cycles, depth=low.ring(kernel)))
     field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
     return low.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
 
@@ -124,8 +137,7 @@ def pool(low: Lowering, layer: MaxPool | SumPool, x: Stream) -> Stream:
             hint="choose a divisor",
         )
     x = low.widen(layer, x, plan.simd)
-    pad = layer.pad_value if isinstance(layer, SumPool) else layer.type.lo
-    x = window(low, layer, x, layer.channels // plan.simd, 1, pad)
+    x = windowed(low, layer, x, plan.simd)
     name, fold, groups = low.hardware[layer.name], prod(layer.kernel), prod(layer.shape) // plan.simd
     made = low.new_stream(layer, f"{name}_out", plan.simd, layer.type, groups, x.order)
     if isinstance(layer, MaxPool):
