@@ -145,7 +145,7 @@ def page(rows: Sequence[Row], times: Sequence[tuple[int, Solution, float]]) -> s
         lines.append(_line(cells))
     ratios = [row.cost / row.rule for row in rows]
     better, dearer = sum(ratio < 0.999 for ratio in ratios), sum(not row.passed for row in rows)
-    said = f"The solver is cheaper in {better} of {len(rows)} and dearer in {dearer}; its median is {median(ratios):.2f}"
+    said = f"The solver is cheaper in {better} of {len(rows)} and dearer in {dearer}; median {median(ratios):.2f}"
     said += " of the rule's cost. Where the interval is above the target, the rule found no lanes for it."
     lines += ["", *wrap(said, 120)]
     lines += ["", "A graph of the shape of MobileNet v1 at 224 x 224, 4 bits, costs in shares of an xcvu9p:", ""]
