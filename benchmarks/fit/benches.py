@@ -127,6 +127,12 @@ def _packed(rng: Generator) -> Mapping[str, object]:
     return {"Lanes": lanes, "WW": w, "XW": x, "Stride": stride, "PackW": (lanes - 1) * stride + w}
 
 
+def _narrow(rng: Generator) -> Mapping[str, object]:
+    """One product that is too narrow for a DSP slice."""
+    w = _between(rng, 3, 5)
+    return {"Lanes": 1, "WW": w, "XW": 8 - w, "Stride": 8, "PackW": w}
+
+
 def _window(rng: Generator) -> Mapping[str, object]:
     size, kernel = (_between(rng, 5, 40), _between(rng, 5, 40)), int(rng.choice([1, 2, 3, 5]))
     stride, dilation, pad = _between(rng, 1, 2), 1 if kernel == 1 else _between(rng, 1, 2), 0
@@ -188,5 +194,6 @@ DRAWS: tuple[tuple[str, Callable[[Generator], Mapping[str, object]]], ...] = (
     ("bw_window_mask", _mask),
     ("bw_ram", _ram),
     ("bw_ram", _ram),
+    ("bw_packed_product", _narrow),
 )
 """Module -> its parameters, drawn."""

@@ -27,7 +27,6 @@ LEFT_OUT = (
     "Bias",
     "PadValue",
     "Start",
-    "Each",
     "FirstLast",
 )
 """Parameters that follow from others, and values that the model does not look at."""
@@ -36,7 +35,8 @@ LEFT_OUT = (
 def kept(name: str, parameters: Parameters) -> dict[str, Any]:
     """The parameters that a sample keeps: of a ROM its size and what its columns are like in place of its words."""
     if not name.startswith("bw_rom"):
-        return {key: value for key, value in parameters.items() if key not in LEFT_OUT}
+        own = {key: value for key, value in parameters.items() if key not in LEFT_OUT}
+        return own | {"Each": _is_set(own["Each"])} if "Each" in own else own
     words, width = parameters["Words"], parameters["Width"]
     if "Content" in parameters:
         values = [int(line, 16) for line in parameters["Content"].split()]
@@ -48,6 +48,11 @@ def kept(name: str, parameters: Parameters) -> dict[str, Any]:
     found, block = columns(bits), "block" in parameters["Style"]
     own = {"Words": words, "Width": width, "Ports": parameters["Ports"], "Block": block}
     return own | {"Columns": astuple(found)}
+
+
+def _is_set(value: object) -> bool:
+    """True for a constant that is not zero, be it a number or binary digits."""
+    return "1" in value if isinstance(value, str) else value != 0
 
 
 def decoded(code: int, bits: int) -> int:
@@ -100,6 +105,10 @@ def _flow(p: Parameters) -> Parts:
         groups=p["Groups"], row_fold=p["RowFold"], col_fold=p["ColFold"], beat_w=p["BeatW"], result_w=p["ResultW"],
         latency=p["Latency"],
     )  # fmt: skip
+
+
+def _accumulate(p: Parameters) -> Parts:
+    return unit_terms.accumulate(pe=p["PE"], n=p["N"], w=p["W"], acc_w=p["AccW"], each=p.get("Each", False))
 
 
 def _mac_lut(p: Parameters) -> Parts:
@@ -180,7 +189,7 @@ OWN: Mapping[str, Callable[[Parameters], Part | Parts | None]] = {
         lanes=p["Lanes"], x_w=p["XW"], in_beats=p["InBeats"], out_beats=p["OutBeats"]
     )[0],
     "bw_adder_tree": lambda p: unit_terms.adder_tree(n=p["N"], w=p["W"])[0],
-    "bw_accumulate": lambda p: unit_terms.accumulate(pe=p["PE"], n=p["N"], w=p["W"], acc_w=p["AccW"])[0],
+    "bw_accumulate": lambda p: _accumulate(p)[0],
     "bw_adder": lambda p: unit_terms.adder(
         operands=p["Operands"], lanes=p["Lanes"], folds=p["Folds"], x_w=p["XW"], f_w=p["FW"], y_w=p["YW"]
     )[0],

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from math import prod
 
@@ -31,10 +32,11 @@ from bitwright.plan.kernels import (
     WidthConverter,
     Window,
 )
-from bitwright.plan.memories import columns, random_columns
+from bitwright.plan.memories import columns, random_columns, varying
 from bitwright.plan.roms import (
     Rom,
     choice_rom,
+    coded,
     constant_rom,
     factor_rom,
     mas_widths,
@@ -51,7 +53,9 @@ from bitwright.plan.units import Shape
 from bitwright.plan.window_terms import Geometry
 
 CONTENT_BITS = 1 << 15
-"""A ROM of more bits is in block RAM whatever it holds."""
+"""Weights of more bits are in block RAM, whatever they are: then it is enough to know which bits vary."""
+LISTED_BITS = 1 << 18
+"""Orders and schedules of more bits are not looked at: they are in block RAM too."""
 
 
 def parts(kernel: Kernel, *, contents: bool) -> Parts:
@@ -148,18 +152,25 @@ def _mac(kernel: MatrixVector | SparseMatrixVector, pe: int) -> Parts:
         case "dsp":
             shared = kernel.packing
             packed = shared.lanes, shared.stride, shared.width
-            return unit_terms.mac_dsp(pe=pe, simd=products, x_bits=x_bits, w_bits=w_bits, acc_w=acc_w, packed=packed)
+            each = isinstance(kernel, SparseMatrixVector)
+            return unit_terms.mac_dsp(
+                pe=pe, simd=products, x_bits=x_bits, w_bits=w_bits, acc_w=acc_w, packed=packed, each=each
+            )
 
 
 def _weights(kernel: MatrixVector | SparseMatrixVector | Depthwise, contents: bool) -> Parts:
     words, width = len(kernel.weights.array), prod(kernel.weights.array.shape[1:]) * kernel.weight_type.bits
-    known = contents and not isinstance(kernel.weights, Shape)
-    return _rom(words, width, lambda: weight_rom(kernel), known, block=kernel.memory == "block")
+    known, block = contents and not isinstance(kernel.weights, Shape), kernel.memory == "block"
+    if not known or (not block and words * width <= CONTENT_BITS):
+        return _rom(words, width, lambda: weight_rom(kernel), known, block=block)
+    count = varying(coded(kernel.weights.array, kernel.weight_type), kernel.weight_type.bits)
+    held = replace(random_columns(words, count), varying=count)
+    return terms.rom(words=words, width=width, block=block, columns=held)
 
 
 def _rom(words: int, width: int, make: Callable[[], Rom], contents: bool, *, ports: int = 1, block: bool) -> Parts:
-    """A ROM; what it holds is looked at if that is asked for and matters."""
-    known = contents and not block and words * width <= CONTENT_BITS
+    """A ROM; what it holds is looked at if that is asked for."""
+    known = contents and words * width <= LISTED_BITS
     held = columns(make().bits) if known else random_columns(words, width)
     return terms.rom(words=words, width=width, ports=ports, block=block, columns=held)
 

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.ir.weights import Ints
+
 Family = Literal["xcup", "xc7"]
 """UltraScale+ and series 7, as Yosys calls them."""
 
@@ -35,6 +37,8 @@ LUT_RAMS: Mapping[Family, LutRam] = {
     "xcup": LutRam(16, 8, ((32, 14), (64, 7))),
     "xc7": LutRam(8, 4, ((32, 6), (64, 3))),
 }
+BYTE = 9
+"""Bits that are written together or not in a block RAM."""
 MUX_COST = 0.5
 """What a bit of a multiplexer between banks costs."""
 ROM_COST = 1 / 64
@@ -62,12 +66,17 @@ class BlockRams:
 
 @cache
 def block_rams(words: int, width: int, *, rom: bool = False) -> BlockRams:
-    """The cheapest block RAMs for a memory; the banks of a ROM may lie side by side in one."""
+    """The cheapest block RAMs for a memory; banks lie side by side in one, those of a RAM in bytes of their own."""
     found = []
     for cost, blocks, shapes in BLOCK_SHAPES:
         for depth, bits in shapes:
             banks = -(-words // depth)
-            count = -(-banks * width // bits) if rom else banks * -(-width // bits)
+            if rom:
+                count = -(-banks * width // bits)
+            elif bits > BYTE:
+                count = -(-banks * -(-width // BYTE) // (bits // BYTE))
+            else:
+                count = banks * -(-width // bits)
             found.append(BlockRams(count * cost + (banks - 1) * width * MUX_COST, count * blocks, banks))
     return min(found)
 
@@ -132,6 +141,12 @@ def _address_bits(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
         lower = place[(place >> bit & 1 == 0) & (place + (1 << bit) < len(bits))]
         count += (bits[lower] != bits[lower + (1 << bit)]).any(axis=0)
     return count
+
+
+def varying(words: Ints, width: int) -> int:
+    """How many bits of the elements of `words`, `width` each, are not the same in all words."""
+    changed = np.bitwise_or.reduce(words ^ words[0], axis=0).reshape(-1)
+    return int(((changed[:, None] >> np.arange(width)) & 1).sum())
 
 
 @cache

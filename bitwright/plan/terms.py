@@ -162,9 +162,10 @@ def rom(*, words: int, width: int, ports: int = 1, block: bool = False, columns:
     """A ROM with registers behind it; each port in logic is a ROM of its own, two share a block RAM."""
     if not columns.varying:
         return ()
-    if block or rom_memory(words, round(columns.varying)) == "block":
-        found = block_rams(words, width, rom=True)
-        return (Part("rom_block", _banks(found, width), bram=-(-ports // 2) * found.blocks),)
+    kept = round(columns.varying)
+    if block or rom_memory(words, kept) == "block":
+        found = block_rams(words, kept, rom=True)
+        return (Part("rom_block", _banks(found, kept), bram=-(-ports // 2) * found.blocks),)
     logic = {f"reading_{bits}": count for bits, count in enumerate(columns.reading, start=2)}
     runs = -(-words // LUT_WORDS)
     groups, rest = divmod(runs, 4)

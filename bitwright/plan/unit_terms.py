@@ -46,9 +46,9 @@ def adder_tree(*, n: int, w: int) -> Parts:
 
 
 @cache
-def accumulate(*, pe: int, n: int, w: int, acc_w: int) -> Parts:
-    """`pe` adder trees and the accumulators behind them."""
-    own = Part("accumulate", {"sums": pe * acc_w, "levels": tree_latency(n)})
+def accumulate(*, pe: int, n: int, w: int, acc_w: int, each: bool = False) -> Parts:
+    """`pe` adder trees and the accumulators behind them; with `each` a constant is added at every beat."""
+    own = Part("accumulate", {"sums": pe * acc_w, "levels": tree_latency(n), "each": pe * acc_w if each else 0})
     return (own, *times(pe, adder_tree(n=n, w=w)))
 
 
@@ -72,7 +72,7 @@ def multiplier(*, lanes: int, x_w: int, y_w: int) -> Parts:
     slices = product_slices(x_w, x_w, y_w)
     terms = {"inputs": 2 * lanes * x_w}
     if not slices:
-        terms["partial"] = lanes * x_w * x_w
+        terms |= {"rows": lanes * x_w * (x_w - 2), "products": lanes * min(2 * x_w, y_w)}
     own = Part("multiplier" if not slices else "multiplier_dsp", terms, dsp=lanes * slices)
     return (own, *credit_pipe(width=lanes * y_w, latency=2, depth=4))
 
@@ -161,8 +161,13 @@ def mac_xnor(*, pe: int, simd: int, acc_w: int) -> Parts:
 
 
 @cache
-def mac_dsp(*, pe: int, simd: int, x_bits: int, w_bits: int, acc_w: int, packed: tuple[int, int, int]) -> Parts:
-    """`packed`: products of one multiplier, bits of one of them, and bits of the packed weights."""
+def mac_dsp(
+    *, pe: int, simd: int, x_bits: int, w_bits: int, acc_w: int, packed: tuple[int, int, int], each: bool = False
+) -> Parts:
+    """`packed`: products of one multiplier, bits of one of them, and bits of the packed weights.
+
+    With `each` the folds differ in length, so that every beat takes back the bias of its products.
+    """
     lanes, stride, pack_w = packed
     slices = product_slices(pack_w, x_bits, lanes * stride)
     terms = {
@@ -172,10 +177,10 @@ def mac_dsp(*, pe: int, simd: int, x_bits: int, w_bits: int, acc_w: int, packed:
         "sum": min(lanes * stride, pack_w + x_bits),
     }
     if not slices:
-        terms["partial"] = pack_w * x_bits
+        terms["rows"] = max(pack_w, x_bits) * (min(pack_w, x_bits) - 2)
     kind = "packed_product" if slices else "packed_product_lut"
     product = Part(kind, terms, -(-pe // lanes) * simd, slices)
-    return (Part("mac_dsp", {}), product, *accumulate(pe=pe, n=simd, w=stride + 1, acc_w=acc_w))
+    return (Part("mac_dsp", {}), product, *accumulate(pe=pe, n=simd, w=stride + 1, acc_w=acc_w, each=each))
 
 
 @cache
