@@ -17,6 +17,10 @@ pytestmark = needs_cxx
 
 SPECS = {
     "MvuShape": {"Vectors": 1, "Groups": 1, "Rows": 4, "Cols": 6, "Pe": 2, "Simd": 3},
+    "SparseShape": {"Vectors": 1, "ColFold": 2, "RowFold": 2, "Words": 3, "Ports": 1, "Pe": 2, "Simd": 3},
+    "SelectShape": {
+        **{"Vectors": 1, "Groups": 1, "Rows": 4, "Columns": 8, "Pe": 2, "Sets": 1, "Kept": 2, "Of": 4},
+    },
     "RequantShape": {"Beats": 4, "Folds": 2, "Lanes": 1},
     "PoolShape": {"Fold": 4, "Windows": 2},
     "ArgMaxShape": {"Fold": 4, "Pixels": 2, "Lanes": 2, "Last": 1},
@@ -33,7 +37,9 @@ SPECS = {
         **{"DilationH": 1, "DilationW": 1, "PadTop": 0, "PadLeft": 0, "OutHeight": 3, "OutWidth": 3},
     },
 }
-HEADERS = "argmax axis depthwise fork gather join mac mvu pool reorder requant width window window_line".split()
+HEADERS = (
+    "argmax axis depthwise fork gather join mac mvu pool reorder requant select sparse width window window_line".split()
+)
 
 REFUSED = [
     ("MvuShape", {"Pe": 3}, "PE must divide the number of rows"),
@@ -41,6 +47,15 @@ REFUSED = [
     ("MvuShape", {"Pe": -1}, "PE and SIMD must be positive"),
     ("MvuShape", {"Vectors": 0}, "there must be a vector and a matrix"),
     ("MvuShape", {"Vectors": 1 << 30}, "a frame must take fewer than 2^31 beats"),
+    ("SparseShape", {"ColFold": 0}, "there must be a vector"),
+    ("SparseShape", {"Ports": 0}, "ports, PE and SIMD must be positive"),
+    ("SparseShape", {"Words": 1}, "each row fold has a word"),
+    ("SelectShape", {"Groups": 0}, "there must be a vector and a matrix"),
+    ("SelectShape", {"Sets": 0}, "PE and sets must be positive"),
+    ("SelectShape", {"Kept": 4}, "some of the neighbours are multiplied, not all"),
+    ("SelectShape", {"Pe": 3}, "PE must divide the number of rows"),
+    ("SelectShape", {"Columns": 6}, "a beat must divide the columns"),
+    ("SelectShape", {"Vectors": 1 << 30}, "a frame must take fewer than 2^31 beats"),
     ("RequantShape", {"Beats": 5}, "a frame must be whole pixels"),
     ("RequantShape", {"Lanes": 0}, "there must be a channel"),
     ("PoolShape", {"Fold": 0}, "there must be a window"),
