@@ -145,6 +145,7 @@ def compile_(
     """Write an HLS C++ and a SystemVerilog project, plan, certificate, report and test vectors to a new folder."""
     options.only_one(cycles=cycles, fps=fps, plan=plan, front=front or None)
     if front:
+        options.only_one(backend=backend if backend != "all" else None, front=front)
         _front(model, out, part, clock_ns, inputs, as_json)
         return
     if out is None:

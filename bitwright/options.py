@@ -128,7 +128,7 @@ def parse_bits(option: str, text: str) -> tuple[int, ...]:
 
 
 def only_one(**given: object) -> None:
-    """Refuses more than one of the options that each choose the plan."""
+    """Refuses more than one of options that exclude one another."""
     names = [f"--{name}" for name, value in given.items() if value is not None]
     if len(names) > 1:
         raise BitwrightError("exclude one another", where=" and ".join(names), hint="give one of them")

@@ -105,3 +105,5 @@ def test_the_command_prints_the_front_without_a_folder(capsys: pytest.CaptureFix
 def test_a_front_takes_no_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compile", DIGITS, "--front", "--cycles", "9"]) == 2
     assert capsys.readouterr().err == "error: --cycles and --front: exclude one another\n  hint: give one of them\n"
+    assert cli.main(["compile", DIGITS, "--front", "--backend", "hls"]) == 2
+    assert capsys.readouterr().err == "error: --backend and --front: exclude one another\n  hint: give one of them\n"
