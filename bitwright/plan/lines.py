@@ -21,7 +21,12 @@ class Line(NamedTuple):
     span: int  # from the oldest tap to the newest
     first: int
     last: int
-    period: int  # from a frame to the next: all of its pixels, and places to let out windows that reach beyond
+    period: int  # from a frame to the next, at least: all of its pixels, and no more windows beyond than it has
+
+    @property
+    def alone(self) -> int:
+        """The period with places for all windows that reach beyond the pixels, before the next frame."""
+        return max(self.period, self.last + 1)
 
 
 def line(

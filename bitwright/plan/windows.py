@@ -12,7 +12,7 @@ import numpy as np
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, MaxPool, SumPool
 from bitwright.ir.types import IntType
-from bitwright.plan.folding import is_parallel, line_of, starts_beyond
+from bitwright.plan.folding import is_parallel, line_of, pace, starts_beyond
 from bitwright.plan.kernels import MaxReduce, ParallelWindow, Stream, SumReduce, Window
 from bitwright.plan.stages import extend, frame_buffer
 
@@ -79,12 +79,15 @@ def parallel_window(low: Lowering, layer: Conv, x: Stream, blocks: int) -> Strea
     in_shape = low.graph.by_name[layer.inputs[0]].shape
     along = line_of(layer, in_shape)
     assert along is not None, f"{name}: no line shows all positions of the kernel"
+    # Where there is time the last windows do not wait for the next frame's beats, whenever those come.
+    unhurried = along.alone * blocks <= (low.pace or pace(low.graph, low.lanes))
+    period = along.alone if unhurried else along.period
     kernel = ParallelWindow(
         name=name,
         layer=layer.name,
         input=x.name,
         output=f"{name}_out",
-        cycles=along.period * blocks,
+        cycles=period * blocks,
         height=in_shape[0],
         width=in_shape[1],
         blocks=blocks,
@@ -98,7 +101,7 @@ def parallel_window(low: Lowering, layer: Conv, x: Stream, blocks: int) -> Strea
         lanes=x.lanes,
         type=x.type,
         first=along.first,
-        period=along.period,
+        period=period,
     )
     low.kernels.append(kernel)
     field = (*layer.shape[:2], blocks, *layer.kernel, x.lanes)
