@@ -35,3 +35,4 @@ def program(name: str) -> tools.Tool:
 needs_cxx = needs(tools.cxx)
 needs_rtl = needs(tools.verilator)
 needs_yosys = needs(tools.yosys)
+needs_nextpnr = needs(tools.nextpnr_ecp5)

@@ -18,7 +18,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.sim import synth
 from bitwright.synthesis import BOUNDARY, synthesise
 from tests.frontend.nets import Net
-from tests.needs import needs_yosys
+from tests.needs import needs_nextpnr, needs_yosys
 
 
 def network() -> bitwright.Graph:
@@ -61,6 +61,17 @@ def test_cells_of_the_layers_and_the_boundary(tmp_path: Path, capsys: pytest.Cap
         assert all(abs(estimate[key] - counted[key]) <= 0.2 * counted[key] for key in ("lut", "ff")), row
     report = json.loads((folder / "report.json").read_text())
     assert [row["estimate"]["lut"] for row in found["layers"][:-1]] == [row["lut"] for row in report["layers"]]
+
+
+@needs_yosys
+@needs_nextpnr
+def test_the_clock_after_place_and_route(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = compiled(tmp_path)
+    assert main(["synth", str(folder), "--fmax", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["fmax"]
+    assert found == json.loads((folder / "synth.json").read_text())["fmax"]
+    assert 50 < found["mhz"] < 1000 and found["device"].startswith("ECP5")
+    assert f"{found['mhz']} MHz" in (folder / "report.html").read_text()
 
 
 @pytest.mark.parametrize("missing", ["report.json", "graph.bw", "plan.json", "rtl/filelist.f"])
