@@ -195,6 +195,19 @@ def pace(graph: Graph, lanes: Mapping[str, Lanes], skipped: Mapping[str, int] = 
     return max(found + [_entry_beats(graph, entry, lanes) for entry in graph.inputs]) if found else 0
 
 
+def pace_around(graph: Graph, layer: Layer, lanes: Mapping[str, Lanes]) -> int:
+    """The pace of the part of `graph` that is connected with `layer`."""
+    found, left = set[str](), [layer]
+    while left:
+        one = left.pop()
+        if one.name not in found:
+            found.add(one.name)
+            left += [*(graph.by_name[name] for name in one.inputs), *graph.readers[one.name]]
+    inputs = tuple(entry for entry in graph.inputs if entry.name in found)
+    layers = tuple(other for other in graph.layers if other.name in found)
+    return pace(Graph(inputs, layers, tuple(name for name in graph.outputs if name in found)), lanes)
+
+
 def entry_lanes(graph: Graph, entry: Input, lanes: Mapping[str, Lanes]) -> int:
     """Elements in one beat of an input: as its first reader with lanes of its own wants them, if they fit a pixel."""
     layer: Layer = entry

@@ -12,7 +12,7 @@ import numpy as np
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, MaxPool, SumPool
 from bitwright.ir.types import IntType
-from bitwright.plan.folding import is_parallel, line_of, pace, starts_beyond
+from bitwright.plan.folding import is_parallel, line_of, pace_around, starts_beyond
 from bitwright.plan.kernels import MaxReduce, ParallelWindow, Stream, SumReduce, Window
 from bitwright.plan.stages import extend, frame_buffer
 
@@ -80,7 +80,7 @@ def parallel_window(low: Lowering, layer: Conv, x: Stream, blocks: int) -> Strea
     along = line_of(layer, in_shape)
     assert along is not None, f"{name}: no line shows all positions of the kernel"
     # Where there is time the last windows do not wait for the next frame's beats, whenever those come.
-    unhurried = along.alone * blocks <= (low.pace or pace(low.graph, low.lanes))
+    unhurried = along.alone * blocks <= (low.pace or pace_around(low.graph, layer, low.lanes))
     period = along.alone if unhurried else along.period
     kernel = ParallelWindow(
         name=name,
