@@ -36,8 +36,8 @@ PACKAGES: tuple[tuple[str, str, str], ...] = (
     ("onnx", "core", "bitwright"),
     ("jinja2", "core", "bitwright"),
     ("mpmath", "core", "bitwright"),
+    ("scipy", "core", "bitwright"),
     ("cocotb", "the benches of generated projects", "bitwright[rtl]"),
-    ("scipy", "exploration", "bitwright[explore]"),
     ("plotly", "exploration", "bitwright[explore]"),
     ("torch", "training and compression", "bitwright[torch]"),
 )

@@ -35,8 +35,8 @@ def load(name: str) -> Graph:
     return api.load(MODELS / name / "model.onnx", inputs=meta.get("input_types", {}))
 
 
-def golden(name: str, samples: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-    """The first samples: inputs and outputs, in the order of the model's."""
+def golden(name: str, samples: int | None = None) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """The first samples, or all: inputs and outputs, in the order of the model's."""
     with np.load(MODELS / name / "golden.npz") as data:
         arrays = {key: data[key][:samples] for key in data.files}
     return numbered(arrays, "inputs"), numbered(arrays, "outputs")

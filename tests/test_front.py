@@ -20,7 +20,6 @@ from bitwright.plan.plan import Plan
 from tests.ir.graphs import random_graph
 from tests.plan.test_folding import dense
 
-pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
 DIGITS = str(Path(__file__).parents[1] / "bitwright/demo/digits.onnx")
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -20,7 +20,6 @@ from bitwright.plan.parts import DEVICES
 from bitwright.plan.plan import LayerPlan, Plan
 from tests.layers.nets import Net
 
-pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
 DIGITS = str(Path(__file__).parents[1] / "bitwright/demo/digits.onnx")
 
 

@@ -20,7 +20,6 @@ from bitwright.plan.plan import Plan
 from bitwright.plan.solver import solve
 from tests.layers.nets import Net
 
-pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT.parent / "shared/models"
 MOBILE_SECONDS = 2.0

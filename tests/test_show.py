@@ -7,7 +7,6 @@ import io
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from rich.console import Console
 
 from bitwright import show
@@ -51,7 +50,6 @@ def test_beats_at_the_boundary_may_be_as_slow() -> None:
 
 
 def test_what_is_proved_of_a_plan_is_said() -> None:
-    pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
     solved, given = compile_graph(network(), cycles=16, part="xc7z010"), compile_graph(network(), plan=Plan())
     line = "no plan of at most 16 clocks is cheaper in the model; within the budget of xc7z010, costs in its shares"
     assert line in text(solved) and not any("cheaper" in line for line in text(given))

@@ -65,6 +65,9 @@ class Node:
     converters: Mapping[tuple[int, int], Cost] | None = None
 
 
+TOO_MANY = "joins too many streams for the solver"
+
+
 class TooManyWidths(Exception):
     """A join of so many operands that their widths are not all looked at; its argument is the layer's name."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.plan.candidates import Candidates
+from bitwright.plan.choices import TOO_MANY, TooManyWidths
 from bitwright.plan.folding import fastest, slowest
 from bitwright.plan.parts import Budget
 from bitwright.plan.solver import Solution, solve
@@ -31,13 +32,16 @@ class Front:
 def front(graph: Graph, offered: Candidates, scale: Budget, *, part: str = "") -> Front:
     """The cheapest plans of `graph` from the slowest that is worth making to the fastest, within the part's budget.
 
-    BitwrightError if no plan at all fits the part.
+    BitwrightError if no plan at all fits the part, or a join has too many widths for the solver.
     """
     found: list[Solution] = []
     least, target = fastest(graph), slowest(graph)
     while not found or found[-1].interval > least:
         try:
             found.append(solve(graph, target, offered, scale, part=part))
+        except TooManyWidths as error:
+            hint = "ask for one plan with --cycles: the simple rule makes it"
+            raise BitwrightError(TOO_MANY, where=f"layer '{error}'", hint=hint) from error
         except BitwrightError as error:
             if not found:
                 raise

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who makes the plan: the exact solver where scipy is installed, the simple rule of `folding` elsewhere."""
+"""Who makes the plan: the exact solver, or the simple rule of `folding` where a join has too many widths for it."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 from bitwright.ir.graph import Graph
 from bitwright.plan.candidates import Candidates
-from bitwright.plan.choices import TooManyWidths
+from bitwright.plan.choices import TOO_MANY, TooManyWidths
 from bitwright.plan.folding import fold
 from bitwright.plan.parts import DEVICES, Budget, budget
 from bitwright.plan.plan import Plan
@@ -35,17 +34,13 @@ def plan_for(
     part: str | None,
 ) -> tuple[Plan, dict[str, Any]]:
     """The cheapest plan of at most `target` clocks per frame, and who made it, with the certificate of the solver."""
-    missing = "scipy is not installed (pip install 'bitwright[explore]')"
-    if find_spec("scipy") is not None:
-        scale, limit, said = scale_of(part)
-        try:
-            solved = solve(graph, target, found, scale, part=limit)
-        except TooManyWidths as error:
-            missing = f"layer '{error}' joins too many streams for the solver"
-        else:
-            made = {"made_by": "HiGHS (scipy.optimize.milp)", "target_cycles": target, "cost": said}
-            return solved.plan, made | {"used": dict(solved.used)} | dict(solved.certificate)
-    return Plan(fold(graph, target), target), by_rule(target, missing)
+    scale, limit, said = scale_of(part)
+    try:
+        solved = solve(graph, target, found, scale, part=limit)
+    except TooManyWidths as error:
+        return Plan(fold(graph, target), target), by_rule(target, f"layer '{error}' {TOO_MANY}")
+    made = {"made_by": "HiGHS (scipy.optimize.milp)", "target_cycles": target, "cost": said}
+    return solved.plan, made | {"used": dict(solved.used)} | dict(solved.certificate)
 
 
 def by_rule(target: int, reason: str) -> dict[str, Any]:

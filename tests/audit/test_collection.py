@@ -29,3 +29,19 @@ def test_nothing_is_unexplained_nor_wide(name: str) -> None:
     assert (found["boundary"] > 0) == (name in DIFFERENT)
     for part in report.get("audit", {"parts": []})["parts"]:
         assert part["verdict"] == "boundary" and part["ours"] != part["theirs"]
+
+
+@needs_collection
+@pytest.mark.parametrize(
+    ("name", "boundary"),
+    [
+        ("tflite/int16_add0", 3),
+        ("tflite/int16_conv0", 125),
+        ("tflite/int16_leakyrelu0", 1141),
+        ("tflite/ic_resnet8_int8", 32),
+        ("qonnx_repo/espcn_nn_resize_w4a4", 4),
+    ],
+)
+def test_every_difference_of_all_samples_is_a_boundary(name: str, boundary: int) -> None:
+    counts = api.verify(load(name), *golden(name))["golden"]
+    assert (counts["boundary"], counts["wide"], counts["unexplained"]) == (boundary, 0, 0)

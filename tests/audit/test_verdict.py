@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,6 @@ from tests.frontend.nets import QONNX, Net
 
 Array = NDArray[Any]
 KEYS = ("elements", "equal", "boundary", "wide", "unexplained")
-MODELS = Path(__file__).parents[2].parent / "shared/models"
 
 
 def audit(run: Run, source: Source, *theirs: Array) -> Audit:
@@ -377,26 +375,3 @@ def test_codes_beyond_the_last_threshold_have_no_step_to_be_near() -> None:
     graph = bitwright.load(net.proto())
     found = bitwright.verify(graph, x, bitwright.run(graph, x) + 2)["golden"]
     assert found["unexplained"] == found["elements"] == 16
-
-
-# The collection
-
-
-@pytest.mark.parametrize(
-    ("name", "boundary"),
-    [
-        ("tflite/int16_add0", 3),
-        ("tflite/int16_conv0", 125),
-        ("tflite/int16_leakyrelu0", 1141),
-        ("tflite/ic_resnet8_int8", 32),
-        ("qonnx_repo/espcn_nn_resize_w4a4", 4),
-    ],
-)
-def test_every_golden_difference_of_the_collection_is_a_boundary(name: str, boundary: int) -> None:
-    folder = MODELS / name
-    if not folder.exists():
-        pytest.skip(f"no model collection at {MODELS}")
-    data = np.load(folder / "golden.npz")
-    x = [data[key] for key in data.files if key.startswith("inputs")]
-    counts = bitwright.verify(bitwright.load(folder / "model.onnx"), x, data["outputs"])["golden"]
-    assert (counts["boundary"], counts["wide"], counts["unexplained"]) == (boundary, 0, 0)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import product
 from math import inf, prod
 
@@ -13,10 +12,12 @@ from bitwright.design import compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.plan import choices
 from bitwright.plan import solver as module
 from bitwright.plan.candidates import Candidates, candidates
-from bitwright.plan.choices import KINDS, Node, Survey, amounts, entry_width, first_planned, total
+from bitwright.plan.choices import KINDS, Choice, Node, Survey, amounts, entry_width, first_planned, total
 from bitwright.plan.folding import fastest
+from bitwright.plan.front import front
 from bitwright.plan.parts import DEVICES, Budget
 from bitwright.plan.plan import Plan
 from bitwright.plan.solver import Solution, solve
@@ -24,7 +25,6 @@ from bitwright.plan.variants import ends_of_order
 from tests.ir.graphs import random_graph
 from tests.plan.test_folding import dense
 
-pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
 SCALE = DEVICES["xc7z020"]
 
 
@@ -47,7 +47,7 @@ def best_of_all(graph: Graph, target: int, limit: tuple[float, ...]) -> float:
     return best
 
 
-def cost_of(graph: Graph, nodes: dict[str, Node], chosen: dict) -> tuple[int, ...] | None:  # type: ignore[type-arg]
+def cost_of(graph: Graph, nodes: dict[str, Node], chosen: dict[str, Choice]) -> tuple[int, ...] | None:
     costs = [choice.cost for choice in chosen.values()]
     for name, node in nodes.items():
         for source, lanes in zip(node.layer.inputs, chosen[name].takes, strict=True):
@@ -133,14 +133,20 @@ def test_the_report_holds_the_certificate() -> None:
     assert unknown["cost"] == "the part abc is not known: no budget, costs in shares of xc7z020"
 
 
-def test_without_scipy_the_simple_rule_plans_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "scipy", None)
-    made = compile_graph(dense(8, 8), cycles=16).report()["plan"]
-    assert made == {
-        "made_by": "the simple rule",
-        "target_cycles": 16,
-        "reason": "scipy is not installed (pip install 'bitwright[explore]')",
-    }
+def test_what_joins_too_many_widths_is_planned_by_the_simple_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices, "MOST_TUPLES", 1)
+    graph = random_graph(5, joins=True)
+    target = 2 * fastest(graph)
+    design = compile_graph(graph, cycles=target)
+    text = "layer 'quant2' joins too many streams for the solver"
+    assert design.report()["plan"] == {"made_by": "the simple rule", "target_cycles": target, "reason": text}
+    assert design.kernels.interval <= target
+    with pytest.raises(BitwrightError) as error:
+        front(graph, proved(graph), DEVICES["xc7z020"])
+    assert str(error.value) == (
+        "layer 'quant2': joins too many streams for the solver\n"
+        "  hint: ask for one plan with --cycles: the simple rule makes it"
+    )
 
 
 def test_the_same_plan_every_time() -> None:

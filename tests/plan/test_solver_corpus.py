@@ -24,7 +24,6 @@ from bitwright.plan.units import kept_lines
 from bitwright.plan.variants import MOST
 from tests.ir.graphs import random_graph
 
-pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
 MODELS = Path(__file__).parents[3] / "shared/models"
 SCALE = DEVICES["xc7z020"]
 NETWORKS = [

@@ -23,7 +23,6 @@ from bitwright.plan.solver import solve
 from bitwright.plan.variants import MOST, ends_of_order, skipped_cycles, variants
 from tests.layers.nets import Net
 
-pytest.importorskip("scipy", reason="the solver needs scipy: pip install 'bitwright[explore]'")
 U4 = integer(4, signed=False)
 
 
