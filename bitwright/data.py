@@ -16,9 +16,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from bitwright.frontend.model import read_model
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.reading.model import read_model
 
 Array = NDArray[Any]
 HINT = "save it with np.savez(path, inputs=x), x of shape (samples, ...)"

@@ -13,7 +13,8 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 PARTS = {
     "ir": "ir",
     "exact": "exact ir",
-    "frontend": "frontend ir exact",
+    "reading": "reading ir",
+    "frontend": "frontend reading ir exact",
     "sim": "sim ir exact",
     "plan": "plan ir exact",
     "backends": "backends ir exact plan",
@@ -26,7 +27,8 @@ PARTS = {
 PACKAGES = {
     "ir": "numpy",
     "exact": "numpy mpmath",
-    "frontend": "numpy onnx google",
+    "reading": "numpy onnx google",
+    "frontend": "numpy onnx",
     "sim": "numpy",
     "plan": "numpy scipy",
     "backends": "numpy jinja2",

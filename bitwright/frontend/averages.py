@@ -13,14 +13,14 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.elementwise import affine
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import image, per_channel
-from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import optional_constant
 from bitwright.frontend.pools import ceil_pads
-from bitwright.frontend.sizes import check_size
 from bitwright.frontend.values import ZERO, Tensor, Value
 from bitwright.frontend.windows import WindowAttributes, window_attributes
 from bitwright.ir.layers import SumPool, window_shape
 from bitwright.ir.types import IntType
+from bitwright.reading.model import Array, Node
+from bitwright.reading.sizes import check_size
 
 
 def average_pool(builder: Builder, node: Node, *values: Value | None) -> Tensor:

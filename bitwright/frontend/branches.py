@@ -12,11 +12,11 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, flat, like, whole
-from bitwright.frontend.model import Node
 from bitwright.frontend.shapes import axis_of
-from bitwright.frontend.sizes import MAX_CHANNELS, check_size
 from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value, spread, squeeze
 from bitwright.ir.layers import Concat, Multiply, Sum
+from bitwright.reading.model import Node
+from bitwright.reading.sizes import MAX_CHANNELS, check_size
 
 
 def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:

@@ -10,8 +10,6 @@ from typing import Literal
 import numpy as np
 
 from bitwright.exact.ranges import Ranges, layer_range, type_range
-from bitwright.frontend.model import Array, Model, ModelInput, Node
-from bitwright.frontend.sizes import refuse_large
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeeze
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph, Source
@@ -20,6 +18,8 @@ from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, Multi
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import IntType, hull
 from bitwright.ir.weights import Ints
+from bitwright.reading.model import Array, Model, ModelInput, Node
+from bitwright.reading.sizes import refuse_large
 
 MAX_BITS = 63
 """Of the widest integer type."""

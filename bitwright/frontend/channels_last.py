@@ -10,11 +10,11 @@ from typing import Any
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.elementwise import batch_normalization
 from bitwright.frontend.matrix import conv
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import data_operand
 from bitwright.frontend.pools import max_pool
 from bitwright.frontend.shapes import move, shape_of
 from bitwright.frontend.values import Const, Value
+from bitwright.reading.model import Node
 
 INNER: dict[str, Callable[..., Any]] = {"Conv": conv, "MaxPool": max_pool, "BatchNormalization": batch_normalization}
 

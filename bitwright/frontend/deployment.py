@@ -11,12 +11,12 @@ from bitwright.exact.rounding import round_exact
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.elementwise import affine, arithmetic
 from bitwright.frontend.layouts import per_channel
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
 from bitwright.frontend.quantise import quantise
 from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread
 from bitwright.ir.layers import Rounding
+from bitwright.reading.model import Node
 
 FLOAT_TYPES = (1, 10, 11, 16)
 INTEGER_TYPES = (2, 3, 4, 5, 6, 7, 12, 13)

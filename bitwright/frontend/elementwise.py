@@ -13,12 +13,12 @@ from bitwright.exact.functions import Step
 from bitwright.frontend.branches import combine
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import FIT, check_fit, per_channel
-from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant, refuse_infinite
 from bitwright.frontend.shapes import shape_of
-from bitwright.frontend.sizes import check_size
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import PerChannel
+from bitwright.reading.model import Array, Node
+from bitwright.reading.sizes import check_size
 
 Handler = Callable[..., Value]
 BATCH_NORM_ROUNDINGS = 8

@@ -12,10 +12,10 @@ import onnx
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from bitwright.frontend.model import Array, Node
-from bitwright.frontend.schema import STANDARD
-from bitwright.frontend.sizes import check_folded
 from bitwright.frontend.values import Const, Value
+from bitwright.reading.model import Array, Node
+from bitwright.reading.schema import STANDARD
+from bitwright.reading.sizes import check_folded
 
 KEEP_CODES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Clip", "Relu", "Identity", "Cast", "Dropout"}
 """Operators with a handler that keeps the integers behind a quantised constant."""

@@ -12,10 +12,10 @@ import numpy as np
 from bitwright.exact.functions import Function
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.elementwise import affine
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.values import ONE, ZERO, Tensor, Value
 from bitwright.ir.errors import BitwrightError
+from bitwright.reading.model import Node
 
 Handler = Callable[..., Value]
 SIXTH = str(Fraction(float(np.float32(1) / np.float32(6))))

@@ -14,13 +14,13 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import gather, whole
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.shapes import move, shape_of
-from bitwright.frontend.sizes import check_size
 from bitwright.frontend.values import Tensor, Value
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
+from bitwright.reading.model import Node
+from bitwright.reading.sizes import check_size
 
 
 def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -10,12 +10,12 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.model import ModelInput
 from bitwright.frontend.quantiser import HOST_ROUNDING
 from bitwright.frontend.values import ONE, ZERO, Host, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import BIPOLAR, IntType, integer
+from bitwright.reading.model import ModelInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.model import Node
 from bitwright.frontend.values import ONE, ZERO, Tensor, spread, squeeze
 from bitwright.ir.layers import Requantise, Rounding
 from bitwright.ir.types import IntType
+from bitwright.reading.model import Node
 
 
 def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:

@@ -10,11 +10,11 @@ from math import prod
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.model import Array, Node
-from bitwright.frontend.sizes import MAX_CHANNELS, check_size
 from bitwright.frontend.values import T, Tensor, squeeze
 from bitwright.ir.layers import Gather, PerChannel, Reshape
 from bitwright.ir.weights import Ints, Weights
+from bitwright.reading.model import Array, Node
+from bitwright.reading.sizes import MAX_CHANNELS, check_size
 
 BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0")
 FIT = "export the model again; the shapes do not fit"

@@ -31,12 +31,8 @@ from bitwright.frontend import (
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.folding import constant_of, fold, foldable
 from bitwright.frontend.inputs import InputType, typed_input
-from bitwright.frontend.model import Node, read_model
-from bitwright.frontend.order import in_order
 from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import to_host
-from bitwright.frontend.schema import CHANNELS_LAST, STANDARD, check_node
-from bitwright.frontend.sizes import refuse_large
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -50,6 +46,10 @@ from bitwright.ir.passes import (
     subpixel,
 )
 from bitwright.ir.trace import Place, Trace
+from bitwright.reading.model import Node, read_model
+from bitwright.reading.order import in_order
+from bitwright.reading.schema import CHANNELS_LAST, STANDARD, check_node
+from bitwright.reading.sizes import refuse_large
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Quant": qonnx.quant,

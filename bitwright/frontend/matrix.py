@@ -12,13 +12,13 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import FIT, check_fit, features, image, per_channel
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, squeeze
 from bitwright.frontend.windows import window_attributes
 from bitwright.ir.layers import Conv, Dense, PerChannel, window_shape
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
+from bitwright.reading.model import Node
 
 MAX_DYADIC_BITS = 60
 """Float weights as integers stay in int64; whether their accumulator does is checked where it is made."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import Const, Value
+from bitwright.reading.model import Array, Node
 
 MAY_BE_EMPTY = ("Reshape", "Resize", "Upsample")
 """Operators that have a meaning for a constant without elements: a single number, an input that is not used."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import image
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import data_operand
 from bitwright.frontend.values import Host, Pool, Tensor, Value
 from bitwright.frontend.windows import window_attributes
 from bitwright.ir.layers import MaxPool
+from bitwright.reading.model import Node
 
 
 def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:

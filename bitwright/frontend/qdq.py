@@ -11,7 +11,6 @@ from onnx import TensorProto
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import FIT, per_channel
-from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import data_operand, float32_operand, optional_constant
 from bitwright.frontend.quantise import quantise
 from bitwright.frontend.quantiser import Quantiser
@@ -19,6 +18,7 @@ from bitwright.frontend.shapes import shape_of
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import IntType, integer
+from bitwright.reading.model import Array, Node
 
 
 def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -10,7 +10,6 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import check_fit, per_channel
-from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, float32_operand, whole_attribute
 from bitwright.frontend.pools import add_pool
 from bitwright.frontend.quantise import quantise
@@ -19,6 +18,7 @@ from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fra
 from bitwright.ir.layers import PerChannel, Requantise, Rounding
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType, integer
+from bitwright.reading.model import Array, Node
 
 ROUNDINGS = {
     "ROUND": Rounding.HALF_EVEN,

@@ -14,10 +14,10 @@ from bitwright.frontend.branches import concat
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.elementwise import arithmetic, function, leaky_relu
 from bitwright.frontend.matrix import conv, gemm, matmul
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, optional_constant
 from bitwright.frontend.qdq import dequantize_linear, quantize_linear
 from bitwright.frontend.values import Const, Value
+from bitwright.reading.model import Node
 
 Operator = Callable[..., Any]
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import FIT
-from bitwright.frontend.model import Node
 from bitwright.frontend.quantiser import HOST_ROUNDING, Quantiser
 from bitwright.frontend.requantise import on_chip
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+from bitwright.reading.model import Node
 
 SMALLEST = np.finfo(np.float32).tiny
 """The least float32 scale of which all the larger ones have a reciprocal."""

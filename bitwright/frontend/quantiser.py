@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bitwright.frontend.model import Array
 from bitwright.ir.host import ROUND
 from bitwright.ir.layers import PerChannel, Rounding
 from bitwright.ir.types import BIPOLAR, IntType
+from bitwright.reading.model import Array
 
 HOST_ROUNDING = (
     Rounding.HALF_EVEN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bitwright.frontend.model import Model, Node
+from bitwright.reading.model import Model, Node
 
 RECURRENT = (
     "is recurrent: its state runs from step to step",

@@ -11,13 +11,13 @@ from bitwright.exact.tabulate import tabulate
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.fake_quantise import as_torch, round_torch
 from bitwright.frontend.layouts import per_channel
-from bitwright.frontend.model import Node
 from bitwright.frontend.pools import add_pool
 from bitwright.frontend.quantiser import Coding, Quantiser
 from bitwright.frontend.values import ONE, ZERO, Tensor, fractions, spread, squeeze
 from bitwright.ir.layers import Layer, Requantise, Rounding, Table
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType
+from bitwright.reading.model import Node
 
 TABLE_BITS = 16
 LEAK_BITS = 10

@@ -10,10 +10,10 @@ import numpy as np
 
 from bitwright.exact.functions import Step
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.model import Array, Node
 from bitwright.frontend.values import ONE, ZERO, Host, Tensor
 from bitwright.ir.host import OPS, HostStep
 from bitwright.ir.layers import ArgMax, Gather, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
+from bitwright.reading.model import Array, Node
 
 NO_QUANTISER = "no quantiser follows: real-valued output"
 LAYOUT = "layout of the output"

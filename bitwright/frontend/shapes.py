@@ -12,10 +12,10 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import BATCH_MOVED
-from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.results import LAYOUT
 from bitwright.frontend.values import Const, Host, Tensor, Value
+from bitwright.reading.model import Array, Node
 
 MAX_RANK = 32
 Move = Callable[[Array], Array]

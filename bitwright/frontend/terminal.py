@@ -13,13 +13,13 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import features
 from bitwright.frontend.matrix import NO_ARITHMETIC
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.results import to_host
 from bitwright.frontend.shapes import axis_of, shape_of
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, squeeze
 from bitwright.ir.layers import ArgMax
 from bitwright.ir.types import IntType
+from bitwright.reading.model import Node
 
 Options = tuple[tuple[str, int], ...]
 NOT_INTEGER = "not integer arithmetic: stays on the host"

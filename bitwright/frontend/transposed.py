@@ -11,12 +11,12 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import FIT, gather, image
 from bitwright.frontend.matrix import conv
-from bitwright.frontend.model import Array, Node
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
-from bitwright.frontend.sizes import check_size
 from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.frontend.windows import window_attributes
 from bitwright.ir.types import IntType
+from bitwright.reading.model import Array, Node
+from bitwright.reading.sizes import check_size
 
 
 def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value:

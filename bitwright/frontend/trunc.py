@@ -12,7 +12,6 @@ import numpy as np
 from bitwright.exact.rounding import round_exact
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.deployment import whole_numbers
-from bitwright.frontend.model import Node
 from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
 from bitwright.frontend.qonnx import ROUNDINGS
 from bitwright.frontend.quantise import quantise
@@ -20,6 +19,7 @@ from bitwright.frontend.quantiser import Quantiser
 from bitwright.frontend.values import ZERO, Tensor, Value
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import integer
+from bitwright.reading.model import Node
 
 
 def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bitwright.frontend.model import Node
-from bitwright.frontend.sizes import check_size
+from bitwright.reading.model import Node
+from bitwright.reading.sizes import check_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitwright.frontend.sizes import MAX_CHANNELS, MAX_CONSTANT, MAX_ELEMENTS
+from bitwright.reading.sizes import MAX_CHANNELS, MAX_CONSTANT, MAX_ELEMENTS
 from tests.frontend.nets import Net
 from tests.frontend.refusing import axes, chip, convolution, kernel, refusal
 

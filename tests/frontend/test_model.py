@@ -12,10 +12,10 @@ from onnx import TensorProto, helper
 
 from bitwright.frontend.inputs import InputType
 from bitwright.frontend.lowering import load_onnx
-from bitwright.frontend.model import read_model
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
 from bitwright.ir.types import BIPOLAR, IntType, integer
+from bitwright.reading.model import read_model
 from tests.frontend.nets import Net, grid, outputs_of
 
 

@@ -16,8 +16,8 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import helper
 
-from bitwright.frontend.tensors import array_of
 from bitwright.ir.errors import BitwrightError
+from bitwright.reading.tensors import array_of
 
 Array = NDArray[Any]
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx.defs import OpSchema
 
-from bitwright.frontend.model import Node
+from bitwright.reading.model import Node
 
 STANDARD = ("", "ai.onnx")
 CHANNELS_LAST = "qonnx.custom_op.channels_last"

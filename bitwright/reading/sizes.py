@@ -8,8 +8,8 @@ from math import prod
 
 import numpy as np
 
-from bitwright.frontend.model import Array, Node
 from bitwright.ir.errors import BitwrightError
+from bitwright.reading.model import Array, Node
 
 MAX_ELEMENTS = 1 << 24
 """Of an activation, for each sample: a full-HD image of eight channels."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from bitwright.frontend.model import Model, Node
+from bitwright.reading.model import Model, Node
 
 
 def in_order(model: Model) -> list[Node]:
