@@ -16,7 +16,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import integer
 from bitwright.sim import cpp, tools
 from tests.hls.designs import chain_project, mlp
-from tests.hls.programs import OURS, WARNINGS, compiled, run, write
+from tests.hls.programs import OURS, TEMPLATES, WARNINGS, compiled, run, write
 from tests.needs import needs_cxx
 from tests.rtl.graphs import fifo, project, side_by_side
 
@@ -136,3 +136,19 @@ def test_a_stream_keeps_order_while_it_grows_and_its_memory_is_used_again(tmp_pa
     write(tmp_path, {"program.cpp": source})
     done = run(compiled(tmp_path, ["program.cpp"], [*WARNINGS, "-fsanitize=address,undefined", *OURS]))
     assert (done.returncode, done.stdout, done.stderr) == (0, "0 1225 1225\n0\n" * 3, "")
+
+
+@pytest.mark.parametrize("folder", ["host", "host/threads"])
+def test_nothing_may_be_asked_of_a_constant_stream(folder: str, tmp_path: Path) -> None:
+    """The vendor's header has no constant method that our code uses: one that compiles against ours alone is found."""
+    asked = ["empty()", "read()", "write(1)"] + ["size()"] * (folder == "host")
+    lines = [
+        f"template <typename S> auto can_{i}(S &s, int) -> decltype(s.{call}, std::true_type());\n"
+        f"template <typename S> std::false_type can_{i}(S &, long);\n"
+        f'static_assert(decltype(can_{i}(std::declval<hls::stream<int> &>(), 0))::value, "{call}");\n'
+        f'static_assert(!decltype(can_{i}(std::declval<const hls::stream<int> &>(), 0))::value, "const {call}");'
+        for i, call in enumerate(asked)
+    ]
+    write(tmp_path, {"program.cpp": "\n".join(["#include <hls_stream.h>", *lines, "int main() {}", ""])})
+    includes = [f"-I{TEMPLATES / folder}", *OURS]
+    assert run(compiled(tmp_path, ["program.cpp"], [*WARNINGS, *includes])).returncode == 0

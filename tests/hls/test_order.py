@@ -38,7 +38,7 @@ template <typename T>
 class stream {
  public:
   explicit stream(const char *name) : name_(name) {}
-  bool empty() const { return words_.empty(); }
+  bool empty() { return words_.empty(); }
   void write(const T &word) {
     std::fprintf(stderr, "write %s\\n", name_);
     words_.push_back(word);

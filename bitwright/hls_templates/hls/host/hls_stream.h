@@ -3,7 +3,8 @@
 //
 // It grows as needed, since C simulation runs one process after the other. Two mistakes throw, with the stream's name:
 // a read from an empty stream, and a stream that still holds words when its life ends. Memory goes back to a pool of
-// its type, because a design declares its streams anew for every frame.
+// its type, because a design declares its streams anew for every frame. As in the vendor's header, nothing may be asked
+// of a constant stream, not even whether it is empty.
 #pragma once
 
 #include <exception>
@@ -45,8 +46,8 @@ class stream {
     if (head_ == tail_) throw std::runtime_error("stream '" + std::string(name_) + "' is read while it is empty");
     return *head_++;
   }
-  bool empty() const { return head_ == tail_; }
-  std::size_t size() const { return static_cast<std::size_t>(tail_ - head_); }
+  bool empty() { return head_ == tail_; }
+  std::size_t size() { return static_cast<std::size_t>(tail_ - head_); }
 
  private:
   static std::vector<std::vector<T>> &pool() {

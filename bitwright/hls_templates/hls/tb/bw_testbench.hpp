@@ -50,7 +50,7 @@ class Scoreboard {
 
   // Nothing may be left on a stream.
   template <typename Stream>
-  void check_empty(const char *port, const Stream &stream) {
+  void check_empty(const char *port, Stream &stream) {
     compare(port, 0, 0, "left over", stream.empty() ? 0 : 1, 0);
   }
 
