@@ -17,9 +17,9 @@ from pathlib import Path
 
 from sections import put
 
-from bitwright.backends.verilog_words import code_name
+from bitwright.backends.verilog.words import code_name
+from bitwright.hardware.arithmetic import Packing, packing, product_range, signed_bits
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
-from bitwright.plan.arithmetic import Packing, packing, product_range, signed_bits
 from bitwright.sim import tools
 from bitwright.sim.lint import SCRATCH
 

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from sections import put
 
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.hardware.arithmetic import Style
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.hardware.schedule import Zeros
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Dense, Input
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.arithmetic import Style
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.schedule import Zeros
 from bitwright.sim.synth import resources, synthesise
 from bitwright.sim.tools import yosys
 

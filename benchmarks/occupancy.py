@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bitwright
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
 from bitwright.design import random_codes
-from bitwright.plan.kernels import KernelGraph
-from bitwright.plan.timing import fifo_kind
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.timing import fifo_kind
 from bitwright.sim.rtl import RtlModel
 
 MODULES = ("bw_fifo", "bw_fifo_shift", "bw_fifo_block")

@@ -29,15 +29,15 @@ from mobilenet import mobilenet
 from networks import TARGETS
 
 from bitwright.exact.ranges import ranges
+from bitwright.hardware.lanes import Lanes, divisors, fastest, kernels_per_channel, layer_cycles, matrix_lanes, pace
+from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, MaxPool, SumPool
-from bitwright.plan.candidates import Candidates, candidates
-from bitwright.plan.folding import Lanes, divisors, fastest, kernels_per_channel, layer_cycles, matrix_lanes, pace
-from bitwright.plan.parts import DEVICES
-from bitwright.plan.plan import Plan
-from bitwright.plan.planning import SCALE
-from bitwright.plan.solver import Solution, solve
+from bitwright.planning.candidates import Candidates, candidates
+from bitwright.planning.devices import DEVICES
+from bitwright.planning.planner import SCALE
+from bitwright.planning.solver import Solution, solve
 
 PAGE = Path(__file__).with_suffix(".md")
 NETWORKS = {name: targets for name, targets in TARGETS.items() if name != "brevitas/dw_res_avgq_qonnx"}

@@ -18,13 +18,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from sections import put
 
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Input, Requantise, Rounding, Table
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
-from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.sim.synth import resources, synthesise
 from bitwright.sim.tools import yosys
 

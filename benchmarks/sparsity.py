@@ -21,13 +21,14 @@ from benchmarks.sections import put
 from bitwright import api
 from bitwright.backends import generate
 from bitwright.backends.project import Project
-from bitwright.design import Design, compile_graph, random_codes
+from bitwright.compiling import compile_graph
+from bitwright.design import Design, random_codes
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.hardware.schedule import Zeros
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
 from bitwright.ir.types import integer
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.schedule import Zeros
 from bitwright.sim import cpp, reference, rtl
 from bitwright.sim.synth import resources, synthesise
 from bitwright.sim.tools import yosys

@@ -12,9 +12,9 @@ The whole way, from a model to a verified accelerator:
 from bitwright._version import __version__
 from bitwright.api import compile, inspect, load, run, to_onnx, verify
 from bitwright.design import Design
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.plan.plan import LayerPlan, Plan
 
 __all__ = [
     "BitwrightError",

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from bitwright import origin
 from bitwright.audit import verdict
-from bitwright.backends import onnx as onnx_backend
-from bitwright.design import Design, compile_graph
+from bitwright.backends.onnx import export as onnx_backend
+from bitwright.compiling import compile_graph
+from bitwright.design import Design
 from bitwright.engines import ENGINES, Outcome, simulate
 from bitwright.exact.ranges import ranges
 from bitwright.frontend.inputs import InputType
 from bitwright.frontend.lowering import load_onnx
+from bitwright.hardware.plan import Plan
 from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -29,7 +31,6 @@ from bitwright.ir.host import TensorSpec, run_host
 from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
-from bitwright.plan.plan import Plan
 from bitwright.sim import reference
 
 Array = NDArray[Any]

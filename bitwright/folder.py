@@ -11,7 +11,7 @@ import numpy as np
 from bitwright.design import Backend, Design, to_json
 from bitwright.ir.files import to_bytes
 from bitwright.ir.weights import Ints
-from bitwright.page import page
+from bitwright.report.page import page
 
 FOLDERS: dict[Backend, str] = {"hls": "hls", "verilog": "rtl"}
 """Backend -> the folder that its project gets."""

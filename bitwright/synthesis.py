@@ -10,13 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bitwright.backends.verilog import instances
-from bitwright.design import Design, compile_graph
+from bitwright.backends.verilog.project import instances
+from bitwright.compiling import compile_graph
+from bitwright.design import Design
+from bitwright.hardware.area.resources import boundary_resources
+from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import load
-from bitwright.plan.parts import family
-from bitwright.plan.plan import Plan
-from bitwright.plan.resources import boundary_resources
+from bitwright.planning.devices import family
 from bitwright.sim import synth
 
 RESOURCES = ("lut", "ff", "dsp", "bram")

@@ -17,8 +17,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKern
 
 from bitwright.audit.operators import max_pool
 from bitwright.audit.quantisers import quantisers
-from bitwright.backends.onnx import dialect
-from bitwright.backends.onnx_writer import QONNX
+from bitwright.backends.onnx.export import dialect
+from bitwright.backends.onnx.writer import QONNX
 from bitwright.exact.meaning import per_channel
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.exact.steps import Steps, steps

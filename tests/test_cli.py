@@ -16,7 +16,8 @@ import pytest
 from rich.console import Console
 
 import bitwright
-from bitwright import cli, show
+from bitwright.cli import commands as cli
+from bitwright.report import show
 from tests.needs import needs_cxx, needs_rtl
 
 ROOT = Path(__file__).parents[1]
@@ -106,7 +107,7 @@ def test_the_demo_says_when_something_differs(run: Run, monkeypatch: pytest.Monk
 
     ran = {"tests": 5, "failed": 0, "frames": 64, "elements": 640, "seconds": 0.0}
     monkeypatch.setattr("bitwright.api.verify", verify)
-    monkeypatch.setattr("bitwright.tour.bench", lambda design, inputs: ran)
+    monkeypatch.setattr("bitwright.cli.demo.bench", lambda design, inputs: ran)
     assert asked(run, "demo")["verdict"]["same"] is True
     ran["failed"] = 1
     code, out, _ = run("demo", "--json")

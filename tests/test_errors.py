@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import bitwright.ir.files
-from bitwright import cli
+from bitwright.cli import commands as cli
 from bitwright.sim import tools
 from tests.needs import needs_cxx
 

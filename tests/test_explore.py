@@ -26,9 +26,9 @@ from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture
 from bitwright.explore.report import table
-from bitwright.explore.svg import ticks
+from bitwright.hardware.area.resources import Resources
 from bitwright.ir.errors import BitwrightError
-from bitwright.plan.resources import Resources
+from bitwright.report.svg import ticks
 from tests.needs import needs_cxx, needs_rtl
 from tests.qonnx_op import evaluate
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import bitwright as bw
-from bitwright.backends.onnx import dialect, to_onnx
+from bitwright.backends.onnx.export import dialect, to_onnx
 from bitwright.exact.ranges import ranges
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.graph import Graph

@@ -14,8 +14,8 @@ import onnx
 import pytest
 
 import bitwright as bw
-from bitwright import cli
-from bitwright.backends.onnx import to_onnx
+from bitwright.backends.onnx.export import to_onnx
+from bitwright.cli import commands as cli
 from bitwright.exact.tabulate import tabulate
 from bitwright.ir import files
 from bitwright.ir.graph import Graph

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import bitwright as bw
-from bitwright.backends.onnx import to_onnx
-from bitwright.backends.onnx_arithmetic import Line, Row, Slope
-from bitwright.backends.onnx_curves import find_curve
-from bitwright.backends.onnx_forms import _attained
-from bitwright.backends.onnx_held import Held
-from bitwright.backends.onnx_lines import find_line, find_slope, roundest
+from bitwright.backends.onnx.arithmetic import Line, Row, Slope
+from bitwright.backends.onnx.curves import find_curve
+from bitwright.backends.onnx.export import to_onnx
+from bitwright.backends.onnx.forms import _attained
+from bitwright.backends.onnx.held import Held
+from bitwright.backends.onnx.lines import find_line, find_slope, roundest
 from bitwright.exact.meaning import evaluate
 from bitwright.exact.rounding import round_exact
 from bitwright.exact.steps import steps

@@ -11,12 +11,13 @@ from xml.etree import ElementTree
 import pytest
 
 import bitwright
-from bitwright import cli, explore
-from bitwright.design import compile_graph
-from bitwright.explore.front import picture
-from bitwright.explore.svg import LogAxis, log_ticks
-from bitwright.plan.folding import fastest, slowest
-from bitwright.plan.plan import Plan
+from bitwright import explore
+from bitwright.cli import commands as cli
+from bitwright.compiling import compile_graph
+from bitwright.hardware.lanes import fastest, slowest
+from bitwright.hardware.plan import Plan
+from bitwright.report.front import picture
+from bitwright.report.svg import LogAxis, log_ticks
 from tests.ir.graphs import random_graph
 from tests.plan.test_folding import dense
 

@@ -12,9 +12,10 @@ from onnx import TensorProto
 from rich.console import Console
 from rich.text import Text
 
-from bitwright import api, show
+from bitwright import api
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
+from bitwright.report import show
 from tests.collection import load, needs_collection, taken
 from tests.frontend.nets import Net
 

@@ -14,17 +14,18 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from bitwright.design import Design, compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.design import Design
 from bitwright.exact.ranges import ranges
+from bitwright.hardware.clocks.fifos import with_depths
+from bitwright.hardware.clocks.interval import latency
+from bitwright.hardware.lanes import choices
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
 from bitwright.ir.layers import LAYERS, Input, Requantise, Reshape, Rounding
 from bitwright.ir.weights import Ints
-from bitwright.plan.candidates import candidate_forms
-from bitwright.plan.fifos import with_depths
-from bitwright.plan.folding import choices
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.tokens import latency
+from bitwright.planning.candidates import candidate_forms
 from bitwright.sim import cpp, reference, rtl
 from tests.ir.graphs import random_codes
 from tests.layers.cases import CASES

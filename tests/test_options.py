@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bitwright.cli.options import only_one, parse_bits, parse_plan, parse_types
 from bitwright.ir.errors import BitwrightError
-from bitwright.options import only_one, parse_bits, parse_plan, parse_types
 
 
 def test_a_name_may_hold_anything_even_an_equals_sign() -> None:

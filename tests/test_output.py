@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from bitwright.cli.output import new_file, new_folder
 from bitwright.ir.errors import BitwrightError
-from bitwright.output import new_file, new_folder
 
 Kind = Callable[[Path], AbstractContextManager[Callable[[Any], None]]]
 

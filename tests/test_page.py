@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import bitwright
-from bitwright.page import page
-from bitwright.plan.parts import DEVICES, budget
+from bitwright.planning.devices import DEVICES, budget
+from bitwright.report.page import page
 from tests.frontend.nets import Net
 from tests.needs import needs, program
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import bitwright
-from bitwright import cli
+from bitwright.cli import commands as cli
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir import files
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import integer
-from bitwright.plan.parts import DEVICES
-from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.planning.devices import DEVICES
 from tests.layers.nets import Net
 
 DIGITS = str(Path(__file__).parents[1] / "bitwright/demo/digits.onnx")

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from bitwright.exact.ranges import ranges
+from bitwright.hardware.plan import Plan
 from bitwright.ir.layers import Conv
 from bitwright.ir.types import integer
-from bitwright.plan.candidates import candidates
-from bitwright.plan.parts import DEVICES
-from bitwright.plan.plan import Plan
-from bitwright.plan.solver import solve
+from bitwright.planning.candidates import candidates
+from bitwright.planning.devices import DEVICES
+from bitwright.planning.solver import solve
 from tests.layers.nets import Net
 
 ROOT = Path(__file__).parents[1]

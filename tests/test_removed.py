@@ -15,16 +15,18 @@ import pytest
 from rich.console import Console
 
 import bitwright as bw
-from bitwright import show
 from bitwright.design import random_codes
 from bitwright.exact.ranges import ranges
-from bitwright.ir import files, text
-from bitwright.ir.graph import Graph, Removed
+from bitwright.ir import files
+from bitwright.ir import printing as text
+from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Requantise
 from bitwright.ir.passes import remove_channels
+from bitwright.ir.source import Removed
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
-from bitwright.page import page
+from bitwright.report import show
+from bitwright.report.page import page
 from bitwright.sim import reference
 from tests.collection import load, needs_collection, taken
 from tests.exported import as_list, differences, execute

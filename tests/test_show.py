@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 from rich.console import Console
 
-from bitwright import show
-from bitwright.design import Design, compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.design import Design
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import integer
-from bitwright.plan.folding import fold
-from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.planning.rule import fold
+from bitwright.report import show
 from tests.layers.nets import Net
 from tests.plan.test_design import network
 

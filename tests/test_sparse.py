@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from bitwright import api
-from bitwright.design import Design, compile_graph, random_codes
+from bitwright.compiling import compile_graph
+from bitwright.design import Design, random_codes
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.hardware.schedule import Zeros
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.schedule import Zeros
 from bitwright.sim import cpp, reference, rtl
 from tests.needs import needs_cxx, needs_rtl
 from tests.plan.test_orders import chain

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 from bitwright.api import load
-from bitwright.design import Design, compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.design import Design
+from bitwright.hardware.arithmetic import Style, packing
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.ir.weights import Ints
-from bitwright.plan.arithmetic import Style, packing
-from bitwright.plan.kernels import MatrixVector
-from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.sim import cpp, reference, rtl
 from tests.layers.nets import Net
 from tests.needs import needs_cxx, needs_rtl

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import bitwright
-from bitwright.backends.verilog import generate, instances
-from bitwright.cli import main
-from bitwright.design import compile_graph
+from bitwright.backends.verilog.project import generate, instances
+from bitwright.cli.commands import main
+from bitwright.compiling import compile_graph
 from bitwright.folder import design_folder
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim import synth

@@ -5,7 +5,7 @@
 
 Every fourth random design and all networks are held back. What a module takes is a sum of its terms (`plan/terms.py`),
 each times a coefficient of zero or more, by least squares of the relative errors. With --write the coefficients go to
-`bitwright/plan/resources.json`, the errors and the picture to `docs/`. No synthesis tool is needed.
+`bitwright/hardware/area/resources.json`, the errors and the picture to `docs/`. No synthesis tool is needed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from benchmarks.fit.judge import Pairs, networks, pairs, table
 from benchmarks.fit.library import own
 from benchmarks.fit.picture import scatter
 from benchmarks.fit.samples import Counts, Samples, read
-from bitwright.plan.resources import Coefficients
-from bitwright.plan.terms import Part
+from bitwright.hardware.area.resources import Coefficients
+from bitwright.hardware.modules.streams import Part
 
 ROOT = Path(__file__).parents[2]
-COEFFICIENTS = ROOT / "bitwright/plan/resources.json"
+COEFFICIENTS = ROOT / "bitwright/hardware/area/resources.json"
 PICTURE, PAGE = ROOT / "docs/resources.svg", ROOT / "docs/resources.md"
 MARKS = "<!-- errors: python -m benchmarks.fit --write -->\n", "<!-- end -->\n"
 FEWEST = 10.0

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from bitwright.design import Design, compile_graph
-from bitwright.ir.graph import Graph, Source
+from bitwright.compiling import compile_graph
+from bitwright.design import Design
+from bitwright.hardware.arithmetic import legal_styles
+from bitwright.hardware.lanes import choices
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.hardware.schedule import Zeros
+from bitwright.ir.graph import Graph
 from bitwright.ir.layers import ArgMax, Conv, Dense, Gather, Input, Layer, MaxPool, Requantise, Reshape, Rounding, Sum
+from bitwright.ir.source import Source
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.arithmetic import legal_styles
-from bitwright.plan.folding import choices
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.schedule import Zeros
 
 Prune = Callable[[Ints], Ints]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.fit.library import own
 from benchmarks.fit.samples import RESOURCES, Layer, Samples
-from bitwright.plan.resources import Coefficients, weighed
+from bitwright.hardware.area.resources import Coefficients, weighed
 
 SMALL = 20
 """LUTs or flip-flops of a layer below which its error counts as if there were so many."""

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from bitwright.plan import terms, unit_terms, window_terms
-from bitwright.plan.memories import Columns, Family, columns
-from bitwright.plan.terms import Part, Parts
-from bitwright.plan.window_terms import Geometry
+from bitwright.hardware.modules import streams as terms
+from bitwright.hardware.modules import units as unit_terms
+from bitwright.hardware.modules import windows as window_terms
+from bitwright.hardware.modules.memories import Columns, Family, columns
+from bitwright.hardware.modules.streams import Part, Parts
+from bitwright.hardware.modules.windows import Geometry
 
 Parameters = Mapping[str, Any]
 

@@ -22,10 +22,11 @@ from benchmarks.fit.designs import design, sparse_design
 from benchmarks.fit.library import OWN, kept
 from benchmarks.fit.samples import BENCH, SAMPLES, Samples, read, write
 from benchmarks.fit.yosys import Instance, Modules, alone, count, instances
-from bitwright.backends.verilog import instances as owners
-from bitwright.design import Design, compile_graph
-from bitwright.plan.folding import fold
-from bitwright.plan.plan import Plan
+from bitwright.backends.verilog.project import instances as owners
+from bitwright.compiling import compile_graph
+from bitwright.design import Design
+from bitwright.hardware.plan import Plan
+from bitwright.planning.rule import fold
 from bitwright.sim import tools
 
 MODELS = Path(__file__).parents[2].parent / "shared/models"

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from bitwright.backends.project import Project
 
-BACKENDS = {"hls": "bitwright.backends.hls", "verilog": "bitwright.backends.verilog"}
+BACKENDS = {"hls": "bitwright.backends.hls.project", "verilog": "bitwright.backends.verilog.project"}
 
 
 def generate(backend: str, project: Project) -> Mapping[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Weights
-from bitwright.plan.kernels import KernelGraph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from bitwright.exact.functions import Function, Step
 from bitwright.exact.reals import ONE, RISING, ZERO, Between, Real, rising
 from bitwright.exact.rounding import round_exact
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.functions import Function, Step
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights

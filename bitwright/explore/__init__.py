@@ -11,8 +11,8 @@
 """
 
 from bitwright.explore.evaluate import Result
-from bitwright.explore.front import trade_off
 from bitwright.explore.space import Point, uniform
 from bitwright.explore.sweep import explore
+from bitwright.report.front import trade_off
 
 __all__ = ["Point", "Result", "explore", "trade_off", "uniform"]

@@ -9,12 +9,13 @@ from bitwright.exact.cost import KAPPA, RHO
 from bitwright.exact.forms import Form, Lookup
 from bitwright.exact.ranges import ranges
 from bitwright.exact.requantise import forms
+from bitwright.hardware.area.resources import Resources, fifo_resources, resources
+from bitwright.hardware.lanes import fastest
+from bitwright.hardware.lowering.lower import lower
+from bitwright.hardware.plan import Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Requantise, Table
-from bitwright.plan.folding import fastest, fold
-from bitwright.plan.lower import lower
-from bitwright.plan.plan import Plan
-from bitwright.plan.resources import Resources, fifo_resources, resources
+from bitwright.planning.rule import fold
 
 INTERVAL = 10_000
 """Clocks per frame of the default plan, unless even the fastest legal plan needs more."""

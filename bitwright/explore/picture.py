@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, SubElement
 
 from bitwright.explore.evaluate import Result
-from bitwright.explore.svg import BOTTOM, GRID, LEFT, PALETTE, RIGHT, TOP, Axis, canvas, line, printed, text, ticks
+from bitwright.report.svg import BOTTOM, GRID, LEFT, PALETTE, RIGHT, TOP, Axis, canvas, line, printed, text, ticks
 
 
 def picture(results: Sequence[Result], float_accuracy: float, title: str) -> str:

@@ -12,9 +12,10 @@ import numpy as np
 from bitwright.exact.ranges import Ranges, layer_range, type_range
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeeze
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.graph import Graph, Source
+from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep, TensorSpec
 from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
+from bitwright.ir.source import Source
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import IntType, hull
 from bitwright.ir.weights import Ints

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.quantiser import HOST_ROUNDING
+from bitwright.frontend.dialects.quantiser import HOST_ROUNDING
 from bitwright.frontend.values import ONE, ZERO, Host, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Rounding

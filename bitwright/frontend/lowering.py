@@ -10,27 +10,22 @@ from typing import Any
 import onnx
 
 from bitwright.exact.ranges import ranges
-from bitwright.frontend import (
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.dialects import channels_last, deployment, qdq, qonnx, qoperator, trunc
+from bitwright.frontend.folding import constant_of, fold, foldable
+from bitwright.frontend.inputs import InputType, typed_input
+from bitwright.frontend.operators import (
     averages,
     branches,
-    channels_last,
-    deployment,
     elementwise,
     functions,
     indexing,
     matrix,
     pools,
-    qdq,
-    qonnx,
-    qoperator,
     shapes,
     terminal,
     transposed,
-    trunc,
 )
-from bitwright.frontend.builder import Builder
-from bitwright.frontend.folding import constant_of, fold, foldable
-from bitwright.frontend.inputs import InputType, typed_input
 from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import to_host
 from bitwright.frontend.values import Const, Host, Tensor, Value

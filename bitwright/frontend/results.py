@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from bitwright.exact.functions import Step
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.values import ONE, ZERO, Host, Tensor
+from bitwright.ir.functions import Step
 from bitwright.ir.host import OPS, HostStep
 from bitwright.ir.layers import ArgMax, Gather, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
 from bitwright.reading.model import Array, Node

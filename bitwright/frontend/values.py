@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.exact.functions import Function
+from bitwright.ir.functions import Function
 from bitwright.ir.layers import PerChannel
 from bitwright.ir.weights import Ints
 

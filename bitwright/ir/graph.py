@@ -9,25 +9,7 @@ from functools import cached_property
 
 from bitwright.ir.host import HostGraph
 from bitwright.ir.layers import Conv, Dense, Input, Layer
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """A layer of the source that keeps `after` of its `before` output channels: the others carry nothing."""
-
-    layer: str
-    before: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a graph came from: the file's name and the sha256 of its bytes; what it has and the graph has not."""
-
-    file: str = ""
-    sha256: str = ""
-    rounding: str = "onnx"
-    removed: tuple[Removed, ...] = ()
+from bitwright.ir.source import Source
 
 
 @dataclass(frozen=True)
@@ -78,12 +60,12 @@ class Graph:
         return [{"layer": r.layer, "before": r.before, "after": r.after} for r in self.source.removed]
 
     def __str__(self) -> str:
-        from bitwright.ir.text import print_graph  # the text form knows graphs, not the other way round
+        from bitwright.ir.printing import print_graph
 
         return print_graph(self)
 
     def _repr_html_(self) -> str:
-        from bitwright.ir.text import html
+        from bitwright.ir.printing import html
 
         return html(self)
 

@@ -119,3 +119,11 @@ def find_sparsity(weights: Ints) -> Sparsity:
             if n <= m // 2:
                 return NofM(n, m)
     return Scattered(density)
+
+
+@dataclass(frozen=True, eq=False)
+class Shape(Weights):
+    """Weights of which only the shape is read: a view of one number, which `Weights` would copy out."""
+
+    def __post_init__(self) -> None:
+        """Keep the view."""

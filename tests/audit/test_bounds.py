@@ -18,7 +18,7 @@ from bitwright.audit.bounds import EXACT
 from bitwright.audit.curves import table_bounds
 from bitwright.audit.reach import Reach, reaches
 from bitwright.audit.terms import terms
-from bitwright.exact import functions
+from bitwright.ir import functions
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Dense, Input, Requantise, Rounding, Table
 from bitwright.ir.trace import Arithmetic

@@ -12,21 +12,16 @@ import numpy as np
 
 from bitwright.backends.project import Project
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.hardware.arithmetic import style_of
+from bitwright.hardware.kernels.base import Kernel, KernelGraph, Stream
+from bitwright.hardware.kernels.matrix import MatrixVector, weight_words
+from bitwright.hardware.kernels.moves import WidthConverter
+from bitwright.hardware.kernels.reduce import MaxReduce
+from bitwright.hardware.kernels.requantiser import Requantiser
+from bitwright.hardware.kernels.windows import Window
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.arithmetic import style_of
-from bitwright.plan.kernels import (
-    Kernel,
-    KernelGraph,
-    MatrixVector,
-    MaxReduce,
-    Requantiser,
-    Stream,
-    WidthConverter,
-    Window,
-    weight_words,
-)
 from tests.rtl.kernel_models import run
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.corpus import MODELS, check, check_program
-from bitwright.backends.hls import generate
+from bitwright.backends.hls.project import generate
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
 from tests.hls.test_golden import small

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitwright.backends.hls import generate
+from bitwright.backends.hls.project import generate
 from bitwright.backends.project import Project
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import integer

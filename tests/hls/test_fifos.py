@@ -9,14 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bitwright.backends.hls_fifos import MARGIN, STAGES, burst, demand, size_streams
-from bitwright.backends.hls_order import Order, clocks
-from bitwright.design import compile_graph
+from bitwright.backends.hls.depths import MARGIN, STAGES, burst, demand, size_streams
+from bitwright.backends.hls.order import Order, clocks
+from bitwright.compiling import compile_graph
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.windows import Window
+from bitwright.hardware.lanes import fastest
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
-from bitwright.plan.folding import fastest
-from bitwright.plan.kernels import KernelGraph, Window
-from bitwright.plan.plan import LayerPlan, Plan
 from tests.hls import timed
 from tests.hls.networks import bottleneck, dense, residual, straight
 

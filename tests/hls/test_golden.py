@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitwright.backends.hls import generate
+from bitwright.backends.hls.project import generate
 from bitwright.backends.project import Project
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import BIPOLAR, TERNARY, integer
-from bitwright.plan.plan import LayerPlan, Plan
 from bitwright.sim import tools
 from tests.conftest import Golden
 from tests.hls.designs import Chain, chain_project, lookup, multiply_shift, thresholds

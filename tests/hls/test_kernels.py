@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitwright.backends.hls import generate
+from bitwright.backends.hls.project import generate
 from bitwright.backends.project import Project
+from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
-from bitwright.plan.kernels import KernelGraph
 from bitwright.sim import cpp
 from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
 from tests.needs import needs_cxx

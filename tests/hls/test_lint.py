@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from bitwright.backends.hls import generate
+from bitwright.backends.hls.project import generate
 from bitwright.sim import tools
 from tests.hls.test_golden import small
 from tests.hls.test_kernels import ALL, made

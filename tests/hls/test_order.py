@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bitwright.backends.hls import generate
-from bitwright.backends.hls_order import loops
+from bitwright.backends.hls.order import loops
+from bitwright.backends.hls.project import generate
 from bitwright.backends.project import Project
-from bitwright.plan.kernels import Interleave, Kernel, Reorder, Window
-from bitwright.plan.skipping import SparseMatrixVector
+from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.kernels.joins import Interleave
+from bitwright.hardware.kernels.moves import Reorder
+from bitwright.hardware.kernels.sparse import SparseMatrixVector
+from bitwright.hardware.kernels.windows import Window
 from tests.hls.programs import OURS, compiled, run, write
 from tests.hls.test_kernels import (
     depthwises,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bitwright.backends.hls import THREADS, generate
-from bitwright.design import compile_graph
+from bitwright.backends.hls.project import THREADS, generate
+from bitwright.compiling import compile_graph
 from tests.hls.networks import bottleneck, residual, straight
 from tests.hls.programs import WARNINGS, compiled, run, write
 from tests.hls.test_golden import small

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bitwright.backends.hls_order import loops
-from bitwright.plan.kernels import Kernel, KernelGraph
+from bitwright.backends.hls.order import loops
+from bitwright.hardware.kernels.base import Kernel, KernelGraph
 
 STAGES = 8
 """Clocks from an iteration to the words that it writes, and from the end of a frame to the next one's begin."""

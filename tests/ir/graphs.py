@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 from numpy.random import Generator
 
-from bitwright.ir.graph import Graph, Source
+from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep
 from bitwright.ir.layers import (
     ArgMax,
@@ -33,6 +33,7 @@ from bitwright.ir.layers import (
     Table,
     window_shape,
 )
+from bitwright.ir.source import Source
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, Weights

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from bitwright.check import Verdict, check
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.ir.files import to_bytes
-from bitwright.ir.graph import Graph, Removed
+from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     Concat,
     Conv,
@@ -34,6 +34,7 @@ from bitwright.ir.layers import (
     window_shape,
 )
 from bitwright.ir.passes import remove_channels
+from bitwright.ir.source import Removed
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights

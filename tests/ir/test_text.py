@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.graph import Graph, Source
+from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, TensorSpec
 from bitwright.ir.layers import Dense, Input
-from bitwright.ir.text import constants, parse, print_graph
+from bitwright.ir.parsing import parse
+from bitwright.ir.printing import constants, print_graph
+from bitwright.ir.source import Source
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from tests.ir.graphs import random_graph

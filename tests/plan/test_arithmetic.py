@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bitwright.backends.hls import generate as hls
-from bitwright.backends.verilog import generate as verilog
-from bitwright.design import compile_graph
+from bitwright.backends.hls.project import generate as hls
+from bitwright.backends.verilog.project import generate as verilog
+from bitwright.compiling import compile_graph
+from bitwright.hardware.area.resources import resources
+from bitwright.hardware.arithmetic import DSP_BITS, Style, legal_styles, multipliers, packing, signed_bits, style_of
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
-from bitwright.plan.arithmetic import DSP_BITS, Style, legal_styles, multipliers, packing, signed_bits, style_of
-from bitwright.plan.kernels import MatrixVector
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.resources import resources
 from tests.layers.nets import Net
 from tests.rtl.graphs import matrix_vector, project
 

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitwright.design import compile_graph, random_codes, to_json
+from bitwright.compiling import compile_graph
+from bitwright.design import random_codes, to_json
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Gather, Input, Requantise, Reshape, Rounding
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
-from bitwright.plan.folding import fold
-from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.planning.rule import fold
 from tests.ir.graphs import random_graph
 
 HEAD: dict[str, Any] = {"scale": (Fraction(1),), "zero": (Fraction(0),)}

@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.hardware.arithmetic import slices
+from bitwright.hardware.kernels.depthwise import Depthwise
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.kernels.windows import ParallelWindow
+from bitwright.hardware.lanes import bound, choices, divisors, fastest, layer_cycles, least_cycles
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, Reshape, SumPool, window_shape
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
-from bitwright.plan.arithmetic import slices
-from bitwright.plan.folding import bound, choices, divisors, fastest, fold, layer_cycles, least_cycles
-from bitwright.plan.kernels import Depthwise, MatrixVector, ParallelWindow
-from bitwright.plan.plan import LayerPlan, Plan
+from bitwright.planning.rule import fold
 from tests.ir.graphs import random_graph
 
 HEAD = {"scale": (Fraction(1),), "zero": (Fraction(0),)}

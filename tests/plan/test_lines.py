@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bitwright.plan.lines import Line, line, out_positions
+from bitwright.hardware.lines import Line, line, out_positions
 
 SAME, NONE = (1, 1, 1, 1), (0, 0, 0, 0)
 

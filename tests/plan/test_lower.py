@@ -11,36 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.hardware.kernels.base import Kernel, KernelGraph
+from bitwright.hardware.kernels.depthwise import Depthwise
+from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Join, Multiplier
+from bitwright.hardware.kernels.matrix import MatrixVector, weight_words
+from bitwright.hardware.kernels.moves import Reorder, WidthConverter
+from bitwright.hardware.kernels.reduce import ArgMaxReduce, MaxReduce, SumReduce
+from bitwright.hardware.kernels.requantiser import Requantiser
+from bitwright.hardware.kernels.sparse import SparseMatrixVector
+from bitwright.hardware.kernels.windows import ParallelWindow, Window
+from bitwright.hardware.lanes import choices
+from bitwright.hardware.lowering.lower import lower
+from bitwright.hardware.plan import ZEROS, LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
-from bitwright.plan.folding import choices
-from bitwright.plan.kernels import (
-    Adder,
-    ArgMaxReduce,
-    Depthwise,
-    Fork,
-    Interleave,
-    Join,
-    Kernel,
-    KernelGraph,
-    MatrixVector,
-    MaxReduce,
-    Multiplier,
-    ParallelWindow,
-    Reorder,
-    Requantiser,
-    SumReduce,
-    WidthConverter,
-    Window,
-    weight_words,
-)
-from bitwright.plan.lower import lower
-from bitwright.plan.plan import ZEROS, LayerPlan, Plan
-from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.sim import reference
 from tests.ir.graphs import random_codes, random_graph
 from tests.rtl import kernel_models

@@ -8,16 +8,18 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.hardware.arithmetic import Style
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.moves import Reorder
+from bitwright.hardware.kernels.requantiser import Requantiser
+from bitwright.hardware.kernels.sparse import SparseMatrixVector
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.hardware.schedule import Zeros
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.weights import Ints
-from bitwright.plan.arithmetic import Style
-from bitwright.plan.kernels import KernelGraph, Reorder, Requantiser
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.schedule import Zeros
-from bitwright.plan.skipping import SparseMatrixVector
 from bitwright.sim import reference
 from tests.ir.graphs import random_codes
 from tests.layers.nets import Net

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
-from bitwright.plan.plan import LayerPlan, Plan
 from tests.ir.graphs import random_graph
 
 PLAN = Plan(

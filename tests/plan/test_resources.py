@@ -13,13 +13,13 @@ from benchmarks.fit.__main__ import fit
 from benchmarks.fit.judge import SMALL, errors, networks, pairs
 from benchmarks.fit.library import own
 from benchmarks.fit.samples import Samples, read
+from bitwright.hardware.area.resources import Resources, fifo_resources, model, resources, weighed
+from bitwright.hardware.kernels.base import Memory, Stream
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.modules.memories import Columns, block_rams, columns, ram_memory, random_columns
+from bitwright.hardware.modules.units import product_slices
 from bitwright.ir.types import IntType, integer
-from bitwright.ir.weights import Weights
-from bitwright.plan.kernels import MatrixVector, Memory, Stream
-from bitwright.plan.memories import Columns, block_rams, columns, ram_memory, random_columns
-from bitwright.plan.resources import Resources, fifo_resources, model, resources, weighed
-from bitwright.plan.unit_terms import product_slices
-from bitwright.plan.units import Shape
+from bitwright.ir.weights import Shape, Weights
 
 MEDIAN, NINETIETH = 0.10, 0.20
 """The errors that issue and docs promise."""

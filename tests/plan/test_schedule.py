@@ -8,9 +8,9 @@ import itertools
 import numpy as np
 import pytest
 
+from bitwright.hardware.lanes import divisors
+from bitwright.hardware.schedule import Schedule, Zeros, lanes_of, nonzero_blocks, schedule, vector_words
 from bitwright.ir.weights import Ints
-from bitwright.plan.folding import divisors
-from bitwright.plan.schedule import Schedule, Zeros, lanes_of, nonzero_blocks, schedule, vector_words
 
 KINDS: tuple[Zeros, ...] = ("skip-blocks", "skip-rows")
 

@@ -10,18 +10,19 @@ from functools import cache
 import numpy as np
 import pytest
 
-from bitwright.design import Design, compile_graph, random_codes
+from bitwright.compiling import compile_graph
+from bitwright.design import Design, random_codes
 from bitwright.engines import simulate
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.kernels.select import GROUPS, SelectMatrixVector, selection
+from bitwright.hardware.kernels.timing import kernel_latency
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Rounding
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, NofM, Weights
-from bitwright.plan.kernels import MatrixVector
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.selecting import GROUPS, SelectMatrixVector, selection
-from bitwright.plan.timing import kernel_latency
 from bitwright.sim import reference
 from tests.needs import needs_rtl
 

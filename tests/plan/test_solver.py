@@ -8,20 +8,20 @@ from math import inf, prod
 
 import pytest
 
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
 from bitwright.exact.ranges import ranges
+from bitwright.hardware.lanes import fastest
+from bitwright.hardware.lowering.variants import ends_of_order
+from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.plan import choices
-from bitwright.plan import solver as module
-from bitwright.plan.candidates import Candidates, candidates
-from bitwright.plan.choices import KINDS, Choice, Node, Survey, amounts, entry_width, first_planned, total
-from bitwright.plan.folding import fastest
-from bitwright.plan.front import front
-from bitwright.plan.parts import DEVICES, Budget
-from bitwright.plan.plan import Plan
-from bitwright.plan.solver import Solution, solve
-from bitwright.plan.variants import ends_of_order
+from bitwright.planning import choices
+from bitwright.planning import solver as module
+from bitwright.planning.candidates import Candidates, candidates
+from bitwright.planning.choices import KINDS, Choice, Node, Survey, amounts, entry_width, first_planned, total
+from bitwright.planning.devices import DEVICES, Budget
+from bitwright.planning.front import front
+from bitwright.planning.solver import Solution, solve
 from tests.ir.graphs import random_graph
 from tests.plan.test_folding import dense
 

@@ -10,18 +10,19 @@ import pytest
 
 import bitwright
 from bitwright.exact.ranges import ranges
+from bitwright.hardware.area.resources import fifo_resources, resources
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.lanes import fastest, slowest
+from bitwright.hardware.lowering.lower import Lowering
+from bitwright.hardware.lowering.variants import MOST
+from bitwright.hardware.plan import Plan
 from bitwright.ir.graph import Graph
-from bitwright.plan.candidates import Candidates, candidates
-from bitwright.plan.choices import KINDS, Cost, amounts, total
-from bitwright.plan.folding import fastest, fold, slowest
-from bitwright.plan.kernels import KernelGraph
-from bitwright.plan.lower import Lowering
-from bitwright.plan.parts import DEVICES
-from bitwright.plan.plan import Plan
-from bitwright.plan.resources import fifo_resources, resources
-from bitwright.plan.solver import Solution, solve
-from bitwright.plan.units import kept_lines
-from bitwright.plan.variants import MOST
+from bitwright.planning.candidates import Candidates, candidates
+from bitwright.planning.choices import KINDS, Cost, amounts, total
+from bitwright.planning.devices import DEVICES
+from bitwright.planning.rule import fold
+from bitwright.planning.solver import Solution, solve
+from bitwright.planning.units import kept_lines
 from tests.ir.graphs import random_graph
 
 MODELS = Path(__file__).parents[3] / "shared/models"

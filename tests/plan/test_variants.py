@@ -6,21 +6,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bitwright.design import compile_graph
+from bitwright.compiling import compile_graph
 from bitwright.exact.ranges import ranges
+from bitwright.hardware.kernels.select import SelectMatrixVector
+from bitwright.hardware.kernels.sparse import SparseMatrixVector
+from bitwright.hardware.lanes import choices, fastest
+from bitwright.hardware.lowering.variants import MOST, ends_of_order, skipped_cycles, variants
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.hardware.schedule import Zeros
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
 from bitwright.ir.types import integer
 from bitwright.ir.weights import Ints
-from bitwright.plan.candidates import candidates
-from bitwright.plan.folding import choices, fastest
-from bitwright.plan.parts import DEVICES
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.schedule import Zeros
-from bitwright.plan.selecting import SelectMatrixVector
-from bitwright.plan.skipping import SparseMatrixVector
-from bitwright.plan.solver import solve
-from bitwright.plan.variants import MOST, ends_of_order, skipped_cycles, variants
+from bitwright.planning.candidates import candidates
+from bitwright.planning.devices import DEVICES
+from bitwright.planning.solver import solve
 from tests.layers.nets import Net
 
 U4 = integer(4, signed=False)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.ir.weights import Weights
-from bitwright.plan.kernels import KernelGraph
 from tests.rtl.graphs import (
     S4,
     S8,

@@ -11,33 +11,20 @@ from numpy.random import Generator
 
 from bitwright.backends.project import Project
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.hardware.arithmetic import style_of
+from bitwright.hardware.clocks.rings import ring_depth
+from bitwright.hardware.kernels.base import Kernel, KernelGraph, Stream
+from bitwright.hardware.kernels.depthwise import Depthwise, depthwise_words
+from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Multiplier
+from bitwright.hardware.kernels.matrix import MatrixVector, weight_words
+from bitwright.hardware.kernels.moves import Reorder, WidthConverter
+from bitwright.hardware.kernels.reduce import ArgMaxReduce, MaxReduce, SumReduce
+from bitwright.hardware.kernels.requantiser import Requantiser
+from bitwright.hardware.kernels.windows import ParallelWindow, Window
+from bitwright.hardware.lines import line
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.arithmetic import style_of
-from bitwright.plan.kernels import (
-    Adder,
-    ArgMaxReduce,
-    Depthwise,
-    Fork,
-    Interleave,
-    Kernel,
-    KernelGraph,
-    MatrixVector,
-    MaxReduce,
-    Multiplier,
-    ParallelWindow,
-    Reorder,
-    Requantiser,
-    Stream,
-    SumReduce,
-    WidthConverter,
-    Window,
-    depthwise_words,
-    weight_words,
-)
-from bitwright.plan.lines import line
-from bitwright.plan.rings import ring_depth
 from tests.rtl import kernel_models
 
 U4, S4, U8, S8 = integer(4, signed=False), integer(4, signed=True), integer(8, signed=False), integer(8, signed=True)

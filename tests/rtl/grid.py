@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
+from bitwright.hardware.arithmetic import legal_styles
+from bitwright.hardware.clocks.interval import latency
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.lines import line
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
-from bitwright.plan.arithmetic import legal_styles
-from bitwright.plan.kernels import KernelGraph
-from bitwright.plan.lines import line
-from bitwright.plan.tokens import latency
 from bitwright.sim.rtl import build
 from tests.rtl.graphs import (
     S4,

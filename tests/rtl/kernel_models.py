@@ -8,29 +8,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bitwright.hardware.kernels.base import Kernel, KernelGraph
+from bitwright.hardware.kernels.depthwise import Depthwise
+from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Join, Multiplier
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.kernels.moves import Reorder, WidthConverter
+from bitwright.hardware.kernels.reduce import ArgMaxReduce, MaxReduce, SumReduce
+from bitwright.hardware.kernels.requantiser import Requantiser
+from bitwright.hardware.kernels.select import SelectMatrixVector
+from bitwright.hardware.kernels.sparse import SparseMatrixVector
+from bitwright.hardware.kernels.windows import ParallelWindow, Sliding, Window
 from bitwright.ir.weights import Ints
-from bitwright.plan.kernels import (
-    Adder,
-    ArgMaxReduce,
-    Depthwise,
-    Fork,
-    Interleave,
-    Join,
-    Kernel,
-    KernelGraph,
-    MatrixVector,
-    MaxReduce,
-    Multiplier,
-    ParallelWindow,
-    Reorder,
-    Requantiser,
-    Sliding,
-    SumReduce,
-    WidthConverter,
-    Window,
-)
-from bitwright.plan.selecting import SelectMatrixVector
-from bitwright.plan.skipping import SparseMatrixVector
 
 
 def run(graph: KernelGraph, frame: Mapping[str, Ints]) -> dict[str, Ints]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bitwright.ir.graph import Graph, Source
+from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Concat, Conv, Dense, Input, Layer, MaxPool, Requantise, Reshape, Rounding, Sum
+from bitwright.ir.source import Source
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights

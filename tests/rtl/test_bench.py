@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim.rtl_bench import run_bench
 from tests.needs import needs_rtl

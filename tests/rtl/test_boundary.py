@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bitwright.design import Design, compile_graph
+from bitwright.compiling import compile_graph
+from bitwright.design import Design
 from bitwright.ir.types import BIPOLAR, integer
 from bitwright.sim.tools import verilator_environment
 from tests.ir.graphs import random_codes

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
+from bitwright.hardware.clocks.interval import latency
 from bitwright.ir.errors import BitwrightError
-from bitwright.plan.tokens import latency
 from bitwright.sim.rtl import Port, build
 from tests.needs import needs_rtl
 from tests.rtl.graphs import dense_chain, fifo, project, side_by_side

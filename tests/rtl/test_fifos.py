@@ -10,18 +10,20 @@ import pytest
 
 from benchmarks.occupancy import highest_levels, watched
 from bitwright.backends.project import Project
-from bitwright.backends.verilog import generate
-from bitwright.design import compile_graph
+from bitwright.backends.verilog.project import generate
+from bitwright.compiling import compile_graph
+from bitwright.hardware.clocks.fifos import sustained, with_depths
+from bitwright.hardware.clocks.interval import timing
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.timing import fifo_kind
+from bitwright.hardware.kernels.windows import ParallelWindow
+from bitwright.hardware.lanes import fastest
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import integer
 from bitwright.ir.weights import Weights
-from bitwright.plan.fifos import sustained, with_depths
-from bitwright.plan.folding import fastest, fold
-from bitwright.plan.kernels import KernelGraph, ParallelWindow
-from bitwright.plan.plan import LayerPlan, Plan
-from bitwright.plan.timing import fifo_kind
-from bitwright.plan.tokens import timing
+from bitwright.planning.rule import fold
 from bitwright.sim import reference
 from bitwright.sim.rtl import build
 from tests.ir.graphs import random_codes

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bitwright.backends.project import Project
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
+from bitwright.hardware.kernels.windows import Window
 from bitwright.ir.errors import BitwrightError
-from bitwright.plan.kernels import Window
 from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
 from bitwright.sim.rtl import build
 from tests.conftest import Golden

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bitwright.backends.project import Project
-from bitwright.backends.verilog import generate
-from bitwright.plan.tokens import latency
+from bitwright.backends.verilog.project import generate
+from bitwright.hardware.clocks.interval import latency
 from bitwright.sim.rtl import RtlModel, build
 from tests.needs import needs_rtl
 from tests.rtl.cases import GROUPS

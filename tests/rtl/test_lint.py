@@ -8,7 +8,7 @@ from importlib.resources import files as package_files
 import numpy as np
 import pytest
 
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
 from tests.needs import needs_rtl, needs_yosys

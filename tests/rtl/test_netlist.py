@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bitwright.backends.verilog import generate
-from bitwright.plan.kernels import KernelGraph
+from bitwright.backends.verilog.project import generate
+from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.sim.lint import project_sources, yosys_netlist
 from bitwright.sim.rtl import build
 from tests.needs import needs_rtl, needs_yosys

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bitwright.backends.project import Project
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
 from bitwright.sim import tools
 from bitwright.sim.rtl import RtlModel, build
 from tests.hls.test_golden import small

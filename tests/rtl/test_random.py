@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from bitwright.backends.project import Project
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
+from bitwright.hardware.clocks.interval import latency
+from bitwright.hardware.kernels.base import Kernel, KernelGraph
+from bitwright.hardware.kernels.joins import Fork, Join
 from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Weights
-from bitwright.plan.kernels import Fork, Join, Kernel, KernelGraph
-from bitwright.plan.tokens import latency
 from bitwright.sim import reference
 from bitwright.sim.rtl import build
 from tests.ir.graphs import random_codes

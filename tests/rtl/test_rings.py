@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitwright.backends.verilog import generate
-from bitwright.plan.kernels import KernelGraph, Window
-from bitwright.plan.rings import ring_depth
+from bitwright.backends.verilog.project import generate
+from bitwright.hardware.clocks.rings import ring_depth
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.windows import Window
 from bitwright.sim.rtl import build
 from tests.needs import needs_rtl
 from tests.rtl.graphs import project, side_by_side, window

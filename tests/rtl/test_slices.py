@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bitwright.backends.verilog import generate
+from bitwright.backends.verilog.project import generate
+from bitwright.hardware.area.resources import resources
 from bitwright.ir.types import BIPOLAR, TERNARY
-from bitwright.plan.resources import resources
 from bitwright.sim import synth
 from tests.needs import needs_yosys
 from tests.rtl.graphs import S4, S8, U4, U8, matrix_vector, project, side_by_side

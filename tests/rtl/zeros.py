@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import Generator
 
+from bitwright.hardware.arithmetic import style_of
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.kernels.select import selecting
+from bitwright.hardware.kernels.sparse import SparseMatrixVector
+from bitwright.hardware.schedule import Zeros, lanes_of, schedule
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
-from bitwright.plan.arithmetic import style_of
-from bitwright.plan.kernels import KernelGraph, MatrixVector
-from bitwright.plan.schedule import Zeros, lanes_of, schedule
-from bitwright.plan.selecting import selecting
-from bitwright.plan.skipping import SparseMatrixVector
 from tests.rtl.graphs import S4, U4, alone, draw, matrix_vector, stream
 
 

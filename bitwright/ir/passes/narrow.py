@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 
-from bitwright.ir.graph import Graph, Removed
+from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     Concat,
     Conv,
@@ -26,6 +26,7 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
 )
+from bitwright.ir.source import Removed
 from bitwright.ir.types import IntType, hull
 from bitwright.ir.weights import Ints, Weights
 

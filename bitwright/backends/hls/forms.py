@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each requantiser form becomes a rule of `bw_requant.hpp`: constants, types and one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitwright.backends.hls import text
+from bitwright.backends.hls.site import number
+from bitwright.backends.hls.views import Alias
+from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule: its class template, what its Shape needs, and its table."""
+
+    kind: str
+    title: str
+    template: str
+    constants: Mapping[str, int]
+    types: list[Alias]
+    channel: list[str]
+    table_title: str
+    order: str
+    table_type: str
+    table_name: str
+    extents: str
+    lines: list[str]
+
+
+def rule_of(form: Form, folds: int, lanes: int, x: IntType) -> Rule:
+    """The rule of `form` for channels that come as `folds` words of `lanes`."""
+    match form:
+        case MultiplyShift():
+            return _multiply_shift(form, folds, lanes)
+        case Thresholds():
+            return _thresholds(form, folds, lanes, x)
+        case Lookup():
+            return _lookup(form)
+
+
+def _multiply_shift(form: MultiplyShift, folds: int, lanes: int) -> Rule:
+    even = bool(form.window.array.any())
+    members = {
+        "m": ("Factor", form.m.array),
+        "c": ("Offset", form.offsets),
+        "low": ("Code", form.low.array),
+        "high": ("Code", form.high.array),
+    }
+    constants, types = {"Shift": form.s}, [number("Factor", form.m.array), number("Offset", form.offsets)]
+    types.append(Alias("Product", text.number_type(form.product), f"  // {form.product.lo}..{form.product.hi}"))
+    if even:
+        members["window"] = ("Window", form.window.array)
+        constants["Odd"] = form.odd
+        types += [number("Window", form.window.array), Alias("Fraction", f"ap_uint<{form.s}>")]
+    return _per_channel(
+        kind=form.kind,
+        title=f"y = clip((m * x + c) >> {form.s}, low, high)" + (", ties to even" if even else ""),
+        template="bw::MultiplyShiftEven" if even else "bw::MultiplyShift",
+        constants=constants,
+        types=types,
+        members=members,
+        always="c",
+        shape=(folds, lanes),
+    )
+
+
+def _thresholds(form: Thresholds, folds: int, lanes: int, x: IntType) -> Rule:
+    steps = form.t.array
+    levels = max(1, int(steps.shape[1]).bit_length())
+    top = max(x.hi, ~x.lo) + 1  # no b reaches it
+    padded = np.full((steps.shape[0], (1 << levels) - 1), max(top, int(steps.max(initial=top))), dtype=np.int64)
+    padded[:, : steps.shape[1]] = steps
+    return _per_channel(
+        kind=form.kind,
+        title=text.counted(steps.shape[1], "threshold"),
+        template="bw::Thresholds",
+        constants={"Levels": levels, "Step": form.step},
+        types=[number("Threshold", padded, signed=True)],
+        members={
+            "t": ("Threshold", padded),
+            "falling": ("ap_uint<1>", form.falling.array),
+            "first": ("Code", form.first.array),
+        },
+        always="t",
+        shape=(folds, lanes),
+    )
+
+
+def _lookup(form: Lookup) -> Rule:
+    entries = form.entries.array
+    return Rule(
+        kind=form.kind,
+        title=f"table of {entries.size} entries",
+        template="bw::Lookup",
+        constants={"Low": form.lo, "Entries": entries.size},
+        types=[],
+        channel=[],
+        table_title="Entries",
+        order=f"one for each input from {form.lo} up",
+        table_type="bw::Rom<Shape::Code>",
+        table_name="entries",
+        extents="[Shape::Entries]",
+        lines=text.initialiser(entries),
+    )
+
+
+def _per_channel(
+    *,
+    kind: str,
+    title: str,
+    template: str,
+    constants: Mapping[str, int],
+    types: list[Alias],
+    members: Mapping[str, tuple[str, Ints]],
+    always: str,
+    shape: tuple[int, int],
+) -> Rule:
+    """A rule with a Channel: members that are equal in all channels are static constants, but for `always`."""
+    lines, columns, names = [], [], []
+    for name, (kind_name, values) in members.items():
+        if name != always and bool((values == values.flat[0]).all()):
+            lines.append(f"static constexpr {text.constants({name: int(values.flat[0])})};")
+            continue
+        extent = f"[{values.shape[1]}]" if values.ndim == 2 else ""
+        lines.append(f"{kind_name} {name}{extent};")
+        columns.append(values.tolist())
+        names.append(name)
+    items = ["{" + ", ".join(map(_braces, row)) + "}" for row in zip(*columns, strict=True)]
+    folds, lanes = shape
+    return Rule(
+        kind=kind,
+        title=title,
+        template=template,
+        constants=constants,
+        types=types,
+        channel=lines,
+        table_title="Channels",
+        order=f"{{{', '.join(names)}}}: words of [Lanes] in the order of use",
+        table_type="Shape::Channel",
+        table_name="channels",
+        extents="[Shape::Folds][Shape::Lanes]",
+        lines=text.table([items[fold * lanes : (fold + 1) * lanes] for fold in range(folds)]),
+    )
+
+
+def _braces(value: int | list[int]) -> str:
+    return _literal(value) if isinstance(value, int) else "{" + ", ".join(map(_literal, value)) + "}"
+
+
+def _literal(value: int) -> str:
+    """A constant of the type `Offset` where it is longer than any literal: its odd part, shifted."""
+    if -(1 << 63) < value < 1 << 63:
+        return str(value)
+    grain = (value & -value).bit_length() - 1
+    return f"Offset({value >> grain}) << {grain}"

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the views of all kernels share: where a kernel stands, and how its parts become one view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bitwright.backends.hls import text
+from bitwright.backends.hls.order import clocks
+from bitwright.backends.hls.views import Alias, Block, Kernel, Table
+from bitwright.hardware.kernels import base
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a kernel stands: the project's name, line 1 of every file, and the graph's streams."""
+
+    project: str
+    banner: str
+    streams: Mapping[str, base.Stream]
+
+    def member(self, kernel: base.Kernel, name: str) -> str:
+        """A name in the kernel's namespace, as the top spells it."""
+        return f"{self.project}::{kernel.name}::{name}"
+
+    def table(self, kernel: base.Kernel, title: str, type: str, variable: str, extents: str, lines: list[str]) -> Table:
+        """A constant array of the kernel in a header of its own; `type` is a name in its Shape, or a C++ type."""
+        return Table(
+            banner=self.banner,
+            title=text.wrap_comment(title),
+            project=self.project,
+            kernel=kernel.name,
+            type=type,
+            variable=variable,
+            extents=extents,
+            lines=lines,
+        )
+
+    def view(
+        self,
+        kernel: base.Kernel,
+        block: Block,
+        *,
+        kind: str,
+        function: str,
+        arguments: Sequence[str],
+        header: str,
+        lanes: tuple[int, int] | None = None,
+        table: Table | None = None,
+    ) -> Kernel:
+        """The kernel as the call `function<Shape>(arguments)`; `lanes` are PE and SIMD where the kernel has both."""
+        sources = [self.streams[name] for name in kernel.inputs]
+        targets = [self.streams[name] for name in kernel.outputs]
+        pe, simd = lanes or (targets[0].lanes, sources[0].lanes)
+        return Kernel(
+            layer=text.comment(kernel.layer, text.COLUMNS - 6),
+            block=block,
+            table=table,
+            call=text.call(f"{function}<{self.member(kernel, 'Shape')}>", arguments),
+            header=header,
+            row=(kind, _payload(sources), _payload(targets), str(pe), str(simd), str(clocks(kernel))),
+        )
+
+
+def block(
+    kernel: base.Kernel,
+    what: str,
+    shape: str,
+    constants: Sequence[Mapping[str, int]],
+    types: Sequence[Alias],
+    *,
+    aliases: Sequence[Alias] = (),
+    channel: Sequence[str] = (),
+) -> Block:
+    """The namespace of a kernel in the parameter header."""
+    return Block(
+        name=kernel.name,
+        title=f"{text.comment(kernel.layer)}: {what}",
+        constants=[text.constants(group) for group in constants if group],
+        types=list(types),
+        shape=shape,
+        aliases=list(aliases),
+        channel=list(channel),
+    )
+
+
+def element(name: str, kind: IntType) -> Alias:
+    """The alias of an element type, its range beside it."""
+    return Alias(name, text.element_type(kind), "  // -1, 1" if kind.is_bipolar else f"  // {kind.lo}..{kind.hi}")
+
+
+def number(name: str, values: Ints, *, signed: bool = False) -> Alias:
+    """The alias of the narrowest type that holds `values` (of the narrowest signed one), their range beside it."""
+    lo, hi = int(values.min()), int(values.max())
+    return Alias(name, text.number_type(IntType(min(lo, -1) if signed else lo, hi)), f"  // {lo}..{hi}")
+
+
+def _payload(streams: Sequence[base.Stream]) -> str:
+    """The tensors on `streams`, their types without a range."""
+    return " + ".join(f"{'x'.join(map(str, s.shape))} {str(s.type).partition('[')[0]}" for s in streams)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a model enters and leaves: its inputs up to the first integers, the last integers up to its outputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from bitwright.backends.onnx.host import Value, gathered, settled, write_affine, write_codes, write_step
+from bitwright.backends.onnx.inputs import write_quantise
+from bitwright.backends.onnx.tensors import Export, Tensor, channels_first, laid
+from bitwright.backends.onnx.writer import DOUBLE, FLOAT, tensor_info
+from bitwright.ir.host import Constant, HostGraph, HostStep
+from bitwright.ir.layers import Input
+
+Array = NDArray[Any]
+QUANTISERS = ("quantise", "count_levels")
+BEFORE, AFTER = "before", "after"
+
+
+def write_before(out: Export) -> list[onnx.ValueInfoProto]:
+    """The tensors of the input layers; the declared inputs."""
+    graph, write = out.graph, out.writer
+    if not graph.before.inputs:
+        return [_plain_input(out, layer) for layer in graph.inputs]
+    declared, values = [], {}
+    for name, spec in zip(graph.before.inputs, graph.before.specs, strict=True):
+        kind = np.dtype(spec.dtype)
+        declared.append(tensor_info(name, kind, spec.shape))
+        values[name] = Value(name, spec.shape, kind.type)
+    entries = dict(zip(graph.before.outputs, graph.inputs, strict=True))
+    last = {step.inputs[0]: entries[step.output] for step in graph.before.steps if step.output in entries}
+    quantised: dict[str, Tensor] = {}
+    for step in graph.before.steps:
+        if step.op in QUANTISERS and step.output in last:
+            x = values[step.inputs[0]]
+            quantised[step.output] = write_quantise(write, BEFORE, last[step.output].name, step, x)
+            values[step.output] = Value("", x.shape)
+        elif step.output in entries:
+            source = step.inputs[0]
+            tensor = quantised.get(source) or _integers(out, values[source], entries[step.output])
+            _enter(out, entries[step.output], tensor, values[source].shape, np.asarray(step.constants[0].array))
+        else:
+            values[step.output] = write_step(write, BEFORE, step, *(values[name] for name in step.inputs))
+    return declared
+
+
+def _enter(out: Export, layer: Input, tensor: Tensor, shape: tuple[int, ...], index: Array) -> None:
+    """The layer's tensor: the host's elements at `index`."""
+    value = Value(tensor.name, shape, codes=tensor.codes)
+    made = gathered(out.writer, layer.name, channels_first(index), value)
+    out.tensors[layer.name] = replace(tensor, name=made.name, codes=made.codes)
+
+
+def _integers(out: Export, x: Value, layer: Input) -> Tensor:
+    """An input of integers as floating point numbers."""
+    wide = out.held[layer.name].wide
+    return Tensor(out.writer.cast(x.name, layer.name, DOUBLE if wide else FLOAT), wide)
+
+
+def _plain_input(out: Export, layer: Input) -> onnx.ValueInfoProto:
+    """A real-valued input, channels first, of a graph without host steps: a quantiser of scale 1 makes its codes."""
+    name, kind = out.writer.fresh(f"{layer.name}.real"), layer.type
+    shape = (layer.shape[-1], *layer.shape[:-1])
+    numbers = (np.float32(1), np.float32(0), np.float64(0), np.float64(kind.lo), np.float64(kind.hi))
+    constants = tuple(Constant(np.asarray(value)) for value in numbers)
+    attributes = (("rounding", 7 if kind.is_bipolar else 0), ("reciprocal", 0))
+    step = HostStep(op="quantise", inputs=(name,), output="", constants=constants, attributes=attributes)
+    tensor = write_quantise(out.writer, BEFORE, layer.name, step, Value(name, shape))
+    _enter(out, layer, tensor, shape, np.moveaxis(np.arange(prod(shape)).reshape(shape), 0, -1))
+    return tensor_info(name, np.dtype(np.float32), shape)
+
+
+def write_after(out: Export) -> list[onnx.ValueInfoProto]:
+    """The declared outputs, behind the steps that follow the last integers."""
+    graph, write = out.graph, out.writer
+    names = graph.after.inputs or graph.outputs
+    values = {host: _left(out, layer) for host, layer in zip(names, graph.outputs, strict=True)}
+    for step in _needed(graph.after):
+        given = [values[name] for name in step.inputs]
+        match step.op:
+            case "same":
+                values[step.output] = given[0]
+            case "affine":
+                values[step.output] = write_affine(write, AFTER, step, given[0])
+            case "quantise":
+                values[step.output] = write_codes(write, AFTER, step, given[0])
+            case _:
+                values[step.output] = write_step(write, AFTER, step, *given)
+    declared = []
+    for index, host in enumerate(graph.after.outputs or names):
+        value = values[host]
+        made = settled(write, AFTER, value) if graph.after.outputs else replace(value, shape=laid(value.shape))
+        name = write.node("Identity", (made.name,), f"output_{index}")
+        declared.append(tensor_info(name, np.dtype(made.kind), made.shape))
+    return declared
+
+
+def _needed(host: HostGraph) -> list[HostStep]:
+    """The steps that reach an output."""
+    needed, steps = set(host.outputs), []
+    for step in reversed(host.steps):
+        if step.output in needed:
+            needed.update(step.inputs)
+            steps.append(step)
+    return steps[::-1]
+
+
+def _left(out: Export, layer: str) -> Value:
+    """The integers of a layer that leaves."""
+    tensor, shape = out.tensors[layer], out.graph.by_name[layer].shape
+    if tensor.places:
+        return Value(tensor.places, shape, np.int64, first=len(shape) == 3)
+    kind = np.float64 if tensor.wide else np.float32
+    name = out.raw(layer)
+    codes = tensor.codes if name == tensor.name else ""
+    return Value(name, shape, kind, codes, tensor.carrier, first=len(shape) == 3)

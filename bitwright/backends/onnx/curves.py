@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The function of a table in float32 constants that meet every entry: exactly, or with room for the tools' errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import erf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.backends.onnx.lines import roundest
+from bitwright.exact.tabulate import tabulate
+from bitwright.ir.functions import Function
+from bitwright.ir.layers import Layer, Rounding, Table
+
+Array = NDArray[Any]
+ROOM = 2.0**-19
+"""How far a float32 function may be off, relative to its largest value or 1; those of onnxruntime are within 2**-21."""
+BASIC: dict[str, Callable[..., Array]] = {
+    "affine": lambda x, a, b: x * x.dtype.type(a) + x.dtype.type(b),
+    "clip": lambda x, low, high: np.clip(x, low, high),
+    "leaky_relu": lambda x, a: np.where(x >= 0, x, x * x.dtype.type(a)),
+    "abs": lambda x: np.abs(x),
+}
+"""Steps that floating point computes alike everywhere."""
+SMOOTH: dict[str, Callable[..., Array]] = {
+    "elu": lambda x, a: np.where(x >= 0, x, a * np.expm1(np.minimum(x, 0))),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "exp": np.exp,
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "erf": lambda x: np.vectorize(erf)(x),
+    "normal_cdf": lambda x: (1 + np.vectorize(erf)(x / np.sqrt(2))) / 2,
+}
+
+
+KNOWN = frozenset({*BASIC, *SMOOTH, "times_input"})
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """code = clip(rint((sign * function(x) + add) / step) + shift) of x = scale * (q - zero), in float32 constants."""
+
+    scale: Fraction
+    zero: Fraction
+    function: Function
+    sign: Fraction
+    add: Fraction
+    step: Fraction
+
+    def value(self, q: Array, add: Fraction) -> Array:
+        """(sign * function(x) + add) / step in the type of q."""
+        kind = q.dtype.type
+        x = (q - kind(self.zero)) * kind(self.scale) if self.centred else q * kind(self.scale) + kind(self.offset)
+        w = x
+        for name, *numbers in self.function:
+            given = (kind(float(Fraction(n))) if n else None for n in numbers)
+            w = w * x if name == "times_input" else (BASIC | SMOOTH)[name](w, *given)
+        return np.asarray((w * kind(self.sign) + kind(add)) / kind(self.step))
+
+    @property
+    def centred(self) -> bool:
+        """True if the zero point is an integer, which is subtracted before the scale."""
+        return self.zero.denominator == 1
+
+    @property
+    def offset(self) -> Fraction:
+        """What is added behind the scale where it is not."""
+        return -self.scale * self.zero
+
+
+def find_curve(layer: Table, source: Layer) -> Curve | None:
+    """The function of `layer`, which tabulates the codes of `source`; None if float32 does not meet an entry.
+
+    Its steps are those of `KNOWN`.
+    """
+    plain = _curve(layer, source)
+    tries = (plain, plain and _centred(plain, layer, source))
+    return next((curve for curve in tries if curve and _meets(curve, layer, source)), None)
+
+
+def _curve(layer: Table, source: Layer) -> Curve | None:
+    """The function of the layer in float32 constants: an affine in front, the rest, an affine in the quantiser."""
+    steps = list(layer.function)
+    first, second = source.scale[0], -source.scale[0] * source.zero[0]
+    while steps and steps[0][0] == "affine":
+        a, b = map(Fraction, steps.pop(0)[1:])
+        first, second = a * first, a * second + b
+    turned = ("affine", str(source.scale[0] / first), "0") if first else ("times_input",)
+    if ("times_input",) in steps:
+        if second != -first * source.zero[0]:
+            return None
+        steps = [new for old in steps for new in ((old, turned) if old == ("times_input",) else (old,))]
+    gain, rest = Fraction(1), Fraction(0)
+    last = len(steps)
+    while last and steps[last - 1][0] == "affine":
+        last -= 1
+    for _, slope, shift in steps[last:]:
+        gain, rest = Fraction(slope) * gain, Fraction(slope) * rest + Fraction(shift)
+    if not first or not gain:
+        return None
+    scale, zero = _float32(first), -second / first
+    if zero.denominator != 1:
+        zero = -_float32(second) / scale
+    function = tuple((name, *(n and str(_float32(Fraction(n))) for n in numbers)) for name, *numbers in steps[:last])
+    sign = Fraction(1 if gain > 0 else -1)
+    return Curve(scale, zero, function, sign, _float32(rest / abs(gain)), _float32(1 / abs(gain)))
+
+
+def _centred(curve: Curve, layer: Table, source: Layer) -> Curve | None:
+    """The curve moved to where its values keep the largest distance from the steps of the quantiser."""
+    entries = layer.entries.array - layer.shift
+    value = curve.value(_codes(source).astype(np.float64), Fraction(0))
+    low = (entries - 0.5 - value)[entries > layer.low].max(initial=-1.0)
+    high = (entries + 0.5 - value)[entries < layer.high].min(initial=1.0)
+    if low >= high:
+        return None
+    quarter = Fraction(float(high) - float(low)) / 4
+    add = roundest(Fraction(float(low)) + quarter, Fraction(float(high)) - quarter) * curve.step
+    return replace(curve, add=_float32(add))
+
+
+def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
+    """True if the curve gives every entry, as exact numbers and as float32."""
+    last = ("affine", str(curve.sign / curve.step), str(curve.add / curve.step))
+    exact = tabulate(
+        (*curve.function, last),
+        source.type,
+        scale=curve.scale,
+        zero=curve.zero,
+        rounding=Rounding.HALF_EVEN,
+        low=layer.low,
+        high=layer.high,
+        shift=layer.shift,
+    )
+    if exact != layer.entries:
+        return False
+    entries, codes = layer.entries.array - layer.shift, _codes(source)
+    if all(name in (*BASIC, "times_input") for name, *_ in curve.function):
+        made = np.rint(curve.value(codes.astype(np.float32), curve.add))
+        return np.array_equal(made.clip(layer.low, layer.high), entries)
+    value = curve.value(codes.astype(np.float64), curve.add)
+    room = ROOM * max(1.0, float(np.abs(value).max()), float(1 / curve.step))
+    above, below = value - (entries - 0.5) > room, (entries + 0.5) - value > room
+    return bool((above | (entries == layer.low)).all() and (below | (entries == layer.high)).all())
+
+
+def _codes(source: Layer) -> Array:
+    return np.arange(source.type.lo, source.type.hi + 1)
+
+
+def _float32(value: Fraction) -> Fraction:
+    return Fraction(float(np.float32(float(value))))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Input quantisers: QuantizeLinear, or the quantiser of QONNX that has the rounding, the zero point and the width."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bitwright.backends.onnx.host import Value, fits
+from bitwright.backends.onnx.quantise import quantised
+from bitwright.backends.onnx.tensors import Tensor, number
+from bitwright.backends.onnx.writer import FLOAT, QONNX, Writer
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.host import HostStep
+from bitwright.ir.types import IntType, integer
+
+MODES = ("ROUND", "HALF_UP", "HALF_DOWN", "FLOOR", "CEIL", "DOWN", "UP")
+"""QONNX's names of the roundings of `ir.host.ROUND`; the last of those is the sign."""
+
+
+def write_quantise(write: Writer, stem: str, name: str, step: HostStep, x: Value) -> Tensor:
+    """The codes of an input quantiser called `name`, as floats; it computes in float32."""
+    x = x if x.kind is np.float32 else replace(x, name=write.cast(x.name, stem, FLOAT), kind=np.float32)
+    if step.op == "count_levels":
+        return _counted(write, name, step, x)
+    scale, before, after, low, high = (float(c.array.reshape(())) for c in step.constants)
+    options = dict(step.attributes)
+    kind, source = IntType(int(low + after), int(high + after)), x.name
+    if options["reciprocal"]:
+        factor = np.float32(1) / np.float32(scale)
+        source, scale = write.step("Mul", source, stem, number(float(factor), np.float32)), 1.0
+    if options["rounding"] == 0 and before == 0 and fits(kind, after):
+        return quantised(write, source, name, number(scale, np.float32), int(after), kind)
+    if scale != 1:
+        source = write.step("Div", source, stem, number(scale, np.float32))
+    one = write.constant(number(1, np.float32), f"{name}.scale")
+    if options["rounding"] == len(MODES) and before == 0:
+        return Tensor(write.node("BipolarQuant", (source, one), name, domain=QONNX))
+    form = _quant_form(kind)
+    if form is None or after or before != int(before) or options["rounding"] >= len(MODES):
+        raise BitwrightError(
+            f"quantises to the codes {kind}, for which no quantiser of ONNX or QONNX has a type",
+            where=f"input layer '{name}'",
+            hint="give the input a type of full width, for example --input NAME=s16.8",
+        )
+    bits, signed, narrow = form
+    numbers = [
+        write.constant(number(v, np.float32), f"{name}.{what}") for v, what in ((before, "zero"), (bits, "bits"))
+    ]
+    attributes = {"signed": signed, "narrow": narrow, "rounding_mode": MODES[options["rounding"]]}
+    made = write.node("Quant", (source, one, *numbers), name, domain=QONNX, **attributes)
+    return Tensor(made, offset=(int(before),))
+
+
+def _quant_form(kind: IntType) -> tuple[int, int, int] | None:
+    """(bits, signed, narrow) of the Quant that has these codes, which float32 must hold."""
+    for signed in (False, True):
+        for narrow in (False, True):
+            for bits in range(1 + signed + (signed and narrow), 25):
+                if integer(bits, signed=signed, narrow=narrow) == kind:
+                    return bits, int(signed), int(narrow)
+    return None
+
+
+def _counted(write: Writer, name: str, step: HostStep, x: Value) -> Tensor:
+    levels, options = np.asarray(step.constants[0].array), dict(step.attributes)
+    axis = next((i for i, n in enumerate(levels.shape[:-1]) if n > 1), 1)
+    matrix = write.constant(levels.reshape(-1, levels.shape[-1]), f"{name}.thresholds")
+    layout = "".join("C" if i == axis else "N" if i == 0 else "X" for i in range(len(x.shape) + 1))
+    factors = {"out_scale": float(options["step"]), "out_bias": float(options["first"]), "data_layout": layout}
+    return Tensor(write.node("MultiThreshold", (x.name, matrix), name, domain=QONNX, **factors))

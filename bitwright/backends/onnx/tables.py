@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A table as the function that it tabulates."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Never
+
+import numpy as np
+
+from bitwright.backends.onnx.curves import KNOWN, Curve, find_curve
+from bitwright.backends.onnx.forms import carrier
+from bitwright.backends.onnx.held import OWN_FORMAT
+from bitwright.backends.onnx.quantise import quantised
+from bitwright.backends.onnx.tensors import Export, Tensor, number, refuse
+from bitwright.backends.onnx.writer import Writer
+from bitwright.ir.functions import Step
+from bitwright.ir.layers import Table
+from bitwright.ir.types import IntType
+
+OPERATORS = {name: name.capitalize() for name in ("sigmoid", "tanh", "exp", "softplus", "erf", "abs")}
+
+
+def write_table(out: Export, layer: Table) -> Tensor:
+    """The nodes of the function of `layer`."""
+    source = out.graph.by_name[layer.inputs[0]]
+    kind = IntType(layer.low + layer.shift, layer.high + layer.shift)
+    dtype = carrier(kind)
+    if dtype is None or not np.iinfo(dtype).min <= layer.shift <= np.iinfo(dtype).max:
+        refuse(layer, f"makes the codes {kind}, for which QuantizeLinear has no type", OWN_FORMAT)
+    unknown = [name for name, *_ in layer.function if name not in KNOWN]
+    if unknown:
+        _refuse_step(layer, unknown[0])
+    curve = find_curve(layer, source)
+    if curve is None:
+        refuse(layer, "float32 does not meet all the entries of its table", OWN_FORMAT)
+    x = _nodes(out, layer, curve)
+    return quantised(out.writer, x, layer.name, number(float(curve.step), np.float32), layer.shift, kind)
+
+
+def _nodes(out: Export, layer: Table, curve: Curve) -> str:
+    """The float32 numbers that go into the quantiser."""
+    write, x = out.writer, out.raw(layer.inputs[0], wide=False)
+    if curve.centred and curve.zero:
+        x = write.step("Sub", x, layer.name, number(float(curve.zero), np.float32))
+    if curve.scale != 1:
+        x = write.step("Mul", x, layer.name, number(float(curve.scale), np.float32))
+    if not curve.centred:
+        x = write.step("Add", x, layer.name, number(float(curve.offset), np.float32))
+    made, steps = x, list(curve.function)
+    while steps:
+        step = steps.pop(0)
+        if step == ("normal_cdf",) and steps[:1] == [("times_input",)] and made == x:
+            made, steps = write.step("Gelu", made, layer.name), steps[1:]
+        else:
+            made = _node(write, made, x, layer, step)
+    return _affine(write, made, layer, curve.sign, curve.add)
+
+
+def _node(write: Writer, made: str, x: str, layer: Table, step: Step) -> str:
+    match step:
+        case ("times_input",):
+            return write.step("Mul", made, layer.name, x)
+        case ("affine", a, b):
+            return _affine(write, made, layer, Fraction(a), Fraction(b))
+        case ("clip", low, high):
+            bounds = [number(float(Fraction(bound)), np.float32) if bound else "" for bound in (low, high)]
+            return write.step("Clip", made, layer.name, *bounds)
+        case ("leaky_relu" | "elu" as name, slope):
+            operator = {"leaky_relu": "LeakyRelu", "elu": "Elu"}[name]
+            return write.step(operator, made, layer.name, alpha=float(Fraction(slope)))
+        case (name,) if name in OPERATORS:
+            return write.step(OPERATORS[name], made, layer.name)
+        case _:
+            _refuse_step(layer, step[0])
+
+
+def _refuse_step(layer: Table, name: str) -> Never:
+    refuse(layer, f"tabulates '{name}', which no ONNX operator computes", OWN_FORMAT)
+
+
+def _affine(write: Writer, x: str, layer: Table, slope: Fraction, shift: Fraction) -> str:
+    if slope != 1:
+        x = write.step("Mul", x, layer.name, number(float(slope), np.float32))
+    return write.step("Add", x, layer.name, number(float(shift), np.float32)) if shift else x

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line, and the one place that prints. A command parses, calls the library, and shows what came back."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from threading import Timer
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console, RenderableType
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.rule import Rule
+
+from bitwright import api, compress, data, explore, synthesis
+from bitwright._version import __version__
+from bitwright.check import CheckError
+from bitwright.check import check as check_design
+from bitwright.cli import demo as tour
+from bitwright.cli import doctor, options, output
+from bitwright.design import to_json
+from bitwright.folder import design_folder
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.report import show
+from bitwright.report.page import page
+
+app = typer.Typer(
+    name="bitwright",
+    help="From a quantised ONNX network to a verified FPGA accelerator, exact to the last bit.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code is 0 (done), 1 (a check failed) or 2 (cannot be honoured: one message)."""
+    try:
+        return app(args=argv, prog_name="bitwright", standalone_mode=False) or 0
+    except BitwrightError as error:
+        _fail(str(error))
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        said = error.format_message().replace("Value error, ", "")
+        _fail(f"{said}\n  hint: see `{context.command_path if context else 'bitwright'} --help`")
+    return 2
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+
+
+def _show(result: object, as_json: bool, *drawn: RenderableType) -> None:
+    """The result on stdout: as JSON, or drawn."""
+    if as_json:
+        print(json.dumps(result, indent=2, allow_nan=False))
+        return
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
+    for part in drawn:
+        console.print(part)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Says on stderr what takes longer than a second: with a clock on a terminal, in a line elsewhere."""
+    console = Console(stderr=True, highlight=False, markup=False)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task(what)
+    timer = Timer(1.0, bar.start if console.is_terminal else lambda: console.print(f"{what} ...", soft_wrap=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda text: bar.update(task, description=text)
+    finally:
+        timer.cancel()
+        timer.join()
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _read(path: Path, net: Graph, samples: int | None) -> data.Data:
+    return data.read_data(path, data.graph_tensors(net), samples=samples)
+
+
+def _some(arrays: Sequence[data.Array]) -> Any:
+    """One array as it is, several as a list: how the Python functions take and give them."""
+    return arrays[0] if len(arrays) == 1 else list(arrays)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        print(f"bitwright {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def demo(as_json: options.Json = False) -> None:
+    """Take the bundled network end to end: compile it, simulate it on all engines, compare with PyTorch."""
+    results: dict[str, Any] = {}
+    steps = tour.steps()
+    for number, (name, title) in enumerate(tour.STEPS.items(), 1):
+        with _progress(title):
+            step = next(steps)
+        results[name] = step.result
+        if not as_json:
+            _show(None, False, Rule(f"{number}. {title}", align="left"), *step.drawn, "")
+    if as_json:
+        _show(results, True)
+    if not results["verdict"]["same"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def inspect(model: options.Model, inputs: options.Inputs = None, as_json: options.Json = False) -> None:
+    """Show layers, types, ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
+    with _progress(f"reading {model}"):
+        result = api.inspect(api.load(model, inputs=options.parse_types(inputs)))
+    _show(result, as_json, show.inspection(result))
+
+
+@app.command(name="compile")
+def compile_(
+    model: options.Model,
+    out: options.CompiledFolder = None,
+    backend: options.Backend = "all",
+    part: options.Part = None,
+    clock_ns: options.ClockNs = 10.0,
+    cycles: options.Cycles = None,
+    fps: options.Fps = None,
+    plan: options.PlanFile = None,
+    front: options.Front = False,
+    inputs: options.Inputs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write an HLS C++ and a SystemVerilog project, plan, certificate, report and test vectors to a new folder."""
+    options.only_one(cycles=cycles, fps=fps, plan=plan, front=front or None)
+    if front:
+        options.only_one(backend=backend if backend != "all" else None, front=front)
+        _front(model, out, part, clock_ns, inputs, as_json)
+        return
+    if out is None:
+        raise BitwrightError("no folder was given", where="--output", hint="give -o DIR; only --front can do without")
+    with output.new_folder(out) as write, _progress(f"compiling {model}"):
+        net = api.load(model, inputs=options.parse_types(inputs))
+        design = api.compile(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=options.parse_plan(plan))
+        write(design_folder(design, ("hls", "verilog") if backend == "all" else (backend,)))
+    report = design.report()
+    _show(report, as_json, show.design(report), f"written to {out}")
+
+
+def _front(
+    model: Path, out: Path | None, part: str | None, clock_ns: float, inputs: list[str] | None, as_json: bool
+) -> None:
+    """What `compile --front` does: the table, and with a folder the picture and the plan of every row."""
+    with output.new_folder(out) if out else nullcontext() as write, _progress(f"planning {model}"):
+        net = api.load(model, inputs=options.parse_types(inputs))
+        result, files = explore.trade_off(net, part=part, clock_ns=clock_ns)
+        if write:
+            write(files)
+    _show(result, as_json, show.trade_off(result), *([f"written to {out}"] if out else []))
+
+
+@app.command()
+def verify(
+    model: options.Model,
+    data_file: options.DataFile,
+    engines: options.Engines = "reference",
+    samples: options.Samples = None,
+    cycles: options.Cycles = None,
+    plan: options.PlanFile = None,
+    rounding: options.Rounding = "onnx",
+    trace: options.Trace = False,
+    inputs: options.Inputs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Compare every output integer of the engines, and the outputs in the data file; exit 1 if they differ."""
+    options.only_one(cycles=cycles, plan=plan)
+    with _progress(f"verifying {model} on {engines}"):
+        net = api.load(model, inputs=options.parse_types(inputs), rounding=rounding)
+        held = _read(data_file, net, samples)
+        design = api.compile(net, cycles=cycles, plan=options.parse_plan(plan))
+        outputs = _some(held.outputs) if held.outputs else None
+        names = tuple(engines.split(","))
+        result = api.verify(net, _some(held.inputs), outputs, engines=names, design=design, trace=trace)
+    _show(result, as_json, show.verification(result))
+    if not api.passed(result):
+        raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    model: options.Model,
+    data_file: options.DataFile,
+    out: options.OutNpz,
+    engine: options.OneEngine = "reference",
+    samples: options.Samples = None,
+    inputs: options.Inputs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Run the model on one engine and save `outputs`, `outputs_1`, ... as the model gives them."""
+    with output.new_file(out) as write, _progress(f"simulating {model} on {engine}"):
+        net = api.load(model, inputs=options.parse_types(inputs))
+        results = api.run(net, _some(_read(data_file, net, samples).inputs), engine=engine)
+        arrays = results if isinstance(results, list) else [results]
+        named = {f"outputs_{index}" if index else "outputs": array for index, array in enumerate(arrays)}
+        content = io.BytesIO()
+        np.savez_compressed(content, allow_pickle=False, **named)
+        write(content.getvalue())
+    rows = [{"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in named.items()]
+    result = {"model": str(model), "engine": engine, "file": str(out), "outputs": rows}
+    _show(result, as_json, show.rows(str(out), {"name": "array", "shape": "shape", "dtype": "type"}, rows))
+
+
+@app.command()
+def export(
+    model: options.Model,
+    out: options.OutOnnx,
+    rounding: options.Rounding = "onnx",
+    inputs: options.Inputs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write the integer graph as standard ONNX (QDQ, or QONNX where needed) that computes the same integers."""
+    with output.new_file(out) as write, _progress(f"exporting {model}"):
+        written = api.to_onnx(api.load(model, inputs=options.parse_types(inputs), rounding=rounding))
+        content = written.SerializeToString(deterministic=True)
+        write(content)
+    result = {"model": str(model), "file": str(out), **api.describe_onnx(written), "bytes": len(content)}
+    _show(result, as_json, show.table(f"exported {model}", list(result), [list(result.values())]))
+
+
+@app.command()
+def quantize(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX model.")],
+    data_file: options.CalibrationFile,
+    out: options.OutOnnx,
+    weights: options.WeightBits = 8,
+    activations: options.ActivationBits = 8,
+    per_channel: options.PerChannel = False,
+    range_: options.Range = "mse",
+    scale: options.Scale = "free",
+    samples: options.Samples = None,
+    as_json: options.Json = False,
+) -> None:
+    """Quantise a float ONNX model after training, ranges from calibration data, and save it as QONNX."""
+    scheme: dict[str, Any] = {
+        "weights": weights,
+        "activations": activations,
+        "per_channel": per_channel,
+        "range": range_,
+        "scale": scale,
+    }
+    with output.new_file(out) as write, _progress(f"quantising {model}"):
+        float_model = compress.read_float(model)
+        arrays = data.read_calibration(data_file, data.model_tensors(model), samples=samples)
+        quantised = compress.quantize(float_model, arrays, **scheme)
+        write(quantised.SerializeToString(deterministic=True))
+    result = {"model": str(model), "file": str(out), "samples": len(arrays[0]), **scheme}
+    _show(result, as_json, show.table(f"quantised {model}", list(result), [list(result.values())]))
+
+
+@app.command(name="explore")
+def explore_(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX model.")],
+    data_file: options.LabelledFile,
+    out: options.OutFolder,
+    weights: options.Bits = "2-8",
+    activations: options.Bits = "2-8",
+    jobs: options.Jobs = 1,
+    samples: options.Samples = None,
+    as_json: options.Json = False,
+) -> None:
+    """Sweep the bits of weights and activations: accuracy, MACs, memory and LUTs of each, and the Pareto front."""
+    grid = {
+        "weights": options.parse_bits("--weights", weights),
+        "activations": options.parse_bits("--activations", activations),
+    }
+    with output.new_folder(out) as write, _progress(f"exploring {model}") as say:
+        tensors = data.model_tensors(model)
+        x, y = data.read_labelled(data_file, tensors, samples=samples)
+        arrays = {"x": x, "y": y, "calibration": data.read_calibration(data_file, tensors)[0]}
+        results = explore.explore(
+            model, arrays, write, **grid, jobs=jobs, progress=lambda done, total: say(f"{done} of {total} designs")
+        )
+    points = [_point(result) for result in results]
+    found = {"model": str(model), "folder": str(out), "samples": len(x), "points": points}
+    _show(found, as_json, show.sweep(found), f"{len(points)} designs: {out}/results.csv, {out}/front.svg")
+
+
+def _point(result: explore.Result) -> dict[str, Any]:
+    point = result.point
+    figures = ("accuracy", "macs", "weight_memory_bits", "lut", "bram", "dsp", "area", "on_front", "file")
+    bits = {"design": point.label, "weight_bits": point.weight_bits, "activation_bits": point.activation_bits}
+    return bits | {name: getattr(result, name) for name in figures}
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A compiled design.")], as_json: options.Json = False
+) -> None:
+    """Prove every certificate of a compiled design again, independently of the compiler; exit 1 if one is wrong."""
+    with _progress(f"checking {folder}"):
+        try:
+            verdicts = [asdict(verdict) for verdict in check_design(folder)]
+        except CheckError as error:
+            raise BitwrightError(
+                str(error), where=str(folder), hint="give a folder that `bitwright compile` wrote"
+            ) from error
+    proved = sum(verdict["ok"] for verdict in verdicts)
+    result = {"folder": str(folder), "layers": len(verdicts), "proved": proved, "verdicts": verdicts}
+    keys = {"layer": "layer", "op": "op", "ok": "proved", "reason": "what does not hold"}
+    _show(result, as_json, show.rows(str(folder), keys, verdicts), f"{proved} of {len(verdicts)} layers proved again")
+    if proved != len(verdicts):
+        raise typer.Exit(1)
+
+
+@app.command()
+def synth(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A compiled design.")],
+    fmax: Annotated[bool, typer.Option("--fmax", help="Also place and route for ECP5 and report the clock.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Synthesise the SystemVerilog of a compiled design with Yosys, beside the estimates; writes synth.json there."""
+    counts, html = folder / "synth.json", folder / "report.html"
+    with output.new_file(counts) as write, output.new_file(html) as write_page, _progress(f"synthesising {folder}"):
+        report, result = synthesis.synthesise(folder, fmax=fmax)
+        write(to_json(result).encode())
+        write_page(page(report, result).encode())
+    _show(result, as_json, show.synthesis(result), f"written to {counts} and {html}")
+
+
+@app.command(name="doctor")
+def doctor_(as_json: options.Json = False) -> None:
+    """Show which tools were found, their versions, and how to install what is missing."""
+    with _progress("looking for tools"):
+        result = doctor.examine()
+    keys = {"name": "tool", "found": "found", "version": "version", "purpose": "for", "detail": "where, or how to get"}
+    _show(result, as_json, show.rows("tools and packages", keys, result["findings"]))
+    if not result["core"]:
+        raise typer.Exit(1)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands take: each argument and option named, typed and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bitwright.hardware.plan import Plan
+from bitwright.ir.errors import BitwrightError
+
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="An ONNX file of any supported dialect, or a saved graph.")
+]
+DataFile = Annotated[
+    Path,
+    typer.Option(
+        "--data", metavar="F.npz", help="Arrays 'inputs' ('inputs_1', ...) and optionally 'outputs'; samples on axis 0."
+    ),
+]
+CalibrationFile = Annotated[
+    Path, typer.Option("--data", metavar="F.npz", help="Arrays to calibrate on: 'calibration', else 'inputs' or 'x'.")
+]
+LabelledFile = Annotated[
+    Path,
+    typer.Option(
+        "--data", metavar="F.npz", help="A labelled set 'x', 'y'; calibrates on 'calibration' if it is there."
+    ),
+]
+OutFolder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")]
+CompiledFolder = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="DIR", help="The folder to make; --front can do without.")
+]
+OutNpz = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="The file to write.")]
+OutOnnx = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.onnx", help="The file to write.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=TYPE",
+        help="Type a real-valued input: s16.8 (16 bits, 8 fractional), u8, u8/255, s4n, bipolar. Repeatable.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first N samples.")]
+Cycles = Annotated[
+    int | None, typer.Option("--cycles", min=1, help="Upper bound on the clocks between two frames: the cheapest plan.")
+]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", metavar="FILE", help="A plan.json, as `compile` writes it and you edited it.")
+]
+Front = Annotated[
+    bool,
+    typer.Option(
+        "--front", help="Write no design: show the cheapest plan at every speed, and write a picture and the plans."
+    ),
+]
+Engines = Annotated[
+    str, typer.Option(metavar="NAME,NAME", help="Engines to compare with the reference: reference, hls, rtl.")
+]
+OneEngine = Annotated[Literal["reference", "hls", "rtl"], typer.Option(help="What computes the outputs.")]
+Rounding = Annotated[
+    Literal["onnx", "torch"],
+    typer.Option(help="Where exact ties go: as x / scale does (onnx), or as x times float32(1 / scale) does (torch)."),
+]
+Trace = Annotated[
+    bool, typer.Option("--trace", help="Also show where a float32 run of the source model first parts from ours.")
+]
+Backend = Annotated[Literal["hls", "verilog", "all"], typer.Option(help="Which projects to write.")]
+Part = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The FPGA: named in the build scripts, and the budget of the plan.")
+]
+ClockNs = Annotated[float, typer.Option(min=0.1, help="Clock period in nanoseconds.")]
+Fps = Annotated[float | None, typer.Option(min=0.001, help="Frames per second to reach at this clock.")]
+WeightBits = Annotated[int, typer.Option(min=2, max=16, help="Bits of every weight.")]
+ActivationBits = Annotated[int, typer.Option(min=2, max=16, help="Bits of every activation.")]
+PerChannel = Annotated[bool, typer.Option("--per-channel", help="One weight scale per output channel.")]
+Range = Annotated[
+    Literal["max", "mse"],
+    typer.Option("--range", help="Range of a quantiser: the largest value, or the least squared error."),
+]
+Scale = Annotated[Literal["free", "po2"], typer.Option(help="Scales: any float32, or powers of two.")]
+Bits = Annotated[str, typer.Option(metavar="BITS", help="Widths to try: 2-8, or 2,4,8.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes to use.")]
+
+
+def parse_types(given: list[str] | None) -> dict[str, str]:
+    """`--input NAME=TYPE`, split at the last `=`, as a mapping."""
+    types: dict[str, str] = {}
+    for text in given or []:
+        name, _, kind = text.rpartition("=")
+        if not name or not kind:
+            raise BitwrightError("is not NAME=TYPE", where=f"--input {text}", hint="for example --input x=s16.8")
+        if name in types:
+            raise BitwrightError("is given twice", where=f"--input {name}", hint="give each input one type")
+        types[name] = kind
+    return types
+
+
+def parse_plan(path: Path | None) -> Plan | None:
+    """The plan in the file, if one was given."""
+    if path is None:
+        return None
+    try:
+        return Plan.from_json(path.read_text(encoding="utf-8"), where=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BitwrightError(
+            f"cannot be read: {reason}", where=str(path), hint="give the plan.json of a compiled design"
+        ) from error
+
+
+def parse_bits(option: str, text: str) -> tuple[int, ...]:
+    """`2-8` or `2,4,8` as widths, ascending and without repetition."""
+    try:
+        if "-" in text:
+            low, high = (int(part) for part in text.split("-"))
+            widths = list(range(low, high + 1))
+        else:
+            widths = [int(part) for part in text.split(",")]
+    except ValueError:
+        widths = []
+    if not widths:
+        raise BitwrightError(f"{text!r} is no list of widths", where=option, hint="for example 2-8, or 2,4,8")
+    return tuple(sorted(set(widths)))
+
+
+def only_one(**given: object) -> None:
+    """Refuses more than one of options that exclude one another."""
+    names = [f"--{name}" for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise BitwrightError("exclude one another", where=" and ".join(names), hint="give one of them")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A quantiser of any dialect, applied to a constant, to a host tensor, or to an exact function of a layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.dialects.quantiser import HOST_ROUNDING, Quantiser
+from bitwright.frontend.dialects.requantise import on_chip
+from bitwright.frontend.layouts import FIT
+from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+from bitwright.reading.model import Node
+
+SMALLEST = np.finfo(np.float32).tiny
+"""The least float32 scale of which all the larger ones have a reciprocal."""
+
+
+def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *, as_codes: bool = False) -> Value:
+    """`value` through `quantiser`; with `as_codes` the result is the integers themselves (ONNX QuantizeLinear)."""
+    if not (np.isfinite(quantiser.scale).all() and (quantiser.scale > 0).all()):
+        raise node.error("has a scale that is not a positive number", "export the model again with a valid scale")
+    if quantiser.reciprocal and quantiser.scale.min() < SMALLEST:
+        raise node.error("has a scale whose reciprocal is no float32 number", "leave out the rounding of PyTorch")
+    if not np.isfinite(quantiser.before).all():
+        raise node.error("has a zero point that is not finite", "export the model again")
+    made: Value
+    match value:
+        case Const():
+            return _constant(node, quantiser, value, as_codes)
+        case Host():
+            made = _on_host(builder, node, quantiser, value, as_codes)
+        case Tensor():
+            made = on_chip(builder, node, quantiser, value)
+    return replace(made, scale=(ONE,), offset=(ZERO,)) if as_codes and isinstance(made, Tensor) else made
+
+
+def _check_shapes(node: Node, quantiser: Quantiser, shape: tuple[int, ...]) -> None:
+    """Refuse parameters that do not broadcast to the shape of what they quantise."""
+    for values in (quantiser.scale, quantiser.before, quantiser.low, quantiser.high):
+        old = (1,) * (len(shape) - values.ndim) + values.shape
+        if values.size > 1 and (len(old) > len(shape) or any(a not in (1, b) for a, b in zip(old, shape, strict=True))):
+            raise node.error(f"quantises a tensor of shape {shape} with parameters of shape {values.shape}", FIT)
+
+
+def _constant(node: Node, quantiser: Quantiser, value: Const, as_codes: bool) -> Const:
+    if not np.isfinite(value.array).all():
+        raise node.error("quantises a constant that is not finite", "export the model again")
+    _check_shapes(node, quantiser, value.array.shape)
+    codes = quantiser.codes(value.array)
+    if as_codes:
+        return Const(codes)
+    zero = quantiser.before + np.float32(quantiser.after)
+    real = ((codes - zero) * quantiser.scale).astype(np.float32)
+    return Const(real, codes, quantiser.scale, np.asarray(zero))
+
+
+def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host, as_codes: bool) -> Value:
+    """An input quantiser makes the integers that enter; behind the accelerator a quantiser is one more host step."""
+    scale, before = fractions(quantiser.scale), fractions(quantiser.before)
+    if scale.size > 1 or before.size > 1:
+        raise node.error("quantises on the host per channel", "use one scale for the whole tensor")
+    _check_shapes(node, quantiser, value.shape)
+    numbers = (quantiser.scale.astype(np.float32), quantiser.before.astype(np.float32), np.float64(quantiser.after))
+    limits = (quantiser.low.astype(np.float64), quantiser.high.astype(np.float64))
+    constants = tuple(array.reshape(()) if array.size == 1 else array for array in map(np.asarray, (*numbers, *limits)))
+    name = builder.host_step(
+        value.side,
+        "quantise",
+        (value.name,),
+        constants,
+        attributes=(
+            ("rounding", HOST_ROUNDING.index(quantiser.rounding)),
+            ("reciprocal", int(quantiser.reciprocal)),
+        ),
+        node=(node.name, node.op),
+        reason="quantises the real-valued input" if value.side == "input" else "quantises what the host computed",
+        output=f"{node.name}.quantised",
+    )
+    zero = before.reshape(-1)[0] + quantiser.after
+    made = Host(name, value.shape, value.side)
+    if value.side == "output":
+        return made if as_codes else _real(builder, made, scale.reshape(-1)[0], zero)
+    return builder.input(node.name, made, quantiser.type, (scale.reshape(-1)[0],), (zero,), node.name)
+
+
+def _real(builder: Builder, codes: Host, scale: Fraction, zero: Fraction) -> Host:
+    """The real values of codes on the host."""
+    constants = (float(scale), float(-scale * zero), -np.inf, np.inf)
+    name = builder.host_step(codes.side, "affine", (codes.name,), tuple(np.asarray(c) for c in constants))
+    return replace(codes, name=name)

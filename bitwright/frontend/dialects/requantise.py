@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A quantiser behind an exact function of a layer: a requantiser, a table, or nothing at all."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from bitwright.exact.rounding import round_exact
+from bitwright.exact.tabulate import tabulate
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.dialects.fake_quantise import as_torch, round_torch
+from bitwright.frontend.dialects.quantiser import Coding, Quantiser
+from bitwright.frontend.layouts import per_channel
+from bitwright.frontend.operators.pools import add_pool
+from bitwright.frontend.values import ONE, ZERO, Tensor, fractions, spread, squeeze
+from bitwright.ir.functions import Function
+from bitwright.ir.layers import Layer, Requantise, Rounding, Table
+from bitwright.ir.trace import Arithmetic
+from bitwright.ir.types import BIPOLAR, IntType
+from bitwright.reading.model import Node
+
+TABLE_BITS = 16
+LEAK_BITS = 10
+"""Inputs wider than this take a leaky ReLU as thresholds, not as a table, where the codes are few."""
+
+
+def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) -> Tensor:
+    """The codes that `quantiser` makes of a tensor, with the pools that waited for it behind them."""
+    parameters = (quantiser.scale, quantiser.before, quantiser.low, quantiser.high)
+    tensor, (scale, before, low, high) = per_channel(builder, tensor, node, *map(fractions, parameters))
+    zero = tuple(z + quantiser.after for z in before)
+    coding = Coding(scale, zero, before, low, high)
+    if tensor.function and not _leaks(builder, tensor, coding, quantiser.follows_torch):
+        name = _table(builder, node, quantiser, tensor, coding)
+    else:
+        name = _requantiser(builder, node, quantiser, tensor, coding)
+    size = max(len(scale), len(zero))
+    offset = squeeze(tuple(-s * z for s, z in zip(spread(scale, size), spread(zero, size), strict=True)))
+    made = Tensor(name, tensor.where, scale, offset)
+    for pool in tensor.pools:
+        made = add_pool(builder, node, made, pool)
+    return made
+
+
+def _leaks(builder: Builder, tensor: Tensor, coding: Coding, follows_torch: bool) -> bool:
+    """True for a leaky ReLU of integers that are too many, or too different per channel, for a table.
+
+    Also for one whose exact ties PyTorch may take elsewhere: a table has the nearest codes.
+    """
+    inputs, outputs = builder.layers[tensor.layer].type.count, int(max(coding.high) - min(coding.low)) + 1
+    costly = inputs > 1 << LEAK_BITS and outputs <= 256
+    wide = costly or inputs > 1 << TABLE_BITS or max(map(len, (tensor.scale, tensor.offset, coding.scale))) > 1
+    wide = wide or (follows_torch and outputs <= 256)
+    rises = len(tensor.function) == 1 and tensor.function[0][0] == "leaky_relu" and Fraction(tensor.function[0][1]) > 0
+    return wide and rises and not tensor.bounded and set(coding.before) == {ZERO}
+
+
+def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
+    """The layer that holds the codes: a new one, or the tensor's own where they are its integers already."""
+    values = (tensor.scale, tensor.offset, tensor.low, tensor.high)
+    rows = (*values, coding.scale, coding.before, coding.low, coding.high)
+    size = max(map(len, rows))
+    channels = [_channel(quantiser, *row) for row in zip(*(spread(row, size) for row in rows), strict=True)]
+    multiplier, offset, low, high = (squeeze(column) for column in zip(*channels, strict=True))
+    kind = quantiser.type
+    if kind is not BIPOLAR:
+        kind = IntType(min(low) + quantiser.after, max(high) + quantiser.after)
+    old = builder.layers[tensor.layer]
+    same = (
+        not tensor.function
+        and multiplier == (ONE,)
+        and offset == (Fraction(-quantiser.after),)
+        and quantiser.rounding is not Rounding.SIGN
+    )
+    if same and kind.covers(old.type) and len(low) == len(high) == 1:
+        return tensor.layer
+    layer = Requantise(
+        name=node.name,
+        inputs=(tensor.layer,),
+        shape=old.shape,
+        type=kind,
+        scale=coding.scale,
+        zero=coding.zero,
+        multiplier=multiplier,
+        offset=offset,
+        rounding=quantiser.rounding,
+        low=low,
+        high=high,
+        shift=quantiser.after,
+        slope=(Fraction(tensor.function[0][1]),) if tensor.function else (),
+        source=(*(name for name, _ in tensor.nodes), node.name),
+    )
+    if quantiser.follows_torch:
+        layer = as_torch(layer, coding, builder.reached(tensor.layer))
+    name = builder.add(layer)
+    builder.arithmetic[name] = Arithmetic(tensor.added / float(min(coding.scale)), tensor.roundings)
+    return name
+
+
+def _channel(
+    quantiser: Quantiser,
+    scale: Fraction,
+    offset: Fraction,
+    floor: Fraction | None,
+    ceiling: Fraction | None,
+    step: Fraction,
+    before: Fraction,
+    low: Fraction,
+    high: Fraction,
+) -> tuple[Fraction, Fraction, int, int]:
+    """(multiplier, offset, low, high) of one channel; R is monotone, so a clip before it is a limit on the codes."""
+
+    def limit(bound: Fraction | None, otherwise: Fraction) -> int:
+        if bound is None:
+            return int(otherwise)
+        value = bound / step + before
+        code = round_torch(value, step, before) if quantiser.follows_torch else round_exact(quantiser.rounding, value)
+        return min(max(code, int(low)), int(high))
+
+    return scale / step, offset / step + before, limit(floor, low), limit(ceiling, high)
+
+
+def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
+    """The table of the codes of a function of the codes of a layer."""
+    layer = builder.layers[tensor.layer]
+    values = (tensor.scale, tensor.offset, tensor.low, tensor.high, layer.scale, layer.zero)
+    constants = (coding.scale, coding.before, coding.low, coding.high)
+    if layer.type.count > 1 << TABLE_BITS or any(len(row) > 1 for row in (*values, *constants)):
+        raise node.error(
+            f"follows a function of a tensor of type {layer.type}: too wide for a table, or with scales per channel",
+            f"quantise the activation to at most {TABLE_BITS} bits before the function",
+        )
+    function = _of_layer(node, tensor, layer)
+    function = (*function, ("affine", str(1 / coding.scale[0]), str(coding.before[0])))
+    low, high = int(coding.low[0]), int(coding.high[0])
+    entries = tabulate(
+        function,
+        layer.type,
+        scale=layer.scale[0],
+        zero=layer.zero[0],
+        rounding=quantiser.rounding,
+        low=low,
+        high=high,
+        shift=quantiser.after,
+    )
+    return builder.add(
+        Table(
+            name=node.name,
+            inputs=(tensor.layer,),
+            shape=layer.shape,
+            type=quantiser.type,
+            scale=coding.scale,
+            zero=coding.zero,
+            entries=entries,
+            function=function,
+            rounding=quantiser.rounding,
+            low=low,
+            high=high,
+            shift=quantiser.after,
+            source=(*(name for name, _ in tensor.nodes), node.name),
+        )
+    )
+
+
+def _of_layer(node: Node, tensor: Tensor, layer: Layer) -> Function:
+    """The tensor's function as one of the real value of its layer."""
+    before = _before(tensor, layer)
+    if not before or ("times_input",) not in tensor.function:
+        return (*before, *tensor.function)
+    if len(before) > 1 or before[0][0] != "affine" or Fraction(before[0][2]) != 0:
+        raise node.error("follows a function times its shifted or clipped input", "quantise that input first")
+    steps: list[tuple[str, ...]] = [*before]
+    for step in tensor.function:  # the layer's value times the slope is what the function was given
+        steps += [step, ("affine", before[0][1], "0")] if step == ("times_input",) else [step]
+    return tuple(steps)
+
+
+def _before(tensor: Tensor, layer: Layer) -> Function:
+    """Steps from the real value of a layer to that of the tensor before its function: an affine and a clip."""
+    ratio = tensor.scale[0] / layer.scale[0]
+    rest = tensor.offset[0] + tensor.scale[0] * layer.zero[0]
+    steps: Function = () if (ratio, rest) == (ONE, ZERO) else (("affine", str(ratio), str(rest)),)
+    if not tensor.bounded:
+        return steps
+    return (*steps, ("clip", *("" if bound is None else str(bound) for bound in (tensor.low[0], tensor.high[0]))))

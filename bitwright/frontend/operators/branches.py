@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers with two or more activations: add, subtract, multiply, concatenate; exact for any scales."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import gcd, lcm
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.integers import integers
+from bitwright.frontend.layouts import FIT, flat, like, whole
+from bitwright.frontend.operators.shapes import axis_of
+from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value, spread, squeeze
+from bitwright.ir.layers import Concat, Multiply, Sum
+from bitwright.reading.model import Node
+from bitwright.reading.sizes import MAX_CHANNELS, check_size
+
+
+def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
+    """Add, Sub or Mul of two activations."""
+    if node.op == "Mul" and left.layer == right.layer and (left.function or right.function):
+        return _product_of_functions(node, left, right)
+    if node.op == "Div":
+        raise node.error("divides one activation by another", "not a function of fixed-point numbers")
+    left, right = _aligned(builder, node, integers(builder, left, node), integers(builder, right, node))
+    return _product(builder, node, left, right) if node.op == "Mul" else _sum(builder, node, left, right)
+
+
+def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor:
+    """Concat of activations along any axis; each part keeps its own scale."""
+    parts = []
+    for value in values:
+        if isinstance(value, Host | Const) or value is None:
+            raise node.error("joins activations with a tensor that is none", "quantise all operands")
+        if value.function or value.pools:
+            raise node.error("joins a real value that no quantiser turned into integers", "quantise the operand")
+        parts.append(whole(builder, value, node))
+    rank = parts[0].where.ndim
+    axis = axis_of(node, rank, 0)
+    if axis == 0:
+        raise node.error("joins along the samples", "join along a data axis")
+    shapes = [part.where.shape for part in parts]
+    if len({(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
+        raise node.error(f"joins shapes {' and '.join(map(str, shapes))}", FIT)
+    if len({builder.layers[part.layer].shape[:-1] for part in parts}) > 1:
+        parts = [flat(builder, part, node) for part in parts]
+    return _joined(builder, node, parts, axis)
+
+
+def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Tensor:
+    layers = [builder.layers[part.layer] for part in parts]
+    counts = [layer.channels for layer in layers]
+    total = sum(counts)
+    places, start = [], 0
+    for part, count in zip(parts, counts, strict=True):
+        places.append(part.where // count * total + start + part.where % count)
+        start += count
+    name = builder.add(
+        Concat(
+            name=node.name,
+            inputs=tuple(part.layer for part in parts),
+            shape=(*layers[0].shape[:-1], total),
+            type=layers[0].type,
+            scale=_side_by_side(node, [layer.scale for layer in layers], counts),
+            zero=_side_by_side(node, [layer.zero for layer in layers], counts),
+            source=(node.name,),
+        )
+    )
+    return Tensor(
+        name,
+        np.concatenate(places, axis=axis),
+        _side_by_side(node, [part.scale for part in parts], counts),
+        _side_by_side(node, [part.offset for part in parts], counts),
+        _side_by_side(node, [part.low for part in parts], counts),
+        _side_by_side(node, [part.high for part in parts], counts),
+        added=max(part.added for part in parts),
+        roundings=max(part.roundings for part in parts),
+    )
+
+
+def _side_by_side(node: Node, values: list[tuple[T, ...]], counts: list[int]) -> tuple[T, ...]:
+    """The values of all channels, those of each part behind one another; one where they are all equal."""
+    if all(len(row) == 1 and row[0] == values[0][0] for row in values):
+        return values[0][:1]
+    check_size(node, (sum(counts),), MAX_CHANNELS)
+    return squeeze(tuple(v for row, n in zip(values, counts, strict=True) for v in spread(row, n)))
+
+
+def _aligned(builder: Builder, node: Node, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Both operands over layers of one shape and order: the larger one leads, the other follows it."""
+    if left.where.size >= right.where.size:
+        left = whole(builder, left, node)
+        return left, like(builder, right, left, node)
+    right = whole(builder, right, node)
+    return like(builder, left, right, node), right
+
+
+def _sum(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
+    """The sum or difference as an integer sum over the common unit of their scales."""
+    size = max(len(left.scale), len(right.scale))
+    sign = -1 if node.op == "Sub" else 1
+    pairs = list(zip(spread(left.scale, size), spread(right.scale, size), strict=True))
+    units = [_unit(a, b) for a, b in pairs]
+    factors = [
+        squeeze(tuple(int(pair[k] / unit) * (sign if k else 1) for pair, unit in zip(pairs, units, strict=True)))
+        for k in (0, 1)
+    ]
+    old = builder.layers[left.layer]
+    name = builder.add(
+        Sum(
+            name=node.name,
+            inputs=(left.layer, right.layer),
+            shape=old.shape,
+            type=old.type,
+            scale=squeeze(tuple(units)),
+            zero=(ZERO,),
+            factors=(factors[0], factors[1]),
+            source=(node.name,),
+        )
+    )
+    width = max(len(left.offset), len(right.offset))
+    offsets = zip(spread(left.offset, width), spread(right.offset, width), strict=True)
+    return Tensor(
+        name,
+        left.where,
+        squeeze(tuple(units)),
+        squeeze(tuple(a + sign * b for a, b in offsets)),
+        added=left.added + right.added,
+        roundings=left.roundings + right.roundings + 1,
+    )
+
+
+def _unit(a: Fraction, b: Fraction) -> Fraction:
+    """The largest rational of which both are integer multiples."""
+    return Fraction(gcd(a.numerator, b.numerator), lcm(a.denominator, b.denominator)) or ONE
+
+
+def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
+    zeros = []
+    for tensor in (left, right):
+        size = max(len(tensor.scale), len(tensor.offset))
+        channels = list(zip(spread(tensor.scale, size), spread(tensor.offset, size), strict=True))
+        places = {-o / s for s, o in channels if s}
+        constant = any(o for s, o in channels if not s)
+        if constant or len(places) != 1 or next(iter(places)).denominator != 1:
+            raise node.error(
+                "multiplies by a tensor whose zero point is no single integer",
+                "quantise it with one integer zero point",
+            )
+        zeros.append(int(places.pop()))
+    size = max(len(left.scale), len(right.scale))
+    scale = tuple(a * b for a, b in zip(spread(left.scale, size), spread(right.scale, size), strict=True))
+    old = builder.layers[left.layer]
+    name = builder.add(
+        Multiply(
+            name=node.name,
+            inputs=(left.layer, right.layer),
+            shape=old.shape,
+            type=old.type,
+            scale=squeeze(scale),
+            zero=(ZERO,),
+            zeros=(zeros[0], zeros[1]),
+            source=(node.name,),
+        )
+    )
+    return Tensor(name, left.where, squeeze(scale), (ZERO,))
+
+
+def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
+    """A function times its own input, up to a factor, as in SiLU and GELU: one more step of the function."""
+    plain, other = (left, right) if right.function else (right, left)
+    single = len(plain.scale) == len(plain.offset) == len(other.scale) == len(other.offset) == 1
+    ratio = plain.scale[0] / other.scale[0] if single and other.scale[0] else ZERO
+    same = plain.offset[0] == ratio * other.offset[0] and not plain.bounded and not other.bounded
+    if plain.function or not ratio or not same or not np.array_equal(plain.where, other.where):
+        raise node.error("multiplies two functions of one tensor", "quantise one of them first")
+    steps = (*other.function, ("times_input",), ("affine", str(ratio), "0"))
+    return replace(other, function=steps).then(node.name, node.op)

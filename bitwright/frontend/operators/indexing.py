@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that pick, repeat or surround elements: slices, splits, gathers, nearest resize, depth to space, pads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.integers import integers, widen
+from bitwright.frontend.layouts import gather, whole
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.operators.shapes import move, shape_of
+from bitwright.frontend.values import Tensor, Value
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
+from bitwright.reading.model import Node
+from bitwright.reading.sizes import check_size
+
+
+def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Slice with constant starts, ends, axes and steps, as inputs or (old files) as attributes."""
+    shape = shape_of(data_operand(node, values))
+    lists = []
+    for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1):
+        const = optional_constant(node, values, index)
+        given = node.attributes.get(name) if const is None else const.array.reshape(-1)
+        lists.append(None if given is None else [int(v) for v in given])
+    starts, ends = lists[0] or [], lists[1] or []
+    axes = lists[2] if lists[2] is not None else list(range(len(starts)))
+    steps = lists[3] if lists[3] is not None else [1] * len(starts)
+    if len({len(starts), len(ends), len(axes), len(steps)}) > 1 or 0 in steps:
+        raise node.error(f"slices from {starts} to {ends} along {axes} by {steps}", "export the model again")
+    _check_axes(node, axes, shape)
+    picks = [slice(None)] * len(shape)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        stop = None if step < 0 and end < -shape[axis] else end
+        picks[axis % len(shape)] = slice(start, stop, step)
+    return move(builder, node, data_operand(node, values), lambda array: array[tuple(picks)])
+
+
+def split(builder: Builder, node: Node, *values: Value | None) -> tuple[Value, ...]:
+    """Split along an axis into the given sizes, or into equal parts."""
+    value = data_operand(node, values)
+    shape = shape_of(value)
+    axis = int(node.attributes.get("axis", 0))
+    _check_axes(node, [axis], shape)
+    axis %= len(shape)
+    const = optional_constant(node, values, 1)
+    given = node.attributes.get("split") if const is None else const.array.reshape(-1)
+    count = len(node.outputs)
+    sizes = [int(v) for v in given] if given is not None else [-(-shape[axis] // count)] * count
+    if len(sizes) != count or min(sizes) < 1 or (given is not None and sum(sizes) != shape[axis]):
+        raise node.error(f"splits axis {axis} of a tensor of shape {shape} into {sizes}", "export the model again")
+    edges = [sum(sizes[:k]) for k in range(count + 1)]
+    parts = [range(a, min(b, shape[axis])) for a, b in pairwise(edges)]
+    return tuple(move(builder, node, value, partial(np.take, indices=part, axis=axis)) for part in parts)
+
+
+def gather_(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Gather with constant indices."""
+    index = constant_operand(node, values, 1, "only constant indices are supported").array
+    if index.dtype.kind not in "iu":
+        raise node.error(f"picks by numbers of type {index.dtype}", "use integers")
+    axis, value = int(node.attributes.get("axis", 0)), data_operand(node, values)
+    shape = shape_of(value)
+    _check_axes(node, [axis], shape)
+    check_size(node, (prod(shape) // shape[axis], index.size))
+    return move(builder, node, value, lambda array: np.take(array, index, axis))
+
+
+def depth_to_space(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """DepthToSpace in DCR or CRD order."""
+    old = shape_of(data_operand(node, values))
+    b = int(node.attributes["blocksize"])
+    if len(old) != 4 or b < 1 or old[1] % b**2:
+        raise node.error(f"makes blocks of {b} x {b} of a tensor of shape {old}", "export the model again")
+    n, c, h, w = old
+    if str(node.attributes.get("mode", "DCR")) == "CRD":
+        shape, perm = (n, c // b**2, b, b, h, w), (0, 1, 4, 2, 5, 3)
+    else:
+        shape, perm = (n, b, b, c // b**2, h, w), (0, 3, 4, 1, 5, 2)
+    result = (n, c // b**2, h * b, w * b)
+    return move(
+        builder, node, data_operand(node, values), lambda array: array.reshape(shape).transpose(perm).reshape(result)
+    )
+
+
+def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Resize or Upsample by nearest neighbour to a whole multiple of the size."""
+    shape = shape_of(data_operand(node, values))
+    if str(node.attributes.get("mode", "nearest")) != "nearest":
+        raise node.error(f"interpolates by '{node.attributes['mode']}'", "only nearest is exact in integers")
+    factors = _factors(node, values, shape)
+    for axis, factor in enumerate(factors):
+        if factor < 1 or factor != int(factor):
+            raise node.error(f"scales axis {axis} by {factor:g}", "only whole factors are supported")
+    check_size(node, [length * int(factor) for length, factor in zip(shape, factors, strict=True)])
+    for length, factor in zip(shape, factors, strict=True):
+        _check_nearest(builder, node, length, int(factor))
+
+    def repeat(array: Ints) -> Ints:
+        for axis, factor in enumerate(factors):
+            array = np.repeat(array, int(factor), axis)
+        return array
+
+    return move(builder, node, data_operand(node, values), repeat)
+
+
+def _check_nearest(builder: Builder, node: Node, length: int, factor: int) -> None:
+    """Refuse a resize whose nearest neighbour of pixel i, at num / den of the input, is not pixel i // factor."""
+    if node.op == "Upsample" or factor == 1 or builder.model.opset < 11:
+        return
+    place = str(node.attributes.get("coordinate_transformation_mode", "half_pixel"))
+    mode = str(node.attributes.get("nearest_mode", "round_prefer_floor"))
+    i = np.arange(length * factor)
+    match place:
+        case "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric":
+            num, den = 2 * i + 1 - factor, 2 * factor
+        case "asymmetric":
+            num, den = i, factor
+        case "align_corners":
+            num, den = i * (length - 1), length * factor - 1
+        case _:
+            raise node.error(f"places its pixels by '{place}'", "export it with 'asymmetric' and 'floor'")
+    nearest = {
+        "round_prefer_floor": -((den - 2 * num) // (2 * den)),
+        "round_prefer_ceil": (2 * num + den) // (2 * den),
+        "floor": num // den,
+        "ceil": -(-num // den),
+    }.get(mode)
+    if nearest is None or not np.array_equal(nearest.clip(0, length - 1), i // factor):
+        raise node.error(
+            f"takes another neighbour than a repetition by {factor} does ('{place}', '{mode}')",
+            "export it with 'asymmetric' and 'floor'",
+        )
+
+
+def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Pad with a constant that is an integer of the tensor's quantisation."""
+    if str(node.attributes.get("mode", "constant")) != "constant":
+        raise node.error(f"pads by '{node.attributes['mode']}'", "only constant padding is supported")
+    const, fill = optional_constant(node, values, 1), optional_constant(node, values, 2)
+    axes = optional_constant(node, values, 3)
+    tensor = data_operand(node, values)
+    given = [int(v) for v in (node.attributes.get("pads", []) if const is None else const.array.reshape(-1))]
+    rank = len(shape_of(tensor))
+    chosen = list(range(rank)) if axes is None else [int(a) for a in axes.array.reshape(-1)]
+    _check_axes(node, chosen, shape_of(tensor))
+    where = [axis % rank for axis in chosen]
+    if len(given) != 2 * len(where):
+        raise node.error(f"has {len(given)} pads for {len(where)} axes", "give two for each axis")
+    widths = [(0, 0)] * rank
+    for i, axis in enumerate(where):
+        widths[axis] = (given[i], given[i + len(given) // 2])
+    if not any(before or after for before, after in widths):
+        return tensor
+    if not isinstance(tensor, Tensor) or min(v for pair in widths for v in pair) < 0 or any(widths[0]):
+        raise node.error("pads a float tensor, the samples, or by a negative width", "pad quantised tensors only")
+    value = float(node.attributes.get("value", 0.0)) if fill is None else float(fill.array.reshape(-1)[0])
+    return _padded(builder, node, tensor, widths, value)
+
+
+def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], value: float) -> Tensor:
+    tensor = whole(builder, integers(builder, tensor, node), node)
+    single = len(tensor.scale) + len(tensor.offset) == 2
+    code = (Fraction(value) - tensor.offset[0]) / tensor.scale[0] if single else None
+    if code is None or code.denominator != 1:
+        raise node.error(f"pads with {value:g}, which is no integer of its input", "pad with the zero point's value")
+    tensor = widen(builder, tensor, IntType(int(code), int(code)), node)
+    check_size(node, [n + before + after for n, (before, after) in zip(tensor.where.shape, widths, strict=True)])
+    index = np.pad(tensor.where, widths, constant_values=-1)[0]
+    last = np.moveaxis(index, 0, -1)
+    made = gather(builder, tensor, np.ascontiguousarray(last), node, fill=int(code))
+    back = np.moveaxis(np.arange(last.size).reshape(last.shape), -1, 0)[None]
+    return replace(made, where=back)
+
+
+def _check_axes(node: Node, axes: list[int], shape: tuple[int, ...]) -> None:
+    if not all(-len(shape) <= axis < len(shape) for axis in axes):
+        raise node.error(f"acts on axes {axes} of a tensor of shape {shape}", "export the model again")
+
+
+def _factors(node: Node, values: tuple[Value | None, ...], shape: tuple[int, ...]) -> list[float]:
+    """How many times longer each axis becomes."""
+    last = optional_constant(node, values, 3)
+    if last is not None and last.array.size == len(shape):
+        return [int(new) / old for new, old in zip(last.array.reshape(-1), (1, *shape[1:]), strict=True)]
+    scales = optional_constant(node, values, 1 if node.op == "Upsample" or len(values) == 2 else 2)
+    given = node.attributes.get("scales", []) if scales is None else scales.array.reshape(-1)
+    if len(given) != len(shape) or min(given) <= 0:
+        raise node.error("has no scales for its axes", "export the model again")
+    return [float(v) for v in given]

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conv, Gemm and MatMul between integers: exact accumulators, the bias waiting as an exact offset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.integers import integers, widen
+from bitwright.frontend.layouts import FIT, check_fit, features, image, per_channel
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.operators.windows import window_attributes
+from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, squeeze
+from bitwright.ir.layers import Conv, Dense, PerChannel, window_shape
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints, Weights
+from bitwright.reading.model import Node
+
+MAX_DYADIC_BITS = 60
+"""Float weights as integers stay in int64; whether their accumulator does is checked where it is made."""
+
+NO_ARITHMETIC = ("DequantizeLinear", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast")
+"""Operators that say what codes mean, or where they are."""
+
+
+def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Conv(x, w, b): an integer convolution; padding holds the input's zero point."""
+    kernel = constant_operand(node, values, 1, "only constant kernels are supported")
+    tensor = _integers(builder, node, data_operand(node, values))
+    if kernel.array.ndim not in (3, 4) or kernel.array.ndim != tensor.where.ndim:
+        raise node.error(f"has a kernel of rank {kernel.array.ndim}", "only Conv1d and Conv2d are supported")
+    if node.attributes.get("kernel_shape", list(kernel.array.shape[2:])) != list(kernel.array.shape[2:]):
+        raise node.error(f"has weights of shape {kernel.array.shape} and another kernel_shape", FIT)
+    rank = tensor.where.ndim
+    weights, step = _weights(node, kernel, 0)
+    weights = weights.reshape(*weights.shape[:2], *((1,) if rank == 3 else ()), *weights.shape[2:])
+    tensor = image(builder, tensor, node)
+    groups = int(node.attributes.get("group", 1))
+    channels, (height, width) = tensor.where.shape[1], tensor.where.shape[2:]
+    if groups < 1 or channels != weights.shape[1] * groups or weights.shape[0] % groups:
+        raise node.error(
+            f"reads {channels} channels with weights of shape {kernel.array.shape} in {groups} groups",
+            "export the model again",
+        )
+    window = window_attributes(node, weights.shape[2:], (height, width), rank)
+    zero = -tensor.offset[0] / tensor.scale[0]
+    if any(window.pads):
+        if zero.denominator != 1:
+            raise node.error("pads around a zero point that is no integer", "use an integer zero point, or no padding")
+        tensor = widen(builder, tensor, IntType(int(zero), int(zero)), node)
+    old = builder.layers[tensor.layer]
+    layer = Conv(
+        name=node.name,
+        inputs=(tensor.layer,),
+        shape=old.shape,
+        type=old.type,
+        scale=squeeze(tuple(tensor.scale[0] * s for s in step)),
+        zero=(Fraction(0),),
+        weights=Weights(weights.transpose(0, 2, 3, 1)),
+        strides=window.strides,
+        dilations=window.dilations,
+        pads=window.pads,
+        groups=groups,
+        pad_value=int(zero) if any(window.pads) else 0,
+        source=_sources(tensor, node),
+    )
+    rows, cols = window_shape(layer, height, width)
+    if rows < 1 or cols < 1:
+        raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
+    shape = (rows, cols, weights.shape[0])
+    made = _accumulate(builder, replace(layer, shape=shape), weights.reshape(len(weights), -1).sum(axis=1), zero)
+    where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
+    made = replace(made, where=where[:, :, 0] if rank == 3 else where)
+    return _biased(builder, node, made, optional_constant(node, values, 2), 1)
+
+
+def gemm(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Gemm(a, b, c) = alpha * a b + beta * c with a constant b."""
+    matrix = constant_operand(node, values, 1, "a product of two activations is not supported yet")
+    if node.attributes.get("transA", 0):
+        raise node.error("transposes its data input", "export the layer as a Linear or MatMul")
+    weights, step = _weights(node, matrix, 0 if node.attributes.get("transB", 0) else 1)
+    weights = weights if node.attributes.get("transB", 0) else weights.T
+    made = _dense(builder, node, _integers(builder, node, data_operand(node, values)), weights, step)
+    alpha, beta = (Fraction(float(np.float32(node.attributes.get(name, 1.0)))) for name in ("alpha", "beta"))
+    bias = optional_constant(node, values, 2)
+    return _biased(builder, node, made.affine((alpha,), (Fraction(0),)), bias, beta)
+
+
+def matmul(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """MatMul(a, b) with a constant b of shape (inputs, outputs)."""
+    if isinstance(values[0], Const):
+        raise node.error("has its constant on the left", "export the layer as x @ W")
+    matrix = constant_operand(node, values, 1, "a product of two activations is not supported yet")
+    weights, step = _weights(node, matrix, 1)
+    return _dense(builder, node, _integers(builder, node, data_operand(node, values)), weights.T, step)
+
+
+def _dense(builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: PerChannel) -> Tensor:
+    if weights.ndim != 2 or tensor.where.ndim < 2 or tensor.where.shape[-1] != weights.shape[1]:
+        raise node.error(
+            f"multiplies {tensor.where.shape} by {weights.shape[::-1]}", "export the model again; the shapes do not fit"
+        )
+    tensor, place = features(builder, tensor, node)
+    ordered = np.empty_like(weights)
+    ordered[:, place] = weights
+    shape = (*builder.layers[tensor.layer].shape[:-1], weights.shape[0])
+    layer = Dense(
+        name=node.name,
+        inputs=(tensor.layer,),
+        shape=shape,
+        type=builder.layers[tensor.layer].type,
+        scale=squeeze(tuple(tensor.scale[0] * s for s in step)),
+        zero=(Fraction(0),),
+        weights=Weights(ordered),
+        source=_sources(tensor, node),
+    )
+    zero = -tensor.offset[0] / tensor.scale[0]
+    made = _accumulate(builder, layer, weights.sum(axis=1), zero)
+    return replace(made, where=np.arange(prod(shape)).reshape(*tensor.where.shape[:-1], shape[-1]))
+
+
+def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
+    """The data input of a matrix layer: integers with one scale and one zero point."""
+    if isinstance(value, Host):
+        if value.side == "output":
+            raise builder.island(node, "reads", value)
+        name = builder.entry(value)
+        raise node.error(
+            "reads real values that no quantiser turned into integers",
+            f"give the input a type, for example --input {name}=s16.8, or quantise the network first",
+        )
+    if not isinstance(value, Tensor):
+        raise node.error("reads only constants", "fold them before the export")
+    tensor = integers(builder, value, node)
+    if len(squeeze(tensor.scale)) > 1 or len(squeeze(tensor.offset)) > 1 or tensor.scale[0] == 0:
+        raise node.error("reads a tensor whose scale differs per channel", "use one scale for the activation")
+    return replace(tensor, scale=tensor.scale[:1], offset=tensor.offset[:1])
+
+
+def _sources(tensor: Tensor, node: Node) -> tuple[str, ...]:
+    """The source nodes of a matrix layer: the arithmetic on its input that its scale and zero hold, and the node."""
+    return *(name for name, op in tensor.nodes if op not in NO_ARITHMETIC), node.name
+
+
+def _weights(node: Node, const: Const, axis: int) -> tuple[Ints, PerChannel]:
+    """Integers around zero, and their exact scale: one, or one per index of the output `axis`."""
+    if const.codes is None or const.scale is None or const.zero is None:
+        return _dyadic(node, const)
+    if not np.array_equal(const.zero, np.rint(const.zero)) or np.abs(const.zero).max() >= 1 << MAX_DYADIC_BITS:
+        raise node.error("has weights with a zero point that is no integer", "use an integer zero point")
+    codes = const.codes - np.asarray(const.zero, dtype=np.float64).astype(np.int64)
+    if const.scale.size == 1:
+        return codes, tuple(fractions(const.scale.reshape(1)))
+    other = tuple(i for i in range(const.array.ndim) if i != axis)
+    full = np.broadcast_to(const.scale, const.array.shape)
+    if (full.min(axis=other) != full.max(axis=other)).any():
+        raise node.error("has weights whose scale differs within an output channel", "use one scale per output channel")
+    return codes, squeeze(tuple(fractions(full.min(axis=other))))
+
+
+def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
+    """Float weights as they are: float32 numbers are integers over a common power of two."""
+    array = const.array.astype(np.float64)
+    mantissa, exponent = np.frexp(array[array != 0])
+    significant = (mantissa * 2.0**53).astype(np.int64)  # float64 has 53 significant bits, float32 fewer
+    lowest = np.log2(significant & -significant).astype(np.int64)
+    low = int((exponent - 53 + lowest).min(initial=0))
+    codes = array * 2.0**-low
+    if np.abs(codes).max(initial=0) >= 1 << MAX_DYADIC_BITS:
+        raise node.error(
+            "has float weights that no quantiser turned into integers", "quantise the weights (bitwright quantize)"
+        )
+    return codes.astype(np.int64), (Fraction(2) ** low,)
+
+
+def _accumulate(builder: Builder, layer: Conv | Dense, sums: Ints, zero: Fraction) -> Tensor:
+    """The accumulator over raw codes: its zero is the input's zero point times the sum of the weights."""
+    zeros = squeeze(tuple(zero * int(total) for total in sums))
+    name = builder.add(replace(layer, zero=zeros))
+    made = builder.codes(name, np.arange(prod(layer.shape)))
+    return replace(made, nodes=())
+
+
+def _biased(builder: Builder, node: Node, made: Tensor, bias: Const | None, beta: Fraction | int) -> Tensor:
+    if bias is None:
+        return made
+    shape = [1] * made.where.ndim
+    if bias.array.size > 1:
+        if node.op == "Conv":
+            shape[1] = bias.array.size
+        else:
+            shape = list(bias.array.shape)
+    check_fit(node, made, tuple(shape))
+    made, (offset,) = per_channel(builder, made, node, bias.exact().reshape(shape))
+    moved = made.affine((Fraction(1),), tuple(Fraction(beta) * b for b in offset))
+    return replace(moved, nodes=((node.name, node.op),))

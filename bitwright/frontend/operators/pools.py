@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MaxPool: at once on integers, behind its quantiser on real values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import image
+from bitwright.frontend.operands import data_operand
+from bitwright.frontend.operators.windows import window_attributes
+from bitwright.frontend.values import Host, Pool, Tensor, Value
+from bitwright.ir.layers import MaxPool
+from bitwright.reading.model import Node
+
+
+def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """MaxPool(x); ceil_mode pads at the end, and padded positions never win."""
+    tensor = data_operand(node, values)
+    if len(node.outputs) > 1 and node.outputs[1]:
+        raise node.error("asks for the places of its maxima", "only the values are supported")
+    if isinstance(tensor, Host):
+        raise node.error("pools a float tensor", "quantise the input first")
+    if not isinstance(tensor, Tensor) or tensor.where.ndim not in (3, 4):
+        raise node.error("pools a tensor that is no signal or image", "only MaxPool1d and MaxPool2d are supported")
+    rank = tensor.where.ndim
+    kernel = [int(k) for k in node.attributes["kernel_shape"]]
+    kernel = [1, *kernel] if rank == 3 else kernel
+    height, width = (1, tensor.where.shape[2]) if rank == 3 else tensor.where.shape[2:]
+    window = window_attributes(node, kernel, (height, width), rank)
+    pads = window.pads
+    if node.attributes.get("ceil_mode", 0):
+        pads = ceil_pads(window.kernel, window.strides, window.dilations, pads, (height, width))
+    pool = Pool(node.name, window.kernel, window.strides, window.dilations, pads)
+    if min(pool.size(height, width)) < 1:
+        raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
+    if tensor.function or tensor.bounded or not _plain(builder, tensor):
+        if tensor.pools:
+            raise node.error("pools twice before a quantiser", "quantise the activation between the pools")
+        return replace(tensor, pools=(pool,)).then(node.name, node.op)
+    return add_pool(builder, node, tensor, pool)
+
+
+def _plain(builder: Builder, tensor: Tensor) -> bool:
+    """True for codes themselves, rising with their real value: then pooling them now is the cheapest."""
+    layer = builder.layers[tensor.layer]
+    return layer.op not in ("dense", "conv") and all(scale > 0 for scale in tensor.scale) and len(tensor.scale) == 1
+
+
+def ceil_pads(
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> tuple[int, int, int, int]:
+    """Pads grown at the end so that the last, partial window counts; a window that starts in the padding does not."""
+    ends = []
+    for axis in (0, 1):
+        reach = (kernel[axis] - 1) * dilations[axis] + 1
+        padded = size[axis] + pads[axis] + pads[axis + 2]
+        count = -(-(padded - reach) // strides[axis]) + 1
+        if (count - 1) * strides[axis] >= size[axis] + pads[axis]:
+            count -= 1
+        ends.append(pads[axis + 2] + max((count - 1) * strides[axis] + reach - padded, 0))
+    return pads[0], pads[1], ends[0], ends[1]
+
+
+def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor:
+    """A max-pool layer over integers; `tensor` is (1, C, H, W)."""
+    rank = len(tensor.where.shape)
+    tensor = image(builder, tensor, node)
+    old = builder.layers[tensor.layer]
+    layer = MaxPool(
+        name=pool.name,
+        inputs=(tensor.layer,),
+        shape=old.shape,
+        type=old.type,
+        scale=old.scale,
+        zero=old.zero,
+        kernel=pool.kernel,
+        strides=pool.strides,
+        dilations=pool.dilations,
+        pads=pool.pads,
+        source=(pool.name,),
+    )
+    shape = (*pool.size(*old.shape[:2]), old.channels)
+    name = builder.add(replace(layer, shape=shape))
+    where = np.arange(shape[0] * shape[1] * shape[2]).reshape(shape).transpose(2, 0, 1)[None]
+    where = where[:, :, 0] if rank == 3 else where
+    return replace(tensor, layer=name, where=where)

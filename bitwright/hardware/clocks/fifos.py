@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FIFO depths by calculation: what a schedule needs in which every frame takes the interval.
+
+It is found in two steps. First every event as early as it can be, the source paced at the interval, the FIFOs in
+question endless. Then, the readers of those FIFOs held at their clocks, everything else as late as it can be: what
+registers, rings and other FIFOs can hold back does not wait there. With FIFOs as deep as they fill then, that schedule
+is feasible frame after frame; a run, in which each beat moves as soon as it can, is never behind a feasible schedule.
+So no throughput is lost, and nothing waits for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from bitwright.hardware.clocks.net import Net, leaving
+from bitwright.hardware.events import Clocks, earliest, latest, patience, periodic
+from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.kernels.windows import Window
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.weights import Ints
+
+REGISTER_DEPTH = 2
+"""Words of an elastic register, the least that is behind a kernel."""
+
+Depths = dict[str, int]
+"""Stream -> words of its FIFO."""
+
+
+def size_fifos(kernels: KernelGraph, chosen: Mapping[str, int]) -> KernelGraph:
+    """`kernels` with FIFOs that lose no throughput; `chosen` sets the depth in front of a layer's first kernel instead.
+
+    Deep ones are where branches meet and where a vector gathers while the one before is replayed, and elsewhere only if
+    those do not suffice. BitwrightError if the chosen depths lose throughput.
+    """
+    bare = with_depths(kernels, dict.fromkeys((stream.name for stream in kernels.streams), REGISTER_DEPTH))
+    found = _depths(bare)
+    first = {kernel.layer: kernel.input for kernel in reversed(kernels.kernels)}
+    given = {first[layer]: depth for layer, depth in chosen.items() if layer in first}
+    sized = with_depths(bare, found | given)
+    if given and not sustained(sized):
+        depths = {layer: found.get(first[layer], REGISTER_DEPTH) for layer in chosen if layer in first}
+        raise BitwrightError(
+            f"with these FIFO depths a frame takes more than {kernels.interval} clocks, or never ends",
+            where="plan: " + ", ".join(f"layer '{layer}'" for layer in depths),
+            hint="0 is the computed depth: " + ", ".join(map(str, depths.values())),
+        )
+    return sized
+
+
+def with_depths(kernels: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
+    """`kernels` with other FIFOs."""
+    streams = tuple(replace(stream, depth=depths.get(stream.name, stream.depth)) for stream in kernels.streams)
+    return replace(kernels, streams=streams)
+
+
+def sustained(kernels: KernelGraph) -> bool:
+    """True if frames can follow each other at the interval with the FIFOs as they are."""
+    sequences = periodic(Net(kernels).sequences, kernels.interval)
+    return earliest(sequences, patience(sequences)) is not None
+
+
+def _depths(bare: KernelGraph) -> Depths:
+    """The depths of FIFOs deeper than those of `bare`."""
+    shown = {kernel.output for kernel in bare.kernels if isinstance(kernel, Window)}
+    meeting = {name for kernel in bare.kernels if len(kernel.inputs) > 1 for name in kernel.inputs}
+    replayed = {kernel.input for kernel in bare.kernels if isinstance(kernel, MatrixVector) and kernel.row_fold > 1}
+    found = _needed(bare, frozenset(meeting | replayed - shown))
+    if found is None:
+        found = _needed(bare, frozenset(stream.name for stream in bare.streams))
+    assert found is not None, "no FIFO sustains the interval"
+    deep = {name: depth for name, depth in found.depths.items() if depth > REGISTER_DEPTH}
+    if len(deep) == len(found.depths):
+        return deep
+    fewer = _needed(bare, frozenset(deep), found.soon)  # readers of the others need not be held
+    return fewer.depths if fewer else deep
+
+
+class _Needed(NamedTuple):
+    """Depths, and the earliest clocks at which they were found."""
+
+    depths: Depths
+    soon: Clocks
+
+
+def _needed(kernels: KernelGraph, sized: frozenset[str], start: Clocks | None = None) -> _Needed | None:
+    """The depths of the FIFOs `sized` at the interval, the others as they are; None if those are too shallow for it.
+
+    `start` are the earliest clocks with more FIFOs sized.
+    """
+    interval = kernels.interval
+    beats = {name: kernels.stream(name).beats for name in kernels.inputs}
+    net = Net(kernels, {name: np.arange(count) * interval // count for name, count in beats.items()}, sized)
+    sequences = periodic(net.sequences, interval)
+    soon = earliest(sequences, patience(sequences), start)
+    if soon is None:
+        return None
+    held = frozenset(net.taken[name].sequence for name in sized) | {leaving(name) for name in kernels.outputs}
+    late = latest(sequences, soon, held)
+    if late is None:
+        return None
+    held_most = {name: _most_held(late[name], _left(net, late, name), interval) for name in sized}
+    return _Needed({name: max(REGISTER_DEPTH, most) for name, most in held_most.items()}, soon)
+
+
+def _left(net: Net, clocks: Mapping[str, Ints], name: str) -> Ints:
+    """When the beats of a stream leave its FIFO."""
+    taken = net.taken[name]
+    return clocks[taken.sequence][taken.takes]
+
+
+def _most_held(entering: Ints, leaving: Ints, interval: int) -> int:
+    """The most beats in a FIFO whose beats of one frame enter and leave at these clocks, in frames at `interval`."""
+    earlier = 1 + max(int(leaving[-1] - entering[0]), 0) // interval  # frames of which beats may still be there
+    left = (leaving + np.arange(-earlier, 1)[:, None] * interval).reshape(-1)
+    here = earlier * len(entering) + np.arange(1, len(entering) + 1) - np.searchsorted(left, entering)
+    return int(here.max())

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels of a streaming accelerator, as data: what both backends print and the cycle model counts.
+
+One kernel per clocked process, connected by streams with valid and ready. A beat carries `lanes` neighbouring channels
+of one pixel, lane 0 in the least significant bits; pixels come in row order, channels ascending within a pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Weights
+
+Memory = Literal["lut", "block"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One edge: `beats` words of `lanes` elements of `type` per frame, behind a FIFO of `depth` words.
+
+    order: (channels,), the channel of the tensor at each place of a pixel, None if they come in their own order.
+    """
+
+    name: str
+    lanes: int
+    type: IntType
+    beats: int
+    depth: int
+    shape: tuple[int, ...]  # of the tensor that travels, for comments
+    real: str = ""  # what the integers mean: "scale 0.0039, zero 3", for comments
+    order: Weights | None = None
+
+    @property
+    def bits(self) -> int:
+        """Payload width of one beat."""
+        return self.lanes * self.type.bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """What every kernel has: its hardware name, the IR layer it serves, the streams it reads and writes.
+
+    `cycles` is how many clocks it needs for one frame when it is neither starved nor blocked.
+    """
+
+    name: str
+    layer: str
+    input: str
+    output: str
+    cycles: int
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every stream it reads; a kernel that joins has more than `input`."""
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Every stream it writes; a fork has more than `output`."""
+        return (self.output,)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelGraph:
+    """Kernels in topological order, their streams by order of appearance, and the streams at the boundary."""
+
+    kernels: tuple[Kernel, ...]
+    streams: tuple[Stream, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def stream(self, name: str) -> Stream:
+        """The stream called `name`."""
+        return next(stream for stream in self.streams if stream.name == name)
+
+    @property
+    def interval(self) -> int:
+        """Clocks per frame in steady state: the slowest kernel or boundary."""
+        ends = [self.stream(name).beats for name in (*self.inputs, *self.outputs)]
+        return max([kernel.cycles for kernel in self.kernels] + ends)
+
+
+REGISTER_DEPTH = 2
+"""FIFO depth of an edge that needs no slack: one elastic register."""

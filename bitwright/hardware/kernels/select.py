@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matrix-vector unit for n-of-m weights: of m neighbouring elements it multiplies only the n that a row reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+
+import numpy as np
+
+from bitwright.hardware.arithmetic import Packing, packing
+from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.weights import Ints, NofM, Weights
+
+GROUPS = (2, 4, 8, 16)
+"""The numbers of neighbours from which a multiplier may select."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectMatrixVector(MatrixVector):
+    """Matrix-vector unit of pe x `products` multipliers, each of which selects its element of the beat by an index.
+
+    Of each `group` neighbours in a beat of `simd` elements a PE multiplies `kept`. The weights are (words, pe,
+    products), and so are the `choices`: the places of their elements among the neighbours.
+    """
+
+    kept: int
+    group: int
+    choices: Weights
+
+    @property
+    def products(self) -> int:
+        """Multipliers of a PE."""
+        return self.simd // self.group * self.kept
+
+    @property
+    def packing(self) -> Packing:
+        """Each product has a multiplier of its own: neighbouring PE select different elements."""
+        return packing(self.weight_type, self.x_type, 1)
+
+
+def selection(weights: Ints, simd: int) -> NofM | None:
+    """The n of m that needs the fewest multipliers at `simd`, the smallest m of those; None if none leaves any out.
+
+    The columns of `weights`, on the last axis, are in the order of the beats.
+    """
+    found = [NofM(_most(weights, group), group) for group in GROUPS if simd % group == 0]
+    best = min(found, key=lambda pattern: (Fraction(pattern.n, pattern.m), pattern.m), default=None)
+    return best if best is not None and best.n < best.m else None
+
+
+def selecting(kernel: MatrixVector) -> SelectMatrixVector:
+    """`kernel` with n multipliers for m elements; BitwrightError names the layer if its weights or SIMD forbid it."""
+    words = kernel.weights.array
+    pattern = selection(words, kernel.simd)
+    if pattern is None:
+        raise _refused(kernel)
+    groups = words.reshape(*words.shape[:2], -1, pattern.m)
+    chosen = np.argsort(groups == 0, axis=-1, kind="stable")[..., : pattern.n]  # what is not zero, in its order
+    kept = np.take_along_axis(groups, chosen, axis=-1)
+    common = {field.name: getattr(kernel, field.name) for field in fields(kernel)}
+    common["weights"] = Weights(kept.reshape(*words.shape[:2], -1))
+    choices = Weights(chosen.reshape(*words.shape[:2], -1))
+    return SelectMatrixVector(**common, kept=pattern.n, group=pattern.m, choices=choices)
+
+
+def _refused(kernel: MatrixVector) -> BitwrightError:
+    """The error that no n of m neighbours in a beat are enough: because of the SIMD, or of the weights."""
+    beats = kernel.weights.array.reshape(-1, kernel.col_fold, kernel.pe, kernel.simd)
+    pattern = selection(beats.swapaxes(1, 2).reshape(-1, kernel.cols), kernel.cols)
+    where, leave = f"plan: layer '{kernel.layer}'", "set its zeros to 'multiply'"
+    if pattern is None:
+        what = "no 2, 4, 8 or 16 neighbouring weights have a zero in every row: there is nothing to select"
+        return BitwrightError(what, where=where, hint=leave)
+    return BitwrightError(
+        f"its weights are {pattern.n} of {pattern.m}, and SIMD {kernel.simd} is no multiple of {pattern.m}",
+        where=where,
+        hint=f"choose SIMD so, or {leave}",
+    )
+
+
+def _most(weights: Ints, group: int) -> int:
+    """How many of `group` neighbours are not zero at most, and at least one."""
+    return max(1, int((weights.reshape(-1, group) != 0).sum(axis=1).max()))

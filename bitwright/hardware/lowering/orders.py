@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Channels that travel in another order: who takes them so, what becomes of its constants, and who puts them back.
+
+A unit that skips zeros may compute its rows in an order in which its lanes finish together. `Stream.order` then says
+which channel of the tensor comes at each place of a pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.hardware.kernels.base import Stream
+from bitwright.hardware.lanes import kernels_per_channel
+from bitwright.hardware.lowering.stages import frame_buffer
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, Requantise, Reshape, SumPool, Table
+from bitwright.ir.weights import Ints, Weights
+
+if TYPE_CHECKING:
+    from bitwright.hardware.lowering.lower import Lowering
+
+
+def takes(graph: Graph, plan: Plan, layer: Layer) -> bool:
+    """Whether `layer` can read channels in any order.
+
+    What works channel by channel passes the order on. A matrix permutes its columns, unless it uses a pattern in
+    several neighbours of them, which would fall apart.
+    """
+    channels = graph.by_name[layer.inputs[0]].channels
+    match layer:
+        case Requantise() | Table() | MaxPool() | SumPool():
+            return True
+        case Reshape():
+            return layer.channels % channels == 0
+        case Conv() if layer.groups > 1:
+            return kernels_per_channel(layer, channels) > 0
+        case Dense() | Conv():
+            chosen = plan.layers.get(layer.name, LayerPlan())
+            return chosen.zeros == "multiply" or (chosen.zeros != "select" and chosen.simd == 1)
+        case _:
+            return False
+
+
+def absorbed(graph: Graph, plan: Plan, name: str) -> bool:
+    """Whether every reader of the layer `name` takes its channels in any order, up to matrices that end that order."""
+    if name in graph.outputs:
+        return False
+    readers = graph.readers[name]
+    if not all(takes(graph, plan, reader) for reader in readers):
+        return False
+    passing = [reader for reader in readers if not ends_order(reader)]
+    return all(absorbed(graph, plan, reader.name) for reader in passing)
+
+
+def ends_order(layer: Layer) -> bool:
+    """Whether the channels of `layer` are in an order of its own, whatever that of its input is."""
+    return isinstance(layer, Dense) or (isinstance(layer, Conv) and layer.groups == 1)
+
+
+def columns(weights: Ints, x: Stream) -> Ints:
+    """`weights` (..., input channels) for the channels as `x` brings them."""
+    return weights if x.order is None else weights[..., x.order.array]
+
+
+def spread(x: Stream, times: int) -> Weights | None:
+    """The order of a tensor that has `times` channels for each one of `x`, next to each other."""
+    if x.order is None:
+        return None
+    return Weights((x.order.array[:, None] * times + np.arange(times)).reshape(-1))
+
+
+def joined(x: Stream, channels: int) -> Weights | None:
+    """The order of a tensor whose pixels of `channels` are whole pixels of `x` in a row."""
+    if x.order is None:
+        return None
+    order = x.order.array
+    return Weights((np.arange(channels // order.size)[:, None] * order.size + order).reshape(-1))
+
+
+def permuted(form: Form, x: Stream) -> Form:
+    """`form` with the constants of the channels as `x` brings them."""
+    if x.order is None:
+        return form
+    order = x.order.array
+    match form:
+        case MultiplyShift(m=m, c=c, window=window, low=low, high=high):
+            m, c, window, low, high = (Weights(each.array[order]) for each in (m, c, window, low, high))
+            return replace(form, m=m, c=c, window=window, low=low, high=high)
+        case Thresholds(t=t, falling=falling, first=first):
+            t, falling, first = (Weights(each.array[order]) for each in (t, falling, first))
+            return replace(form, t=t, falling=falling, first=first)
+        case Lookup():
+            return form
+
+
+def restored(low: Lowering, layer: Layer, x: Stream, index: int = 0) -> Stream:
+    """`x`, operand `index` of `layer`, with its channels in their own order, through a frame buffer if they are not."""
+    if x.order is None:
+        return x
+    x = low.widen(layer, x, 1, f"order_width_{index}")
+    assert x.order is not None
+    place = np.argsort(x.order.array)
+    order = np.arange(0, x.beats, place.size)[:, None] + place
+    name = f"{low.hardware[layer.name]}_order_{index}"
+    made = low.edge(replace(x, name=f"{name}_out", order=None))
+    low.kernels.append(frame_buffer(name, layer, x, made, order.reshape(-1), x.type.lo))
+    return made

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: how parallel each layer is, where its weights live, which requantiser form it takes; data one can edit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from bitwright.hardware.arithmetic import Style
+from bitwright.hardware.kernels.base import Memory
+from bitwright.hardware.schedule import Zeros
+from bitwright.ir.errors import BitwrightError
+
+KEYS = ("version", "target_cycles", "layers")
+STYLES = get_args(Style)
+ZEROS = get_args(Zeros)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerPlan:
+    """One layer: output lanes (PE), input lanes (SIMD), weight memory, how it multiplies, requantiser form, FIFO depth.
+
+    `fifo_depth`, of its input, 0 means: as computed; `style` "": by the types, see `plan.arithmetic`; `zeros`: what
+    becomes of weights that are zero, see `plan.schedule`. A pool or a requantiser has only lanes: `pe` equals `simd`.
+    """
+
+    pe: int = 1
+    simd: int = 1
+    memory: Memory = "lut"
+    style: Style | Literal[""] = ""
+    zeros: Zeros = "multiply"
+    form: str = ""
+    fifo_depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Layer name -> its plan, and the interval in clocks per frame that it was made for."""
+
+    layers: Mapping[str, LayerPlan] = field(default_factory=dict)
+    target_cycles: int = 0
+
+    def to_json(self) -> str:
+        """`plan.json`: read it, edit it, give it back with `--plan`."""
+        layers = {name: asdict(plan) for name, plan in self.layers.items()}
+        return json.dumps({"version": 1, "target_cycles": self.target_cycles, "layers": layers}, indent=2) + "\n"
+
+    @staticmethod
+    def from_json(text: str, *, where: str) -> Plan:
+        """The plan that `text` holds; every unknown key or wrong type is an error that names it."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BitwrightError(
+                f"not JSON: {error}", where=where, hint="start from the plan.json of a compiled design"
+            ) from error
+        if not isinstance(data, dict) or not isinstance(data.get("layers"), dict) or data.get("version") != 1:
+            raise BitwrightError(
+                "not a plan of version 1 with a 'layers' table",
+                where=where,
+                hint="start from the plan.json of a compiled design",
+            )
+        for key in data:
+            if key not in KEYS:
+                raise BitwrightError(f"unknown key '{key}'", where=where, hint="known keys: " + ", ".join(KEYS))
+        target = data.get("target_cycles", 0)
+        if not isinstance(target, int) or isinstance(target, bool) or target < 0:
+            raise BitwrightError(
+                f"target_cycles is {target!r}", where=where, hint="give a number of clocks, or 0 for none"
+            )
+        return Plan({name: _layer(name, entry, where) for name, entry in data["layers"].items()}, target)
+
+
+def _layer(name: str, entry: Any, where: str) -> LayerPlan:
+    place = f"{where}: layer '{name}'"
+    known = {key: type(value) for key, value in asdict(LayerPlan()).items()}
+    if not isinstance(entry, dict):
+        raise BitwrightError(f"is {entry!r}", where=place, hint="give a table with " + ", ".join(known))
+    for key, value in entry.items():
+        if key not in known:
+            raise BitwrightError(f"unknown key '{key}'", where=place, hint="known keys: " + ", ".join(known))
+        if type(value) is not known[key] or (isinstance(value, int) and value < (key != "fifo_depth")):
+            number = "0 or a positive number" if key == "fifo_depth" else "a positive number"
+            wanted = "a name" if known[key] is str else number
+            raise BitwrightError(f"{key} is {value!r}", where=place, hint=f"give {wanted}")
+    if entry.get("memory", "lut") not in ("lut", "block"):
+        raise BitwrightError(f"memory is {entry['memory']!r}", where=place, hint="'lut' or 'block'")
+    if entry.get("style", "") not in ("", *STYLES):
+        hint = "'' to choose by the types, or " + ", ".join(f"'{style}'" for style in STYLES)
+        raise BitwrightError(f"style is {entry['style']!r}", where=place, hint=hint)
+    if entry.get("zeros", "multiply") not in ZEROS:
+        hint = ", ".join(f"'{zeros}'" for zeros in ZEROS)
+        raise BitwrightError(f"zeros is {entry['zeros']!r}", where=place, hint=hint)
+    return LayerPlan(**entry)

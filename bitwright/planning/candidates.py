@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan may choose from for each requantiser: its proved forms, and shorter factors for the sums in front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
+from bitwright.exact.pairs import pair_forms
+from bitwright.exact.ranges import Ranges
+from bitwright.exact.requantise import forms as proved_forms
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Layer, Requantise, Sum, Table
+
+TWO_OPERAND = "two_operand"
+"""How a plan names the form of a requantiser whose sum is computed with shorter factors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The forms of each requantiser and table, by its name, and the factors of each sum that has shorter ones, by its.
+
+    `joined` has the requantisers behind such sums: their one form is proved together with the factors.
+    """
+
+    forms: Mapping[str, tuple[Form, ...]]
+    sums: Mapping[str, Factors]
+    joined: Mapping[str, tuple[MultiplyShift]]
+
+
+def candidates(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> Candidates:
+    """The proved forms of each layer that needs one, cheapest first; `plan` may ask for a sum without short factors."""
+    pairs = joined_forms(graph, plan, reached)
+    joined = {name: (form,) for name, (_, form) in pairs.items()}
+    alone = {layer.name: candidate_forms(graph, layer, reached) for layer in graph.layers if layer.name not in pairs}
+    sums = {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
+    return Candidates({name: forms for name, forms in alone.items() if forms} | joined, sums, joined)
+
+
+def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dict[str, tuple[Factors, MultiplyShift]]:
+    """Requantisers that only a sum of two operands feeds, with shorter factors for that sum, proved for every pair."""
+    found = {}
+    for layer in graph.layers:
+        join = graph.by_name[layer.inputs[0]]
+        if not isinstance(layer, Requantise) or not isinstance(join, Sum) or len(join.inputs) != 2:
+            continue
+        wanted = plan.layers.get(layer.name, LayerPlan()).form
+        if len(graph.readers[join.name]) > 1 or join.name in graph.outputs or wanted not in ("", TWO_OPERAND):
+            continue
+        made = pair_forms(join, layer, *(reached[name] for name in join.inputs))
+        if made is not None and made[0].type.bits < reached[join.name].type.bits:
+            found[layer.name] = made
+    return found
+
+
+def candidate_forms(graph: Graph, layer: Layer, reached: Mapping[str, Ranges]) -> tuple[Form, ...]:
+    """The proved forms of a requantiser or table, cheapest first; none for other layers."""
+    match layer:
+        case Requantise():
+            source = reached[layer.inputs[0]]
+            return proved_forms(layer, source.lo, source.hi)
+        case Table():
+            return (Lookup(kind="table", lo=graph.by_name[layer.inputs[0]].type.lo, entries=layer.entries),)
+        case _:
+            return ()
