@@ -167,7 +167,7 @@ def page(rows: Sequence[Row], times: Sequence[tuple[int, Solution, float]]) -> s
 def _prose() -> list[str]:
     tools = f"Python {platform.python_version()}, scipy {version('scipy')} (HiGHS)"
     text = f"""
-        The solver of `plan/solver.py` against the rule of FINN's SetFolding, written by `benchmarks/plans.py`: per
+        The solver of `planning/solver.py` against the rule of FINN's SetFolding, written by `benchmarks/plans.py`: per
         layer SIMD up through its divisors until the clocks are below the target or a word of weights has {WIDEST_WORD}
         bits, then PE. Both have the same cost model, weight memories, arithmetic, uses of zeros and requantiser forms:
         *rule* has the rule's lanes and the best of all else, *solver* is at the interval that the rule reached. Costs

@@ -3,7 +3,7 @@
 
     python -m benchmarks.fit [--write]
 
-Every fourth random design and all networks are held back. What a module takes is a sum of its terms (`plan/terms.py`),
+Every fourth random design and all networks are held back. A module takes a sum of its terms (`hardware/modules/`),
 each times a coefficient of zero or more, by least squares of the relative errors. With --write the coefficients go to
 `bitwright/hardware/area/resources.json`, the errors and the picture to `docs/`. No synthesis tool is needed.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a point would cost in hardware: the estimates of `plan/resources.py` for the default plan of its graph."""
+"""What a point would cost in hardware: the estimates of `hardware/area/` for the default plan of its graph."""
 
 from __future__ import annotations
 

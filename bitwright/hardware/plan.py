@@ -22,8 +22,8 @@ ZEROS = get_args(Zeros)
 class LayerPlan:
     """One layer: output lanes (PE), input lanes (SIMD), weight memory, how it multiplies, requantiser form, FIFO depth.
 
-    `fifo_depth`, of its input, 0 means: as computed; `style` "": by the types, see `plan.arithmetic`; `zeros`: what
-    becomes of weights that are zero, see `plan.schedule`. A pool or a requantiser has only lanes: `pe` equals `simd`.
+    `fifo_depth`, of its input, 0 means: as computed; `style` "": by the types, see `arithmetic.py`; `zeros`: what
+    becomes of weights that are zero, see `schedule.py`. A pool or a requantiser has only lanes: `pe` equals `simd`.
     """
 
     pe: int = 1

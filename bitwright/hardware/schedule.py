@@ -18,7 +18,7 @@ from bitwright.ir.weights import Ints, Weights
 
 Zeros = Literal["multiply", "skip-blocks", "skip-rows", "select"]
 """What a unit does with zeros: it multiplies them, or skips blocks of PE x SIMD of them, or in each row of 1 x SIMD, or
-of m neighbours multiplies the n that may be others (`plan.selecting`)."""
+of m neighbours multiplies the n that may be others (`hardware.kernels.select`)."""
 
 Blocks = NDArray[np.bool_]
 """(rows, col_fold): where SIMD neighbouring weights of a row are not all zero."""

@@ -59,7 +59,7 @@ def units(layer: Planned, x: Stream, in_channels: int, pe: int, simd: int, most:
 def kept_lines(window: Window) -> int:
     """The depth of a ring for the lines between the outermost kernel positions and those of one stride.
 
-    It is an estimate: `plan.rings` finds the depth at which a window loses no clock.
+    It is an estimate: `hardware.clocks.rings` finds the depth at which a window loses no clock.
     """
     rows, columns = ((k - 1) * d for k, d in zip(window.kernel, window.dilations, strict=True))
     return ((rows + window.strides[0] - 1) * window.width + columns + 1) * window.blocks * window.inner

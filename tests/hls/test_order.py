@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the FIFO depths rest on: the C++ kernels read and write in the order that `backends/hls_order.py` says."""
+"""What the FIFO depths rest on: the C++ kernels read and write in the order that `backends/hls/order.py` says."""
 
 from __future__ import annotations
 

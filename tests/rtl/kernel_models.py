@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each hardware kernel computes, in NumPy, one frame of beats in and one out: the docstrings of `plan.kernels`."""
+"""What each hardware kernel computes, in NumPy, a frame in and one out: the docstrings of `hardware.kernels`."""
 
 from __future__ import annotations
 

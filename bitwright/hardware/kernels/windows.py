@@ -59,7 +59,7 @@ class ParallelWindow(Sliding):
     """Sliding window, all kernel positions of a block of channels in one beat.
 
     Input beats: (height, width, blocks); output beats: (out_height, out_width, blocks) of (kernel h, kernel w, lanes)
-    elements. The pixels are shifted through a line with a tap at each kernel position: see `plan.lines`, where `first`
+    elements. The pixels are shifted through a line with a tap at each kernel position: see `lines.py`, where `first`
     and `period` are explained.
     """
 

@@ -2,7 +2,7 @@
 """How a layer may use its zeros at given lanes, counted without building a schedule or an index.
 
 A unit that skips computes its rows in another order where that is faster and every reader takes it, or where putting
-them back in place pays (`plan.sparse`). The latter needs a frame buffer, which no variant here has.
+them back in place pays (`hardware.lowering.sparse`). The latter needs a frame buffer, which no variant here has.
 """
 
 from __future__ import annotations

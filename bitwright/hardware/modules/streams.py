@@ -3,7 +3,7 @@
 
 One function for each module of `hls_templates/verilog`, by its parameters: it gives the parts that the module is made
 of, its own first, then those of the modules in it. `resources.py` weighs the terms with what was fitted to synthesis;
-block RAMs and DSP slices are counted by rule. `unit_terms.py` has the arithmetic, `window_terms.py` the windows.
+block RAMs and DSP slices are counted by rule. `units.py` has the arithmetic, `windows.py` the windows.
 """
 
 from __future__ import annotations
