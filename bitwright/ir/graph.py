@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 from bitwright.ir.host import HostGraph
 from bitwright.ir.layers import Conv, Dense, Input, Layer
@@ -26,6 +27,18 @@ class Graph:
     before: HostGraph = field(default_factory=HostGraph)
     after: HostGraph = field(default_factory=HostGraph)
     source: Source = field(default_factory=Source)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Found once, for it visits every fraction of every layer."""
+        return hash(tuple(self.__getstate__().values()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: the hash of a string is another one in another process."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
     @cached_property
     def by_name(self) -> Mapping[str, Layer]:
