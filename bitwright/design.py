@@ -94,6 +94,17 @@ class Design:
             )
         return generate(backend, self.project(inputs))
 
+    @cached_property
+    def used(self) -> Mapping[str, Resources]:
+        """By the name of each layer the estimate of what it takes on the part: its kernels and the FIFOs they read."""
+        cells = family(self.part)
+        taken = dict.fromkeys((layer.name for layer in self.graph.layers), Resources())
+        for kernel in self.kernels.kernels:
+            if kernel.layer in taken:  # a fork behind an input is no layer's
+                edges = (fifo_resources(self.kernels.stream(name), family=cells) for name in kernel.inputs)
+                taken[kernel.layer] += sum(edges, resources(kernel, contents=True, family=cells))
+        return taken
+
     def report(self) -> dict[str, Any]:
         """The contents of `report.json`: interval and what sets it, latency, clock, the host, one entry per layer."""
         interval = self.kernels.interval
@@ -126,9 +137,7 @@ class Design:
     def _layer(self, layer: Layer) -> dict[str, Any]:
         kernels = [kernel for kernel in self.kernels.kernels if kernel.layer == layer.name]
         edges = [self.kernels.stream(name) for kernel in kernels for name in kernel.inputs]
-        cells = family(self.part)
-        used = sum((resources(kernel, contents=True, family=cells) for kernel in kernels), Resources())
-        used = sum((fifo_resources(edge, family=cells) for edge in edges), used)
+        used = self.used[layer.name]
         chosen = self.plan.layers.get(layer.name, LayerPlan())
         lanes = (chosen.pe, chosen.simd)
         if kernels and (chosen.pe, chosen.simd) == (1, 1):  # no lanes of its own: those of its streams
