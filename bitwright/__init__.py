@@ -12,6 +12,7 @@ The whole way, from a model to a verified accelerator:
 from bitwright._version import __version__
 from bitwright.api import compile, inspect, load, run, to_onnx, verify
 from bitwright.design import Design
+from bitwright.frontend.build import Net
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -21,6 +22,7 @@ __all__ = [
     "Design",
     "Graph",
     "LayerPlan",
+    "Net",
     "Plan",
     "__version__",
     "compile",

@@ -195,7 +195,7 @@ def inspect(net: Graph) -> dict[str, Any]:
         "model": net.source.file,
         "inputs": [
             {"name": name, "shape": list(spec.shape), "dtype": spec.dtype}
-            for name, spec in zip(net.before.inputs, net.before.specs, strict=True)
+            for name, spec in zip(net.entry.inputs, net.entry.specs, strict=True)
         ],
         "layers": rows,
         "macs": net.macs,
@@ -228,19 +228,23 @@ def _prologue(net: Graph, layer: Layer) -> Iterator[dict[str, Any]]:
 def to_codes(net: Graph, x: Array | Sequence[Array]) -> list[Ints]:
     """The integers that enter the accelerator for the model's inputs, channels last."""
     arrays = _as_list(x)
-    if len(arrays) != len(net.before.inputs):
+    if len(arrays) != len(net.entry.inputs):
         raise BitwrightError(
-            f"got {len(arrays)} arrays for {len(net.before.inputs)} inputs",
+            f"got {len(arrays)} arrays for {len(net.entry.inputs)} inputs",
             where="inputs",
-            hint="the model takes " + ", ".join(f"'{name}'" for name in net.before.inputs),
+            hint="the model takes " + ", ".join(f"'{name}'" for name in net.entry.inputs),
         )
-    return [np.asarray(array, dtype=np.int64) for array in run_host(net.before, _feeds(net, arrays))]
+    codes = [np.asarray(array, dtype=np.int64) for array in run_host(net.entry, _feeds(net, arrays))]
+    if not net.before.inputs:
+        for layer, entering in zip(net.inputs, codes, strict=True):
+            _check_codes(entering, layer)
+    return codes
 
 
 def _feeds(net: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
     """The model's inputs by name, each of the shape that the model declares behind the samples."""
     feeds = {}
-    for name, spec, array in zip(net.before.inputs, net.before.specs, arrays, strict=True):
+    for name, spec, array in zip(net.entry.inputs, net.entry.specs, arrays, strict=True):
         _check_samples(array, spec, arrays[0].shape[:1], f"input '{name}'")
         feeds[name] = array.reshape(len(array), *spec.shape)
     return feeds
@@ -269,9 +273,20 @@ def _check_samples(array: Array, spec: TensorSpec, samples: tuple[int, ...], whe
         raise BitwrightError("holds values that are no numbers", where=where, hint="remove the NaNs")
 
 
+def _check_codes(codes: Ints, layer: Input) -> None:
+    """Refuse integers that are no codes of the input that they enter by."""
+    kind = layer.type
+    if int(codes.min()) < kind.lo or int(codes.max()) > kind.hi or bool(((codes - kind.lo) % kind.step).any()):
+        raise BitwrightError(
+            f"reaches {codes.min()}..{codes.max()}, its type is {kind}",
+            where=f"input '{layer.name}'",
+            hint="the graph takes codes: the real values over the scale, plus the zero point",
+        )
+
+
 def to_real(net: Graph, codes: Sequence[Ints]) -> list[Array]:
     """The model's outputs for the integers that left the accelerator."""
-    return run_host(net.after, dict(zip(net.after.inputs, codes, strict=True)))
+    return run_host(net.exit, dict(zip(net.exit.inputs, codes, strict=True)))
 
 
 @lru_cache(maxsize=4)

@@ -40,7 +40,7 @@ def model_tensors(path: Path) -> tuple[Tensor, ...]:
 
 def graph_tensors(graph: Graph) -> tuple[Tensor, ...]:
     """What the model takes, in its order; the frontend wrote it into the graph."""
-    pairs = zip(graph.before.inputs, graph.before.specs, strict=True)
+    pairs = zip(graph.entry.inputs, graph.entry.specs, strict=True)
     return tuple(Tensor(name, np.dtype(spec.dtype), spec.shape) for name, spec in pairs)
 
 

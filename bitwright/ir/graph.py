@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-from bitwright.ir.host import HostGraph
+from bitwright.ir.host import HostGraph, TensorSpec
 from bitwright.ir.layers import Conv, Dense, Input, Layer
 from bitwright.ir.source import Source
 
@@ -53,6 +53,19 @@ class Graph:
             for name in layer.inputs:
                 found[name].append(layer)
         return {name: tuple(layers) for name, layers in found.items()}
+
+    @property
+    def entry(self) -> HostGraph:
+        """`before`; or, in a graph that has none, the way in for the integers themselves."""
+        if self.before.inputs:
+            return self.before
+        names = tuple(layer.name for layer in self.inputs)
+        return HostGraph(names, (), names, tuple(TensorSpec(layer.shape, "int64") for layer in self.inputs))
+
+    @property
+    def exit(self) -> HostGraph:
+        """`after`; or, in a graph that has none, the way out for the integers themselves."""
+        return self.after if self.after.outputs else HostGraph(self.outputs, (), self.outputs)
 
     @property
     def macs(self) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Never
 
@@ -43,10 +44,8 @@ def verify(graph: Graph) -> Graph:
     for layer in (*graph.inputs, *graph.layers):
         if layer.name in known:
             _refuse(layer, "an earlier layer has the same name", "give every layer a name of its own")
-        _verify_common(layer)
-        _verify_inputs(layer, known, is_input=len(known) < len(graph.inputs))
-        if layer.inputs:
-            _verify_kind(layer, *(known[name] for name in layer.inputs))
+        _verify_listed(layer, is_input=len(known) < len(graph.inputs))
+        verify_layer(layer, known)
         known[layer.name] = layer
     if not graph.inputs or not graph.outputs:
         raise BitwrightError("has no inputs or no outputs", where="graph", hint="name at least one of each")
@@ -60,6 +59,19 @@ def verify(graph: Graph) -> Graph:
     return graph
 
 
+def verify_layer(layer: Layer, known: Mapping[str, Layer]) -> None:
+    """BitwrightError unless `layer` is consistent in itself and with the layers it reads, which are among `known`."""
+    _verify_common(layer)
+    _verify_inputs(layer, known)
+    if layer.inputs:
+        _verify_kind(layer, *(known[name] for name in layer.inputs))
+
+
+def _verify_listed(layer: Layer, *, is_input: bool) -> None:
+    if isinstance(layer, Input) != is_input:
+        _refuse(layer, f"is {layer.op!r} on the wrong list", "inputs are Input layers, and only they are")
+
+
 def _verify_common(layer: Layer) -> None:
     if not layer.shape or min(layer.shape) < 1:
         _refuse(layer, f"has the shape {_shape(layer.shape)}", "every axis needs a length of at least 1")
@@ -68,9 +80,8 @@ def _verify_common(layer: Layer) -> None:
     _verify_lengths(layer, "scale", "zero")
 
 
-def _verify_inputs(layer: Layer, known: dict[str, Layer], *, is_input: bool) -> None:
-    if isinstance(layer, Input) != is_input:
-        _refuse(layer, f"is {layer.op!r} on the wrong list", "inputs are Input layers, and only they are")
+def _verify_inputs(layer: Layer, known: Mapping[str, Layer]) -> None:
+    is_input = isinstance(layer, Input)
     if isinstance(layer, Multiply) and len(layer.inputs) != 2:
         _refuse(layer, f"reads {len(layer.inputs)} tensors", "a product has two factors")
     if not isinstance(layer, Sum | Multiply | Concat) and len(layer.inputs) != (not is_input):

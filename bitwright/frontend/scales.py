@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real values of integers that a layer computes, from those of what it reads: exact scales and zero points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import gcd, lcm, prod
+from typing import TypeVar
+
+import numpy as np
+
+from bitwright.frontend.values import ZERO, spread, squeeze
+from bitwright.ir.layers import Layer, PerChannel
+from bitwright.ir.weights import Ints
+
+T = TypeVar("T")
+Real = tuple[PerChannel, PerChannel]
+"""Scale and zero of a layer: the real value of an integer q is scale * (q - zero)."""
+
+
+class Mixed(Exception):
+    """Integers of unequal scales or zero points, as it says, meet where the arithmetic cannot tell them apart."""
+
+
+def of_products(x: Layer, weights: Ints, groups: int, weight_scale: PerChannel) -> Real:
+    """Of sums of weights times inputs: weights are (outputs, ..., inputs / groups), outputs ordered by group."""
+    outputs, reads = len(weights), weights.shape[-1]
+    step, zero = (spread(values, x.channels) for values in (x.scale, x.zero))
+    scales, zeros = [], []
+    for output, factor in enumerate(spread(weight_scale, outputs)):
+        start = output * groups // outputs * reads
+        scales.append(_single(step[start : start + reads], "scales") * factor)
+        totals = weights[output].reshape(-1, reads).sum(axis=0).tolist()
+        zeros.append(sum((t * z for t, z in zip(totals, zero[start : start + reads], strict=True)), ZERO))
+    return squeeze(tuple(scales)), squeeze(tuple(zeros))
+
+
+def of_elements(x: Layer, indices: Ints) -> Real:
+    """Of elements `indices` of the flattened `x` in another order and shape; -1 is none of them."""
+    if len(x.scale) == len(x.zero) == 1:
+        return x.scale, x.zero
+    step, zero = (spread(values, x.channels) for values in (x.scale, x.zero))
+    found = []
+    for column in indices.reshape(-1, indices.shape[-1]).T:
+        channels = np.unique(column[column >= 0] % x.channels).tolist()
+        pairs = tuple((step[c], zero[c]) for c in channels) or ((step[0], zero[0]),)
+        found.append(_single(pairs, "scales or zero points"))
+    return squeeze(tuple(s for s, _ in found)), squeeze(tuple(z for _, z in found))
+
+
+def of_sum(operands: Sequence[Layer]) -> tuple[tuple[tuple[int, ...], ...], Real]:
+    """(factors, real) of the sum of real values: integers over the largest unit that every scale is a multiple of."""
+    size = max(max(len(x.scale), len(x.zero)) for x in operands)
+    rows = [spread(x.scale, size) for x in operands]
+    units = tuple(_unit(column) for column in zip(*rows, strict=True))
+    factors = tuple(squeeze(tuple(int(s / u) for s, u in zip(row, units, strict=True))) for row in rows)
+    return factors, (squeeze(units), of_weighted(operands, factors))
+
+
+def of_weighted(operands: Sequence[Layer], factors: Sequence[Sequence[int]]) -> PerChannel:
+    """The zero of sum over k of factors[k] * x[k]."""
+    size = max(len(values) for values in (*factors, *(x.zero for x in operands)))
+    terms = [
+        [f * z for f, z in zip(spread(tuple(factor), size), spread(x.zero, size), strict=True)]
+        for factor, x in zip(factors, operands, strict=True)
+    ]
+    return squeeze(tuple(sum(column, ZERO) for column in zip(*terms, strict=True)))
+
+
+def of_product(a: Layer, b: Layer) -> Real:
+    """Of the product of integers less their zero points."""
+    size = max(len(a.scale), len(b.scale))
+    pairs = zip(spread(a.scale, size), spread(b.scale, size), strict=True)
+    return squeeze(tuple(p * q for p, q in pairs)), (ZERO,)
+
+
+def of_concat(operands: Sequence[Layer]) -> Real:
+    """Of the operands side by side along the channels."""
+    scale = tuple(value for x in operands for value in spread(x.scale, x.channels))
+    zero = tuple(value for x in operands for value in spread(x.zero, x.channels))
+    return squeeze(scale), squeeze(zero)
+
+
+def common(operands: Sequence[Layer]) -> PerChannel:
+    """The scale that all operands have."""
+    return _single(tuple(x.scale for x in operands), "scales")
+
+
+def whole_zero(x: Layer) -> int:
+    """The zero point of the whole of `x`, an integer."""
+    zero = _single(x.zero, "zero points")
+    if zero.denominator != 1:
+        raise Mixed(f"fractions of codes, as the zero point {zero} is one")
+    return int(zero)
+
+
+def places(shape: tuple[int, ...]) -> Ints:
+    """The index of every element of a tensor of `shape`, in that shape."""
+    return np.arange(prod(shape)).reshape(shape)
+
+
+def _single(values: tuple[T, ...], what: str) -> T:
+    """The one value of them all."""
+    if any(value != values[0] for value in values):
+        raise Mixed(what)
+    return values[0]
+
+
+def _unit(scales: Sequence[Fraction]) -> Fraction:
+    """The greatest common divisor of positive rationals."""
+    return Fraction(gcd(*(s.numerator for s in scales))) / lcm(*(s.denominator for s in scales))
