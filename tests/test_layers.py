@@ -19,7 +19,7 @@ from bitwright.design import Design
 from bitwright.exact.ranges import ranges
 from bitwright.hardware.clocks.fifos import with_depths
 from bitwright.hardware.clocks.interval import latency
-from bitwright.hardware.lanes import choices
+from bitwright.hardware.lanes import Planned, choices
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
@@ -42,7 +42,8 @@ def plan(graph: Graph, style: Style) -> Plan:
     """One lane and the cheapest forms, or uneven numbers of lanes, weights in block RAM and the dearest forms."""
     reached, layers = ranges(graph), {}
     for layer in graph.layers:
-        lanes = choices(layer, graph.by_name[layer.inputs[0]].shape)
+        shape = graph.by_name[layer.inputs[0]].shape
+        lanes = choices(layer, shape) if isinstance(layer, Planned) else [(1, 1)]
         forms = candidate_forms(graph, layer, reached)
         pe, simd = lanes[0] if style == "serial" else lanes[len(lanes) * 3 // 4]
         kind = forms[-1].kind if forms and style == "wide" else ""

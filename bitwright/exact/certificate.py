@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from bitwright.exact.ranges import Ranges
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Table
+from bitwright.ir.layers import AnyLayer, Conv, Dense, Layer, Requantise, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -46,7 +46,7 @@ def certify(
 
 
 def _claims(
-    layer: Layer, x: Layer, forms: Mapping[str, Form], ranges: Mapping[str, Ranges], joined: Factors | None
+    layer: AnyLayer, x: Layer, forms: Mapping[str, Form], ranges: Mapping[str, Ranges], joined: Factors | None
 ) -> Line:
     match layer:
         case Dense() | Conv():
@@ -58,8 +58,9 @@ def _claims(
                 layer, [layer.low], [layer.high]
             )
             return meaning | _form(forms[layer.name], ranges[x.name].type)
-        case _:
-            return {}
+    if isinstance(layer, AnyLayer):
+        return {}
+    assert_never(layer)
 
 
 def _matrix(layer: Dense | Conv, x: Layer, reads: Ranges, makes: Ranges) -> Line:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from bitwright.exact.intervals import Ranges, moved_range, product_range, sum_ra
 from bitwright.exact.meaning import evaluate
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    AnyLayer,
     ArgMax,
     Concat,
     Conv,
@@ -46,7 +48,7 @@ def type_range(layer: Layer) -> Ranges:
     return Ranges(np.full(layer.channels, layer.type.lo), np.full(layer.channels, layer.type.hi))
 
 
-def layer_range(layer: Layer, inputs: Sequence[Ranges], sources: Sequence[Layer]) -> Ranges:
+def layer_range(layer: Input | AnyLayer, inputs: Sequence[Ranges], sources: Sequence[Layer]) -> Ranges:
     """The interval of `layer` from those of the layers it reads, which are `sources`."""
     match layer:
         case Input():
@@ -70,7 +72,7 @@ def layer_range(layer: Layer, inputs: Sequence[Ranges], sources: Sequence[Layer]
         case Concat():
             return Ranges(np.concatenate([x.lo for x in inputs]), np.concatenate([x.hi for x in inputs]))
         case _:
-            raise AssertionError(f"no range rule for {layer.op}")
+            assert_never(layer)
 
 
 def _arithmetic(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Literal
@@ -14,7 +15,7 @@ from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeez
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep, TensorSpec
-from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
+from bitwright.ir.layers import AnyLayer, Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
 from bitwright.ir.source import Source
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import IntType, hull
@@ -31,7 +32,7 @@ class Builder:
 
     def __init__(self, model: Model, *, reciprocal: bool = False) -> None:
         self.model, self.reciprocal = model, reciprocal
-        self.layers: dict[str, Layer] = {}
+        self.layers: dict[str, Input | AnyLayer] = {}
         self.before: list[HostStep] = []
         self.after: list[HostStep] = []
         self.feeds: dict[str, tuple[str, Ints]] = {}  # input layer -> (host tensor, its index map to the layer)
@@ -59,7 +60,7 @@ class Builder:
         self.taken.add(fresh)
         return fresh
 
-    def add(self, layer: Layer) -> str:
+    def add(self, layer: Input | AnyLayer) -> str:
         """Put `layer` at the end and return its unique name; integer sums take their exact range as type."""
         refuse_large(layer.shape, where=f"layer '{layer.name}'")
         if layer.type.bits > MAX_BITS:
@@ -197,7 +198,7 @@ def invert(index: Ints, shape: tuple[int, ...]) -> Ints:
     return where.reshape(shape)
 
 
-def type_of(layer: Layer, reached: IntType, sources: list[Layer]) -> IntType:
+def type_of(layer: Layer, reached: IntType, sources: Sequence[Layer]) -> IntType:
     """The type of integers that no quantiser limits: what they reach, or what holds all that is only moved."""
     if not isinstance(layer, Concat | Gather):
         return reached

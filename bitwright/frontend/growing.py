@@ -14,7 +14,7 @@ from bitwright.frontend.given import Named, Stated, kind_of, numbers, scale_of
 from bitwright.frontend.values import ONE, ZERO
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Input, Layer, MaxPool, SumPool, window_shape
+from bitwright.ir.layers import AnyLayer, Conv, Input, Layer, MaxPool, SumPool, window_shape
 from bitwright.ir.source import Source
 from bitwright.ir.types import IntType
 from bitwright.ir.verify import WIDEST, verify, verify_layer
@@ -22,7 +22,7 @@ from bitwright.ir.verify import WIDEST, verify, verify_layer
 Operand = Layer | str
 """A layer, or the name of one."""
 Pads = tuple[int, int, int, int]
-L = TypeVar("L", bound=Layer)
+L = TypeVar("L", bound=Input | AnyLayer)
 T = TypeVar("T")
 Windowed = TypeVar("Windowed", Conv, MaxPool, SumPool)
 
@@ -32,11 +32,11 @@ class Growing:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self._layers: dict[str, Layer] = {}
+        self._layers: dict[str, Input | AnyLayer] = {}
         self._reached: dict[str, Ranges] = {}
         self._outputs: list[str] = []
 
-    def __getitem__(self, x: Operand) -> Layer:
+    def __getitem__(self, x: Operand) -> Input | AnyLayer:
         """The layer of that name, or the layer itself."""
         name = x if isinstance(x, str) else x.name
         if name not in self._layers:
@@ -115,7 +115,7 @@ class Growing:
             )
         return self.add(layer)
 
-    def _range(self, layer: Layer) -> Ranges:
+    def _range(self, layer: Input | AnyLayer) -> Ranges:
         reads = [self[x] for x in layer.inputs]
         return layer_range(layer, [self.reached(x) for x in reads], reads) if reads else type_range(layer)
 

@@ -6,17 +6,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import gcd, prod
 from types import MappingProxyType
+from typing import TypeAlias, assert_never
 
 import numpy as np
 
 from bitwright.hardware.lines import Line, line
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Concat, Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
+from bitwright.ir.layers import (
+    AnyLayer,
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Input,
+    Join,
+    Layer,
+    Matrix,
+    MaxPool,
+    Move,
+    Pointwise,
+    Pool,
+    SumPool,
+    Windowed,
+)
 from bitwright.ir.weights import Ints
 
 Lanes = tuple[int, int]
 """(PE, SIMD) of a layer."""
+Planned: TypeAlias = Matrix | Pool
+"""The layers whose lanes a plan chooses."""
 
 
 def divisors(number: int) -> list[int]:
@@ -25,7 +44,7 @@ def divisors(number: int) -> list[int]:
     return small + [number // d for d in reversed(small) if d * d != number]
 
 
-def matrix_lanes(layer: Dense | Conv, in_channels: int) -> tuple[int, int]:
+def matrix_lanes(layer: Matrix, in_channels: int) -> tuple[int, int]:
     """(rows, columns) whose divisors are the legal PE and SIMD: lanes never straddle a group or a pixel."""
     if isinstance(layer, Dense):
         return layer.weights.array.shape[0], in_channels
@@ -60,7 +79,7 @@ def line_of(layer: Conv, in_shape: tuple[int, ...]) -> Line | None:
     return line((height, width), out_size, layer.kernel, layer.strides, layer.dilations, layer.pads)
 
 
-def layer_cycles(layer: Layer, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
+def layer_cycles(layer: Planned, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
     """Clocks per frame of a layer at `pe` and `simd`: products over lanes, or the beats that enter it, if more."""
     match layer:
         case Dense() | Conv():
@@ -68,10 +87,10 @@ def layer_cycles(layer: Layer, in_shape: tuple[int, ...], pe: int, simd: int) ->
         case MaxPool() | SumPool():
             return max(prod(layer.shape) * prod(layer.kernel) // simd, entering_cycles(layer, in_shape, pe, simd))
         case _:
-            return 1
+            assert_never(layer)
 
 
-def entering_cycles(layer: Dense | Conv | MaxPool | SumPool, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
+def entering_cycles(layer: Planned, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
     """Clocks per frame in which the input of a layer enters it, or its window, at `pe` and `simd`."""
     lanes = in_lanes(layer, in_shape[-1], pe, simd)
     if isinstance(layer, Dense):
@@ -82,20 +101,20 @@ def entering_cycles(layer: Dense | Conv | MaxPool | SumPool, in_shape: tuple[int
     return (parallel.period * in_shape[-1] if parallel else _entering(layer, in_shape)) // lanes
 
 
-def starts_beyond(layer: Conv | MaxPool | SumPool, height: int, width: int) -> bool:
+def starts_beyond(layer: Windowed, height: int, width: int) -> bool:
     """True if the last window starts below or right of the image, wholly in the padding: then it is padded before."""
     row, column = ((size - 1) * stride for size, stride in zip(layer.shape[:2], layer.strides, strict=True))
     return row - layer.pads[0] >= height or column - layer.pads[1] >= width
 
 
-def _entering(layer: Conv | MaxPool | SumPool, in_shape: tuple[int, ...]) -> int:
+def _entering(layer: Windowed, in_shape: tuple[int, ...]) -> int:
     """Elements that enter the layer's window, with the padding where it is put around the image before."""
     height, width, channels = in_shape
     top, left, bottom, right = layer.pads if starts_beyond(layer, height, width) else (0, 0, 0, 0)
     return (height + top + bottom) * (width + left + right) * channels
 
 
-def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[Lanes]:
+def choices(layer: Planned, in_shape: tuple[int, ...]) -> list[Lanes]:
     """Every legal (pe, simd) of a layer.
 
     SIMD are channels of one kernel position, or all positions of some channels. The PE of a depthwise convolution are
@@ -113,7 +132,7 @@ def choices(layer: Layer, in_shape: tuple[int, ...]) -> list[Lanes]:
         case MaxPool() | SumPool():
             return [(lanes, lanes) for lanes in divisors(layer.channels)]
         case _:
-            return [(1, 1)]
+            assert_never(layer)
 
 
 def check_reachable(graph: Graph, target: int) -> None:
@@ -140,7 +159,7 @@ def bound(graph: Graph, lanes: Mapping[str, Lanes]) -> int:
     """
     found = [1]
     for layer in graph.layers:
-        if isinstance(layer, Dense | Conv):
+        if isinstance(layer, Matrix):
             found.append(layer.macs // prod(lanes.get(layer.name, (1, 1))))
     return max(found + [entry_beats(graph, entry, lanes) for entry in graph.inputs])
 
@@ -153,7 +172,7 @@ def pace(graph: Graph, lanes: Mapping[str, Lanes], skipped: Mapping[str, int] = 
     found = [
         skipped.get(layer.name) or cycles_at(graph, layer, lanes.get(layer.name, (1, 1)))
         for layer in graph.layers
-        if isinstance(layer, Dense | Conv | MaxPool | SumPool)
+        if isinstance(layer, Planned)
     ]
     return max(found + [entry_beats(graph, entry, lanes) for entry in graph.inputs]) if found else 0
 
@@ -176,7 +195,7 @@ def entry_lanes(graph: Graph, entry: Input, lanes: Mapping[str, Lanes]) -> int:
     layer: Layer = entry
     while graph.readers[layer.name]:
         source, layer = layer, graph.readers[layer.name][0]
-        if isinstance(layer, Dense | Conv | MaxPool | SumPool):
+        if isinstance(layer, Planned):
             wanted = in_lanes(layer, source.channels, *lanes.get(layer.name, (1, 1)))
             return wanted if entry.channels % wanted == 0 else 1
     return 1
@@ -197,7 +216,7 @@ def slowest(graph: Graph) -> int:
     return max(fastest(graph), pace(graph, {}))
 
 
-def least_cycles(graph: Graph, layer: Layer) -> int:
+def least_cycles(graph: Graph, layer: AnyLayer) -> int:
     """The fewest clocks per frame in which `layer` can do its work, at as many lanes as it may have."""
     sources = [graph.by_name[name] for name in layer.inputs]
     match layer:
@@ -205,8 +224,11 @@ def least_cycles(graph: Graph, layer: Layer) -> int:
             return max(prod(layer.shape), prod(sources[0].shape)) // gather_lanes(layer, sources[0])
         case Concat():
             return prod(layer.shape) // gcd(*(source.channels for source in sources))
-        case _:
-            return min(cycles_at(graph, layer, pair) for pair in choices(layer, sources[0].shape))
+    if isinstance(layer, Planned):
+        return min(cycles_at(graph, layer, pair) for pair in choices(layer, sources[0].shape))
+    if isinstance(layer, Join | Pointwise | Move):
+        return 1
+    assert_never(layer)
 
 
 def gather_lanes(layer: Gather, source: Layer) -> int:
@@ -223,6 +245,6 @@ def _keeps_together(index: Ints, lanes: int) -> bool:
     return bool((aligned | (rows == -1).all(axis=1)).all())
 
 
-def cycles_at(graph: Graph, layer: Layer, lanes: Lanes) -> int:
+def cycles_at(graph: Graph, layer: Planned, lanes: Lanes) -> int:
     """Clocks per frame of a layer of the graph at these lanes."""
     return layer_cycles(layer, graph.by_name[layer.inputs[0]].shape, *lanes)

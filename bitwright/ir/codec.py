@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cache
+from types import UnionType
 from typing import Any, Literal, Never, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -54,12 +55,14 @@ def decode(kind: Any, data: Any, arrays: Mapping[str, NDArray[Any]], where: str)
         return _encodable(data, where) if kind is str else data
     if kind in _ATOMS:
         return _ATOMS[kind](data, where)
+    if origin is UnionType:
+        return _decode_layer(arguments, data, arrays, where)
     if issubclass(kind, StrEnum):
         return kind(data) if data in list(kind) else refuse(where, f"one of {', '.join(kind)}", data)
     if kind in (Weights, Constant):
         return _decode_array(kind, data, arrays, where)
     if issubclass(kind, Layer):
-        return _decode_layer(kind, data, arrays, where)
+        return _decode_layer((kind,), data, arrays, where)
     return _decode_fields(kind, data, arrays, where)
 
 
@@ -88,12 +91,12 @@ def _decode_tuple(arguments: tuple[Any, ...], data: Any, arrays: Mapping[str, ND
     )
 
 
-def _decode_layer(kind: type[Layer], data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:
+def _decode_layer(kinds: tuple[type[Layer], ...], data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:
     op = data.get("op") if isinstance(data, dict) else None
     if not isinstance(op, str) or op not in LAYERS:
         refuse(where, f"a layer with an op of {', '.join(LAYERS)}", op)
-    if not issubclass(LAYERS[op], kind):
-        refuse(where, f"the op {kind.__name__.lower()}", op)
+    if LAYERS[op] not in kinds:
+        refuse(where, f"the op {' or '.join(kind.__name__.lower() for kind in kinds)}", op)
     return _decode_fields(LAYERS[op], {key: value for key, value in data.items() if key != "op"}, arrays, where)
 
 

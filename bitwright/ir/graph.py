@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from bitwright.ir.host import HostGraph, TensorSpec
-from bitwright.ir.layers import Conv, Dense, Input, Layer
+from bitwright.ir.layers import AnyLayer, Conv, Dense, Input
 from bitwright.ir.source import Source
 
 
@@ -22,7 +22,7 @@ class Graph:
     """
 
     inputs: tuple[Input, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[AnyLayer, ...]
     outputs: tuple[str, ...]
     before: HostGraph = field(default_factory=HostGraph)
     after: HostGraph = field(default_factory=HostGraph)
@@ -41,14 +41,14 @@ class Graph:
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
     @cached_property
-    def by_name(self) -> Mapping[str, Layer]:
+    def by_name(self) -> Mapping[str, Input | AnyLayer]:
         """Every layer, the inputs included, by its name."""
         return {layer.name: layer for layer in (*self.inputs, *self.layers)}
 
     @cached_property
-    def readers(self) -> Mapping[str, tuple[Layer, ...]]:
+    def readers(self) -> Mapping[str, tuple[AnyLayer, ...]]:
         """For every layer the layers that read it, in order."""
-        found: dict[str, list[Layer]] = {name: [] for name in self.by_name}
+        found: dict[str, list[AnyLayer]] = {name: [] for name in self.by_name}
         for layer in self.layers:
             for name in layer.inputs:
                 found[name].append(layer)
@@ -95,7 +95,7 @@ class Graph:
 
         return html(self)
 
-    def expand(self, name: str, *layers: Layer) -> Graph:
+    def expand(self, name: str, *layers: AnyLayer) -> Graph:
         """The same graph with layer `name` replaced by `layers`, the last of which keeps the name."""
         assert layers[-1].name == name, f"{name} became {layers[-1].name}; readers would lose it"
         return replace(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from fractions import Fraction
+from typing import TypeAlias, get_args
 
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
@@ -200,12 +201,26 @@ class Reshape(Layer):
     """The same integers in the same order under another shape; costs no hardware."""
 
 
-LAYERS: dict[str, type[Layer]] = {
-    kind.__name__.lower(): kind
-    for kind in (
-        *(Input, Dense, Conv, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Requantise, Table, ArgMax, Reshape),
-    )
-}
+Matrix: TypeAlias = Dense | Conv
+"""Layers with weights: a product with a constant matrix."""
+Pool: TypeAlias = MaxPool | SumPool
+"""One integer of each window, per channel."""
+Windowed: TypeAlias = Conv | Pool
+"""Layers that slide a window over an image."""
+Join: TypeAlias = Sum | Multiply | Concat
+"""Layers that read several tensors."""
+Pointwise: TypeAlias = Requantise | Table | ArgMax
+"""Layers that compute each pixel from that pixel alone, without weights."""
+Move: TypeAlias = Gather | Reshape
+"""Layers that only say where integers go."""
+AnyLayer: TypeAlias = Matrix | Pool | Join | Pointwise | Move
+"""Every kind of layer that computes, and no other.
+
+A `match` on one ends in `assert_never`: mypy then names each place that does not know a new kind, and running it fails.
+"""
+
+LAYERS: dict[str, type[Layer]] = {kind.__name__.lower(): kind for kind in (Input, *get_args(AnyLayer))}
+"""Every kind by its `op`."""
 
 
 def attributes(layer: Layer) -> Iterator[tuple[str, object]]:
@@ -214,7 +229,7 @@ def attributes(layer: Layer) -> Iterator[tuple[str, object]]:
     return ((f.name, getattr(layer, f.name)) for f in fields(layer) if f.name not in common)
 
 
-def window_shape(layer: Conv | MaxPool | SumPool, height: int, width: int) -> tuple[int, int]:
+def window_shape(layer: Windowed, height: int, width: int) -> tuple[int, int]:
     """(rows, columns) of windows that fit a (height, width) input of `layer`."""
     (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = layer.kernel, layer.strides, layer.dilations, layer.pads
     return (

@@ -14,7 +14,7 @@ from bitwright.ir.codec import decode, field_types
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
-from bitwright.ir.layers import LAYERS, Input, Layer
+from bitwright.ir.layers import LAYERS, AnyLayer, Input
 from bitwright.ir.source import Source
 from bitwright.ir.tokens import Line
 from bitwright.ir.types import IntType
@@ -27,7 +27,7 @@ def parse(text: str, constants: Mapping[str, object] | None = None) -> Graph:
 
     BitwrightError names the line that cannot be read.
     """
-    layers: list[Layer] = []
+    layers: list[Input | AnyLayer] = []
     outputs: tuple[str, ...] = ()
     heads: dict[str, Any] = {"source": Source(), "before": HostGraph(), "after": HostGraph()}
     steps: dict[str, list[HostStep]] = {"before": [], "after": []}
@@ -60,14 +60,14 @@ def parse(text: str, constants: Mapping[str, object] | None = None) -> Graph:
     )
 
 
-def _read_layer(name: str, reader: Line) -> Layer:
+def _read_layer(name: str, reader: Line) -> Input | AnyLayer:
     head = {"name": name, "type": _read_value(IntType, reader), "shape": _read_value(tuple[int, ...], reader)}
     reader.expect("=")
     op = reader.word()
     if op not in LAYERS:
         reader.refuse(f"one of {', '.join(LAYERS)}", op)
     layer = _read_fields(LAYERS[op], head | {"op": op, "inputs": _read_value(tuple[str, ...], reader)}, reader)
-    assert isinstance(layer, Layer)
+    assert isinstance(layer, Input | AnyLayer)
     return layer
 
 

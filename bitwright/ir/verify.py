@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Never
+from typing import Never, assert_never
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import OPS, HostGraph
 from bitwright.ir.layers import (
     LAYERS,
+    AnyLayer,
     ArgMax,
     Concat,
     Conv,
     Dense,
     Gather,
     Input,
+    Join,
     Layer,
     MaxPool,
     Multiply,
@@ -29,6 +31,7 @@ from bitwright.ir.layers import (
     Sum,
     SumPool,
     Table,
+    Windowed,
     window_shape,
 )
 from bitwright.ir.types import BIPOLAR, IntType
@@ -59,11 +62,11 @@ def verify(graph: Graph) -> Graph:
     return graph
 
 
-def verify_layer(layer: Layer, known: Mapping[str, Layer]) -> None:
+def verify_layer(layer: Input | AnyLayer, known: Mapping[str, Layer]) -> None:
     """BitwrightError unless `layer` is consistent in itself and with the layers it reads, which are among `known`."""
     _verify_common(layer)
     _verify_inputs(layer, known)
-    if layer.inputs:
+    if not isinstance(layer, Input):
         _verify_kind(layer, *(known[name] for name in layer.inputs))
 
 
@@ -73,6 +76,8 @@ def _verify_listed(layer: Layer, *, is_input: bool) -> None:
 
 
 def _verify_common(layer: Layer) -> None:
+    if LAYERS.get(layer.op) is not type(layer):
+        _refuse(layer, f"{layer.op!r} is no kind of layer", f"known kinds: {', '.join(LAYERS)}")
     if not layer.shape or min(layer.shape) < 1:
         _refuse(layer, f"has the shape {_shape(layer.shape)}", "every axis needs a length of at least 1")
     if not WIDEST.covers(layer.type):
@@ -84,7 +89,7 @@ def _verify_inputs(layer: Layer, known: Mapping[str, Layer]) -> None:
     is_input = isinstance(layer, Input)
     if isinstance(layer, Multiply) and len(layer.inputs) != 2:
         _refuse(layer, f"reads {len(layer.inputs)} tensors", "a product has two factors")
-    if not isinstance(layer, Sum | Multiply | Concat) and len(layer.inputs) != (not is_input):
+    if not isinstance(layer, Join) and len(layer.inputs) != (not is_input):
         _refuse(
             layer,
             f"reads {len(layer.inputs)} tensors",
@@ -101,7 +106,7 @@ def _verify_inputs(layer: Layer, known: Mapping[str, Layer]) -> None:
             )
 
 
-def _verify_kind(layer: Layer, x: Layer, *more: Layer) -> None:
+def _verify_kind(layer: AnyLayer, x: Layer, *more: Layer) -> None:
     match layer:
         case Dense():
             _verify_dense(layer, x)
@@ -124,10 +129,10 @@ def _verify_kind(layer: Layer, x: Layer, *more: Layer) -> None:
         case ArgMax():
             _verify_arg_max(layer, x)
         case _:
-            _refuse(layer, f"{layer.op!r} is no kind of layer", f"known kinds: {', '.join(LAYERS)}")
+            assert_never(layer)
 
 
-def _verify_join(layer: Sum | Multiply | Concat, *inputs: Layer) -> None:
+def _verify_join(layer: Join, *inputs: Layer) -> None:
     if isinstance(layer, Concat):
         fits = all(x.shape[:-1] == layer.shape[:-1] for x in inputs)
         if not fits or sum(x.channels for x in inputs) != layer.channels:
@@ -179,7 +184,7 @@ def _verify_conv(layer: Conv, x: Layer) -> None:
         _refuse(layer, f"pads with {layer.pad_value}", "integers of at most 63 bits are supported")
 
 
-def _verify_window(layer: Conv | MaxPool | SumPool, x: Layer, channels: int) -> None:
+def _verify_window(layer: Windowed, x: Layer, channels: int) -> None:
     if len(x.shape) != 3:
         _refuse(layer, f"reads {x.name!r} of shape {_shape(x.shape)}", "a window moves over (height, width, channels)")
     if min(*layer.kernel, *layer.strides, *layer.dilations) < 1 or min(layer.pads) < 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
 from bitwright.exact.pairs import pair_forms
@@ -12,7 +13,7 @@ from bitwright.exact.ranges import Ranges
 from bitwright.exact.requantise import forms as proved_forms
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Layer, Requantise, Sum, Table
+from bitwright.ir.layers import AnyLayer, Requantise, Sum, Table
 
 TWO_OPERAND = "two_operand"
 """How a plan names the form of a requantiser whose sum is computed with shorter factors."""
@@ -55,7 +56,7 @@ def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dic
     return found
 
 
-def candidate_forms(graph: Graph, layer: Layer, reached: Mapping[str, Ranges]) -> tuple[Form, ...]:
+def candidate_forms(graph: Graph, layer: AnyLayer, reached: Mapping[str, Ranges]) -> tuple[Form, ...]:
     """The proved forms of a requantiser or table, cheapest first; none for other layers."""
     match layer:
         case Requantise():
@@ -63,5 +64,6 @@ def candidate_forms(graph: Graph, layer: Layer, reached: Mapping[str, Ranges]) -
             return proved_forms(layer, source.lo, source.hi)
         case Table():
             return (Lookup(kind="table", lo=graph.by_name[layer.inputs[0]].type.lo, entries=layer.entries),)
-        case _:
-            return ()
+    if isinstance(layer, AnyLayer):
+        return ()
+    assert_never(layer)

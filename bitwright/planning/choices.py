@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from math import prod
+from typing import assert_never
 
 from bitwright.exact.forms import Form
 from bitwright.hardware.area.resources import Resources, fifo_resources, resources
 from bitwright.hardware.kernels.base import Kernel, Stream
-from bitwright.hardware.lanes import Lanes, entering_cycles, entry_lanes, in_lanes, least_cycles, too_slow
+from bitwright.hardware.lanes import Lanes, Planned, entering_cycles, entry_lanes, in_lanes, least_cycles, too_slow
 from bitwright.hardware.lanes import choices as legal_lanes
 from bitwright.hardware.lowering.lower import Lowering
 from bitwright.hardware.lowering.variants import ends_of_order
@@ -19,10 +20,10 @@ from bitwright.hardware.lowering.windows import windowed
 from bitwright.hardware.modules.memories import Family
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, SumPool
+from bitwright.ir.layers import AnyLayer, Dense, Input, Join, Layer, Move, Pointwise
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.devices import Budget, family
-from bitwright.planning.units import Planned, kept_lines, units
+from bitwright.planning.units import kept_lines, units
 
 KINDS: tuple[str, ...] = tuple(
     name for name in ("lut", "ff", "dsp", "bram") if name in {entry.name for entry in fields(Resources)}
@@ -93,7 +94,7 @@ def first_planned(graph: Graph, entry: Input) -> Planned | None:
     layer: Layer = entry
     while graph.readers[layer.name]:
         layer = graph.readers[layer.name][0]
-        if isinstance(layer, Dense | Conv | MaxPool | SumPool):
+        if isinstance(layer, Planned):
             return layer
     return None
 
@@ -145,13 +146,14 @@ class Survey:
         found: dict[str, Node] = {}
         for layer in (*self.graph.inputs, *self.graph.layers):
             self.published[layer.name] = {}
-            match layer:
-                case Input():
-                    node = Node(layer, tuple(self._entry(layer)))
-                case Dense() | Conv() | MaxPool() | SumPool():
-                    node = self._planned(layer)
-                case _:
-                    node = Node(layer, undominated(self._wired(layer)))
+            if isinstance(layer, Input):
+                node = Node(layer, tuple(self._entry(layer)))
+            elif isinstance(layer, Planned):
+                node = self._planned(layer)
+            elif isinstance(layer, Join | Pointwise | Move):
+                node = Node(layer, undominated(self._wired(layer)))
+            else:
+                assert_never(layer)
             kept = tuple(choice for choice in node.choices if choice.cycles <= self.target)
             if not kept:
                 raise too_slow(layer, min(choice.cycles for choice in node.choices), self.target)
@@ -225,7 +227,7 @@ class Survey:
         self.low.widen(layer, x, lanes)
         return taken(self.low.kernels, [x], self.cells)
 
-    def _wired(self, layer: Layer) -> Iterator[Choice]:
+    def _wired(self, layer: AnyLayer) -> Iterator[Choice]:
         """A choice for each combination of widths that may come, and each proved form of a requantiser."""
         offers = [self.published[name] for name in layer.inputs]
         if prod(map(len, offers)) > MOST_TUPLES:
@@ -234,7 +236,7 @@ class Survey:
             for form in self.forms.get(layer.name, (None,)):
                 yield self._lowered(layer, takes, form)
 
-    def _lowered(self, layer: Layer, takes: tuple[int, ...], form: Form | None) -> Choice:
+    def _lowered(self, layer: AnyLayer, takes: tuple[int, ...], form: Form | None) -> Choice:
         """What `lower` makes of one layer for operands of these widths."""
         low = self.low
         low.kernels, low.streams = [], {}

@@ -18,15 +18,13 @@ from bitwright.hardware.kernels.reduce import MaxReduce, SumReduce
 from bitwright.hardware.kernels.select import SelectMatrixVector
 from bitwright.hardware.kernels.sparse import SparseMatrixVector
 from bitwright.hardware.kernels.windows import Window
-from bitwright.hardware.lanes import kernels_per_channel
+from bitwright.hardware.lanes import Planned, kernels_per_channel
 from bitwright.hardware.lowering.variants import Variant, variants
 from bitwright.hardware.plan import LayerPlan
 from bitwright.hardware.schedule import lanes_of
 from bitwright.ir.layers import Conv, Dense, MaxPool, SumPool
 from bitwright.ir.weights import Shape
 
-Planned = Dense | Conv | MaxPool | SumPool
-"""The layers whose lanes a plan chooses."""
 MEMORIES: tuple[Memory, ...] = ("lut", "block")
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.ir.layers import Concat, Gather, Multiply, Sum
+from bitwright.ir.layers import Concat, Gather, Join, Multiply, Sum
 
 Array = NDArray[Any]
 
 
-def join(layer: Sum | Multiply | Concat) -> Callable[..., Array]:
+def join(layer: Join) -> Callable[..., Array]:
     """The operation of a layer with several operands, in int64."""
     match layer:
         case Sum():

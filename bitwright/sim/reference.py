@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,6 +21,7 @@ from bitwright.exact.ranges import Ranges, ranges
 from bitwright.exact.steps import steps
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    AnyLayer,
     ArgMax,
     Concat,
     Conv,
@@ -34,6 +35,7 @@ from bitwright.ir.layers import (
     Sum,
     SumPool,
     Table,
+    Windowed,
 )
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
@@ -88,7 +90,7 @@ def _prepare(graph: Graph) -> Prepared:
     return Prepared(graph, {layer.name: _operation(layer, graph, reached) for layer in graph.layers})
 
 
-def _operation(layer: Layer, graph: Graph, reached: dict[str, Ranges]) -> Operation:
+def _operation(layer: AnyLayer, graph: Graph, reached: dict[str, Ranges]) -> Operation:
     source = graph.by_name[layer.inputs[0]]
     match layer:
         case Dense():
@@ -110,7 +112,7 @@ def _operation(layer: Layer, graph: Graph, reached: dict[str, Ranges]) -> Operat
         case Gather():
             return gather(layer)
         case _:
-            raise AssertionError(f"no reference for {layer.op}")
+            assert_never(layer)
 
 
 def _coded(layer: Requantise | Table, source: Layer, x: Ranges) -> Operation:
@@ -176,7 +178,7 @@ def _arg_max(layer: ArgMax, channels: int) -> Operation:
     return lambda x: np.asarray(x.argmax(axis=-1, keepdims=True))
 
 
-def windows(images: Array, layer: Conv | MaxPool | SumPool, pad: float) -> Array:
+def windows(images: Array, layer: Windowed, pad: float) -> Array:
     """Receptive fields (n, out h, out w, kernel h, kernel w, channels) of images (n, h, w, channels)."""
     top, left, bottom, right = layer.pads
     if any(layer.pads):
@@ -202,7 +204,7 @@ def _storage(kind: IntType) -> type[Any]:
 def _footprint(layer: Layer, graph: Graph) -> int:
     """Elements that a layer holds for one sample, receptive fields included."""
     size = prod(layer.shape)
-    if isinstance(layer, Conv | MaxPool | SumPool):
+    if isinstance(layer, Windowed):
         channels = graph.by_name[layer.inputs[0]].channels
         return max(size, layer.shape[0] * layer.shape[1] * prod(layer.kernel) * channels)
     return size

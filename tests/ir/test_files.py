@@ -154,7 +154,7 @@ def set_layer(index: int, field: str, value: object) -> Callable[[Any], object]:
         (
             set_layer(0, "op", "system"),
             "layers[0]: expected a layer with an op of input, dense, conv, maxpool, sumpool, sum, multiply, concat, "
-            "gather, requantise, table, argmax, reshape, found 'system'",
+            "requantise, table, argmax, gather, reshape, found 'system'",
         ),
         (
             lambda tree: tree["inputs"][0].update(op="conv"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,21 @@ from bitwright.backends.onnx.spread import spread_of
 from bitwright.exact.ranges import Ranges
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Concat, Conv, Dense, Gather, Layer, MaxPool, Multiply, Reshape, Sum, SumPool
+from bitwright.ir.layers import (
+    AnyLayer,
+    Concat,
+    Conv,
+    Dense,
+    Gather,
+    Input,
+    MaxPool,
+    Move,
+    Multiply,
+    Pointwise,
+    Reshape,
+    Sum,
+    SumPool,
+)
 from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
@@ -44,7 +58,7 @@ class Held:
         return np.asarray(x / np.float32(self.pool) * np.float32(self.pool))
 
 
-def held(layer: Layer, graph: Graph, reached: Mapping[str, Ranges], known: Mapping[str, Held]) -> Held:
+def held(layer: Input | AnyLayer, graph: Graph, reached: Mapping[str, Ranges], known: Mapping[str, Held]) -> Held:
     """How the file holds `layer`, given how it holds what the layer reads."""
     sources = [reached[name] for name in layer.inputs]
     offset = np.zeros(layer.channels, dtype=np.int64)
@@ -64,7 +78,11 @@ def held(layer: Layer, graph: Graph, reached: Mapping[str, Ranges], known: Mappi
             bound = sum(_scaled(row, x) for row, x in zip(layer.factors, sources, strict=True))
         case Multiply():
             bound = largest(sources[0], layer.zeros[0]) * largest(sources[1], layer.zeros[1])
+        case MaxPool() | Concat() | Input():
+            bound = largest(reached[layer.name])
         case _:
+            if not isinstance(layer, Pointwise | Move):
+                assert_never(layer)
             bound = largest(reached[layer.name])
     if bound >= FLOAT64:
         raise BitwrightError(

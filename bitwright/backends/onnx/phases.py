@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bitwright.exact.meaning import per_channel
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Gather, Layer, Requantise
+from bitwright.ir.layers import AnyLayer, Conv, Gather, Layer, Requantise
 from bitwright.ir.weights import Ints, Weights
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ def without_phases(graph: Graph) -> Graph:
     return graph
 
 
-def _wide(graph: Graph, layer: Gather) -> list[Layer]:
+def _wide(graph: Graph, layer: Gather) -> list[AnyLayer]:
     """The spread, the convolution and the requantiser that `layer` and the two in front of it stand for; or none."""
     codes = graph.by_name[layer.inputs[0]]
     conv = graph.by_name[codes.inputs[0]] if codes.inputs else codes

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import gcd, prod
+from typing import assert_never
 
 from bitwright.exact.forms import Factors, Form
 from bitwright.hardware.clocks.fifos import size_fifos
@@ -19,7 +20,9 @@ from bitwright.hardware.lowering.variants import skipped_cycles
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    AnyLayer,
     ArgMax,
+    Concat,
     Conv,
     Dense,
     Gather,
@@ -77,7 +80,7 @@ class Lowering:
         name = self.hardware[layer.name]
         self.publish(layer, self.new_stream(layer, name, lanes, layer.type, prod(layer.shape) // lanes))
 
-    def add(self, layer: Layer) -> None:
+    def add(self, layer: AnyLayer) -> None:
         """The kernels of one layer."""
         x = [self.waiting[name].pop(0) for name in layer.inputs]
         if not orders.takes(self.graph, self.plan, layer):
@@ -97,8 +100,10 @@ class Lowering:
                 made = stages.arg_max(self, layer, x[0], self.graph.by_name[layer.inputs[0]].channels)
             case Requantise() | Table():
                 made = stages.requantise(self, layer, x[0], orders.permuted(self.forms[layer.name], x[0]))
-            case _:
+            case Concat():
                 made = stages.interleave(self, layer, x, [self.graph.by_name[name] for name in layer.inputs])
+            case _:
+                assert_never(layer)
         self.publish(layer, made)
 
     def close(self) -> KernelGraph:

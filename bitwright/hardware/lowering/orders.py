@@ -8,7 +8,7 @@ which channel of the tensor comes at each place of a pixel.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
@@ -18,14 +18,14 @@ from bitwright.hardware.lanes import kernels_per_channel
 from bitwright.hardware.lowering.stages import frame_buffer
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, Requantise, Reshape, SumPool, Table
+from bitwright.ir.layers import AnyLayer, Conv, Dense, Layer, MaxPool, Requantise, Reshape, SumPool, Table
 from bitwright.ir.weights import Ints, Weights
 
 if TYPE_CHECKING:
     from bitwright.hardware.lowering.lower import Lowering
 
 
-def takes(graph: Graph, plan: Plan, layer: Layer) -> bool:
+def takes(graph: Graph, plan: Plan, layer: AnyLayer) -> bool:
     """Whether `layer` can read channels in any order.
 
     What works channel by channel passes the order on. A matrix permutes its columns, unless it uses a pattern in
@@ -42,8 +42,9 @@ def takes(graph: Graph, plan: Plan, layer: Layer) -> bool:
         case Dense() | Conv():
             chosen = plan.layers.get(layer.name, LayerPlan())
             return chosen.zeros == "multiply" or (chosen.zeros != "select" and chosen.simd == 1)
-        case _:
-            return False
+    if isinstance(layer, AnyLayer):
+        return False
+    assert_never(layer)
 
 
 def absorbed(graph: Graph, plan: Plan, name: str) -> bool:

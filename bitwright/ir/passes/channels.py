@@ -8,13 +8,14 @@ always holds one integer and the requantisers behind the weights can add what th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    AnyLayer,
     Concat,
     Conv,
     Dense,
@@ -96,9 +97,11 @@ def _used(graph: Graph, constant: Mapping[str, Flags], constants: Mapping[str, I
             links.append(_Link(source, source, channels, channels // together * together))
         elif isinstance(layer, CHANNELWISE):
             links += _links(graph, layer)
-        else:
+        elif isinstance(layer, AnyLayer):
             for name in (layer.name, *layer.inputs):
                 used[name][:] = True
+        else:
+            assert_never(layer)
     _spread(used, links, demands)
     sized = [name for name, layer in graph.by_name.items() if not isinstance(layer, Reshape)]
     while any(_rounded(used[name]) for name in sized):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Layer, Requantise, Reshape, Rounding
+from bitwright.ir.layers import AnyLayer, Input, Layer, Requantise, Reshape, Rounding
 
 
 def drop_dead(graph: Graph) -> Graph:
@@ -21,7 +21,8 @@ def drop_dead(graph: Graph) -> Graph:
 
 def merge_reshapes(graph: Graph) -> Graph:
     """reshape(reshape(x)) -> reshape(x);  reshape(x) -> x where nothing changes and it is no output. Drops the dead."""
-    made: dict[str, Layer] = {layer.name: layer for layer in graph.inputs}
+    made: dict[str, Input | AnyLayer] = {layer.name: layer for layer in graph.inputs}
+    layers: list[AnyLayer] = []
     renamed: dict[str, str] = {}
     for old in graph.layers:
         layer = replace(old, inputs=tuple(renamed.get(name, name) for name in old.inputs))
@@ -34,7 +35,8 @@ def merge_reshapes(graph: Graph) -> Graph:
                 renamed[layer.name] = source.name
                 continue
         made[layer.name] = layer
-    return drop_dead(replace(graph, layers=tuple(made[old.name] for old in graph.layers if old.name in made)))
+        layers.append(layer)
+    return drop_dead(replace(graph, layers=tuple(layers)))
 
 
 def _is_identity(layer: Layer, source: Layer) -> bool:
@@ -44,7 +46,7 @@ def _is_identity(layer: Layer, source: Layer) -> bool:
 def merge_clips(graph: Graph) -> Graph:
     """clip(R(v)) -> R(v) with the narrower limits, where a requantiser's codes go into one clip of integers only."""
     readers = graph.readers
-    merged: dict[str, Layer] = {}
+    merged: dict[str, AnyLayer] = {}
     for layer in graph.layers:
         if not isinstance(layer, Requantise) or not _is_clip(layer):
             continue
@@ -72,7 +74,7 @@ def _narrowed(source: Requantise, clip: Requantise) -> Requantise:
     return replace(source, low=lows, high=highs, type=clip.type, scale=clip.scale, zero=clip.zero)
 
 
-def _as_wire(layer: Layer, merged: dict[str, Layer]) -> Layer:
+def _as_wire(layer: AnyLayer, merged: dict[str, AnyLayer]) -> AnyLayer:
     """A clip whose source took its limits over, as a reshape that changes nothing."""
     if isinstance(layer, Requantise) and layer.inputs[0] in merged and _is_clip(layer):
         return Reshape(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Concat, Gather, Layer, Reshape
+from bitwright.ir.layers import AnyLayer, Concat, Gather, Layer, Reshape
 from bitwright.ir.passes.cleanup import merge_reshapes
 from bitwright.ir.weights import Ints, Weights
 
@@ -34,7 +34,7 @@ def merge_gathers(graph: Graph) -> Graph:
     return merge_reshapes(graph)
 
 
-def _simpler(graph: Graph, layer: Gather) -> list[Layer]:
+def _simpler(graph: Graph, layer: Gather) -> list[AnyLayer]:
     """What `layer` becomes: itself, one layer on the root, or a concatenation of one part for each root."""
     source = _origin(graph, layer.inputs[0])
     index = layer.indices.array
@@ -93,7 +93,7 @@ def _joined(graph: Graph, layer: Concat) -> _Origin:
     return _Origin(roots, np.concatenate(numbers, axis=-1).reshape(-1), np.concatenate(places, axis=-1).reshape(-1))
 
 
-def _moved(layer: Gather, name: str, x: Layer, place: Ints, channels: slice) -> Layer:
+def _moved(layer: Gather, name: str, x: Layer, place: Ints, channels: slice) -> Gather | Reshape:
     """`x` in the order of `place`, as some channels of `layer`: a reshape where the order stays."""
     scale, zero = (values[channels] if len(values) > 1 else values for values in (layer.scale, layer.zero))
     if place.size == np.prod(x.shape) and (place.reshape(-1) == np.arange(place.size)).all() and _same(layer, name, x):

@@ -6,20 +6,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Protocol, TypeGuard, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar, assert_never
 
 import numpy as np
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
+    AnyLayer,
     Concat,
     Conv,
     Dense,
     Gather,
+    Join,
     Layer,
+    Matrix,
     MaxPool,
+    Move,
     Multiply,
     PerChannel,
+    Pointwise,
+    Pool,
     Requantise,
     Reshape,
     Sum,
@@ -45,7 +51,7 @@ class Interval(Protocol):
         """The greatest."""
 
 
-def is_whole(layer: Layer) -> TypeGuard[Dense | Conv]:
+def is_whole(layer: Layer) -> TypeGuard[Matrix]:
     """True if every output of a matrix layer reads every input channel."""
     return isinstance(layer, Dense) or (isinstance(layer, Conv) and layer.groups == 1)
 
@@ -71,26 +77,32 @@ def narrow(graph: Graph, kept: Mapping[str, Ints], constants: Mapping[str, Ints]
 
 def retyped(graph: Graph, reached: Mapping[str, Interval]) -> Graph:
     """`graph` with the narrowest types of what no quantiser limits; codes keep theirs."""
-    made: dict[str, Layer] = {layer.name: layer for layer in graph.inputs}
+    kinds = {layer.name: layer.type for layer in graph.inputs}
+    layers = []
     for layer in graph.layers:
-        kinds = [made[name].type for name in layer.inputs]
-        match layer:
-            case Dense() | Conv() | SumPool() | Sum() | Multiply():
-                bounds = reached[layer.name]
-                made[layer.name] = replace(layer, type=IntType(int(bounds.lo.min()), int(bounds.hi.max())))
-            case MaxPool() | Reshape() | Concat():
-                made[layer.name] = replace(layer, type=hull(kinds))
-            case Gather():
-                filled = layer.indices.array.min() < 0 and layer.fill not in kinds[0]
-                kind = kinds[0] | IntType(layer.fill, layer.fill) if filled else kinds[0]
-                made[layer.name] = replace(layer, type=kind)
-            case Table():
-                first = kinds[0].lo - graph.by_name[layer.inputs[0]].type.lo
-                entries = layer.entries.array[first : first + kinds[0].hi - kinds[0].lo + 1]
-                made[layer.name] = replace(layer, entries=Weights(entries))
-            case _:
-                made[layer.name] = layer
-    return replace(graph, layers=tuple(made[layer.name] for layer in graph.layers))
+        layers.append(_retyped(graph, layer, [kinds[name] for name in layer.inputs], reached[layer.name]))
+        kinds[layer.name] = layers[-1].type
+    return replace(graph, layers=tuple(layers))
+
+
+def _retyped(graph: Graph, layer: AnyLayer, kinds: list[IntType], bounds: Interval) -> AnyLayer:
+    """`layer` for inputs of the types `kinds`, and for what it can hold."""
+    match layer:
+        case Dense() | Conv() | SumPool() | Sum() | Multiply():
+            return replace(layer, type=IntType(int(bounds.lo.min()), int(bounds.hi.max())))
+        case MaxPool() | Reshape() | Concat():
+            return replace(layer, type=hull(kinds))
+        case Gather():
+            filled = layer.indices.array.min() < 0 and layer.fill not in kinds[0]
+            kind = kinds[0] | IntType(layer.fill, layer.fill) if filled else kinds[0]
+            return replace(layer, type=kind)
+        case Table():
+            first = kinds[0].lo - graph.by_name[layer.inputs[0]].type.lo
+            entries = layer.entries.array[first : first + kinds[0].hi - kinds[0].lo + 1]
+            return replace(layer, entries=Weights(entries))
+    if isinstance(layer, Pointwise):
+        return layer
+    assert_never(layer)
 
 
 def _contributed(layer: Dense | Conv, kept: Ints, constants: Ints) -> Ints:
@@ -109,7 +121,7 @@ def _added(values: PerChannel, factors: PerChannel, moved: Ints) -> PerChannel:
     return tuple(value + factor * count for value, factor, count in rows)
 
 
-def _narrowed(graph: Graph, layer: Layer, kept: Mapping[str, Ints]) -> Layer:
+def _narrowed(graph: Graph, layer: AnyLayer, kept: Mapping[str, Ints]) -> AnyLayer:
     """`layer` with the channels that its inputs and itself keep."""
     channels = kept[layer.name]
     common: dict[str, Any] = {
@@ -117,12 +129,9 @@ def _narrowed(graph: Graph, layer: Layer, kept: Mapping[str, Ints]) -> Layer:
         "scale": _taken(layer.scale, channels),
         "zero": _taken(layer.zero, channels),
     }
-    if is_whole(layer):
-        return replace(layer, **common, weights=Weights(layer.weights.array[channels][..., kept[layer.inputs[0]]]))
     match layer:
-        case Conv():
-            groups = len(channels) * layer.groups // layer.channels
-            return replace(layer, **common, weights=Weights(layer.weights.array[channels]), groups=groups)
+        case Dense() | Conv():
+            return _narrowed_matrix(layer, kept, common)
         case Requantise():
             for name in ("multiplier", "offset", "low", "high", "levels", "slope"):
                 common[name] = _taken(getattr(layer, name), channels)
@@ -133,8 +142,19 @@ def _narrowed(graph: Graph, layer: Layer, kept: Mapping[str, Ints]) -> Layer:
             moved = graph.by_name[layer.inputs[0]]
             indices = _places(moved, kept[moved.name], layer.indices.array[..., channels])
             return replace(layer, **common, indices=Weights(indices))
-        case _:
-            return replace(layer, **common)
+    if isinstance(layer, Pool | Join | Pointwise | Move):
+        return replace(layer, **common)
+    assert_never(layer)
+
+
+def _narrowed_matrix(layer: Matrix, kept: Mapping[str, Ints], common: dict[str, Any]) -> Matrix:
+    channels = kept[layer.name]
+    weights = layer.weights.array[channels]
+    if is_whole(layer):
+        return replace(layer, **common, weights=Weights(weights[..., kept[layer.inputs[0]]]))
+    assert isinstance(layer, Conv)
+    groups = len(channels) * layer.groups // layer.channels
+    return replace(layer, **common, weights=Weights(weights), groups=groups)
 
 
 def _places(source: Layer, kept: Ints, index: Ints) -> Ints:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Gather, Layer, Requantise
+from bitwright.ir.layers import AnyLayer, Conv, Gather, Layer, Requantise
 from bitwright.ir.passes.cleanup import drop_dead
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
@@ -40,7 +40,7 @@ def subpixel(graph: Graph) -> Graph:
     return drop_dead(graph)
 
 
-def _phases(graph: Graph, layer: Requantise) -> list[Layer]:
+def _phases(graph: Graph, layer: Requantise) -> list[AnyLayer]:
     """The layers that replace `layer`; none if it does not follow a transposed convolution."""
     conv = graph.by_name[layer.inputs[0]]
     if not isinstance(conv, Conv) or not _alone(graph, conv) or {*conv.strides, *conv.dilations} != {1}:
