@@ -13,9 +13,9 @@ module bw_adder_tree #(
   parameter int W    = 8,                               // bits of an operand
   parameter int OutW = W + 2 * bw_pkg::tree_latency(N)  // derived: do not override
 ) (
-  input  wire  logic           clk,
-  input  wire  logic [N*W-1:0] operands,
-  output logic [OutW-1:0]      sum
+  input  wire  logic             clk,
+  input  wire  logic [N*W-1:0]   operands,
+  output logic signed [OutW-1:0] sum
 );
   localparam int Levels = bw_pkg::tree_latency(N);
 
