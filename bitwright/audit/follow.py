@@ -14,10 +14,10 @@ from bitwright.audit.golden import Golden, rows
 from bitwright.audit.reach import Reach, Reaches, reaches
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, run_host
-from bitwright.ir.layers import Layer, Requantise
+from bitwright.ir.layers import Input, Layer, Requantise
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.weights import Ints
-from bitwright.sim.reference import operations
+from bitwright.sim.reference import compute
 
 Array = NDArray[Any]
 Verdict = Literal["boundary", "wide", "unexplained"]
@@ -102,11 +102,10 @@ def follow(case: Case, theirs: Codes, *, certain: bool, keep: bool = False) -> S
     values: dict[str, Ints] = dict(case.inputs)
     reach = case.reaches(values)
     parts: list[Part] = []
-    computed = operations(case.graph)
     for layer in (*case.graph.inputs, *case.graph.layers):
-        if layer.inputs:
+        if not isinstance(layer, Input):
             operands = (values[name] for name in layer.inputs)
-            values[layer.name] = computed[layer.name](*operands).astype(np.int64)
+            values[layer.name] = compute(case.graph, layer, *operands)
         if layer.name in theirs:
             found = _parts(case, layer, values[layer.name], theirs[layer.name], reach, certain=certain)
             taken = [part for part in found if part.verdict != "unexplained"]
@@ -178,11 +177,10 @@ def evaluate(graph: Graph, known: Mapping[str, Ints], flips: Mapping[str, tuple[
     count = 1 + max(int(rows.max()) for rows, _, _ in flips.values())
     values = dict(known)
     touched: set[str] = set()
-    computed = operations(graph)
     for layer in (*graph.inputs, *graph.layers):
-        if touched.intersection(layer.inputs):
+        if not isinstance(layer, Input) and touched.intersection(layer.inputs):
             operands = (np.broadcast_to(v, (count, *v.shape[1:])) for v in (values[name] for name in layer.inputs))
-            values[layer.name] = computed[layer.name](*operands).astype(np.int64)
+            values[layer.name] = compute(graph, layer, *operands)
             touched.add(layer.name)
         if layer.name in flips:
             batch = np.broadcast_to(values[layer.name], (count, *layer.shape)).copy()

@@ -18,7 +18,7 @@ from bitwright.ir.host import ROUND
 from bitwright.ir.layers import Concat, Gather, MaxPool, Requantise, Reshape, Rounding, Table
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.weights import Ints
-from bitwright.sim.reference import windows
+from bitwright.sim.windows import windows
 
 Array = NDArray[Any]
 Reaches = Callable[[str], "Reach | None"]

@@ -28,7 +28,7 @@ from bitwright.ir.layers import (
     Table,
 )
 from bitwright.ir.weights import Ints
-from bitwright.sim.reference import windows
+from bitwright.sim.windows import windows
 
 Array = NDArray[Any]
 Values = Mapping[str, Ints]
