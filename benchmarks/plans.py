@@ -109,7 +109,7 @@ def _ladder(layer: Dense | Conv | MaxPool | SumPool, channels: int) -> Iterator[
 
 def compare(network: str, graph: Graph, target: int) -> Row:
     """Rule and solver at the interval that the rule reaches, and the solver at the target."""
-    offered, scale = candidates(graph, Plan(), ranges(graph)), DEVICES[SCALE]
+    offered, scale = candidates(graph, Plan(), ranges(graph)), DEVICES[SCALE].budget
     lanes = finn(graph, target)
     interval = max(pace(graph, lanes), fastest(graph))
     rule = _percent(solve(graph, interval, offered, scale, given=lanes))
@@ -126,7 +126,7 @@ def mobile_times() -> list[tuple[int, Solution, float]]:
     found = []
     for target in MOBILE_TARGETS:
         start = process_time()
-        solution = solve(graph, target, offered, DEVICES["xcvu9p"])
+        solution = solve(graph, target, offered, DEVICES["xcvu9p"].budget)
         found.append((target, solution, process_time() - start))
     return found
 

@@ -21,6 +21,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
 from bitwright.planning.candidates import TWO_OPERAND, candidates
+from bitwright.planning.devices import device
 from bitwright.planning.planner import by_rule, plan_for
 from bitwright.planning.rule import fold
 
@@ -42,6 +43,7 @@ def compile_graph(
     """
     if not 0 < clock_ns < float("inf"):
         raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
+    device(DEFAULT_PART if part is None else part)  # refuses one that is not known
     target, note = _target(graph, cycles, fps, plan, clock_ns)
     reached = ranges(graph)
     found = candidates(graph, plan or Plan(), reached)

@@ -31,7 +31,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer
 from bitwright.ir.names import identifier
 from bitwright.ir.weights import Ints, Weights
-from bitwright.planning.devices import family
+from bitwright.planning.devices import device
 from bitwright.sim import reference
 
 DEFAULT_PART = "xc7z020clg400-1"
@@ -97,7 +97,7 @@ class Design:
     @cached_property
     def used(self) -> Mapping[str, Resources]:
         """By the name of each layer the estimate of what it takes on the part: its kernels and the FIFOs they read."""
-        cells = family(self.part)
+        cells = device(self.part).cells
         taken = dict.fromkeys((layer.name for layer in self.graph.layers), Resources())
         for kernel in self.kernels.kernels:
             if kernel.layer in taken:  # a fork behind an input is no layer's

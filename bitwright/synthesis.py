@@ -17,7 +17,7 @@ from bitwright.hardware.area.resources import boundary_resources
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import load
-from bitwright.planning.devices import family
+from bitwright.planning.devices import device
 from bitwright.sim import synth
 
 RESOURCES = ("lut", "ff", "dsp", "bram")
@@ -33,13 +33,14 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[dict[str, Any], dic
     """
     report, design, files = _read(folder)
     top = f"{design.name}_top"
-    made = synth.synthesise(files, top, report["part"])
+    part = device(report["part"])
+    made = synth.synthesise(files, top, part.family)
     counted: dict[str, Counter[str]] = {}
     owners = instances(design.kernels)
     for instance, cells in made.cells.items():
         counted.setdefault(owners.get(instance, ""), Counter()).update(cells)
     rows = [_row(entry["name"], entry, counted.get(entry["name"], {})) for entry in report["layers"]]
-    ends = boundary_resources(design.kernels, family=family(report["part"]))
+    ends = boundary_resources(design.kernels, family=part.cells)
     rows.append(_row(BOUNDARY, asdict(ends), counted.get("", {})))
     total = {which: _total([row[which] for row in rows]) for which in ("estimate", "yosys")}
     result: dict[str, Any] = {

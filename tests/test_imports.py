@@ -21,7 +21,7 @@ PARTS = {
     "sim": "sim ir exact",
     "hardware": "hardware hardware/kernels ir exact",
     "hardware/kernels": "hardware hardware/kernels ir exact",
-    "hardware/modules": "hardware/kernels hardware/modules ir",
+    "hardware/modules": "hardware hardware/kernels hardware/modules ir",
     "hardware/clocks": "hardware hardware/kernels hardware/clocks ir",
     "hardware/area": "hardware hardware/kernels hardware/modules hardware/area ir exact",
     "hardware/lowering": "hardware hardware/kernels hardware/clocks hardware/lowering ir exact",

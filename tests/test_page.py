@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 import bitwright
-from bitwright.planning.devices import DEVICES, budget
 from bitwright.report.page import page
 from tests.frontend.nets import Net
 from tests.needs import needs, program
@@ -81,29 +79,12 @@ def test_counts_stand_beside_estimates_and_decide_the_share() -> None:
     assert "171.5 MHz" in page(made, synthesised(made))
 
 
-def test_a_part_that_is_not_known_has_no_share() -> None:
-    text = page(report("10ax115"))
-    assert "What this part holds is not known, so no share is shown." in text
-    assert 'class="bar"' not in text
-
-
 def test_names_from_a_model_are_escaped() -> None:
     made = report()
     made["model"] = made["layers"][0]["name"] = HOSTILE
     text = page(made)
     assert "<script" not in text
     assert HOSTILE in Reader(text).cells
-
-
-@pytest.mark.parametrize(
-    ("part", "device"), [("xc7z020clg400-1", "xc7z020"), ("XCZU3EG-sbva484-1-e", "xczu3eg"), ("xc7a35t", "xc7a35t")]
-)
-def test_a_part_is_its_device(part: str, device: str) -> None:
-    assert budget(part) == DEVICES[device]
-
-
-def test_other_parts_are_not_known() -> None:
-    assert budget("xc7") is None
 
 
 @needs(lambda: program("chromium"))

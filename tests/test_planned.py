@@ -70,7 +70,7 @@ def test_targets_that_divide_the_work_are_hit_exactly(cycles: int) -> None:
 
 @pytest.mark.parametrize("part", ["xc7z010", "xc7a35t", "xczu3eg"])
 def test_a_part_is_a_budget(part: str) -> None:
-    graph, limit = wide(128), DEVICES[part]
+    graph, limit = wide(128), DEVICES[part].budget
     free, bound = (bitwright.compile(graph, cycles=128, part=name).report()["plan"] for name in (None, part))
     assert all(used <= getattr(limit, kind) for kind, used in bound["used"].items())
     assert bound["status"] == free["status"] == "optimal"
@@ -89,5 +89,5 @@ def test_what_does_not_fit_is_named_with_its_resource(tmp_path: Path, capsys: py
     found = re.fullmatch(pattern, said)
     assert found is not None, said
     used, kind, limit, mine = found.groups()
-    assert int(limit) == getattr(DEVICES["xc7z010"], kind.lower()) < int(mine) <= int(used)
+    assert int(limit) == getattr(DEVICES["xc7z010"].budget, kind.lower()) < int(mine) <= int(used)
     assert not out.exists()

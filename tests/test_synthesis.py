@@ -100,22 +100,6 @@ def test_a_report_of_another_design(tmp_path: Path) -> None:
     assert str(error.value) == f"{path}: is no report of a compiled design\n  hint: compile the model again"
 
 
-@pytest.mark.parametrize(
-    ("part", "family"),
-    [("xc7z020clg400-1", "xc7"), ("xczu3eg-sbva484-1-e", "xcup"), ("xcku115-flva1517-2-e", "xcu"), ("XCVU9P", "xcup")],
-)
-def test_the_family_of_a_part(part: str, family: str) -> None:
-    assert synth.family(part) == family
-
-
-def test_a_part_of_another_vendor() -> None:
-    with pytest.raises(BitwrightError) as error:
-        synth.family("10ax115")
-    assert str(error.value) == (
-        "--part: no family of Yosys is known for the part '10ax115'\n  hint: parts begin with xc7, xcku, xczu"
-    )
-
-
 def test_a_cell_that_is_not_known() -> None:
     assert synth.resources({"LUT6": 2, "RAM32M": 1, "FDRE": 3, "RAMB36E2": 1, "DSP48E2": 1, "CARRY8": 9}) == {
         "lut": 6, "ff": 3, "dsp": 1, "bram": 2,

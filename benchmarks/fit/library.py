@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from bitwright.hardware.cells import Family
 from bitwright.hardware.modules import streams as terms
 from bitwright.hardware.modules import units as unit_terms
 from bitwright.hardware.modules import windows as window_terms
-from bitwright.hardware.modules.memories import Columns, Family, columns
+from bitwright.hardware.modules.memories import Columns, columns
 from bitwright.hardware.modules.streams import Part, Parts
 from bitwright.hardware.modules.windows import Geometry
 

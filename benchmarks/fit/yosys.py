@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bitwright.design import Design
-from bitwright.hardware.modules.memories import Family
+from bitwright.hardware.cells import Family
 from bitwright.sim import synth, tools
 from bitwright.sim.lint import written
 

@@ -6,13 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bitwright.hardware.cells import EVERY_DSP_BITS
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import TERNARY, IntType
 
 Style = Literal["lut", "dsp", "xnor", "ternary"]
-
-DSP_BITS = (25, 18)
-"""Signed factors that every DSP slice multiplies: those of series 7. Later families have 27 x 18 or more."""
 
 LUT_PRODUCT = 16
 """Up to this product of the widths, multiply in logic.
@@ -60,7 +58,7 @@ def style_of(layer: str, wanted: str, weights: IntType, x: IntType) -> Style:
 
 
 def packing(weights: IntType, x: IntType, pe: int) -> Packing:
-    """The most products of neighbouring PE, up to four, that one multiplier of `DSP_BITS` gives; at least one.
+    """The most products of neighbouring PE, up to four, that one multiplier of `EVERY_DSP_BITS` gives; at least one.
 
     No lane may borrow from the next, so a lane holds every product plus the bias. The factor that they share must fit
     in the narrow input, with a bit in front if it is unsigned.
@@ -80,7 +78,7 @@ def product_range(weights: IntType, x: IntType) -> tuple[int, int]:
 
 def multipliers(kind: Packing, x: IntType) -> int:
     """DSP slices of one multiplier: one, or as many as cover factors that are too wide for one."""
-    wide, narrow = (bits - 1 for bits in DSP_BITS)
+    wide, narrow = (bits - 1 for bits in EVERY_DSP_BITS)
     a, b = max(kind.width - 1, 1), max(signed_bits(x) - 1, 1)
     return min(-(-a // wide) * -(-b // narrow), -(-b // wide) * -(-a // narrow))
 
@@ -99,7 +97,7 @@ def signed_bits(kind: IntType) -> int:
 
 
 def _fits(weights: IntType, x: IntType, lanes: int, stride: int) -> bool:
-    return _packed(weights, lanes, stride) <= DSP_BITS[0] and signed_bits(x) <= DSP_BITS[1]
+    return _packed(weights, lanes, stride) <= EVERY_DSP_BITS[0] and signed_bits(x) <= EVERY_DSP_BITS[1]
 
 
 def _packed(weights: IntType, lanes: int, stride: int) -> int:

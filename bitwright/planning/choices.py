@@ -11,18 +11,18 @@ from typing import assert_never
 
 from bitwright.exact.forms import Form
 from bitwright.hardware.area.resources import Resources, fifo_resources, resources
+from bitwright.hardware.cells import Family
 from bitwright.hardware.kernels.base import Kernel, Stream
 from bitwright.hardware.lanes import Lanes, Planned, entering_cycles, entry_lanes, in_lanes, least_cycles, too_slow
 from bitwright.hardware.lanes import choices as legal_lanes
 from bitwright.hardware.lowering.lower import Lowering
 from bitwright.hardware.lowering.variants import ends_of_order
 from bitwright.hardware.lowering.windows import windowed
-from bitwright.hardware.modules.memories import Family
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Dense, Input, Join, Layer, Move, Pointwise
 from bitwright.planning.candidates import Candidates
-from bitwright.planning.devices import Budget, family
+from bitwright.planning.devices import Budget
 from bitwright.planning.units import kept_lines, units
 
 KINDS: tuple[str, ...] = tuple(
@@ -133,9 +133,9 @@ class Survey:
         pace: int,
         offered: Candidates,
         given: Mapping[str, Lanes] | None = None,
-        part: str = "",
+        cells: Family = "xc7",
     ) -> None:
-        self.cells = family(part)
+        self.cells = cells
         self.graph, self.target, self.pace, self.forms, self.given = graph, target, pace, offered.forms, given or {}
         self.low = Lowering(graph, Plan({}, target), {}, offered.sums)
         self.low.pace, self.low.ring = pace, kept_lines

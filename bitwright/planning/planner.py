@@ -9,22 +9,19 @@ from bitwright.hardware.plan import Plan
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import TOO_MANY, TooManyWidths
-from bitwright.planning.devices import DEVICES, Budget, budget
+from bitwright.planning.devices import Budget, device
 from bitwright.planning.rule import fold
 from bitwright.planning.solver import solve
 
 SCALE = "xc7z020"
-"""The device whose resources weigh the cost where no known part is named."""
+"""The device whose resources weigh the cost where no part is named."""
 
 
 def scale_of(part: str | None) -> tuple[Budget, str, str]:
     """The resources that costs are shares of, the part whose budget limits them ("" for none), and a line on that."""
     if part is None:
-        return DEVICES[SCALE], "", f"no part was named: no budget, costs in shares of {SCALE}"
-    known = budget(part)
-    if known is None:
-        return DEVICES[SCALE], "", f"the part {part} is not known: no budget, costs in shares of {SCALE}"
-    return known, part, f"within the budget of {part}, costs in its shares"
+        return device(SCALE).budget, "", f"no part was named: no budget, costs in shares of {SCALE}"
+    return device(part).budget, part, f"within the budget of {part}, costs in its shares"
 
 
 def plan_for(

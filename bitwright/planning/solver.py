@@ -22,7 +22,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Concat, Gather, Reshape
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import KINDS, Choice, Cost, Node, Survey, amounts
-from bitwright.planning.devices import Budget
+from bitwright.planning.devices import Budget, device
 from bitwright.planning.program import Outcome, Program
 
 THOUSAND = 1000
@@ -58,10 +58,11 @@ def solve(
     check_reachable(graph, target)
     worth = [THOUSAND / amount for amount in amounts(scale)]
     budget = amounts(scale) if part else None
+    cells = device(part).cells if part else "xc7"
     limit, found = target, None
     while True:
         try:
-            nodes = Survey(graph, target, limit, offered, given, part).nodes()
+            nodes = Survey(graph, target, limit, offered, given, cells).nodes()
             outcome = _cheapest(graph, nodes, worth, budget)
             if outcome is None:
                 raise _stopped(graph, nodes, target, budget, part)

@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from bitwright.planning.devices import budget
+from bitwright.planning.devices import device
 from bitwright.report.show import removed
 
 Row = Mapping[str, Any]
@@ -78,7 +78,6 @@ class Page:
     part: str
     facts: tuple[Fact, ...]
     tool: str
-    budget_note: str
     budget: tuple[Use, ...]
     titles: tuple[str, ...]
     prose: tuple[str, ...]
@@ -96,7 +95,6 @@ def page(report: Row, synthesis: Row | None = None) -> str:
         part=report["part"],
         facts=_facts(report, synthesis),
         tool=synthesis["tool"] if synthesis else "",
-        budget_note="" if budget(report["part"]) else "What this part holds is not known, so no share is shown.",
         budget=_budget(report, synthesis),
         titles=(*COLUMNS.values(), *RESOURCES.values()),
         prose=PROSE,
@@ -120,14 +118,14 @@ def _facts(report: Row, synthesis: Row | None) -> tuple[Fact, ...]:
 
 
 def _budget(report: Row, synthesis: Row | None) -> tuple[Use, ...]:
-    held = budget(report["part"])
+    held = device(report["part"]).budget
     uses = []
     for key, name in RESOURCES.items():
         known = [layer[key] for layer in report["layers"] if layer[key] is not None]
         estimate = sum(known) if known else None
         counted = synthesis["total"]["yosys"][key] if synthesis else None
         used = estimate if counted is None else counted
-        share = None if held is None or used is None else round(100 * used / getattr(held, key), 1)
+        share = None if used is None else round(100 * used / getattr(held, key), 1)
         part = "" if held is None else _text(getattr(held, key))
         uses.append(Use(name, _text(estimate), _text(counted), part, share))
     return tuple(uses)

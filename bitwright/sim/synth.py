@@ -29,7 +29,6 @@ CELL_BRAMS = {"RAMB18E1": 1, "RAMB18E2": 1, "RAMB36E1": 2, "RAMB36E2": 2}
 COSTS = {"lut": CELL_LUTS, "ff": CELL_FFS, "dsp": CELL_DSPS, "bram": CELL_BRAMS}
 FREE = re.compile(r"CARRY\d|MUXF[789]|INV|GND|VCC|BUF.*")
 """Cells that sit beside the look-up tables and are not counted."""
-FAMILIES = ((r"xc7", "xc7"), (r"xc(zu|k26|kv|u\d|[kv]u\d+p)", "xcup"), (r"xc[kv]u", "xcu"))
 ECP5_SPEED = 8
 
 
@@ -42,25 +41,15 @@ class Synthesis:
     cells: Mapping[str, Mapping[str, int]]
 
 
-def family(part: str) -> str:
-    """The Yosys family of a Xilinx part: xc7, xcu or xcup."""
-    for pattern, name in FAMILIES:
-        if re.match(pattern, part.lower()):
-            return name
-    raise BitwrightError(
-        f"no family of Yosys is known for the part '{part}'", where="--part", hint="parts begin with xc7, xcku, xczu"
-    )
-
-
-def synthesise(files: Mapping[str, str], top: str, part: str) -> Synthesis:
-    """`synth_xilinx` over a project's files (path -> text), its hierarchy kept so that every instance is counted."""
-    tool, kind = tools.yosys(), family(part)
+def synthesise(files: Mapping[str, str], top: str, family: str) -> Synthesis:
+    """`synth_xilinx` for a family over a project's files (path -> text); hierarchy stays, to count each instance."""
+    tool = tools.yosys()
     read = f"read_verilog -sv {' '.join(project_sources(files))}"
-    make = f"synth_xilinx -family {kind} -noiopad -noclkbuf -top {top}; write_json netlist.json"
+    make = f"synth_xilinx -family {family} -noiopad -noclkbuf -top {top}; write_json netlist.json"
     with written(files) as folder:
         tools.run([tool.path, "-q", "-p", f"{read}; {make}"], what=f"synthesising {top}", cwd=folder)
         modules = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"]
-    return Synthesis(f"{tool.name} {tool.version_text}", kind, _by_instance(modules, top))
+    return Synthesis(f"{tool.name} {tool.version_text}", family, _by_instance(modules, top))
 
 
 def resources(cells: Mapping[str, int]) -> dict[str, int]:

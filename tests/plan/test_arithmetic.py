@@ -13,7 +13,8 @@ from bitwright.backends.hls.project import generate as hls
 from bitwright.backends.verilog.project import generate as verilog
 from bitwright.compiling import compile_graph
 from bitwright.hardware.area.resources import resources
-from bitwright.hardware.arithmetic import DSP_BITS, Style, legal_styles, multipliers, packing, signed_bits, style_of
+from bitwright.hardware.arithmetic import Style, legal_styles, multipliers, packing, signed_bits, style_of
+from bitwright.hardware.cells import EVERY_DSP_BITS
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
@@ -68,7 +69,7 @@ def test_lanes_of_a_multiplier(weights: IntType, x: IntType, lanes: int) -> None
     """As many as fit, never more than there are rows; alone, a product may take several slices."""
     shared = packing(weights, x, 8)
     assert shared.lanes == lanes
-    assert lanes == 1 or (shared.width <= DSP_BITS[0] and signed_bits(x) <= DSP_BITS[1])
+    assert lanes == 1 or (shared.width <= EVERY_DSP_BITS[0] and signed_bits(x) <= EVERY_DSP_BITS[1])
     assert [packing(weights, x, pe).lanes for pe in (1, 2, 3)] == [min(pe, lanes) for pe in (1, 2, 3)]
     assert multipliers(shared, x) == 1
 

@@ -26,7 +26,7 @@ from bitwright.planning.units import kept_lines
 from tests.ir.graphs import random_graph
 
 MODELS = Path(__file__).parents[3] / "shared/models"
-SCALE = DEVICES["xc7z020"]
+SCALE = DEVICES["xc7z020"].budget
 NETWORKS = [
     "brevitas/dw_res_qonnx",
     "brevitas/prune_unstruct70_qonnx",

@@ -86,7 +86,7 @@ def test_a_variant_counts_what_is_lowered(name: str) -> None:
 def test_a_sparse_network_is_as_fast_as_the_solver_says(name: str) -> None:
     graph, used = GRAPHS[name], set()
     for target in (fastest(graph) * factor for factor in (1, 2, 4, 8, 16)):
-        found = solve(graph, target, candidates(graph, Plan(), ranges(graph)), DEVICES["xc7z020"])
+        found = solve(graph, target, candidates(graph, Plan(), ranges(graph)), DEVICES["xc7z020"].budget)
         design = compile_graph(graph, plan=Plan.from_json(found.plan.to_json(), where="plan.json"))
         assert design.kernels.interval == found.interval <= target
         used |= {plan.zeros for plan in found.plan.layers.values()}

@@ -10,8 +10,8 @@ from functools import cache
 from importlib.resources import files
 
 from bitwright.hardware.area.parts import boundary_parts, fifo_parts, parts
+from bitwright.hardware.cells import Family
 from bitwright.hardware.kernels.base import Kernel, KernelGraph, Stream
-from bitwright.hardware.modules.memories import Family
 from bitwright.hardware.modules.streams import Part
 
 Coefficients = Mapping[str, Mapping[str, float]]

@@ -11,10 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.hardware.cells import Family
 from bitwright.ir.weights import Ints
-
-Family = Literal["xcup", "xc7"]
-"""UltraScale+ and series 7, as Yosys calls them."""
 
 BLOCK_SHAPES = (
     (129, 1, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),

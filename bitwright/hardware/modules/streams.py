@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+from bitwright.hardware.cells import Family
 from bitwright.hardware.modules.memories import (
     LUT_RAMS,
     LUT_WORDS,
     BlockRams,
     Columns,
-    Family,
     block_rams,
     lut_ram,
     ram_memory,

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
+from bitwright.hardware.cells import DSP_BITS, Family
 from bitwright.hardware.kernels.timing import tree_latency
-from bitwright.hardware.modules.memories import Family
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2, mux, ram, times, wrap
 
-DSP_BITS: Mapping[Family, tuple[int, int]] = {"xcup": (27, 18), "xc7": (25, 18)}
-"""Signed factors of one DSP slice."""
 DSP_PRODUCT = 9
 """Bits of the narrowest product that Yosys puts in a DSP slice: DSP_Y_MINWIDTH of `synth_xilinx`."""
 

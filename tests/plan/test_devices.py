@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of parts: compile, estimates and synthesis read the same row, and what has none is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from bitwright.cli import main
+from bitwright.compiling import compile_graph
+from bitwright.exact.cost import DSP_PORTS
+from bitwright.hardware.cells import DSP_BITS, EVERY_DSP_BITS
+from bitwright.ir.errors import BitwrightError
+from bitwright.planning.devices import DEVICES, Budget, device
+from bitwright.report.front import trade_off
+from tests.plan.test_folding import dense
+
+DIGITS = str(Path(__file__).parents[2] / "bitwright/demo/digits.onnx")
+FAMILIES = {
+    "xc7": "xc7s25 xc7s50 xc7a15t xc7a35t xc7a50t xc7a100t xc7a200t xc7k70t xc7k160t xc7k325t "
+    "xc7z007s xc7z010 xc7z020 xc7z030 xc7z045",
+    "xcu": "xcku040 xcku115",
+    "xcup": "xczu2cg xczu2eg xczu3cg xczu3eg xczu4ev xczu5ev xczu7ev xczu9eg xck26 xcku5p xcvu9p xcu250 xcu280",
+}
+ROWS = [(name, family) for family, names in FAMILIES.items() for name in names.split()]
+KNOWN = f"\n  hint: a part begins with its device: {', '.join(DEVICES)}"
+
+
+@pytest.mark.parametrize(("name", "family"), ROWS)
+def test_a_part_has_the_row_of_its_device(name: str, family: str) -> None:
+    for part in (name, f"{name.upper()}-ffva1156-2-e", f"{name}clg400-1"):
+        assert device(part) is DEVICES[name]
+    assert DEVICES[name].family == family
+    slices = {"xc7": (25, 18), "xcu": (27, 18), "xcup": (27, 18)}  # DSP48E1, DSP48E2, DSP48E2
+    assert DSP_BITS[DEVICES[name].cells] == slices[family]
+
+
+def test_every_row_is_here() -> None:
+    assert [name for name, _ in sorted(ROWS)] == sorted(DEVICES)
+
+
+def test_what_a_part_holds() -> None:
+    """Every slice has two flip-flops for each look-up table."""
+    assert device("xc7z020clg400-1").budget == Budget(53_200, 106_400, 220, 280)
+    for known in DEVICES.values():
+        held = known.budget
+        assert min(held.dsp, held.bram) > 0 <= 2 * held.lut - held.ff <= 1_000  # Alveo's are rounded to thousands
+
+
+@pytest.mark.parametrize("part", ["xc7", "xck", "xc7z0200", "xcvc1902-vsva2197", "10ax115", "", "an xc7z020"])
+def test_another_part_is_refused_with_those_that_are_known(part: str) -> None:
+    message = f"--part: the part {part!r} is not known{KNOWN}"
+    for phase in (
+        lambda: device(part),
+        lambda: compile_graph(dense(8, 8), part=part),
+        lambda: compile_graph(dense(8, 8), cycles=16, part=part),
+        lambda: trade_off(dense(8, 8), part=part),
+    ):
+        with pytest.raises(BitwrightError) as error:
+            phase()
+        assert str(error.value) == message
+
+
+def test_the_command_line_names_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", DIGITS, "-o", str(tmp_path / "d"), "--part", "xc6slx9"]) == 2
+    assert "the part 'xc6slx9' is not known" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_mathematics_counts_the_same_slices() -> None:
+    """A requantiser's factor has no sign, so it may have one bit less than the port that takes it."""
+    (wide, narrow), common = DSP_BITS["xcup"], EVERY_DSP_BITS
+    assert ((wide, narrow - 1), (narrow, wide - 1)) == DSP_PORTS
+    assert all(common[0] <= bits[0] and common[1] <= bits[1] for bits in DSP_BITS.values())
