@@ -71,7 +71,7 @@ def test_the_commands_are_those_of_the_design(run: Run) -> None:
 def test_help_names_every_option(run: Run, command: str, options: list[str]) -> None:
     code, out, err = run(command, "--help")
     assert (code, err) == (0, "")
-    assert set(re.findall(r"--[a-z-]+", out)) >= {*options, "--json", "--help"}
+    assert set(re.findall(r"--[a-z-]+", out)) >= {*options, "--json", "--debug", "--help"}
 
 
 def test_version(run: Run) -> None:

@@ -14,8 +14,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+import bitwright
 import bitwright.ir.files
 from bitwright.cli import commands as cli
+from bitwright.frontend import lowering
+from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
 from tests.needs import needs_cxx
 
@@ -313,3 +316,30 @@ def test_no_verilator_on_the_machine(
         assert refused("demo") == message
     finally:
         tools.verilator.cache_clear()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the command", "behind it"])
+def test_debug_shows_where_an_error_comes_from(
+    before: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of ours in a handler is a user's error, whose cause is the mistake."""
+
+    def mistaken(*_: object) -> None:
+        raise TypeError("a mistake of ours")
+
+    monkeypatch.setitem(lowering.HANDLERS, "Conv", mistaken)
+    said = (
+        "error: digits.onnx: node 'conv1' (Conv): cannot be taken as it is: TypeError: a mistake of ours\n"
+        "  hint: the file may be malformed; if other tools run it, please report it\n"
+    )
+    assert cli.main(["inspect", DIGITS]) == 2
+    assert capsys.readouterr() == ("", said)
+    assert cli.main(["--debug", "inspect", DIGITS] if before else ["inspect", DIGITS, "--debug"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.endswith(said)
+    trace = err.removesuffix(said)
+    assert trace.startswith("Traceback (most recent call last):\n") and "in mistaken\n" in trace
+    assert "TypeError: a mistake of ours\n" in trace
+    with pytest.raises(BitwrightError) as error:
+        bitwright.load(DIGITS)
+    assert isinstance(error.value.__cause__, TypeError)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -42,16 +43,37 @@ app = typer.Typer(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code is 0 (done), 1 (a check failed) or 2 (cannot be honoured: one message)."""
+    """Run the command line; the exit code is 0 (done), 1 (a check failed) or 2 (cannot be honoured: one message).
+
+    With `--debug`, which every command takes, the traceback of what cannot be honoured stands above its message.
+    """
+    traced: list[bool] = []
     try:
-        return app(args=argv, prog_name="bitwright", standalone_mode=False) or 0
+        return _commands(traced)(args=argv, prog_name="bitwright", standalone_mode=False) or 0
     except BitwrightError as error:
+        if any(traced):
+            traceback.print_exception(error)
         _fail(str(error))
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         said = error.format_message().replace("Value error, ", "")
         _fail(f"{said}\n  hint: see `{context.command_path if context else 'bitwright'} --help`")
     return 2
+
+
+def _commands(traced: list[bool]) -> Any:
+    """The commands, each with `--debug`; whether it was given is appended to `traced`."""
+    said = "Show the traceback of an error."
+    option = typer.Option(False, "--debug", help=said, expose_value=False, callback=lambda given: traced.append(given))
+    alone = typer.Typer(add_completion=False)
+
+    @alone.command()
+    def _(debug: bool = option) -> None: ...
+
+    group = typer.main.get_group(app)
+    for command in (group, *group.commands.values()):
+        command.params += typer.main.get_command(alone).params
+    return group
 
 
 def _fail(message: str) -> None:
