@@ -28,6 +28,7 @@ from tests.rtl.graphs import (
     fifo,
     fork,
     interleave,
+    long_mas,
     lookup,
     mas,
     matrix_vector,
@@ -43,7 +44,7 @@ from tests.rtl.graphs import (
 )
 
 pytestmark = needs_cxx
-U2, S12, S20 = integer(2, signed=False), integer(12, signed=True), integer(20, signed=True)
+U2, S12, S20, S40 = integer(2, signed=False), *(integer(bits, signed=True) for bits in (12, 20, 40))
 
 
 def matrices() -> list[KernelGraph]:
@@ -101,6 +102,8 @@ def requantisers() -> list[KernelGraph]:
         requantiser("table", lookup(rng, S4, U8), S4, U8),
         requantiser("table_part", lookup(rng, IntType(-3, 9), S4), IntType(-3, 9), S4),
         requantiser("table_bit", lookup(rng, BIPOLAR, BIPOLAR), BIPOLAR, BIPOLAR, folds=1),
+        requantiser("long_line", long_mas(S40, 92), S40, S8),
+        requantiser("long_even", long_mas(S40, 92, even=True), S40, S8),
     ]
 
 

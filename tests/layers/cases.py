@@ -16,7 +16,7 @@ from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from tests.ir.graphs import random_graph
 from tests.layers.nets import Net, places
 
-U1, U2, U3, U4, U8 = (integer(bits, signed=False) for bits in (1, 2, 3, 4, 8))
+U1, U2, U3, U4, U8, U16 = (integer(bits, signed=False) for bits in (1, 2, 3, 4, 8, 16))
 S3, S4, S8 = (integer(bits, signed=True) for bits in (3, 4, 8))
 S4N = integer(4, signed=True, narrow=True)
 CALIBRATED = IntType(3, 15)
@@ -165,6 +165,14 @@ def averages() -> Graph:
     net = Net()
     x = net.sum_pool(net.input((2, 3, 5), U8), (2, 3), (1, 1))
     net.requantise(x, U8, Rounding.HALF_EVEN, [Fraction(1, 6)])
+    return net.graph()
+
+
+def sixteen_bits() -> Graph:
+    """Codes of 16 bits by slopes of 24: the constants behind the products are longer than 64 bits."""
+    net = Net()
+    x = net.dense(net.input((16,), U16), draw(50, -127, 127, 3, 16))
+    net.act(x, U16, rng(50))
     return net.graph()
 
 
@@ -319,8 +327,8 @@ CASES = {
     for make in (
         dense_signed, dense_of_pixels, dense_bits, odd_widths, conv_of_groups, conv_depthwise, conv_of_a_signal,
         conv_of_bits, conv_of_a_calibrated_range, conv_that_leaves_out, max_pools, sum_pools, roundings, powers_of_two,
-        averages, levels, leaks, tables, sum_of_two, sums, products, concats, gathers, reshapes, residual, classes,
-        arg_maxes, passed_through,
+        averages, sixteen_bits, levels, leaks, tables, sum_of_two, sums, products, concats, gathers, reshapes, residual,
+        classes, arg_maxes, passed_through,
     )
 }  # fmt: skip
 CASES |= {f"random_{seed}": random_graph(seed, joins=True) for seed in (101, 102, 103)}

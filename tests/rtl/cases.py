@@ -21,6 +21,7 @@ from tests.rtl.graphs import (
     fifo,
     fork,
     interleave,
+    long_mas,
     lookup,
     mas,
     matrix_vector,
@@ -37,7 +38,7 @@ from tests.rtl.graphs import (
 from tests.rtl.zeros import select_matrix_vector as select
 from tests.rtl.zeros import sparse_matrix_vector as sparse
 
-S12, U2 = integer(12, signed=True), integer(2, signed=False)
+S12, S40, U2 = integer(12, signed=True), integer(40, signed=True), integer(2, signed=False)
 
 
 def matrices() -> list[KernelGraph]:
@@ -214,6 +215,8 @@ def requantisers() -> list[KernelGraph]:
         requantiser("q_table_part", lookup(rng, IntType(-3, 9), S4), IntType(-3, 9), S4),
         requantiser("q_table_large", lookup(rng, U8, S12), U8, S12),
         requantiser("q_table_bit", lookup(rng, BIPOLAR, BIPOLAR), BIPOLAR, BIPOLAR, folds=1),
+        requantiser("q_long_line", long_mas(S40, 92), S40, S8),
+        requantiser("q_long_even", long_mas(S40, 92, even=True), S40, S8),
     ]
 
 

@@ -207,6 +207,24 @@ def mas(rng: Generator, channels: int, x: IntType, y: IntType, *, shift: int, ev
     )  # fmt: skip
 
 
+def long_mas(x: IntType, shift: int, *, even: bool = False) -> MultiplyShift:
+    """A multiply-add-shift form whose constants are longer than any literal of C++, for codes of eight bits.
+
+    At one end of `x` each channel but the last, a constant, comes to an odd code exactly: a tie if `even`.
+    """
+    grain = 50
+    slopes, ends, codes = (1021, -1019, 1013, 0), (x.hi, x.lo, x.lo, 0), (7, 5, -3, 1)
+    c = [(code << shift) - (m * a << grain) for m, a, code in zip(slopes, ends, codes, strict=True)]
+    reach = [(m * a << grain) + offset for m, offset in zip(slopes, c, strict=True) for a in (x.lo, x.hi)]
+    assert min(map(abs, c)) >= 1 << 64
+    return MultiplyShift(
+        kind="mas_window" if even else "mas", m=Weights(np.array(slopes) << grain),
+        c=Weights(np.array([offset >> grain for offset in c])), s=shift,
+        window=Weights(np.full(4, even << grain)), odd=0, low=Weights(np.full(4, S8.lo)),
+        high=Weights(np.full(4, S8.hi)), product=IntType(min(reach), max(reach)), grain=grain,
+    )  # fmt: skip
+
+
 def sign(rng: Generator, channels: int, x: IntType) -> MultiplyShift:
     """-1 or +1 by a multiply-add-shift: clip(2a + 1, -1, 1), or 1 - 2a in falling channels."""
     reach = 16 * max(-x.lo, x.hi) + 8

@@ -130,9 +130,9 @@ def _per_channel(
             continue
         extent = f"[{values.shape[1]}]" if values.ndim == 2 else ""
         lines.append(f"{kind_name} {name}{extent};")
-        columns.append(values.tolist())
+        columns.append([_braces(value, kind_name) for value in values.tolist()])
         names.append(name)
-    items = ["{" + ", ".join(map(_braces, row)) + "}" for row in zip(*columns, strict=True)]
+    items = ["{" + ", ".join(row) + "}" for row in zip(*columns, strict=True)]
     folds, lanes = shape
     return Rule(
         kind=kind,
@@ -150,13 +150,15 @@ def _per_channel(
     )
 
 
-def _braces(value: int | list[int]) -> str:
-    return _literal(value) if isinstance(value, int) else "{" + ", ".join(map(_literal, value)) + "}"
+def _braces(value: int | list[int], kind: str) -> str:
+    if isinstance(value, int):
+        return _literal(value, kind)
+    return "{" + ", ".join(_literal(each, kind) for each in value) + "}"
 
 
-def _literal(value: int) -> str:
-    """A constant of the type `Offset` where it is longer than any literal: its odd part, shifted."""
+def _literal(value: int, kind: str) -> str:
+    """A constant of the Shape's type `kind`: its odd part, shifted, where it is longer than any literal."""
     if -(1 << 63) < value < 1 << 63:
         return str(value)
     grain = (value & -value).bit_length() - 1
-    return f"Offset({value >> grain}) << {grain}"
+    return f"Shape::{kind}({value >> grain}) << {grain}"
