@@ -80,11 +80,11 @@ class Layer:
         rng, net = np.random.default_rng([sparsity, self.pe]), Net()
         weights = pruned(rng, self.shape, self.block, sparsity)
         if len(self.shape) == 2:
-            made = net.dense(net.input((self.shape[1],), U4), weights)
+            made = net.dense(net.input("x0", (self.shape[1],), U4), weights)
             after = rng.integers(-4, 4, (4, self.shape[0]))
             net.dense(net.act(made, U4, rng), after)
         else:
-            made = net.conv(net.input((6, 6, self.shape[-1]), U4), weights, pads=(1, 1, 1, 1))
+            made = net.conv(net.input("x0", (6, 6, self.shape[-1]), U4), weights, pads=(1, 1, 1, 1))
             after = rng.integers(-4, 4, (4, 1, 1, self.shape[0]))
             net.conv(net.act(made, U4, rng), after)
         return net.graph()

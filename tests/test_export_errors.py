@@ -34,27 +34,27 @@ OWN = "save the graph in bitwright's own format, which holds all there is (docs/
 
 def long_sums() -> Graph:
     net = Net()
-    net.dense(net.input((4,), U8), [[1 << 46, 1, 1, 1]])
+    net.dense(net.input("x0", (4,), U8), [[1 << 46, 1, 1, 1]])
     return net.graph()
 
 
 def wide_thresholds() -> Graph:
     net = Net()
-    x = net.dense(net.input((2,), U8), [[1 << 20, 1]])
+    x = net.dense(net.input("x0", (2,), U8), [[1 << 20, 1]])
     rows = [[Fraction(v) for v in (5, 17, 400, 1 << 20, 1 << 26)]]
-    net.requantise(x, integer(3, signed=False), Rounding.LEVELS, [Fraction(1)], levels=rows)
+    net.rescale(x, "u3", levels=rows)
     return net.graph()
 
 
 def wide_table() -> Graph:
     net = Net()
-    net.table(net.input((3,), S8), U10, (("sigmoid",), ("affine", "1023", "0")), Fraction(1, 8))
+    net.table(net.input("x0", (3,), S8), U10, ("affine", "1/8", "0"), "sigmoid", ("affine", "1023", "0"))
     return net.graph()
 
 
 def lone_distribution() -> Graph:
     net = Net()
-    net.table(net.input((3,), S4), S8, (("tanh",),), Fraction(1))
+    net.table(net.input("x0", (3,), S4), S8, ("affine", "1", "0"), "tanh")
     function = (("normal_cdf",), ("affine", "100", "1/7"))
     limits = {"rounding": Rounding.HALF_EVEN, "low": -128, "high": 127, "shift": 0}
     entries = tabulate(function, S4, scale=Fraction(1), zero=Fraction(0), **limits)
@@ -74,7 +74,7 @@ class Mirror(Requantise):
 
 def unknown_layer() -> Graph:
     net = Net()
-    net.requantise(net.input((2,), S8), S4, Rounding.FLOOR, [Fraction(1, 16)])
+    net.rescale(net.input("x0", (2,), S8), S4, multiplier=Fraction(1, 16), rounding="floor")
     graph = net.graph()
     layer = graph.layers[0]
     return replace(graph, layers=(Mirror(**{field.name: getattr(layer, field.name) for field in fields(layer)}),))
@@ -82,7 +82,7 @@ def unknown_layer() -> Graph:
 
 def other_entries() -> Graph:
     net = Net()
-    net.table(net.input((3,), S4), S8, (("tanh",), ("affine", "100", "0")), Fraction(1, 4))
+    net.table(net.input("x0", (3,), S4), S8, ("affine", "1/4", "0"), "tanh", ("affine", "100", "0"))
     graph = net.graph()
     layer = replace(graph.layers[0], entries=Weights(np.arange(16)[::-1].copy()))
     return replace(graph, layers=(layer,))
@@ -90,27 +90,29 @@ def other_entries() -> Graph:
 
 def odd_input() -> Graph:
     net = Net()
-    net.dense(net.input((2,), IntType(3, 2000)), [[1, 2]])
+    net.dense(net.input("x0", (2,), IntType(3, 2000)), [[1, 2]])
     return net.graph()
 
 
 def clipped_apart() -> Graph:
     net = Net()
-    left = net.dense(net.input((2,), S4), [[1, 2], [3, 4]])
+    left = net.dense(net.input("x0", (2,), S4), [[1, 2], [3, 4]])
     numbers = ([1.0], [0.0], [-1.0, -2.0], [np.inf])
     constants = tuple(Constant(np.array(row)) for row in numbers)
-    step = HostStep(op="affine", inputs=(left,), output="y", constants=constants, node="/Clip_3", side="output")
-    return replace(net.graph(), after=HostGraph((left,), (step,), ("y",)))
+    step = HostStep(op="affine", inputs=(left.name,), output="y", constants=constants, node="/Clip_3", side="output")
+    return replace(net.graph(), after=HostGraph((left.name,), (step,), ("y",)))
 
 
 def quantised_behind() -> Graph:
     net = Net()
-    left = net.dense(net.input((2,), S4), [[1, 2], [3, 4]])
+    left = net.dense(net.input("x0", (2,), S4), [[1, 2], [3, 4]])
     numbers = (np.float32(0.5), np.float32(0), np.float64(0), np.float64(-512), np.float64(511))
     constants = tuple(Constant(np.asarray(number)) for number in numbers)
     attributes = (("rounding", 0), ("reciprocal", 0))
-    step = HostStep(op="quantise", inputs=(left,), output="y", constants=constants, attributes=attributes, node="/Q")
-    return replace(net.graph(), after=HostGraph((left,), (step,), ("y",)))
+    step = HostStep(
+        op="quantise", inputs=(left.name,), output="y", constants=constants, attributes=attributes, node="/Q"
+    )
+    return replace(net.graph(), after=HostGraph((left.name,), (step,), ("y",)))
 
 
 REFUSED = {

@@ -40,8 +40,8 @@ def requantiser(seed: int, kind: IntType) -> Requantise:
     slopes[1] = -slopes[1]
     offsets = [Fraction(int(v), 1024) for v in rng.integers(-4000, 4000, 4)]
     rounding, shift = ROUNDINGS[seed % len(ROUNDINGS)], int(rng.integers(0, 3))
-    x = net.input((4,), IntType(-WIDTH, WIDTH))
-    net.requantise(x, kind, rounding, slopes, offsets, shift=shift)
+    x = net.input("x0", (4,), IntType(-WIDTH, WIDTH))
+    net.rescale(x, kind, multiplier=slopes, offset=offsets, rounding=rounding, shift=shift)
     layer = net.graph().layers[0]
     assert isinstance(layer, Requantise)
     return layer
@@ -113,8 +113,8 @@ def test_which_sums_two_operands_make() -> None:
 def halves(offset: Fraction) -> Graph:
     """(a + b) / 2 + offset to the nearest, ties to even, over factors too large for float32; an odd zero point."""
     net = Net()
-    total = net.sum((net.input((3,), S8), net.input((3,), S8)), ([1 << 21], [1 << 21]))
-    net.requantise(total, S8, Rounding.HALF_EVEN, [Fraction(1, 1 << 22)], [offset], shift=1)
+    total = net.sum(net.input("x0", (3,), S8), net.input("x1", (3,), S8), factors=(1 << 21, 1 << 21))
+    net.rescale(total, S8, multiplier=Fraction(1, 1 << 22), offset=offset, shift=1)
     return net.graph()
 
 
@@ -134,7 +134,7 @@ def test_ties_that_are_made_keep_their_codes_or_are_refused() -> None:
 
 def sigmoid_table(scale: Fraction) -> tuple[Table, Graph]:
     net = Net()
-    net.table(net.input((3,), integer(5, signed=True)), S8, (("tanh",),), Fraction(1))
+    net.table(net.input("x0", (3,), "s5"), S8, ("affine", "1", "0"), "tanh")
     graph = net.graph()
     function = (("affine", str(scale), "0"), ("sigmoid",), ("affine", "100", "0"))
     limits = {"rounding": Rounding.HALF_EVEN, "low": -128, "high": 127, "shift": 0}

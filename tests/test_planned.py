@@ -27,7 +27,7 @@ def wide(size: int) -> Graph:
     """A dense layer of size x size weights of 8 bits, a third of them zero."""
     rng, net = np.random.default_rng(0), Net()
     weights = rng.integers(-100, 100, (size, size)) * (rng.random((size, size)) < 0.67)
-    net.act(net.dense(net.input((size,), integer(8, signed=False)), weights), integer(8, signed=False), rng)
+    net.act(net.dense(net.input("x0", (size,), integer(8, signed=False)), weights), integer(8, signed=False), rng)
     return net.graph()
 
 
@@ -61,7 +61,7 @@ def test_an_edited_plan_overrides_the_solver() -> None:
 @pytest.mark.parametrize("cycles", [4, 8, 16, 32, 64, 128, 256])
 def test_targets_that_divide_the_work_are_hit_exactly(cycles: int) -> None:
     net = Net()
-    net.dense(net.input((16,), integer(4, signed=False)), np.arange(1, 257).reshape(16, 16))
+    net.dense(net.input("x0", (16,), integer(4, signed=False)), np.arange(1, 257).reshape(16, 16))
     report = bitwright.compile(net.graph(), cycles=cycles).report()
     assert (
         report["interval_cycles"] == cycles and report["layers"][0]["pe"] * report["layers"][0]["simd"] * cycles == 256

@@ -37,7 +37,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_the_rule_raises_simd_then_pe_until_the_clocks_are_below_the_target(plans: ModuleType) -> None:
     """256 x 256 weights of 3 bits: twelve are 36 bits, so SIMD is 8; PE 16 would hit 512 clocks, and 32 are taken."""
     net = Net()
-    net.dense(net.input((256,), integer(3, signed=False)), np.resize(np.arange(-4, 4), (256, 256)))
+    net.dense(net.input("x0", (256,), integer(3, signed=False)), np.resize(np.arange(-4, 4), (256, 256)))
     graph = net.graph()
     (name,) = (layer.name for layer in graph.layers)
     assert [plans.finn(graph, target)[name] for target in (65537, 65536, 513, 512, 1)] == [
@@ -47,7 +47,7 @@ def test_the_rule_raises_simd_then_pe_until_the_clocks_are_below_the_target(plan
 
 def test_the_rule_gives_depthwise_convolutions_and_pools_pe_only(plans: ModuleType) -> None:
     net = Net()
-    x = net.conv(net.input((4, 4, 8), integer(4, signed=False)), np.ones((8, 2, 2, 1), int), groups=8)
+    x = net.conv(net.input("x0", (4, 4, 8), integer(4, signed=False)), np.ones((8, 2, 2, 1), int), groups=8)
     net.max_pool(x, (3, 3), (1, 1))
     graph = net.graph()
     assert list(plans.finn(graph, 72).values()) == [(8, 1), (2, 2)]

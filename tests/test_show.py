@@ -65,7 +65,7 @@ def test_zeros_that_are_used_are_named_with_what_they_save() -> None:
     weights = np.ones((4, 8), np.int64)
     weights[:2, 4:] = 0
     net = Net()
-    net.dense(net.input((8,), U4), weights)
+    net.dense(net.input("x0", (8,), U4), weights)
     skips, multiplies = (
         text(compile_graph(net.graph(), plan=Plan({"dense0": plan})))
         for plan in (LayerPlan(pe=2, simd=2, zeros="skip-rows"), LayerPlan(pe=2, simd=2))

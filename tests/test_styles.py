@@ -66,15 +66,16 @@ def network() -> tuple[Graph, Plan, list[Ints]]:
     """The layers, their styles, and inputs: the extremes, or, where weights are combined, every value."""
     net, plans, inputs = Net(), {}, []
     for style, weights, x in CORNERS:
-        name = net.dense(net.input((COLS,), x), extremes(weights, COLS)[:5])
-        plans[name] = LayerPlan(pe=5, simd=SIMD, style=style)
+        layer = net.dense(net.input(f"x{len(inputs)}", (COLS,), x), extremes(weights, COLS)[:5])
+        plans[layer.name] = LayerPlan(pe=5, simd=SIMD, style=style)
         inputs.append(extremes(x, COLS))
     for weights, x in PACKED:
         lanes = packing(weights, x, 4).lanes
-        name = net.dense(net.input((1,), x), tuples(weights, lanes))
-        plans[name] = LayerPlan(pe=lanes, style="dsp", memory="block")
+        layer = net.dense(net.input(f"x{len(inputs)}", (1,), x), tuples(weights, lanes))
+        plans[layer.name] = LayerPlan(pe=lanes, style="dsp", memory="block")
         inputs.append((x.lo + np.arange(SAMPLES) % x.count).reshape(-1, 1))
-    return net.graph(*plans), Plan(plans), inputs
+    net.output(*plans)
+    return net.graph(), Plan(plans), inputs
 
 
 @cache

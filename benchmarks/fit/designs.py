@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
+import bitwright as bw
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
 from bitwright.hardware.arithmetic import legal_styles
@@ -19,15 +19,12 @@ from bitwright.hardware.lanes import choices
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.hardware.schedule import Zeros
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import ArgMax, Conv, Dense, Gather, Input, Layer, MaxPool, Requantise, Reshape, Rounding, Sum
-from bitwright.ir.source import Source
+from bitwright.ir.layers import Conv, Dense, Layer, MaxPool
 from bitwright.ir.types import BIPOLAR, IntType, integer
-from bitwright.ir.verify import verify
-from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.weights import Ints
 
 Prune = Callable[[Ints], Ints]
 
-ONE, ZERO = (Fraction(1),), (Fraction(0),)
 MOST_PRODUCTS = 18
 """Multipliers of the largest unit that is drawn, so that one synthesis takes seconds."""
 
@@ -35,39 +32,39 @@ MOST_PRODUCTS = 18
 def design(seed: int) -> Design:
     """A convolution or two, a depthwise one, a pool, a sum of two branches and a dense layer, folded at random."""
     rng = np.random.default_rng(seed)
-    net = _Net(rng)
+    chain = _Chain(rng)
     for _ in range(2):
-        net.conv(3 if rng.random() < 0.6 else 1)
-        net.requantise()
+        chain.conv(3 if rng.random() < 0.6 else 1)
+        chain.requantise()
     if rng.random() < 0.6:
-        net.conv(3, depthwise=True)
-        net.requantise()
+        chain.conv(3, depthwise=True)
+        chain.requantise()
     if rng.random() < 0.5:
-        net.residual()
+        chain.residual()
     if rng.random() < 0.5:
-        net.pool()
+        chain.pool()
     if rng.random() < 0.3:
-        net.turn()
-    net.dense()
-    net.requantise()
-    graph = verify(net.graph())
+        chain.turn()
+    chain.dense()
+    chain.requantise()
+    graph = chain.net.graph()
     return compile_graph(graph, plan=_plan(rng, graph))
 
 
 def sparse_design(seed: int) -> Design:
     """A convolution that skips zeros, then a dense layer of 2 of 4 weights or that skips too, and the best place."""
     rng = np.random.default_rng(seed)
-    net = _Net(rng)
-    net.conv(3 if rng.random() < 0.5 else 1, prune=_scattered(rng))
-    first = net.layers[-1].name
-    net.requantise()
+    chain = _Chain(rng)
+    chain.conv(3 if rng.random() < 0.5 else 1, prune=_scattered(rng))
+    first = chain.tail.name
+    chain.requantise()
     select = rng.random() < 0.5
-    net.dense(prune=_two_of_four if select else _scattered(rng))
-    second = net.layers[-1].name
+    chain.dense(prune=_two_of_four if select else _scattered(rng))
+    second = chain.tail.name
     if rng.random() < 0.5:
-        net.requantise()
-    net.argmax()
-    graph = verify(net.graph())
+        chain.requantise()
+    chain.argmax()
+    graph = chain.net.graph()
     plans = {
         first: _sparse_plan(rng, graph, first, ("skip-blocks", "skip-rows")[rng.integers(2)]),
         second: _sparse_plan(rng, graph, second, "select" if select else "skip-rows"),
@@ -130,19 +127,14 @@ def _plan(rng: Generator, graph: Graph) -> Plan:
     return Plan(plans)
 
 
-class _Net:
+class _Chain:
     """Layers so far; each method adds one to the end of the chain."""
 
     def __init__(self, rng: Generator) -> None:
         self.rng = rng
+        self.net = bw.Net("random.onnx")
         size = (int(rng.integers(5, 17)), int(rng.integers(5, 17)), int(rng.choice([1, 3, 4, 8, 16])))
-        self.entry = Input(name="x", inputs=(), shape=size, type=self.codes(), scale=ONE, zero=ZERO)
-        self.layers: list[Layer] = [self.entry]
-
-    def graph(self) -> Graph:
-        return Graph(
-            (self.entry,), tuple(self.layers[1:]), (self.layers[-1].name,), source=Source("random.onnx", "0" * 64)
-        )
+        self.tail: Layer = self.net.input("x", size, self.codes())
 
     def codes(self) -> IntType:
         """Bipolar now and then, else 2 to 8 bits."""
@@ -150,116 +142,80 @@ class _Net:
             return BIPOLAR
         return integer(int(self.rng.integers(2, 9)), signed=bool(self.rng.random() < 0.4))
 
-    def weights(self, *shape: int, prune: Prune | None = None) -> Weights:
+    def weights(self, *shape: int, prune: Prune | None = None) -> Ints:
         """Bipolar, ternary, or 2 to 8 bits; pruned ones ternary or wider."""
         if prune:
             reach = (1 << int(self.rng.integers(1, 8))) - 1
-            return Weights(prune(self.rng.integers(-reach, reach + 1, shape)))
+            return prune(self.rng.integers(-reach, reach + 1, shape))
         pick, bits = self.rng.random(), int(self.rng.integers(2, 9))
         if pick < 0.15:
-            return Weights(np.where(self.rng.random(shape) < 0.5, -1, 1))
+            return np.where(self.rng.random(shape) < 0.5, -1, 1)
         reach = 1 if pick < 0.3 else (1 << bits - 1) - 1
-        return Weights(self.rng.integers(-reach, reach + 1, shape))
+        return self.rng.integers(-reach, reach + 1, shape)
 
-    def common(self, kind: str, shape: tuple[int, ...], type_: IntType) -> dict[str, Any]:
-        name = f"{kind}{len(self.layers)}"
-        return {
-            "name": name,
-            "inputs": (self.layers[-1].name,),
-            "shape": shape,
-            "type": type_,
-            "scale": ONE,
-            "zero": ZERO,
-        }
-
-    def reach(self, weights: Weights, pad: int = 0) -> IntType:
-        """Every accumulator that can occur."""
-        x = self.layers[-1].type
-        rows = weights.array.reshape(len(weights.array), -1)
+    def reach(self, weights: Ints, pad: int = 0) -> IntType:
+        """Every accumulator that the type of the tail allows."""
+        x = self.tail.type
+        rows = weights.reshape(len(weights), -1)
         ends = np.stack([rows * value for value in (x.lo, x.hi, pad)])
         return IntType(int(ends.min(axis=0).sum(axis=1).min()), int(ends.max(axis=0).sum(axis=1).max()))
 
     def conv(self, size: int, *, depthwise: bool = False, prune: Prune | None = None) -> None:
         """A convolution of `size` x `size`, same padding."""
-        height, width, channels = self.layers[-1].shape
+        kind, channels = self.tail.type, self.tail.channels
         outputs = channels if depthwise else int(self.rng.choice([4, 8, 12, 16, 24]))
         groups = channels if depthwise else 1
         weights = self.weights(outputs, size, size, channels // groups, prune=prune)
-        pad = min(max(0, self.layers[-1].type.lo), self.layers[-1].type.hi)
-        pad = self.layers[-1].type.hi if self.layers[-1].type.is_bipolar else pad
-        around = (size // 2,) * 4
-        made = Conv(
-            **self.common("conv", (height, width, outputs), self.reach(weights, pad)),
-            weights=weights, strides=(1, 1), dilations=(1, 1), pads=around, groups=groups, pad_value=pad,
-        )  # fmt: skip
-        self.layers.append(made)
+        self.same(weights, kind.hi if kind.is_bipolar else min(max(0, kind.lo), kind.hi), groups)
+
+    def same(self, weights: Ints, pad: int, groups: int = 1) -> None:
+        """A convolution that keeps the size of the image."""
+        around = (weights.shape[1] // 2,) * 4
+        kind = self.reach(weights, pad)
+        self.tail = self.net.conv(self.tail, weights, pads=around, groups=groups, pad_value=pad, type=kind)
 
     def requantise(self) -> None:
         """Codes that spread over the reach: a rounding to even, half up, or a sign."""
-        x = self.layers[-1]
-        kind = self.codes()
-        sign = kind.is_bipolar
-        low, high = kind.lo, kind.hi
+        x, kind = self.tail, self.codes()
         steps = [
             Fraction(int(self.rng.integers(1 << 15, 1 << 16)), 1 << 15)
-            * Fraction(high - low + 1, x.type.hi - x.type.lo + 1)
+            * Fraction(kind.hi - kind.lo + 1, x.type.hi - x.type.lo + 1)
             for _ in range(x.channels)
         ]
-        middle = Fraction(low + high, 2)
-        offsets = [middle - step * Fraction(x.type.lo + x.type.hi, 2) for step in steps]
-        rounding = Rounding.SIGN if sign else (Rounding.HALF_EVEN, Rounding.HALF_UP)[self.rng.integers(2)]
-        made = Requantise(
-            **self.common("quant", x.shape, kind),
-            multiplier=tuple(steps), offset=tuple(offsets), rounding=rounding, low=(low,), high=(high,),
-        )  # fmt: skip
-        self.layers.append(made)
+        offsets = [Fraction(kind.lo + kind.hi, 2) - step * Fraction(x.type.lo + x.type.hi, 2) for step in steps]
+        rounding = "sign" if kind.is_bipolar else ("half_even", "half_up")[self.rng.integers(2)]
+        self.tail = self.net.rescale(x, kind, multiplier=steps, offset=offsets, rounding=rounding)
 
     def residual(self) -> None:
         """A convolution beside the tail, and their sum in codes."""
-        before = self.layers[-1]
+        before = self.tail
         weights = self.weights(before.channels, 3, 3, before.channels)
-        pad = before.type.lo if before.type.is_bipolar else 0
-        branch = Conv(
-            **self.common("conv", before.shape, self.reach(weights, pad)),
-            weights=weights, strides=(1, 1), dilations=(1, 1), pads=(1, 1, 1, 1), groups=1, pad_value=pad,
-        )  # fmt: skip
-        self.layers.append(branch)
+        self.same(weights, before.type.lo if before.type.is_bipolar else 0)
         self.requantise()
-        other = self.layers[-1].type
-        factors = (Fraction(int(self.rng.integers(1, 6))), Fraction(int(self.rng.integers(1, 6))))
-        low = before.type.lo * int(factors[0]) + other.lo * int(factors[1])
-        high = before.type.hi * int(factors[0]) + other.hi * int(factors[1])
-        made = self.common("sum", before.shape, IntType(low, high))
-        made["inputs"] = (before.name, self.layers[-1].name)
-        self.layers.append(Sum(**made, factors=tuple((int(factor),) for factor in factors)))
+        other = self.tail.type
+        first, second = int(self.rng.integers(1, 6)), int(self.rng.integers(1, 6))
+        kind = IntType(
+            before.type.lo * first + other.lo * second,
+            before.type.hi * first + other.hi * second,
+        )
+        self.tail = self.net.sum(before, self.tail, factors=(first, second), type=kind)
         self.requantise()
 
     def pool(self) -> None:
         """A maximum of 2 x 2."""
-        height, width, channels = self.layers[-1].shape
-        made = MaxPool(
-            **self.common("pool", (height // 2, width // 2, channels), self.layers[-1].type),
-            kernel=(2, 2), strides=(2, 2), dilations=(1, 1), pads=(0, 0, 0, 0),
-        )  # fmt: skip
-        self.layers.append(made)
+        self.tail = self.net.max_pool(self.tail, (2, 2))
 
     def turn(self) -> None:
         """Rows and columns exchanged."""
-        height, width, channels = shape = self.layers[-1].shape
-        index = np.arange(prod(shape)).reshape(shape).transpose(1, 0, 2)
-        kind = self.layers[-1].type
-        self.layers.append(
-            Gather(**self.common("turn", (width, height, channels), kind), indices=Weights(index), fill=kind.lo)
-        )
+        index = self.net.places(self.tail).transpose(1, 0, 2)
+        self.tail = self.net.gather(self.tail, index, fill=self.tail.type.lo)
 
     def argmax(self) -> None:
         """The place of the largest channel."""
-        x = self.layers[-1]
-        self.layers.append(ArgMax(**self.common("argmax", (*x.shape[:-1], 1), IntType(0, x.channels - 1))))
+        self.tail = self.net.arg_max(self.tail)
 
     def dense(self, prune: Prune | None = None) -> None:
         """A matrix over the flat image."""
-        shape = (prod(self.layers[-1].shape),)
-        self.layers.append(Reshape(**self.common("flat", shape, self.layers[-1].type)))
-        weights = self.weights(int(self.rng.choice([4, 8, 10, 16])), *shape, prune=prune)
-        self.layers.append(Dense(**self.common("dense", (len(weights.array),), self.reach(weights)), weights=weights))
+        self.tail = self.net.reshape(self.tail)
+        weights = self.weights(int(self.rng.choice([4, 8, 10, 16])), self.tail.channels, prune=prune)
+        self.tail = self.net.dense(self.tail, weights, type=self.reach(weights))

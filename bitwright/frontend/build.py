@@ -70,7 +70,7 @@ class Net(Growing):
     >>> net.output(y)
     >>> graph = net.graph()
     >>> [layer.name for layer in graph.layers]
-    ['conv0', 'requantise1']
+    ['conv0', 'act1']
     """
 
     def input(
@@ -254,7 +254,7 @@ class Net(Growing):
         >>> y.rounding.value, str(y.type)
         ('levels', 'u2')
         """
-        head = self.head("requantise", named, x)
+        head = self.head("act", named, x)
         where, channels = where_of(head), self[x].channels
         of_kind, own = kind_of(kind, where)
         real: dict[str, Any] = {

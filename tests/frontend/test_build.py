@@ -161,7 +161,7 @@ def test_it_runs_compiles_and_verifies_by_its_codes() -> None:
     assert made.dtype == np.int64 and (made == bw.run(graph, codes, codes=True)).all()
     report = bw.verify(graph, codes, made, engines=("reference",))
     assert report["golden"]["equal"] == made.size and report["model"] == "small"
-    assert [row["name"] for row in bw.compile(graph).report()["layers"]] == ["dense0", "requantise1"]
+    assert [row["name"] for row in bw.compile(graph).report()["layers"]] == ["dense0", "act1"]
 
 
 def test_integers_that_are_no_codes_are_refused() -> None:
@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[Callable[[bw.Net], Any], str, str]] = {
     "scale": (lambda net: net.requantise("x", "u4", scale=0), "requantiser of 'x': has the scale 0", "positive"),
     "rounding": (
         lambda net: net.requantise("x", "u4", rounding="up"),
-        "layer 'requantise0': there is no rounding 'up'",
+        "layer 'act0': there is no rounding 'up'",
         "half_even, half_away",
     ),
     "table": (

@@ -16,7 +16,7 @@ SAME = (1, 1, 1, 1)
 def dense() -> Graph:
     """Dense layers, each as busy as the others."""
     rng, net = np.random.default_rng(4), Net()
-    x = net.input((32,), U4)
+    x = net.input("x0", (32,), U4)
     for _ in range(3):
         x = net.act(net.dense(x, rng.integers(-4, 4, (32, 32))), U4, rng)
     return net.graph()
@@ -25,7 +25,7 @@ def dense() -> Graph:
 def straight() -> Graph:
     """Convolutions behind each other, each as busy as the others, then a global pool."""
     rng, net = np.random.default_rng(1), Net()
-    x = net.input((8, 8, 4), U4)
+    x = net.input("x0", (8, 8, 4), U4)
     for _ in range(3):
         x = net.act(net.conv(x, rng.integers(-4, 4, (4, 3, 3, 4)), pads=SAME), U4, rng)
     net.sum_pool(x, (8, 8), (1, 1))
@@ -35,21 +35,21 @@ def straight() -> Graph:
 def residual() -> Graph:
     """Two convolutions beside a wire."""
     rng, net = np.random.default_rng(2), Net()
-    x = net.act(net.conv(net.input((8, 8, 2), U4), rng.integers(-4, 4, (4, 3, 3, 2)), pads=SAME), U4, rng)
+    x = net.act(net.conv(net.input("x0", (8, 8, 2), U4), rng.integers(-4, 4, (4, 3, 3, 2)), pads=SAME), U4, rng)
     inner = net.act(net.conv(x, rng.integers(-4, 4, (4, 3, 3, 4)), pads=SAME), U4, rng)
     outer = net.act(net.conv(inner, rng.integers(-4, 4, (4, 3, 3, 4)), pads=SAME), U4, rng)
-    net.act(net.sum((outer, x), ((3,), (5,))), S8, rng)
+    net.act(net.sum(outer, x, factors=(3, 5)), S8, rng)
     return net.graph()
 
 
 def bottleneck() -> Graph:
     """Two convolutions with a stride beside a slow one of single pixels, then a frame in another order beside all."""
     rng, net = np.random.default_rng(3), Net()
-    x = net.input((8, 8, 4), U4)
+    x = net.input("x0", (8, 8, 4), U4)
     inner = net.act(net.conv(x, rng.integers(-4, 4, (8, 3, 3, 4)), pads=SAME, strides=(2, 2)), U4, rng)
     outer = net.act(net.conv(inner, rng.integers(-4, 4, (8, 3, 3, 8)), pads=SAME), U4, rng)
     short = net.act(net.conv(x, rng.integers(-4, 4, (8, 1, 1, 4)), strides=(2, 2)), U4, rng)
-    joined = net.act(net.sum((outer, short), ((3,), (5,))), U4, rng)
+    joined = net.act(net.sum(outer, short, factors=(3, 5)), U4, rng)
     turned = net.gather(joined, np.arange(4 * 4 * 8).reshape(4, 4, 8)[::-1])
-    net.act(net.sum((joined, turned), ((1,), (1,))), S8, rng)
+    net.act(net.sum(joined, turned, factors=(1, 1)), S8, rng)
     return net.graph()

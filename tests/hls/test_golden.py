@@ -77,11 +77,13 @@ def pruned() -> Project:
     """A dense layer whose rows skip zeros and change places, and one that takes them so and skips blocks."""
     rng, net = np.random.default_rng(7), Net()
     u4 = integer(4, signed=False)
-    first = net.dense(net.input((8,), u4), rng.integers(1, 4, (6, 8)) * (np.arange(8) % 3 <= np.arange(6)[:, None] % 3))
+    first = net.dense(
+        net.input("x0", (8,), u4), rng.integers(1, 4, (6, 8)) * (np.arange(8) % 3 <= np.arange(6)[:, None] % 3)
+    )
     second = net.dense(net.act(first, u4, rng), np.kron(np.eye(2, 6, dtype=int), rng.integers(1, 99, (2, 1))))
     lanes = {
-        first: LayerPlan(pe=2, simd=2, zeros="skip-rows"),
-        second: LayerPlan(pe=2, simd=1, zeros="skip-blocks", style="dsp", memory="block"),
+        first.name: LayerPlan(pe=2, simd=2, zeros="skip-rows"),
+        second.name: LayerPlan(pe=2, simd=1, zeros="skip-blocks", style="dsp", memory="block"),
     }
     made = compile_graph(net.graph(), plan=Plan(lanes)).project()
     return replace(made, name="pruned", version="0.1.0", model="pruned.onnx", digest="5f3a9c1e0000")

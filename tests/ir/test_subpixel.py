@@ -35,14 +35,10 @@ def network(
     """An input of four channels, spread, convolved to six, requantised per channel."""
     rng = np.random.default_rng(sum(kernel) + sum(strides) + groups)
     net = Net()
-    x = net.gather(net.input((*size, 4), kind), spread(size, 4, strides), fill)
+    x = net.gather(net.input("x0", (*size, 4), kind), spread(size, 4, strides), fill=fill)
     weights = rng.integers(-4, 5, (6, *kernel, 4 // groups))
-    return Net.graph(_with_act(net, net.conv(x, weights, groups=groups, pad_value=fill, **window), rng, rounding))
-
-
-def _with_act(net: Net, x: str, rng: np.random.Generator, rounding: Rounding) -> Net:
-    net.act(x, KIND, rng, rounding)
-    return net
+    net.act(net.conv(x, weights, groups=groups, pad_value=fill, **window), KIND, rng, rounding)
+    return net.graph()
 
 
 CASES: dict[str, dict[str, Any]] = {

@@ -103,9 +103,9 @@ def test_the_types_decide(weights: IntType, x: IntType, legal: tuple[Style, ...]
 def network(depthwise: bool = False) -> Graph:
     net = Net()
     if depthwise:
-        net.conv(net.input((4, 4, 2), U4), np.full((2, 3, 3, 1), 3), groups=2)
+        net.conv(net.input("x0", (4, 4, 2), U4), np.full((2, 3, 3, 1), 3), groups=2)
     else:
-        net.act(net.dense(net.input((8,), U4), np.arange(-8, 8).reshape(2, 8)), S4, np.random.default_rng(0))
+        net.act(net.dense(net.input("x0", (8,), U4), np.arange(-8, 8).reshape(2, 8)), S4, np.random.default_rng(0))
     return net.graph()
 
 

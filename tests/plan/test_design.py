@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import bitwright as bw
 from bitwright.compiling import compile_graph
 from bitwright.design import random_codes, to_json
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Gather, Input, Requantise, Reshape, Rounding
+from bitwright.ir.layers import Conv, Gather, Input, Reshape
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
 from bitwright.planning.rule import fold
@@ -29,23 +30,10 @@ def network(scale: Fraction = Fraction(1, 5)) -> Graph:
     """A dense layer of 8 to 4, half of its weights zero, and a requantiser to 4 bits."""
     rng = np.random.default_rng(0)
     weights = rng.integers(1, 4, (4, 8)) * (np.arange(8) % 2)
-    bound = IntType(-200, 200)
-    layers = (
-        Dense(name="fc/1", inputs=("x",), shape=(4,), type=bound, weights=Weights(weights), **HEAD),
-        Requantise(
-            name="act",
-            inputs=("fc/1",),
-            shape=(4,),
-            type=IntType(0, 15),
-            multiplier=(scale,),
-            offset=(Fraction(0),),
-            rounding=Rounding.HALF_EVEN,
-            low=(0,),
-            high=(15,),
-            **HEAD,
-        ),
-    )
-    return Graph((Input(name="x", inputs=(), shape=(8,), type=IntType(0, 7), **HEAD),), layers, ("act",))
+    net = bw.Net()
+    y = net.dense(net.input("x", (8,), "u3"), weights, name="fc/1", type=IntType(-200, 200))
+    net.rescale(y, "u4", multiplier=scale, name="act")
+    return net.graph()
 
 
 def test_a_report_has_every_key_and_plain_values() -> None:

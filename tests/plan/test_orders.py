@@ -37,7 +37,7 @@ def uneven(rng: np.random.Generator, rows: int, *rest: int) -> Ints:
 def chain(seed: int = 0) -> tuple[Graph, Plan]:
     """A convolution whose rows move, then pools, a depthwise and a reshape, and a dense layer whose rows move too."""
     rng, net = np.random.default_rng(seed), Net()
-    x = net.input((6, 6, 2), U4)
+    x = net.input("x0", (6, 6, 2), U4)
     conv = net.conv(x, uneven(rng, 8, 3, 3, 2), pads=(1, 1, 1, 1))
     x = net.max_pool(net.act(conv, S4, rng), (2, 2), (2, 2))
     depth = net.conv(x, rng.integers(-3, 4, (16, 2, 2, 1)), groups=8)
@@ -45,8 +45,8 @@ def chain(seed: int = 0) -> tuple[Graph, Plan]:
     x = net.reshape(net.act(x, U4, rng), 16)
     first = net.dense(x, uneven(rng, 12, 16))
     second = net.dense(net.act(first, U4, rng), rng.integers(-3, 4, (4, 12)))
-    plans = {conv: LayerPlan(pe=2, simd=1, zeros="skip-rows"), depth: LayerPlan(pe=4, simd=1)}
-    plans |= {first: LayerPlan(pe=3, simd=1, zeros="skip-rows"), second: LayerPlan(pe=2, simd=4)}
+    plans = {conv.name: LayerPlan(pe=2, simd=1, zeros="skip-rows"), depth.name: LayerPlan(pe=4, simd=1)}
+    plans |= {first.name: LayerPlan(pe=3, simd=1, zeros="skip-rows"), second.name: LayerPlan(pe=2, simd=4)}
     return net.graph(), Plan(plans)
 
 
@@ -82,17 +82,17 @@ def dense(
     weights: Ints, zeros: Zeros, pe: int, simd: int, kind: IntType = U4, style: Style | Literal[""] = ""
 ) -> tuple[Graph, Plan]:
     net = Net()
-    name = net.dense(net.input((weights.shape[1],), kind), weights)
-    return net.graph(), Plan({name: LayerPlan(pe=pe, simd=simd, zeros=zeros, style=style)})
+    layer = net.dense(net.input("x0", (weights.shape[1],), kind), weights)
+    return net.graph(), Plan({layer.name: LayerPlan(pe=pe, simd=simd, zeros=zeros, style=style)})
 
 
 @pytest.mark.parametrize("form", ["mas", "thresholds"])
 def test_a_requantiser_has_its_constants_in_that_order(form: str) -> None:
     rng, net = np.random.default_rng(2), Net()
-    first = net.dense(net.input((16,), U4), uneven(rng, 12, 16))
+    first = net.dense(net.input("x0", (16,), U4), uneven(rng, 12, 16))
     act = net.act(first, S4, rng)
     net.dense(act, rng.integers(-3, 4, (4, 12)))
-    plan = Plan({first: LayerPlan(pe=3, simd=1, zeros="skip-rows"), act: LayerPlan(form=form)})
+    plan = Plan({first.name: LayerPlan(pe=3, simd=1, zeros="skip-rows"), act.name: LayerPlan(form=form)})
     kernels = compile_graph(net.graph(), plan=plan).kernels
     (unit,) = (kernel for kernel in kernels.kernels if isinstance(kernel, Requantiser))
     assert unit.form.kind == form
@@ -105,12 +105,13 @@ def test_readers_that_need_it_get_the_channels_in_their_own_order() -> None:
     rng, net = np.random.default_rng(4), Net()
     weights = np.zeros((8, 16), np.int64)
     weights[::2] = rng.integers(1, 4, (4, 16))
-    first = net.dense(net.input((16,), U4), weights)
+    first = net.dense(net.input("x0", (16,), U4), weights)
     act = net.act(first, U4, rng)
     taken = net.dense(act, rng.integers(-3, 4, (8, 8)))
-    summed = net.sum((act, net.act(taken, U4, rng)), ((1,), (2,)))
-    graph = net.graph(act, summed, act)
-    plan = Plan({first: LayerPlan(pe=2, simd=1, zeros="skip-rows"), taken: LayerPlan(pe=8, simd=1)})
+    summed = net.sum(act, net.act(taken, U4, rng), factors=(1, 2))
+    net.output(act, summed, act)
+    graph = net.graph()
+    plan = Plan({first.name: LayerPlan(pe=2, simd=1, zeros="skip-rows"), taken.name: LayerPlan(pe=8, simd=1)})
     kernels = compile_graph(graph, plan=plan).kernels
     assert sum(isinstance(kernel, Reorder) for kernel in kernels.kernels) == 3
     assert all(kernels.stream(name).order is None for name in kernels.outputs)
@@ -146,14 +147,16 @@ def test_the_next_layer_keeps_its_blocks() -> None:
     """It skips blocks of two columns, which an order of single rows would break."""
     rng, net = np.random.default_rng(3), Net()
     weights = uneven(rng, 12, 16)
-    first = net.dense(net.input((16,), U4), weights)
+    first = net.dense(net.input("x0", (16,), U4), weights)
     second = net.dense(net.act(first, U4, rng), uneven(rng, 4, 12))
     third = net.dense(net.act(second, U4, rng), rng.integers(-3, 4, (4, 4)))
     skip = LayerPlan(pe=2, simd=2, zeros="skip-rows")
-    kernels = compile_graph(net.graph(), plan=Plan({first: skip, second: skip, third: LayerPlan(pe=4, simd=1)})).kernels
+    kernels = compile_graph(
+        net.graph(), plan=Plan({first.name: skip, second.name: skip, third.name: LayerPlan(pe=4, simd=1)})
+    ).kernels
     orders = {kernel.layer: kernels.stream(kernel.output).order for kernel in kernels.kernels}
-    assert orders[first] is None or any(isinstance(kernel, Reorder) for kernel in kernels.kernels)
-    assert orders[second] is not None
+    assert orders[first.name] is None or any(isinstance(kernel, Reorder) for kernel in kernels.kernels)
+    assert orders[second.name] is not None
     expect_meaning(net.graph(), kernels)
 
 
@@ -173,19 +176,23 @@ def test_what_has_no_zeros_to_skip_is_refused() -> None:
         f"plan: layer 'dense0': none of its u3[2..4] weights is zero{hint}"
     )
     net = Net()
-    x = net.input((4, 4, 4), U4)
+    x = net.input("x0", (4, 4, 4), U4)
     grouped = net.conv(x, np.ones((8, 1, 1, 2), np.int64), groups=2)
     alone = net.conv(x, np.ones((4, 3, 3, 1), np.int64), groups=4)
     pool = net.max_pool(x, (2, 2), (2, 2))
-    graph = net.graph(grouped, alone, pool)
+    net.output(grouped, alone, pool)
+    graph = net.graph()
     skip = LayerPlan(pe=1, simd=1, zeros="skip-rows")
-    assert refused(graph, Plan({grouped: skip})) == (
-        f"plan: layer '{grouped}': a convolution of 2 groups has no schedule that could skip zeros{hint}"
+    assert refused(graph, Plan({grouped.name: skip})) == (
+        f"plan: layer '{grouped.name}': a convolution of 2 groups has no schedule that could skip zeros{hint}"
     )
-    assert refused(graph, Plan({alone: skip})) == (
-        f"plan: layer '{alone}': a depthwise unit has no schedule that could skip zeros{hint}"
+    assert refused(graph, Plan({alone.name: skip})) == (
+        f"plan: layer '{alone.name}': a depthwise unit has no schedule that could skip zeros{hint}"
     )
-    assert refused(graph, Plan({pool: skip})) == f"plan: layer '{pool}': 'skip-rows' is for layers with weights{hint}"
+    assert (
+        refused(graph, Plan({pool.name: skip}))
+        == f"plan: layer '{pool.name}': 'skip-rows' is for layers with weights{hint}"
+    )
 
 
 def test_the_styles_of_a_unit_that_skips() -> None:

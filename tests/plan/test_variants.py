@@ -35,7 +35,7 @@ def pruned(rng: np.random.Generator, rows: int, cols: int, block: int, share: fl
 def layers(*matrices: Ints) -> Graph:
     """Dense layers of these weights in a row, each but the last requantised."""
     rng, net = np.random.default_rng(0), Net()
-    x = net.input((matrices[0].shape[1],), U4)
+    x = net.input("x0", (matrices[0].shape[1],), U4)
     for matrix in matrices[:-1]:
         x = net.act(net.dense(x, matrix), U4, rng)
     net.dense(x, matrices[-1])
@@ -45,7 +45,7 @@ def layers(*matrices: Ints) -> Graph:
 def image() -> Graph:
     """A pruned 3 x 3 convolution of 4 channels and a dense layer of its pixels."""
     rng, net = np.random.default_rng(5), Net()
-    conv = net.conv(net.input((5, 5, 4), U4), pruned(rng, 8, 36, 2, 0.7).reshape(8, 3, 3, 4))
+    conv = net.conv(net.input("x0", (5, 5, 4), U4), pruned(rng, 8, 36, 2, 0.7).reshape(8, 3, 3, 4))
     net.dense(net.act(conv, U4, rng), pruned(rng, 4, 8, 1, 0.5))
     return net.graph()
 

@@ -151,7 +151,7 @@ def test_verilator_counts_the_clocks_of_the_model_at_these_depths_and_below() ->
     for prefix, (_, kernels) in drawn.items():
         assert (found[prefix][0] > kernels.interval) == prefix.endswith("_less_"), prefix
     levels = highest_levels(model, together)
-    assert levels["residual_q1_fork_1"] == drawn["residual_"][1].stream("q1_fork_1").depth
+    assert levels["residual_act1_fork_1"] == drawn["residual_"][1].stream("act1_fork_1").depth
     assert all(0 < levels[name] <= together.stream(name).depth for name in levels)
 
 
@@ -175,7 +175,7 @@ def test_a_depth_of_the_plan_that_loses_clocks_is_refused() -> None:
     name = [layer.name for layer in graph.layers if layer.op == "sum"][-1]
     for depth in (100, 44):
         kernels = compile_graph(graph, plan=Plan({**plan.layers, name: LayerPlan(fifo_depth=depth)})).kernels
-        assert kernels.stream("q1_fork_1").depth == depth
+        assert kernels.stream("act1_fork_1").depth == depth
     with pytest.raises(BitwrightError) as error:
         compile_graph(graph, plan=Plan({**plan.layers, name: LayerPlan(fifo_depth=43)}))
     assert str(error.value) == (
