@@ -47,6 +47,10 @@ class Growing:
             )
         return self._layers[name]
 
+    def __len__(self) -> int:
+        """How many layers there are, inputs included."""
+        return len(self._layers)
+
     def reached(self, x: Operand) -> Ranges:
         """The integers that can occur in each channel of a layer."""
         return self._reached[self[x].name]

@@ -7,35 +7,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
+from typing import Any
 
 import mpmath
 import numpy as np
 from numpy.random import Generator
 
+import bitwright as bw
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep
 from bitwright.ir.layers import (
-    ArgMax,
-    Concat,
-    Conv,
-    Dense,
-    Gather,
-    Input,
     Layer,
-    MaxPool,
-    Multiply,
     PerChannel,
-    Requantise,
-    Reshape,
     Rounding,
-    Sum,
-    SumPool,
     Table,
-    window_shape,
 )
 from bitwright.ir.source import Source
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
-from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, Weights
 from tests.ir.functions import tabulated
 
@@ -53,29 +41,18 @@ def random_graph(seed: int, *, blocks: int = 3, bits: int = 6, joins: bool = Fal
     image = rng.random() < 0.6
     shape = _ints(rng, (3, 8), (3, 8), (1, 5)) if image else _ints(rng, (1, 12))
     kind = random_type(rng, bits)
-    chain: list[Layer] = [
-        Input(name="x", inputs=(), shape=shape, type=kind, scale=(random_scale(rng),), zero=random_zero(rng))
-    ]
+    net = bw.Net()
+    x: Layer = net.input("x", shape, kind, scale=random_scale(rng), zero=random_zero(rng))
     for _ in range(int(rng.integers(1, blocks + 1))):
-        chain.append(random_matrix(rng, chain[-1], len(chain)))
+        x = random_matrix(rng, net, x)
         if rng.random() < 0.9:
-            chain.append(random_requantise(rng, chain[-1], len(chain), bits))
-            _extend(rng, chain, bits)
+            x = _extend(rng, net, random_requantise(rng, net, x, bits))
         if joins and rng.random() < 0.8:
-            _join(rng, chain, bits)
+            x = _join(rng, net, x, bits)
     if joins and seed % 5 == 0:
-        chain.append(_argmax(chain[-1], seed % 2))
-    first, *layers = chain
-    assert isinstance(first, Input)
-    return verify(
-        Graph(
-            (first,),
-            tuple(layers),
-            (chain[-1].name,),
-            *_host(rng, chain[0].name, chain[-1].name),
-            Source(f"model-{seed}.onnx", f"{seed:064x}"),
-        )
-    )
+        x = net.arg_max(x, last=bool(seed % 2), **_said("argmax"))
+    before, after = _host(rng, "x", x.name)
+    return replace(net.graph(), before=before, after=after, source=Source(f"model-{seed}.onnx", f"{seed:064x}"))
 
 
 def random_codes(graph: Graph, seed: int, samples: int) -> list[Ints]:
@@ -115,7 +92,7 @@ def random_zero(rng: Generator) -> PerChannel:
     return (Fraction(int(rng.integers(-6, 7)), 2) if rng.random() < 0.3 else Fraction(0),)
 
 
-def random_weights(rng: Generator, shape: tuple[int, ...]) -> Weights:
+def random_weights(rng: Generator, shape: tuple[int, ...]) -> Ints:
     """Weights of 1 to 6 bits, some pruned, some bipolar, some with a row of zeros."""
     reach = int(rng.choice([1, 1, 3, 7, 31]))
     values = rng.integers(-reach, reach + 1, shape)
@@ -125,29 +102,26 @@ def random_weights(rng: Generator, shape: tuple[int, ...]) -> Weights:
         values = values * (rng.random(shape) < 0.4)
     if rng.random() < 0.1:
         values[0] = 0
-    return Weights(values)
+    return values
 
 
-def random_matrix(rng: Generator, x: Layer, index: int) -> Layer:
+def random_matrix(rng: Generator, net: bw.Net, x: Layer) -> Layer:
     """A convolution of an image, or a dense layer over the last axis."""
     if len(x.shape) == 3 and rng.random() < 0.85:
-        return _random_conv(rng, x, index)
+        return _random_conv(rng, net, x)
     weights = random_weights(rng, (int(rng.integers(1, 8)), x.channels))
-    outputs = weights.array.shape[0]
-    return Dense(
-        **_common(f"dense{index}", x, (*x.shape[:-1], outputs), accumulator_type(weights, x.type, 0)),
-        scale=_per_channel(rng, outputs, lambda: random_scale(rng)),
-        weights=weights,
-    )
+    scale = _per_channel(rng, len(weights), lambda: random_scale(rng))
+    kind = accumulator_type(weights, x.type, 0)
+    return net.dense(x, weights, scale=scale, type=kind, **_said(f"dense{len(net)}"))
 
 
-def accumulator_type(weights: Weights, x: IntType, pad: int) -> IntType:
+def accumulator_type(weights: Ints, x: IntType, pad: int) -> IntType:
     """A range that holds every accumulator, padded positions included."""
-    products = np.stack([weights.array * value for value in (x.lo, x.hi, pad)]).reshape(3, weights.array.shape[0], -1)
+    products = np.stack([weights * value for value in (x.lo, x.hi, pad)]).reshape(3, len(weights), -1)
     return IntType(int(products.min(axis=0).sum(axis=1).min()), int(products.max(axis=0).sum(axis=1).max()))
 
 
-def random_requantise(rng: Generator, x: Layer, index: int, bits: int) -> Requantise:
+def random_requantise(rng: Generator, net: bw.Net, x: Layer, bits: int, name: str = "") -> Layer:
     """Any rounding; slopes that spread the input's range over the codes, of both signs, some zero."""
     rounding = Rounding.HALF_EVEN if rng.random() < 0.3 else list(Rounding)[rng.integers(len(Rounding))]
     levels: tuple[PerChannel, ...] = ()
@@ -166,20 +140,22 @@ def random_requantise(rng: Generator, x: Layer, index: int, bits: int) -> Requan
     middle = Fraction(low + high, 2) if rounding is not Rounding.LEVELS else Fraction(0)
     centre = (x.type.lo + x.type.hi) // 2
     offset = _per_channel(rng, x.channels, lambda: middle - multiplier[0] * centre + _random_offset(rng))
-    return Requantise(
-        **_common(f"quant{index}", x, x.shape, kind),
-        scale=(random_scale(rng),),
+    return net.rescale(
+        x,
+        kind,
         multiplier=multiplier,
         offset=offset,
         rounding=rounding,
+        scale=random_scale(rng),
         low=_limits(rng, low, x.channels),
         high=_limits(rng, high, x.channels),
         shift=shift,
         levels=levels,
+        **_named(name or f"quant{len(net)}"),
     )
 
 
-def random_table(rng: Generator, x: Layer, index: int) -> Table:
+def random_table(rng: Generator, net: bw.Net, x: Layer) -> Layer:
     """A tabulated function of the code; the input's scale and zero must be one for all channels."""
     rounding = [Rounding.HALF_EVEN, Rounding.FLOOR, Rounding.HALF_AWAY][rng.integers(3)]
     low, high, shift = int(rng.integers(-8, 1)), int(rng.integers(1, 9)), int(rng.integers(-2, 3))
@@ -195,125 +171,109 @@ def random_table(rng: Generator, x: Layer, index: int) -> Table:
     entries = [
         min(max(tabulated(function, rounding, x.scale[0] * (code - x.zero[0])), low), high) + shift for code in codes
     ]
-    return Table(
-        **_common(f"table{index}", x, x.shape, IntType(low + shift, high + shift)),
-        scale=(random_scale(rng),),
-        entries=Weights(np.array(entries)),
-        function=function,
-        rounding=rounding,
-        low=low,
-        high=high,
-        shift=shift,
+    return net.add(
+        Table(
+            **_named(f"table{len(net)}"),
+            inputs=(x.name,),
+            shape=x.shape,
+            type=IntType(low + shift, high + shift),
+            scale=(random_scale(rng),),
+            zero=ZERO,
+            entries=Weights(np.array(entries)),
+            function=function,
+            rounding=rounding,
+            low=low,
+            high=high,
+            shift=shift,
+        )
     )
 
 
-def _extend(rng: Generator, chain: list[Layer], bits: int) -> None:
-    x = chain[-1]
-    if len(x.shape) == 3 and rng.random() < 0.4 and (pool := _random_pool(rng, x, len(chain))) is not None:
-        chain.append(pool)
-    if rng.random() < 0.25 and len(chain[-1].scale) == len(chain[-1].zero) == 1:
-        chain.append(random_table(rng, chain[-1], len(chain)))
-    if rng.random() < 0.2 and prod(chain[-1].shape) <= WIDEST_DENSE_ROW:
-        x = chain[-1]
-        flat = _common(f"flat{len(chain)}", x, (prod(x.shape),), x.type)
-        chain.append(Reshape(**flat, scale=(random_scale(rng),)))
+def _extend(rng: Generator, net: bw.Net, x: Layer) -> Layer:
+    if len(x.shape) == 3 and rng.random() < 0.4:
+        x = _random_pool(rng, net, x)
+    if rng.random() < 0.25 and len(x.scale) == len(x.zero) == 1:
+        x = random_table(rng, net, x)
+    if rng.random() < 0.2 and prod(x.shape) <= WIDEST_DENSE_ROW:
+        x = net.reshape(x, scale=random_scale(rng), **_said(f"flat{len(net)}"))
+    return x
 
 
-def _join(rng: Generator, chain: list[Layer], bits: int) -> None:
+def _join(rng: Generator, net: bw.Net, x: Layer, bits: int) -> Layer:
     """A layer that reads two requantisations of the last layer, or one that moves or sums its elements; requantised."""
-    x, index = chain[-1], len(chain)
     kind = ["sum", "multiply", "concat", "gather", "sumpool"][rng.integers(5)]
     if kind == "gather":
-        chain.append(_random_gather(rng, x, index))
+        x = _random_gather(rng, net, x)
     elif kind == "sumpool" and len(x.shape) == 3:
-        chain.append(_random_sum_pool(rng, x, index))
+        x = _random_sum_pool(rng, net, x)
     elif kind != "sumpool":
-        pair = [replace(random_requantise(rng, x, index, bits), name=f"{side}{index}") for side in ("left", "right")]
-        chain += [*pair, _random_pair(rng, kind, pair, index)]
-    chain.append(random_requantise(rng, chain[-1], len(chain), bits))
+        index = len(net)
+        pair = [random_requantise(rng, net, x, bits, f"{side}{index}") for side in ("left", "right")]
+        x = _random_pair(rng, net, kind, pair, f"{kind}{index}")
+    return random_requantise(rng, net, x, bits)
 
 
-def _random_pair(rng: Generator, kind: str, pair: list[Requantise], index: int) -> Layer:
+def _random_pair(rng: Generator, net: bw.Net, kind: str, pair: list[Layer], name: str) -> Layer:
     a, b = pair
-    head = {"name": f"{kind}{index}", "inputs": (a.name, b.name), "scale": (random_scale(rng),), "zero": ZERO}
+    head: dict[str, Any] = {"name": name, "scale": random_scale(rng), "zero": 0}
     if kind == "concat":
-        hull = IntType(min(a.type.lo, b.type.lo), max(a.type.hi, b.type.hi))
-        return Concat(**head, shape=(*a.shape[:-1], 2 * a.channels), type=a.type if a.type == b.type else hull)
+        both = IntType(min(a.type.lo, b.type.lo), max(a.type.hi, b.type.hi))
+        return net.concat(a, b, type=a.type if a.type == b.type else both, **head)
     if kind == "multiply":
         zeros = (int(rng.integers(-2, 3)), int(rng.integers(-2, 3)))
         factors = [IntType(x.type.lo - zero, x.type.hi - zero) for x, zero in zip(pair, zeros, strict=True)]
-        return Multiply(**head, shape=a.shape, type=factors[0] * factors[1], zeros=zeros)
-    factors = tuple(tuple(int(f) for f in rng.integers(-4, 5, a.channels if rng.random() < 0.5 else 1)) for _ in pair)
+        return net.multiply(a, b, zeros=zeros, type=factors[0] * factors[1], **head)
+    rows = [[int(f) for f in rng.integers(-4, 5, a.channels if rng.random() < 0.5 else 1)] for _ in pair]
     reach = sum(4 * max(abs(x.type.lo), abs(x.type.hi)) for x in pair)
-    return Sum(**head, shape=a.shape, type=IntType(-reach, reach), factors=factors)
+    return net.sum(a, b, factors=rows, type=IntType(-reach, reach), **head)
 
 
-def _random_gather(rng: Generator, x: Layer, index: int) -> Gather:
-    shape = (*x.shape[:-1], int(rng.integers(1, x.channels + 2)))
-    fill = x.type.lo
-    indices = rng.integers(-1, prod(x.shape), shape)
-    return Gather(
-        **_common(f"gather{index}", x, shape, x.type), scale=(random_scale(rng),), indices=Weights(indices), fill=fill
-    )
+def _random_gather(rng: Generator, net: bw.Net, x: Layer) -> Layer:
+    indices = rng.integers(-1, prod(x.shape), (*x.shape[:-1], int(rng.integers(1, x.channels + 2))))
+    head = _said(f"gather{len(net)}") | {"type": x.type, "scale": random_scale(rng)}
+    return net.gather(x, indices, fill=x.type.lo, **head)
 
 
-def _random_sum_pool(rng: Generator, x: Layer, index: int) -> SumPool:
+def _random_sum_pool(rng: Generator, net: bw.Net, x: Layer) -> Layer:
     kernel = _ints(rng, *((1, min(3, side) + 1) for side in x.shape[:2]))
     pads = _ints(rng, (0, 2), (0, 2), (0, 2), (0, 2))
     pad, count = int(rng.integers(-2, 3)), prod(kernel)
     kind = IntType(count * min(x.type.lo, pad), count * max(x.type.hi, pad))
-    pool = SumPool(
-        **_common(f"sumpool{index}", x, x.shape, kind),
-        scale=(random_scale(rng),),
-        kernel=kernel,
-        strides=_ints(rng, (1, 3), (1, 3)),
-        pads=pads,
-        pad_value=pad,
-    )
-    return replace(pool, shape=(*window_shape(pool, *x.shape[:2]), x.channels))
+    head = _said(f"sumpool{len(net)}") | {"type": kind, "scale": random_scale(rng)}
+    return net.sum_pool(x, kernel, _ints(rng, (1, 3), (1, 3)), pads=pads, pad_value=pad, **head)
 
 
-def _argmax(x: Layer, last: int) -> ArgMax:
-    kind = IntType(0, x.channels - 1)
-    return ArgMax(**_common("argmax", x, (*x.shape[:-1], 1), kind), scale=(Fraction(1),), last=last)
-
-
-def _random_conv(rng: Generator, x: Layer, index: int) -> Conv:
+def _random_conv(rng: Generator, net: bw.Net, x: Layer) -> Layer:
     groups = int(rng.choice([g for g in range(1, x.channels + 1) if x.channels % g == 0]))
     outputs = groups * int(rng.integers(1, 4))
     height, width = (int(rng.integers(1, min(3, side) + 1)) for side in x.shape[:2])
     weights = random_weights(rng, (outputs, height, width, x.channels // groups))
     pads = _ints(rng, (0, 2), (0, 2), (0, 2), (0, 2)) if rng.random() < 0.5 else (0, 0, 0, 0)
     pad = int(rng.choice([x.type.lo, x.type.hi, 0]))
-    conv = Conv(
-        **_common(f"conv{index}", x, (1, 1, outputs), accumulator_type(weights, x.type, pad)),
-        scale=_per_channel(rng, outputs, lambda: random_scale(rng)),
-        weights=weights,
-        strides=_ints(rng, (1, 3), (1, 3)),
-        dilations=_ints(rng, (1, 3), (1, 3)) if rng.random() < 0.3 else (1, 1),
-        pads=pads,
-        groups=groups,
-        pad_value=pad,
-    )
-    rows, columns = window_shape(conv, *x.shape[:2])
-    if min(rows, columns) < 1:
-        conv = replace(conv, dilations=(1, 1))
-        rows, columns = window_shape(conv, *x.shape[:2])
-    return replace(conv, shape=(rows, columns, outputs))
+    head = _said(f"conv{len(net)}") | {"type": accumulator_type(weights, x.type, pad)}
+    head["scale"] = _per_channel(rng, outputs, lambda: random_scale(rng))
+    strides = _ints(rng, (1, 3), (1, 3))
+    dilations = _ints(rng, (1, 3), (1, 3)) if rng.random() < 0.3 else (1, 1)
+    if not _fits(x, (height, width), dilations, pads):
+        dilations = (1, 1)
+    window = {"strides": strides, "dilations": dilations, "pads": pads}
+    return net.conv(x, weights, groups=groups, pad_value=pad, **window, **head)
 
 
-def _random_pool(rng: Generator, x: Layer, index: int) -> MaxPool | None:
+def _random_pool(rng: Generator, net: bw.Net, x: Layer) -> Layer:
+    """A pool of `x`, or `x` itself where the window that was drawn does not fit."""
     kernel = _ints(rng, (1, 3), (1, 3))
     top, left, bottom, right = (int(rng.integers(0, side)) for side in (*kernel, *kernel))
-    pool = MaxPool(
-        **_common(f"pool{index}", x, x.shape, x.type),
-        scale=x.scale,
-        kernel=kernel,
-        strides=_ints(rng, (1, 3), (1, 3)),
-        pads=(top, left, bottom, right),
-    )
-    rows, columns = window_shape(pool, *x.shape[:2])
-    return replace(pool, shape=(rows, columns, x.channels)) if min(rows, columns) > 0 else None
+    strides, pads = _ints(rng, (1, 3), (1, 3)), (top, left, bottom, right)
+    if not _fits(x, kernel, (1, 1), pads):
+        return x
+    return net.max_pool(x, kernel, strides, pads=pads, scale=x.scale, **_said(f"pool{len(net)}"))
+
+
+def _fits(x: Layer, kernel: tuple[int, int], dilations: tuple[int, int], pads: tuple[int, ...]) -> bool:
+    """True if the window has a place in the padded image."""
+    room = (x.shape[0] + pads[0] + pads[2], x.shape[1] + pads[1] + pads[3])
+    return all(side > (k - 1) * d for side, k, d in zip(room, kernel, dilations, strict=True))
 
 
 def _random_slope(rng: Generator, typical: Fraction) -> Fraction:
@@ -342,8 +302,12 @@ def _random_levels(rng: Generator, kind: IntType, count: int) -> PerChannel:
     return tuple(sorted(values))
 
 
-def _common(name: str, x: Layer, shape: tuple[int, ...], kind: IntType) -> dict[str, object]:
-    return {"name": name, "inputs": (x.name,), "shape": shape, "type": kind, "zero": ZERO, "source": (f"/{name}",)}
+def _named(name: str) -> dict[str, Any]:
+    return {"name": name, "source": (f"/{name}",)}
+
+
+def _said(name: str) -> dict[str, Any]:
+    return {**_named(name), "zero": 0}
 
 
 def _per_channel(rng: Generator, channels: int, make: Callable[[], Fraction]) -> PerChannel:

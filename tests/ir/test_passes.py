@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import bitwright as bw
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph
@@ -40,7 +41,8 @@ def with_reshapes(graph: Graph) -> Graph:
 
 def with_dead(graph: Graph) -> Graph:
     """Two layers, one reading the other, that reach no output."""
-    dead = replace(random_matrix(np.random.default_rng(1), graph.inputs[0], 90), name="dead")
+    net = bw.Net()
+    dead = replace(random_matrix(np.random.default_rng(1), net, net.add(graph.inputs[0])), name="dead")
     deader = reshaped(dead, "deader", (prod(dead.shape),))
     return replace(graph, layers=(dead, deader, *graph.layers))
 
