@@ -27,6 +27,11 @@ class Outcome:
     counts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def needs_design(engine: str) -> bool:
+    """True if `engine` runs a design; the reference runs the graph."""
+    return engine != "reference"
+
+
 def simulate(engine: str, net: Graph, codes: Sequence[Ints], *, design: Design | None) -> Outcome:
     """`codes` through `engine`; the compiled engines need a design."""
     start = time.perf_counter()

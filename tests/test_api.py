@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bitwright import api
+from bitwright.engines import Outcome
+from bitwright.exact.forms import MultiplyShift
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import save
 from bitwright.ir.graph import Graph
-from tests.frontend.nets import Net, grid
+from bitwright.ir.weights import Weights
+from tests.frontend.nets import Net, grid, without_form
 from tests.frontend.oracle import replay
 
 
@@ -66,8 +70,40 @@ def test_verify_reports_what_it_compared(net: Graph) -> None:
     assert (report["samples"], report["golden"]["elements"], report["golden"]["equal"]) == (5, 25, 25)
     row = report["engines"]["reference"]
     assert (row["elements"], row["mismatches"]) == (25, 0)
-    assert report["certificate"] == {"layers": len(net.layers), "proved": len(net.layers)}
+    assert [layer.op for layer in net.layers] == ["conv", "requantise", "reshape", "dense"]
+    assert report["certificate"] == {"layers": 3, "proved": 3}
     assert api.passed(report)
+
+
+def test_a_claim_that_does_not_hold_is_not_counted_as_proved(net: Graph) -> None:
+    design = api.compile(net)
+    ((name, form),) = design.forms.items()
+    assert isinstance(form, MultiplyShift)
+    wrong = replace(design, forms={name: replace(form, c=Weights(form.c.array + (1 << form.s)))})
+    report = api.verify(net, X, design=wrong)
+    assert report["certificate"] == {"layers": 3, "proved": 2} and not api.passed(report)
+    assert api.verify(net, X, design=design)["certificate"] == {"layers": 3, "proved": 3}
+
+
+def test_a_network_that_no_hardware_computes_exactly_is_still_compared() -> None:
+    net = api.load(without_form().proto())
+    x = grid(4, 4, span=1)
+    assert refused(api.compile, net) == (
+        "layer 'quant4': no multiply-add-shift within 120 bits equals its 4096 codes\n"
+        "  hint: quantise its output to at most 1024 codes"
+    )
+    report = api.verify(net, x, replay(without_form().proto(), {"x": x}))
+    assert (report["golden"]["equal"], report["certificate"]) == (8, {"layers": 2, "proved": 1})
+    assert not api.passed(report)
+
+
+def test_only_an_engine_that_runs_a_design_gets_one(net: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Graph] = []
+    codes = api.run(net, X, codes=True)
+    monkeypatch.setattr("bitwright.api.compile_graph", made.append)
+    monkeypatch.setattr("bitwright.api.simulate", lambda *_, design: Outcome([codes], 0.0))
+    assert api.passed(api.verify(net, X)) and made == []
+    assert api.passed(api.verify(net, X, engines=("reference", "hls"))) and made == [net]
 
 
 def test_one_wrong_output_fails(net: Graph) -> None:

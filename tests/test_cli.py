@@ -18,6 +18,7 @@ from rich.console import Console
 import bitwright
 from bitwright.cli import commands as cli
 from bitwright.report import show
+from tests.frontend.nets import grid, without_form
 from tests.needs import needs_cxx, needs_rtl
 
 ROOT = Path(__file__).parents[1]
@@ -189,8 +190,19 @@ def test_verify_reports_engines_golden_host_and_certificate(run: Run) -> None:
     golden = result["golden"]
     assert set(golden) == {"elements", "equal", "boundary", "wide", "unexplained", "max_steps"}
     assert (golden["elements"], golden["equal"], golden["unexplained"]) == (80, 80, 0)
-    assert result["certificate"]["proved"] == result["certificate"]["layers"] > 0
+    assert result["certificate"] == {"layers": 8, "proved": 8}  # the max-pools and reshapes claim nothing
     assert all(set(step) == {"node", "op", "side", "reason"} for step in result["host"])
+
+
+def test_verify_exits_1_when_a_claim_is_not_proved(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(without_form().proto().SerializeToString())
+    np.savez(tmp_path / "d.npz", inputs=grid(4, 4, span=1))
+    argv = ("verify", tmp_path / "m.onnx", "--data", tmp_path / "d.npz")
+    code, out, _ = run(*argv, "--json")
+    result = json.loads(out)
+    assert (code, result["engines"]["reference"]["mismatches"]) == (1, 0)
+    assert result["certificate"] == {"layers": 2, "proved": 1}
+    assert "1 of 2 layers that make a claim proved again" in run(*argv)[1]
 
 
 def test_a_trace_names_where_float32_parts_first(run: Run) -> None:

@@ -272,7 +272,7 @@ def test_a_point_verifies_on_every_engine(sweep: tuple[list[Result], Files, list
     assert {name: (row["elements"], row["mismatches"]) for name, row in report["engines"].items()} == dict.fromkeys(
         ("reference", "hls", "rtl"), (80, 0)
     )
-    assert report["certificate"]["proved"] == report["certificate"]["layers"]
+    assert report["certificate"] == {"layers": 7, "proved": 7}
 
 
 def test_eight_bits_are_within_a_hundredth_of_float(

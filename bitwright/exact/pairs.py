@@ -7,7 +7,7 @@ The meaning is y(i*a + j*b) with integers i, j of up to 24 bits and more. Hardwa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -50,17 +50,41 @@ def pair_forms(join: Sum, layer: Requantise, a: Ranges, b: Ranges) -> tuple[Fact
     Only for two operands with one factor each and one multiplier for the whole tensor. The search is heuristic about
     how short the factors are; what it returns is proved over all pairs.
     """
-    single = (*join.factors, layer.multiplier, layer.offset, layer.low, layer.high)
-    if len(join.factors) != 2 or any(len(values) > 1 for values in single) or layer.slope or layer.levels:
-        return None
-    ends = [(int(x.lo.min()), int(x.hi.max())) for x in (a, b)]
-    if (ends[0][1] - ends[0][0] + 1) * (ends[1][1] - ends[1][0] + 1) > MAX_PAIRS or layer.rounding is Rounding.SIGN:
+    ends = _ends(join, layer, (a, b))
+    if ends is None:
         return None
     plain = _search(join, layer, _pairs(join, layer, ends))
     if plain is not None:
         factors, c, s = plain
         return _forms(join, layer, ends, factors, c, s, 0)
     return _windowed(join, layer, ends) if layer.rounding is Rounding.HALF_EVEN else None
+
+
+def pair_proved(join: Sum, layer: Requantise, factors: Factors, form: MultiplyShift, reads: Sequence[Ranges]) -> bool:
+    """True if `form` of the sum with `factors` gives the code of `layer` for every pair of the operands of `join`."""
+    ends = _ends(join, layer, reads)
+    if ends is None or [len(values) for values in factors.factors] != [1, 1]:
+        return False
+    pairs = _pairs(join, layer, ends)
+    u = np.asarray(factors.factors[0][0] * pairs.a + factors.factors[1][0] * pairs.b)
+    rows = (values.array for values in (form.m, form.c, form.window, form.low, form.high))
+    m, c, window, low, high = map(Weights, np.unique(np.stack(list(rows)), axis=1))  # channels that differ: one, mostly
+    one = replace(form, m=m, c=c, window=window, low=low, high=high)
+    reached = [int(end) for a in (u.min(), u.max()) for end in a.astype(object) * m.array + one.offsets]
+    held = factors.type.covers(IntType(int(u.min()), int(u.max())))
+    held = held and form.product.covers(IntType(min(reached), max(reached)))
+    return held and bool((one.apply(u[:, None]) == pairs.code[:, None]).all())
+
+
+def _ends(join: Sum, layer: Requantise, reads: Sequence[Ranges]) -> list[tuple[int, int]] | None:
+    """The interval of each operand, where there are few enough pairs, and one rule for all channels."""
+    single = (*join.factors, layer.multiplier, layer.offset, layer.low, layer.high)
+    if len(join.factors) != 2 or any(len(values) > 1 for values in single) or layer.slope or layer.levels:
+        return None
+    ends = [(int(x.lo.min()), int(x.hi.max())) for x in reads]
+    if (ends[0][1] - ends[0][0] + 1) * (ends[1][1] - ends[1][0] + 1) > MAX_PAIRS or layer.rounding is Rounding.SIGN:
+        return None
+    return ends
 
 
 def _pairs(join: Sum, layer: Requantise, ends: list[tuple[int, int]]) -> Pairs:

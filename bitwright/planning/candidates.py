@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
 from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
 from bitwright.exact.pairs import pair_forms
-from bitwright.exact.ranges import Ranges
+from bitwright.exact.ranges import Ranges, ranges
 from bitwright.exact.requantise import forms as proved_forms
 from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Requantise, Sum, Table
 
@@ -38,6 +40,21 @@ def candidates(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> Candi
     alone = {layer.name: candidate_forms(graph, layer, reached) for layer in graph.layers if layer.name not in pairs}
     sums = {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
     return Candidates({name: forms for name, forms in alone.items() if forms} | joined, sums, joined)
+
+
+def cheapest(graph: Graph) -> tuple[dict[str, Form], dict[str, Factors]]:
+    """The form of each requantiser and table, and the factors of sums, that a plan without wishes takes.
+
+    A layer that has no proved form is left out.
+    """
+    reached = ranges(graph)
+    pairs = joined_forms(graph, Plan(), reached)
+    found: dict[str, Form] = {name: form for name, (_, form) in pairs.items()}
+    for layer in graph.layers:
+        with suppress(BitwrightError):
+            if layer.name not in pairs and (offered := candidate_forms(graph, layer, reached)):
+                found[layer.name] = offered[0]
+    return found, {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
 
 
 def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dict[str, tuple[Factors, MultiplyShift]]:

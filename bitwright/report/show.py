@@ -105,7 +105,7 @@ def verification(result: Row, *, border: bool = True) -> RenderableType:
         parts.append(table("against the outputs in the data file", keys, [row]))
     parts += _audit(result)
     certificate = result["certificate"]
-    parts.append(Text(f"{certificate['proved']} of {certificate['layers']} layers proved equal to the model"))
+    parts.append(Text(f"{certificate['proved']} of {certificate['layers']} layers that make a claim proved again"))
     if border:
         parts.append(host(result["host"]))
     return Group(*parts)

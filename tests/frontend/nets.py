@@ -88,6 +88,15 @@ class Net:
         return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
+def without_form() -> Net:
+    """A dense layer and a quantiser of twelve bits that no hardware form within 120 bits equals."""
+    net = Net(4)
+    weights = net.weights([[30001, 1], [17, -30003], [5, 9], [1, -32000]], bits=16.0)
+    y = net.add("MatMul", net.quant(net.x, 2.0**-14, bits=16.0), weights)
+    net.quant(net.add("Add", y, net.const(1 / 3)), 57.0, bits=12.0, mode="UP")
+    return net
+
+
 def outputs_of(graph: Graph, *arrays: Array) -> list[Array]:
     """The model's outputs by the reference engine."""
     codes = run_host(graph.before, dict(zip(graph.before.inputs, arrays, strict=True)))
