@@ -19,15 +19,18 @@ from bitwright.audit.products import product
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
+Product = Callable[[Array, Array], Array]
 
 
-def conv(attributes: Attributes, x: Array, w: Array, bias: Array | None = None) -> Array:
-    """Conv of one or two spatial axes."""
-    made = convolve(attributes, x, w, product)
+def conv(
+    attributes: Attributes, x: Array, w: Array, bias: Array | None = None, multiply: Product | None = None
+) -> Array:
+    """Conv of one or two spatial axes; `multiply` sums, as the source tools do where it is left out."""
+    made = convolve(attributes, x, w, multiply or product)
     return made if bias is None else made + bias.reshape(-1, *[1] * (x.ndim - 2))
 
 
-def convolve(attributes: Attributes, x: Array, w: Array, multiply: Callable[[Array, Array], Array]) -> Array:
+def convolve(attributes: Attributes, x: Array, w: Array, multiply: Product) -> Array:
     """Conv without bias; `multiply` sums over receptive fields."""
     groups = int(attributes.get("group", 1))
     fields = windows(attributes, x, w.shape[2:])
@@ -67,23 +70,24 @@ def _taps(tap: tuple[int, int], dilations: list[int], x: Array, strides: list[in
     return list(zip(tap, dilations, x.shape[2:], strides, strict=True))
 
 
-def gemm(attributes: Attributes, a: Array, b: Array, c: Array | None = None) -> Array:
+def gemm(attributes: Attributes, a: Array, b: Array, c: Array | None = None, multiply: Product | None = None) -> Array:
     """Alpha * a b + beta * c."""
     alpha, beta = (np.float32(attributes.get(name, 1)) for name in ("alpha", "beta"))
     left = a.T if attributes.get("transA", 0) else a
     right = b.T if attributes.get("transB", 0) else b
     start = None if c is None else np.broadcast_to(c * beta if beta != 1 else c, (len(left), right.shape[1]))
-    if alpha != 1:
-        made = product(left, right) * alpha
-        return made if start is None else made + start
-    return product(left, right, start)
+    if alpha == 1 and multiply is None:
+        return product(left, right, start)
+    made = (multiply or product)(left, right) * alpha
+    return made if start is None else made + start
 
 
-def matmul(attributes: Attributes, a: Array, b: Array) -> Array:
+def matmul(attributes: Attributes, a: Array, b: Array, multiply: Product | None = None) -> Array:
     """Matrix product; a matrix on the right multiplies every row there is."""
+    multiply = multiply or product
     if b.ndim == 2:
-        return product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
-    return product(a, b)
+        return multiply(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+    return multiply(a, b)
 
 
 def batch_normalization(attributes: Attributes, x: Array, gamma: Array, beta: Array, mean: Array, var: Array) -> Array:
@@ -194,3 +198,19 @@ def channels_last(inner: Callable[..., Array]) -> Callable[..., Array]:
         return np.moveaxis(inner(attributes, np.moveaxis(x, -1, 1), *others), 1, -1)
 
     return apply
+
+
+FLOAT: dict[str, Callable[..., Array]] = {
+    "Conv": conv,
+    "ConvTranspose": conv_transpose,
+    "Gemm": gemm,
+    "MatMul": matmul,
+    "BatchNormalization": batch_normalization,
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": global_average_pool,
+    "ReduceMean": reduce_mean,
+    "Resize": resize,
+    "Upsample": resize,
+}
+"""Standard operators that are computed here, not by `onnx.reference`: float(attributes, *inputs)."""

@@ -13,28 +13,14 @@ from onnx import defs, helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from bitwright.audit import operators, qlinear
-from bitwright.audit.operators import channels_last
+from bitwright.audit import qlinear
+from bitwright.audit.operators import FLOAT, channels_last
 from bitwright.audit.quantisers import Function, quantisers
 
 Array = NDArray[Any]
 DOMAIN = "bitwright.audit"
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
 STANDARD = ("", "ai.onnx")
-FLOAT: dict[str, Function] = {
-    "Conv": operators.conv,
-    "ConvTranspose": operators.conv_transpose,
-    "Gemm": operators.gemm,
-    "MatMul": operators.matmul,
-    "BatchNormalization": operators.batch_normalization,
-    "MaxPool": operators.max_pool,
-    "AveragePool": operators.average_pool,
-    "GlobalAveragePool": operators.global_average_pool,
-    "ReduceMean": operators.reduce_mean,
-    "Resize": operators.resize,
-    "Upsample": operators.resize,
-}
-"""Standard operators that are computed here, not by `onnx.reference`."""
 WRAPPED = ("Conv", "MaxPool", "BatchNormalization")
 MAX_COPIES = 64
 FAILURES = (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError, AttributeError)

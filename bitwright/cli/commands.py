@@ -277,7 +277,7 @@ def quantize(
     samples: options.Samples = None,
     as_json: options.Json = False,
 ) -> None:
-    """Quantise a float ONNX model after training, ranges from calibration data, and save it as QONNX."""
+    """Quantise a float ONNX model after training, ranges from calibration data, and save it as ONNX."""
     scheme: dict[str, Any] = {
         "weights": weights,
         "activations": activations,
@@ -286,10 +286,8 @@ def quantize(
         "scale": scale,
     }
     with output.new_file(out) as write, _progress(f"quantising {model}"):
-        float_model = compress.read_float(model)
         arrays = data.read_calibration(data_file, data.model_tensors(model), samples=samples)
-        quantised = compress.quantize(float_model, arrays, **scheme)
-        write(quantised.SerializeToString(deterministic=True))
+        write(compress.quantize(model, arrays, **scheme).onnx())
     result = {"model": str(model), "file": str(out), "samples": len(arrays[0]), **scheme}
     _show(result, as_json, show.table(f"quantised {model}", list(result), [list(result.values())]))
 

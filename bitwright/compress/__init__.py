@@ -1,29 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compression: a float ONNX model and calibration data in, a quantised ONNX model (QONNX) out.
+"""Compression: a float ONNX model and calibration data in, a quantised network as a value out.
 
-    quantize(model, calibration, *, weights=8, activations=8, per_channel=False, range="mse", scale="free")
+    state = quantize(model, calibration, weights=8, activations=8, per_channel=False, range="mse", scale="free")
+    state.graph()                  the integer graph            state.save(path)        the same as ONNX
 
-`model` is an `onnx.ModelProto`, and so is the result; `calibration` holds one float array per model input, samples on
-axis 0. What cannot be honoured raises `BitwrightError`. A sweep calls `calibrate` once and `apply_scheme` for every
-`Scheme`. `read_float(path)` reads the model from a file.
+`model` is a path, bytes, an `onnx.ModelProto` or a `FloatNet`; `calibration` holds one float array per model input,
+samples on axis 0. What cannot be honoured raises `BitwrightError`. A sweep calls `calibrate` once and `quantised` for
+every choice.
 """
 
-from bitwright.compress.calibrate import Calibration, calibrate, check_arrays, run_float
+from bitwright.compress.calibrate import Calibration, calibrate, check_arrays
+from bitwright.compress.encode import encode
+from bitwright.compress.execute import outputs_of
+from bitwright.compress.network import FloatNet, float_net
+from bitwright.compress.quantise import BITS, check_options, quantised, quantize
 from bitwright.compress.ranges import RANGES
-from bitwright.compress.reading import read_float
-from bitwright.compress.rewrite import BITS, Scheme, apply_scheme, quantize
 from bitwright.compress.scales import SCALES
+from bitwright.compress.state import ActQuant, Coded, State
 
 __all__ = [
     "BITS",
     "RANGES",
     "SCALES",
+    "ActQuant",
     "Calibration",
-    "Scheme",
-    "apply_scheme",
+    "Coded",
+    "FloatNet",
+    "State",
     "calibrate",
     "check_arrays",
+    "check_options",
+    "encode",
+    "float_net",
+    "outputs_of",
+    "quantised",
     "quantize",
-    "read_float",
-    "run_float",
 ]

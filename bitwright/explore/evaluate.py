@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One point of a sweep: quantise, load, run the reference engine on the labelled set, count."""
+"""One point of a sweep: quantise, encode, run the reference engine on the labelled set, count."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress import Calibration, apply_scheme
+from bitwright.backends.onnx.export import to_onnx
+from bitwright.compress import Calibration
 from bitwright.explore.cost import area, estimate, weight_memory
 from bitwright.explore.space import Point
-from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
@@ -54,9 +54,9 @@ class Evaluation:
 
     def __call__(self, point: Point) -> Result:
         """The result of `point`; BitwrightError names the point if its network cannot be built."""
-        model = apply_scheme(self.calibration, point.scheme).SerializeToString(deterministic=True)
         try:
-            graph = load_onnx(model)
+            graph = point.state(self.calibration).graph()
+            model = to_onnx(graph).SerializeToString(deterministic=True)
         except BitwrightError as error:
             raise BitwrightError(error.what, where=f"point {point.label}: {error.where}", hint=error.hint) from error
         cost = estimate(graph)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from json import dumps
 
-from bitwright.compress import Scheme
+from bitwright.compress import Calibration, State, check_options, quantised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Point:
     scale: str = "free"
 
     def __post_init__(self) -> None:
-        self.scheme  # noqa: B018 (a point that cannot be quantised does not exist)
+        check_options(weights=self.weight_bits, activations=self.activation_bits, range=self.range, scale=self.scale)
 
     @property
     def key(self) -> str:
@@ -34,10 +34,10 @@ class Point:
         """`w4a3`: 4-bit weights, 3-bit activations."""
         return f"w{self.weight_bits}a{self.activation_bits}"
 
-    @property
-    def scheme(self) -> Scheme:
-        """The point as `bitwright.compress` takes it."""
-        return Scheme(
+    def state(self, calibration: Calibration) -> State:
+        """The calibrated network, quantised as the point says."""
+        return quantised(
+            calibration,
             weights=self.weight_bits,
             activations=self.activation_bits,
             per_channel=self.per_channel,

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bitwright.compress import calibrate, check_arrays, read_float, run_float
+from bitwright.compress import calibrate, check_arrays, outputs_of
 from bitwright.explore.evaluate import Evaluation, Result, accuracy
 from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.pareto import pareto_front
@@ -50,7 +50,7 @@ def explore(
         results.append(result)
         progress(len(results), len(points))
     results = _with_front(results)
-    scores = run_float(evaluation.calibration.float_model, [evaluation.x])[0]
+    scores = outputs_of(evaluation.calibration.net, [evaluation.x])[0]
     title = f"{model.name}: {len(points)} designs"
     drawn = picture(results, accuracy(scores, evaluation.y), title)
     write({"results.csv": table(results), "front.svg": drawn, "samples.npz": samples(evaluation.x[:SAMPLES])})
@@ -71,8 +71,8 @@ def _evaluation(model: Path, data: Mapping[str, NDArray[Any]], points: list[Poin
             where="data",
             hint="labels are integers, one per sample",
         )
-    calibration = calibrate(read_float(model), [data.get("calibration", x)])
-    check_arrays(calibration.float_model.inputs, [x], "data 'x'")
+    calibration = calibrate(model, [data.get("calibration", x)])
+    check_arrays(calibration.net.inputs, [x], "data 'x'")
     return Evaluation(calibration, x, y)
 
 

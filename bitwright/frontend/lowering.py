@@ -12,7 +12,9 @@ import onnx
 from bitwright.exact.ranges import ranges
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects import channels_last, deployment, qdq, qonnx, qoperator, trunc
-from bitwright.frontend.folding import constant_of, fold, foldable
+from bitwright.frontend.dialects.quantise import quantise
+from bitwright.frontend.dialects.quantiser import Quantiser
+from bitwright.frontend.folding import fold, foldable
 from bitwright.frontend.inputs import InputType, typed_input
 from bitwright.frontend.operators import (
     averages,
@@ -41,7 +43,8 @@ from bitwright.ir.passes import (
     subpixel,
 )
 from bitwright.ir.trace import Place, Trace
-from bitwright.reading.model import Node, read_model
+from bitwright.reading.constants import constant_of
+from bitwright.reading.model import Model, Node, read_model
 from bitwright.reading.order import in_order
 from bitwright.reading.schema import CHANNELS_LAST, STANDARD, check_node
 from bitwright.reading.sizes import refuse_large
@@ -141,9 +144,7 @@ def load_onnx(
     `rounding` "torch" multiplies by float32(1/scale) where "onnx" divides. BitwrightError names the node that cannot
     be taken.
     """
-    whole = load_traced(source, inputs=inputs, rounding=rounding)[0]
-    left = remove_channels(whole, ranges)
-    return left if left is whole else pipeline(merge_gathers)(left)
+    return _without_idle_channels(load_traced(source, inputs=inputs, rounding=rounding)[0])
 
 
 def load_traced(
@@ -160,17 +161,48 @@ def load_traced(
     refuse_float(model, order, bool(inputs))
     for node in order:
         _evaluate(builder, node)
-    results = [_result(builder, name) for name in model.outputs]
-    graph = builder.graph(model.inputs, results)
+    graph = _finish(builder)
+    return graph, _trace(builder, graph)
+
+
+def lower_model(model: Model, values: Mapping[str, Value], quantisers: Mapping[str, tuple[Node, Quantiser]]) -> Graph:
+    """The graph of a float model, nodes in order, some of whose tensors have quantised twins that its nodes read.
+
+    `values` holds twins of constants, by their names; a quantiser makes the output of its node of the tensor by whose
+    name it is found.
+    """
+    builder = Builder(model)
+    _enter(builder, {})
+    builder.values.update(values)
+    made = [entry.name for entry in model.inputs]
+    for node in (None, *model.nodes):
+        if node is not None:
+            _evaluate(builder, node)
+            made = list(node.outputs)
+        for name in made:
+            if name in quantisers:
+                twin, quantiser = quantisers[name]
+                builder.values[twin.outputs[0]] = quantise(builder, twin, quantiser, builder.values[name])
+    return _without_idle_channels(_finish(builder))
+
+
+def _finish(builder: Builder) -> Graph:
+    """The graph of everything that was built, after the passes that leave every channel in place."""
+    model = builder.model
+    graph = builder.graph(model.inputs, [_result(builder, name) for name in model.outputs])
     if not graph.layers:
         raise BitwrightError(
             "holds no quantised layer", where=model.file, hint="quantise the network first (bitwright quantize)"
         )
     try:
-        graph = pipeline(drop_dead, merge_clips, merge_reshapes, subpixel, merge_gathers)(graph)
+        return pipeline(drop_dead, merge_clips, merge_reshapes, subpixel, merge_gathers)(graph)
     except BitwrightError as error:
         raise BitwrightError(error.what, where=f"{model.file}: {error.where}", hint=error.hint) from error
-    return graph, _trace(builder, graph)
+
+
+def _without_idle_channels(graph: Graph) -> Graph:
+    left = remove_channels(graph, ranges)
+    return left if left is graph else pipeline(merge_gathers)(left)
 
 
 def _trace(builder: Builder, graph: Graph) -> Trace:

@@ -33,14 +33,14 @@ def check_size(node: Node, shape: Sequence[int], limit: int = MAX_ELEMENTS) -> N
     refuse_large(shape, node.where, limit)
 
 
-def check_folded(node: Node, arrays: Sequence[Array]) -> None:
-    """Refuse a constant that is too large to compute."""
+def check_folded(node: Node, arrays: Sequence[Array], limit: int = MAX_CONSTANT) -> None:
+    """Refuse a constant, or what is computed from given arrays, that is too large to compute."""
     if node.op in GROWING:
-        check_size(node, _grown(node, arrays), MAX_CONSTANT)
+        check_size(node, _grown(node, arrays), limit)
     elif node.op == "Concat":
-        check_size(node, (sum(array.size for array in arrays),), MAX_CONSTANT)
+        check_size(node, (sum(array.size for array in arrays),), limit)
     elif len(arrays) > 1:
-        check_size(node, (prod(max(d) for d in _columns(arrays)),), MAX_CONSTANT)
+        check_size(node, (prod(max(d) for d in _columns(arrays)),), limit)
 
 
 def _grown(node: Node, arrays: Sequence[Array]) -> tuple[int, ...]:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Integers in place of real numbers: those of a weight, and what makes them of a tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.ir.types import IntType
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A weight as `codes * scale`: int32 codes of the weight's shape, a float32 scale that broadcasts against them.
+
+    `type` holds the codes: one, or one for each output.
+    """
+
+    codes: Array
+    scale: Array
+    type: IntType | tuple[IntType, ...]
+
+    def __post_init__(self) -> None:
+        _check(self.codes, np.int32)
+        _check(self.scale, np.float32)
+
+    @property
+    def value(self) -> NDArray[np.float32]:
+        """The real numbers that the codes stand for, rounded to float32."""
+        return np.asarray(self.codes * self.scale, dtype=np.float32)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of codes, scale and type."""
+        return _digest(self.type, self.codes, self.scale)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Coded) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+@dataclass(frozen=True, eq=False)
+class ActQuant:
+    """A quantiser of activations, to `scale * (code - zero)`: float32 arrays of one number, or one per channel."""
+
+    type: IntType
+    scale: Array
+    zero: Array
+
+    def __post_init__(self) -> None:
+        _check(self.scale, np.float32)
+        _check(self.zero, np.float32)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of type, scale and zero."""
+        return _digest(self.type, self.scale, self.zero)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActQuant) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+def _check(array: Array, kind: type[np.generic]) -> None:
+    assert array.dtype == kind, f"{array.dtype} in place of {kind.__name__}"
+    array.flags.writeable = False
+
+
+def _digest(kind: object, *arrays: Array) -> str:
+    found = sha256(repr(kind).encode())
+    for array in arrays:
+        found.update(repr(array.shape).encode())
+        found.update(array.tobytes())
+    return found.hexdigest()

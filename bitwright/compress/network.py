@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A float network as a value: its nodes and float32 constants, and what of them becomes integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from bitwright.compress.operators import MATRIX, channel_axis, check_nodes
+from bitwright.compress.sites import Site, find_sites, key
+from bitwright.ir.errors import BitwrightError
+from bitwright.reading.constants import fold_constants
+from bitwright.reading.model import Model, ModelInput, Node, read_model
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer with weights: its node's first output, its operator, the tensor it reads, and its constants' names.
+
+    `axis` of the weight counts the outputs; `groups` is how many parts of the input have outputs of their own.
+    """
+
+    name: str
+    op: str
+    source: str
+    weight: str
+    bias: str | None
+    axis: int
+    groups: int
+
+    def matrix(self, weight: Array) -> Array:
+        """An array of the weight's shape as (groups, outputs of a group, terms of an output)."""
+        rows = np.moveaxis(weight, self.axis, 0)
+        return rows.reshape(self.groups, weight.shape[self.axis] // self.groups, -1)
+
+    def along(self, rows: Array, weight: Array) -> Array:
+        """One number per output, in the shape that broadcasts against the weight."""
+        shape = [1] * weight.ndim
+        shape[self.axis] = weight.shape[self.axis]
+        return rows.reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class FloatNet:
+    """A float network whose constants are folded; equal to another, and its key in a cache, by what it computes with.
+
+    `constants` are read-only, those of real numbers float32; `batch` is the number of samples that the network was
+    exported for, 0 for any. Made by `float_net`, which refuses what cannot be quantised; `file` is where it came from.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Array]
+    inputs: tuple[ModelInput, ...]
+    outputs: tuple[str, ...]
+    opset: int
+    batch: int
+    file: str = field(default="model")
+    source: str = field(default="")
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of everything but the file."""
+        found = sha256(repr((self.inputs, self.outputs, self.opset, self.batch)).encode())
+        for node in self.nodes:
+            found.update(repr((node.name, node.op, node.inputs, node.outputs)).encode())
+            for name, value in sorted(node.attributes.items()):
+                found.update(_bytes(name, value))
+        for name, array in sorted(self.constants.items()):
+            found.update(_bytes(name, array))
+        return found.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FloatNet) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """The tensors that get a quantiser, in the order of their first reader."""
+        return find_sites(self.nodes, self.constants, self.outputs)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers with weights, in the order of their nodes."""
+        return tuple(_layer(node, self.constants) for node in self.nodes if node.op in MATRIX)
+
+    def replace(self, **constants: Array) -> FloatNet:
+        """The same network with other numbers in some constants, each of the shape that it had."""
+        for name, array in constants.items():
+            if name not in self.constants or array.shape != self.constants[name].shape:
+                held = f"the shape {self.constants[name].shape}" if name in self.constants else "no such constant"
+                raise BitwrightError(
+                    f"{held}, where one of {array.shape} was given",
+                    where=f"{self.file}: constant '{name}'",
+                    hint="a network's constants can only be replaced by others of the same shape",
+                )
+        return replace(self, constants=_frozen({**self.constants, **constants}))
+
+
+def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet) -> FloatNet:
+    """The float network of an ONNX model, checked: every node can be quantised, every layer has constant weights."""
+    if isinstance(source, FloatNet):
+        return source
+    model = fold_constants(read_model(source))
+    nodes = _live(model)
+    check_nodes(nodes, model.constants)
+    if not any(node.op in MATRIX for node in nodes):
+        raise BitwrightError(
+            "has no layer with weights",
+            where=model.file,
+            hint=f"quantising is for networks with {', '.join(sorted(MATRIX))}",
+        )
+    read = {name for node in nodes for name in node.inputs}.union(model.outputs)
+    constants = {name: array for name, array in model.constants.items() if name in read}
+    return FloatNet(
+        nodes=_apart(nodes, constants),
+        constants=_frozen(constants),
+        inputs=model.inputs,
+        outputs=model.outputs,
+        opset=model.opset,
+        batch=model.batch,
+        file=model.file,
+        source=model.digest,
+    )
+
+
+def _live(model: Model) -> tuple[Node, ...]:
+    """The nodes from which an output can be reached: leftovers of training do not count."""
+    needed, kept = set(model.outputs), []
+    for node in reversed(model.nodes):
+        if needed.intersection(filter(None, node.outputs)):
+            needed.update(node.inputs)
+            kept.append(node)
+    return tuple(reversed(kept))
+
+
+def _frozen(constants: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Read-only views, those of real numbers in float32."""
+    views = {}
+    for name, array in constants.items():
+        real = array.dtype.kind not in "iub"
+        views[name] = array.astype(np.float32, copy=False).view() if real else array.view()
+        views[name].flags.writeable = False
+    return MappingProxyType(views)
+
+
+def _apart(nodes: tuple[Node, ...], constants: dict[str, Array]) -> tuple[Node, ...]:
+    """The nodes, those that read a weight along another axis than the first one does with a copy of their own."""
+    axes: dict[str, int] = {}
+    apart = []
+    for node in nodes:
+        if node.op in MATRIX and axes.setdefault(node.inputs[1], channel_axis(node)) != channel_axis(node):
+            copy = f"{node.inputs[1]}_turned"
+            while copy in constants and axes.get(copy) != channel_axis(node):
+                copy += "_"
+            constants[copy], axes[copy] = constants[node.inputs[1]], channel_axis(node)
+            node = replace(node, inputs=(node.inputs[0], copy, *node.inputs[2:]))
+        apart.append(node)
+    return tuple(apart)
+
+
+def _layer(node: Node, constants: Mapping[str, Array]) -> Layer:
+    source, weight, *rest = node.inputs
+    bias = rest[0] if rest and rest[0] in constants else None
+    axis = channel_axis(node) % constants[weight].ndim
+    return Layer(key(node), node.op, source, weight, bias, axis, int(node.attributes.get("group", 1)))
+
+
+def _bytes(name: str, value: Any) -> bytes:
+    if not isinstance(value, np.ndarray):
+        return repr((name, value)).encode()
+    return repr((name, value.dtype.str, value.shape)).encode() + value.tobytes()
