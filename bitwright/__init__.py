@@ -7,10 +7,16 @@ The whole way, from a model to a verified accelerator:
     y = bitwright.run(net, x)
     design = bitwright.compile(net, cycles=1000)
     report = bitwright.verify(net, x, outputs, engines=("reference", "hls", "rtl"))
+
+From a float model:
+
+    state = bitwright.quantize("float.onnx", calibration, weights=4, activations=4)
+    net = state.graph()
 """
 
 from bitwright._version import __version__
 from bitwright.api import compile, inspect, load, run, to_onnx, verify
+from bitwright.compress import State, quantize
 from bitwright.design import Design
 from bitwright.frontend.build import Net
 from bitwright.hardware.plan import LayerPlan, Plan
@@ -24,10 +30,12 @@ __all__ = [
     "LayerPlan",
     "Net",
     "Plan",
+    "State",
     "__version__",
     "compile",
     "inspect",
     "load",
+    "quantize",
     "run",
     "to_onnx",
     "verify",

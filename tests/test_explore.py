@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from bitwright import api
-from bitwright.compress import calibrate
+from bitwright.compress import calibrate, float_net, outputs_of
 from bitwright.explore import Point, Result, explore, uniform
 from bitwright.explore.cost import area, estimate, weight_memory
 from bitwright.explore.evaluate import Evaluation
@@ -32,8 +32,8 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.report.svg import ticks
 from tests import collection
+from tests.exported import execute
 from tests.needs import needs_cxx, needs_rtl
-from tests.qonnx_op import evaluate
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 MODEL = DIGITS / "digits_float.onnx"
@@ -256,7 +256,8 @@ def test_every_file_is_the_network_that_was_scored(
 ) -> None:
     results, files, _ = sweep
     for r in results:
-        scores = evaluate(onnx.load_from_string(bytes(files[r.file])), data["x"])
+        written = onnx.load_from_string(bytes(files[r.file]))
+        scores = execute(written, {written.graph.input[0].name: data["x"]})[1][0]
         assert np.mean(scores.argmax(1) == data["y"]) == r.accuracy, r.point.label
 
 
@@ -278,7 +279,7 @@ def test_a_point_verifies_on_every_engine(sweep: tuple[list[Result], Files, list
 def test_eight_bits_are_within_a_hundredth_of_float(
     sweep: tuple[list[Result], Files, list[tuple[int, int]]], data: Mapping[str, NDArray[Any]]
 ) -> None:
-    floating = np.mean(evaluate(onnx.load(MODEL), data["x"]).argmax(1) == data["y"])
+    floating = np.mean(outputs_of(float_net(MODEL), [data["x"]])[0].argmax(1) == data["y"])
     assert sweep[0][-1].accuracy >= floating - 0.01
 
 

@@ -27,8 +27,8 @@ class Coded:
     type: IntType | tuple[IntType, ...]
 
     def __post_init__(self) -> None:
-        _check(self.codes, np.int32)
-        _check(self.scale, np.float32)
+        object.__setattr__(self, "codes", _held(self.codes, np.int32))
+        object.__setattr__(self, "scale", _held(self.scale, np.float32))
 
     @property
     def value(self) -> NDArray[np.float32]:
@@ -56,8 +56,8 @@ class ActQuant:
     zero: Array
 
     def __post_init__(self) -> None:
-        _check(self.scale, np.float32)
-        _check(self.zero, np.float32)
+        object.__setattr__(self, "scale", _held(self.scale, np.float32))
+        object.__setattr__(self, "zero", _held(self.zero, np.float32))
 
     @property
     def digest(self) -> str:
@@ -71,9 +71,12 @@ class ActQuant:
         return hash(self.digest)
 
 
-def _check(array: Array, kind: type[np.generic]) -> None:
+def _held(array: Array, kind: type[np.generic]) -> Array:
+    """A read-only view of an array that must be of a kind."""
     assert array.dtype == kind, f"{array.dtype} in place of {kind.__name__}"
-    array.flags.writeable = False
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def _digest(kind: object, *arrays: Array) -> str:

@@ -20,12 +20,33 @@ from bitwright.reading.sizes import MAX_ELEMENTS, check_folded, check_size
 
 Array = NDArray[Any]
 CHUNK = 64
-"""Samples per run where the network leaves the batch open; bounds the memory for intermediate tensors."""
+"""Samples per run, whatever batch the network was exported for; bounds the memory for intermediate tensors."""
 HINT = "check that the model runs in another tool on the same data"
+
+
+def _reshape(attributes: Mapping[str, Any], x: Array, shape: Array) -> Array:
+    """Another shape of each sample: the number of samples that an export wrote in front does not count."""
+    kept = not attributes.get("allowzero", 0)
+    wanted = [x.shape[i] if d == 0 and kept and i < x.ndim else d for i, d in enumerate(shape.reshape(-1).tolist())]
+    if wanted and wanted[0] > 0 and len(x):
+        sample, rest = x.size // len(x), prod(d for d in wanted[1:] if d != -1)
+        if rest == sample or (-1 in wanted[1:] and rest and sample % rest == 0):
+            wanted[0] = len(x)
+    return x.reshape(wanted)
+
+
+def _squeeze(attributes: Mapping[str, Any], x: Array, axes: Array | None = None) -> Array:
+    """Without axes of length 1; all but the samples', where none are named."""
+    named = attributes.get("axes") if axes is None else axes.reshape(-1).tolist()
+    return np.squeeze(x, tuple(named or (i for i, size in enumerate(x.shape) if size == 1 and i)))
+
+
 FAST: Mapping[str, Callable[..., Array]] = FLOAT | {
     "Conv": partial(conv, multiply=np.matmul),
     "Gemm": partial(gemm, multiply=np.matmul),
     "MatMul": partial(matmul, multiply=np.matmul),
+    "Reshape": _reshape,
+    "Squeeze": _squeeze,
 }
 """As the audit computes them, but that sums of products are in the order of NumPy's matrix product, which is fast."""
 
@@ -33,20 +54,19 @@ FAST: Mapping[str, Callable[..., Array]] = FLOAT | {
 def outputs_of(net: FloatNet, arrays: Sequence[Array]) -> list[Array]:
     """The outputs of `net` for one array per input, samples on axis 0."""
     chunks = [[tensors[name] for name in net.outputs] for tensors in run(net, arrays)]
-    return [np.concatenate(parts)[: len(arrays[0])] for parts in zip(*chunks, strict=True)]
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
 def run(net: FloatNet, arrays: Sequence[Array]) -> Iterator[dict[str, Array]]:
-    """Every tensor of `net`, chunk by chunk; a fixed batch is filled up by starting over with the data."""
+    """Every tensor of `net`, chunk by chunk."""
     functions = [_function(node, net.opset) for node in net.nodes]
-    size, count = net.batch or CHUNK, len(arrays[0])
-    for start in range(0, count, size):
-        rows = np.arange(start, start + size) % count if net.batch else slice(start, start + size)
+    for start in range(0, len(arrays[0]), CHUNK):
         values: dict[str, Array] = dict(net.constants)
         for entry, array in zip(net.inputs, arrays, strict=True):
-            values[entry.name] = array[rows].astype(np.float32)
+            values[entry.name] = array[start : start + CHUNK].astype(np.float32)
         for node, function in zip(net.nodes, functions, strict=True):
-            results = _results(node, function, [values[name] if name else None for name in node.inputs], size)
+            operands = [values[name] if name else None for name in node.inputs]
+            results = _results(node, function, operands, len(values[net.inputs[0].name]))
             values |= {name: result for name, result in zip(node.outputs, results, strict=False) if name}
         yield values
 
@@ -68,7 +88,7 @@ def _results(
     given = [array for array in operands if array is not None]
     try:
         if node.op in FAST:
-            _check_padded(node, given)
+            _check_window(node, given)
         else:
             check_folded(node, given, samples * MAX_ELEMENTS)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -81,10 +101,16 @@ def _results(
         raise node.error("needs more memory than there is", "use a smaller network, or a larger machine") from error
 
 
-def _check_padded(node: Node, operands: Sequence[Array]) -> None:
-    """Refuse padding and kernels that make more of a sample than any activation may hold."""
-    x, pads = operands[0], node.attributes.get("pads") or [0] * 2 * max(operands[0].ndim - 2, 0)
-    sides = zip(x.shape[2:], pads, pads[len(pads) // 2 :], strict=False)
+def _check_window(node: Node, operands: Sequence[Array]) -> None:
+    """Refuse a window of another rank than the image's, and one that makes a field larger than any activation."""
+    x, attributes = operands[0], node.attributes
+    rank = max(x.ndim - 2, 0)
+    lengths = {"kernel_shape": rank, "strides": rank, "dilations": rank, "pads": 2 * rank}
+    for name, length in lengths.items():
+        if len(attributes.get(name) or [0] * length) != length or (node.op == "Conv" and operands[1].ndim != x.ndim):
+            raise node.error(f"has a window that does not fit a tensor of rank {x.ndim}", "export the model again")
+    pads = attributes.get("pads") or [0] * 2 * rank
+    sides = zip(x.shape[2:], pads, pads[rank:], strict=False)
     spatial = [size + max(before, 0) + max(after, 0) for size, before, after in sides]
     channels = max(len(operands[1]), x.shape[1]) if node.op == "Conv" else prod(x.shape[1:2])
     check_size(node, (channels, *spatial))

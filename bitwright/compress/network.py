@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -153,7 +152,7 @@ def _frozen(constants: Mapping[str, Array]) -> Mapping[str, Array]:
         real = array.dtype.kind not in "iub"
         views[name] = array.astype(np.float32, copy=False).view() if real else array.view()
         views[name].flags.writeable = False
-    return MappingProxyType(views)
+    return views
 
 
 def _apart(nodes: tuple[Node, ...], constants: dict[str, Array]) -> tuple[Node, ...]:

@@ -44,16 +44,17 @@ def quantisation_errors(values: Floats, scales: Floats, codes: IntType) -> Float
     size = max(BLOCK // values.size, 1)
     block = np.empty((min(size, len(scales)), *values.shape), np.float32)
     found = np.empty((len(scales), len(values)), np.float32)
-    for first in range(0, len(scales), size):
-        some = scales[first : first + size]
-        error = np.divide(values, some, out=block[: len(some)])
-        np.rint(error, out=error)  # in place throughout: the block stays in the cache, which is where the time goes
-        np.clip(error, np.float32(codes.lo), np.float32(codes.hi), out=error)
-        np.multiply(error, some, out=error)
-        np.subtract(error, values, out=error)
-        np.multiply(error, error, out=error)
-        np.sum(error, axis=-1, out=found[first : first + size])  # pairwise, so that float32 is enough
-    return found / np.float32(values.shape[1])
+    with np.errstate(all="ignore"):  # numbers beyond float32 have errors beyond it, which are no one's least
+        for first in range(0, len(scales), size):
+            some = scales[first : first + size]
+            error = np.divide(values, some, out=block[: len(some)])
+            np.rint(error, out=error)  # in place throughout: the block stays in the cache, where the time goes
+            np.clip(error, np.float32(codes.lo), np.float32(codes.hi), out=error)
+            np.multiply(error, some, out=error)
+            np.subtract(error, values, out=error)
+            np.multiply(error, error, out=error)
+            np.sum(error, axis=-1, out=found[first : first + size])  # pairwise, so that float32 is enough
+    return np.where(np.isnan(found), np.float32(np.inf), found / np.float32(values.shape[1]))
 
 
 def max_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -36,8 +35,6 @@ class State:
     bias_grid: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
-        object.__setattr__(self, "acts", MappingProxyType(dict(self.acts)))
         names = {layer.weight for layer in self.net.layers}
         if names != self.weights.keys() or {site.tensor for site in self.net.sites} != self.acts.keys():
             raise BitwrightError(

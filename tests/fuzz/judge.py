@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import bitwright as bw
+from bitwright.compress import float_net
 from bitwright.frontend.lowering import MALFORMED
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Array, TensorSpec
@@ -42,7 +43,7 @@ def _judge(path: Path, deep: bool) -> tuple[str, str]:
         net = bw.load(path)
     except bw.BitwrightError as error:
         complaint = complaint_of(error)
-        return ("finding", f"{complaint}\n{error}") if complaint else ("refused", str(error))
+        return ("finding", f"{complaint}\n{error}") if complaint else _quantise(path)
     verify(net)
     elements = sum(int(np.prod(layer.shape)) for layer in net.by_name.values())
     if elements > RUN_ELEMENTS:
@@ -59,6 +60,18 @@ def _judge(path: Path, deep: bool) -> tuple[str, str]:
         _again(path)
         _audit(net, samples, outputs if isinstance(outputs, list) else [outputs])
         _compile(net)
+    return "loaded", ""
+
+
+def _quantise(path: Path) -> tuple[str, str]:
+    """The verdict on a file that is not quantised: what `quantize` takes must run as well."""
+    try:
+        net = float_net(path)
+        samples = [_sample(TensorSpec(entry.shape[1:], entry.dtype.name)) for entry in net.inputs]
+        bw.run(bw.quantize(net, samples).graph(), samples)
+    except bw.BitwrightError as error:
+        complaint = "" if error.where.startswith("calibration data") else complaint_of(error)
+        return ("finding", f"{complaint}\n{error}") if complaint else ("refused", str(error))
     return "loaded", ""
 
 

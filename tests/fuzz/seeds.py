@@ -99,14 +99,29 @@ def deployment() -> Net:
     return net
 
 
-BUILT: tuple[Callable[[], Net], ...] = (qonnx, qdq, qoperator, layouts, deployment)
+def floating() -> Net:
+    """No quantiser: what `quantize` takes, with weights and statistics computed from constants."""
+    net = Net(2, 6, 6)
+    kernel = net.add("Div", net.const(grid(3, 2, 3, 3, span=3)), net.const(4.0))
+    y = net.add("Conv", net.x, kernel, net.const([0.5, -1.0, 0.25]), pads=[1, 1, 1, 1])
+    norm = [net.const(v) for v in ([1.0, 0.5, 2.0], [0.5, -1.0, 0.25], [0.0, 1.0, 2.0], [1.0, 4.0, 0.25])]
+    y = net.add("Clip", net.add("BatchNormalization", y, *norm), net.const(0.0), net.const(6.0))
+    z = net.add("Conv", y, net.const(grid(3, 1, 3, 3, span=3)), group=3, pads=[1, 1, 1, 1])
+    y = net.add("MaxPool", net.add("Add", y, z), kernel_shape=[2, 2], strides=[2, 2])
+    y = net.add("Reshape", net.add("LeakyRelu", y, alpha=0.25), net.const([0, -1], np.int64))
+    y = net.add("Gemm", y, net.const(grid(4, 27, span=2)), net.const([0.5, 1.0, -2.0, 0.0]), transB=1)
+    net.add("Softmax", net.add("MatMul", net.add("Tanh", y), net.const(grid(4, 3))), axis=1)
+    return net
+
+
+BUILT: tuple[Callable[[], Net], ...] = (qonnx, qdq, qoperator, layouts, deployment, floating)
 
 
 def seeds(*, real: bool = True) -> Mapping[str, bytes]:
-    """The models by name; with `real` also the small quantised ones of the folder beside the repository."""
+    """The models by name; with `real` also the small ones of the folder beside the repository."""
     found = {build.__name__: build().proto().SerializeToString() for build in BUILT}
     found["digits"] = DEMO.read_bytes()
     for path in sorted(SHARED.glob("*/*/model.onnx")) if real else ():
-        if path.stat().st_size <= LARGEST and path.parts[-3] != "float":
+        if path.stat().st_size <= LARGEST:
             found[f"{path.parent.parent.name}/{path.parent.name}"] = path.read_bytes()
     return found

@@ -37,9 +37,10 @@ class Line:
 
     def codes(self, x: Array) -> Array:
         """The codes of numbers (n, channels), before the clip."""
-        factor, add, step = columns(self.rows, np.float32)
-        u = x.astype(np.float32) * factor + add
-        return np.asarray(np.rint(np.where(u < 0, u * np.float32(float(self.leak)), u) / step) + self.zero)
+        with np.errstate(all="ignore"):  # constants beyond float32 give codes that are not the meaning's, and no file
+            factor, add, step = columns(self.rows, np.float32)
+            u = x.astype(np.float32) * factor + add
+            return np.asarray(np.rint(np.where(u < 0, u * np.float32(float(self.leak)), u) / step) + self.zero)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +52,10 @@ class Slope:
 
     def codes(self, x: Array) -> Array:
         """The codes of numbers (n, channels), before the clip."""
-        factor, add, step = columns(self.rows, np.float64)
-        v = (x.astype(np.float64) * factor + add) / step
-        return np.asarray(ROUND[self.rounding](v))
+        with np.errstate(all="ignore"):
+            factor, add, step = columns(self.rows, np.float64)
+            v = (x.astype(np.float64) * factor + add) / step
+            return np.asarray(ROUND[self.rounding](v))
 
 
 def columns(rows: Sequence[Row], kind: type[Any]) -> tuple[Array, Array, Array]:

@@ -14,7 +14,7 @@ from bitwright.compress import RANGES, SCALES
 from bitwright.compress.ranges import Values
 from bitwright.ir.types import IntType, integer
 
-DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 Floats = NDArray[np.float32]
 
 DRAWS: dict[str, Callable[[np.random.Generator], NDArray[np.float64]]] = {
@@ -103,6 +103,3 @@ def test_zeros_get_scale_one(rule: str, method: str) -> None:
     zeros = np.zeros((2, 4), dtype=np.float32)
     scale = RANGES[method](Values.of(zeros), integer(4, signed=True, narrow=True), SCALES[rule])
     np.testing.assert_array_equal(scale, 1)
-
-
-# The rewrite

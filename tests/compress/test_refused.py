@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot be quantised is refused by its place, word for word, and before memory is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bitwright.compress import float_net, quantize
+from bitwright.ir.errors import BitwrightError
+from tests.compress.nets import graph, node, normal
+
+DENSE = graph([node("MatMul", "x w", "y")], {"w": normal(4, 3)}, sample=[4])
+X = normal(8, 4)
+REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+    "quantised": (
+        lambda: quantize(quantize(DENSE, [X]).onnx(), [X]),
+        "model: node 'x_quant' (QuantizeLinear): the model is quantised already\n"
+        "  hint: give the float model, or compile this one as it is",
+    ),
+    "unsupported": (
+        lambda: quantize(graph([node("GRU", "x w w", "y")], {"w": normal(4, 3)}, sample=[4]), [X]),
+        "model: node 'GRU_y' (GRU): cannot be quantised yet\n"
+        "  hint: supported: Add, ArgMax, AveragePool, BatchNormalization, Cast, Clip, Concat, Constant, Conv, Div, "
+        "Dropout, Flatten, Gather, Gemm, GlobalAveragePool, Identity, LeakyRelu, LogSoftmax, MatMul, MaxPool, Mul, "
+        "Relu, Reshape, Shape, Sigmoid, Slice, Softmax, Squeeze, Sub, Tanh, TopK, Transpose, Unsqueeze",
+    ),
+    "no weights": (
+        lambda: quantize(graph([node("MatMul", "x x", "y")], {}, sample=[4]), [X]),
+        "model: node 'MatMul_y' (MatMul): its weights, 'x', are computed from the input\n"
+        "  hint: only layers with constant weights, as the second operand, can be quantised yet",
+    ),
+    "product": (
+        lambda: quantize(
+            graph([node("MatMul", "x w", "h"), node("Mul", "h h", "y")], {"w": normal(4, 3)}, sample=[4]), [X]
+        ),
+        "model: node 'Mul_y' (Mul): both its operands are computed from the input\n"
+        "  hint: one operand must be constant; only Add takes two tensors yet",
+    ),
+    "no layer": (
+        lambda: quantize(graph([node("Relu", "x", "y")], {}, sample=[4]), [X]),
+        "model: has no layer with weights\n  hint: quantising is for networks with Conv, Gemm, MatMul",
+    ),
+    "invalid": (
+        lambda: quantize(graph([node("MatMul", "z w", "y")], {"w": normal(4, 3)}, sample=[4]), [X]),
+        "model: node 'MatMul_y' (MatMul): reads 'z', which nothing makes before it\n"
+        "  hint: the graph has a cycle or a gap; export it again",
+    ),
+    "does not run": (
+        lambda: quantize(graph([node("MatMul", "x w", "y")], {"w": normal(5, 3)}, sample=[4]), [X]),
+        "model: node 'MatMul_y' (MatMul): cannot be run on the data: matmul: Input operand 1 has a mismatch "
+        "in its core dimension 0, with gufunc signature (n?,k),(k,m?)->(n?,m?) (size 5 is different from 4)\n"
+        "  hint: check that the model runs in another tool on the same data",
+    ),
+    "weight bits": (
+        lambda: quantize(DENSE, [X], weights=1),
+        "quantize: 1 bits cannot be used for weights\n  hint: choose 2 to 16 bits",
+    ),
+    "activation bits": (
+        lambda: quantize(DENSE, [X], activations=17),
+        "quantize: 17 bits cannot be used for activations\n  hint: choose 2 to 16 bits",
+    ),
+    "range": (
+        lambda: quantize(DENSE, [X], range="kl"),
+        "quantize: 'kl' cannot be used for range\n  hint: choose max or mse",
+    ),
+    "scale": (
+        lambda: quantize(DENSE, [X], scale="po3"),
+        "quantize: 'po3' cannot be used for scale\n  hint: choose free or po2",
+    ),
+    "count": (
+        lambda: quantize(DENSE, [X, X]),
+        "calibration data: 2 arrays for a model with 1 inputs\n  hint: give one array for each of: x",
+    ),
+    "shape": (
+        lambda: quantize(DENSE, [normal(8, 5)]),
+        "calibration data for input 'x': shape (8, 5), where the model takes (N, 4)\n  hint: samples stack on axis 0",
+    ),
+    "dtype": (
+        lambda: quantize(DENSE, [np.ones((8, 4), dtype=np.int64)]),
+        "calibration data for input 'x': dtype int64, where the model takes float32\n"
+        "  hint: only float inputs can be calibrated; give real values as float32",
+    ),
+    "empty": (
+        lambda: quantize(DENSE, [normal(0, 4)]),
+        "calibration data for input 'x': 0 samples\n"
+        "  hint: give the same number of samples, at least one, for every input",
+    ),
+    "not finite": (
+        lambda: quantize(DENSE, [np.full((8, 4), np.nan, dtype=np.float32)]),
+        "model: tensor 'x': holds values that are not finite on the calibration data\n"
+        "  hint: check the float model and how the data is scaled",
+    ),
+    "no file": (
+        lambda: quantize(Path("missing.onnx"), [X]),
+        "missing.onnx: cannot be read: No such file or directory\n  hint: give the path of an ONNX file",
+    ),
+}
+
+
+@pytest.mark.parametrize("request_, message", REFUSED.values(), ids=REFUSED)
+def test_refusals_say_where_what_and_what_to_do(request_: Callable[[], object], message: str) -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        request_()
+    assert str(refusal.value) == message
+
+
+def test_a_file_that_is_no_onnx_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    for content in (b"", b"# not a model"):
+        path.write_bytes(content)
+        with pytest.raises(BitwrightError) as refusal:
+            quantize(path, [X])
+        assert str(refusal.value) == (
+            "model.onnx: is not an ONNX model\n  hint: export the network to ONNX, or give a graph saved by bitwright"
+        )
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["w", "b", "gamma"])
+def test_constants_that_are_not_finite_are_refused_by_their_node(name: str, number: float) -> None:
+    nodes = [node("Gemm", "x w b", "h"), node("BatchNormalization", "h gamma beta mean var", "y")]
+    weights = {"w": normal(4, 3), "b": normal(3)}
+    weights |= {key: np.ones(3, np.float32) for key in ("gamma", "beta", "mean", "var")}
+    weights[name].flat[1] = number
+    with pytest.raises(BitwrightError) as refusal:
+        quantize(graph(nodes, weights, sample=[4]), [X])
+    place = "'BatchNormalization_y' (BatchNormalization)" if name == "gamma" else "'Gemm_h' (Gemm)"
+    index = {"w": 1, "b": 2, "gamma": 1}[name]
+    assert str(refusal.value) == (
+        f"model: node {place}: has a number in its input {index} ('{name}') that is not finite\n"
+        "  hint: check the checkpoint it came from"
+    )
+
+
+def test_a_clip_may_have_bounds_that_do_not_bind() -> None:
+    nodes = [node("Clip", "x low high", "c"), node("MatMul", "c w", "y")]
+    bounds = {"low": np.float32(0).reshape(()), "high": np.float32(np.inf).reshape(())}
+    assert set(quantize(graph(nodes, {"w": normal(4, 3)} | bounds, sample=[4]), [X]).acts) == {"c"}
+
+
+# Hostile sizes
+
+LARGE = f"holds {1 << 26} elements\n  hint: at most {1 << 25} elements are supported"
+
+
+def test_constants_beyond_any_memory_are_not_computed() -> None:
+    rows = np.ones((1 << 13, 1), np.float32)
+    model = graph([node("Add", "a b", "w"), node("MatMul", "x w", "y")], {"a": rows, "b": rows.reshape(-1)}, sample=[4])
+    with pytest.raises(BitwrightError) as refusal:
+        quantize(model, [X])
+    assert str(refusal.value) == f"model: node 'Add_w' (Add): {LARGE}"
+
+
+HUGE = 1 << 30
+
+
+@pytest.mark.parametrize("pads", [[HUGE] * 4, [0, 0, 0, HUGE]])
+@pytest.mark.parametrize("op", ["AveragePool", "Conv", "MaxPool"])
+def test_padding_beyond_any_memory_is_not_made(op: str, pads: list[int]) -> None:
+    padded = node(op, "x k" if op == "Conv" else "x", "p", kernel_shape=[1, 1], pads=pads)
+    nodes = [padded, node("Flatten", "p", "f"), node("MatMul", "f w", "y")]
+    model = graph(nodes, {"k": normal(1, 1, 1, 1), "w": normal(4, 3)}, sample=[1, 2, 2])
+    with pytest.raises(BitwrightError) as refusal:
+        quantize(model, [normal(8, 1, 2, 2)])
+    rows, columns = pads[0] + pads[2] + 2, pads[1] + pads[3] + 2
+    assert str(refusal.value) == (
+        f"model: node '{op}_p' ({op}): holds 1 x {rows} x {columns} elements\n"
+        f"  hint: at most {1 << 24} elements are supported"
+    )
+
+
+@pytest.mark.parametrize("attribute", ["kernel_shape", "strides", "dilations", "pads"])
+def test_a_window_of_another_rank_is_refused(attribute: str) -> None:
+    window = node("MaxPool", "x", "p", **({"kernel_shape": [1, 1]} | {attribute: [1]}))
+    nodes = [window, node("Flatten", "p", "f"), node("MatMul", "f w", "y")]
+    with pytest.raises(BitwrightError) as refusal:
+        quantize(graph(nodes, {"w": normal(4, 3)}, sample=[1, 2, 2]), [normal(8, 1, 2, 2)])
+    assert str(refusal.value) == (
+        "model: node 'MaxPool_p' (MaxPool): has a window that does not fit a tensor of rank 4\n"
+        "  hint: export the model again"
+    )
+
+
+def test_activations_beyond_any_memory_are_not_made() -> None:
+    nodes = [node("Add", "x column", "p"), node("MatMul", "p w", "y")]
+    model = graph(nodes, {"w": normal(4, 3), "column": np.ones((1 << 26, 1, 1), np.float32)}, sample=[4])
+    with pytest.raises(BitwrightError) as refusal:
+        quantize(model, [X])
+    assert str(refusal.value).startswith(f"model: node 'Add_p' (Add): holds {(1 << 26) * 8 * 4} elements\n")
+
+
+def test_a_tower_of_sums_takes_no_longer_than_it_is_high() -> None:
+    tower = [node("Add", f"t{k} t{k}", f"t{k + 1}") for k in range(60)]
+    nodes = [node("Relu", "x", "t0"), *tower, node("MatMul", "t60 w", "y")]
+    net = float_net(graph(nodes, {"w": normal(4, 3)}, sample=[4]))
+    assert all(site.non_negative for site in net.sites)
