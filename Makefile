@@ -1,19 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make demo` and `make test` do all their set-up in .venv; they need g++, make, perl and Python 3.11 or newer.
+# Every target does its set-up in .venv. `make quick` needs Python 3.11 or newer, the others g++, make and perl as well.
+#
+# The tiers of the tests, by the marks of pyproject.toml:
+#   make quick   tests without a mark: under a minute, no compiler, no simulator, no PyTorch
+#   make test    all but `long`: every check of the project, what continuous integration runs
+#   make long    `long`, and the programs that go over everything there is; hours
+# One test: .venv/bin/python -m pytest tests/test_api.py -k NAME
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: bench corpus cycles demo formal fuzz networks plans test tools
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+
+.PHONY: bench corpus cycles demo formal fuzz long long-tests networks plans python quick test tools
 
 demo: .venv/installed-demo
 	$(BIN)/bitwright demo
+
+quick: .venv/installed-quick
+	$(BIN)/ruff check .
+	$(PYTEST) -m 'not (slow or tools or long)'
 
 test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(PYTEST) -m 'not long'
+
+long: long-tests corpus networks cycles fuzz formal plans
+
+long-tests: .venv/installed-test
+	$(PYTEST) -m long
 
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/run.py
@@ -47,15 +64,22 @@ formal: .venv/installed-test
 	$(INSTALL) -e '.[rtl]'
 	touch $@
 
+.venv/installed-quick: pyproject.toml constraints.txt | python
+	$(PYTHON) -m venv .venv
+	$(INSTALL) -e '.[test]'
+	touch $@
+
 .venv/installed-test: pyproject.toml constraints.txt | tools
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e '.[dev,explore,rtl,synth,torch]'
-	touch .venv/installed-demo $@
+	touch .venv/installed-demo .venv/installed-quick $@
 
 # What no Python package brings. Every missing program is named, then the one line that installs them all.
-tools:
+tools: PROGRAMS := g++ make perl
+python: PROGRAMS :=
+tools python:
 	@missing=; \
-	for program in g++ make perl; do command -v $$program > /dev/null || missing="$$missing $$program"; done; \
+	for program in $(PROGRAMS); do command -v $$program > /dev/null || missing="$$missing $$program"; done; \
 	$(PYTHON) -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2> /dev/null \
 		|| missing="$$missing python3(3.11-or-newer,with-venv)"; \
 	if [ -n "$$missing" ]; then \

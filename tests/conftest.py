@@ -1,18 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Golden files: the generated texts under review, one folder for each design; `--update-golden` writes them anew."""
+"""Golden files: the generated texts under review, one folder for each design; `--update-golden` writes them anew.
+
+The tiers of the tests are in `tests.tiers`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.tiers import Tiers
+
+collect_ignore_glob = ["*/golden/*"]
 Golden = Callable[[Path, Mapping[str, str]], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing them")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Tiers())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """The command line says nothing of how long it takes: what it prints is then the same on a busy machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bitwright.cli.commands.PATIENCE", 3600)
+        yield
 
 
 @pytest.fixture

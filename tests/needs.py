@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Marks for tests that need a program: skipped with the reason where it is missing, run and failing where CI is set."""
+"""Marks for tests that need a program or a package: of the tier `tools`, skipped with the reason where it is missing.
+
+Where CI is set they run and fail.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sysconfig
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,14 +18,14 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
 
 
-def needs(find: Callable[[], tools.Tool]) -> pytest.MarkDecorator:
-    """A mark that skips the test where `find` finds no program, except under CI."""
+def needs(find: Callable[[], object]) -> pytest.MarkDecorator:
+    """A mark that skips the test where `find` finds nothing, except under CI."""
     reason = ""
     try:
         find()
     except BitwrightError as error:
         reason = str(error)
-    return pytest.mark.skipif(bool(reason) and "CI" not in tools.environment(), reason=reason)
+    return pytest.mark.tools(reason)
 
 
 def program(name: str) -> tools.Tool:
@@ -30,6 +34,16 @@ def program(name: str) -> tools.Tool:
     if found is None:
         raise BitwrightError("not found on PATH", where=name, hint=f"apt-get install -y {name}")
     return tools.Tool(name, Path(found), ())
+
+
+def needs_package(name: str) -> pytest.MarkDecorator:
+    """A mark for tests that import a package beyond those of `make quick`."""
+
+    def find() -> None:
+        if find_spec(name) is None:
+            raise BitwrightError("not installed", where=name, hint="pip install 'bitwright[dev,torch]'")
+
+    return needs(find)
 
 
 needs_cxx = needs(tools.cxx)

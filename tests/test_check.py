@@ -61,6 +61,7 @@ def certified(seed: int) -> tuple[Graph, str]:
     return graph, json.dumps(certify(graph, random_forms(graph, seed), ranges(graph), {}))
 
 
+@pytest.mark.slow
 def test_what_was_certified_is_accepted(tmp_path: Path) -> None:
     kinds: Counter[str] = Counter()
     for seed in range(GRAPHS):
@@ -147,6 +148,7 @@ def changed_weights(rng: Generator, graph: Graph, text: str) -> Iterator[Mutant]
     yield Mutant("signed weight", layer.name, other, lines)
 
 
+@pytest.mark.slow
 def test_changed_certificates_are_rejected_unless_they_are_as_true(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     for seed in range(GRAPHS):
@@ -285,6 +287,7 @@ def test_damaged_files_are_refused_or_rejected(tmp_path: Path) -> None:
         assert not any(verdict.ok for verdict in verdicts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("junk", [None, True, 1.5, "x", [], {}, [[]], [None], 1 << 80, -1])
 def test_junk_in_a_line_is_a_failed_claim(tmp_path: Path, junk: object) -> None:
     for seed in (0, 2):

@@ -34,6 +34,7 @@ FOURTEEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOURTEEN)
 def test_golden_outputs(name: str) -> None:
     folder = MODELS / name

@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,13 +21,9 @@ from bitwright.backends import generate
 from bitwright.cli.output import new_folder
 from bitwright.ir.weights import Weights
 from bitwright.sim import tools
-from tests.needs import needs_rtl
+from tests.needs import needs_package, needs_rtl
 from tests.qonnx_op import evaluate
 
-needs_torch = pytest.mark.skipif(
-    not (find_spec("torch") and find_spec("sklearn")) and "CI" not in tools.environment(),
-    reason="needs torch and scikit-learn: pip install torch scikit-learn",
-)
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 DEMO = Path(__file__).parents[1] / "bitwright" / "demo"
 
@@ -89,7 +84,8 @@ def test_the_packaged_copies_are_the_same(data: Mapping[str, NDArray[Any]]) -> N
     assert (DIGITS / "digits.onnx").stat().st_size < 200_000
 
 
-@needs_torch
+@needs_package("torch")
+@needs_package("sklearn")
 @needs_rtl
 def test_a_network_trained_afresh_gives_pytorch_s_integers_in_rtl_under_cocotb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

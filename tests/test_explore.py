@@ -156,6 +156,7 @@ def reported(graph: Graph) -> tuple[int, int, int]:
     return lut, bram, dsp
 
 
+@pytest.mark.slow
 def test_the_estimate_is_what_compile_reports(sweep: tuple[list[Result], Files, list[tuple[int, int]]]) -> None:
     for r in sweep[0]:
         assert (r.lut, r.bram, r.dsp) == reported(api.load(r.model)), r.point.label
@@ -205,6 +206,7 @@ def test_a_network_with_joins_is_priced_as_compile_makes_it() -> None:
     assert (result.lut, result.bram, result.dsp) == reported(graph)
 
 
+@pytest.mark.slow
 @collection.needs_collection
 def test_resnet_8_is_priced_as_compile_makes_it() -> None:
     graph = collection.load("tflite/ic_resnet8_int8")
@@ -251,6 +253,7 @@ def test_the_sweep_keeps_every_point_in_order(
     assert results[0].area < results[-1].area
 
 
+@pytest.mark.slow
 def test_every_file_is_the_network_that_was_scored(
     sweep: tuple[list[Result], Files, list[tuple[int, int]]], data: Mapping[str, NDArray[Any]]
 ) -> None:
@@ -283,6 +286,7 @@ def test_eight_bits_are_within_a_hundredth_of_float(
     assert sweep[0][-1].accuracy >= floating - 0.01
 
 
+@pytest.mark.slow
 def test_processes_find_what_one_process_finds(
     sweep: tuple[list[Result], Files, list[tuple[int, int]]], data: Mapping[str, NDArray[Any]]
 ) -> None:
@@ -292,6 +296,7 @@ def test_processes_find_what_one_process_finds(
     assert files == sweep[1]
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_start_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
     script = tmp_path / "unguarded.py"
     script.write_text(

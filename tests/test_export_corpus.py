@@ -34,6 +34,7 @@ def test_the_collection_is_whole() -> None:
     assert {*REFERENCE_ONLY, TOO_WIDE} < FOLDERS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FOLDERS.keys() - {TOO_WIDE}))
 def test_the_file_computes_the_same_and_is_read_back_equal(name: str) -> None:
     folder = FOLDERS[name]
@@ -62,6 +63,7 @@ def test_the_file_computes_the_same_and_is_read_back_equal(name: str) -> None:
         np.testing.assert_allclose(b, a, rtol=0, atol=noise)
 
 
+@pytest.mark.slow
 def test_sums_that_no_constants_meet_are_refused_by_name() -> None:
     with pytest.raises(bw.BitwrightError) as error:
         bw.to_onnx(bw.load(FOLDERS[TOO_WIDE] / "model.onnx"))

@@ -82,6 +82,7 @@ def test_logarithmic_axes_end_at_powers_of_ten() -> None:
     assert [axis.at(value) for value in (1, 10, 100)] == [0, 100, 200]
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_front(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compile", DIGITS, "--front", "-o", str(tmp_path / "f"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -94,6 +95,7 @@ def test_the_command_writes_the_front(tmp_path: Path, capsys: pytest.CaptureFixt
     assert bitwright.compile(bitwright.load(DIGITS), plan=plan).report()["interval_cycles"] == middle["interval_cycles"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_front_without_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compile", DIGITS, "--front", "--part", "xc7z020"]) == 0
     lines = capsys.readouterr().out.splitlines()

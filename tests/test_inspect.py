@@ -41,6 +41,7 @@ def test_the_collection_has_forty_nine_networks() -> None:
     assert len(taken()) == 49
 
 
+@pytest.mark.slow
 @needs_collection
 @pytest.mark.parametrize("name", taken())
 def test_every_network_of_the_collection(name: str) -> None:

@@ -150,6 +150,7 @@ def test_every_kind_of_layer_and_rounding_is_here() -> None:
     assert any(isinstance(layer, Reshape) for layer in layers)
 
 
+@pytest.mark.slow
 def test_every_form_is_here() -> None:
     kinds = {form.kind for style in STYLES for form in design(style).forms.values()}
     assert kinds == {"shift", "shift_even", "mas", "mas_window", "thresholds", "table"}

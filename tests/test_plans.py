@@ -53,6 +53,7 @@ def test_the_rule_gives_depthwise_convolutions_and_pools_pe_only(plans: ModuleTy
     assert list(plans.finn(graph, 72).values()) == [(8, 1), (2, 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MODELS.is_dir(), reason=f"{MODELS} is absent")
 @pytest.mark.parametrize("network", ["brevitas/dw_res_qonnx", "qonnx_zoo/kwsmlp_w3a3"])
 def test_the_solver_is_never_dearer_than_the_rule(plans: ModuleType, network: str) -> None:
@@ -64,6 +65,7 @@ def test_the_solver_is_never_dearer_than_the_rule(plans: ModuleType, network: st
         assert not dearer.passed
 
 
+@pytest.mark.slow
 def test_a_graph_of_the_size_of_mobilenet_is_planned_at_once(plans: ModuleType) -> None:
     graph = plans.mobilenet()
     assert sum(layer.macs for layer in graph.layers if isinstance(layer, Conv)) == 567_716_352, "568 million"

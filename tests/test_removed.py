@@ -146,6 +146,7 @@ def planted(graph: Graph, seed: int) -> Graph:
     return graph
 
 
+@pytest.mark.slow
 @needs_collection
 def test_networks_of_the_collection_shrink_to_the_same_function() -> None:
     """Every structure there is: residual sums, concatenations, transposed and grouped convolutions, flattenings."""

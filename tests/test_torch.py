@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +18,10 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Requantise, Rounding
-from bitwright.sim import tools
 from tests.frontend.nets import Net
-from tests.needs import needs_cxx
+from tests.needs import needs_cxx, needs_package
 
-if find_spec("torch") is None and "CI" not in tools.environment():
-    pytest.skip("needs torch: pip install torch", allow_module_level=True)
-
-import torch
-
-from tests.torch_qdq import QuantisedModule
-
+pytestmark = needs_package("torch")  # imported where it is used: it takes as long as all other imports together
 MODELS = Path(__file__).parents[1].parent / "shared/models"
 CODES = np.arange(-128, 128, dtype=np.int8)[None]
 
@@ -37,6 +29,8 @@ CODES = np.arange(-128, 128, dtype=np.int8)[None]
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """PyTorch's threads wait longer for one another than these small networks compute."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -44,6 +38,8 @@ def one_thread() -> Iterator[None]:
 
 
 def fake_quantise(x: NDArray[np.float32], scale: float, zero: int) -> NDArray[np.float32]:
+    import torch
+
     return torch.fake_quantize_per_tensor_affine(torch.from_numpy(x), scale, zero, -128, 127).numpy()
 
 
@@ -82,6 +78,8 @@ def test_exact_ties_go_where_fake_quantise_takes_them(halvings: int, zero: int) 
 @pytest.mark.parametrize("zero", [0, 7])
 def test_exact_ties_behind_a_leaky_relu(zero: int, tmp_path: Path) -> None:
     """A negative code at a scale that the slope halves three times: ties there, and none above zero."""
+    import torch
+
     rng, elsewhere = np.random.default_rng(40 + zero), 0
     counted: list[Graph] = []
     for scale in rng.uniform(0.001, 3, 12).astype(np.float32):
@@ -127,6 +125,8 @@ def test_a_scale_whose_ties_agree_costs_nothing() -> None:
 @needs_cxx
 def test_ties_of_sums_and_of_a_clip_on_the_engine(tmp_path: Path) -> None:
     """Per channel; a clip whose bound is a tie; the certificate of levels in place of a rounding. float32 is exact."""
+    import torch
+
     step, scale = np.float32(61 / 1024), 61 / 1024
     weights = np.array([[1, 0, 2], [-3, 1, 1], [5, -7, 2], [1, 1, -1]], dtype=np.float32)
     net = Net(3, kind=TensorProto.INT8)
@@ -182,6 +182,10 @@ def test_the_modules_of_the_collection_with_fake_quantisation_at_every_quantiser
 
     One of them holds a softmax inside and is no integer network.
     """
+    import torch
+
+    from tests.torch_qdq import QuantisedModule
+
     modules = [folder for folder in networks("*/*") if (folder / "state_dict.pt").exists()]
     found = [f for f in modules if "outputs_torch" not in golden(f) and f.name != "transformer_qdq_dq_s8"]
     assert len(found) == 12

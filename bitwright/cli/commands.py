@@ -90,14 +90,18 @@ def _show(result: object, as_json: bool, *drawn: RenderableType) -> None:
         console.print(part)
 
 
+PATIENCE = 1.0
+"""Seconds after which a command says what it is at."""
+
+
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[str], None]]:
-    """Says on stderr what takes longer than a second: with a clock on a terminal, in a line elsewhere."""
+    """Says on stderr what takes longer than `PATIENCE`: with a clock on a terminal, in a line elsewhere."""
     console = Console(stderr=True, highlight=False, markup=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task(what)
-    timer = Timer(1.0, bar.start if console.is_terminal else lambda: console.print(f"{what} ...", soft_wrap=True))
+    timer = Timer(PATIENCE, bar.start if console.is_terminal else lambda: console.print(f"{what} ...", soft_wrap=True))
     timer.daemon = True
     timer.start()
     try:

@@ -18,6 +18,7 @@ DIFFERENT = {
 """Networks of which these samples differ somewhere: float32 summed or divided to the other side of a step."""
 
 
+@pytest.mark.slow
 @needs_collection
 @pytest.mark.parametrize("name", taken())
 def test_nothing_is_unexplained_nor_wide(name: str) -> None:
@@ -31,6 +32,7 @@ def test_nothing_is_unexplained_nor_wide(name: str) -> None:
         assert part["verdict"] == "boundary" and part["ours"] != part["theirs"]
 
 
+@pytest.mark.slow
 @needs_collection
 @pytest.mark.parametrize(
     ("name", "boundary"),

@@ -43,6 +43,7 @@ def outputs(proto: onnx.ModelProto, *x: Array) -> Array:
     return Replay(proto, [name]).run(list(x))[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXACTLY)
 def test_a_replay_gives_the_golden_outputs(name: str) -> None:
     """All codes are equal; real outputs are, up to the last bit of a sum."""

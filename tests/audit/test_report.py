@@ -82,6 +82,7 @@ def test_trace_tells_of_a_part_that_float32_does_not_explain(model: Path) -> Non
     assert part.layer == next(la.name for la in graph.layers if first.name in la.inputs)
 
 
+@pytest.mark.slow
 def test_without_the_source_model_there_is_no_audit(model: Path, tmp_path: Path) -> None:
     net = bitwright.load(model)
     x = samples(2, 4, 10, 10)

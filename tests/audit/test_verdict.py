@@ -97,6 +97,7 @@ def traced(build: Callable[[int], onnx.ModelProto], count: int) -> tuple[Run, So
     return loaded(proto, samples(count, *shape, seed=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("product", ORDERS)
 @pytest.mark.parametrize(
     ("build", "count"), [(two_convs, 4), (pooled, 24), (joined, 4), (curved, 4), (normalised, 2), (dense, 60)]
@@ -177,6 +178,7 @@ def test_a_wrong_weight_is_unexplained() -> None:
     assert found["unexplained"] > 0.9 * differ
 
 
+@pytest.mark.slow
 def test_where_float32_is_exact_nothing_is_a_boundary() -> None:
     net = Net(8)
     w = net.weights(np.random.default_rng(0).integers(-7, 8, (8, 5)) * 0.25, 0.25, 4.0)
@@ -303,6 +305,7 @@ def test_a_tie_behind_a_softmax_is_a_boundary_and_another_code_is_not() -> None:
     assert audit(run, source, theirs).counts["unexplained"] == 1
 
 
+@pytest.mark.slow
 def test_an_input_quantiser_in_pytorch_s_arithmetic_is_a_boundary() -> None:
     """x / s and x * (1 / s) part where x is half way between two codes."""
     net = Wide(50)

@@ -58,6 +58,7 @@ def ties(layer: Requantise, lo: int, hi: int) -> list[bool]:
     return [k % 2 == 0 for k in steps_up]
 
 
+@pytest.mark.slow
 def test_a_single_line_exists_exactly_when_ties_change_side_at_most_once():
     random = Random(2)
     counts = Counter()
@@ -135,6 +136,7 @@ def test_where_every_integer_is_a_tie_one_bit_is_shifted_out():
     np.testing.assert_array_equal(form.apply(np.arange(-3, 6)[:, None])[:, 0], [0, 2, 2, 4, 4, 6, 6, 8, 8])
 
 
+@pytest.mark.slow
 def test_ties_of_any_scale_find_a_window():
     """Half even with random small fractions: a shift of some kind always exists, and is exact at both ends too."""
     random = Random(1)

@@ -22,6 +22,7 @@ def constants(a, expected, m, s, low, high):
     return c[(np.clip((m * a + c) >> s, low, high) == expected).all(axis=1), 0]
 
 
+@pytest.mark.slow
 def test_slopes_and_constants_are_complete_by_brute_force():
     """Small layers: the constants that enumeration finds are L <= c < U, none for slopes outside the interval."""
     random = Random(1)

@@ -10,6 +10,7 @@ from math import ceil, floor
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -211,6 +212,7 @@ def chains(draw: st.DrawFn) -> tuple[Quantiser, tuple[int, int, int], list[Block
     return first, size, blocks
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(chains(), st.integers(0, 999))
 def test_a_chain_equals_its_meaning(chain: tuple[Quantiser, tuple[int, int, int], list[Block]], seed: int) -> None:

@@ -23,6 +23,7 @@ from tests.fuzz.workers import run_cases, surroundings
 MODELS = seeds(real=False)
 
 
+@pytest.mark.slow
 def test_five_hundred_mutated_models_load_or_are_refused_in_place() -> None:
     verdicts = list(run_cases(2, range(500), MODELS, jobs=2))
     assert [v for v in verdicts if v.kind == "finding"] == []

@@ -8,21 +8,19 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
-
 from bitwright.sim import tools
+from tests.needs import needs_package
 
 TEMPLATES = Path(__file__).parents[2] / "bitwright/hls_templates/hls"
 OURS = (f"-I{TEMPLATES / 'host'}",)
+needs_vendor = needs_package("da4ml")  # which carries the vendor's open integer headers
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-label")
 
 
 def vendor() -> tuple[str, ...]:
     """Include paths with the vendor's open integer headers before ours, which then only add the stream."""
     found = find_spec("da4ml")
-    if found is None or found.origin is None:
-        assert "CI" not in tools.environment(), "da4ml is not installed"
-        pytest.skip("da4ml, which carries the vendor's integer headers, is not installed: pip install 'bitwright[dev]'")
+    assert found is not None and found.origin is not None
     headers = Path(found.origin).parent / "codegen/hls/source/ap_types/include"
     assert (headers / "ap_int.h").is_file()
     return (f"-I{headers}", *OURS)

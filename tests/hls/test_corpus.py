@@ -11,13 +11,11 @@ import pytest
 from benchmarks.corpus import MODELS, check, check_program
 from bitwright.backends.hls.project import generate
 from bitwright.ir.errors import BitwrightError
-from bitwright.sim import tools
 from tests.hls.test_golden import small
-from tests.needs import needs_cxx
+from tests.needs import needs_cxx, needs_package
 
 NETWORKS = ["brevitas/upcat_qonnx", "hls4ml_examples/bnn_fc_1layer", "ortquant/cnn_qdq_u8u8"]
 pytestmark = needs_cxx
-no_libclang = tools.package_version("libclang") is None and "CI" not in tools.environment()
 
 
 @pytest.mark.skipif(not MODELS.exists(), reason=f"no model collection at {MODELS}")
@@ -25,7 +23,7 @@ no_libclang = tools.package_version("libclang") is None and "CI" not in tools.en
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param("synthesis", marks=pytest.mark.skipif(no_libclang, reason="libclang is not installed")),
+        pytest.param("synthesis", marks=needs_package("clang")),
         "threads",
         "sanitize",
     ],

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from bitwright.ir.types import integer
 from bitwright.sim import cpp, tools
 from tests.hls.designs import chain_project, mlp
 from tests.hls.programs import OURS, TEMPLATES, WARNINGS, compiled, run, write
-from tests.needs import needs_cxx
+from tests.needs import needs, needs_cxx
 from tests.rtl.graphs import fifo, project, side_by_side
 
 pytestmark = needs_cxx
@@ -91,7 +90,7 @@ def test_a_broken_stream_is_named(beats: int, says: str) -> None:
     )
 
 
-@pytest.mark.skipif(shutil.which("make") is None and "CI" not in tools.environment(), reason="make is not on PATH")
+@needs(tools.make)
 def test_make_csim_passes_and_fails_on_a_wrong_vector(tmp_path: Path) -> None:
     """As a person would run it; then with the first expected code changed, and with a frame too long."""
     files = generate(tiny())

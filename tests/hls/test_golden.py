@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import configparser
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,11 +19,11 @@ from bitwright.compiling import compile_graph
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import BIPOLAR, TERNARY, integer
-from bitwright.sim import tools
 from tests.conftest import Golden
 from tests.hls.designs import Chain, chain_project, lookup, multiply_shift, thresholds
 from tests.hls.networks import residual
 from tests.layers.nets import Net
+from tests.needs import needs, program
 
 FOLDER = Path(__file__).parent / "golden"
 CARRIED = ("kernels/", "host/ap", "host/hls", "host/bw", "host/threads/", "tb/bw")
@@ -148,9 +147,7 @@ def test_a_part_is_a_name() -> None:
     )
 
 
-@pytest.mark.skipif(
-    shutil.which("tclsh") is None and "CI" not in tools.environment(), reason="tclsh is not on PATH (Debian: tcl)"
-)
+@needs(lambda: program("tclsh"))
 def test_the_tcl_script_gives_the_vendor_these_commands(tmp_path: Path) -> None:
     """Run by tclsh with the vendor's commands replaced by ones that print themselves."""
     files = generate(small())

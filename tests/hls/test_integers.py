@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
+from tests.hls.programs import OURS, WARNINGS, compiled, needs_vendor, run, vendor, write
 from tests.needs import needs_cxx
 
 pytestmark = needs_cxx
@@ -123,6 +123,7 @@ def program(rng: np.random.Generator) -> str:
     return HEAD + WHOSE + "int main() {\n  std::puts(WHOSE);\n" + "\n".join(lines) + "\n}\n"
 
 
+@needs_vendor
 def test_every_operator_gives_the_width_the_sign_and_the_value_of_the_vendors(tmp_path: Path) -> None:
     includes = vendor()
     write(tmp_path, {"program.cpp": program(np.random.default_rng(6))})

@@ -15,7 +15,7 @@ from bitwright.backends.project import Project
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.sim import cpp
-from tests.hls.programs import OURS, WARNINGS, compiled, run, vendor, write
+from tests.hls.programs import OURS, WARNINGS, compiled, needs_vendor, run, vendor, write
 from tests.needs import needs_cxx
 from tests.rtl.cases import depthwises, parallel_windows, selects, sparses, styles
 from tests.rtl.graphs import (
@@ -181,6 +181,7 @@ def test_the_engine_gives_what_the_model_gives(group: str) -> None:
         np.testing.assert_array_equal(got, want.array, err_msg=name)
 
 
+@needs_vendor
 @pytest.mark.parametrize("group", ALL)
 def test_the_bench_passes_with_the_vendors_integers(group: str, tmp_path: Path) -> None:
     """Through the AXI4-Stream top, every vector, on the vendor's own arithmetic."""

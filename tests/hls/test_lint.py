@@ -5,22 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import pytest
 
 from bitwright.backends.hls.project import generate
-from bitwright.sim import tools
 from tests.hls.test_golden import small
 from tests.hls.test_kernels import ALL, made
-from tests.needs import needs_cxx
+from tests.needs import needs_cxx, needs_package
 from tests.test_layers import STYLES, Style, design
 
-if tools.package_version("libclang") is None and "CI" not in tools.environment():
-    pytest.skip("libclang is not installed: pip install 'bitwright[dev]'", allow_module_level=True)
-from tests.hls import lint as rules
-from tests.hls.lint import lint
-
-pytestmark = needs_cxx
+pytestmark = [needs_cxx, needs_package("clang")]
 
 BEST, POSITION = "Number best[Shape::Lanes];", "int position = 0;"
 CONV = "hls::stream<bw::Vec<ap_int<8>, 2>> conv_out"
@@ -167,6 +162,13 @@ OTHERS = [
 PLANTED = [("kernels/bw_pool.hpp", *fault) for fault in POOL] + OTHERS
 
 
+def lint(files: Mapping[str, str]) -> list[Any]:
+    """The findings of the lint, which imports libclang."""
+    from tests.hls.lint import lint as found
+
+    return found(files)
+
+
 @cache
 def clean() -> Mapping[str, str]:
     return generate(small())
@@ -183,6 +185,8 @@ def test_a_planted_fault_is_found(path: str, old: str, new: str, says: str, at: 
 
 
 def test_every_rule_has_a_planted_fault() -> None:
+    from tests.hls import lint as rules
+
     described = str(rules.__doc__).partition("The rules by name: ")[2].strip().rstrip(".").split(",")
     assert {" ".join(rule.split()) for rule in described} == {says.partition(":")[0] for *_, says, _ in PLANTED}
 

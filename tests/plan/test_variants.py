@@ -57,6 +57,7 @@ GRAPHS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GRAPHS)
 def test_a_variant_counts_what_is_lowered(name: str) -> None:
     graph, seen = GRAPHS[name], set()

