@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from bitwright.compiling import compile_graph
+from bitwright.frontend.build import Net
 from bitwright.hardware.arithmetic import slices
 from bitwright.hardware.kernels.depthwise import Depthwise
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.windows import ParallelWindow
-from bitwright.hardware.lanes import bound, choices, divisors, fastest, layer_cycles, least_cycles
+from bitwright.hardware.lanes import bound, choices, divisors, fastest, gather_lanes, layer_cycles, least_cycles
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -225,3 +226,30 @@ def test_one_clock_less_than_a_layer_needs() -> None:
 )
 def test_many_and_deep_weights_go_to_block_ram(outputs: int, inputs: int, target: int, memory: str) -> None:
     assert fold(dense(outputs, inputs), target)["fc"].memory == memory
+
+
+def in_order(*indices: int) -> list[list[list[int]]]:
+    """One row of pixels of four elements."""
+    return [[list(indices[at : at + 4]) for at in range(0, len(indices), 4)]]
+
+
+@pytest.mark.parametrize(
+    ("indices", "lanes"),
+    [
+        (in_order(4, 5, 6, 7, 0, 1, 2, 3), 4),  # whole pixels
+        (in_order(4, 5, 6, 7, -1, -1, -1, -1), 4),  # and padding
+        (in_order(2, 3, 0, 1, 6, 7, 4, 5), 2),  # halves of pixels
+        (in_order(1, 2, 3, 4, 5, 6, 7, 0), 1),  # pairs, but from an odd place on
+        (in_order(0, 1, 3, 2, 4, 5, 6, 7), 1),
+        (in_order(0, 1, -1, 3, 4, 5, 6, 7), 1),
+        ([[[0, 1], [2, 3], [6, 7]]], 2),  # pixels of fewer channels than are read
+        ([[[0, 1, 2], [3, 4, 5]]], 1),  # no number of lanes divides both
+    ],
+)
+def test_what_a_move_keeps_together_is_as_many_lanes(indices: list[list[list[int]]], lanes: int) -> None:
+    net = Net()
+    layer = net.gather(net.input("x", (1, 2, 4), "u4"), indices)
+    net.output(layer)
+    graph = net.graph()
+    assert gather_lanes(layer, graph.inputs[0]) == lanes
+    assert least_cycles(graph, layer) == max(8, np.size(indices)) // lanes
