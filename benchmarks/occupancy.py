@@ -20,7 +20,7 @@ from bitwright.backends.verilog.project import generate
 from bitwright.design import random_codes
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.kernels.timing import fifo_kind
-from bitwright.sim.rtl import RtlModel
+from bitwright.sim.rtl import RtlModel, build
 
 MODULES = ("bw_fifo", "bw_fifo_shift", "bw_fifo_block")
 LEVELS = "levels.txt"
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--frames", type=int, default=5)
     options = parser.parse_args(arguments)
     design = bitwright.compile(bitwright.load(options.model), cycles=options.cycles)
-    model = RtlModel(watched(generate(design.project())))
+    model = build(watched(generate(design.project())))
     result = model.run(random_codes(design.graph, options.frames))
     print(f"{design.name}: {result.cycles_per_frame} clocks per frame, planned {design.kernels.interval}")
     print(f"{'FIFO':50} {'memory':12} {'bits':>6} {'depth':>6} {'highest':>8}")

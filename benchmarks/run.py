@@ -22,8 +22,8 @@ import numpy as np
 
 import bitwright
 from bitwright.api import to_codes
-from bitwright.engines import simulate
 from bitwright.ir.graph import Graph
+from bitwright.sim.engines import ENGINES, REFERENCE
 
 ROOT = Path(__file__).parents[1]
 BATCH = 200_000
@@ -62,15 +62,15 @@ def engines(folder: Path) -> None:
         inputs = data["inputs"]
     codes = to_codes(net, np.resize(inputs, (BATCH, *inputs.shape[1:])))
     design = bitwright.compile(net)
-    few = [array[:1] for array in codes]
-    built, _ = timed(cpu_seconds, lambda: simulate("hls", net, few, design=design))
+    built, hls = timed(cpu_seconds, lambda: ENGINES["hls"].build(net, design))
     report(f"{folder.name}: build the HLS C++ engine", built, "cpu-s", "below 5")
-    ran, hls = timed(cpu_seconds, lambda: simulate("hls", net, codes, design=design))
+    ran, theirs = timed(cpu_seconds, lambda: hls.run(codes).outputs)
     report(f"{folder.name}: run the HLS C++ engine", BATCH / ran, "samples/cpu-s", "170,000 or more")
-    ran, reference = timed(cpu_seconds, lambda: simulate("reference", net, codes, design=None))
+    reference = ENGINES[REFERENCE].build(net, None)
+    ran, wanted = timed(cpu_seconds, lambda: reference.run(codes).outputs)
     report(f"{folder.name}: run the reference engine", BATCH / ran, "samples/cpu-s", "100,000 or more")
-    for ours, theirs in zip(hls.outputs, reference.outputs, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for got, want in zip(theirs, wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
 
 
 def main(models: Path) -> None:

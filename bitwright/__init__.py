@@ -15,7 +15,7 @@ From a float model:
 """
 
 from bitwright._version import __version__
-from bitwright.api import compile, inspect, load, run, to_onnx, verify
+from bitwright.api import compile, engines, inspect, load, run, to_onnx, verify
 from bitwright.compress import State, quantize
 from bitwright.design import Design
 from bitwright.frontend.build import Net
@@ -33,6 +33,7 @@ __all__ = [
     "State",
     "__version__",
     "compile",
+    "engines",
     "inspect",
     "load",
     "quantize",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import prod
@@ -19,7 +18,6 @@ from bitwright.audit import verdict
 from bitwright.backends.onnx import export as onnx_backend
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
-from bitwright.engines import ENGINES, Outcome, needs_design, simulate
 from bitwright.exact.claims import claiming, proved_claims
 from bitwright.exact.ranges import ranges
 from bitwright.frontend.inputs import InputType
@@ -28,12 +26,13 @@ from bitwright.hardware.plan import Plan
 from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import TensorSpec, run_host
+from bitwright.ir.host import TensorSpec
 from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.planning.candidates import cheapest
-from bitwright.sim import reference
+from bitwright.sim import whole
+from bitwright.sim.engines import ENGINES, REFERENCE, Built, Outcome, best, find, missing
 
 Array = NDArray[Any]
 ROUNDINGS = ("onnx", "torch")
@@ -59,15 +58,21 @@ def load(
     return origin.remember(load_onnx(model, inputs=types, rounding=rounding), model, types)
 
 
-def run(net: Graph, x: Array | Sequence[Array], engine: str = "reference", codes: bool = False) -> Any:
+def run(net: Graph, x: Array | Sequence[Array], engine: str | None = None, codes: bool = False) -> Any:
     """The model's outputs for `x` (one array, or one per input; samples on axis 0), a list if there are several.
 
-    With `codes` the integers that leave the accelerator, int64, channels last.
+    `engine` is the best that needs no design unless named; see `engines`. With `codes` the integers that leave the
+    accelerator, int64, channels last.
     """
-    entered = to_codes(net, x)
-    left = simulate(engine, net, entered, design=_default_design(net) if needs_design(engine) else None).outputs
-    results = left if codes else to_real(net, left)
+    feeds = _feeds(net, _as_list(x))
+    ready = _ready(net, engine or best())
+    results = ready.run(whole.entering(net, feeds)).outputs if codes else whole.outputs(net, feeds, ready)
     return results[0] if len(results) == 1 else results
+
+
+def engines() -> dict[str, str]:
+    """Every engine by name: empty if it can run here, else what it lacks and how to get it."""
+    return {name: missing(engine) for name, engine in ENGINES.items()}
 
 
 def compile(
@@ -113,28 +118,18 @@ def verify(
     Differences from `outputs` are audited (`docs/audit.md`) if `net` was loaded from ONNX. With `trace` the result also
     names the first integer of each sample at which a float32 run of the source model parts from ours.
     """
-    for engine in engines:
-        if engine not in ENGINES:
-            raise BitwrightError(
-                f"there is no engine '{engine}'", where="--engines", hint="known engines: " + ", ".join(ENGINES)
-            )
+    asked = {name: find(name, "--engines") for name in (REFERENCE, *engines)}
     arrays = [array[:samples] for array in _as_list(x)]
     wanted = None if outputs is None else [array[:samples] for array in _as_list(outputs)]
     entered = to_codes(net, arrays)
-    start = time.perf_counter()
-    expected = reference.run(net, entered)
-    seconds = time.perf_counter() - start
-    if design is None and any(map(needs_design, engines)):
+    if design is None and any(engine.needs_design for engine in asked.values()):
         design = compile_graph(net)
-    rows = {}
-    for engine in engines:
-        again = needs_design(engine)
-        outcome = simulate(engine, net, entered, design=design) if again else Outcome(expected, seconds)
-        rows[engine] = _row(outcome, expected)
+    ran = {name: engine.build(net, design).run(entered) for name, engine in asked.items()}
+    expected = ran[REFERENCE].outputs
     return {
         "model": net.source.file,
         "samples": len(entered[0]),
-        "engines": rows,
+        "engines": {name: _row(ran[name], expected) for name in engines},
         **_audited(verdict.Run(net, _feeds(net, arrays), entered, to_real(net, expected)), wanted, trace),
         "host": net.host,
         "certificate": _certified(net, design),
@@ -239,26 +234,25 @@ def _prologue(net: Graph, layer: Layer) -> Iterator[dict[str, Any]]:
 
 def to_codes(net: Graph, x: Array | Sequence[Array]) -> list[Ints]:
     """The integers that enter the accelerator for the model's inputs, channels last."""
-    arrays = _as_list(x)
-    if len(arrays) != len(net.entry.inputs):
-        raise BitwrightError(
-            f"got {len(arrays)} arrays for {len(net.entry.inputs)} inputs",
-            where="inputs",
-            hint="the model takes " + ", ".join(f"'{name}'" for name in net.entry.inputs),
-        )
-    codes = [np.asarray(array, dtype=np.int64) for array in run_host(net.entry, _feeds(net, arrays))]
-    if not net.before.inputs:
-        for layer, entering in zip(net.inputs, codes, strict=True):
-            _check_codes(entering, layer)
-    return codes
+    return whole.entering(net, _feeds(net, _as_list(x)))
 
 
 def _feeds(net: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
     """The model's inputs by name, each of the shape that the model declares behind the samples."""
+    entry = net.entry
+    if len(arrays) != len(entry.inputs):
+        raise BitwrightError(
+            f"got {len(arrays)} arrays for {len(entry.inputs)} inputs",
+            where="inputs",
+            hint="the model takes " + ", ".join(f"'{name}'" for name in entry.inputs),
+        )
     feeds = {}
-    for name, spec, array in zip(net.entry.inputs, net.entry.specs, arrays, strict=True):
+    for name, spec, array in zip(entry.inputs, entry.specs, arrays, strict=True):
         _check_samples(array, spec, arrays[0].shape[:1], f"input '{name}'")
         feeds[name] = array.reshape(len(array), *spec.shape)
+    if not net.before.inputs:
+        for layer in net.inputs:
+            _check_codes(feeds[layer.name], layer)
     return feeds
 
 
@@ -298,7 +292,13 @@ def _check_codes(codes: Ints, layer: Input) -> None:
 
 def to_real(net: Graph, codes: Sequence[Ints]) -> list[Array]:
     """The model's outputs for the integers that left the accelerator."""
-    return run_host(net.exit, dict(zip(net.exit.inputs, codes, strict=True)))
+    return whole.leaving(net, codes)
+
+
+def _ready(net: Graph, name: str) -> Built:
+    """The engine `name`, ready for `net`; the design, if it needs one, is that of `compile` without a target."""
+    engine = find(name)
+    return engine.build(net, _default_design(net) if engine.needs_design else None)
 
 
 @lru_cache(maxsize=4)

@@ -11,9 +11,9 @@ import pytest
 
 from bitwright.frontend.inputs import InputType
 from bitwright.frontend.lowering import load_onnx
-from bitwright.ir.host import run_host
 from bitwright.ir.verify import verify
-from bitwright.sim import reference
+from bitwright.sim.engines import ENGINES, REFERENCE
+from bitwright.sim.whole import outputs
 
 MODELS = Path(__file__).parents[1].parent / "shared/models"
 FOURTEEN = [
@@ -45,9 +45,7 @@ def test_golden_outputs(name: str) -> None:
     graph = verify(load_onnx(folder / "model.onnx", inputs=types))
     (entry,), (spec,) = graph.before.inputs, graph.before.specs
     x = data["inputs"]
-    codes = run_host(graph.before, {entry: x.reshape(len(x), *spec.shape)})
-    left = reference.run(graph, codes)
-    (ours,) = run_host(graph.after, dict(zip(graph.after.inputs, left, strict=True)))
+    (ours,) = outputs(graph, {entry: x.reshape(len(x), *spec.shape)}, ENGINES[REFERENCE].build(graph, None))
     wanted = data["outputs"]
     noise = 0 if ours.dtype.kind in "iu" else 2e-6 * float(np.abs(wanted).max())  # far below a quantiser's step
     np.testing.assert_allclose(ours.reshape(wanted.shape), wanted, rtol=2e-5 if noise else 0, atol=noise)

@@ -32,6 +32,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.report import show
 from bitwright.report.page import page
+from bitwright.sim.engines import best
 
 app = typer.Typer(
     name="bitwright",
@@ -232,22 +233,23 @@ def simulate(
     model: options.Model,
     data_file: options.DataFile,
     out: options.OutNpz,
-    engine: options.OneEngine = "reference",
+    engine: options.OneEngine = None,
     samples: options.Samples = None,
     inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
     """Run the model on one engine and save `outputs`, `outputs_1`, ... as the model gives them."""
-    with output.new_file(out) as write, _progress(f"simulating {model} on {engine}"):
+    name = engine or best()
+    with output.new_file(out) as write, _progress(f"simulating {model} on {name}"):
         net = api.load(model, inputs=options.parse_types(inputs))
-        results = api.run(net, _some(_read(data_file, net, samples).inputs), engine=engine)
+        results = api.run(net, _some(_read(data_file, net, samples).inputs), engine=name)
         arrays = results if isinstance(results, list) else [results]
         named = {f"outputs_{index}" if index else "outputs": array for index, array in enumerate(arrays)}
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, **named)
         write(content.getvalue())
     rows = [{"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in named.items()]
-    result = {"model": str(model), "engine": engine, "file": str(out), "outputs": rows}
+    result = {"model": str(model), "engine": name, "file": str(out), "outputs": rows}
     _show(result, as_json, show.rows(str(out), {"name": "array", "shape": "shape", "dtype": "type"}, rows))
 
 

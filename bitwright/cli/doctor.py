@@ -10,6 +10,7 @@ from typing import Any
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
+from bitwright.sim.engines import ENGINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,16 @@ class Finding:
     detail: str  # the path of a program that was found; how to install what is missing
 
 
+def _engines(program: Callable[[], tools.Tool]) -> str:
+    """The engines that cannot do without `program`."""
+    return ", ".join(f"engine {name}" for name, engine in ENGINES.items() if program in engine.programs)
+
+
 PROGRAMS: tuple[tuple[str, str, Callable[[], tools.Tool]], ...] = (
-    ("g++", "engine hls, engine rtl", tools.cxx),
-    ("make", "engine rtl", tools.make),
-    ("perl", "engine rtl", tools.perl),
-    ("verilator", "engine rtl", tools.verilator),
+    ("g++", _engines(tools.cxx), tools.cxx),
+    ("make", _engines(tools.make), tools.make),
+    ("perl", _engines(tools.perl), tools.perl),
+    ("verilator", _engines(tools.verilator), tools.verilator),
     ("yosys", "checks and synthesis of the SystemVerilog", tools.yosys),
     ("nextpnr-ecp5", "the clock of `bitwright synth --fmax`", tools.nextpnr_ecp5),
 )

@@ -10,6 +10,7 @@ import typer
 
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
+from bitwright.sim.engines import ENGINES, REFERENCE
 
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="An ONNX file of any supported dialect, or a saved graph.")
@@ -58,9 +59,15 @@ Front = Annotated[
     ),
 ]
 Engines = Annotated[
-    str, typer.Option(metavar="NAME,NAME", help="Engines to compare with the reference: reference, hls, rtl.")
+    str, typer.Option(metavar="NAME,NAME", help=f"Engines to compare with the {REFERENCE}: {', '.join(ENGINES)}.")
 ]
-OneEngine = Annotated[Literal["reference", "hls", "rtl"], typer.Option(help="What computes the outputs.")]
+OneEngine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"What computes the outputs: {', '.join(ENGINES)}; without it the best that needs no design.",
+    ),
+]
 Rounding = Annotated[
     Literal["onnx", "torch"],
     typer.Option(help="Where exact ties go: as x / scale does (onnx), or as x times float32(1 / scale) does (torch)."),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One point of a sweep: quantise, encode, run the reference engine on the labelled set, count."""
+"""One point of a sweep: quantise, encode, run the labelled set on the best engine that needs no design, count."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from bitwright.compress import Calibration
 from bitwright.explore.cost import area, estimate, weight_memory
 from bitwright.explore.space import Point
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.graph import Graph
-from bitwright.ir.host import run_host
-from bitwright.sim.reference import run
+from bitwright.sim.engines import ENGINES, best
+from bitwright.sim.whole import outputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,8 @@ class Evaluation:
         except BitwrightError as error:
             raise BitwrightError(error.what, where=f"point {point.label}: {error.where}", hint=error.hint) from error
         cost = estimate(graph)
-        scores = _outputs(graph, self.x)
+        engine = ENGINES[best()].build(graph, None)
+        scores = outputs(graph, {graph.entry.inputs[0]: self.x}, engine)[0]
         return Result(
             point=point,
             accuracy=accuracy(scores, self.y),
@@ -72,13 +72,6 @@ class Evaluation:
             area=area(cost),
             model=model,
         )
-
-
-def _outputs(graph: Graph, x: NDArray[Any]) -> NDArray[Any]:
-    """The first output of the whole model: host steps, the reference engine, host steps."""
-    codes = run_host(graph.before, {graph.before.inputs[0]: x})
-    integers = run(graph, codes)
-    return run_host(graph.after, dict(zip(graph.after.inputs, integers, strict=True)))[0]
 
 
 def accuracy(scores: NDArray[Any], labels: NDArray[Any]) -> float:

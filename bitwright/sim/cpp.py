@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +20,6 @@ SOURCE = "host/driver.cpp"
 FLAGS = ("-std=c++14", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Ihost", "-Ikernels", "-I.")
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-label")
 
-_BUILT: dict[str, CppModel] = {}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CppModel:
@@ -31,7 +27,6 @@ class CppModel:
 
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...]
-    build_seconds: float
     library: ctypes.CDLL
 
     def run(self, inputs: Sequence[Ints]) -> list[Ints]:
@@ -55,26 +50,12 @@ class CppModel:
 def build(
     files: Mapping[str, str | bytes], *, inputs: Sequence[Shape], outputs: Sequence[Shape], flags: Sequence[str] = ()
 ) -> CppModel:
-    """Compile the project in `files` (path -> text); the same project is compiled once per process.
+    """The project in `files` (path -> text), compiled and loaded; a C++ library stays in memory with the process.
 
     `inputs` and `outputs` are the shapes of the boundary streams, without the samples; `flags` are added to the
     compiler's.
     """
-    key = _digest(files, flags)
-    if key not in _BUILT:
-        start = time.perf_counter()
-        library = _compile(files, flags)
-        seconds = time.perf_counter() - start
-        _BUILT[key] = CppModel(inputs=tuple(inputs), outputs=tuple(outputs), build_seconds=seconds, library=library)
-    return _BUILT[key]
-
-
-def _digest(files: Mapping[str, str | bytes], flags: Sequence[str]) -> str:
-    content = sha256(repr(tuple(flags)).encode())
-    for path in sorted(files):
-        content.update(f"{path}\0{len(_bytes(files[path]))}\0".encode())
-        content.update(_bytes(files[path]))
-    return content.hexdigest()
+    return CppModel(inputs=tuple(inputs), outputs=tuple(outputs), library=_compile(files, flags))
 
 
 def _compile(files: Mapping[str, str | bytes], flags: Sequence[str]) -> ctypes.CDLL:

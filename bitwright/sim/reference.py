@@ -67,7 +67,7 @@ def compute(graph: Graph, layer: AnyLayer, x: Ints, *more: Ints) -> Ints:
         case Dense() | Conv() | SumPool() | Sum() | Multiply():
             return _sums(layer, (x, *more))
         case Requantise():
-            return _steps(graph)[layer.name].apply(x).astype(np.int64)
+            return requantisers(graph)[layer.name].apply(x).astype(np.int64)
         case Table():
             return layer.entries.array[x - graph.by_name[layer.inputs[0]].type.lo]
         case MaxPool():
@@ -132,7 +132,7 @@ def _gather(layer: Gather, x: Ints) -> Ints:
 
 
 @lru_cache(maxsize=8)
-def _steps(graph: Graph) -> Mapping[str, Steps]:
+def requantisers(graph: Graph) -> Mapping[str, Steps]:
     """The steps of every requantiser over the integers that can reach it."""
     reached = ranges(graph)
     layers = [layer for layer in graph.layers if isinstance(layer, Requantise)]

@@ -9,8 +9,6 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
@@ -81,31 +79,17 @@ class RtlResult:
     port_cycles: tuple[tuple[int, int], ...] = ()  # (cycles per frame, latency) of each output alone
 
 
+@dataclass(frozen=True, eq=False)
 class RtlModel:
-    """A compiled model in a temporary folder that lives as long as it."""
+    """A compiled simulation in a temporary folder that lives as long as it."""
 
-    def __init__(self, files: Mapping[str, str]) -> None:
-        data = json.loads(files[BOUNDARY])
-        self.top = str(data["top"])
-        self.inputs = [Port.of(entry) for entry in data["inputs"]]
-        self.outputs = [Port.of(entry) for entry in data["outputs"]]
-        self._files = dict(files)
-        self.folder = Path(tempfile.mkdtemp(prefix="bitwright-rtl-"))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    folder: Path
 
-    @cached_property
+    @property
     def program(self) -> Path:
         """The compiled simulation."""
-        for name, text in self._files.items():
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        harness = package_files("bitwright").joinpath("hls_templates/bench/bw_harness.cpp").read_text(encoding="utf-8")
-        (self.folder / "bw_harness.cpp").write_text(harness, encoding="utf-8")
-        (self.folder / "bw_ports.h").write_text(self._ports_header(), encoding="utf-8")
-        tools.run(
-            self._command(), what="compiling the Verilog engine", cwd=self.folder, env=tools.verilator_environment()
-        )
         return self.folder / "obj_dir" / "bw_sim"
 
     def run(self, inputs: Sequence[Ints], *, seed: int = 0, patience: int = PATIENCE) -> RtlResult:
@@ -121,12 +105,13 @@ class RtlModel:
         total = frames if frames == 1 else max(frames, STEADY_FRAMES)
         index = np.arange(total) % frames
         packed = [port.pack(codes[index]) for port, codes in zip(self.inputs, inputs, strict=True)]
-        program = self.program
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
             source, sink = Path(scratch, "in.bin"), Path(scratch, "out.bin")
             source.write_bytes(b"".join(packed))
             arguments = [str(number) for number in (total, patience, seed)]
-            said = tools.run([program, source, sink, *arguments], what="running the Verilog engine", cwd=self.folder)
+            said = tools.run(
+                [self.program, source, sink, *arguments], what="running the Verilog engine", cwd=self.folder
+            )
             data = sink.read_bytes()
         return _timed(self._split(data, total, frames), said, timed=not seed)
 
@@ -137,29 +122,6 @@ class RtlModel:
             outputs.append(port.unpack(data[at : at + size])[:frames])
             at += size
         return outputs
-
-    def _ports_header(self) -> str:
-        lines = []
-        for name, ports in (("BW_INPUTS", self.inputs), ("BW_OUTPUTS", self.outputs)):
-            entries = " ".join(f"X({port.prefix}, {port.beat_bytes}, {port.beats})" for port in ports)
-            lines.append(f"#define {name} {entries}\n")
-        return "".join(lines)
-
-    def _command(self) -> list[str | Path]:
-        verilator = ["--cc", "--exe", "--build", "-j", "2", "--prefix", "Vtop", "--top-module", self.top]
-        speed = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--output-split", "20000"]
-        flags = ["-CFLAGS", "-std=c++17 -I..", "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]
-        return [
-            tools.verilator().path,
-            *verilator,
-            *speed,
-            *flags,
-            "-o",
-            "bw_sim",
-            "-f",
-            "filelist.f",
-            "bw_harness.cpp",
-        ]
 
 
 def _timed(outputs: list[Ints], said: str, *, timed: bool) -> RtlResult:
@@ -172,17 +134,33 @@ def _timed(outputs: list[Ints], said: str, *, timed: bool) -> RtlResult:
     return RtlResult(outputs, (last - before) or None, first, ports)
 
 
-_MODELS: dict[str, RtlModel] = {}
-
-
 def build(files: Mapping[str, str]) -> RtlModel:
-    """The model of the generated project `files` (path -> text); the same files give the same model in one process."""
-    digest = sha256()
-    for name in sorted(files):
-        digest.update(f"{name}\0{files[name]}\0".encode())
-    key = digest.hexdigest()
-    if key not in _MODELS:
-        model = RtlModel(files)
-        assert model.program.name
-        _MODELS[key] = model
-    return _MODELS[key]
+    """The generated project `files` (path -> text), compiled."""
+    data = json.loads(files[BOUNDARY])
+    command, env = _command(str(data["top"])), tools.verilator_environment()
+    inputs, outputs = (tuple(Port.of(entry) for entry in data[side]) for side in ("inputs", "outputs"))
+    model = RtlModel(inputs, outputs, Path(tempfile.mkdtemp(prefix="bitwright-rtl-")))
+    weakref.finalize(model, shutil.rmtree, model.folder, ignore_errors=True)
+    harness = package_files("bitwright").joinpath("hls_templates/bench/bw_harness.cpp").read_text(encoding="utf-8")
+    for name, text in {**files, "bw_harness.cpp": harness, "bw_ports.h": _ports_header(model)}.items():
+        path = model.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    tools.run(command, what="compiling the Verilog engine", cwd=model.folder, env=env)
+    return model
+
+
+def _ports_header(model: RtlModel) -> str:
+    lines = []
+    for name, ports in (("BW_INPUTS", model.inputs), ("BW_OUTPUTS", model.outputs)):
+        entries = " ".join(f"X({port.prefix}, {port.beat_bytes}, {port.beats})" for port in ports)
+        lines.append(f"#define {name} {entries}\n")
+    return "".join(lines)
+
+
+def _command(top: str) -> list[str | Path]:
+    verilator = ["--cc", "--exe", "--build", "-j", "2", "--prefix", "Vtop", "--top-module", top]
+    speed = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--output-split", "20000"]
+    flags = ["-CFLAGS", "-std=c++17 -I..", "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]
+    sources = ["-o", "bw_sim", "-f", "filelist.f", "bw_harness.cpp"]
+    return [tools.verilator().path, *verilator, *speed, *flags, *sources]

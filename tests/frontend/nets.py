@@ -13,10 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 from bitwright.frontend.inputs import InputType
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import run_host
 from bitwright.ir.layers import Layer
 from bitwright.ir.verify import verify
-from bitwright.sim import reference
+from bitwright.sim import whole
+from bitwright.sim.engines import ENGINES, REFERENCE
 from tests.frontend.oracle import replay
 
 Array = NDArray[Any]
@@ -99,9 +99,8 @@ def without_form() -> Net:
 
 def outputs_of(graph: Graph, *arrays: Array) -> list[Array]:
     """The model's outputs by the reference engine."""
-    codes = run_host(graph.before, dict(zip(graph.before.inputs, arrays, strict=True)))
-    left = reference.run(graph, codes)
-    return run_host(graph.after, dict(zip(graph.after.inputs, left, strict=True)))
+    feeds = dict(zip(graph.entry.inputs, arrays, strict=True))
+    return whole.outputs(graph, feeds, ENGINES[REFERENCE].build(graph, None))
 
 
 def agree(

@@ -56,13 +56,6 @@ def test_ports_may_have_the_names_that_a_driver_would_use(tmp_path: Path) -> Non
     assert run(compiled(tmp_path, ["tb/frame_tb.cpp", "frame.cpp"], [*OURS, "-Ikernels", "-I.", "-w"])).returncode == 0
 
 
-def test_the_same_project_is_compiled_once() -> None:
-    files = generate(tiny())
-    assert build(files) is build(dict(reversed(files.items())))
-    assert build(files) is not build(files | {"Makefile": ""})
-    assert build(files).build_seconds > 0
-
-
 def test_cpp_that_does_not_compile_is_an_error_with_the_compilers_words() -> None:
     files = generate(tiny())
     with pytest.raises(

@@ -12,7 +12,6 @@ import pytest
 
 from bitwright.compiling import compile_graph
 from bitwright.design import Design, random_codes
-from bitwright.engines import simulate
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.select import GROUPS, SelectMatrixVector, selection
 from bitwright.hardware.kernels.timing import kernel_latency
@@ -24,6 +23,7 @@ from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, NofM, Weights
 from bitwright.sim import reference
+from bitwright.sim.engines import ENGINES
 from tests.needs import needs_rtl
 
 ONE, ZERO = (Fraction(1),), (Fraction(0),)
@@ -164,7 +164,7 @@ def test_every_engine_gives_the_bits_of_the_reference(name: str) -> None:
     codes = random_codes(graph, 4)
     (wanted,) = reference.run(graph, codes)
     for engine in ("hls", "rtl"):
-        outcome = simulate(engine, graph, codes, design=made(name))
+        outcome = ENGINES[engine].build(graph, made(name)).run(codes)
         np.testing.assert_array_equal(outcome.outputs[0], wanted, err_msg=engine)
         if engine == "rtl":
             report = made(name).report()
