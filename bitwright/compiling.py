@@ -3,24 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from bitwright.design import DEFAULT_PART, Design
-from bitwright.exact.forms import Form
 from bitwright.exact.ranges import ranges
-from bitwright.hardware.arithmetic import Style
+from bitwright.hardware.choice import Wired
 from bitwright.hardware.kernels.base import KernelGraph
-from bitwright.hardware.kernels.depthwise import Depthwise
-from bitwright.hardware.kernels.matrix import MatrixVector
-from bitwright.hardware.kernels.sparse import SparseMatrixVector
 from bitwright.hardware.lanes import fastest
 from bitwright.hardware.lowering.lower import lower
-from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense
-from bitwright.planning.candidates import TWO_OPERAND, candidates
+from bitwright.planning.candidates import candidates
+from bitwright.planning.decide import decide, settled
 from bitwright.planning.devices import device
 from bitwright.planning.planner import by_rule, plan_for
 from bitwright.planning.rule import fold
@@ -52,35 +47,14 @@ def compile_graph(
         plan, made = Plan(fold(graph, target), target), by_rule(target, "no target was given")
     elif plan is None:
         plan, made = plan_for(graph, target, found, part)
-    _check_plan(graph, plan)
-    forms = {name: _pick(name, offered, plan) for name, offered in found.forms.items() if name not in found.joined}
-    named = {name: form.kind for name, form in forms.items()} | dict.fromkeys(found.joined, TWO_OPERAND)
-    forms |= {name: form for name, (form,) in found.joined.items()}
-    layers = {
-        layer.name: replace(plan.layers.get(layer.name, LayerPlan()), form=named.get(layer.name, ""))
-        for layer in graph.layers
-        if layer.name in plan.layers or layer.name in named
-    }
-    plan = Plan(layers, plan.target_cycles)
-    kernels = lower(graph, plan, forms, found.sums)
-    plan = _with_styles(graph, plan, kernels)
+    choices = decide(graph, plan, found)
+    depths = {name: layer.fifo_depth for name, layer in plan.layers.items() if layer.fifo_depth}
+    kernels = lower(graph, choices, depths)
+    plan = settled(graph, plan, choices, found)
+    forms = {name: c.form for name, c in choices.items() if isinstance(c, Wired) and c.form is not None}
     if cycles is not None or fps is not None:
         _check_interval(kernels, target)
     return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, found.sums, made)
-
-
-def _with_styles(graph: Graph, plan: Plan, kernels: KernelGraph) -> Plan:
-    """`plan` with the arithmetic style that each layer with products took."""
-    taken: dict[str, Style] = {}
-    for kernel in kernels.kernels:
-        if isinstance(kernel, MatrixVector | SparseMatrixVector | Depthwise):
-            taken[kernel.layer] = "lut" if isinstance(kernel, Depthwise) else kernel.style
-    layers = {
-        layer.name: replace(plan.layers.get(layer.name, LayerPlan()), style=taken.get(layer.name, ""))
-        for layer in graph.layers
-        if layer.name in plan.layers or layer.name in taken
-    }
-    return Plan(layers, plan.target_cycles)
 
 
 def _target(graph: Graph, cycles: int | None, fps: float | None, plan: Plan | None, clock_ns: float) -> tuple[int, str]:
@@ -103,40 +77,6 @@ def _target(graph: Graph, cycles: int | None, fps: float | None, plan: Plan | No
     if best <= DEFAULT_CYCLES:
         return DEFAULT_CYCLES, f"no target: the cheapest plan of at most {DEFAULT_CYCLES} clocks per frame"
     return best, f"no target: the fastest legal plan, {best} clocks per frame"
-
-
-def _check_plan(graph: Graph, plan: Plan) -> None:
-    for name, layer_plan in plan.layers.items():
-        if name not in graph.by_name:
-            raise BitwrightError(
-                f"the network has no layer '{name}'",
-                where="plan",
-                hint="its layers are " + ", ".join(f"'{layer.name}'" for layer in graph.layers),
-            )
-        if layer_plan.style and not isinstance(graph.by_name[name], Dense | Conv):
-            raise BitwrightError(
-                f"the style '{layer_plan.style}' is for layers with weights",
-                where=f"plan: layer '{name}'",
-                hint="leave it empty",
-            )
-        if layer_plan.zeros != "multiply" and not isinstance(graph.by_name[name], Dense | Conv):
-            raise BitwrightError(
-                f"'{layer_plan.zeros}' is for layers with weights",
-                where=f"plan: layer '{name}'",
-                hint="set its zeros to 'multiply'",
-            )
-
-
-def _pick(name: str, candidates: tuple[Form, ...], plan: Plan) -> Form:
-    wanted = plan.layers.get(name, LayerPlan()).form
-    for form in candidates:
-        if wanted in ("", form.kind):
-            return form
-    raise BitwrightError(
-        f"the form '{wanted}' is not proved equal to the layer",
-        where=f"plan: layer '{name}'",
-        hint="proved forms: " + ", ".join(form.kind for form in candidates),
-    )
 
 
 def _check_interval(kernels: KernelGraph, target: int) -> None:

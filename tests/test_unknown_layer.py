@@ -15,6 +15,7 @@ from bitwright.backends.onnx.held import held
 from bitwright.check import CheckError, check
 from bitwright.exact.certificate import certify
 from bitwright.exact.ranges import Ranges, layer_range, ranges, type_range
+from bitwright.hardware.choice import Entering, Wired
 from bitwright.hardware.lanes import choices, layer_cycles, least_cycles
 from bitwright.hardware.lowering.lower import lower
 from bitwright.hardware.lowering.orders import takes
@@ -31,6 +32,7 @@ from bitwright.ir.types import IntType
 from bitwright.ir.verify import verify
 from bitwright.planning.candidates import Candidates, candidate_forms
 from bitwright.planning.choices import Survey
+from bitwright.planning.decide import decide
 from bitwright.planning.rule import fold
 from bitwright.sim import reference
 
@@ -59,8 +61,9 @@ PHASES: dict[str, Callable[[], object]] = {
     "least cycles": lambda: least_cycles(GRAPH, TOY),
     "folding": lambda: fold(GRAPH, 100),
     "solver": lambda: Survey(GRAPH, 100, 100, Candidates({}, {}, {})).nodes(),
-    "orders": lambda: takes(GRAPH, Plan(), TOY),
-    "lowering": lambda: lower(GRAPH, Plan(), {}),
+    "orders": lambda: takes(TOY, 3, Wired()),
+    "decisions": lambda: decide(GRAPH, Plan(), Candidates({}, {}, {})),
+    "lowering": lambda: lower(GRAPH, {"x": Entering(lanes=1), "toy": Wired()}, {}),
     "reference": lambda: reference.run(GRAPH, [np.zeros((1, *TOY.shape), dtype=np.int64)]),
     "operation": lambda: reference._operation(TOY, GRAPH, REACHED),
     "export": lambda: to_onnx(GRAPH),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folding by a simple rule: the fewest multipliers per layer whose clocks fit the target."""
+"""The lanes that a layer may have, and the clocks that it then takes."""
 
 from __future__ import annotations
 
@@ -135,6 +135,20 @@ def choices(layer: Planned, in_shape: tuple[int, ...]) -> list[Lanes]:
             assert_never(layer)
 
 
+def is_legal(layer: Matrix, in_shape: tuple[int, ...], pe: int, simd: int) -> bool:
+    """Whether (pe, simd) is one of the `choices` of a layer, without a list of them."""
+    rows, cols = matrix_lanes(layer, in_shape[-1])
+    if per_channel := kernels_per_channel(layer, in_shape[-1]):
+        whole = pe % per_channel == 0 and in_shape[-1] % (pe // per_channel) == 0
+        fits = whole or (pe < per_channel and per_channel % pe == 0)
+    else:
+        fits = rows % pe == 0
+    if not fits or cols % simd == 0 or not isinstance(layer, Conv):
+        return fits and cols % simd == 0
+    lanes, rest = divmod(simd, prod(layer.kernel))
+    return rest == 0 and cols % lanes == 0 and line_of(layer, in_shape) is not None
+
+
 def check_reachable(graph: Graph, target: int) -> None:
     """BitwrightError names the first layer that needs more clocks per frame than `target`, however many its lanes."""
     for layer in graph.layers:
@@ -201,6 +215,15 @@ def entry_lanes(graph: Graph, entry: Input, lanes: Mapping[str, Lanes]) -> int:
     return 1
 
 
+def enough_lanes(elements: int, least: int, most: int, pace: int) -> int:
+    """The fewest lanes, `least` or another divisor of `most`, at which `elements` per frame keep up with the pace.
+
+    `most` if no number keeps up. Without a pace data has the lanes that it comes with.
+    """
+    wide_enough = (lanes for lanes in (least, *divisors(most)) if elements <= lanes * pace)
+    return next(wide_enough, most) if pace else least
+
+
 def entry_beats(graph: Graph, entry: Input, lanes: Mapping[str, Lanes]) -> int:
     """Clocks per frame in which an input enters."""
     return prod(entry.shape) // entry_lanes(graph, entry, lanes)
@@ -221,7 +244,7 @@ def least_cycles(graph: Graph, layer: AnyLayer) -> int:
     sources = [graph.by_name[name] for name in layer.inputs]
     match layer:
         case Gather():
-            return max(prod(layer.shape), prod(sources[0].shape)) // gather_lanes(layer, sources[0])
+            return max(prod(layer.shape), prod(sources[0].shape)) // gather_lanes(layer, sources[0].channels)
         case Concat():
             return prod(layer.shape) // gcd(*(source.channels for source in sources))
     if isinstance(layer, Planned):
@@ -231,9 +254,9 @@ def least_cycles(graph: Graph, layer: AnyLayer) -> int:
     assert_never(layer)
 
 
-def gather_lanes(layer: Gather, source: Layer) -> int:
+def gather_lanes(layer: Gather, in_channels: int) -> int:
     """The most elements that stay together in aligned groups; the numbers of lanes that do are its divisors."""
-    index, whole = layer.indices.array.reshape(-1), gcd(source.channels, layer.channels)
+    index, whole = layer.indices.array.reshape(-1), gcd(in_channels, layer.channels)
     return next(lanes for lanes in reversed(divisors(whole)) if _keeps_together(index, lanes))
 
 

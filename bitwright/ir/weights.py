@@ -127,3 +127,8 @@ class Shape(Weights):
 
     def __post_init__(self) -> None:
         """Keep the view."""
+
+    @classmethod
+    def of(cls, *lengths: int) -> Shape:
+        """Weights of this shape."""
+        return cls(np.broadcast_to(np.int64(0), lengths))

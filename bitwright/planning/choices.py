@@ -12,18 +12,30 @@ from typing import assert_never
 from bitwright.exact.forms import Form
 from bitwright.hardware.area.resources import Resources, fifo_resources, resources
 from bitwright.hardware.cells import Family
+from bitwright.hardware.choice import Wired
 from bitwright.hardware.kernels.base import Kernel, Stream
-from bitwright.hardware.lanes import Lanes, Planned, entering_cycles, entry_lanes, in_lanes, least_cycles, too_slow
+from bitwright.hardware.lanes import (
+    Lanes,
+    Planned,
+    enough_lanes,
+    entering_cycles,
+    entry_lanes,
+    in_lanes,
+    least_cycles,
+    too_slow,
+)
 from bitwright.hardware.lanes import choices as legal_lanes
-from bitwright.hardware.lowering.lower import Lowering
-from bitwright.hardware.lowering.variants import ends_of_order
-from bitwright.hardware.lowering.windows import windowed
-from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.hardware.lowering.emit import Contents, Emit, stream_of
+from bitwright.hardware.lowering.lower import fork, lower_layer, readings
+from bitwright.hardware.lowering.windows import padded_type
+from bitwright.hardware.plan import LayerPlan
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import AnyLayer, Dense, Input, Join, Layer, Move, Pointwise
+from bitwright.ir.layers import AnyLayer, Conv, Input, Join, Layer, Move, Pointwise
 from bitwright.planning.candidates import Candidates
+from bitwright.planning.decide import leaves_alone
 from bitwright.planning.devices import Budget
-from bitwright.planning.units import kept_lines, units
+from bitwright.planning.units import units
+from bitwright.planning.variants import ends_of_order
 
 KINDS: tuple[str, ...] = tuple(
     name for name in ("lut", "ff", "dsp", "bram") if name in {entry.name for entry in fields(Resources)}
@@ -136,10 +148,9 @@ class Survey:
         cells: Family = "xc7",
     ) -> None:
         self.cells = cells
-        self.graph, self.target, self.pace, self.forms, self.given = graph, target, pace, offered.forms, given or {}
-        self.low = Lowering(graph, Plan({}, target), {}, offered.sums)
-        self.low.pace, self.low.ring = pace, kept_lines
-        self.published: dict[str, dict[int, list[Stream]]] = {}
+        self.graph, self.target, self.pace, self.given = graph, target, pace, given or {}
+        self.offered = offered
+        self.published: dict[str, dict[int, tuple[Stream, ...]]] = {}
 
     def nodes(self) -> dict[str, Node]:
         """Every input and layer with its choices; BitwrightError names the first layer that cannot meet the target."""
@@ -164,12 +175,11 @@ class Survey:
 
     def _entry(self, entry: Input) -> Iterator[Choice]:
         elements, leader = prod(entry.shape), first_planned(self.graph, entry)
-        lanes = {self.low.enough_lanes(elements, 1, entry.channels)}
+        lanes = {enough_lanes(elements, 1, entry.channels, self.pace)}
         if leader is not None:
             lanes = {entry_width(self.graph, entry, leader, pair) for pair in self._lanes(leader)}
         for count in sorted(lanes):
-            name = self.low.hardware[entry.name]
-            stream = self.low.new_stream(entry, name, count, entry.type, elements // count)
+            stream = stream_of(entry, entry.name, count, entry.type, elements // count)
             yield Choice((), count, None, elements // count, self._fork(entry, stream))
 
     def _lanes(self, layer: Planned) -> list[Lanes]:
@@ -178,10 +188,9 @@ class Survey:
 
     def _fork(self, layer: Layer, stream: Stream) -> Cost:
         """Note the streams that the readers of `layer` get; the cost of the fork between them."""
-        self.low.kernels = []
-        self.low.publish(layer, stream)
-        self.published[layer.name][stream.lanes] = self.low.waiting[layer.name]
-        return taken(self.low.kernels, [stream] if self.low.kernels else [], self.cells)
+        made = fork(layer, layer.name, stream, readings(self.graph, layer))
+        self.published[layer.name][stream.lanes] = made.streams
+        return taken(made.kernels, [stream] if made.kernels else [], self.cells)
 
     def _planned(self, layer: Planned) -> Node:
         """Every legal pair of lanes within the target, with each memory and style."""
@@ -189,16 +198,16 @@ class Survey:
         pairs = [lanes for lanes in self._lanes(layer) if entering_cycles(layer, shape, *lanes) <= limit]
         forks = {}
         for pe in sorted({pe for pe, _ in pairs}):
-            name, beats = f"{self.low.hardware[layer.name]}_acc", prod(layer.shape) // pe
-            forks[pe] = self._fork(layer, self.low.new_stream(layer, name, pe, layer.type, beats))
+            stream = stream_of(layer, f"{layer.name}_acc", pe, layer.type, prod(layer.shape) // pe)
+            forks[pe] = self._fork(layer, stream)
         offered = {lanes: streams[0] for lanes, streams in self.published[layer.inputs[0]].items()}
-        x, windows, made = next(iter(offered.values())), {}, []
+        x, made = next(iter(offered.values())), list[Choice]()
+        fronts: dict[Lanes, Cost] = {}
         for pe, simd in sorted(pairs, key=lambda lanes: lanes[1]):
             wants = in_lanes(layer, shape[-1], pe, simd)
-            if (wants, simd) not in windows:
-                windows[wants, simd] = self._window(layer, x, wants, simd)
-            for choice in _unit_choices(layer, windows[wants, simd], (pe, simd), shape, limit, self.cells):
-                made.append(replace(choice, takes=(wants,), cost=total([forks[pe], choice.cost])))
+            came = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
+            for choice in self._units(layer, came, (pe, simd), limit, fronts):
+                made.append(replace(choice, cost=total([forks[pe], choice.cost])))
         if ends_of_order(self.graph, layer.name) is None:
             made = [choice for choice in made if not choice.moves]
         if not made:
@@ -207,25 +216,28 @@ class Survey:
         widths = {(n, want): self._converter(layer, came, want) for n, came in offered.items() for want in wanted}
         return Node(layer, undominated(made), widths)
 
-    def _window(self, layer: Planned, x: Stream, wants: int, simd: int) -> tuple[Stream, Cost]:
-        """What the unit behind the window of `layer` reads when `wants` lanes come; the cost up to there."""
-        read = x = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
-        self.low.kernels, self.low.streams = [], {x.name: x}
-        if not isinstance(layer, Dense):
-            read = windowed(self.low, layer, x, simd)
-        return read, total([self._lowered_cost(), taken([], [read], self.cells)])
-
-    def _lowered_cost(self) -> Cost:
-        """What the kernels that were lowered last take, with the FIFOs in front of them."""
-        low = self.low
-        return taken(low.kernels, (low.streams[name] for kernel in low.kernels for name in kernel.inputs), self.cells)
+    def _units(self, layer: Planned, x: Stream, lanes: Lanes, most: int, fronts: dict[Lanes, Cost]) -> Iterator[Choice]:
+        """The choices of one pair of lanes within `most` clocks; `fronts` has the costs of windows met so far."""
+        channels, entering = x.shape[-1], entering_cycles(layer, x.shape, *lanes)
+        alone = isinstance(layer, Conv) and leaves_alone(layer, x.shape, lanes, self.pace)
+        for unit in units(layer, padded_type(layer, x.type), channels, lanes, most, alone=alone):
+            made = lower_layer(layer, layer.name, (x,), unit.choice, Contents.SHAPES)
+            *before, kernel = made.kernels
+            streams = {stream.name: stream for stream in (x, *made.streams)}
+            front = x.lanes, lanes[1]
+            if front not in fronts:
+                read = [streams[name] for each in made.kernels for name in each.inputs]
+                fronts[front] = taken(before, read, self.cells)
+            cycles, cost = max(entering, kernel.cycles), total([fronts[front], taken([kernel], [], self.cells)])
+            settled = unit.plan.zeros != "multiply" and lanes[1] > 1
+            yield Choice((x.lanes,), lanes[0], unit.plan, cycles, cost, unit.moved, settled)
 
     def _converter(self, layer: Layer, x: Stream, lanes: int) -> Cost:
         if x.lanes == lanes:
             return NOTHING
-        self.low.kernels = []
-        self.low.widen(layer, x, lanes)
-        return taken(self.low.kernels, [x], self.cells)
+        emit = Emit(layer, layer.name, Contents.SHAPES)
+        emit.widen(x, lanes)
+        return taken(emit.kernels, [x], self.cells)
 
     def _wired(self, layer: AnyLayer) -> Iterator[Choice]:
         """A choice for each combination of widths that may come, and each proved form of a requantiser."""
@@ -233,32 +245,20 @@ class Survey:
         if prod(map(len, offers)) > MOST_TUPLES:
             raise TooManyWidths(layer.name)
         for takes in product(*offers):
-            for form in self.forms.get(layer.name, (None,)):
+            for form in self.offered.forms.get(layer.name, (None,)):
                 yield self._lowered(layer, takes, form)
 
     def _lowered(self, layer: AnyLayer, takes: tuple[int, ...], form: Form | None) -> Choice:
-        """What `lower` makes of one layer for operands of these widths."""
-        low = self.low
-        low.kernels, low.streams = [], {}
-        low.waiting = {name: list(self.published[name][n]) for name, n in zip(layer.inputs, takes, strict=True)}
-        low.streams = {x.name: x for streams in low.waiting.values() for x in streams}
-        if form is not None:
-            low.forms = {layer.name: form}
-        low.add(layer)
-        streams = low.waiting[layer.name]
-        self.published[layer.name][streams[0].lanes] = streams
-        cycles = max((kernel.cycles for kernel in low.kernels), default=0)
-        plan = LayerPlan(form=form.kind) if form is not None and len(self.forms[layer.name]) > 1 else None
-        return Choice(takes, streams[0].lanes, plan, cycles, self._lowered_cost())
-
-
-def _unit_choices(
-    layer: Planned, read: tuple[Stream, Cost], lanes: Lanes, shape: tuple[int, ...], most: int, cells: Family
-) -> Iterator[Choice]:
-    """The choices of one pair of lanes within `most` clocks, which read a stream that costs something."""
-    stream, common = read
-    entering = entering_cycles(layer, shape, *lanes)
-    for unit in units(layer, stream, shape[-1], *lanes, most):
-        cycles, cost = max(entering, unit.kernel.cycles), total([common, taken([unit.kernel], [], cells)])
-        settled = unit.plan.zeros != "multiply" and lanes[1] > 1
-        yield Choice((stream.lanes,), lanes[0], unit.plan, cycles, cost, unit.moved, settled)
+        """What lowering makes of one layer for operands of these widths."""
+        places = [layer.inputs[:i].count(name) for i, name in enumerate(layer.inputs)]
+        reads = [self.published[name][n][i] for name, n, i in zip(layer.inputs, takes, places, strict=True)]
+        wired = Wired(form=form, factors=self.offered.sums.get(layer.name), pace=self.pace)
+        made = lower_layer(layer, layer.name, reads, wired, Contents.SHAPES)
+        forked = fork(layer, layer.name, made.leaves, readings(self.graph, layer))
+        self.published[layer.name][made.leaves.lanes] = forked.streams
+        kernels = (*made.kernels, *forked.kernels)
+        streams = {stream.name: stream for stream in (*reads, *made.streams, *forked.streams)}
+        cycles = max((kernel.cycles for kernel in kernels), default=0)
+        plan = LayerPlan(form=form.kind) if form is not None and len(self.offered.forms[layer.name]) > 1 else None
+        read = [streams[name] for kernel in kernels for name in kernel.inputs]
+        return Choice(takes, made.leaves.lanes, plan, cycles, taken(kernels, read, self.cells))

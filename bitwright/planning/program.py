@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.hardware.lowering.variants import ends_of_order
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Input
 from bitwright.planning.choices import KINDS, Choice, Cost, Node, entry_width, first_planned, total
+from bitwright.planning.variants import ends_of_order
 
 NODE_LIMIT = 5000
 """Branches after which HiGHS stops; the certificate then has a gap."""

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from bitwright.hardware.lanes import Lanes, check_reachable, pace
-from bitwright.hardware.lowering.variants import skipped_cycles
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -24,6 +23,7 @@ from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import KINDS, Choice, Cost, Node, Survey, amounts
 from bitwright.planning.devices import Budget, device
 from bitwright.planning.program import Outcome, Program
+from bitwright.planning.variants import skipped_cycles
 
 THOUSAND = 1000
 """The objective is in thousandths of the part: HiGHS' absolute tolerances are then far below one LUT."""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bitwright.compiling import compile_graph
+from bitwright.exact.ranges import ranges
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.depthwise import Depthwise
 from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Join, Multiplier
@@ -21,14 +22,17 @@ from bitwright.hardware.kernels.reduce import ArgMaxReduce, MaxReduce, SumReduce
 from bitwright.hardware.kernels.requantiser import Requantiser
 from bitwright.hardware.kernels.sparse import SparseMatrixVector
 from bitwright.hardware.kernels.windows import ParallelWindow, Window
-from bitwright.hardware.lanes import choices
-from bitwright.hardware.lowering.lower import lower
+from bitwright.hardware.lanes import choices, is_legal, matrix_lanes
+from bitwright.hardware.lowering.emit import Contents
+from bitwright.hardware.lowering.lower import kernels_of, lower_layer
 from bitwright.hardware.plan import ZEROS, LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
+from bitwright.planning.candidates import candidates
+from bitwright.planning.decide import decide
 from bitwright.sim import reference
 from tests.ir.graphs import random_codes, random_graph
 from tests.rtl import kernel_models
@@ -240,12 +244,12 @@ def single(op: str) -> Graph:
 )
 def test_parallelism_that_does_not_divide(op: str, pe: int, simd: int, what: str, hint: str) -> None:
     with pytest.raises(BitwrightError) as error:
-        lower(single(op), Plan({"layer": LayerPlan(pe=pe, simd=simd)}), {})
+        compile_graph(single(op), plan=Plan({"layer": LayerPlan(pe=pe, simd=simd)}))
     assert str(error.value) == f"plan: layer 'layer': {what}\n  hint: {hint}"
 
 
 def test_the_depth_that_a_plan_chooses() -> None:
-    kernels = lower(single("conv"), Plan({"layer": LayerPlan(fifo_depth=77)}), {})
+    kernels = compile_graph(single("conv"), plan=Plan({"layer": LayerPlan(fifo_depth=77)})).kernels
     assert {stream.name: stream.depth for stream in kernels.streams}[kernels.inputs[0]] == 77
 
 
@@ -253,5 +257,33 @@ def test_streams_say_what_their_integers_mean() -> None:
     graph = single("dense")
     scales = tuple(Fraction(1, 4) + k for k in range(6))
     layer = replace(graph.layers[0], scale=scales, zero=(Fraction(3),))
-    kernels = lower(replace(graph, layers=(layer,)), Plan({}), {})
+    kernels = compile_graph(replace(graph, layers=(layer,)), plan=Plan({})).kernels
     assert kernels.stream(kernels.outputs[0]).real == "scale 0.25..5.25, zero 3"
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_lanes_are_legal_where_they_are_a_choice(seed: int) -> None:
+    graph = random_graph(seed, joins=False)
+    for layer in graph.layers:
+        if isinstance(layer, Dense | Conv):
+            shape = graph.by_name[layer.inputs[0]].shape
+            rows, cols = matrix_lanes(layer, shape[-1])
+            most = range(1, 2 + 2 * max(rows, layer.channels)), range(1, 2 + 10 * cols)
+            found = [(pe, simd) for pe in most[0] for simd in most[1] if is_legal(layer, shape, pe, simd)]
+            assert sorted(found) == sorted(set(choices(layer, shape)))
+
+
+@pytest.mark.parametrize("op", ["conv", "depthwise", "dense", "maxpool"])
+def test_one_layer_alone_is_what_it_is_in_its_network(op: str) -> None:
+    """Lowering is a function of the layer, what it reads and what was decided: the same twice, and in the graph."""
+    graph = single(op)
+    choices = decide(graph, Plan(), candidates(graph, Plan(), ranges(graph)))
+    whole = kernels_of(graph, choices, Contents.REAL)
+    layer, x = graph.layers[0], whole.stream(whole.inputs[0])
+    made = lower_layer(layer, "layer", (x,), choices["layer"], Contents.REAL)
+    assert made == lower_layer(layer, "layer", (x,), choices["layer"], Contents.REAL)
+    assert made.kernels == whole.kernels and (x, *made.streams) == whole.streams
+    estimated = lower_layer(layer, "layer", (x,), choices["layer"], Contents.SHAPES)
+    assert [(type(k), k.cycles, k.inputs, k.outputs) for k in estimated.kernels] == [
+        (type(k), k.cycles, k.inputs, k.outputs) for k in made.kernels
+    ]

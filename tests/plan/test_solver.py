@@ -11,7 +11,6 @@ import pytest
 from bitwright.compiling import compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.hardware.lanes import fastest
-from bitwright.hardware.lowering.variants import ends_of_order
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -22,6 +21,7 @@ from bitwright.planning.choices import KINDS, Choice, Node, Survey, amounts, ent
 from bitwright.planning.devices import DEVICES, Budget
 from bitwright.planning.front import front
 from bitwright.planning.solver import Solution, solve
+from bitwright.planning.variants import ends_of_order
 from tests.ir.graphs import random_graph
 from tests.plan.test_folding import dense
 

@@ -13,16 +13,17 @@ from bitwright.exact.ranges import ranges
 from bitwright.hardware.area.resources import fifo_resources, resources
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.lanes import fastest, slowest
-from bitwright.hardware.lowering.lower import Lowering
-from bitwright.hardware.lowering.variants import MOST
+from bitwright.hardware.lowering.emit import Contents
+from bitwright.hardware.lowering.lower import kernels_of
 from bitwright.hardware.plan import Plan
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import Candidates, candidates
 from bitwright.planning.choices import KINDS, Cost, amounts, total
+from bitwright.planning.decide import decide
 from bitwright.planning.devices import DEVICES
 from bitwright.planning.rule import fold
 from bitwright.planning.solver import Solution, solve
-from bitwright.planning.units import kept_lines
+from bitwright.planning.variants import MOST
 from tests.ir.graphs import random_graph
 
 MODELS = Path(__file__).parents[3] / "shared/models"
@@ -41,18 +42,7 @@ NETWORKS = [
 
 def lowered(graph: Graph, plan: Plan, offered: Candidates) -> KernelGraph:
     """The kernels of a plan with the forms that it names, or the cheapest; FIFOs and rings as the model counts them."""
-    wanted = {name: layer.form for name, layer in plan.layers.items()}
-    forms = {
-        name: next(form for form in proved if wanted.get(name, "") in ("", form.kind))
-        for name, proved in offered.forms.items()
-    }
-    low = Lowering(graph, plan, forms, offered.sums)
-    low.ring = kept_lines
-    for entry in graph.inputs:
-        low.enter(entry)
-    for layer in graph.layers:
-        low.add(layer)
-    return low.close()
+    return kernels_of(graph, decide(graph, plan, offered), Contents.SHAPES)
 
 
 def modelled(made: KernelGraph) -> Cost:

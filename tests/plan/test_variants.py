@@ -11,7 +11,6 @@ from bitwright.exact.ranges import ranges
 from bitwright.hardware.kernels.select import SelectMatrixVector
 from bitwright.hardware.kernels.sparse import SparseMatrixVector
 from bitwright.hardware.lanes import choices, fastest
-from bitwright.hardware.lowering.variants import MOST, ends_of_order, skipped_cycles, variants
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.hardware.schedule import Zeros
 from bitwright.ir.graph import Graph
@@ -21,6 +20,7 @@ from bitwright.ir.weights import Ints
 from bitwright.planning.candidates import candidates
 from bitwright.planning.devices import DEVICES
 from bitwright.planning.solver import solve
+from bitwright.planning.variants import MOST, ends_of_order, skipped_cycles, variants
 from tests.layers.nets import Net
 
 U4 = integer(4, signed=False)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.weights import Ints, NofM, Weights
+from bitwright.ir.weights import Ints, NofM, Shape, Weights
 
 GROUPS = (2, 4, 8, 16)
 """The numbers of neighbours from which a multiplier may select."""
@@ -59,10 +59,39 @@ def selecting(kernel: MatrixVector) -> SelectMatrixVector:
     groups = words.reshape(*words.shape[:2], -1, pattern.m)
     chosen = np.argsort(groups == 0, axis=-1, kind="stable")[..., : pattern.n]  # what is not zero, in its order
     kept = np.take_along_axis(groups, chosen, axis=-1)
-    common = {field.name: getattr(kernel, field.name) for field in fields(kernel)}
-    common["weights"] = Weights(kept.reshape(*words.shape[:2], -1))
-    choices = Weights(chosen.reshape(*words.shape[:2], -1))
-    return SelectMatrixVector(**common, kept=pattern.n, group=pattern.m, choices=choices)
+    weights, choices = (Weights(each.reshape(*words.shape[:2], -1)) for each in (kept, chosen))
+    return _selecting(kernel, pattern, weights, choices)
+
+
+def selecting_shapes(kernel: MatrixVector, pattern: NofM) -> SelectMatrixVector:
+    """`kernel` with n multipliers for m elements, of which only the shape of the weights is known."""
+    shape = Shape.of(len(kernel.weights.array), kernel.pe, kernel.simd // pattern.m * pattern.n)
+    return _selecting(kernel, pattern, shape, shape)
+
+
+def _selecting(kernel: MatrixVector, pattern: NofM, weights: Weights, choices: Weights) -> SelectMatrixVector:
+    return SelectMatrixVector(
+        name=kernel.name,
+        layer=kernel.layer,
+        input=kernel.input,
+        output=kernel.output,
+        cycles=kernel.cycles,
+        vectors=kernel.vectors,
+        groups=kernel.groups,
+        rows=kernel.rows,
+        cols=kernel.cols,
+        pe=kernel.pe,
+        simd=kernel.simd,
+        weights=weights,
+        weight_type=kernel.weight_type,
+        x_type=kernel.x_type,
+        acc_type=kernel.acc_type,
+        memory=kernel.memory,
+        style=kernel.style,
+        kept=pattern.n,
+        group=pattern.m,
+        choices=choices,
+    )
 
 
 def _refused(kernel: MatrixVector) -> BitwrightError:

@@ -3,58 +3,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import prod
-from typing import TYPE_CHECKING
 
-from bitwright.hardware.arithmetic import style_of
+from bitwright.hardware.choice import Folded
+from bitwright.hardware.counts import beat_of, pattern
 from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.kernels.depthwise import Depthwise, depthwise_words
 from bitwright.hardware.kernels.matrix import MatrixVector, weight_words
-from bitwright.hardware.kernels.select import selecting
-from bitwright.hardware.lanes import choices, in_lanes, is_parallel, kernels_per_channel, line_of, matrix_lanes
+from bitwright.hardware.kernels.select import selecting, selecting_shapes
+from bitwright.hardware.lanes import in_lanes, is_legal, kernels_per_channel, line_of, matrix_lanes
+from bitwright.hardware.lowering.emit import Contents, Emit
 from bitwright.hardware.lowering.orders import columns, spread
 from bitwright.hardware.lowering.sparse import sparse_matrix_vector
-from bitwright.hardware.lowering.windows import windowed
+from bitwright.hardware.lowering.windows import before_unit
 from bitwright.hardware.schedule import Zeros, matrix_of
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv, Dense
-from bitwright.ir.weights import Ints
-
-if TYPE_CHECKING:
-    from bitwright.hardware.lowering.lower import Lowering
+from bitwright.ir.weights import Ints, Shape, Weights
 
 
-def matrix(low: Lowering, layer: Dense | Conv, x: Stream) -> Stream:
-    """A matrix-vector or a depthwise unit, whichever the plan's lanes ask for."""
-    plan = low.layer_plan(layer)
-    in_shape = low.graph.by_name[layer.inputs[0]].shape
-    in_channels = in_shape[-1]
+def matrix(emit: Emit, layer: Dense | Conv, x: Stream, choice: Folded) -> Stream:
+    """A matrix-vector or a depthwise unit, whichever the lanes ask for, behind a sliding window if it needs one."""
+    in_channels = x.shape[-1]
     per_channel = kernels_per_channel(layer, in_channels)
-    if (plan.pe, plan.simd) not in choices(layer, in_shape):
-        rows, cols = matrix_lanes(layer, in_channels)
-        fits = f"PE {plan.pe} must divide {rows} rows"
-        if per_channel:
-            fits = (
-                f"PE {plan.pe} must divide {per_channel} or be {per_channel} times a divisor of {in_channels} channels"
-            )
-        legal = f"{fits} and SIMD {plan.simd} must divide {cols} columns"
-        if isinstance(layer, Conv) and line_of(layer, in_shape):
-            legal += f" or be {prod(layer.kernel)} times a divisor"
-        raise BitwrightError(legal, where=f"plan: layer '{layer.name}'", hint="choose divisors")
-    x = low.widen(layer, x, in_lanes(layer, in_channels, plan.pe, plan.simd))
-    if isinstance(layer, Conv) and per_channel and plan.pe >= per_channel:
-        _check_dense(layer, plan.zeros, "a depthwise unit")
-        return _depthwise(low, layer, x, per_channel)
-    groups = layer.groups if isinstance(layer, Conv) else 1
-    parallel = isinstance(layer, Conv) and is_parallel(layer, in_channels, plan.simd)
-    weights = matrix_of(_weights(layer, x, per_channel), x.lanes if parallel else 0)
+    _check_lanes(layer, x.shape, per_channel, choice)
+    came = x = emit.widen(x, in_lanes(layer, in_channels, choice.pe, choice.simd))
     if isinstance(layer, Conv):
-        x = windowed(low, layer, x, plan.simd)
-    if plan.zeros in ("multiply", "select"):
-        return _matrix_vector(low, layer, x, weights)
+        x = before_unit(emit, layer, x, choice)
+    if isinstance(layer, Conv) and per_channel and choice.pe >= per_channel:
+        _check_dense(layer, choice.zeros, "a depthwise unit")
+        return _depthwise(emit, layer, came, x, per_channel, choice)
+    groups, beat = layer.groups if isinstance(layer, Conv) else 1, beat_of(layer, in_channels, choice.simd)
+    weights = partial(_rows, layer, came, per_channel, beat)
+    if choice.zeros in ("multiply", "select"):
+        return _matrix_vector(emit, layer, came, x, weights, beat, choice)
     if groups > 1:
-        _check_dense(layer, plan.zeros, f"a convolution of {groups} groups")
-    return sparse_matrix_vector(low, layer, x, weights)
+        _check_dense(layer, choice.zeros, f"a convolution of {groups} groups")
+    return sparse_matrix_vector(emit, layer, x, weights, beat, choice)
+
+
+def _check_lanes(layer: Dense | Conv, in_shape: tuple[int, ...], per_channel: int, choice: Folded) -> None:
+    """Refuse lanes that do not divide the matrix."""
+    if is_legal(layer, in_shape, choice.pe, choice.simd):
+        return
+    rows, cols = matrix_lanes(layer, in_shape[-1])
+    fits = f"PE {choice.pe} must divide {rows} rows"
+    if per_channel:
+        fits = (
+            f"PE {choice.pe} must divide {per_channel} or be {per_channel} times a divisor of {in_shape[-1]} channels"
+        )
+    legal = f"{fits} and SIMD {choice.simd} must divide {cols} columns"
+    if isinstance(layer, Conv) and line_of(layer, in_shape):
+        legal += f" or be {prod(layer.kernel)} times a divisor"
+    raise BitwrightError(legal, where=f"plan: layer '{layer.name}'", hint="choose divisors")
+
+
+def _rows(layer: Dense | Conv, x: Stream, per_channel: int, beat: int) -> Ints:
+    """The weights as rows of all groups, the columns in the order in which beats of `x` bring them."""
+    return matrix_of(_weights(layer, x, per_channel), beat)
 
 
 def _weights(layer: Dense | Conv, x: Stream, per_channel: int) -> Ints:
@@ -74,73 +82,80 @@ def _check_dense(layer: Dense | Conv, zeros: Zeros, what: str) -> None:
         )
 
 
-def _matrix_vector(low: Lowering, layer: Dense | Conv, x: Stream, weights: Ints) -> Stream:
+def _matrix_vector(
+    emit: Emit,
+    layer: Dense | Conv,
+    came: Stream,
+    x: Stream,
+    weights: Callable[[], Ints],
+    beat: int,
+    choice: Folded,
+) -> Stream:
     """A matrix-vector unit for `weights` (rows of all groups, columns in the order of its beats).
 
-    It selects what it multiplies if the plan says so.
+    `came` is what the layer reads, `x` what the unit reads. It selects what it multiplies if that was chosen.
     """
-    plan, name = low.layer_plan(layer), low.hardware[layer.name]
-    groups = layer.groups if isinstance(layer, Conv) else 1
+    groups, cols = layer.groups if isinstance(layer, Conv) else 1, layer.weights.array.size // layer.channels
     rows = layer.channels // groups
-    row_fold, col_fold = rows // plan.pe, weights.shape[1] // plan.simd
-    vectors = prod(layer.shape[:-1])
-    order = spread(x, rows) if groups > 1 else None
-    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * groups * row_fold, order)
+    words, vectors = layer.weights.array.size // (choice.pe * choice.simd), prod(layer.shape[:-1])
+    order = spread(came, rows) if groups > 1 else None
+    beats = vectors * groups * rows // choice.pe
+    made = emit.stream(f"{emit.name}_acc", choice.pe, layer.type, beats, order)
+    real = emit.contents is Contents.REAL
+    table: Weights = Shape.of(words, choice.pe, choice.simd)
     unit = MatrixVector(
-        name=name,
+        name=emit.name,
         layer=layer.name,
         input=x.name,
         output=made.name,
-        cycles=vectors * groups * row_fold * col_fold,
+        cycles=vectors * words,
         vectors=vectors,
         groups=groups,
         rows=rows,
-        cols=weights.shape[1],
-        pe=plan.pe,
-        simd=plan.simd,
-        weights=weight_words(weights, groups, plan.pe, plan.simd),
+        cols=cols,
+        pe=choice.pe,
+        simd=choice.simd,
+        weights=weight_words(weights(), groups, choice.pe, choice.simd) if real else table,
         weight_type=layer.weights.type,
         x_type=x.type,
         acc_type=layer.type,
-        memory=plan.memory,
-        style=style_of(layer.name, plan.style, layer.weights.type, x.type),
+        memory=choice.memory,
+        style=choice.style,
     )
-    low.kernels.append(selecting(unit) if plan.zeros == "select" else unit)
+    if choice.zeros == "select":
+        kept = pattern(layer.weights, beat, choice.simd)
+        unit = selecting(unit) if real or kept is None else selecting_shapes(unit, kept)
+    emit.add(unit)
     return made
 
 
-def _depthwise(low: Lowering, layer: Conv, x: Stream, per_channel: int) -> Stream:
-    """A depthwise unit behind a sliding window over each beat of channels."""
-    plan, name, lanes = low.layer_plan(layer), low.hardware[layer.name], x.lanes
-    if plan.style not in ("", "lut"):
-        raise BitwrightError(
-            f"the style '{plan.style}' is not one of a depthwise unit",
-            where=f"plan: layer '{layer.name}'",
-            hint="legal here: lut",
-        )
-    blocks, vectors = layer.groups // lanes, prod(layer.shape[:-1])
-    x = windowed(low, layer, x, plan.simd)
-    weights = _weights(layer, x, per_channel).reshape(layer.channels, -1)
-    order = spread(x, per_channel)
-    made = low.new_stream(layer, f"{name}_acc", plan.pe, layer.type, vectors * blocks, order)
-    low.kernels.append(
+def _depthwise(emit: Emit, layer: Conv, came: Stream, x: Stream, per_channel: int, choice: Folded) -> Stream:
+    """A depthwise unit; `came` is what the layer reads, `x` a sliding window over each beat of its channels."""
+    lanes = came.lanes
+    blocks, vectors, fold = layer.groups // lanes, prod(layer.shape[:-1]), prod(layer.kernel) // choice.simd
+    made = emit.stream(f"{emit.name}_acc", choice.pe, layer.type, vectors * blocks, spread(came, per_channel))
+    weights: Weights = Shape.of(blocks * fold, choice.pe, choice.simd)
+    if emit.contents is Contents.REAL:
+        kernels = _weights(layer, came, per_channel).reshape(layer.channels, -1)
+        weights = depthwise_words(kernels, lanes, per_channel, choice.simd)
+    emit.add(
         Depthwise(
-            name=name,
+            name=emit.name,
             layer=layer.name,
             input=x.name,
             output=made.name,
-            cycles=x.beats,
+            cycles=vectors * blocks * fold,
             vectors=vectors,
             blocks=blocks,
-            fold=prod(layer.kernel) // plan.simd,
+            fold=fold,
             lanes=lanes,
             multiplier=per_channel,
-            simd=plan.simd,
-            weights=depthwise_words(weights, lanes, per_channel, plan.simd),
+            simd=choice.simd,
+            weights=weights,
             weight_type=layer.weights.type,
             x_type=x.type,
             acc_type=layer.type,
-            memory=plan.memory,
+            memory=choice.memory,
         )
     )
     return made

@@ -8,59 +8,46 @@ which channel of the tensor comes at each place of a pixel.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 import numpy as np
 
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.hardware.choice import Folded, LayerChoice
 from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.lanes import kernels_per_channel
+from bitwright.hardware.lowering.emit import Emit
 from bitwright.hardware.lowering.stages import frame_buffer
-from bitwright.hardware.plan import LayerPlan, Plan
-from bitwright.ir.graph import Graph
-from bitwright.ir.layers import AnyLayer, Conv, Dense, Layer, MaxPool, Requantise, Reshape, SumPool, Table
+from bitwright.hardware.schedule import Zeros
+from bitwright.ir.layers import AnyLayer, Conv, Dense, MaxPool, Requantise, Reshape, SumPool, Table
 from bitwright.ir.weights import Ints, Weights
 
-if TYPE_CHECKING:
-    from bitwright.hardware.lowering.lower import Lowering
+
+def takes(layer: AnyLayer, in_channels: int, choice: LayerChoice) -> bool:
+    """Whether `layer`, made like this, can read channels in any order."""
+    if isinstance(choice, Folded):
+        return takes_any(layer, in_channels, choice.zeros, choice.simd)
+    return takes_any(layer, in_channels, "multiply", 1)
 
 
-def takes(graph: Graph, plan: Plan, layer: AnyLayer) -> bool:
+def takes_any(layer: AnyLayer, in_channels: int, zeros: Zeros, simd: int) -> bool:
     """Whether `layer` can read channels in any order.
 
     What works channel by channel passes the order on. A matrix permutes its columns, unless it uses a pattern in
     several neighbours of them, which would fall apart.
     """
-    channels = graph.by_name[layer.inputs[0]].channels
     match layer:
         case Requantise() | Table() | MaxPool() | SumPool():
             return True
         case Reshape():
-            return layer.channels % channels == 0
+            return layer.channels % in_channels == 0
         case Conv() if layer.groups > 1:
-            return kernels_per_channel(layer, channels) > 0
+            return kernels_per_channel(layer, in_channels) > 0
         case Dense() | Conv():
-            chosen = plan.layers.get(layer.name, LayerPlan())
-            return chosen.zeros == "multiply" or (chosen.zeros != "select" and chosen.simd == 1)
+            return zeros == "multiply" or (zeros != "select" and simd == 1)
     if isinstance(layer, AnyLayer):
         return False
     assert_never(layer)
-
-
-def absorbed(graph: Graph, plan: Plan, name: str) -> bool:
-    """Whether every reader of the layer `name` takes its channels in any order, up to matrices that end that order."""
-    if name in graph.outputs:
-        return False
-    readers = graph.readers[name]
-    if not all(takes(graph, plan, reader) for reader in readers):
-        return False
-    passing = [reader for reader in readers if not ends_order(reader)]
-    return all(absorbed(graph, plan, reader.name) for reader in passing)
-
-
-def ends_order(layer: Layer) -> bool:
-    """Whether the channels of `layer` are in an order of its own, whatever that of its input is."""
-    return isinstance(layer, Dense) or (isinstance(layer, Conv) and layer.groups == 1)
 
 
 def columns(weights: Ints, x: Stream) -> Ints:
@@ -99,15 +86,15 @@ def permuted(form: Form, x: Stream) -> Form:
             return form
 
 
-def restored(low: Lowering, layer: Layer, x: Stream, index: int = 0) -> Stream:
-    """`x`, operand `index` of `layer`, with its channels in their own order, through a frame buffer if they are not."""
+def restored(emit: Emit, x: Stream, index: int = 0) -> Stream:
+    """`x`, operand `index`, with its channels in their own order, through a frame buffer if they are not."""
     if x.order is None:
         return x
-    x = low.widen(layer, x, 1, f"order_width_{index}")
+    x = emit.widen(x, 1, f"order_width_{index}")
     assert x.order is not None
     place = np.argsort(x.order.array)
     order = np.arange(0, x.beats, place.size)[:, None] + place
-    name = f"{low.hardware[layer.name]}_order_{index}"
-    made = low.edge(replace(x, name=f"{name}_out", order=None))
-    low.kernels.append(frame_buffer(name, layer, x, made, order.reshape(-1), x.type.lo))
+    name = f"{emit.name}_order_{index}"
+    made = emit.edge(replace(x, name=f"{name}_out", order=None))
+    emit.add(frame_buffer(name, emit.layer, x, made, order.reshape(-1), x.type.lo))
     return made

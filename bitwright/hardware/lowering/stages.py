@@ -5,30 +5,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import gcd, prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bitwright.exact.forms import Form
+from bitwright.exact.forms import Factors, Form
 from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.kernels.joins import Adder, Interleave, Multiplier
 from bitwright.hardware.kernels.moves import Reorder
 from bitwright.hardware.kernels.reduce import ArgMaxReduce
 from bitwright.hardware.kernels.requantiser import Requantiser
-from bitwright.hardware.lanes import gather_lanes
-from bitwright.ir.layers import ArgMax, Gather, Layer, Multiply, Sum
+from bitwright.hardware.lanes import enough_lanes, gather_lanes
+from bitwright.hardware.lowering.emit import Emit
+from bitwright.ir.layers import ArgMax, Concat, Gather, Layer, Multiply, Requantise, Sum, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
-if TYPE_CHECKING:
-    from bitwright.hardware.lowering.lower import Lowering
 
-
-def requantise(low: Lowering, layer: Layer, x: Stream, form: Form) -> Stream:
+def requantise(emit: Emit, layer: Requantise | Table, x: Stream, form: Form) -> Stream:
     """A requantiser or a table, one beat per clock; `form` has the constants in the order of `x`."""
-    name = low.hardware[layer.name]
-    made = low.new_stream(layer, f"{name}_out", x.lanes, layer.type, x.beats, x.order)
-    low.kernels.append(
+    name = emit.name
+    made = emit.stream(f"{name}_out", x.lanes, layer.type, x.beats, x.order)
+    emit.add(
         Requantiser(
             name=name,
             layer=layer.name,
@@ -46,61 +43,68 @@ def requantise(low: Lowering, layer: Layer, x: Stream, form: Form) -> Stream:
     return made
 
 
-def combine(low: Lowering, layer: Sum | Multiply, operands: list[Stream]) -> Stream:
-    """Operands at the widest of their widths, then one adder or multiplier per lane."""
-    lanes = max(x.lanes for x in operands)
-    operands = [low.widen(layer, x, lanes, f"width_{i}") for i, x in enumerate(operands)]
-    name = low.hardware[layer.name]
-    beats = operands[0].beats
-    shorter = low.sums.get(layer.name)
-    kind = shorter.type if shorter else layer.type
-    made = low.new_stream(layer, f"{name}_out", lanes, kind, beats)
-    others, types = tuple(x.name for x in operands[1:]), tuple(x.type for x in operands)
-    if isinstance(layer, Multiply):
-        low.kernels.append(
-            Multiplier(
-                name=name,
-                layer=layer.name,
-                input=operands[0].name,
-                output=made.name,
-                cycles=beats,
-                others=others,
-                lanes=lanes,
-                beats=beats,
-                x_types=types,
-                y_type=kind,
-                zeros=layer.zeros,
-            )
-        )
-        return made
+def add(emit: Emit, layer: Sum, operands: list[Stream], shorter: Factors | None) -> Stream:
+    """Operands at the widest of their widths, then one adder per lane; `shorter` replaces the layer's factors."""
+    operands = _as_wide_as_the_widest(emit, operands)
+    first, kind = operands[0], shorter.type if shorter else layer.type
+    made = emit.stream(f"{emit.name}_out", first.lanes, kind, first.beats)
     rows = shorter.factors if shorter else layer.factors
-    low.kernels.append(
+    emit.add(
         Adder(
-            name=name,
+            name=emit.name,
             layer=layer.name,
-            input=operands[0].name,
+            input=first.name,
             output=made.name,
-            cycles=beats,
-            others=others,
-            lanes=lanes,
-            beats=beats,
-            x_types=types,
+            cycles=first.beats,
+            others=tuple(x.name for x in operands[1:]),
+            lanes=first.lanes,
+            beats=first.beats,
+            x_types=tuple(x.type for x in operands),
             y_type=kind,
             factors=Weights(np.stack([np.broadcast_to(np.array(row), layer.channels) for row in rows])),
-            folds=layer.channels // lanes,
+            folds=layer.channels // first.lanes,
         )
     )
     return made
 
 
-def interleave(low: Lowering, layer: Layer, operands: list[Stream], sources: list[Layer]) -> Stream:
+def multiply(emit: Emit, layer: Multiply, operands: list[Stream]) -> Stream:
+    """Operands at the widest of their widths, then one multiplier per lane."""
+    operands = _as_wide_as_the_widest(emit, operands)
+    first = operands[0]
+    made = emit.stream(f"{emit.name}_out", first.lanes, layer.type, first.beats)
+    emit.add(
+        Multiplier(
+            name=emit.name,
+            layer=layer.name,
+            input=first.name,
+            output=made.name,
+            cycles=first.beats,
+            others=tuple(x.name for x in operands[1:]),
+            lanes=first.lanes,
+            beats=first.beats,
+            x_types=tuple(x.type for x in operands),
+            y_type=layer.type,
+            zeros=layer.zeros,
+        )
+    )
+    return made
+
+
+def _as_wide_as_the_widest(emit: Emit, operands: list[Stream]) -> list[Stream]:
+    lanes = max(x.lanes for x in operands)
+    return [emit.widen(x, lanes, f"width_{i}") for i, x in enumerate(operands)]
+
+
+def interleave(emit: Emit, layer: Concat, operands: list[Stream], pace: int) -> Stream:
     """Operands at lanes that divide every part and that the pace needs, then pixel by pixel in turn."""
-    most = gcd(*(source.channels for source in sources))
-    lanes = low.enough_lanes(prod(layer.shape), gcd(most, *(x.lanes for x in operands)), most)
-    operands = [low.widen(layer, x, lanes, f"width_{i}") for i, x in enumerate(operands)]
-    name = low.hardware[layer.name]
-    made = low.new_stream(layer, f"{name}_out", lanes, layer.type, prod(layer.shape) // lanes)
-    low.kernels.append(
+    channels = [x.shape[-1] for x in operands]
+    most = gcd(*channels)
+    lanes = enough_lanes(prod(layer.shape), gcd(most, *(x.lanes for x in operands)), most, pace)
+    operands = [emit.widen(x, lanes, f"width_{i}") for i, x in enumerate(operands)]
+    name = emit.name
+    made = emit.stream(f"{name}_out", lanes, layer.type, prod(layer.shape) // lanes)
+    emit.add(
         Interleave(
             name=name,
             layer=layer.name,
@@ -113,24 +117,24 @@ def interleave(low: Lowering, layer: Layer, operands: list[Stream], sources: lis
             x_types=tuple(x.type for x in operands),
             y_type=layer.type,
             pixels=prod(layer.shape[:-1]),
-            parts=tuple(source.channels // lanes for source in sources),
+            parts=tuple(count // lanes for count in channels),
         )
     )
     return made
 
 
-def arg_max(low: Lowering, layer: ArgMax, x: Stream, channels: int) -> Stream:
-    """The place of the largest of each pixel's `channels`, which come as they are."""
-    name, pixels = low.hardware[layer.name], prod(layer.shape)
-    made = low.new_stream(layer, f"{name}_out", 1, layer.type, pixels)
-    low.kernels.append(
+def arg_max(emit: Emit, layer: ArgMax, x: Stream) -> Stream:
+    """The place of the largest of each pixel's channels, which come as they are."""
+    name, pixels = emit.name, prod(layer.shape)
+    made = emit.stream(f"{name}_out", 1, layer.type, pixels)
+    emit.add(
         ArgMaxReduce(
             name=name,
             layer=layer.name,
             input=x.name,
             output=made.name,
             cycles=x.beats,
-            fold=channels // x.lanes,
+            fold=x.shape[-1] // x.lanes,
             groups=pixels,
             lanes=x.lanes,
             last=layer.last,
@@ -141,16 +145,16 @@ def arg_max(low: Lowering, layer: ArgMax, x: Stream, channels: int) -> Stream:
     return made
 
 
-def extend(low: Lowering, layer: Layer, x: Stream, kind: IntType) -> Stream:
+def extend(emit: Emit, x: Stream, kind: IntType) -> Stream:
     """`x` with elements of `kind`, which holds every value of its type."""
     if x.type.covers(kind):
         return x
-    name = f"{low.hardware[layer.name]}_extend"
-    made = low.edge(replace(x, name=f"{name}_out", type=kind))
-    low.kernels.append(
+    name = f"{emit.name}_extend"
+    made = emit.edge(replace(x, name=f"{name}_out", type=kind))
+    emit.add(
         Interleave(
             name=name,
-            layer=layer.name,
+            layer=emit.layer.name,
             input=x.name,
             output=made.name,
             cycles=x.beats,
@@ -166,15 +170,15 @@ def extend(low: Lowering, layer: Layer, x: Stream, kind: IntType) -> Stream:
     return made
 
 
-def reorder(low: Lowering, layer: Gather, x: Stream, source: Layer) -> Stream:
+def reorder(emit: Emit, layer: Gather, x: Stream, pace: int) -> Stream:
     """A frame buffer read in another order, in beats as wide as the pace needs and the order keeps together."""
-    index, most = layer.indices.array.reshape(-1), gather_lanes(layer, source)
-    lanes = low.enough_lanes(max(index.size, prod(source.shape)), gcd(x.lanes, most), most)
-    x = extend(low, layer, low.widen(layer, x, lanes), layer.type)
-    name = low.hardware[layer.name]
+    index, most = layer.indices.array.reshape(-1), gather_lanes(layer, x.shape[-1])
+    lanes = enough_lanes(max(index.size, prod(x.shape)), gcd(x.lanes, most), most, pace)
+    x = extend(emit, emit.widen(x, lanes), layer.type)
+    name = emit.name
     order = index[::lanes] // lanes
-    made = low.new_stream(layer, f"{name}_out", lanes, layer.type, order.size)
-    low.kernels.append(frame_buffer(name, layer, x, made, order, layer.fill))
+    made = emit.stream(f"{name}_out", lanes, layer.type, order.size)
+    emit.add(frame_buffer(name, layer, x, made, order, layer.fill))
     return made
 
 

@@ -5,47 +5,52 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bitwright.hardware.choice import Folded, Pooled
+from bitwright.hardware.clocks.rings import ring_depth
 from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.kernels.reduce import MaxReduce, SumReduce
 from bitwright.hardware.kernels.windows import ParallelWindow, Window
-from bitwright.hardware.lanes import is_parallel, line_of, pace_around, starts_beyond
+from bitwright.hardware.lanes import is_parallel, line_of, starts_beyond
+from bitwright.hardware.lowering.emit import Contents, Emit
 from bitwright.hardware.lowering.stages import extend, frame_buffer
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.layers import Conv, MaxPool, SumPool
+from bitwright.ir.layers import AnyLayer, Conv, MaxPool, SumPool
 from bitwright.ir.types import IntType
 
-if TYPE_CHECKING:
-    from bitwright.hardware.lowering.lower import Lowering
+Padded = Conv | MaxPool | SumPool
 
 
-def windowed(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, simd: int) -> Stream:
-    """`x` through the window in front of a unit of `simd` input lanes, if the layer needs one."""
-    channels = low.graph.by_name[layer.inputs[0]].channels
-    if not isinstance(layer, Conv):
-        pad = layer.pad_value if isinstance(layer, SumPool) else layer.type.lo
-        return window(low, layer, x, channels // x.lanes, 1, pad)
-    if is_parallel(layer, channels, simd):
-        return parallel_window(low, layer, x, channels // x.lanes)
+def before_unit(emit: Emit, layer: Conv, x: Stream, choice: Folded) -> Stream:
+    """`x` through the window in front of the unit of a convolution, if it needs one."""
+    channels = x.shape[-1]
+    if is_parallel(layer, channels, choice.simd):
+        return parallel_window(emit, layer, x, channels // x.lanes, alone=choice.alone)
     if (layer.kernel, layer.strides) == ((1, 1), (1, 1)) and not any(layer.pads):
         return x
-    inner = channels // layer.groups // simd
-    return window(low, layer, x, channels // x.lanes // inner, inner, layer.pad_value)
+    inner = channels // layer.groups // choice.simd
+    return window(emit, layer, x, channels // x.lanes // inner, inner, layer.pad_value)
 
 
-def window(
-    low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, blocks: int, inner: int, pad_value: int
-) -> Stream:
+def kept_lines(window: Window) -> int:
+    """The depth of a ring for the lines between the outermost kernel positions and those of one stride.
+
+    It is an estimate: `hardware.clocks.rings` finds the depth at which a window loses no clock.
+    """
+    rows, columns = ((k - 1) * d for k, d in zip(window.kernel, window.dilations, strict=True))
+    return ((rows + window.strides[0] - 1) * window.width + columns + 1) * window.blocks * window.inner
+
+
+def window(emit: Emit, layer: Padded, x: Stream, blocks: int, inner: int, pad_value: int) -> Stream:
     """A sliding window with a ring deep enough that it costs no throughput; its elements hold the padding too."""
-    name = f"{low.hardware[layer.name]}_window"
-    x, pad_value = _holding_padding(low, layer, x, pad_value)
-    height, width, _ = low.graph.by_name[layer.inputs[0]].shape
+    name = f"{emit.name}_window"
+    x, pad_value = _holding_padding(emit, layer, x, pad_value)
+    height, width, _ = x.shape
     pads = layer.pads
     if starts_beyond(layer, height, width):
-        x = _padded(low, layer, x, (height, width), pad_value)
+        x = _padded(emit, layer, x, (height, width), pad_value)
         height, width, pads = height + pads[0] + pads[2], width + pads[1] + pads[3], (0, 0, 0, 0)
     kernel = Window(
         name=name,
@@ -69,21 +74,23 @@ def window(
         depth=0,
     )
     cycles = max(kernel.in_beats, kernel.out_beats)
-    low.kernels.append(replace(kernel, cycles=cycles, depth=low.ring(kernel)))
+    depth = ring_depth(kernel) if emit.contents is Contents.REAL else kept_lines(kernel)
+    emit.add(replace(kernel, cycles=cycles, depth=depth))
     field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
-    return low.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
+    return emit.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
 
 
-def parallel_window(low: Lowering, layer: Conv, x: Stream, blocks: int) -> Stream:
-    """A sliding window that shows a whole receptive field of each beat of channels."""
-    name = f"{low.hardware[layer.name]}_window"
-    x, pad_value = _holding_padding(low, layer, x, layer.pad_value)
-    in_shape = low.graph.by_name[layer.inputs[0]].shape
+def parallel_window(emit: Emit, layer: Conv, x: Stream, blocks: int, *, alone: bool) -> Stream:
+    """A sliding window that shows a whole receptive field of each beat of channels.
+
+    `alone`: there is time for the last windows not to wait for the next frame's beats, whenever those come.
+    """
+    name = f"{emit.name}_window"
+    in_shape = x.shape
+    x, pad_value = _holding_padding(emit, layer, x, layer.pad_value)
     along = line_of(layer, in_shape)
     assert along is not None, f"{name}: no line shows all positions of the kernel"
-    # Where there is time the last windows do not wait for the next frame's beats, whenever those come.
-    unhurried = along.alone * blocks <= (low.pace or pace_around(low.graph, layer, low.lanes))
-    period = along.alone if unhurried else along.period
+    period = along.alone if alone else along.period
     kernel = ParallelWindow(
         name=name,
         layer=layer.name,
@@ -105,48 +112,59 @@ def parallel_window(low: Lowering, layer: Conv, x: Stream, blocks: int) -> Strea
         first=along.first,
         period=period,
     )
-    low.kernels.append(kernel)
+    emit.add(kernel)
     field = (*layer.shape[:2], blocks, *layer.kernel, x.lanes)
     lanes = kernel.taps * x.lanes
-    return low.edge(replace(x, name=kernel.output, lanes=lanes, beats=kernel.out_beats, shape=field))
+    return emit.edge(replace(x, name=kernel.output, lanes=lanes, beats=kernel.out_beats, shape=field))
 
 
-def _holding_padding(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, pad_value: int) -> tuple[Stream, int]:
+def padded_type(layer: AnyLayer, x_type: IntType) -> IntType:
+    """The type of the elements that a unit reads: those of its input, and the padding."""
+    match layer:
+        case Conv() | SumPool() if any(layer.pads):
+            value = layer.pad_value
+        case MaxPool() if any(layer.pads):
+            value = layer.type.lo
+        case _:
+            return x_type
+    return x_type if value in x_type else x_type | IntType(value, value)
+
+
+def _holding_padding(emit: Emit, layer: Padded, x: Stream, pad_value: int) -> tuple[Stream, int]:
     """`x` with elements that hold the value of the padding, and that value; any of its values if there is none."""
     if not any(layer.pads):
         return x, x.type.lo
-    if pad_value not in x.type:
-        x = extend(low, layer, x, x.type | IntType(pad_value, pad_value))
-    return x, pad_value
+    return extend(emit, x, padded_type(layer, x.type)), pad_value
 
 
-def _padded(low: Lowering, layer: Conv | MaxPool | SumPool, x: Stream, size: tuple[int, int], fill: int) -> Stream:
+def _padded(emit: Emit, layer: Padded, x: Stream, size: tuple[int, int], fill: int) -> Stream:
     """The image `x` of `size` with the padding of `layer` around it, through a frame buffer."""
     top, left, bottom, right = layer.pads
     places = np.arange(x.beats).reshape(*size, -1)
     order = np.pad(places, ((top, bottom), (left, right), (0, 0)), constant_values=-1).reshape(-1)
-    name = f"{low.hardware[layer.name]}_pad"
+    name = f"{emit.name}_pad"
     shape = (size[0] + top + bottom, size[1] + left + right, x.shape[-1])
-    made = low.edge(replace(x, name=f"{name}_out", beats=order.size, shape=shape))
-    low.kernels.append(frame_buffer(name, layer, x, made, order, fill))
+    made = emit.edge(replace(x, name=f"{name}_out", beats=order.size, shape=shape))
+    emit.add(frame_buffer(name, layer, x, made, order, fill))
     return made
 
 
-def pool(low: Lowering, layer: MaxPool | SumPool, x: Stream) -> Stream:
+def pool(emit: Emit, layer: MaxPool | SumPool, x: Stream, choice: Pooled) -> Stream:
     """A window over each beat of channels, then a maximum or a sum."""
-    plan = low.layer_plan(layer)
-    if layer.channels % plan.simd:
+    lanes = choice.lanes
+    if layer.channels % lanes:
         raise BitwrightError(
-            f"SIMD {plan.simd} must divide {layer.channels} channels",
+            f"SIMD {lanes} must divide {layer.channels} channels",
             where=f"plan: layer '{layer.name}'",
             hint="choose a divisor",
         )
-    x = low.widen(layer, x, plan.simd)
-    x = windowed(low, layer, x, plan.simd)
-    name, fold, groups = low.hardware[layer.name], prod(layer.kernel), prod(layer.shape) // plan.simd
-    made = low.new_stream(layer, f"{name}_out", plan.simd, layer.type, groups, x.order)
+    x = emit.widen(x, lanes)
+    pad = layer.pad_value if isinstance(layer, SumPool) else layer.type.lo
+    x = window(emit, layer, x, layer.channels // lanes, 1, pad)
+    name, fold, groups = emit.name, prod(layer.kernel), prod(layer.shape) // lanes
+    made = emit.stream(f"{name}_out", lanes, layer.type, groups, x.order)
     if isinstance(layer, MaxPool):
-        low.kernels.append(
+        emit.add(
             MaxReduce(
                 name=name,
                 layer=layer.name,
@@ -155,12 +173,12 @@ def pool(low: Lowering, layer: MaxPool | SumPool, x: Stream) -> Stream:
                 cycles=x.beats,
                 fold=fold,
                 groups=groups,
-                lanes=plan.simd,
+                lanes=lanes,
                 type=layer.type,
             )
         )
     else:
-        low.kernels.append(
+        emit.add(
             SumReduce(
                 name=name,
                 layer=layer.name,
@@ -169,7 +187,7 @@ def pool(low: Lowering, layer: MaxPool | SumPool, x: Stream) -> Stream:
                 cycles=x.beats,
                 fold=fold,
                 groups=groups,
-                lanes=plan.simd,
+                lanes=lanes,
                 x_type=x.type,
                 y_type=layer.type,
             )
