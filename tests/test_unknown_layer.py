@@ -65,7 +65,7 @@ PHASES: dict[str, Callable[[], object]] = {
     "decisions": lambda: decide(GRAPH, Plan(), Candidates({}, {}, {})),
     "lowering": lambda: lower(GRAPH, {"x": Entering(lanes=1), "toy": Wired()}, {}),
     "reference": lambda: reference.run(GRAPH, [np.zeros((1, *TOY.shape), dtype=np.int64)]),
-    "operation": lambda: reference._operation(TOY, GRAPH, REACHED),
+    "operation": lambda: reference.compute(GRAPH, TOY, np.zeros((1, *TOY.shape), dtype=np.int64)),
     "export": lambda: to_onnx(GRAPH),
     "export, sums": lambda: held(TOY, GRAPH, REACHED, {}),
 }
