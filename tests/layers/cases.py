@@ -173,7 +173,7 @@ def averages() -> Graph:
 def sixteen_bits() -> Graph:
     """Codes of 16 bits by slopes of 24: the constants behind the products are longer than 64 bits."""
     net = Net()
-    x = net.dense(net.input((16,), U16), draw(50, -127, 127, 3, 16))
+    x = net.dense(net.input("x0", (16,), U16), draw(50, -127, 127, 3, 16))
     net.act(x, U16, rng(50))
     return net.graph()
 
