@@ -71,7 +71,7 @@ def _gamma(n: int) -> float:
 
 def _is_exact(graph: Graph, layer: Requantise, behind: Arithmetic, size: Array) -> Array:
     """Where float32 rounds nothing: scales are powers of two, and all partial results are few enough of one unit."""
-    source = graph.by_name[layer.inputs[0]]
+    source = graph.source_of(layer)
     units = [1 / number.denominator for row in (layer.multiplier, layer.offset) for number in row]
     dyadic = all(_is_power((1, *row)) for row in (layer.scale, source.scale)) and all(
         number.denominator & (number.denominator - 1) == 0 for row in (layer.multiplier, layer.offset) for number in row

@@ -40,7 +40,7 @@ def certify(
             "x_range": [_intervals(ranges[name]) for name in layer.inputs],
             "y_range": _intervals(ranges[layer.name]),
         }
-        | _claims(layer, graph.by_name[layer.inputs[0]], forms, ranges, sums.get(layer.inputs[0]))
+        | _claims(layer, graph.source_of(layer), forms, ranges, sums.get(layer.inputs[0]))
         for layer in graph.layers
     ]
 

@@ -47,7 +47,7 @@ def _within(made: Ranges, layer: Layer) -> bool:
 def _holds(
     graph: Graph, layer: Claiming, form: Form | None, sums: Mapping[str, Factors], reached: Mapping[str, Ranges]
 ) -> bool:
-    source = graph.by_name[layer.inputs[0]]
+    source = graph.source_of(layer)
     match layer:
         case Dense() | Conv():
             return True  # its claim is the range of its accumulators

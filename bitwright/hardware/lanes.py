@@ -270,4 +270,4 @@ def _keeps_together(index: Ints, lanes: int) -> bool:
 
 def cycles_at(graph: Graph, layer: Planned, lanes: Lanes) -> int:
     """Clocks per frame of a layer of the graph at these lanes."""
-    return layer_cycles(layer, graph.by_name[layer.inputs[0]].shape, *lanes)
+    return layer_cycles(layer, graph.source_of(layer).shape, *lanes)

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
+from bitwright.ir.digests import host_digest, layer_digests
 from bitwright.ir.host import HostGraph, TensorSpec
-from bitwright.ir.layers import AnyLayer, Conv, Dense, Input
+from bitwright.ir.layers import AnyLayer, Conv, Dense, Input, Layer
 from bitwright.ir.source import Source
 
 
@@ -39,6 +41,25 @@ class Graph:
     def __getstate__(self) -> dict[str, Any]:
         """The fields alone: the hash of a string is another one in another process."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+    def digest_of(self, name: str) -> str:
+        """The sha256 of what the layer `name` computes with all that it reads, whatever layers and files are called."""
+        return self._digests[name]
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of what the whole model computes, host steps included: equal for graphs that differ in names."""
+        leaving = [self._digests[name] for name in (*(layer.name for layer in self.inputs), *self.outputs)]
+        parts = (host_digest(self.before), *leaving, host_digest(self.after))
+        return sha256("\n".join(parts).encode()).hexdigest()
+
+    @cached_property
+    def _digests(self) -> Mapping[str, str]:
+        return layer_digests(self.inputs, self.layers)
+
+    def source_of(self, layer: Layer, index: int = 0) -> Input | AnyLayer:
+        """The layer, or the input, that is operand `index` of `layer`."""
+        return self.by_name[layer.inputs[index]]
 
     @cached_property
     def by_name(self) -> Mapping[str, Input | AnyLayer]:

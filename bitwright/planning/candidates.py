@@ -61,7 +61,7 @@ def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dic
     """Requantisers that only a sum of two operands feeds, with shorter factors for that sum, proved for every pair."""
     found = {}
     for layer in graph.layers:
-        join = graph.by_name[layer.inputs[0]]
+        join = graph.source_of(layer)
         if not isinstance(layer, Requantise) or not isinstance(join, Sum) or len(join.inputs) != 2:
             continue
         wanted = plan.layers.get(layer.name, LayerPlan()).form
@@ -80,7 +80,7 @@ def candidate_forms(graph: Graph, layer: AnyLayer, reached: Mapping[str, Ranges]
             source = reached[layer.inputs[0]]
             return proved_forms(layer, source.lo, source.hi)
         case Table():
-            return (Lookup(kind="table", lo=graph.by_name[layer.inputs[0]].type.lo, entries=layer.entries),)
+            return (Lookup(kind="table", lo=graph.source_of(layer).type.lo, entries=layer.entries),)
     if isinstance(layer, AnyLayer):
         return ()
     assert_never(layer)

@@ -184,7 +184,7 @@ class Survey:
 
     def _lanes(self, layer: Planned) -> list[Lanes]:
         lanes = self.given.get(layer.name)
-        return [lanes] if lanes else legal_lanes(layer, self.graph.by_name[layer.inputs[0]].shape)
+        return [lanes] if lanes else legal_lanes(layer, self.graph.source_of(layer).shape)
 
     def _fork(self, layer: Layer, stream: Stream) -> Cost:
         """Note the streams that the readers of `layer` get; the cost of the fork between them."""
@@ -194,7 +194,7 @@ class Survey:
 
     def _planned(self, layer: Planned) -> Node:
         """Every legal pair of lanes within the target, with each memory and style."""
-        shape, limit = self.graph.by_name[layer.inputs[0]].shape, min(self.target, self.pace)
+        shape, limit = self.graph.source_of(layer).shape, min(self.target, self.pace)
         pairs = [lanes for lanes in self._lanes(layer) if entering_cycles(layer, shape, *lanes) <= limit]
         forks = {}
         for pe in sorted({pe for pe, _ in pairs}):

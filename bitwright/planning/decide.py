@@ -83,7 +83,7 @@ def _decided(
 
 
 def _folded(graph: Graph, plan: Plan, layer: Dense | Conv, lanes: Mapping[str, Lanes], beats: int) -> Folded:
-    chosen, source = plan.layers.get(layer.name, LayerPlan()), graph.by_name[layer.inputs[0]]
+    chosen, source = plan.layers.get(layer.name, LayerPlan()), graph.source_of(layer)
     alone = isinstance(layer, Conv) and leaves_alone(
         layer, source.shape, (chosen.pe, chosen.simd), beats or pace_around(graph, layer, lanes)
     )

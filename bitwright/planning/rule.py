@@ -55,7 +55,7 @@ def _cheapest(graph: Graph, layer: Planned, target: int) -> Lanes:
 
     The fastest if none is within the target.
     """
-    legal = choices(layer, graph.by_name[layer.inputs[0]].shape)
+    legal = choices(layer, graph.source_of(layer).shape)
     fitting = [lanes for lanes in legal if cycles_at(graph, layer, lanes) <= target]
     if fitting:
         return min(fitting, key=lambda lanes: (prod(lanes), _slices(graph, layer, lanes), lanes[0]))
@@ -64,7 +64,7 @@ def _cheapest(graph: Graph, layer: Planned, target: int) -> Lanes:
 
 def _slices(graph: Graph, layer: Planned, lanes: Lanes) -> int:
     """DSP slices of a layer's products; rows share them, so more PE and less SIMD take fewer."""
-    source = graph.by_name[layer.inputs[0]]
+    source = graph.source_of(layer)
     if not isinstance(layer, Matrix) or kernels_per_channel(layer, source.channels):
         return 0
     return slices(layer.weights.type, source.type, *lanes)

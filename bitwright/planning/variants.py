@@ -94,7 +94,7 @@ def ends_of_order(graph: Graph, name: str) -> list[str] | None:
 
 def _can_skip(graph: Graph, layer: Dense | Conv, chosen: LayerPlan) -> bool:
     """Whether `layer` may be planned so; what may not is an error when it is lowered."""
-    legal = is_legal(layer, graph.by_name[layer.inputs[0]].shape, chosen.pe, chosen.simd)
+    legal = is_legal(layer, graph.source_of(layer).shape, chosen.pe, chosen.simd)
     return 0 in layer.weights.type and groups_of(layer) == 1 and legal
 
 
@@ -111,7 +111,7 @@ def rows_move(graph: Graph, plan: Plan, layer: Dense | Conv) -> bool:
 
 
 def _frame(graph: Graph, plan: Plan, layer: Dense | Conv) -> int:
-    chosen, shape = plan.layers[layer.name], graph.by_name[layer.inputs[0]].shape
+    chosen, shape = plan.layers[layer.name], graph.source_of(layer).shape
     placed, moved = _clocks(graph, layer, chosen)
     best = moved if rows_move(graph, plan, layer) else placed
     return max(prod(layer.shape[:-1]) * best, entering_cycles(layer, shape, chosen.pe, chosen.simd))
@@ -120,7 +120,7 @@ def _frame(graph: Graph, plan: Plan, layer: Dense | Conv) -> int:
 def _clocks(graph: Graph, layer: Dense | Conv, chosen: LayerPlan) -> tuple[int, int]:
     """Clocks of a vector with the rows in their own order, and with moved ones."""
     pe, simd, zeros = chosen.pe, chosen.simd, chosen.zeros
-    beat = beat_of(layer, graph.by_name[layer.inputs[0]].channels, simd)
+    beat = beat_of(layer, graph.source_of(layer).channels, simd)
     beats = layer.weights.array.size // layer.channels // simd
     placed, moved = (
         max(beats, counts.words(layer.weights, beat, pe, simd, zeros, movable=movable)) for movable in (False, True)
@@ -136,7 +136,7 @@ def _undone(layer: Dense | Conv, placed: int, moved: int) -> bool:
 def takes(graph: Graph, plan: Plan, layer: AnyLayer) -> bool:
     """Whether `layer`, planned like this, can read channels in any order."""
     chosen = plan.layers.get(layer.name, LayerPlan())
-    return takes_any(layer, graph.by_name[layer.inputs[0]].channels, chosen.zeros, chosen.simd)
+    return takes_any(layer, graph.source_of(layer).channels, chosen.zeros, chosen.simd)
 
 
 def absorbed(graph: Graph, plan: Plan, name: str) -> bool:

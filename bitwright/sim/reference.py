@@ -69,7 +69,7 @@ def compute(graph: Graph, layer: AnyLayer, x: Ints, *more: Ints) -> Ints:
         case Requantise():
             return requantisers(graph)[layer.name].apply(x).astype(np.int64)
         case Table():
-            return layer.entries.array[x - graph.by_name[layer.inputs[0]].type.lo]
+            return layer.entries.array[x - graph.source_of(layer).type.lo]
         case MaxPool():
             return np.asarray(windows(x, layer, np.iinfo(np.int64).min).max(axis=(3, 4)))
         case ArgMax():

@@ -58,7 +58,7 @@ Form = Wire | Line | Slope | Sign | Thresholds
 
 def form_of(layer: Requantise, graph: Graph, held: Held, reached: Mapping[str, Ranges]) -> Form:
     """The first form that is equal to `layer` for every integer that its source can hold."""
-    source = graph.by_name[layer.inputs[0]]
+    source = graph.source_of(layer)
     if _changes_nothing(layer, source):
         return Wire()
     x = reached[source.name]

@@ -117,7 +117,7 @@ def concat(out: Export, layer: Concat) -> Tensor:
 
 def arg_max(out: Export, layer: ArgMax) -> Tensor:
     """ArgMax along the channels; a Cast to floating point where a layer reads the places."""
-    source = out.graph.by_name[layer.inputs[0]]
+    source = out.graph.source_of(layer)
     options: dict[str, Any] = {
         "axis": channel_axis(source.shape),
         "keepdims": 1,
@@ -130,7 +130,7 @@ def arg_max(out: Export, layer: ArgMax) -> Tensor:
 
 def reshape_(out: Export, layer: Reshape) -> Tensor:
     """Reshape, channels last on both sides."""
-    old, new = out.graph.by_name[layer.inputs[0]].shape, layer.shape
+    old, new = out.graph.source_of(layer).shape, layer.shape
     x, stem = out.raw(layer.inputs[0]), out.stem(layer.name)
     if len(old) == 3:
         x = transpose(out.writer, x, stem, (1, 2, 0))
@@ -142,7 +142,7 @@ def reshape_(out: Export, layer: Reshape) -> Tensor:
 
 def gather(out: Export, layer: Gather) -> Tensor:
     """Whatever operator moves elements like this; Pad where it fills around them, or Gather from them and one more."""
-    old, index = out.graph.by_name[layer.inputs[0]].shape, layer.indices.array
+    old, index = out.graph.source_of(layer).shape, layer.indices.array
     wide, x = out.held[layer.name].wide, out.raw(layer.inputs[0])
     stem, order = out.stem(layer.name), np.arange(prod(old)).reshape(old)
     if index.min() >= 0:
@@ -181,7 +181,7 @@ def _centred(out: Export, name: str, zero: int, stem: str, wide: bool) -> str:
 
 def _kept_apart(out: Export, layer: Dense | Conv, x: str) -> str:
     """`x` within the range that it has: of DQ, layer and Q onnxruntime makes one node, which rounds elsewhere."""
-    source = out.graph.by_name[layer.inputs[0]]
+    source = out.graph.source_of(layer)
     if folded(out, layer.name) is None or source.name not in out.tensors or x != out.tensors[source.name].name:
         return x
     bounds = (number(end, np.float32) for end in (source.type.lo, source.type.hi))

@@ -25,7 +25,7 @@ def without_phases(graph: Graph) -> Graph:
     for layer in graph.layers:
         made = _wide(graph, layer) if isinstance(layer, Gather) else []
         if made:
-            codes = graph.by_name[layer.inputs[0]]
+            codes = graph.source_of(layer)
             layers = tuple(old for old in graph.layers if old.name not in (codes.name, codes.inputs[0]))
             graph = replace(graph, layers=layers).expand(layer.name, *made)
     return graph
@@ -33,15 +33,15 @@ def without_phases(graph: Graph) -> Graph:
 
 def _wide(graph: Graph, layer: Gather) -> list[AnyLayer]:
     """The spread, the convolution and the requantiser that `layer` and the two in front of it stand for; or none."""
-    codes = graph.by_name[layer.inputs[0]]
-    conv = graph.by_name[codes.inputs[0]] if codes.inputs else codes
+    codes = graph.source_of(layer)
+    conv = graph.source_of(codes) if codes.inputs else codes
     if not isinstance(codes, Requantise) or not isinstance(conv, Conv) or {*conv.strides, *conv.dilations} != {1}:
         return []
     alone = all(len(graph.readers[old.name]) == 1 and old.name not in graph.outputs for old in (codes, conv))
     strides = _strides(layer, conv)
     if not alone or strides is None:
         return []
-    x = graph.by_name[conv.inputs[0]]
+    x = graph.source_of(conv)
     spread = _spread(graph, x, strides, conv.pad_value)
     wide = _convolution(conv, spread, strides, layer.shape)
     quantiser = wide and _quantiser(codes, layer, conv, wide, strides)

@@ -26,10 +26,10 @@ class Spread:
 
 def spread_of(graph: Graph, layer: Conv) -> Spread | None:
     """`layer` as a transposed convolution, if it reads a gather that spreads pixels."""
-    moved = graph.by_name[layer.inputs[0]]
+    moved = graph.source_of(layer)
     if not isinstance(moved, Gather) or layer.strides != (1, 1):
         return None
-    old = graph.by_name[moved.inputs[0]].shape
+    old = graph.source_of(moved).shape
     strides = _strides(moved, old)
     reach = [(k - 1) * d for k, d in zip(layer.kernel, layer.dilations, strict=True)] * 2
     extra = [max(0, layer.pads[2 + axis] - reach[axis]) for axis in (0, 1)]

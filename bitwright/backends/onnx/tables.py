@@ -23,7 +23,7 @@ OPERATORS = {name: name.capitalize() for name in ("sigmoid", "tanh", "exp", "sof
 
 def write_table(out: Export, layer: Table) -> Tensor:
     """The nodes of the function of `layer`."""
-    source = out.graph.by_name[layer.inputs[0]]
+    source = out.graph.source_of(layer)
     kind = IntType(layer.low + layer.shift, layer.high + layer.shift)
     dtype = carrier(kind)
     if dtype is None or not np.iinfo(dtype).min <= layer.shift <= np.iinfo(dtype).max:

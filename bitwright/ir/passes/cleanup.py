@@ -50,7 +50,7 @@ def merge_clips(graph: Graph) -> Graph:
     for layer in graph.layers:
         if not isinstance(layer, Requantise) or not _is_clip(layer):
             continue
-        source = merged.get(layer.inputs[0], graph.by_name[layer.inputs[0]])
+        source = merged.get(layer.inputs[0], graph.source_of(layer))
         alone = len(readers[source.name]) == 1 and source.name not in graph.outputs
         if isinstance(source, Requantise) and alone and source.rounding is not Rounding.SIGN:
             merged[source.name] = _narrowed(source, layer)

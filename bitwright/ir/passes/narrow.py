@@ -97,7 +97,7 @@ def _retyped(graph: Graph, layer: AnyLayer, kinds: list[IntType], bounds: Interv
             kind = kinds[0] | IntType(layer.fill, layer.fill) if filled else kinds[0]
             return replace(layer, type=kind)
         case Table():
-            first = kinds[0].lo - graph.by_name[layer.inputs[0]].type.lo
+            first = kinds[0].lo - graph.source_of(layer).type.lo
             entries = layer.entries.array[first : first + kinds[0].hi - kinds[0].lo + 1]
             return replace(layer, entries=Weights(entries))
     if isinstance(layer, Pointwise):
@@ -139,7 +139,7 @@ def _narrowed(graph: Graph, layer: AnyLayer, kept: Mapping[str, Ints]) -> AnyLay
         case Sum():
             return replace(layer, **common, factors=tuple(_taken(row, channels) for row in layer.factors))
         case Gather():
-            moved = graph.by_name[layer.inputs[0]]
+            moved = graph.source_of(layer)
             indices = _places(moved, kept[moved.name], layer.indices.array[..., channels])
             return replace(layer, **common, indices=Weights(indices))
     if isinstance(layer, Pool | Join | Pointwise | Move):

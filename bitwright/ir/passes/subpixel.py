@@ -42,13 +42,13 @@ def subpixel(graph: Graph) -> Graph:
 
 def _phases(graph: Graph, layer: Requantise) -> list[AnyLayer]:
     """The layers that replace `layer`; none if it does not follow a transposed convolution."""
-    conv = graph.by_name[layer.inputs[0]]
+    conv = graph.source_of(layer)
     if not isinstance(conv, Conv) or not _alone(graph, conv) or {*conv.strides, *conv.dilations} != {1}:
         return []
-    spread = graph.by_name[conv.inputs[0]]
+    spread = graph.source_of(conv)
     if not isinstance(spread, Gather) or not _alone(graph, spread) or spread.fill != conv.pad_value:
         return []
-    x = graph.by_name[spread.inputs[0]]
+    x = graph.source_of(spread)
     strides = _strides(spread, x)
     if strides is None or strides == (1, 1):
         return []
