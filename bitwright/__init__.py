@@ -15,13 +15,14 @@ From a float model:
 """
 
 from bitwright._version import __version__
-from bitwright.api import compile, engines, inspect, load, run, to_onnx, verify
+from bitwright.api import compile, engines, inspect, load, recheck, run, to_onnx, verify
 from bitwright.compress import State, quantize
 from bitwright.design import Design
 from bitwright.frontend.build import Net
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.torch_export import from_torch
 
 __all__ = [
     "BitwrightError",
@@ -34,9 +35,11 @@ __all__ = [
     "__version__",
     "compile",
     "engines",
+    "from_torch",
     "inspect",
     "load",
     "quantize",
+    "recheck",
     "run",
     "to_onnx",
     "verify",

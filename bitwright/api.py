@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from math import prod
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from bitwright import origin
 from bitwright.audit import verdict
 from bitwright.backends.onnx import export as onnx_backend
+from bitwright.check import CheckError, check
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
 from bitwright.exact.claims import claiming, proved_claims
@@ -168,6 +170,21 @@ def passed(report: Mapping[str, Any]) -> bool:
     mismatches = sum(row["mismatches"] for row in report["engines"].values())
     unproved = report["certificate"]["layers"] - report["certificate"]["proved"]
     return mismatches == unproved == 0 and (report["golden"] is None or report["golden"]["unexplained"] == 0)
+
+
+def recheck(folder: str | Path) -> dict[str, Any]:
+    """Every certificate of a compiled design proved again, independently of the compiler, as `check --json` prints it.
+
+    `proved` of `layers` hold; `verdicts` says of each layer what does not. Raises BitwrightError.
+    """
+    try:
+        verdicts = [asdict(verdict) for verdict in check(Path(folder))]
+    except CheckError as error:
+        raise BitwrightError(
+            str(error), where=str(folder), hint="give a folder that `bitwright compile` wrote"
+        ) from error
+    proved = sum(verdict["ok"] for verdict in verdicts)
+    return {"folder": str(folder), "layers": len(verdicts), "proved": proved, "verdicts": verdicts}
 
 
 def inspect(net: Graph) -> dict[str, Any]:

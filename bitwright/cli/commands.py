@@ -9,7 +9,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from threading import Timer
 from typing import Annotated, Any
@@ -22,8 +21,6 @@ from rich.rule import Rule
 
 from bitwright import api, compress, data, explore, synthesis
 from bitwright._version import __version__
-from bitwright.check import CheckError
-from bitwright.check import check as check_design
 from bitwright.cli import demo as tour
 from bitwright.cli import doctor, options, output
 from bitwright.design import to_json
@@ -339,17 +336,11 @@ def check(
 ) -> None:
     """Prove every certificate of a compiled design again, independently of the compiler; exit 1 if one is wrong."""
     with _progress(f"checking {folder}"):
-        try:
-            verdicts = [asdict(verdict) for verdict in check_design(folder)]
-        except CheckError as error:
-            raise BitwrightError(
-                str(error), where=str(folder), hint="give a folder that `bitwright compile` wrote"
-            ) from error
-    proved = sum(verdict["ok"] for verdict in verdicts)
-    result = {"folder": str(folder), "layers": len(verdicts), "proved": proved, "verdicts": verdicts}
+        result = api.recheck(folder)
     keys = {"layer": "layer", "op": "op", "ok": "proved", "reason": "what does not hold"}
-    _show(result, as_json, show.rows(str(folder), keys, verdicts), f"{proved} of {len(verdicts)} layers proved again")
-    if proved != len(verdicts):
+    said = f"{result['proved']} of {result['layers']} layers proved again"
+    _show(result, as_json, show.rows(str(folder), keys, result["verdicts"]), said)
+    if result["proved"] != result["layers"]:
         raise typer.Exit(1)
 
 

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`from_torch`: PyTorch's fake quantisers of any width, to the last bit; what cannot be exported is refused."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+import bitwright as bw
+from bitwright.ir.types import IntType, integer
+from bitwright.sim import tools
+
+pytestmark = pytest.mark.skipif(
+    find_spec("torch") is None and "CI" not in tools.environment(), reason="needs torch: pip install torch"
+)
+
+
+def test_a_module_gives_the_integers_that_pytorch_gives() -> None:
+    """A tensor of four bits with a zero point, weights of four narrow and two bits, a `FakeQuantize` of three bits."""
+    import torch
+    from torch.ao.quantization import FakeQuantize, MovingAverageMinMaxObserver, disable_observer
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(2, 3, 3, padding=1, bias=False)
+            self.linear = torch.nn.Linear(48, 5)
+            self.quantiser = FakeQuantize(MovingAverageMinMaxObserver, quant_min=0, quant_max=7)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = torch.fake_quantize_per_tensor_affine(x, 0.125, 3, 0, 15)
+            scales, zeros = torch.tensor([0.02, 0.03, 0.05]), torch.zeros(3, dtype=torch.int32)
+            kernel = torch.fake_quantize_per_channel_affine(self.conv.weight, scales, zeros, 0, -7, 7)
+            x = self.quantiser(torch.relu(torch.nn.functional.conv2d(x, kernel, padding=1))).flatten(1)
+            weight = torch.fake_quantize_per_tensor_affine(self.linear.weight, 0.1, 0, -2, 1)
+            return torch.fake_quantize_per_tensor_affine(
+                torch.nn.functional.linear(x, weight, self.linear.bias), 0.01, 0, -32, 31
+            )
+
+    torch.manual_seed(3)
+    network = Network().train()
+    x = torch.rand(40, 2, 4, 4) * 2 - 0.5
+    network(x)
+    with pytest.raises(bw.BitwrightError) as refused:
+        bw.from_torch(network, x[:1])
+    assert str(refused.value) == (
+        "module Network: its fake quantiser 'quantiser' still observes\n"
+        "  hint: fix the ranges first: module.apply(torch.ao.quantization.disable_observer)"
+    )
+    network.apply(disable_observer)
+    net = bw.from_torch(network, x[:1])
+    assert network.training
+    expected = network.eval()(x).detach().numpy()
+    assert len(np.unique(expected)) > 20
+    np.testing.assert_array_equal(bw.run(net, x.numpy()), expected)
+    assert bw.verify(net, x.numpy(), expected)["golden"]["equal"] == expected.size
+    kinds = [layer.type for layer in net.layers if layer.op == "requantise"]
+    assert kinds[-2:] == [integer(3, signed=False), integer(6, signed=True)]
+    assert net.by_name["/Conv"].weights.type == IntType(-7, 7)
+
+
+def test_what_cannot_be_exported_is_refused_by_name() -> None:
+    import torch
+
+    class Decomposition(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.svd(x)[1]
+
+    class Odd(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.fake_quantize_per_tensor_affine(x, 0.5, 0, -3, 9)
+
+    with pytest.raises(bw.BitwrightError) as refused:
+        bw.from_torch(Decomposition(), torch.zeros(1, 3, 3))
+    assert str(refused.value) == (
+        "module Decomposition: PyTorch cannot export it: "
+        "Exporting the operator 'aten::linalg_svd' to ONNX opset version 13 is not supported\n"
+        "  hint: export it to ONNX by the tool that quantised it, and load that file"
+    )
+    with pytest.raises(bw.BitwrightError) as refused:
+        bw.from_torch(Odd(), torch.zeros(1, 3))
+    assert str(refused.value) == (
+        "fake quantiser: codes -3..9 are no range of whole bits\n"
+        "  hint: for example quant_min=-8, quant_max=7, or -7 and 7, or 0 and 15"
+    )
