@@ -37,7 +37,7 @@ COMMANDS = {
     "explore": "--data --output --weights --activations".split(),
     "check": [],
     "synth": ["--fmax"],
-    "doctor": [],
+    "doctor": ["--bundle", "--output"],
 }
 
 Run = Callable[..., tuple[int, str, str]]

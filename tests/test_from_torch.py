@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 
 import bitwright as bw
 from bitwright.ir.types import IntType, integer
-from bitwright.sim import tools
+from tests.needs import needs_package
 
-pytestmark = pytest.mark.skipif(
-    find_spec("torch") is None and "CI" not in tools.environment(), reason="needs torch: pip install torch"
-)
+pytestmark = needs_package("torch")
 
 
 def test_a_module_gives_the_integers_that_pytorch_gives() -> None:

@@ -21,6 +21,7 @@ from rich.rule import Rule
 
 from bitwright import api, compress, data, explore, synthesis
 from bitwright._version import __version__
+from bitwright.cli import bundle as bundles
 from bitwright.cli import demo as tour
 from bitwright.cli import doctor, options, output
 from bitwright.design import to_json
@@ -30,6 +31,8 @@ from bitwright.ir.graph import Graph
 from bitwright.report import show
 from bitwright.report.page import page
 from bitwright.sim.engines import best
+
+BUNDLE = Path("bitwright-bundle.zip")
 
 app = typer.Typer(
     name="bitwright",
@@ -360,11 +363,18 @@ def synth(
 
 
 @app.command(name="doctor")
-def doctor_(as_json: options.Json = False) -> None:
+def doctor_(bundle: options.Bundle = None, out: options.OutZip = BUNDLE, as_json: options.Json = False) -> None:
     """Show which tools were found, their versions, and how to install what is missing."""
     with _progress("looking for tools"):
         result = doctor.examine()
     keys = {"name": "tool", "found": "found", "version": "version", "purpose": "for", "detail": "where, or how to get"}
-    _show(result, as_json, show.rows("tools and packages", keys, result["findings"]))
+    drawn: list[RenderableType] = [show.rows("tools and packages", keys, result["findings"])]
+    if bundle:
+        with output.new_file(out) as write:
+            files = bundles.contents(bundle, result)
+            write(bundles.packed(files))
+        result |= {"bundle": str(out), "files": list(files)}
+        drawn.append(f"written to {out}, to go with a bug report: {', '.join(files)}")
+    _show(result, as_json, *drawn)
     if not result["core"]:
         raise typer.Exit(1)

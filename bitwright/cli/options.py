@@ -36,6 +36,11 @@ CompiledFolder = Annotated[
 ]
 OutNpz = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="The file to write.")]
 OutOnnx = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.onnx", help="The file to write.")]
+OutZip = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.zip", help="The file that --bundle writes.")]
+Bundle = Annotated[
+    Path | None,
+    typer.Option("--bundle", metavar="DIR", help="Write versions, plan and logs of a design, none of its weights."),
+]
 Inputs = Annotated[
     list[str] | None,
     typer.Option(
