@@ -34,7 +34,9 @@ class Packing:
 
 
 def legal_styles(weights: IntType, x: IntType) -> tuple[Style, ...]:
-    """The styles that compute products of these types, the preferred one first."""
+    """The styles that compute products of these types, the preferred one first; zero alone takes no multiplier."""
+    if weights.lo == weights.hi == 0:
+        return "ternary", "lut"
     plain: tuple[Style, ...] = ("lut", "dsp") if weights.bits * x.bits <= LUT_PRODUCT else ("dsp", "lut")
     if weights.is_bipolar and x.is_bipolar:
         return ("xnor", "ternary", *plain)

@@ -15,6 +15,7 @@ from bitwright.hardware.kernels.joins import Fork
 from bitwright.hardware.lanes import enough_lanes
 from bitwright.hardware.lowering import matrices, orders, stages, windows
 from bitwright.hardware.lowering.emit import Contents, Emit, Made
+from bitwright.hardware.needs import check_needs
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
@@ -41,7 +42,7 @@ def lower(graph: Graph, choices: Choices, depths: Mapping[str, int]) -> KernelGr
     BitwrightError names a layer whose choice is not legal. The FIFO in front of a layer is as deep as `depths` says, or
     as computed.
     """
-    return size_fifos(kernels_of(graph, choices, Contents.REAL), depths)
+    return size_fifos(check_needs(kernels_of(graph, choices, Contents.REAL)), depths)
 
 
 def kernels_of(graph: Graph, choices: Choices, contents: Contents) -> KernelGraph:
