@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import onnx
@@ -13,14 +14,17 @@ import bitwright as bw
 from bitwright.backends.onnx.export import dialect, to_onnx
 from bitwright.exact.ranges import ranges
 from bitwright.frontend.lowering import load_onnx
+from bitwright.ir.functions import Step
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph
 from bitwright.ir.passes import remove_channels
+from bitwright.ir.types import IntType, integer
 from bitwright.sim import reference
 from bitwright.sim.whole import leaving
 from tests.exported import Array, as_list, differences, execute
 from tests.ir.graphs import random_graph
 from tests.layers.cases import CASES
+from tests.layers.nets import Net
 
 RESTATED = {
     "conv_of_bits": "padding that is no code of the input is a layer of its own when it is read",
@@ -116,3 +120,36 @@ def test_every_kind_of_layer_is_executed_and_read_back(name: str) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_networks_are_executed_and_read_back(seed: int) -> None:
     written(bare(random_graph(seed, joins=True)))
+
+
+STEP = "572875/16777216"
+"""A float32 scale: in float32 the codes of a tie of 1/8 of it are not the nearest."""
+FUNCTIONS: dict[str, tuple[IntType, tuple[Step, ...], str]] = {
+    "codes of no integer type": (
+        integer(10, signed=True),
+        (("affine", "1/8", "0"), ("leaky_relu", "1/4"), ("affine", "32", "0")),
+        "FLOAT",
+    ),
+    "ties that float32 misses": (
+        integer(8, signed=True),
+        (("affine", STEP, "0"), ("leaky_relu", "1/8"), ("affine", str(1 / Fraction(STEP)), "0")),
+        "DOUBLE",
+    ),
+    "codes closer to a step than float32 is exact": (
+        integer(16, signed=True),
+        (("affine", "1/64", "0"), ("tanh",), ("affine", "32767", "0")),
+        "DOUBLE",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FUNCTIONS)
+def test_tables_beyond_float32_and_the_integer_types_of_onnx(case: str) -> None:
+    kind, function, number = FUNCTIONS[case]
+    net = Net()
+    net.table(net.input("x0", (3,), "s8"), kind, *function)
+    model, again = written(net.graph())
+    kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in model.graph.initializer if "/clip" in t.name}
+    assert kinds == {number}
+    assert differences(bare(net.graph()), again) == []
+    assert to_onnx(again).SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)

@@ -48,7 +48,7 @@ def wide_thresholds() -> Graph:
 
 def wide_table() -> Graph:
     net = Net()
-    net.table(net.input("x0", (3,), S8), U10, ("affine", "1/8", "0"), "sigmoid", ("affine", "1023", "0"))
+    net.table(net.input("x0", (3,), S8), U10, ("affine", "1/8", "0"), "sigmoid", ("affine", "1023", "0"), zero=9)
     return net.graph()
 
 
@@ -128,7 +128,7 @@ REFUSED = {
     lone_distribution: f"layer 'table0': tabulates 'normal_cdf', which no ONNX operator computes\n  hint: {OWN}",
     unknown_function: f"layer 'table0': tabulates 'gamma', which no ONNX operator computes\n  hint: {OWN}",
     unknown_layer: f"layer 'act0': is a 'mirror', which no ONNX operator states\n  hint: {OWN}",
-    other_entries: f"layer 'table0': float32 does not meet all the entries of its table\n  hint: {OWN}",
+    other_entries: f"layer 'table0': floating point does not meet all the entries of its table\n  hint: {OWN}",
     odd_input: (
         "input layer 'x0': quantises to the codes u11[3..2000], for which no quantiser of ONNX or QONNX has a type\n"
         "  hint: give the input a type of full width, for example --input NAME=s16.8"

@@ -85,7 +85,7 @@ class Draw:
     def _activation(self, tensor: str) -> str:
         match int(self.rng.integers(4)):
             case 0:
-                return self._add("LeakyRelu", tensor, alpha=0.1)
+                return self._add("LeakyRelu", tensor, alpha=0.125)
             case 1:
                 low, high = f"c{len(self.weights)}", f"c{len(self.weights) + 1}"
                 self.weights |= {low: np.zeros((), np.float32), high: np.asarray(6, np.float32)}

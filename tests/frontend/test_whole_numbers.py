@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from bitwright.frontend.lowering import load_onnx
-from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.layers import Requantise, Rounding, Table
 from bitwright.ir.types import IntType
 from tests.frontend.nets import Net, agree, grid, only
+from tests.frontend.refusing import refusal
 
 ROWS = np.eye(3) * 2 - 1
 
@@ -35,6 +36,24 @@ def test_a_clip_in_front_of_a_rounding_says_the_range() -> None:
     assert (layer.low, layer.high, layer.type) == ((-4,), (63,), IntType(-4, 63))
     layer = only(agree(rounded("Round", -20.0, 7.0), grid(40, 3, step=1.0)), Requantise)
     assert layer.type == IntType(-20, 7)
+
+
+def test_a_rounded_function_is_a_table_within_the_clip_in_front_of_it() -> None:
+    net = Net(3)
+    curve = net.add("LeakyRelu", net.qdq(net.x, 1.0, 0, np.int8), alpha=0.125)
+    limited = net.add("Clip", net.add("Mul", curve, net.const(3.0)), net.const(-20.0), net.const(300.0))
+    net.add("MatMul", net.add("Round", limited), net.weights(ROWS))
+    layer = only(agree(net, grid(40, 3, step=1.0)), Table)
+    assert (layer.low, layer.high, layer.type) == (-20, 300, IntType(-20, 300))
+    assert layer.function[:2] == (("leaky_relu", "1/8"), ("affine", "3", "0"))
+
+
+def test_a_function_that_nothing_limits_is_not_rounded() -> None:
+    net = Net(3)
+    net.add("MatMul", net.add("Round", net.add("Exp", net.qdq(net.x, 1.0, 0, np.int8))), net.weights(ROWS))
+    assert refusal(net.proto()) == (
+        "model: node 'round3' (Round): rounds a function that nothing limits\n  hint: clip it before, or quantise it"
+    )
 
 
 def test_layers_of_parallel_branches_come_in_the_order_of_the_file() -> None:

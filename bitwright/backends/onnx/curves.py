@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The function of a table in float32 constants that meet every entry: exactly, or with room for the tools' errors."""
+"""The function of a table in floating point that meets every entry: exactly, or with room for the tools' errors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from bitwright.ir.functions import Function
 from bitwright.ir.layers import Layer, Rounding, Table
 
 Array = NDArray[Any]
-ROOM = 2.0**-19
-"""How far a float32 function may be off, relative to its largest value or 1; those of onnxruntime are within 2**-21."""
+Kind = type[np.float32] | type[np.float64]
+ROOM: dict[Kind, float] = {np.float32: 2.0**-19, np.float64: 2.0**-40}
+"""How far a function may be off, relative to its largest value or 1; in float32 onnxruntime's are within 2**-21."""
+ATTRIBUTES = ("leaky_relu", "elu")
+"""Steps whose number is an attribute, which is float32 whatever the tensors are."""
 BASIC: dict[str, Callable[..., Array]] = {
     "affine": lambda x, a, b: x * x.dtype.type(a) + x.dtype.type(b),
     "clip": lambda x, low, high: np.clip(x, low, high),
@@ -43,7 +46,7 @@ KNOWN = frozenset({*BASIC, *SMOOTH, "times_input"})
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """code = clip(rint((sign * function(x) + add) / step) + shift) of x = scale * (q - zero), in float32 constants."""
+    """code = clip(rint((sign * function(x) + add) / step) + shift) of x = scale * (q - zero), constants of one kind."""
 
     scale: Fraction
     zero: Fraction
@@ -51,6 +54,7 @@ class Curve:
     sign: Fraction
     add: Fraction
     step: Fraction
+    kind: Kind = np.float32
 
     def value(self, q: Array, add: Fraction) -> Array:
         """(sign * function(x) + add) / step in the type of q."""
@@ -73,18 +77,18 @@ class Curve:
         return -self.scale * self.zero
 
 
-def find_curve(layer: Table, source: Layer) -> Curve | None:
-    """The function of `layer`, which tabulates the codes of `source`; None if float32 does not meet an entry.
+def find_curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
+    """The function of `layer`, which tabulates the codes of `source`; None if `kind` does not meet an entry.
 
     Its steps are those of `KNOWN`.
     """
-    plain = _curve(layer, source)
+    plain = _curve(layer, source, kind)
     tries = (plain, plain and _centred(plain, layer, source))
     return next((curve for curve in tries if curve and _meets(curve, layer, source)), None)
 
 
-def _curve(layer: Table, source: Layer) -> Curve | None:
-    """The function of the layer in float32 constants: an affine in front, the rest, an affine in the quantiser."""
+def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
+    """The function of the layer in constants of `kind`: an affine in front, the rest, an affine in the quantiser."""
     steps = list(layer.function)
     first, second = source.scale[0], -source.scale[0] * source.zero[0]
     while steps and steps[0][0] == "affine":
@@ -103,12 +107,15 @@ def _curve(layer: Table, source: Layer) -> Curve | None:
         gain, rest = Fraction(slope) * gain, Fraction(slope) * rest + Fraction(shift)
     if not first or not gain:
         return None
-    scale, zero = _float32(first), -second / first
+    scale, zero = _rounded(first, kind), -second / first
     if zero.denominator != 1:
-        zero = -_float32(second) / scale
-    function = tuple((name, *(n and str(_float32(Fraction(n))) for n in numbers)) for name, *numbers in steps[:last])
+        zero = -_rounded(second, kind) / scale
+    function = tuple(
+        (name, *(n and str(_rounded(Fraction(n), np.float32 if name in ATTRIBUTES else kind)) for n in numbers))
+        for name, *numbers in steps[:last]
+    )
     sign = Fraction(1 if gain > 0 else -1)
-    return Curve(scale, zero, function, sign, _float32(rest / abs(gain)), _float32(1 / abs(gain)))
+    return Curve(scale, zero, function, sign, _rounded(rest / abs(gain), kind), _rounded(1 / abs(gain), kind), kind)
 
 
 def _centred(curve: Curve, layer: Table, source: Layer) -> Curve | None:
@@ -121,11 +128,11 @@ def _centred(curve: Curve, layer: Table, source: Layer) -> Curve | None:
         return None
     quarter = Fraction(float(high) - float(low)) / 4
     add = roundest(Fraction(float(low)) + quarter, Fraction(float(high)) - quarter) * curve.step
-    return replace(curve, add=_float32(add))
+    return replace(curve, add=_rounded(add, curve.kind))
 
 
 def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
-    """True if the curve gives every entry, as exact numbers and as float32."""
+    """True if the curve gives every entry, as exact numbers and in floating point."""
     last = ("affine", str(curve.sign / curve.step), str(curve.add / curve.step))
     exact = tabulate(
         (*curve.function, last),
@@ -141,10 +148,10 @@ def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
         return False
     entries, codes = layer.entries.array - layer.shift, _codes(source)
     if all(name in (*BASIC, "times_input") for name, *_ in curve.function):
-        made = np.rint(curve.value(codes.astype(np.float32), curve.add))
+        made = np.rint(curve.value(codes.astype(curve.kind), curve.add))
         return np.array_equal(made.clip(layer.low, layer.high), entries)
     value = curve.value(codes.astype(np.float64), curve.add)
-    room = ROOM * max(1.0, float(np.abs(value).max()), float(1 / curve.step))
+    room = ROOM[curve.kind] * max(1.0, float(np.abs(value).max()), float(1 / curve.step))
     above, below = value - (entries - 0.5) > room, (entries + 0.5) - value > room
     return bool((above | (entries == layer.low)).all() and (below | (entries == layer.high)).all())
 
@@ -153,5 +160,5 @@ def _codes(source: Layer) -> Array:
     return np.arange(source.type.lo, source.type.hi + 1)
 
 
-def _float32(value: Fraction) -> Fraction:
-    return Fraction(float(np.float32(float(value))))
+def _rounded(value: Fraction, kind: Kind) -> Fraction:
+    return Fraction(float(kind(float(value))))

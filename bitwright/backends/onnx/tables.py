@@ -8,7 +8,7 @@ from typing import Never
 
 import numpy as np
 
-from bitwright.backends.onnx.curves import KNOWN, Curve, find_curve
+from bitwright.backends.onnx.curves import KNOWN, Curve, Kind, find_curve
 from bitwright.backends.onnx.forms import carrier
 from bitwright.backends.onnx.held import OWN_FORMAT
 from bitwright.backends.onnx.quantise import quantised
@@ -26,45 +26,60 @@ def write_table(out: Export, layer: Table) -> Tensor:
     source = out.graph.source_of(layer)
     kind = IntType(layer.low + layer.shift, layer.high + layer.shift)
     dtype = carrier(kind)
-    if dtype is None or not np.iinfo(dtype).min <= layer.shift <= np.iinfo(dtype).max:
+    fits = dtype is not None and np.iinfo(dtype).min <= layer.shift <= np.iinfo(dtype).max
+    if not fits and layer.shift:
         refuse(layer, f"makes the codes {kind}, for which QuantizeLinear has no type", OWN_FORMAT)
     unknown = [name for name, *_ in layer.function if name not in KNOWN]
     if unknown:
         _refuse_step(layer, unknown[0])
-    curve = find_curve(layer, source)
+    curve = find_curve(layer, source, np.float32)
+    if curve is None and not layer.shift:
+        curve, fits = find_curve(layer, source, np.float64), False
     if curve is None:
-        refuse(layer, "float32 does not meet all the entries of its table", OWN_FORMAT)
+        refuse(layer, "floating point does not meet all the entries of its table", OWN_FORMAT)
     x = _nodes(out, layer, curve)
-    return quantised(out.writer, x, layer.name, number(float(curve.step), np.float32), layer.shift, kind)
+    if fits:
+        return quantised(out.writer, x, layer.name, number(float(curve.step), np.float32), layer.shift, kind)
+    return _whole(out, x, layer, curve)
+
+
+def _whole(out: Export, x: str, layer: Table, curve: Curve) -> Tensor:
+    """The codes as whole numbers: no integer type has just them, or the function is in float64."""
+    if curve.step != 1:
+        x = out.writer.step("Div", x, layer.name, number(float(curve.step), curve.kind))
+    x = out.writer.step("Clip", x, layer.name, number(layer.low, curve.kind), number(layer.high, curve.kind))
+    x = out.writer.node("Round", (x,), layer.name)
+    return Tensor(out.typed(x, layer.name, curve.kind is np.float64, False))
 
 
 def _nodes(out: Export, layer: Table, curve: Curve) -> str:
-    """The float32 numbers that go into the quantiser."""
-    write, x = out.writer, out.raw(layer.inputs[0], wide=False)
+    """The numbers that go into the quantiser."""
+    write, kind = out.writer, curve.kind
+    x = out.raw(layer.inputs[0], wide=kind is np.float64)
     if curve.centred and curve.zero:
-        x = write.step("Sub", x, layer.name, number(float(curve.zero), np.float32))
+        x = write.step("Sub", x, layer.name, number(float(curve.zero), kind))
     if curve.scale != 1:
-        x = write.step("Mul", x, layer.name, number(float(curve.scale), np.float32))
+        x = write.step("Mul", x, layer.name, number(float(curve.scale), kind))
     if not curve.centred:
-        x = write.step("Add", x, layer.name, number(float(curve.offset), np.float32))
+        x = write.step("Add", x, layer.name, number(float(curve.offset), kind))
     made, steps = x, list(curve.function)
     while steps:
         step = steps.pop(0)
         if step == ("normal_cdf",) and steps[:1] == [("times_input",)] and made == x:
             made, steps = write.step("Gelu", made, layer.name), steps[1:]
         else:
-            made = _node(write, made, x, layer, step)
-    return _affine(write, made, layer, curve.sign, curve.add)
+            made = _node(write, made, x, layer, step, kind)
+    return _affine(write, made, layer, curve.sign, curve.add, kind)
 
 
-def _node(write: Writer, made: str, x: str, layer: Table, step: Step) -> str:
+def _node(write: Writer, made: str, x: str, layer: Table, step: Step, kind: Kind) -> str:
     match step:
         case ("times_input",):
             return write.step("Mul", made, layer.name, x)
         case ("affine", a, b):
-            return _affine(write, made, layer, Fraction(a), Fraction(b))
+            return _affine(write, made, layer, Fraction(a), Fraction(b), kind)
         case ("clip", low, high):
-            bounds = [number(float(Fraction(bound)), np.float32) if bound else "" for bound in (low, high)]
+            bounds = [number(float(Fraction(bound)), kind) if bound else "" for bound in (low, high)]
             return write.step("Clip", made, layer.name, *bounds)
         case ("leaky_relu" | "elu" as name, slope):
             operator = {"leaky_relu": "LeakyRelu", "elu": "Elu"}[name]
@@ -79,7 +94,7 @@ def _refuse_step(layer: Table, name: str) -> Never:
     refuse(layer, f"tabulates '{name}', which no ONNX operator computes", OWN_FORMAT)
 
 
-def _affine(write: Writer, x: str, layer: Table, slope: Fraction, shift: Fraction) -> str:
+def _affine(write: Writer, x: str, layer: Table, slope: Fraction, shift: Fraction, kind: Kind) -> str:
     if slope != 1:
-        x = write.step("Mul", x, layer.name, number(float(slope), np.float32))
-    return write.step("Add", x, layer.name, number(float(shift), np.float32)) if shift else x
+        x = write.step("Mul", x, layer.name, number(float(slope), kind))
+    return write.step("Add", x, layer.name, number(float(shift), kind)) if shift else x

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -83,6 +84,8 @@ def is_integral(tensor: Tensor) -> bool:
 
 def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, rounding: Rounding) -> Tensor:
     """R(tensor / divisor) within the clip in front of it, or else what the integers underneath can reach."""
+    if tensor.function:
+        return _rounded_function(builder, node, tensor, divisor, rounding)
     reached = builder.reached(tensor.layer)
     size = len(reached.lo)
     ends = [
@@ -93,6 +96,18 @@ def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, ro
     ends += [round_exact(rounding, bound / divisor) for bound in (*tensor.low, *tensor.high) if bound is not None]
     quantiser = _quantiser(divisor, min(ends), max(ends), rounding)
     made = quantise(builder, node, quantiser, tensor, as_codes=True)
+    assert isinstance(made, Tensor)
+    return made
+
+
+def _rounded_function(builder: Builder, node: Node, tensor: Tensor, divisor: int, rounding: Rounding) -> Tensor:
+    """R(tensor / divisor) of a function whose last step limits it: R is monotone, so the limits are those of codes."""
+    name, *bounds = tensor.function[-1]
+    if name != "clip" or "" in bounds:
+        raise node.error("rounds a function that nothing limits", "clip it before, or quantise it")
+    low, high = (round_exact(rounding, Fraction(bound) / divisor) for bound in bounds)
+    unclipped = replace(tensor, function=tensor.function[:-1])
+    made = quantise(builder, node, _quantiser(divisor, low, high, rounding), unclipped, as_codes=True)
     assert isinstance(made, Tensor)
     return made
 
