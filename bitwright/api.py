@@ -57,7 +57,7 @@ def load(
             raise BitwrightError("a saved graph has its types", where="--input", hint="give the ONNX file instead")
         return files.load(Path(model))
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
-    return origin.remember(load_onnx(model, inputs=types, rounding=rounding), model, types)
+    return origin.remember(load_onnx(model, inputs=types, rounding=rounding), model, inputs or {})
 
 
 def run(net: Graph, x: Array | Sequence[Array], engine: str | None = None, codes: bool = False) -> Any:

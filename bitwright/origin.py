@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which model a graph was loaded from: the audit reads it again when it is needed."""
+"""Which model a graph was loaded from: the audit reads it again when it has a difference to explain."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -15,51 +14,38 @@ from bitwright.frontend.inputs import InputType
 from bitwright.frontend.lowering import load_traced
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.ir.source import Origin
 
 
-@dataclass(frozen=True, eq=False)
-class Origin:
-    """How a graph was loaded."""
-
-    model: str | Path | bytes | onnx.ModelProto
-    types: Mapping[str, InputType]
-
-
-_ORIGINS: dict[int, Origin] = {}
-"""By the identity of a graph, for as long as it lives: equal graphs may come from different places."""
-
-
-def remember(graph: Graph, model: str | Path | bytes | onnx.ModelProto, types: Mapping[str, InputType]) -> Graph:
-    """`graph`, whose model can be asked for from now on."""
-    _ORIGINS[id(graph)] = Origin(model, types)
-    weakref.finalize(graph, _ORIGINS.pop, id(graph))
-    return graph
+def remember(graph: Graph, model: str | Path | bytes | onnx.ModelProto, types: Mapping[str, str]) -> Graph:
+    """`graph` with the way back to its model, which it keeps through passes, `replace` and `pickle`."""
+    match model:
+        case onnx.ModelProto():
+            kept: str | bytes = model.SerializeToString()
+        case bytes():
+            kept = model
+        case _:
+            kept = str(Path(model).absolute())
+    return replace(graph, source=replace(graph.source, origin=Origin(kept, tuple(types.items()))))
 
 
 def is_known(graph: Graph) -> bool:
     """True if the graph was loaded from a model."""
-    return id(graph) in _ORIGINS
+    return graph.source.origin is not None
 
 
 def source(graph: Graph) -> Source | None:
     """The model of a graph and where its tensors are; None if the graph was not loaded from one that is still there."""
-    origin = _ORIGINS.get(id(graph))
+    origin = graph.source.origin
     if origin is None:
         return None
+    types = {name: InputType.parse(text, where=f"--input {name}") for name, text in origin.types}
     try:
-        again, trace = load_traced(origin.model, inputs=origin.types, rounding=graph.source.rounding)
+        again, trace = load_traced(origin.model, inputs=types, rounding=graph.source.rounding)
         if again.source.sha256 != graph.source.sha256:
             return None
-        return Source(_model(origin.model), again, trace)
+        model = origin.model
+        read = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+        return Source(read, again, trace)
     except (BitwrightError, OSError):
         return None
-
-
-def _model(model: str | Path | bytes | onnx.ModelProto) -> onnx.ModelProto:
-    match model:
-        case onnx.ModelProto():
-            return model
-        case bytes():
-            return onnx.load_from_string(model)
-        case _:
-            return onnx.load(model)

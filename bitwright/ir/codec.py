@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cache
@@ -39,7 +39,7 @@ def encode(value: object, arrays: dict[str, Held]) -> Any:
             return [encode(item, arrays) for item in value]
         case _ if is_dataclass(value):
             kind = {"op": value.op} if isinstance(value, Layer) else {}
-            return kind | {field.name: encode(getattr(value, field.name), arrays) for field in fields(value)}
+            return kind | {f.name: encode(getattr(value, f.name), arrays) for f in value_fields(type(value))}
         case _:
             return value
 
@@ -73,11 +73,16 @@ def refuse(where: str, expected: str, found: object) -> Never:
     raise BitwrightError(f"expected {expected}, found {shown}", where=where, hint=HINT)
 
 
+def value_fields(kind: Any) -> tuple[Field[Any], ...]:
+    """The fields that make the value of a dataclass, in order of declaration: those by which it compares."""
+    return tuple(field for field in fields(kind) if field.compare)
+
+
 @cache
 def field_types(kind: Any) -> dict[str, Any]:
-    """The type of each field of a dataclass, in order of declaration."""
+    """The type of each field that makes the value of a dataclass, in order of declaration."""
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    return {field.name: hints[field.name] for field in value_fields(kind)}
 
 
 def _decode_tuple(arguments: tuple[Any, ...], data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:

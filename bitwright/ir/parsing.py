@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, is_dataclass, replace
 from fractions import Fraction
 from typing import Any, get_args, get_origin
 
 import numpy as np
 
-from bitwright.ir.codec import decode, field_types
+from bitwright.ir.codec import decode, field_types, value_fields
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
@@ -81,7 +81,7 @@ def _read_step(output: str, reader: Line) -> HostStep:
 def _read_fields(kind: type, head: dict[str, Any], reader: Line) -> Any:
     """A dataclass from its `head` and the line's `name=value` pairs."""
     types = field_types(kind)
-    data = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
+    data = {f.name: f.default for f in value_fields(kind) if f.default is not MISSING}
     while not reader.ended:
         name = reader.word()
         if name not in types or name in head:

@@ -22,6 +22,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
+from bitwright.ir.codec import value_fields
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep
 from bitwright.ir.layers import Layer
@@ -82,7 +83,7 @@ def _host_lines(side: str, host: HostGraph, held: dict[str, object]) -> Iterator
 
 def _fields(value: Layer | HostStep | HostGraph | Source, printed: tuple[str, ...], held: dict[str, object]) -> str:
     """` name=value` for every field that is neither `printed` already nor at its default."""
-    left = [f for f in fields(value) if f.name not in printed and getattr(value, f.name) != f.default]
+    left = [f for f in value_fields(type(value)) if f.name not in printed and getattr(value, f.name) != f.default]
     return "".join(f" {f.name}={_value(getattr(value, f.name), held)}" for f in left)
 
 

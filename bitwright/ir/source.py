@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,23 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """How to read the model again: its path or its bytes, and the types that its inputs were given, by name."""
+
+    model: str | bytes
+    types: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """Where a graph came from: the file's name and the sha256 of its bytes; what it has and the graph has not."""
+    """Where a graph came from: the file's name and the sha256 of its bytes; what it has and the graph has not.
+
+    `origin` goes wherever the graph goes in this process or to another, but is no part of its value: it is not saved,
+    and equal graphs may come from different places.
+    """
 
     file: str = ""
     sha256: str = ""
     rounding: str = "onnx"
     removed: tuple[Removed, ...] = ()
+    origin: Origin | None = field(default=None, compare=False, repr=False)

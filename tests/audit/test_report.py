@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+import pickle  # noqa: TID251  (as a pool of processes does)
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,11 +21,13 @@ from bitwright.audit.follow import follow
 from bitwright.audit.golden import golden
 from bitwright.audit.replay import ReplayError
 from bitwright.audit.verdict import first_parts
+from bitwright.frontend.lowering import load_onnx
 from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Conv
 from bitwright.ir.weights import Weights
 from tests.audit.nets import ORDERS, floats, loaded, samples, two_convs
+from tests.frontend.nets import Net
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +104,44 @@ def test_without_the_source_model_there_is_no_audit(model: Path, tmp_path: Path)
     )
 
 
-def test_a_model_is_forgotten_with_its_graph_and_never_mistaken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [Path, str, Path.read_bytes, onnx.load], ids=["path", "text", "bytes", "protobuf"])
+def test_the_audit_goes_with_the_graph(given: Callable[[Path], Any], model: Path) -> None:
+    """Through `replace` and to another process; two graphs of one model are equal, wherever it was read."""
+    net = bitwright.load(given(model))
+    plain = load_onnx(given(model))
+    assert net == plain and hash(net) == hash(plain) and str(net) == str(plain)
+    assert files.to_bytes(net) == files.to_bytes(plain)
+    for moved in (replace(net, outputs=net.outputs), pickle.loads(pickle.dumps(net))):
+        found = origin.source(moved)
+        assert found is not None and found.graph.source.sha256 == net.source.sha256
+    assert origin.source(plain) is None and not origin.is_known(plain)
+
+
+def test_the_audit_of_a_pickled_graph_explains_what_that_of_the_loaded_one_does(model: Path) -> None:
+    net, x = bitwright.load(model), samples(4, 4, 10, 10)
+    theirs = floats(onnx.load(model), x, ORDERS[1]).reshape(4, 6, 8, 8)
+    here, there = (bitwright.verify(graph, x, theirs) for graph in (net, pickle.loads(pickle.dumps(net))))
+    assert there["golden"] == here["golden"] and there["audit"] == here["audit"]
+    assert here["golden"]["boundary"] > 0 == here["golden"]["unexplained"]
+
+
+def test_types_of_inputs_are_given_again(tmp_path: Path) -> None:
+    net = Net(4)
+    net.add("MatMul", "x", net.weights(np.eye(4, dtype=np.float32), 0.5))
+    net.quant(net.nodes[-1].output[0], 0.25)
+    onnx.save(net.proto(), tmp_path / "net.onnx")
+    graph = bitwright.load(tmp_path / "net.onnx", inputs={"x": "s8.2"})
+    found = origin.source(replace(graph, outputs=graph.outputs))
+    assert found is not None and found.graph.inputs[0].type == graph.inputs[0].type
+
+
+def test_a_model_that_changed_is_never_mistaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "net.onnx"
     onnx.save(two_convs(), path)
-    net, again = bitwright.load(path), bitwright.load(path.read_bytes())
-    assert origin.source(net) is not None and origin.source(again) is not None
-    known = len(origin._ORIGINS)
-    del again
-    assert len(origin._ORIGINS) == known - 1
+    monkeypatch.chdir(tmp_path)
+    net = bitwright.load("net.onnx")
+    monkeypatch.chdir("/")
+    assert origin.source(net) is not None
     onnx.save(two_convs(seed=9), path)
     assert origin.source(net) is None
     path.unlink()
