@@ -17,42 +17,63 @@ Files = Mapping[str, str | bytes]
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Callable[[Files], None]]:
-    """A function that writes files into the folder `path`, which appears when the block ends and not if it fails.
+    """A function that writes files into the folder `path`, which has them when the block ends and not if it fails.
 
-    `path` must not exist, or be an empty folder, and its parent must be writable. All this is known before the block
-    runs, so that no work is done in vain.
+    `path` must not exist, or be an empty folder, or a link to either, which stays; there must be a right to write. All
+    this is known before the block runs, so that no work is done in vain. A folder that was there is kept, and filled.
     """
-    if path.exists() and not path.is_dir():
-        raise BitwrightError("exists and is not a folder", where=str(path), hint="choose another folder with -o")
-    if path.is_dir() and any(path.iterdir()):
-        raise BitwrightError(
-            "the folder exists and is not empty", where=str(path), hint="remove it, or choose another folder with -o"
-        )
-    partial = _partial(path)
+    target = _target(path)
+    with _writing(path):
+        there = target.is_dir()
+        if target.exists() and not there:
+            raise BitwrightError("exists and is not a folder", where=str(path), hint="choose another folder with -o")
+        if there and any(target.iterdir()):
+            raise BitwrightError(
+                "the folder exists and is not empty",
+                where=str(path),
+                hint="remove it, or choose another folder with -o",
+            )
+    partial = target / f".partial-{os.getpid()}" if there else _partial(target, path)
 
     def write(files: Files) -> None:
         with _writing(path):
             for name, content in files.items():
-                target = partial / _inside(name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content.encode() if isinstance(content, str) else content)
+                held = partial / _inside(name)
+                held.parent.mkdir(parents=True, exist_ok=True)
+                held.write_bytes(content.encode() if isinstance(content, str) else content)
 
     with _writing(path):
         partial.mkdir()
     try:
         yield write
         with _writing(path):
-            partial.rename(path)
+            if there:
+                for entry in sorted(partial.iterdir()):
+                    entry.rename(target / entry.name)
+            else:
+                partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """A function that gives the file `path` its content when the block ends; one that existed is then replaced."""
-    if path.is_dir():
+    """A function that gives the file `path` its content when the block ends; one that existed is then replaced.
+
+    A link stays, and the file that it leads to is replaced. A device or a pipe is written to as it is.
+    """
+    with _writing(path):
+        folder, device = path.is_dir(), path.exists() and not path.is_file()
+    if folder:
         raise BitwrightError("is a folder", where=str(path), hint="give the name of a file with -o")
-    partial = _partial(path)
+    if device:
+        contents: list[bytes] = []
+        yield contents.append
+        with _writing(path):
+            path.write_bytes(b"".join(contents))
+        return
+    target = _target(path)
+    partial = _partial(target, path)
 
     def write(content: bytes) -> None:
         with _writing(path):
@@ -63,19 +84,27 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
     try:
         yield write
         with _writing(path):
-            partial.replace(path)
+            partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _partial(path: Path) -> Path:
-    """The temporary name beside `path`."""
-    parent = path.absolute().parent
-    if not parent.is_dir():
+def _target(path: Path) -> Path:
+    """Where `path` leads to through its links, the last of which may lead to what is not there yet."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise BitwrightError("is a link that leads back to itself", where=str(path), hint="remove it")
+    return target
+
+
+def _partial(target: Path, path: Path) -> Path:
+    """The temporary name beside `target`, which the user called `path`."""
+    if not target.parent.is_dir():
+        parent = path.parent if not path.is_symlink() else target.parent
         raise BitwrightError(
-            f"the folder '{path.parent}' does not exist", where=str(path), hint=f"make it first: mkdir -p {path.parent}"
+            f"the folder '{parent}' does not exist", where=str(path), hint=f"make it first: mkdir -p {parent}"
         )
-    return parent / f".{path.name}.partial-{os.getpid()}"
+    return target.parent / f".{target.name}.partial-{os.getpid()}"
 
 
 def _inside(name: str) -> PurePosixPath:
