@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: bench corpus cycles demo formal fuzz long long-tests networks plans python quick test tools
+.PHONY: bench corpus cycles demo docs formal fuzz long long-tests networks plans python quick test tools
 
 demo: .venv/installed-demo
 	$(BIN)/bitwright demo
@@ -35,6 +35,10 @@ long-tests: .venv/installed-test
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/loading.py
+
+# The guide and the API reference, in site/; fails at a broken link.
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --strict
 
 # Every network of ../shared/models on the compiled engines and through the linters; half an hour on two cores.
 corpus: .venv/installed-test
@@ -69,10 +73,15 @@ formal: .venv/installed-test
 	$(INSTALL) -e '.[test]'
 	touch $@
 
+.venv/installed-docs: pyproject.toml constraints.txt | python
+	$(PYTHON) -m venv .venv
+	$(INSTALL) -e '.[docs]'
+	touch $@
+
 .venv/installed-test: pyproject.toml constraints.txt | tools
 	$(PYTHON) -m venv .venv
-	$(INSTALL) -e '.[dev,explore,rtl,synth,torch]'
-	touch .venv/installed-demo .venv/installed-quick $@
+	$(INSTALL) -e '.[dev,docs,explore,rtl,synth,torch]'
+	touch .venv/installed-demo .venv/installed-docs .venv/installed-quick $@
 
 # What no Python package brings. Every missing program is named, then the one line that installs them all.
 tools: PROGRAMS := g++ make perl

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
-MODULES = ("bitwright.frontend.build",)
+ROOT = Path(__file__).parents[1]
+SHOWING = sorted(path for path in (ROOT / "bitwright").rglob("*.py") if ">>> " in path.read_text(encoding="utf-8"))
+MODULES = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SHOWING]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages build without a warning, fetch nothing from elsewhere, and what they show in Python runs as written."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bitwright
+from tests.needs import needs_cxx, needs_package
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FETCHED = re.compile(
+    r"""(?:<(?:script|img|iframe)[^>]*\ssrc|<link[^>]*\shref)=["']?((?:https?:)?//[^"'\s>]+)|url\(["']?(http[^)]+)"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages; a broken link, a page outside the navigation or a name that is gone fails."""
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+@needs_package("mkdocs")
+def test_every_page_is_there_and_fetches_nothing(site: Path) -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        assert (site / page.with_suffix(".html").name).is_file()
+    for path in (*site.glob("*.html"), *site.rglob("*.css")):
+        assert not FETCHED.findall(path.read_text(encoding="utf-8")), path.name
+
+
+@needs_package("mkdocs")
+def test_the_reference_has_every_public_name(site: Path) -> None:
+    text = (site / "api.html").read_text(encoding="utf-8")
+    shown = set(re.findall(r'id="bitwright\.[\w.]*?(\w+)"', text))
+    assert {name for name in bitwright.__all__ if name != "__version__"} <= shown
+
+
+@needs_cxx
+def test_the_examples_in_python_run_as_written() -> None:
+    blocks = BLOCK.findall((ROOT / "docs/python.md").read_text())
+    assert len(blocks) >= 4
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "clocks per frame" in done.stdout and "logits" in done.stdout
