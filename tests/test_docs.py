@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import bitwright
+from benchmarks.picture import picture
 from tests.needs import needs_cxx, needs_package
 
 ROOT = Path(__file__).parents[1]
@@ -54,3 +55,8 @@ def test_the_examples_in_python_run_as_written() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "clocks per frame" in done.stdout and "logits" in done.stdout
+
+
+def test_the_picture_is_of_the_design_that_the_tour_makes() -> None:
+    """After a change on purpose: python benchmarks/picture.py."""
+    assert (ROOT / "docs/flow.svg").read_text(encoding="utf-8") == picture()
