@@ -168,7 +168,7 @@ def test_a_misspelt_type(refused: Refused) -> None:
         ),
         (
             ["quantize", DIGITS, "--data", DATA, "-o", "q.onnx"],
-            "node 'quant0': the model is quantised already (Quant)\n"
+            "digits.onnx: node 'quant0' (Quant): the model is quantised already\n"
             "  hint: give the float model, or compile this one as it is",
         ),
     ],

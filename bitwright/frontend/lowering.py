@@ -154,7 +154,7 @@ def load_traced(
     rounding: str = "onnx",
 ) -> tuple[Graph, Trace]:
     """The graph of a model with all its channels, and where the model's tensors are in it."""
-    model = read_model(source)
+    model = read_model(source, instead=", or give a graph saved by bitwright")
     builder = Builder(model, reciprocal=rounding == "torch")
     _enter(builder, dict(inputs or {}))
     order = in_order(model)

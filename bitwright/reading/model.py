@@ -72,12 +72,15 @@ class Model:
     batch: int  # samples that the file was exported for; 0 for any number
 
 
-def read_model(source: str | Path | bytes | onnx.ModelProto) -> Model:
-    """The model in a file, in bytes or in a protobuf; BitwrightError if it is none, or reaches out of its folder."""
+def read_model(source: str | Path | bytes | onnx.ModelProto, instead: str = "") -> Model:
+    """The model in a file, in bytes or in a protobuf; BitwrightError if it is none, or reaches out of its folder.
+
+    `instead` says what else the caller takes, for whoever gave something that is not ONNX.
+    """
     if isinstance(source, onnx.ModelProto):
         return _model(source, "model", source.SerializeToString(), None)
     if isinstance(source, bytes):
-        return _model(_parse(source, "model"), "model", source, None)
+        return _model(_parse(source, "model", instead), "model", source, None)
     path = Path(source)
     try:
         data = path.read_bytes()
@@ -85,24 +88,22 @@ def read_model(source: str | Path | bytes | onnx.ModelProto) -> Model:
         raise BitwrightError(
             f"cannot be read: {error.strerror}", where=str(source), hint="give the path of an ONNX file"
         ) from error
-    return _model(_parse(data, path.name), path.name, data, path.parent)
+    return _model(_parse(data, path.name, instead), path.name, data, path.parent)
 
 
-def _parse(data: bytes, file: str) -> onnx.ModelProto:
+def _parse(data: bytes, file: str, instead: str) -> onnx.ModelProto:
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)
     except DecodeError as error:
-        raise _not_onnx(file) from error
+        raise _not_onnx(file, instead) from error
     if not proto.HasField("graph") or not proto.graph.output:
-        raise _not_onnx(file)
+        raise _not_onnx(file, instead)
     return proto
 
 
-def _not_onnx(file: str) -> BitwrightError:
-    return BitwrightError(
-        "is not an ONNX model", where=file, hint="export the network to ONNX, or give a graph saved by bitwright"
-    )
+def _not_onnx(file: str, instead: str) -> BitwrightError:
+    return BitwrightError("is not an ONNX model", where=file, hint=f"export the network to ONNX{instead}")
 
 
 def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) -> Model:
