@@ -14,6 +14,7 @@ From a float model:
     net = state.graph()
 """
 
+from bitwright import compress, explore
 from bitwright._version import __version__
 from bitwright.api import compile, engines, inspect, load, recheck, run, to_onnx, verify
 from bitwright.compress import State, quantize
@@ -34,7 +35,9 @@ __all__ = [
     "State",
     "__version__",
     "compile",
+    "compress",
     "engines",
+    "explore",
     "from_torch",
     "inspect",
     "load",

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import bitwright as bw
 from bitwright import api
 from bitwright.exact.forms import MultiplyShift
 from bitwright.ir.errors import BitwrightError
@@ -52,6 +54,12 @@ def test_run_gives_a_list_for_several_outputs() -> None:
     outputs = [two.nodes[-3].output[0], two.nodes[-1].output[0]]
     made = api.run(api.load(two.proto(*outputs)), X)
     assert [array.shape for array in made] == [(8, 3, 4, 4), (8, 5)] or [a.shape for a in made] == [(8, 48), (8, 5)]
+
+
+def test_the_packages_are_packages_and_their_functions_the_same() -> None:
+    for name in ("compress", "explore"):
+        assert isinstance(getattr(bw, name), ModuleType)
+    assert bw.quantize is bw.compress.quantize
 
 
 def test_a_saved_graph_is_loaded_as_it_was(net: Graph, tmp_path: Path) -> None:
