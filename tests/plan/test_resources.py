@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +12,7 @@ from benchmarks.fit.__main__ import fit
 from benchmarks.fit.judge import SMALL, errors, networks, pairs
 from benchmarks.fit.library import own
 from benchmarks.fit.samples import Samples, read
-from bitwright.hardware.area.resources import Resources, fifo_resources, model, resources, weighed
+from bitwright.hardware.area.resources import fifo_resources, model, resources, weighed
 from bitwright.hardware.kernels.base import Memory, Stream
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.modules.memories import Columns, block_rams, columns, ram_memory, random_columns
@@ -194,7 +193,3 @@ def test_slices_of_a_product(a: int, b: int, kept: int, slices: int) -> None:
 def test_slices_of_a_wide_product_depend_on_the_family() -> None:
     assert (product_slices(26, 18, 44, "xcup"), product_slices(26, 18, 44, "xc7")) == (1, 2)
     assert (product_slices(27, 20, 46, "xcup"), product_slices(27, 20, 46, "xc7")) == (2, 4)
-
-
-def test_resources_add_up() -> None:
-    assert Resources(1, 2, 3, 4) + replace(Resources(), lut=10, ff=40) == Resources(11, 2, 3, 44)

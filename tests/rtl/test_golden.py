@@ -43,10 +43,6 @@ def test_the_text_of_a_top(made: Callable[[], Project], golden: Golden) -> None:
     golden(FOLDER / made.__name__, {top: generate(made())[top]})
 
 
-def test_the_same_project_gives_the_same_bytes_in_the_same_order() -> None:
-    assert list(generate(small()).items()) == list(generate(small()).items())
-
-
 @pytest.mark.parametrize("made", projects(), ids=lambda made: made.name)
 def test_generated_text_is_clean(made: Project) -> None:
     """Within 120 columns, no tabs, no trailing blanks, one final newline; line 1 (.core: 2) names design and tool."""
