@@ -87,7 +87,7 @@ def compute(graph: Graph, layer: AnyLayer, x: Ints, *more: Ints) -> Ints:
 def _sums(layer: Dense | Conv | SumPool | Sum | Multiply, x: Sequence[Ints]) -> Ints:
     match layer:
         case Dense():
-            return _product(x[0], layer.weights.array)
+            return np.asarray(np.einsum("...k,rk->...r", x[0], layer.weights.array))
         case Conv():
             return _convolution(layer, x[0])
         case SumPool():
@@ -100,22 +100,14 @@ def _sums(layer: Dense | Conv | SumPool | Sum | Multiply, x: Sequence[Ints]) -> 
             assert_never(layer)
 
 
-def _product(x: Ints, rows: Ints) -> Ints:
-    """For each row of weights the sum of its products with the last axis of `x`."""
-    return np.asarray(np.einsum("...k,rk->...r", x, rows))
-
-
 def _convolution(layer: Conv, images: Ints) -> Ints:
-    """Receptive fields times weights, each group of channels with its share of the rows."""
+    """For each row of weights the sum of its products with the receptive field, in the channels of the row's group."""
     fields = windows(images, layer, layer.pad_value)
     rows, *kernel, inner = layer.weights.array.shape
-    places, taps, share = fields.shape[:3], prod(kernel) * inner, rows // layer.groups
-    parts = []
-    for group in range(layer.groups):
-        field = fields[..., group * inner : (group + 1) * inner].reshape(*places, taps)
-        weights = layer.weights.array[group * share : (group + 1) * share].reshape(share, taps)
-        parts.append(_product(field, weights))
-    return np.concatenate(parts, axis=-1)
+    places, groups, taps = fields.shape[:3], layer.groups, prod(kernel)
+    weights = layer.weights.array.reshape(groups, rows // groups, taps * inner)
+    by_group = np.moveaxis(fields.reshape(*places, taps, groups, inner), 4, 3).reshape(*places, groups, taps * inner)
+    return np.asarray(np.einsum("...gk,grk->...gr", by_group, weights)).reshape(*places, rows)
 
 
 def _arg_max(layer: ArgMax, x: Ints) -> Ints:
