@@ -6,6 +6,7 @@ The tiers of the tests are in `tests.tiers`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def patience() -> Iterator[None]:
     """The command line says nothing of how long it takes: what it prints is then the same on a busy machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bitwright.cli.commands.PATIENCE", 3600)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def objcache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
+    """Verilator's runtime is compiled once for all models and workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "objcache"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OBJCACHE", f"{sys.executable} -I -S {Path(__file__).with_name('objcache.py')} {folder}")
         yield
 
 
