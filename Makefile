@@ -8,7 +8,7 @@
 # One test: .venv/bin/python -m pytest tests/test_api.py -k NAME
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 

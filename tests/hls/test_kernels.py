@@ -182,7 +182,7 @@ def test_the_engine_gives_what_the_model_gives(group: str) -> None:
 
 
 @needs_vendor
-@pytest.mark.parametrize("group", ALL)
+@pytest.mark.parametrize("group", ["mixed", *(pytest.param(group, marks=pytest.mark.long) for group in ALL)])
 def test_the_bench_passes_with_the_vendors_integers(group: str, tmp_path: Path) -> None:
     """Through the AXI4-Stream top, every vector, on the vendor's own arithmetic."""
     here = made(group)

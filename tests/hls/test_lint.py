@@ -13,7 +13,7 @@ from bitwright.backends.hls.project import generate
 from tests.hls.test_golden import small
 from tests.hls.test_kernels import ALL, made
 from tests.needs import needs_cxx, needs_package
-from tests.test_layers import STYLES, Style, design
+from tests.test_layers import Style, design
 
 pytestmark = [needs_cxx, needs_package("clang")]
 
@@ -208,7 +208,7 @@ def test_every_kernel_is_clean(group: str) -> None:
     assert lint(generate(made(group, 1))) == []
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", ["wide", pytest.param("serial", marks=pytest.mark.long)])
 def test_every_kind_of_layer_is_clean(style: Style) -> None:
     """All networks of `tests.layers.cases` side by side."""
     assert lint(design(style).files("hls")) == []

@@ -31,9 +31,30 @@ def test_a_module_alone_lints_in_verilator(module: str) -> None:
     verilator_lint(LIBRARY, SOURCES, module)
 
 
+def alone(*modules: str) -> str:
+    """A module `all` that holds each of `modules` with its own parameters, unconnected: one run checks them all."""
+    return "\n".join(["module all;", *(f"  {module} u_{module} ();" for module in modules), "endmodule", ""])
+
+
 @needs_yosys
 def test_the_modules_alone_pass_yosys() -> None:
-    yosys_check(LIBRARY, SOURCES, MODULES)
+    yosys_check({**LIBRARY, "all.sv": alone(*MODULES)}, [*SOURCES, "all.sv"], ["all"])
+
+
+@needs_yosys
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("logic planted; assign planted = clk && !planted;", "found logic loop in module bw_fork"),
+        ("logic planted; assign planted = clk; assign planted = rst;", "multiple conflicting drivers for bw_fork"),
+        ("bw_unknown u_planted (.x(clk));", "Module `.bw_unknown' .* is not part of the design"),
+        ("bw_delay #(.None(1)) u_planted ();", "Module `bw_delay' .* does not have a parameter named 'None'"),
+    ],
+)
+def test_a_fault_in_a_module_alone_is_found(fault: str, says: str) -> None:
+    broken = LIBRARY["bw_fork.sv"].replace("endmodule", f"{fault}\nendmodule")
+    with pytest.raises(BitwrightError, match=f"(?s)checking all failed with exit code 1:.*{says}"):
+        yosys_check({**LIBRARY, "bw_fork.sv": broken, "all.sv": alone(*MODULES)}, [*SOURCES, "all.sv"], ["all"])
 
 
 @needs_rtl
@@ -50,13 +71,6 @@ def test_an_unused_net_is_an_error() -> None:
     broken = {"a.sv": "module a (input logic x);\nendmodule\n"}
     with pytest.raises(BitwrightError, match=r"(?s)linting a failed with exit code 1:.*Signal is not used: 'x'"):
         verilator_lint(broken, ["a.sv"], "a")
-
-
-@needs_yosys
-def test_a_loop_of_logic_is_an_error() -> None:
-    broken = {"a.sv": "module a (input logic x, output logic y);\n  assign y = x && !y;\nendmodule\n"}
-    with pytest.raises(BitwrightError, match=r"(?s)checking a failed with exit code 1:.*found logic loop in module a"):
-        yosys_check(broken, ["a.sv"], ["a"])
 
 
 @cache
