@@ -124,10 +124,15 @@ def test_depths_lose_no_clock_and_where_branches_meet_none_is_too_deep(
 
 
 @needs_rtl
-def test_verilator_counts_the_clocks_of_the_model_at_these_depths_and_below() -> None:
-    """Six networks, then five of them with one word less in a FIFO: those take longer, by as much as the model says."""
+@pytest.mark.parametrize(
+    "networks", [(residual, three, nested), pytest.param((lopsided, strided, direct), marks=pytest.mark.long)]
+)
+def test_verilator_counts_the_clocks_of_the_model_at_these_depths_and_below(
+    networks: tuple[Callable[[], Graph], ...],
+) -> None:
+    """Three networks, then again with one word less in a FIFO: those take longer, by as much as the model says."""
     drawn: dict[str, tuple[Graph, KernelGraph]] = {}
-    for made in NETWORKS:
+    for made in networks:
         graph = made()
         kernels = compile_graph(graph, plan=folded(graph, 9)).kernels
         drawn[f"{made.__name__}_"] = graph, kernels
@@ -151,7 +156,8 @@ def test_verilator_counts_the_clocks_of_the_model_at_these_depths_and_below() ->
     for prefix, (_, kernels) in drawn.items():
         assert (found[prefix][0] > kernels.interval) == prefix.endswith("_less_"), prefix
     levels = highest_levels(model, together)
-    assert levels["residual_act1_fork_1"] == drawn["residual_"][1].stream("act1_fork_1").depth
+    if residual in networks:
+        assert levels["residual_act1_fork_1"] == drawn["residual_"][1].stream("act1_fork_1").depth
     assert all(0 < levels[name] <= together.stream(name).depth for name in levels)
 
 
