@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ import pytest
 import bitwright as bw
 from bitwright.design import random_codes
 from bitwright.exact.rounding import round_exact
-from bitwright.ir.layers import Layer, Rounding
+from bitwright.ir.layers import LAYERS, Layer, Rounding
 from bitwright.ir.types import IntType
 from bitwright.sim import reference
 
@@ -141,6 +141,11 @@ def test_a_table_is_a_function_of_the_real_value() -> None:
     before, after = values(net, x, y)
     expected = [round(255 * (HALF * (v if v >= 0 else v / 4) + Fraction(1, 8))) for v in before.reshape(-1)]
     assert after.reshape(-1).tolist() == [Fraction(min(max(code, -7), 248), 255) for code in expected]
+
+
+def test_there_is_a_method_for_every_kind_of_layer() -> None:
+    made = {get_type_hints(method).get("return") for method in vars(bw.Net).values() if callable(method)}
+    assert set(LAYERS.values()) <= made
 
 
 def test_a_name_and_a_type_may_be_stated() -> None:
