@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bitwright.design import DEFAULT_PART, Design
 from bitwright.exact.ranges import ranges
 from bitwright.hardware.choice import Wired
@@ -17,7 +15,7 @@ from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide, settled
 from bitwright.planning.devices import device
-from bitwright.planning.planner import by_rule, plan_for
+from bitwright.planning.planner import GIVEN, by_rule, plan_for
 from bitwright.planning.rule import fold
 
 DEFAULT_CYCLES = 10_000
@@ -42,7 +40,7 @@ def compile_graph(
     target, note = _target(graph, cycles, fps, plan, clock_ns)
     reached = ranges(graph)
     found = candidates(graph, plan or Plan(), reached)
-    made: dict[str, Any] = {"made_by": "--plan"}
+    made = GIVEN
     if plan is None and cycles is None and fps is None:
         plan, made = Plan(fold(graph, target), target), by_rule(target, "no target was given")
     elif plan is None:

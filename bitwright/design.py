@@ -25,6 +25,7 @@ from bitwright.hardware.clocks.interval import latency
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.kernels.sparse import dense_share
 from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.ir.columns import aligned, tail
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
@@ -32,6 +33,8 @@ from bitwright.ir.layers import Conv, Dense, Layer
 from bitwright.ir.names import identifier
 from bitwright.ir.weights import Ints, Weights
 from bitwright.planning.devices import device
+from bitwright.planning.planner import GIVEN, PlanRecord
+from bitwright.report.record import RESOURCES, VERSION, HostNode, LayerRecord, Report
 from bitwright.sim import reference
 
 DEFAULT_PART = "xc7z020clg400-1"
@@ -52,7 +55,7 @@ class Design:
     part: str = DEFAULT_PART
     note: str = ""
     sums: Mapping[str, Factors] = field(default_factory=dict)
-    made: Mapping[str, Any] = field(default_factory=dict)
+    planned: PlanRecord = GIVEN
 
     @cached_property
     def digest(self) -> str:
@@ -105,26 +108,32 @@ class Design:
                 taken[kernel.layer] += sum(edges, resources(kernel, contents=True, family=cells))
         return taken
 
-    def report(self) -> dict[str, Any]:
-        """The contents of `report.json`: interval and what sets it, latency, clock, the host, one entry per layer."""
+    @cached_property
+    def record(self) -> Report:
+        """What was decided, with its clocks and its estimates."""
         interval = self.kernels.interval
-        return {
-            "model": self.graph.source.file,
-            "design": self.digest,
-            "part": self.part,
-            "note": self.note,
-            "plan": dict(self.made),
-            "interval_cycles": interval,
-            "bottleneck": self._bottleneck(),
-            "latency_cycles": latency(self.kernels),
-            "clock_ns": self.clock_ns,
-            "fps": round(1e9 / (self.clock_ns * interval), 3),
-            "host": self.graph.host,
-            "removed": self.graph.removed,
-            "layers": [self._layer(layer) for layer in self.graph.layers],
-        }
+        return Report(
+            version=VERSION,
+            model=self.graph.source.file,
+            design=self.digest,
+            part=self.part,
+            note=self.note,
+            plan=self.planned,
+            interval_cycles=interval,
+            bottleneck=self._bottleneck(),
+            latency_cycles=latency(self.kernels),
+            clock_ns=self.clock_ns,
+            fps=round(1e9 / (self.clock_ns * interval), 3),
+            host=tuple(HostNode(**step) for step in self.graph.host),
+            removed=self.graph.source.removed,
+            layers=tuple(self._layer(layer) for layer in self.graph.layers),
+        )
 
-    def _bottleneck(self) -> list[str]:
+    def report(self) -> dict[str, Any]:
+        """The contents of `report.json`: `record` in plain values."""
+        return self.record.to_dict()
+
+    def _bottleneck(self) -> tuple[str, ...]:
         """The layers that take the interval, and the inputs and outputs whose beats do."""
         slow = {kernel.layer for kernel in self.kernels.kernels if kernel.cycles == self.kernels.interval}
         ends = (("input", self.kernels.inputs), ("output", self.kernels.outputs))
@@ -132,9 +141,9 @@ class Design:
         for side, names in ends:
             beats = [self.kernels.stream(name).beats for name in names]
             found += [f"{side} {name}" for name, n in zip(names, beats, strict=True) if n == self.kernels.interval]
-        return found
+        return tuple(found)
 
-    def _layer(self, layer: Layer) -> dict[str, Any]:
+    def _layer(self, layer: Layer) -> LayerRecord:
         kernels = [kernel for kernel in self.kernels.kernels if kernel.layer == layer.name]
         edges = [self.kernels.stream(name) for kernel in kernels for name in kernel.inputs]
         used = self.used[layer.name]
@@ -145,34 +154,52 @@ class Design:
         weights = layer.weights if isinstance(layer, Dense | Conv) else None
         shares = map(dense_share, kernels)
         form = self.forms.get(layer.name)
-        return {
-            "name": layer.name,
-            "op": layer.op,
-            "shape": list(layer.shape),
-            "bits": layer.type.bits,
-            "sparsity": round(weights.zeros / weights.array.size, 4) if weights else None,
-            "zeros": chosen.zeros if weights else None,
-            "dense_share": next((round(share, 4) for share in shares if share is not None), None),
-            "pe": lanes[0],
-            "simd": lanes[1],
-            "style": chosen.style or None,
-            "cycles": max((kernel.cycles for kernel in kernels), default=0),
-            "lut": used.lut,
-            "ff": used.ff,
-            "dsp": used.dsp,
-            "bram": used.bram,
-            "requantiser": form.kind if form else None,
-            "fifo_depth": max((edge.depth for edge in edges), default=0),
-        }
+        return LayerRecord(
+            name=layer.name,
+            op=layer.op,
+            shape=layer.shape,
+            bits=layer.type.bits,
+            sparsity=round(weights.zeros / weights.array.size, 4) if weights else None,
+            zeros=chosen.zeros if weights else None,
+            dense_share=next((round(share, 4) for share in shares if share is not None), None),
+            pe=lanes[0],
+            simd=lanes[1],
+            style=chosen.style or None,
+            cycles=max((kernel.cycles for kernel in kernels), default=0),
+            lut=used.lut,
+            ff=used.ff,
+            dsp=used.dsp,
+            bram=used.bram,
+            requantiser=form.kind if form else None,
+            fifo_depth=max((edge.depth for edge in edges), default=0),
+        )
+
+    def __str__(self) -> str:
+        """A line a layer, short enough to read; `record` has everything."""
+        made = self.record
+        heads = ("layer", "op", "PE", "SIMD", "style", "clocks", *(name.upper() for name in RESOURCES), "FIFO")
+        rows = [
+            (
+                tail(row.name),
+                row.op,
+                *map(str, (row.pe, row.simd)),
+                row.style or "",
+                *map(str, (row.cycles, row.lut, row.ff, row.dsp, row.bram, row.fifo_depth)),
+            )
+            for row in made.layers
+        ]
+        head = f"{made.model or 'network'}, design {made.design}: a frame every {made.interval_cycles} clocks"
+        return f"{head}, latency {made.latency_cycles}\n" + aligned([heads, *rows], numbers=(2, 3, 5, 6, 7, 8, 9, 10))
 
     def _repr_html_(self) -> str:
+        columns = {"op": "op", "pe": "PE", "simd": "SIMD", "cycles": "cycles", "lut": "LUT"}
         rows = "".join(
-            "<tr>"
-            + "".join(f"<td>{escape(str(entry[k]))}</td>" for k in ("name", "op", "pe", "simd", "cycles", "lut"))
+            f'<tr><td title="{escape(row.name)}">{escape(tail(row.name))}</td>'
+            + "".join(f"<td>{escape(str(getattr(row, key)))}</td>" for key in columns)
             + "</tr>"
-            for entry in self.report()["layers"]
+            for row in self.record.layers
         )
-        head = "".join(f"<th>{k}</th>" for k in ("layer", "op", "PE", "SIMD", "cycles", "LUT"))
+        head = "".join(f"<th>{title}</th>" for title in ("layer", *columns.values()))
         return f"<table><tr>{head}</tr>{rows}</table>"
 
 

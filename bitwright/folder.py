@@ -24,13 +24,13 @@ def design_folder(
 
     The test vectors are `inputs` (integers, one array per input layer), or a few seeded random ones.
     """
-    project, report = design.project(inputs), design.report()
+    project = design.project(inputs)
     content: dict[str, str | bytes] = {
         "graph.bw": to_bytes(design.graph),
         "plan.json": design.plan.to_json(),
         "certificate.json": to_json(design.certificate),
-        "report.json": to_json(report),
-        "report.html": page(report),
+        "report.json": to_json(design.report()),
+        "report.html": page(design.record),
     }
     for stem, arrays in (("inputs", project.inputs), ("outputs", project.outputs)):
         for index, vectors in enumerate(arrays):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,34 +17,36 @@ from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import load
 from bitwright.planning.devices import device
+from bitwright.report.record import RESOURCES, Report
 from bitwright.sim import synth
 
-RESOURCES = ("lut", "ff", "dsp", "bram")
-KEYS = {"model", "design", "part", "note", "clock_ns", "fps", "interval_cycles", "latency_cycles", "host", "layers"}
+VERSION = 1
+"""Of `synth.json`."""
 BOUNDARY = "(boundary)"
 """The row of what serves no layer: the AXI4-Stream ports."""
 
 
-def synthesise(folder: Path, *, fmax: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+def synthesise(folder: Path, *, fmax: bool = False) -> tuple[Report, dict[str, Any]]:
     """The design's report, and what `synth.json` holds: estimate and Yosys' count per layer, with `fmax` a clock.
 
     `folder` is a compiled design; the SystemVerilog that lies there is what is synthesised.
     """
     report, design, files = _read(folder)
     top = f"{design.name}_top"
-    part = device(report["part"])
+    part = device(report.part)
     made = synth.synthesise(files, top, part.family)
     counted: dict[str, Counter[str]] = {}
     owners = instances(design.kernels)
     for instance, cells in made.cells.items():
         counted.setdefault(owners.get(instance, ""), Counter()).update(cells)
-    rows = [_row(entry["name"], entry, counted.get(entry["name"], {})) for entry in report["layers"]]
+    rows = [_row(entry.name, asdict(entry), counted.get(entry.name, {})) for entry in report.layers]
     ends = boundary_resources(design.kernels, family=part.cells)
     rows.append(_row(BOUNDARY, asdict(ends), counted.get("", {})))
     total = {which: _total([row[which] for row in rows]) for which in ("estimate", "yosys")}
     result: dict[str, Any] = {
-        "design": report["design"],
-        "part": report["part"],
+        "version": VERSION,
+        "design": report.design,
+        "part": report.part,
         "tool": made.tool,
         "family": made.family,
         "layers": rows,
@@ -75,7 +76,7 @@ def _total(counts: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
     return {name: sum(column(name)) if column(name) else None for name in RESOURCES}
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], Design, dict[str, str]]:
+def _read(folder: Path) -> tuple[Report, Design, dict[str, str]]:
     """The report, the design made again from graph and plan, and the SystemVerilog project of a compiled design."""
     rtl = folder / "rtl"
     for path in (folder / "report.json", folder / "graph.bw", folder / "plan.json", rtl / "filelist.f"):
@@ -85,25 +86,15 @@ def _read(folder: Path) -> tuple[dict[str, Any], Design, dict[str, str]]:
                 where=str(folder),
                 hint="give a folder that `bitwright compile` wrote, with its SystemVerilog",
             )
-    report = _report(folder / "report.json")
+    where = folder / "report.json"
+    report = Report.from_json(where.read_text(encoding="utf-8"), where=str(where))
     plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"), where=str(folder / "plan.json"))
-    design = compile_graph(load(folder / "graph.bw"), plan=plan, clock_ns=report["clock_ns"], part=report["part"])
-    if design.digest != report["design"]:
+    design = compile_graph(load(folder / "graph.bw"), plan=plan, clock_ns=report.clock_ns, part=report.part)
+    if design.digest != report.design:
         raise BitwrightError(
-            f"report.json is of design {report['design']}, graph.bw and plan.json make {design.digest}",
+            f"report.json is of design {report.design}, graph.bw and plan.json make {design.digest}",
             where=str(folder),
             hint="compile it again",
         )
     paths = [path for path in rtl.rglob("*") if path.suffix in (".sv", ".f", ".hex")]
     return report, design, {path.relative_to(rtl).as_posix(): path.read_text(encoding="utf-8") for path in paths}
-
-
-def _report(path: Path) -> dict[str, Any]:
-    """The report of a compiled design."""
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        report = None
-    if not isinstance(report, dict) or not report.keys() >= KEYS:
-        raise BitwrightError("is no report of a compiled design", where=str(path), hint="compile the model again")
-    return report

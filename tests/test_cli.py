@@ -36,6 +36,7 @@ COMMANDS = {
     "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),
     "explore": "--data --output --weights --activations".split(),
     "check": [],
+    "compare": [],
     "synth": ["--fmax"],
     "doctor": ["--bundle", "--output"],
 }
@@ -176,7 +177,7 @@ def test_a_saved_graph_is_a_model(run: Run, tmp_path: Path) -> None:
 @needs_cxx
 def test_verify_reports_engines_golden_host_and_certificate(run: Run) -> None:
     result = asked(run, "verify", DIGITS, "--data", DATA, "--engines", "reference,hls", "--samples", "8")
-    assert set(result) == {"model", "samples", "engines", "golden", "host", "certificate"}
+    assert set(result) == {"version", "model", "samples", "engines", "golden", "host", "certificate"}
     assert (result["model"], result["samples"]) == ("digits.onnx", 8)
     assert list(result["engines"]) == ["reference", "hls"]
     for engine in result["engines"].values():
@@ -281,6 +282,7 @@ def test_quantize_makes_a_model_that_loads(run: Run, tmp_path: Path) -> None:
     options = ("--weights", "4", "--activations", "5", "--per-channel", "--range", "max", "--scale", "po2")
     result = asked(run, "quantize", FLOAT, "--data", DATA, "-o", tmp_path / "q.onnx", *options, "--samples", "32")
     assert result == {
+        "version": 1,
         "model": FLOAT,
         "file": str(tmp_path / "q.onnx"),
         "samples": 32,

@@ -18,10 +18,11 @@ import bitwright as bw
 from bitwright.design import random_codes
 from bitwright.exact.ranges import ranges
 from bitwright.ir import files
-from bitwright.ir import printing as text
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Requantise
+from bitwright.ir.parsing import parse
 from bitwright.ir.passes import remove_channels
+from bitwright.ir.printing import constants, print_graph
 from bitwright.ir.source import Removed
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
@@ -74,11 +75,11 @@ def test_what_left_is_said() -> None:
     design = bw.compile(net)
     report = design.report()
     assert report["removed"] == bw.inspect(net)["removed"] == net.removed
-    for drawn in (show.inspection(bw.inspect(net)), show.design(report)):
+    for drawn in (show.inspection(bw.inspect(net)), show.design(design.record)):
         text = io.StringIO()
         Console(file=text, width=120).print(drawn)
         assert [line.rstrip() for line in text.getvalue().splitlines() if "->" in line] == SAID
-    assert all(f'<p class="note">{line.replace(">", "&gt;")}</p>' in page(report) for line in SAID)
+    assert all(f'<p class="note">{line.replace(">", "&gt;")}</p>' in page(design.record) for line in SAID)
 
 
 def test_it_computes_what_the_model_does() -> None:
@@ -123,8 +124,8 @@ def test_a_saved_graph_remembers(tmp_path: Path) -> None:
     net = network()
     files.save(net, tmp_path / "net.bw")
     assert bw.load(tmp_path / "net.bw") == net
-    assert text.parse(str(net), text.constants(net)) == net
-    assert "removed=((conv2, 16, 8), (matmul8, 24, 12))" in str(net).splitlines()[0]
+    assert parse(print_graph(net), constants(net)) == net
+    assert "removed=((conv2, 16, 8), (matmul8, 24, 12))" in print_graph(net).splitlines()[0]
 
 
 @needs_rtl

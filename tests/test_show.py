@@ -25,7 +25,7 @@ U4 = integer(4, signed=False)
 def text(design: Design) -> list[str]:
     """Every line."""
     console = Console(file=io.StringIO(), width=120, markup=False, highlight=False)
-    console.print(show.design(design.report()))
+    console.print(show.design(design.record))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -54,7 +54,7 @@ def test_what_is_proved_of_a_plan_is_said() -> None:
     solved, given = compile_graph(network(), cycles=16, part="xc7z010"), compile_graph(network(), plan=Plan())
     line = "no plan of at most 16 clocks is cheaper in the model; within the budget of xc7z010, costs in its shares"
     assert line in text(solved) and not any("cheaper" in line for line in text(given))
-    bounded = replace(solved, made=dict(solved.made) | {"gap": 0.0125})
+    bounded = replace(solved, planned=replace(solved.planned, gap=0.0125))
     line = "a plan of at most 16 clocks is cheaper by 1.25% at most; within the budget of xc7z010, costs in its shares"
     assert line in text(bounded)
     assert "planned by the simple rule: no target was given" in text(compile_graph(network()))

@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Timer
@@ -29,6 +29,7 @@ from bitwright.folder import design_folder
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.report import show
+from bitwright.report.compare import compare, comparison, read_report
 from bitwright.report.page import page
 from bitwright.sim.engines import best
 
@@ -81,15 +82,18 @@ def _fail(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
 
 
-def _show(result: object, as_json: bool, *drawn: RenderableType) -> None:
-    """The result on stdout: as JSON, or drawn."""
+def _show(result: Mapping[str, Any], as_json: bool, *drawn: RenderableType) -> None:
+    """The result on stdout: as JSON, its version first, or drawn."""
     if as_json:
-        print(json.dumps(result, indent=2, allow_nan=False))
+        print(json.dumps({"version": VERSION, **result}, indent=2, allow_nan=False))
         return
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
     for part in drawn:
         console.print(part)
 
+
+VERSION = 1
+"""Of what `--json` prints; a result that has a version of its own keeps it."""
 
 PATIENCE = 1.0
 """Seconds after which a command says what it is at."""
@@ -143,7 +147,7 @@ def demo(as_json: options.Json = False) -> None:
             step = next(steps)
         results[name] = step.result
         if not as_json:
-            _show(None, False, Rule(f"{number}. {title}", align="left"), *step.drawn, "")
+            _show({}, False, Rule(f"{number}. {title}", align="left"), *step.drawn, "")
     if as_json:
         _show(results, True)
     if not results["verdict"]["same"]:
@@ -184,8 +188,7 @@ def compile_(
         net = api.load(model, inputs=options.parse_types(inputs))
         design = api.compile(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=options.parse_plan(plan))
         write(design_folder(design, ("hls", "verilog") if backend == "all" else (backend,)))
-    report = design.report()
-    _show(report, as_json, show.design(report), f"written to {out}")
+    _show(design.report(), as_json, show.design(design.record), f"written to {out}")
 
 
 def _front(
@@ -345,6 +348,18 @@ def check(
     _show(result, as_json, show.rows(str(folder), keys, result["verdicts"]), said)
     if result["proved"] != result["layers"]:
         raise typer.Exit(1)
+
+
+@app.command(name="compare")
+def compare_(
+    first: Annotated[Path, typer.Argument(metavar="DIR", help="A compiled design.")],
+    second: Annotated[Path, typer.Argument(metavar="DIR", help="The design to compare it with.")],
+    as_json: options.Json = False,
+) -> None:
+    """Two compiled designs side by side: clocks, resources, and every layer that is made in another way."""
+    reports = read_report(first), read_report(second)
+    result = compare(*reports)
+    _show(result, as_json, comparison(result, *reports))
 
 
 @app.command()

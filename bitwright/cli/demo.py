@@ -110,7 +110,7 @@ def steps() -> Iterator[Step]:
     yield Step("network", found, (Text(NETWORK), show.inspection(found)))
     design = api.compile(given.net, cycles=CYCLES)
     report = design.report()
-    yield Step("hardware", report, (Text(HARDWARE), show.design(report, border=False), *_excerpts(design)))
+    yield Step("hardware", report, (Text(HARDWARE), show.design(design.record, border=False), *_excerpts(design)))
     result = api.verify(given.net, given.inputs, given.outputs, engines=tuple(ENGINES), design=design)
     yield Step("engines", result, (show.verification(result, border=False),))
     ran = bench(design, given.inputs)

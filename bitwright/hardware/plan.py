@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from bitwright.hardware.arithmetic import Style
 from bitwright.hardware.kernels.base import Memory
 from bitwright.hardware.schedule import Zeros
+from bitwright.ir.columns import aligned, tail
 from bitwright.ir.errors import BitwrightError
 
 KEYS = ("version", "target_cycles", "layers")
@@ -41,6 +42,16 @@ class Plan:
 
     layers: Mapping[str, LayerPlan] = field(default_factory=dict)
     target_cycles: int = 0
+
+    def __str__(self) -> str:
+        """A line a layer; `to_json` has the file."""
+        heads = ("layer", "PE", "SIMD", "memory", "style", "zeros", "form", "FIFO")
+        rows = [
+            (tail(name), str(p.pe), str(p.simd), p.memory, p.style, p.zeros, p.form, str(p.fifo_depth or ""))
+            for name, p in self.layers.items()
+        ]
+        head = f"plan for {self.target_cycles} clocks a frame" if self.target_cycles else "plan without a target"
+        return f"{head}\n{aligned([heads, *rows], numbers=(1, 2))}"
 
     def to_json(self) -> str:
         """`plan.json`: read it, edit it, give it back with `--plan`."""

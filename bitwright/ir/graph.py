@@ -13,6 +13,7 @@ from bitwright.ir.digests import host_digest, layer_digests
 from bitwright.ir.host import HostGraph, TensorSpec
 from bitwright.ir.layers import AnyLayer, Conv, Dense, Input, Layer
 from bitwright.ir.source import Source
+from bitwright.ir.summary import html, summary
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,13 @@ class Graph:
         return [{"layer": r.layer, "before": r.before, "after": r.after} for r in self.source.removed]
 
     def __str__(self) -> str:
-        from bitwright.ir.printing import print_graph
-
-        return print_graph(self)
+        """A line a layer, short enough to read; `ir.printing.print_graph` has the text that reads back."""
+        counts = f"{len(self.layers)} layers, {self.macs} MACs a sample"
+        layers = (*self.inputs, *self.layers)
+        return summary(f"{self.source.file or 'network'}: {counts}", layers, self.outputs)
 
     def _repr_html_(self) -> str:
-        from bitwright.ir.printing import html
-
-        return html(self)
+        return html((*self.inputs, *self.layers))
 
     def expand(self, name: str, *layers: AnyLayer) -> Graph:
         """The same graph with layer `name` replaced by `layers`, the last of which keeps the name."""

@@ -19,10 +19,10 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from fractions import Fraction
 from hashlib import sha256
-from html import escape
 from typing import Any
 
 from bitwright.ir.codec import value_fields
+from bitwright.ir.columns import by
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep
 from bitwright.ir.layers import Layer
@@ -48,17 +48,6 @@ def constants(graph: Graph) -> Mapping[str, object]:
     for _ in _lines(graph, held):
         pass
     return held
-
-
-def html(graph: Graph) -> str:
-    """A table of the layers for notebooks, every name escaped."""
-    rows = [
-        (layer.name, layer.op, str(layer.type), _by(layer.shape), ", ".join(layer.inputs))
-        for layer in (*graph.inputs, *graph.layers)
-    ]
-    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
-    head = "".join(f"<th>{title}</th>" for title in ("layer", "op", "type", "shape", "reads"))
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
 def _lines(graph: Graph, held: dict[str, object]) -> Iterator[str]:
@@ -96,7 +85,7 @@ def _value(value: Any, held: dict[str, object]) -> str:
         case Weights():
             return _weights(value, held)
         case Constant():
-            return _held(value, value.digest, f"{value.array.dtype} {_by(value.array.shape)}", held)
+            return _held(value, value.digest, f"{value.array.dtype} {by(value.array.shape)}", held)
         case tuple():
             text = f"({', '.join(_value(item, held) for item in value)})"
             if len(text) > SHORT and _is_numeric(value):
@@ -111,7 +100,7 @@ def _value(value: Any, held: dict[str, object]) -> str:
 def _weights(weights: Weights, held: dict[str, object]) -> str:
     if len(text := _nested(weights.array.tolist())) <= SHORT:
         return text
-    return _held(weights, weights.digest, f"{_by(weights.array.shape)} {weights.type}", held)
+    return _held(weights, weights.digest, f"{by(weights.array.shape)} {weights.type}", held)
 
 
 def _nested(values: Any) -> str:
@@ -127,7 +116,3 @@ def _is_numeric(value: object) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_numeric, value))
     return isinstance(value, int | Fraction)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"

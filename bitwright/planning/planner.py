@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bitwright.hardware.plan import Plan
@@ -24,22 +26,54 @@ def scale_of(part: str | None) -> tuple[Budget, str, str]:
     return device(part).budget, part, f"within the budget of {part}, costs in its shares"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRecord:
+    """Who made a plan, for how many clocks, and why so, or with which certificate of the solver.
+
+    Shares of a part are in thousandths in `objective` and `dual_bound`; `gap` is relative to the objective. `used` is
+    what the program's plan takes of each resource.
+    """
+
+    made_by: str
+    target_cycles: int | None = None
+    reason: str | None = None
+    cost: str | None = None
+    used: Mapping[str, int] | None = None
+    status: str | None = None
+    objective: float | None = None
+    dual_bound: float | None = None
+    gap: float | None = None
+    branches: int | None = None
+    variables: int | None = None
+    constraints: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; what is not said of this plan is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+GIVEN = PlanRecord(made_by="--plan")
+"""Of a plan that somebody gave."""
+
+
 def plan_for(
     graph: Graph,
     target: int,
     found: Candidates,
     part: str | None,
-) -> tuple[Plan, dict[str, Any]]:
+) -> tuple[Plan, PlanRecord]:
     """The cheapest plan of at most `target` clocks per frame, and who made it, with the certificate of the solver."""
     scale, limit, said = scale_of(part)
     try:
         solved = solve(graph, target, found, scale, part=limit)
     except TooManyWidths as error:
         return Plan(fold(graph, target), target), by_rule(target, f"layer '{error}' {TOO_MANY}")
-    made = {"made_by": "HiGHS (scipy.optimize.milp)", "target_cycles": target, "cost": said}
-    return solved.plan, made | {"used": dict(solved.used)} | dict(solved.certificate)
+    made = PlanRecord(
+        made_by="HiGHS (scipy.optimize.milp)", target_cycles=target, cost=said, used=solved.used, **solved.certificate
+    )
+    return solved.plan, made
 
 
-def by_rule(target: int, reason: str) -> dict[str, Any]:
-    """The entry of a report for a plan of the simple rule."""
-    return {"made_by": "the simple rule", "target_cycles": target, "reason": reason}
+def by_rule(target: int, reason: str) -> PlanRecord:
+    """What a report says of a plan of the simple rule."""
+    return PlanRecord(made_by="the simple rule", target_cycles=target, reason=reason)

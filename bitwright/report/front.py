@@ -21,6 +21,8 @@ from bitwright.planning.solver import Solution
 from bitwright.report.svg import BOTTOM, GRID, LEFT, RIGHT, TOP, LogAxis, canvas, line, log_ticks, printed, text
 
 Row = dict[str, Any]
+VERSION = 1
+"""Of `front.json`."""
 COLOURS = {"cost": "#222222", "lut": "#31688e", "ff": "#90a4ae", "dsp": "#d95f02", "bram": "#35b779"}
 """The lines of the picture: the sum of the shares, and the share of each resource."""
 LEAST = 0.01
@@ -36,6 +38,7 @@ def trade_off(graph: Graph, *, part: str | None = None, clock_ns: float = 10.0) 
     scale, limit, said = scale_of(part)
     found = front(graph, candidates(graph, Plan(), ranges(graph)), scale, part=limit)
     result = {
+        "version": VERSION,
         "model": graph.source.file,
         "part": part,
         "note": said,

@@ -10,7 +10,9 @@ from typing import Any
 
 import jinja2
 
+from bitwright.ir.columns import tail
 from bitwright.planning.devices import device
+from bitwright.report.record import HostNode, LayerRecord, Report
 from bitwright.report.show import removed
 
 Row = Mapping[str, Any]
@@ -29,6 +31,7 @@ COLUMNS = {
     "requantiser": "requantiser",
     "fifo_depth": "FIFO",
 }
+SHARES = ("sparsity", "dense_share")
 PROSE = ("layer", "op", "shape", "style", "requantiser")
 
 
@@ -48,15 +51,16 @@ class Use:
     estimate: str
     yosys: str
     part: str
-    percent: float | None
+    percent: float
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the table of layers."""
+    """One cell of the table of layers; `whole` is what shows on hover where `text` is cut."""
 
     text: str
     prose: bool
+    whole: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,77 +87,78 @@ class Page:
     prose: tuple[str, ...]
     layers: tuple[Line, ...]
     removed: tuple[str, ...]
-    host: tuple[Row, ...]
+    host: tuple[HostNode, ...]
 
 
-def page(report: Row, synthesis: Row | None = None) -> str:
-    """HTML of a design's `report.json`, with the counts of its `synth.json` where it was synthesised."""
+def page(report: Report, synthesis: Row | None = None) -> str:
+    """HTML of a design's report, with the counts of its `synth.json` where it was synthesised."""
     made = Page(
-        title=f"{report['model']}: streaming accelerator",
-        design=report["design"],
-        note=report["note"],
-        part=report["part"],
+        title=f"{report.model}: streaming accelerator",
+        design=report.design,
+        note=report.note,
+        part=report.part,
         facts=_facts(report, synthesis),
         tool=synthesis["tool"] if synthesis else "",
         budget=_budget(report, synthesis),
         titles=(*COLUMNS.values(), *RESOURCES.values()),
         prose=PROSE,
         layers=_lines(report, synthesis),
-        removed=tuple(removed(report)),
-        host=tuple(report["host"]),
+        removed=tuple(removed(report.removed)),
+        host=report.host,
     )
     return _template().render(page=made)
 
 
-def _facts(report: Row, synthesis: Row | None) -> tuple[Fact, ...]:
+def _facts(report: Report, synthesis: Row | None) -> tuple[Fact, ...]:
     facts = [
-        Fact("frames per second", f"{report['fps']:,.0f}"),
-        Fact("clocks per frame", f"{report['interval_cycles']:,}"),
-        Fact("latency in clocks", f"{report['latency_cycles']:,}"),
-        Fact("clock", f"{report['clock_ns']:g} ns"),
+        Fact("frames per second", f"{report.fps:,.0f}"),
+        Fact("clocks per frame", f"{report.interval_cycles:,}"),
+        Fact("latency in clocks", f"{report.latency_cycles:,}"),
+        Fact("clock", f"{report.clock_ns:g} ns"),
     ]
     if synthesis and "fmax" in synthesis:
         facts.append(Fact("reached on ECP5", f"{synthesis['fmax']['mhz']} MHz"))
     return tuple(facts)
 
 
-def _budget(report: Row, synthesis: Row | None) -> tuple[Use, ...]:
-    held = device(report["part"]).budget
+def _budget(report: Report, synthesis: Row | None) -> tuple[Use, ...]:
+    held = device(report.part).budget
     uses = []
     for key, name in RESOURCES.items():
-        known = [layer[key] for layer in report["layers"] if layer[key] is not None]
-        estimate = sum(known) if known else None
-        counted = synthesis["total"]["yosys"][key] if synthesis else None
+        estimate, counted = report.total(key), synthesis["total"]["yosys"][key] if synthesis else None
         used = estimate if counted is None else counted
-        share = None if used is None else round(100 * used / getattr(held, key), 1)
-        part = "" if held is None else _text(getattr(held, key))
-        uses.append(Use(name, _text(estimate), _text(counted), part, share))
+        share = round(100 * used / getattr(held, key), 1)
+        uses.append(Use(name, _text(estimate), _text(counted), _text(getattr(held, key)), share))
     return tuple(uses)
 
 
-def _lines(report: Row, synthesis: Row | None) -> tuple[Line, ...]:
-    interval = report["interval_cycles"]
-    slowest = max((layer["cycles"] for layer in report["layers"]), default=0)
+def _lines(report: Report, synthesis: Row | None) -> tuple[Line, ...]:
     counted = {row["name"]: row["yosys"] for row in synthesis["layers"]} if synthesis else {}
     lines = []
-    for layer in report["layers"]:
-        cells = [Cell(_text(layer[key]), title in PROSE) for key, title in COLUMNS.items()]
+    for layer in report.layers:
+        cells = [Cell(tail(layer.name), True, layer.name)]
+        cells += [Cell(_text(_shown(layer, key)), title in PROSE) for key, title in COLUMNS.items() if key != "name"]
         for key in RESOURCES:
-            count = f" / {_text(counted.get(layer['name'], {}).get(key))}" if synthesis else ""
-            cells.append(Cell(_text(layer[key]) + count, False))
-        lines.append(Line(tuple(cells), round(100 * layer["cycles"] / interval, 1), layer["cycles"] == slowest))
+            count = f" / {_text(counted.get(layer.name, {}).get(key))}" if synthesis else ""
+            cells.append(Cell(_text(getattr(layer, key)) + count, False))
+        share = round(100 * layer.cycles / report.interval_cycles, 1)
+        lines.append(Line(tuple(cells), share, layer.name in report.bottleneck))
     return tuple(lines)
 
 
-def _text(value: Any) -> str:
+def _shown(layer: LayerRecord, key: str) -> object:
+    """A field as the page shows it; shares in percent."""
+    value = getattr(layer, key)
+    return f"{100 * value:.0f} %" if key in SHARES and value is not None else value
+
+
+def _text(value: object) -> str:
     match value:
         case None:
             return "-"
-        case float():
-            return f"{100 * value:.0f} %"
         case int():
             return f"{value:,}"
-        case list():
+        case tuple():
             return " x ".join(map(str, value))
         case _:
             return str(value)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich import box
@@ -12,7 +12,11 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from bitwright.ir.columns import tail
 from bitwright.ir.errors import printable
+from bitwright.ir.source import Removed
+from bitwright.planning.planner import PlanRecord
+from bitwright.report.record import LayerRecord, Report
 
 Row = Mapping[str, Any]
 
@@ -29,7 +33,7 @@ class Grid:
     """A plain table: numbers stand right, what is None is left empty, text is never read as markup.
 
     Nothing is broken over lines but prose, as long as the console has room for it: names of layers and nodes, which
-    some exporters make hundreds of characters long, give way and lose their middle.
+    some exporters make hundreds of characters long, give way and are cut in front, where they are alike.
     """
 
     title: str
@@ -65,9 +69,8 @@ class Grid:
 
 
 def shortened(name: Text, room: int) -> Text:
-    """`name` in at most `room` characters, what is too much taken from its middle."""
-    text, tail = name.plain, room // 3
-    return name if len(text) <= room else Text(f"{text[: room - tail - 1]}…{text[-tail:]}")
+    """`name` in at most `room` characters, cut in front."""
+    return name if len(name.plain) <= room else Text(tail(name.plain, room))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Grid:
@@ -161,75 +164,85 @@ def inspection(result: Row) -> RenderableType:
         for row in result["layers"]
         if row["float_weights"] is not None
     ]
-    lines += removed(result)
+    lines += removed([Removed(**entry) for entry in result["removed"]])
     lines += [f"on chip behind input '{row['input']}': {', '.join(row['nodes'])}" for row in result["on_chip"]]
     return Group(rows(str(result["model"]), keys, layers), *map(Text, map(printable, lines)), host(result["host"]))
 
 
-def removed(result: Row) -> list[str]:
+def removed(layers: Sequence[Removed]) -> list[str]:
     """A line for each layer of the model that lost output channels."""
-    text = "{layer}: {before} -> {after} channels, the others carry nothing"
-    return [text.format(**entry) for entry in result["removed"]]
+    return [f"{r.layer}: {r.before} -> {r.after} channels, the others carry nothing" for r in layers]
 
 
-def skipped(report: Row) -> list[str]:
+def skipped(layers: Sequence[LayerRecord]) -> list[str]:
     """A line for each layer whose zeros are not multiplied."""
-    text = "{name}: {zeros}, {dense_share:.0%} of the {what} of a unit that multiplies zeros"
-    used = [row for row in report["layers"] if row["zeros"] not in (None, "multiply")]
-    return [text.format(**row, what="multipliers" if row["zeros"] == "select" else "clocks") for row in used]
+    lines = []
+    for row in layers:
+        if row.zeros not in (None, "multiply"):
+            what = "multipliers" if row.zeros == "select" else "clocks"
+            lines.append(
+                f"{row.name}: {row.zeros}, {row.dense_share:.0%} of the {what} of a unit that multiplies zeros"
+            )
+    return lines
 
 
-def design(report: Row, *, border: bool = True) -> RenderableType:
+DESIGN = {
+    "name": "layer",
+    "op": "op",
+    "shape": "shape",
+    "bits": "bits",
+    "zeros": "zeros",
+    "pe": "PE",
+    "simd": "SIMD",
+    "style": "style",
+    "cycles": "clocks",
+    "mark": "",
+    "requantiser": "requantiser",
+    "lut": "LUT",
+    "ff": "FF",
+    "dsp": "DSP",
+    "bram": "BRAM",
+    "fifo_depth": "FIFO",
+}
+
+
+def design(report: Report, *, border: bool = True) -> RenderableType:
     """What `compile` decided: lanes, clocks, resources, speed, and with `border` what stays on the host.
 
     The layers that set the interval stand out.
     """
-    keys = {
-        "name": "layer",
-        "op": "op",
-        "shape": "shape",
-        "bits": "bits",
-        "zeros": "zeros",
-        "pe": "PE",
-        "simd": "SIMD",
-        "style": "style",
-        "cycles": "clocks",
-        "mark": "",
-        "requantiser": "requantiser",
-        "lut": "LUT",
-        "ff": "FF",
-        "dsp": "DSP",
-        "bram": "BRAM",
-        "fifo_depth": "FIFO",
-    }
-    speed = (
-        f"a frame every {_cell(report['interval_cycles'])} clocks of {report['clock_ns']:g} ns:"
-        f" {_cell(report['fps'])} frames per second, latency {_cell(report['latency_cycles'])} clocks"
-    )
-    layers = [_decided(row, slow=row["name"] in report["bottleneck"]) for row in report["layers"]]
-    parts: list[RenderableType] = [rows(f"{report['model']}, design {report['design']}", keys, layers)]
-    ends = [name for name in report["bottleneck"] if name not in {row["name"] for row in layers}]
-    notes = removed(report) + skipped(report)
+    layers = [_decided(row, slow=row.name in report.bottleneck) for row in report.layers]
+    parts: list[RenderableType] = [rows(f"{report.model}, design {report.design}", DESIGN, layers)]
+    ends = [name for name in report.bottleneck if name not in {row.name for row in report.layers}]
+    notes = removed(report.removed) + skipped(report.layers)
     slowest = f"as slow as the beats of {printable(', '.join(ends))}" if ends else ""
-    notes.append(_certified(report["plan"]))
-    parts += [Text(line) for line in (speed, slowest, report["note"], *map(printable, notes)) if line]
-    return Group(*parts, host(report["host"])) if border else Group(*parts)
+    notes.append(_certified(report.plan))
+    parts += [Text(line) for line in (speed(report), slowest, report.note, *map(printable, notes)) if line]
+    return Group(*parts, host([asdict(step) for step in report.host])) if border else Group(*parts)
 
 
-def _certified(made: Row) -> str:
+def speed(report: Report) -> str:
+    """Interval, frames per second and latency of a design, in words."""
+    return (
+        f"a frame every {_cell(report.interval_cycles)} clocks of {report.clock_ns:g} ns:"
+        f" {_cell(report.fps)} frames per second, latency {_cell(report.latency_cycles)} clocks"
+    )
+
+
+def _certified(made: PlanRecord) -> str:
     """What is proved of a plan that was made for a target; nothing of a plan that was given."""
-    if "gap" not in made:
-        return f"planned by {made['made_by']}: {made['reason']}" if "reason" in made else ""
-    asked = f"at most {_cell(made['target_cycles'])} clocks"
-    if made["gap"] == 0:
-        return f"no plan of {asked} is cheaper in the model; {made['cost']}"
-    return f"a plan of {asked} is cheaper by {made['gap']:.2%} at most; {made['cost']}"
+    if made.gap is None or made.target_cycles is None:
+        return f"planned by {made.made_by}: {made.reason}" if made.reason is not None else ""
+    asked = f"at most {_cell(made.target_cycles)} clocks"
+    if made.gap == 0:
+        return f"no plan of {asked} is cheaper in the model; {made.cost}"
+    return f"a plan of {asked} is cheaper by {made.gap:.2%} at most; {made.cost}"
 
 
-def _decided(row: Row, *, slow: bool) -> Row:
+def _decided(row: LayerRecord, *, slow: bool) -> Row:
     """A layer of `compile` for people: the share of zero weights, and a mark at a bottleneck."""
-    zeros = None if row["sparsity"] is None else f"{row['sparsity']:.0%}"
-    return dict(row) | {"zeros": zeros, "mark": "slowest" if slow else ""}
+    zeros = None if row.sparsity is None else f"{row.sparsity:.0%}"
+    return asdict(row) | {"zeros": zeros, "mark": "slowest" if slow else ""}
 
 
 def synthesis(result: Row) -> RenderableType:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bitwright.ir.columns import aligned, tail
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 
@@ -74,6 +75,22 @@ class KernelGraph:
     def stream(self, name: str) -> Stream:
         """The stream called `name`."""
         return next(stream for stream in self.streams if stream.name == name)
+
+    def __str__(self) -> str:
+        """A line a kernel: kind, clocks a frame, what it reads and makes, as lanes x type / words of the FIFO."""
+        held = {stream.name: stream for stream in self.streams}
+
+        def ends(names: tuple[str, ...]) -> str:
+            return " ".join(
+                f"{x.lanes}x{str(x.type).partition('[')[0]}/{x.depth}" for x in map(held.__getitem__, names)
+            )
+
+        rows = [
+            (tail(kernel.name), type(kernel).__name__, str(kernel.cycles), ends(kernel.inputs), ends(kernel.outputs))
+            for kernel in self.kernels
+        ]
+        head = f"{len(self.kernels)} kernels, a frame every {self.interval} clocks\n"
+        return head + aligned([("kernel", "kind", "clocks", "reads", "makes"), *rows], numbers=(2,))
 
     @property
     def interval(self) -> int:

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two compiled designs side by side, from their reports: `bitwright compare`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from bitwright.ir.columns import by
+from bitwright.ir.errors import BitwrightError, printable
+from bitwright.report.record import RESOURCES, LayerRecord, Report
+from bitwright.report.show import speed, table
+
+VERSION = 1
+FIGURES = ("interval_cycles", "latency_cycles", "fps", "clock_ns")
+FIELDS = ("shape", "bits", "pe", "simd", "style", "zeros", "requantiser", "cycles", *RESOURCES, "fifo_depth")
+"""The fields of a layer in which designs are compared."""
+HEADS = {"cycles": "clocks", "pe": "PE", "simd": "SIMD", "fifo_depth": "FIFO"} | {r: r.upper() for r in RESOURCES}
+
+
+def read_report(folder: Path) -> Report:
+    """The report of a compiled design; BitwrightError where there is none."""
+    path = folder / "report.json"
+    if not path.is_file():
+        raise BitwrightError(
+            "has no report.json", where=str(folder), hint="give a folder that `bitwright compile` wrote"
+        )
+    return Report.from_json(path.read_text(encoding="utf-8"), where=str(path))
+
+
+def compare(first: Report, second: Report) -> dict[str, Any]:
+    """What `--json` prints: head figures of both, what each resource sums to, and each layer that differs or is in one.
+
+    Layers are the same where their names are.
+    """
+    names = list(dict.fromkeys(layer.name for report in (first, second) for layer in report.layers))
+    sides = [{layer.name: layer for layer in report.layers} for report in (first, second)]
+    pairs = [(name, sides[0].get(name), sides[1].get(name)) for name in names]
+    return {
+        "version": VERSION,
+        "designs": [_head(report) for report in (first, second)],
+        "layers": [
+            {"name": name, "fields": changed}
+            for name, a, b in pairs
+            if (changed := _changed(a, b)) or a is None or b is None
+        ],
+        "equal": sum(a is not None and b is not None and not _changed(a, b) for _, a, b in pairs),
+    }
+
+
+def comparison(result: dict[str, Any], first: Report, second: Report) -> RenderableType:
+    """The same for a terminal: totals, then each field of a layer that is not what it was, before and after."""
+    one, other = result["designs"]
+    figures = [(key, one[key], other[key], _ratio(one[key], other[key])) for key in FIGURES]
+    figures += [
+        (k.upper(), one["total"][k], other["total"][k], _ratio(one["total"][k], other["total"][k])) for k in RESOURCES
+    ]
+    heads = ("", one["design"], other["design"], "ratio")
+    rows = [
+        (row["name"], HEADS.get(key, key), *(_text(value) for value in values))
+        for row in result["layers"]
+        for key, values in (
+            row["fields"] or {"layer": ["there", "-"] if _has(first, row["name"]) else ["-", "there"]}
+        ).items()
+    ]
+    parts: list[RenderableType] = [
+        Text(printable(f"{r.model}, design {r.design}: {speed(r)}")) for r in (first, second)
+    ]
+    parts.append(table(f"{one['model']} beside {other['model']}", heads, figures))
+    if rows:
+        parts.append(table("layers that differ", ("layer", "", one["design"], other["design"]), rows))
+    parts.append(Text(f"{result['equal']} layers are the same in both"))
+    return Group(*parts)
+
+
+def _head(report: Report) -> dict[str, Any]:
+    figures = {key: getattr(report, key) for key in ("model", "design", "part", *FIGURES)}
+    return figures | {"total": {name: report.total(name) for name in RESOURCES}}
+
+
+def _changed(a: LayerRecord | None, b: LayerRecord | None) -> dict[str, list[Any]]:
+    """Field -> its value in each design, where they differ."""
+    if a is None or b is None:
+        return {}
+    old, new = asdict(a), asdict(b)
+    return {key: [old[key], new[key]] for key in FIELDS if old[key] != new[key]}
+
+
+def _has(report: Report, name: str) -> bool:
+    return any(layer.name == name for layer in report.layers)
+
+
+def _ratio(a: float, b: float) -> float | None:
+    return round(b / a, 3) if a else None
+
+
+def _text(value: Any) -> Any:
+    return by(value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a compiled design as a value: what `report.json` holds, and what tables and pages are drawn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.source import Removed
+from bitwright.planning.planner import PlanRecord
+
+VERSION = 1
+HINT = "compile the model again"
+RESOURCES = ("lut", "ff", "dsp", "bram")
+"""The fields of a layer that are resources of a part."""
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNode:
+    """A node of the model that stays on the host, on its `input` or `output` side, and why."""
+
+    node: str
+    op: str
+    side: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRecord:
+    """One layer: its tensor, how it was made, clocks per frame, and the estimate of what it takes.
+
+    `sparsity` is the share of its weights that are zero, `zeros` what becomes of them, `dense_share` its clocks (or
+    multipliers) as a share of those of a unit that multiplies them all. `bram` counts blocks of 18 kbit.
+    """
+
+    name: str
+    op: str
+    shape: tuple[int, ...]
+    bits: int
+    sparsity: float | None
+    zeros: str | None
+    dense_share: float | None
+    pe: int
+    simd: int
+    style: str | None
+    cycles: int
+    lut: int
+    ff: int
+    dsp: int
+    bram: int
+    requantiser: str | None
+    fifo_depth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A design: what sets its interval, latency, clock and speed; what stays on the host; its layers."""
+
+    version: int
+    model: str
+    design: str
+    part: str
+    note: str
+    plan: PlanRecord
+    interval_cycles: int
+    bottleneck: tuple[str, ...]
+    latency_cycles: int
+    clock_ns: float
+    fps: float
+    host: tuple[HostNode, ...]
+    removed: tuple[Removed, ...]
+    layers: tuple[LayerRecord, ...]
+
+    def total(self, resource: str) -> int:
+        """What all layers take of one of `RESOURCES`."""
+        return sum(getattr(layer, resource) for layer in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON holds them."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain | {"plan": self.plan.to_dict()}
+
+    @staticmethod
+    def from_json(text: str, *, where: str) -> Report:
+        """The report that `text` holds; BitwrightError says which field is not what it should be."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BitwrightError("is no report of a compiled design", where=where, hint=HINT) from error
+        version = data.get("version") if isinstance(data, dict) else None
+        if version != VERSION:
+            what = f"is a report of version {version!r}, where {VERSION} is read"
+            raise BitwrightError(
+                what if isinstance(data, dict) else "is no report of a compiled design", where=where, hint=HINT
+            )
+        return _record(Report, data, where)
+
+
+def _record(kind: type[Record], data: Any, where: str) -> Record:
+    """`data` as the dataclass `kind`: every field there, none besides, each of its type."""
+    wanted = _types(kind)
+    if not isinstance(data, Mapping):
+        raise _refused(where, "a table", data)
+    defaults = {entry.name for entry in fields(kind) if entry.default is None}  # type: ignore[arg-type]
+    for name in (*(wanted.keys() - data.keys() - defaults), *(data.keys() - wanted.keys())):
+        state = "is missing" if name in wanted else "is not known"
+        raise BitwrightError(f"the field '{name}' {state}", where=where, hint=HINT)
+    return kind(**{name: _value(wanted[name], value, f"{where}: {name}") for name, value in data.items()})
+
+
+def _types(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {entry.name: hints[entry.name] for entry in fields(kind)}
+
+
+def _value(kind: Any, data: Any, where: str) -> Any:
+    origin = get_origin(kind)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise _refused(where, "a list", data)
+        return tuple(_value(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(data))
+    if origin is UnionType:
+        return None if data is None else _value(next(k for k in get_args(kind) if k is not NoneType), data, where)
+    if is_dataclass(kind):
+        return _record(kind, data, where)  # type: ignore[arg-type]
+    if origin is not None:  # a mapping from names to numbers
+        return _record_of_numbers(data, where)
+    taken = (int, float) if kind is float else kind
+    if not isinstance(data, taken) or isinstance(data, bool):
+        raise _refused(where, {int: "a whole number", float: "a number", str: "a text"}[kind], data)
+    return data
+
+
+def _record_of_numbers(data: Any, where: str) -> Mapping[str, int]:
+    if not isinstance(data, Mapping):
+        raise _refused(where, "a table", data)
+    return {str(name): _value(int, value, f"{where}: {name}") for name, value in data.items()}
+
+
+def _refused(where: str, expected: str, found: object) -> BitwrightError:
+    shown = repr(found)
+    return BitwrightError(
+        f"expected {expected}, found {shown if len(shown) <= 60 else shown[:57] + '...'}", where=where, hint=HINT
+    )
