@@ -3,6 +3,7 @@
 
 import json
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -392,3 +393,19 @@ def test_wide_layers_take_seconds(tmp_path: Path) -> None:
     start = time.process_time()
     assert all(verdict.ok for verdict in check(folder))
     assert time.process_time() - start < 8
+
+
+def test_a_graph_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
+    graph, text = certified(0)
+    write(tmp_path, to_bytes(graph), json.loads(text))
+    with zipfile.ZipFile(tmp_path / "graph.bw") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["graph.json"] = json.dumps(json.loads(members["graph.json"]) | {"version": 1}).encode()
+    with zipfile.ZipFile(tmp_path / "graph.bw", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(CheckError) as error:
+        check(tmp_path)
+    assert str(error.value) == (
+        "graph.bw: is a 'bitwright graph' of version 1, not 'bitwright graph' of version 2; compile the model again"
+    )

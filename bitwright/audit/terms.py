@@ -86,7 +86,7 @@ def _sums(graph: Graph, layer: Layer, values: Values, known: Mapping[str, Terms]
             return _product(graph, layer, values, parts[0])
         case SumPool():
             pooled = parts[0].moved(lambda x: _pooled(layer, x))
-            return Terms(pooled.value, pooled.size, pooled.energy, int(np.prod(layer.kernel)))
+            return Terms(pooled.value, pooled.size, pooled.energy, layer.window.size)
         case MaxPool():
             return parts[0].moved(lambda x: _largest(layer, x))
         case Sum():

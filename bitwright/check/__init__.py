@@ -101,7 +101,7 @@ def _check_type(layer: Layer, makes: Intervals) -> None:
 
 def _check_matrix(layer: Layer, source: Layer, reads: Intervals, makes: Intervals, line: Line) -> None:
     equal(line, "weights", digest(layer.fields["weights"]))
-    equal(line, "pad", layer.fields["pad_value"] if any(layer.fields.get("pads", ())) else None)
+    equal(line, "pad", layer.fields["pad_value"] if layer.is_padded else None)
     equal(line, "acc", _lists(makes))
     equal(line, "g", lattice(layer, source, reads))
     check_width(line, "acc", [end for interval in makes for end in interval])

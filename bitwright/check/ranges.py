@@ -27,7 +27,7 @@ def lattice(layer: Layer, source: Layer, reads: Intervals) -> list[int]:
     """For every output channel of a matrix layer the gcd of the distances between its accumulators."""
     kernel, groups = _kernel(layer, source)
     spacing = [source.type[2] if hi > lo else 0 for lo, hi in reads]
-    if any(layer.fields.get("pads", ())):
+    if layer.is_padded:
         spacing = [gcd(step, layer.fields["pad_value"] - lo) for step, (lo, _) in zip(spacing, reads, strict=True)]
     found = []
     for group, rows in enumerate(np.split(np.abs(kernel), groups)):
@@ -77,12 +77,13 @@ def _kernel(layer: Layer, source: Layer) -> tuple[NDArray[np.int64], int]:
 def _masks(layer: Layer, source: Layer) -> Masks:
     """Every distinct set of kernel positions that lie on the image when a window does its round."""
     layer.require(len(source.shape) == 3 and len(layer.shape) == 3, "has a window, but reads or makes no image")
-    kernel = layer.fields["kernel"] if "kernel" in layer.fields else layer.fields["weights"].shape[1:3]
+    window = layer.fields["window"]
+    weights = layer.fields.get("weights")
+    layer.require(weights is None or weights.shape[1:3] == window["kernel"], "has weights of another kernel")
     axes = []
     for axis in (0, 1):
-        stride, dilation = layer.fields["strides"][axis], layer.fields["dilations"][axis]
-        before, after = layer.fields["pads"][axis], layer.fields["pads"][axis + 2]
-        size, taps = source.shape[axis], kernel[axis]
+        stride, dilation, taps = (window[field][axis] for field in ("strides", "dilations", "kernel"))
+        before, after, size = window["pads"][axis], window["pads"][axis + 2], source.shape[axis]
         layer.require(min(stride, dilation, taps) > 0 <= min(before, after), "has a window that does not move")
         windows = (size + before + after - (taps - 1) * dilation - 1) // stride + 1
         layer.require(windows == layer.shape[axis], "has a shape that its window does not make")

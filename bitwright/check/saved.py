@@ -23,14 +23,15 @@ Interval = tuple[int, int]
 Line = dict[str, Any]
 Members = Mapping[str, bytes]
 
-WINDOW = {"strides": "pair", "dilations": "pair", "pads": "four"}
+FORMAT, VERSION = "bitwright graph", 2
+WINDOW = {"kernel": "pair", "strides": "pair", "dilations": "pair", "pads": "four"}
 ROUNDED = {"rounding": "text", "shift": "int"}
 FIELDS: dict[str, dict[str, str]] = {
     "input": {},
     "dense": {"weights": "array"},
-    "conv": WINDOW | {"weights": "array", "groups": "int", "pad_value": "int"},
-    "maxpool": WINDOW | {"kernel": "pair"},
-    "sumpool": WINDOW | {"kernel": "pair", "pad_value": "int"},
+    "conv": {"window": "window", "weights": "array", "groups": "int", "pad_value": "int"},
+    "maxpool": {"window": "window"},
+    "sumpool": {"window": "window", "pad_value": "int"},
     "sum": {"factors": "integer rows"},
     "multiply": {"zeros": "pair"},
     "concat": {},
@@ -66,6 +67,11 @@ class Layer:
     def channels(self) -> int:
         """The length of the last axis."""
         return self.shape[-1]
+
+    @property
+    def is_padded(self) -> bool:
+        """True if windows reach beyond the image."""
+        return any(self.fields["window"]["pads"]) if "window" in self.fields else False
 
     def each(self, name: str) -> list[Any]:
         """The field `name` for every channel, repeated if there is one for all."""
@@ -112,6 +118,7 @@ def read_graph(data: bytes) -> list[Layer]:
                     raise CheckError(f"graph.bw: member {info.filename!r} is compressed")
             members = {info.filename: archive.read(info) for info in archive.infolist()}
         tree = json.loads(members["graph.json"])
+        _check_version(tree)
         layers = [_layer(entry, members) for entry in (*tree["inputs"], *tree["layers"])]
     except CheckError:
         raise
@@ -124,6 +131,12 @@ def read_graph(data: bytes) -> list[Layer]:
         layer.require(bool(layer.inputs) == (layer.op != "input"), "reads the wrong number of tensors")
         known.add(layer.name)
     return layers
+
+
+def _check_version(tree: dict[str, Any]) -> None:
+    if tree["format"] != FORMAT or tree["version"] != VERSION:
+        found = f"{tree['format']!r} of version {tree['version']!r}"
+        raise CheckError(f"graph.bw: is a {found}, not {FORMAT!r} of version {VERSION}; compile the model again")
 
 
 def digest(array: NDArray[np.int64]) -> str:
@@ -174,6 +187,10 @@ def _array(value: Any, members: Members) -> NDArray[np.int64]:
     return array
 
 
+def _window(value: Any, members: Members) -> dict[str, Any]:
+    return {field: READ[kind](value[field], members) for field, kind in WINDOW.items()}
+
+
 def _int(value: Any, members: Members) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r} is not an integer")
@@ -217,6 +234,7 @@ READ: dict[str, Callable[[Any, Members], Any]] = {
     "ints": _ints,
     "pair": _several(2),
     "four": _several(4),
+    "window": _window,
     "integer rows": _rows(_ints),
     "text": _text,
     "text rows": _rows(_rows(_text)),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from bitwright.exact.intervals import LIMIT, Ranges, bounded
 from bitwright.ir.weights import Ints
+from bitwright.ir.window import Pair, Window
 
 
 def accumulator_range(
@@ -18,11 +18,9 @@ def accumulator_range(
     x: Ranges,
     *,
     groups: int = 1,
-    pads: Sequence[int] = (0, 0, 0, 0),
+    window: Window | None = None,
     pad_value: int = 0,
-    strides: Sequence[int] = (1, 1),
-    dilations: Sequence[int] = (1, 1),
-    size: Sequence[int] = (1, 1),
+    size: Pair = (1, 1),
     where: str = "accumulator",
 ) -> Ranges:
     """The interval of every output channel of a dense (outputs, inputs) or convolution layer over inputs in `x`.
@@ -40,7 +38,7 @@ def accumulator_range(
     inside = matrix_range(rows, x.lo.reshape(groups, depth), x.hi.reshape(groups, depth))
     shape = (outputs, height * width)
     outside = rows.sum(axis=-1).reshape(shape) * pad_value
-    covered = border_classes((height, width), pads, strides, dilations, size)
+    covered = border_classes(window or Window((1, 1)), size)
     fixed = outside.sum(axis=1, keepdims=True)
     lo = (fixed + (inside.lo.reshape(shape) - outside) @ covered).min(axis=1)
     hi = (fixed + (inside.hi.reshape(shape) - outside) @ covered).max(axis=1)
@@ -57,19 +55,13 @@ def matrix_range(matrix: NDArray[Any], lo: Ints, hi: Ints) -> Ranges:
     return Ranges((centre - spread) // 2, (centre + spread) // 2)
 
 
-def border_classes(
-    kernel: Sequence[int], pads: Sequence[int], strides: Sequence[int], dilations: Sequence[int], size: Sequence[int]
-) -> Ints:
+def border_classes(window: Window, size: Pair) -> Ints:
     """(kernel positions, classes): 1 where the position lies on the image, one column per distinct window."""
-    axes = [
-        _covered(kernel[axis], pads[axis], pads[axis + 2], strides[axis], dilations[axis], size[axis])
-        for axis in (0, 1)
-    ]
+    counts = window.out(size)
+    axes = [_covered(window.taps(axis, counts[axis]), size[axis]) for axis in (0, 1)]
     return np.array([np.outer(row, column).ravel() for row in axes[0] for column in axes[1]], dtype=np.int64).T
 
 
-def _covered(kernel: int, before: int, after: int, stride: int, dilation: int, size: int) -> list[tuple[bool, ...]]:
+def _covered(taps: Ints, size: int) -> list[tuple[bool, ...]]:
     """Along one axis: the distinct tuples that say which taps lie inside 0..size-1."""
-    last = size + after - (kernel - 1) * dilation - 1
-    starts = range(-before, last + 1, stride)
-    return sorted({tuple(0 <= start + tap * dilation < size for tap in range(kernel)) for start in starts})
+    return sorted(set(map(tuple, ((taps >= 0) & (taps < size)).tolist())))

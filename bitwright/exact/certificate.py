@@ -64,7 +64,7 @@ def _claims(
 
 
 def _matrix(layer: Dense | Conv, x: Layer, reads: Ranges, makes: Ranges) -> Line:
-    padded = isinstance(layer, Conv) and any(layer.pads)
+    padded = isinstance(layer, Conv) and layer.window.is_padded
     pad = layer.pad_value if isinstance(layer, Conv) and padded else None
     return {
         "weights": layer.weights.digest,

@@ -84,7 +84,7 @@ def _arithmetic(
         case Conv():
             return _window_range(layer, layer.weights.array, layer.groups, inputs[0], source, where)
         case SumPool():
-            ones = np.ones((layer.channels, *layer.kernel, 1), dtype=np.int64)
+            ones = np.ones((layer.channels, *layer.window.kernel, 1), dtype=np.int64)
             return _window_range(layer, ones, layer.channels, inputs[0], source, where)
         case Sum():
             return sum_range(layer.factors, inputs, where)
@@ -97,10 +97,8 @@ def _window_range(layer: Conv | SumPool, weights: Ints, groups: int, x: Ranges, 
         weights,
         x,
         groups=groups,
-        pads=layer.pads,
+        window=layer.window,
         pad_value=layer.pad_value,
-        strides=layer.strides,
-        dilations=layer.dilations,
-        size=source.shape[:2],
+        size=(source.shape[0], source.shape[1]),
         where=where,
     )

@@ -31,7 +31,7 @@ from bitwright.frontend.given import (
     weights_of,
     window_of,
 )
-from bitwright.frontend.growing import Growing, Operand, Pads, pad_of, where_of, whole_zero, windowed
+from bitwright.frontend.growing import Growing, Operand, pad_of, where_of, whole_zero, windowed
 from bitwright.frontend.values import ONE, ZERO, spread, squeeze
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import Step
@@ -54,8 +54,7 @@ from bitwright.ir.layers import (
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.verify import verify_layer
 from bitwright.ir.weights import Ints, Weights
-
-Pair = tuple[int, int]
+from bitwright.ir.window import Pads, Pair
 
 
 class Net(Growing):
@@ -117,8 +116,10 @@ class Net(Growing):
         source, head = self[x], self.head("conv", stated, x)
         array = weights_of(weights, where_of(head), "outputs", "kernel height", "kernel width", "inputs / groups")
         pad = pad_of(source, pads, pad_value, where_of(head))
-        window = window_of(where_of(head), strides=strides, dilations=dilations, pads=pads)
-        layer = windowed(Conv(**head, **window, weights=array, groups=groups, pad_value=pad), source, len(array.array))
+        kernel = array.array.shape[1:3]
+        window = window_of(where_of(head), kernel=kernel, strides=strides, dilations=dilations, pads=pads)
+        made = Conv(**head, window=window, weights=array, groups=groups, pad_value=pad)
+        layer = windowed(made, source, len(array.array))
         factor = scale_of(weight_scale, where_of(head), len(array.array), ONE)
         return self.derive(layer, lambda: scales.of_products(source, array.array, groups, factor), stated)
 
@@ -144,7 +145,7 @@ class Net(Growing):
         source, head = self[x], self.head("sumpool", stated, x)
         pad = pad_of(source, pads, pad_value, where_of(head))
         window = window_of(where_of(head), kernel=kernel, strides=strides or kernel, dilations=dilations, pads=pads)
-        layer = windowed(SumPool(**head, **window, pad_value=pad), source, source.channels)
+        layer = windowed(SumPool(**head, window=window, pad_value=pad), source, source.channels)
         ones = np.ones((source.channels, *kernel, 1), dtype=np.int64)
         return self.derive(layer, lambda: scales.of_products(source, ones, source.channels, (ONE,)), stated)
 
@@ -331,7 +332,7 @@ class Net(Growing):
         """The largest integer of each window; windows lie side by side unless `strides` are given."""
         source, head = self[x], self.head("maxpool", stated, x, kind=self[x].type)
         window = window_of(where_of(head), kernel=kernel, strides=strides or kernel, dilations=dilations, pads=pads)
-        layer = windowed(MaxPool(**head, **window), source, source.channels)
+        layer = windowed(MaxPool(**head, window=window), source, source.channels)
         return self.derive(layer, lambda: (source.scale, source.zero), stated)
 
     def arg_max(self, x: Operand, *, last: bool = False, **stated: Unpack[Stated]) -> ArgMax:

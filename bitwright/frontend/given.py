@@ -17,6 +17,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import PerChannel, Rounding
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
+from bitwright.ir.window import Window
 
 Kind = str | IntType
 Number = int | float | Fraction
@@ -82,13 +83,14 @@ def integers(given: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(index(value) for value in np.asarray(given, dtype=object).reshape(-1))
 
 
-def window_of(where: str, **sizes: Sequence[int]) -> dict[str, Any]:
-    """The kernel, strides, dilations and pads of a window, each as long as it must be."""
+def window_of(where: str, **sizes: Sequence[int]) -> Window:
+    """A window of this kernel and these strides, dilations and pads, each as long as it must be."""
     for name, given in sizes.items():
         axes = "(top, left, bottom, right)" if name == "pads" else "(down, across)"
         if not isinstance(given, Sequence) or len(given) != axes.count(",") + 1:
             raise BitwrightError(f"{name} are {given}", where=where, hint=f"{name} are {axes}")
-    return {name: integers(given) for name, given in sizes.items()}
+    given_sizes: dict[str, Any] = {name: integers(given) for name, given in sizes.items()}
+    return Window(**given_sizes)
 
 
 def weights_of(given: ArrayLike, where: str, *axes: str) -> Weights:

@@ -14,14 +14,14 @@ from bitwright.frontend.given import Named, Stated, kind_of, numbers, scale_of
 from bitwright.frontend.values import ONE, ZERO
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import AnyLayer, Conv, Input, Layer, MaxPool, SumPool, window_shape
+from bitwright.ir.layers import AnyLayer, Conv, Input, Layer, MaxPool, SumPool
 from bitwright.ir.source import Source
 from bitwright.ir.types import IntType
 from bitwright.ir.verify import WIDEST, verify, verify_layer
+from bitwright.ir.window import Pads
 
 Operand = Layer | str
 """A layer, or the name of one."""
-Pads = tuple[int, int, int, int]
 L = TypeVar("L", bound=Input | AnyLayer)
 T = TypeVar("T")
 Windowed = TypeVar("Windowed", Conv, MaxPool, SumPool)
@@ -126,9 +126,9 @@ class Growing:
 
 def windowed(layer: Windowed, x: Layer, channels: int) -> Windowed:
     """`layer` with the shape that its windows over `x` make; what is no image is left to the verifier."""
-    if len(x.shape) != 3 or min(layer.strides) < 1:
+    if len(x.shape) != 3 or min(layer.window.strides) < 1:
         return layer
-    rows, columns = window_shape(layer, *x.shape[:2])
+    rows, columns = layer.window.out((x.shape[0], x.shape[1]))
     return replace(layer, shape=(rows, columns, channels)) if min(rows, columns) > 0 else layer
 
 

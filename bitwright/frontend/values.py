@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bitwright.ir.functions import Function
 from bitwright.ir.layers import PerChannel
 from bitwright.ir.weights import Ints
+from bitwright.ir.window import Window
 
 Array = NDArray[Any]
 ZERO, ONE = Fraction(0), Fraction(1)
@@ -54,17 +55,7 @@ class Pool:
     """A max-pool that waits for its quantiser: both are monotone, so the order does not matter."""
 
     name: str
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-    pads: tuple[int, int, int, int]
-
-    def size(self, height: int, width: int) -> tuple[int, int]:
-        """(rows, columns) of windows on a (height, width) image."""
-        (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = self.kernel, self.strides, self.dilations, self.pads
-        return (height + top + bottom - (kh - 1) * dh - 1) // sh + 1, (
-            width + left + right - (kw - 1) * dw - 1
-        ) // sw + 1
+    window: Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +86,7 @@ class Tensor:
         """The ONNX shape behind the pools that wait."""
         shape = self.where.shape
         for pool in self.pools:
-            rows, columns = pool.size(*((1, *shape[2:]) if len(shape) == 3 else shape[2:]))
+            rows, columns = pool.window.out((1, shape[2]) if len(shape) == 3 else (shape[2], shape[3]))
             shape = (*shape[:2], columns) if len(shape) == 3 else (*shape[:2], rows, columns)
         return shape
 

@@ -63,7 +63,7 @@ def in_lanes(layer: Layer, in_channels: int, pe: int, simd: int) -> int:
     if per_channel:
         return max(1, pe // per_channel)
     if isinstance(layer, Conv) and is_parallel(layer, in_channels, simd):
-        return max(1, simd // prod(layer.kernel))
+        return max(1, simd // layer.window.size)
     return simd
 
 
@@ -76,7 +76,7 @@ def line_of(layer: Conv, in_shape: tuple[int, ...]) -> Line | None:
     """The line that shows all kernel positions of `layer` at once, if it can have one."""
     height, width, _ = in_shape
     out_size = (layer.shape[0], layer.shape[1])
-    return line((height, width), out_size, layer.kernel, layer.strides, layer.dilations, layer.pads)
+    return line((height, width), out_size, layer.window)
 
 
 def layer_cycles(layer: Planned, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
@@ -85,7 +85,7 @@ def layer_cycles(layer: Planned, in_shape: tuple[int, ...], pe: int, simd: int) 
         case Dense() | Conv():
             return max(layer.macs // (pe * simd), entering_cycles(layer, in_shape, pe, simd))
         case MaxPool() | SumPool():
-            return max(prod(layer.shape) * prod(layer.kernel) // simd, entering_cycles(layer, in_shape, pe, simd))
+            return max(prod(layer.shape) * layer.window.size // simd, entering_cycles(layer, in_shape, pe, simd))
         case _:
             assert_never(layer)
 
@@ -103,14 +103,14 @@ def entering_cycles(layer: Planned, in_shape: tuple[int, ...], pe: int, simd: in
 
 def starts_beyond(layer: Windowed, height: int, width: int) -> bool:
     """True if the last window starts below or right of the image, wholly in the padding: then it is padded before."""
-    row, column = ((size - 1) * stride for size, stride in zip(layer.shape[:2], layer.strides, strict=True))
-    return row - layer.pads[0] >= height or column - layer.pads[1] >= width
+    row, column = ((size - 1) * stride for size, stride in zip(layer.shape[:2], layer.window.strides, strict=True))
+    return row - layer.window.pads[0] >= height or column - layer.window.pads[1] >= width
 
 
 def _entering(layer: Windowed, in_shape: tuple[int, ...]) -> int:
     """Elements that enter the layer's window, with the padding where it is put around the image before."""
     height, width, channels = in_shape
-    top, left, bottom, right = layer.pads if starts_beyond(layer, height, width) else (0, 0, 0, 0)
+    top, left, bottom, right = layer.window.pads if starts_beyond(layer, height, width) else (0, 0, 0, 0)
     return (height + top + bottom) * (width + left + right) * channels
 
 
@@ -127,7 +127,7 @@ def choices(layer: Planned, in_shape: tuple[int, ...]) -> list[Lanes]:
             if per_channel := kernels_per_channel(layer, in_shape[-1]):
                 pes = divisors(per_channel)[:-1] + [per_channel * lanes for lanes in divisors(in_shape[-1])]
             if isinstance(layer, Conv) and line_of(layer, in_shape):
-                simds = simds + [lanes * prod(layer.kernel) for lanes in simds if cols % (lanes * prod(layer.kernel))]
+                simds = simds + [lanes * layer.window.size for lanes in simds if cols % (lanes * layer.window.size)]
             return [(pe, simd) for pe in pes for simd in simds]
         case MaxPool() | SumPool():
             return [(lanes, lanes) for lanes in divisors(layer.channels)]
@@ -145,7 +145,7 @@ def is_legal(layer: Matrix, in_shape: tuple[int, ...], pe: int, simd: int) -> bo
         fits = rows % pe == 0
     if not fits or cols % simd == 0 or not isinstance(layer, Conv):
         return fits and cols % simd == 0
-    lanes, rest = divmod(simd, prod(layer.kernel))
+    lanes, rest = divmod(simd, layer.window.size)
     return rest == 0 and cols % lanes == 0 and line_of(layer, in_shape) is not None
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bitwright.ir.weights import Ints
+from bitwright.ir.window import Pair, Window
 
 
 class Line(NamedTuple):
@@ -29,28 +30,21 @@ class Line(NamedTuple):
         return max(self.period, self.last + 1)
 
 
-def line(
-    size: tuple[int, int],
-    out_size: tuple[int, int],
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
-    pads: tuple[int, int, int, int],
-) -> Line | None:
+def line(size: Pair, out_size: Pair, window: Window) -> Line | None:
     """The line of a sliding window; None where its windows do not come one after the other on it, or it has one tap."""
-    width, (top, left, _, _) = size[1], pads
-    rows, cols = ((k - 1) * d for k, d in zip(kernel, dilations, strict=True))
+    width, (top, left, _, _), strides = size[1], window.pads, window.strides
+    rows, cols = window.span
     span = rows * width + cols
     first = span - top * width - left
     last = first + (out_size[0] - 1) * strides[0] * width + (out_size[1] - 1) * strides[1]
     period = max(prod(size), last - first + 1)
     in_order = out_size[0] == 1 or (out_size[1] - 1) * strides[1] < strides[0] * width
-    apart = kernel[0] == 1 or dilations[0] * width > cols  # taps of two rows
+    apart = window.kernel[0] == 1 or window.dilations[0] * width > cols  # taps of two rows
     reached = top <= rows and left <= cols and first < period and last < 2 * period - 2
-    return Line(span, first, last, period) if prod(kernel) > 1 and in_order and apart and reached else None
+    return Line(span, first, last, period) if window.size > 1 and in_order and apart and reached else None
 
 
-def out_positions(first: int, width: int, out_size: tuple[int, int], strides: tuple[int, int]) -> Ints:
+def out_positions(first: int, width: int, out_size: Pair, strides: Pair) -> Ints:
     """The position of the newest pixel that each window needs, in the order of the windows."""
     rows = np.arange(out_size[0])[:, None] * strides[0] * width
     return np.asarray((first + rows + np.arange(out_size[1]) * strides[1]).reshape(-1))

@@ -23,7 +23,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
 
-FORMAT, VERSION = "bitwright graph", 1
+FORMAT, VERSION = "bitwright graph", 2
 NPY_MAGIC = b"\x93NUMPY\x01\x00"
 NPY_HEADER = re.compile(rb"\{'descr': '(\|[biu]1|<[iuf][248])', 'fortran_order': False, 'shape': \(([\d, ]*)\), \}\s*")
 EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -15,6 +15,7 @@ from typing import TypeAlias, get_args
 
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
+from bitwright.ir.window import Window
 
 PerChannel = tuple[Fraction, ...]
 """One exact rational for the whole tensor (length 1), or one for each channel of the last axis."""
@@ -80,21 +81,14 @@ class Dense(Layer):
 class Conv(Layer):
     """Cross-correlation over (height, width, channels); weights are (outputs, kernel h, kernel w, inputs / groups).
 
-    `pads` are (top, left, bottom, right); padded positions hold the integer `pad_value` (the input's zero point).
+    The window's kernel is that of the weights; padded positions hold the integer `pad_value` (the input's zero point).
     Output channels are ordered by group; group g reads input channels g*I/groups .. (g+1)*I/groups - 1.
     """
 
     weights: Weights
-    strides: tuple[int, int] = (1, 1)
-    dilations: tuple[int, int] = (1, 1)
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    window: Window
     groups: int = 1
     pad_value: int = 0
-
-    @property
-    def kernel(self) -> tuple[int, int]:
-        """(height, width) of the kernel."""
-        return self.weights.array.shape[1], self.weights.array.shape[2]
 
     @property
     def macs(self) -> int:
@@ -106,20 +100,14 @@ class Conv(Layer):
 class MaxPool(Layer):
     """The largest integer of each window, per channel; padded positions never win."""
 
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int] = (1, 1)
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    window: Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumPool(Layer):
     """The sum of each window, per channel; padded positions hold `pad_value`. An average pool is this, requantised."""
 
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int] = (1, 1)
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    window: Window
     pad_value: int = 0
 
 
@@ -227,15 +215,6 @@ def attributes(layer: Layer) -> Iterator[tuple[str, object]]:
     """(name, value) of the fields that this kind of layer adds to `Layer`, in order of declaration."""
     common = {field.name for field in fields(Layer)}
     return ((f.name, getattr(layer, f.name)) for f in fields(layer) if f.name not in common)
-
-
-def window_shape(layer: Windowed, height: int, width: int) -> tuple[int, int]:
-    """(rows, columns) of windows that fit a (height, width) input of `layer`."""
-    (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = layer.kernel, layer.strides, layer.dilations, layer.pads
-    return (
-        (height + top + bottom - (kh - 1) * dh - 1) // sh + 1,
-        (width + left + right - (kw - 1) * dw - 1) // sw + 1,
-    )
 
 
 def _product(numbers: tuple[int, ...]) -> int:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from math import prod
 from typing import Never, assert_never
 
-import numpy as np
-
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import OPS, HostGraph
@@ -32,7 +30,6 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
     Windowed,
-    window_shape,
 )
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
@@ -170,9 +167,15 @@ def _verify_dense(layer: Dense, x: Layer) -> None:
 
 def _verify_conv(layer: Conv, x: Layer) -> None:
     _verify_weights(layer, layer.weights, ("outputs", "kernel height", "kernel width", "inputs / groups"))
-    outputs, inputs = layer.weights.array.shape[0], layer.weights.array.shape[-1]
+    outputs, height, width, inputs = layer.weights.array.shape
     if layer.groups < 1 or outputs % layer.groups:
         _refuse(layer, f"{outputs} outputs do not divide into {layer.groups} groups", "outputs are ordered by group")
+    if layer.window.kernel != (height, width):
+        _refuse(
+            layer,
+            f"weights of {height}x{width} positions in a window of {_shape(layer.window.kernel)}",
+            "the window's kernel is that of the weights",
+        )
     _verify_window(layer, x, outputs)
     if inputs * layer.groups != x.channels:
         _refuse(
@@ -187,14 +190,15 @@ def _verify_conv(layer: Conv, x: Layer) -> None:
 def _verify_window(layer: Windowed, x: Layer, channels: int) -> None:
     if len(x.shape) != 3:
         _refuse(layer, f"reads {x.name!r} of shape {_shape(x.shape)}", "a window moves over (height, width, channels)")
-    if min(*layer.kernel, *layer.strides, *layer.dilations) < 1 or min(layer.pads) < 0:
+    window = layer.window
+    if min(*window.kernel, *window.strides, *window.dilations) < 1 or min(window.pads) < 0:
         _refuse(
             layer,
-            f"has the window {_shape(layer.kernel)}, strides {_shape(layer.strides)}, "
-            f"dilations {_shape(layer.dilations)}, pads {_shape(layer.pads)}",
+            f"has the window {_shape(window.kernel)}, strides {_shape(window.strides)}, "
+            f"dilations {_shape(window.dilations)}, pads {_shape(window.pads)}",
             "kernel, strides and dilations are at least 1, pads at least 0",
         )
-    rows, columns = window_shape(layer, x.shape[0], x.shape[1])
+    rows, columns = layer.window.out((x.shape[0], x.shape[1]))
     if min(rows, columns) < 1:
         _refuse(layer, f"its window does not fit {_shape(x.shape)}", "make the kernel smaller or the padding larger")
     _verify_shape(layer, (rows, columns, channels))
@@ -205,8 +209,7 @@ def _verify_pool(layer: MaxPool, x: Layer) -> None:
     if x.channels != layer.channels:
         _refuse(layer, f"has {layer.channels} channels, {x.name!r} has {x.channels}", "pooling keeps the channels")
     for axis in (0, 1):
-        starts = np.arange(layer.shape[axis]) * layer.strides[axis] - layer.pads[axis]
-        taps = starts[:, None] + np.arange(layer.kernel[axis]) * layer.dilations[axis]
+        taps = layer.window.taps(axis, layer.shape[axis])
         if not ((taps >= 0) & (taps < x.shape[axis])).any(axis=1).all():
             _refuse(layer, "a window lies wholly in the padding", "pad by less than the kernel")
 

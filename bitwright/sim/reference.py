@@ -58,7 +58,7 @@ def _samples(graph: Graph, codes: Sequence[Ints]) -> list[Ints]:
 
 def _held(layer: Layer) -> int:
     """Integers that a layer holds for one sample, about: what it gives, once for each place of its kernel."""
-    return prod(layer.shape) * (prod(layer.kernel) if isinstance(layer, Windowed) else 1)
+    return prod(layer.shape) * (layer.window.size if isinstance(layer, Windowed) else 1)
 
 
 def compute(graph: Graph, layer: AnyLayer, x: Ints, *more: Ints) -> Ints:

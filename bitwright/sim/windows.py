@@ -19,9 +19,10 @@ def windows(images: Array, layer: Windowed, pad: float) -> Array:
 
     `pad` stands around the images; the result is a view of them.
     """
-    top, left, bottom, right = layer.pads
-    if any(layer.pads):
+    window = layer.window
+    if window.is_padded:
+        top, left, bottom, right = window.pads
         images = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad)
-    (kh, kw), (dh, dw), (sh, sw) = layer.kernel, layer.dilations, layer.strides
-    fields = sliding_window_view(images, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(1, 2))
+    (dh, dw), (sh, sw) = window.dilations, window.strides
+    fields = sliding_window_view(images, window.reach, axis=(1, 2))
     return fields[:, ::sh, ::sw, :, ::dh, ::dw].transpose(0, 1, 2, 4, 5, 3)

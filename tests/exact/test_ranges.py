@@ -30,6 +30,7 @@ from bitwright.ir.layers import (
 )
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.weights import Weights
+from bitwright.ir.window import Window
 
 REAL = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
 S32 = integer(32, signed=True)
@@ -92,10 +93,8 @@ def test_a_padded_convolution_attains_both_ends(size, kernel, pads, pad_value, s
         weights,
         x,
         groups=groups,
-        pads=pads,
+        window=Window(kernel, strides, dilations, pads),
         pad_value=pad_value,
-        strides=strides,
-        dilations=dilations,
         size=size,
     )
     assert pairs(found) == list(zip(sums.min(axis=0), sums.max(axis=0), strict=True))
@@ -105,8 +104,8 @@ def test_padding_outside_the_range_widens_the_accumulator():
     """Inputs 3..15 without a 0: the interval of the full window misses the border's partial sums."""
     weights = np.ones((1, 1, 3, 1), dtype=np.int64)
     x = interval([3], [15])
-    assert pairs(accumulator_range(weights, x, size=(1, 9))) == [(9, 45)]
-    assert pairs(accumulator_range(weights, x, size=(1, 9), pads=(0, 1, 0, 1))) == [(6, 45)]
+    assert pairs(accumulator_range(weights, x, size=(1, 9), window=Window((1, 3)))) == [(9, 45)]
+    assert pairs(accumulator_range(weights, x, size=(1, 9), window=Window((1, 3), pads=(0, 1, 0, 1)))) == [(6, 45)]
 
 
 def test_accumulators_beyond_int64_are_found_in_integers_and_refused():
@@ -159,9 +158,7 @@ def test_sums_products_pools_and_moves_by_enumeration():
                 inputs=("a",),
                 shape=(1, 1 + pads[1] + pads[3], 1),
                 type=S32,
-                kernel=(1, 2),
-                strides=(1, 1),
-                pads=pads,
+                window=Window((1, 2), pads=pads),
                 pad_value=pad_value,
                 **REAL,
             ),
@@ -206,13 +203,14 @@ def test_ranges_follow_the_graph_channel_by_channel():
         inputs=("x",),
         shape=(1, 1, 2),
         type=S32,
+        window=Window((2, 2)),
         weights=Weights(np.array([[[[1], [0]], [[0], [-1]]], [[[0], [0]], [[0], [0]]]])),
         **REAL,
     )
     half = requantise(
         "half", "conv", (1, 1, 2), multiplier=(Fraction(-1, 2),), offset=(Fraction(3),), low=(0,), high=(7,), shift=-1
     )
-    pool = MaxPool(name="pool", inputs=("half",), shape=(1, 1, 2), type=S32, kernel=(1, 1), strides=(1, 1), **REAL)
+    pool = MaxPool(name="pool", inputs=("half",), shape=(1, 1, 2), type=S32, window=Window((1, 1)), **REAL)
     flat = Reshape(name="flat", inputs=("pool",), shape=(2,), type=S32, **REAL)
     dense = Dense(name="dense", inputs=("flat",), shape=(1,), type=S32, weights=Weights(np.array([[1, 10]])), **REAL)
     graph = Graph(inputs=(x,), layers=(conv, half, pool, flat, dense), outputs=("dense",))

@@ -66,7 +66,7 @@ def test_convolutions_of_signals(attributes: dict[str, Any]) -> None:
     y = net.quant(net.add("Conv", x, kernel, **attributes), 4.0, bits=6.0)
     net.add("Flatten", y)
     layer = only(agree(net, grid(8, 4, 9, span=10)), Conv)
-    assert layer.shape[0] == 1 and layer.kernel == (1, 3)
+    assert layer.shape[0] == 1 and layer.window.kernel == (1, 3)
 
 
 def test_padding_a_bipolar_image_needs_a_third_value() -> None:

@@ -54,7 +54,7 @@ def test_the_pool_of_a_signal() -> None:
     net = Net(3, 9)
     pooled = net.add("MaxPool", net.quant(chip(net), 0.5, bits=6.0), kernel_shape=[3], strides=[2], ceil_mode=1)
     net.add("Flatten", pooled)
-    assert only(agree(net, grid(8, 3, 9)), MaxPool).kernel == (1, 3)
+    assert only(agree(net, grid(8, 3, 9)), MaxPool).window.kernel == (1, 3)
 
 
 @pytest.mark.parametrize("gamma", [[1.0, 2.0, 0.5], [-1.0, 0.0, -2.0]])

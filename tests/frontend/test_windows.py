@@ -35,7 +35,7 @@ def test_the_average_of_a_signal() -> None:
     net = Net(3, 8)
     y = net.add("AveragePool", net.quant(net.x, 0.25, 1.0, 6.0), kernel_shape=[3], strides=[2], pads=[1, 0])
     net.quant(y, 0.3, bits=6.0)
-    assert only(agree(net, grid(8, 3, 8)), SumPool).kernel == (1, 3)
+    assert only(agree(net, grid(8, 3, 8)), SumPool).window.kernel == (1, 3)
 
 
 @pytest.mark.parametrize("op", ["GlobalAveragePool", "ReduceMean", "ReduceMean flat"])

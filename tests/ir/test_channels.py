@@ -31,13 +31,13 @@ from bitwright.ir.layers import (
     Sum,
     SumPool,
     Table,
-    window_shape,
 )
 from bitwright.ir.passes import remove_channels
 from bitwright.ir.source import Removed
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
+from bitwright.ir.window import Window
 from bitwright.sim import reference
 from tests.ir.graphs import random_codes, random_graph
 
@@ -118,7 +118,7 @@ class Chain:
         array = np.asarray(weights)
         return self.add(Dense, name, (*self.last.shape[:-1], len(array)), WIDE, weights=Weights(array))
 
-    def conv(self, name: str, weights: Any, **fields: Any) -> Chain:
+    def conv(self, name: str, weights: Any, window: dict[str, Any] | None = None, **fields: Any) -> Chain:
         made = Conv(
             name=name,
             inputs=(),
@@ -127,9 +127,10 @@ class Chain:
             scale=ONE,
             zero=ZERO,
             weights=Weights(np.asarray(weights)),
+            window=Window(np.shape(weights)[1:3], **window or {}),
             **fields,
         )
-        size = window_shape(made, *self.last.shape[:2])
+        size = made.window.out((self.last.shape[0], self.last.shape[1]))
         self.layers.append(replace(made, inputs=(self.last.name,), shape=(*size, len(np.asarray(weights)))))
         return self
 
@@ -190,7 +191,7 @@ def test_a_constant_stays_where_no_requantiser_can_take_it() -> None:
 @pytest.mark.parametrize(("pad", "value", "left"), [(1, 3, 1), (1, 2, 2), (0, 2, 1)])
 def test_padding_keeps_a_constant_that_the_border_does_not_see(pad: int, value: int, left: int) -> None:
     net = Chain(4, 4, 1).conv("a", without(weights(1, 2, 1, 1, 1), 1)).quantised("q", (0, 3))
-    net.conv("b", weights(2, 2, 3, 3, 2), pads=(pad,) * 4, pad_value=value).quantised("r")
+    net.conv("b", weights(2, 2, 3, 3, 2), window={"pads": (pad,) * 4}, pad_value=value).quantised("r")
     graph = net.graph()
     after = removed(graph)
     assert counts(after) == {"a": left, "q": left, "b": 2, "r": 2}
@@ -235,8 +236,8 @@ def test_through_pools_depthwise_kernels_and_a_flattening() -> None:
     """Channel 1 of a is zero: through all of these, two kernels for each channel, down to b's columns."""
     net = Chain(4, 4, 2).conv("a", without(weights(1, 3, 1, 1, 2), 1)).quantised("q")
     net.conv("d", weights(2, 6, 2, 2, 1), groups=3).quantised("e")
-    net.add(MaxPool, "p", (2, 2, 6), U4, kernel=(2, 2), strides=(1, 1))
-    net.add(SumPool, "s", (2, 1, 6), integer(5, signed=False), kernel=(1, 2), strides=(1, 1)).quantised("t")
+    net.add(MaxPool, "p", (2, 2, 6), U4, window=Window((2, 2)))
+    net.add(SumPool, "s", (2, 1, 6), integer(5, signed=False), window=Window((1, 2))).quantised("t")
     graph = net.add(Reshape, "f", (12,), U4).dense("b", weights(3, 3, 12)).quantised("r").graph()
     after = removed(graph)
     assert counts(after) == dict(a=2, q=2, d=4, e=4, p=4, s=4, t=4, f=8, b=3, r=3)

@@ -135,8 +135,8 @@ def test_a_missing_graph_is_refused() -> None:
         (b"1" * 5000, "g.bw: graph.json is not JSON: "),
         (b"[]", f"g.bw: graph.json does not begin with the format 'bitwright graph'{LAYOUT}"),
         (
-            b'{"format": "bitwright graph", "version": 2}',
-            "g.bw: has the version 2, this is version 1\n  hint: save the graph again from its ONNX file",
+            b'{"format": "bitwright graph", "version": 1}',
+            "g.bw: has the version 1, this is version 2\n  hint: save the graph again from its ONNX file",
         ),
     ],
 )
@@ -192,8 +192,8 @@ def test_a_wrong_field_is_named(change: Callable[[Any], object], expected: str) 
 
 def test_unknown_and_missing_fields_are_refused() -> None:
     expected = (
-        "g.bw: graph.layers[0]: expected the fields name, inputs, shape, type, scale, zero, source, weights, strides, "
-        "dilations, pads, groups, pad_value, found ['name'"
+        "g.bw: graph.layers[0]: expected the fields name, inputs, shape, type, scale, zero, source, weights, window, "
+        "groups, pad_value, found ['name'"
     )
     assert refusal(with_tree(set_layer(0, "command", "rm"))).startswith(expected)
     assert refusal(with_tree(lambda tree: tree["layers"][0].pop("groups"))).startswith(expected)

@@ -75,7 +75,7 @@ def test_products_with_fill_are_gone(kernel: int, pad: int, small: int) -> None:
     """Each phase has the taps that meet pixels; all phases have kernels as large as the union of them."""
     graph = network(kernel=(kernel, kernel), pads=(pad, pad, pad, pad))
     (conv,) = (layer for layer in subpixel(graph).layers if isinstance(layer, Conv))
-    assert conv.kernel == (small, small)
+    assert conv.window.kernel == (small, small)
     assert conv.macs == conv.shape[0] * conv.shape[1] * 4 * 6 * 4 * small**2
 
 

@@ -32,6 +32,7 @@ from bitwright.ir.layers import (
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
+from bitwright.ir.window import Window
 from tests.ir.graphs import random_graph
 
 ONE, ZERO = (Fraction(1),), (Fraction(0),)
@@ -43,7 +44,7 @@ def common(name: str, reads: str, shape: tuple[int, ...], kind: IntType) -> dict
 
 
 X = Input(**common("x", "", (6, 6, 2), U2) | {"inputs": ()})
-CONV = Conv(**common("conv", "x", (4, 4, 4), S20), weights=Weights(np.ones((4, 3, 3, 2))))
+CONV = Conv(**common("conv", "x", (4, 4, 4), S20), window=Window((3, 3)), weights=Weights(np.ones((4, 3, 3, 2))))
 QUANT = Requantise(
     **common("quant", "conv", (4, 4, 4), U2),
     multiplier=ONE,
@@ -52,7 +53,7 @@ QUANT = Requantise(
     low=(0,),
     high=(3,),
 )
-POOL = MaxPool(**common("pool", "quant", (2, 2, 4), U2), kernel=(2, 2), strides=(2, 2))
+POOL = MaxPool(**common("pool", "quant", (2, 2, 4), U2), window=Window((2, 2), (2, 2)))
 TABLE = Table(
     **common("table", "pool", (2, 2, 4), U2),
     entries=Weights(np.array([0, 1, 2, 3])),
@@ -123,22 +124,31 @@ CASES: list[tuple[Layer, dict[str, Any], str]] = [
     ),
     (
         CONV,
-        {"strides": (0, 1)},
+        {"window": Window((3, 3), (0, 1))},
         "has the window (3, 3), strides (0, 1), dilations (1, 1), pads (0, 0, 0, 0)\n"
         "  hint: kernel, strides and dilations are at least 1, pads at least 0",
     ),
     (
         CONV,
-        {"pads": (0, 0, -1, 0)},
+        {"window": Window((3, 3), pads=(0, 0, -1, 0))},
         "has the window (3, 3), strides (1, 1), dilations (1, 1), pads (0, 0, -1, 0)\n"
         "  hint: kernel, strides and dilations are at least 1, pads at least 0",
     ),
     (
         CONV,
-        {"dilations": (3, 1)},
+        {"window": Window((3, 3), dilations=(3, 1))},
         "its window does not fit (6, 6, 2)\n  hint: make the kernel smaller or the padding larger",
     ),
-    (CONV, {"strides": (3, 3)}, "makes the shape (2, 2, 4), not (4, 4, 4)\n  hint: state the shape it makes"),
+    (
+        CONV,
+        {"window": Window((3, 2))},
+        "weights of 3x3 positions in a window of (3, 2)\n  hint: the window's kernel is that of the weights",
+    ),
+    (
+        CONV,
+        {"window": Window((3, 3), (3, 3))},
+        "makes the shape (2, 2, 4), not (4, 4, 4)\n  hint: state the shape it makes",
+    ),
     (CONV, {"pad_value": 1 << 63}, f"pads with {1 << 63}\n  hint: integers of at most 63 bits are supported"),
     (QUANT, {"shape": (4, 16)}, "makes the shape (4, 4, 4), not (4, 16)\n  hint: state the shape it makes"),
     (QUANT, {"multiplier": ONE * 2}, "multiplier has 2 values for 4 channels\n  hint: give one, or one per channel"),
@@ -179,7 +189,7 @@ CASES: list[tuple[Layer, dict[str, Any], str]] = [
     (POOL, {"shape": (3, 2, 4)}, "makes the shape (2, 2, 4), not (3, 2, 4)\n  hint: state the shape it makes"),
     (
         POOL,
-        {"pads": (2, 0, 0, 0), "shape": (3, 2, 4)},
+        {"window": Window((2, 2), (2, 2), pads=(2, 0, 0, 0)), "shape": (3, 2, 4)},
         "a window lies wholly in the padding\n  hint: pad by less than the kernel",
     ),
     (
@@ -219,7 +229,7 @@ PRODUCT = Multiply(**common("product", "x", (6, 6, 2), S20) | {"inputs": ("x", "
 JOINED = Concat(**common("joined", "x", (6, 6, 4), U2) | {"inputs": ("x", "x")})
 PICKED = Gather(**common("picked", "x", (2, 1), U2), indices=Weights(np.array([[71], [-1]])))
 PLACE = ArgMax(**common("place", "x", (6, 6, 1), integer(1, signed=False)))
-SUMMED = SumPool(**common("summed", "x", (3, 3, 2), S20), kernel=(2, 2), strides=(2, 2))
+SUMMED = SumPool(**common("summed", "x", (3, 3, 2), S20), window=Window((2, 2), (2, 2)))
 
 
 @pytest.mark.parametrize("layer", [SUM, PRODUCT, JOINED, PICKED, SUMMED, PLACE, replace(PLACE, last=1)])

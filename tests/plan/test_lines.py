@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bitwright.hardware.lines import Line, line, out_positions
+from bitwright.ir.window import Window
 
 SAME, NONE = (1, 1, 1, 1), (0, 0, 0, 0)
 
@@ -30,7 +31,7 @@ def test_where_windows_of_3_x_3_lie(
     pads: tuple[int, int, int, int],
     wanted: Line | None,
 ) -> None:
-    found = line(size, out, (3, 3), strides, (1, 1), pads)
+    found = line(size, out, Window((3, 3), strides, pads=pads))
     assert found == wanted
     if found:
         positions = out_positions(found.first, size[1], out, strides)
@@ -39,4 +40,4 @@ def test_where_windows_of_3_x_3_lie(
 
 
 def test_one_tap_needs_no_line() -> None:
-    assert line((4, 4), (2, 2), (1, 1), (2, 2), (1, 1), NONE) is None
+    assert line((4, 4), (2, 2), Window((1, 1), (2, 2))) is None

@@ -31,6 +31,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
+from bitwright.ir.window import Window as LayerWindow
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide
 from bitwright.sim import reference
@@ -195,12 +196,12 @@ def single(op: str) -> Graph:
             layer = Dense(**head, shape=(6,), type=bound, weights=Weights(np.arange(24).reshape(6, 4)))
         case "conv":
             weights = Weights(np.arange(6 * 9 * 2).reshape(6, 3, 3, 2))
-            layer = Conv(**head, shape=(3, 3, 6), type=bound, weights=weights, groups=2)
+            layer = Conv(**head, shape=(3, 3, 6), type=bound, window=LayerWindow((3, 3)), weights=weights, groups=2)
         case "depthwise":
             weights = Weights(np.arange(6 * 9).reshape(6, 3, 3, 1))
-            layer = Conv(**head, shape=(3, 3, 6), type=bound, weights=weights, groups=3)
+            layer = Conv(**head, shape=(3, 3, 6), type=bound, window=LayerWindow((3, 3)), weights=weights, groups=3)
         case _:
-            layer = MaxPool(**head, shape=(2, 2, 6), type=entry.type, kernel=(2, 2), strides=(2, 2))
+            layer = MaxPool(**head, shape=(2, 2, 6), type=entry.type, window=LayerWindow((2, 2), (2, 2)))
     return Graph((entry,), (layer,), ("layer",))
 
 

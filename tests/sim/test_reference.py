@@ -30,6 +30,7 @@ from bitwright.ir.layers import (
 )
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.window import Window
 from bitwright.sim import reference
 from tests.exact.meaning import meaning
 from tests.ir.graphs import random_codes, random_graph
@@ -106,14 +107,14 @@ def plain_each(layer: Layer, value: Any) -> Sample:
 
 
 def plain_window(layer: Conv | MaxPool | SumPool, x: Sample) -> Sample:
-    height, width, _ = x.shape
+    (height, width, _), window = x.shape, layer.window
 
     def taps(row: int, column: int) -> list[tuple[int, int, int, int]]:
         """(kernel row, kernel column, image row, image column) of one window."""
         return [
-            (i, j, row * layer.strides[0] - layer.pads[0] + i * layer.dilations[0],
-             column * layer.strides[1] - layer.pads[1] + j * layer.dilations[1])
-            for i, j in product(range(layer.kernel[0]), range(layer.kernel[1]))
+            (i, j, row * window.strides[0] - window.pads[0] + i * window.dilations[0],
+             column * window.strides[1] - window.pads[1] + j * window.dilations[1])
+            for i, j in product(range(window.kernel[0]), range(window.kernel[1]))
         ]  # fmt: skip
 
     def value(r: int, c: int, channel: int, pad: int | None) -> int | None:
@@ -198,22 +199,23 @@ def test_a_wide_accumulator_read_by_a_second_matrix() -> None:
 
 def conv(weights: Ints, shape: tuple[int, ...], **options: Any) -> Conv:
     bound = IntType(-(1 << 40), 1 << 40)
+    options.setdefault("window", Window((weights.shape[1], weights.shape[2])))
     return Conv(name="y", inputs=("x",), shape=shape, type=bound, weights=Weights(weights), **ONE, **options)
 
 
 @pytest.mark.parametrize("pad_value", [0, -8, 7, 127, 128, -300, 1 << 40])
 def test_padding_with_values_of_any_width(pad_value: int) -> None:
     weights = np.random.default_rng(0).integers(-3, 4, (2, 3, 2, 2))
-    graph = graph_of(entry(4, 5, 2), conv(weights, (4, 7, 2), pads=(1, 2, 1, 1), pad_value=pad_value))
+    graph = graph_of(
+        entry(4, 5, 2), conv(weights, (4, 7, 2), window=Window((3, 2), pads=(1, 2, 1, 1)), pad_value=pad_value)
+    )
     codes = random_codes(graph, 1, 4)
     np.testing.assert_array_equal(reference.run(graph, codes)[0], plain_run(graph, codes)[0])
 
 
 @pytest.mark.parametrize("kind", [IntType(-128, 127), IntType(-128, -128), IntType(0, 255), IntType(-(1 << 31), 0)])
 def test_padding_of_a_pool_never_wins(kind: IntType) -> None:
-    pool = MaxPool(
-        name="y", inputs=("x",), shape=(3, 3, 2), type=kind, kernel=(2, 2), strides=(1, 1), pads=(1, 1, 0, 0), **ONE
-    )
+    pool = MaxPool(name="y", inputs=("x",), shape=(3, 3, 2), type=kind, window=Window((2, 2), pads=(1, 1, 0, 0)), **ONE)
     graph = graph_of(entry(3, 3, 2, kind=kind), pool)
     codes = random_codes(graph, 2, 5)
     np.testing.assert_array_equal(reference.run(graph, codes)[0], plain_run(graph, codes)[0])
@@ -223,7 +225,7 @@ def test_a_pool_of_accumulators() -> None:
     weights = np.random.default_rng(0).integers(-3, 4, (2, 1, 1, 2))
     bound = IntType(-(1 << 40), 1 << 40)
     pool = MaxPool(
-        name="z", inputs=("y",), shape=(2, 2, 2), type=bound, kernel=(2, 2), strides=(2, 2), pads=(0, 0, 1, 1), **ONE
+        name="z", inputs=("y",), shape=(2, 2, 2), type=bound, window=Window((2, 2), (2, 2), pads=(0, 0, 1, 1)), **ONE
     )
     graph = graph_of(entry(3, 3, 2), conv(weights, (3, 3, 2)), pool)
     codes = random_codes(graph, 3, 5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, assert_never
 
 import numpy as np
@@ -72,7 +71,7 @@ def held(layer: Input | AnyLayer, graph: Graph, reached: Mapping[str, Ranges], k
             offset = zero * kernel.reshape(len(kernel), -1).sum(axis=1)
             bound = _windows(layer, sources[0], zero)
         case SumPool():
-            zero, pool = centre(graph, layer), prod(layer.kernel)
+            zero, pool = centre(graph, layer), layer.window.size
             offset, bound = offset + zero * pool, pool * max(largest(sources[0], zero), abs(layer.pad_value - zero))
         case Sum():
             bound = sum(_scaled(row, x) for row, x in zip(layer.factors, sources, strict=True))
@@ -100,7 +99,7 @@ def centre(graph: Graph, layer: Conv | SumPool) -> int:
     spread = spread_of(graph, layer) if isinstance(layer, Conv) else None
     if spread:
         return spread.fill
-    return layer.pad_value if any(layer.pads) else 0
+    return layer.pad_value if layer.window.is_padded else 0
 
 
 def largest(x: Ranges, zero: int = 0) -> int:
@@ -118,7 +117,7 @@ def _windows(layer: Conv, x: Ranges, zero: int) -> int:
     """The largest partial sum of a convolution of x - zero, group by group; padding is 0."""
     outputs, depth = len(layer.weights.array), layer.weights.array.shape[-1]
     rows = outputs // layer.groups
-    taps = prod(layer.kernel)
+    taps = layer.window.size
     bounds = []
     for group in range(layer.groups):
         matrix = layer.weights.array[group * rows : (group + 1) * rows].reshape(rows, -1)

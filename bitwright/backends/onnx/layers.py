@@ -27,6 +27,7 @@ from bitwright.backends.onnx.tensors import (
 from bitwright.backends.onnx.writer import FLOAT
 from bitwright.ir.layers import ArgMax, Concat, Conv, Dense, Gather, MaxPool, Multiply, Reshape, Sum, SumPool
 from bitwright.ir.weights import Ints
+from bitwright.ir.window import Window
 
 Array = NDArray[Any]
 
@@ -61,17 +62,15 @@ def conv(out: Export, layer: Conv) -> Tensor:
         made = out.writer.node("ConvTranspose", (x, weights, bias), layer.name, **spread.attributes)
     else:
         weights = constant(out, layer.name, kernel, wide=wide)
-        options: dict[str, Any] = {"strides": layer.strides, "dilations": layer.dilations, "pads": layer.pads}
         inputs = (x, weights, bias)
-        made = out.writer.node("Conv", inputs, layer.name, kernel_shape=layer.kernel, group=layer.groups, **options)
+        made = out.writer.node("Conv", inputs, layer.name, group=layer.groups, **_window(layer.window))
     return Tensor(made, wide, tuple(offset.tolist()), biased=biased)
 
 
 def max_pool(out: Export, layer: MaxPool) -> Tensor:
     """MaxPool."""
-    options: dict[str, Any] = {"strides": layer.strides, "dilations": layer.dilations, "pads": layer.pads}
     x = out.raw(layer.inputs[0])
-    made = out.writer.node("MaxPool", (x,), layer.name, kernel_shape=layer.kernel, **options)
+    made = out.writer.node("MaxPool", (x,), layer.name, **_window(layer.window))
     return Tensor(made, out.held[layer.name].wide)
 
 
@@ -79,12 +78,18 @@ def sum_pool(out: Export, layer: SumPool) -> Tensor:
     """AveragePool times the elements of a window."""
     held = out.held[layer.name]
     x = _centred(out, layer.inputs[0], centre(out.graph, layer), layer.name, held.wide)
-    options: dict[str, Any] = {"strides": layer.strides, "pads": layer.pads, "count_include_pad": 1}
-    if layer.dilations != (1, 1):
-        options["dilations"] = layer.dilations
-    mean = out.writer.node("AveragePool", (x,), layer.name, kernel_shape=layer.kernel, **options)
+    options = _window(layer.window)
+    if layer.window.dilations == (1, 1):
+        del options["dilations"]  # which AveragePool knows since opset 19 only
+    mean = out.writer.node("AveragePool", (x,), layer.name, count_include_pad=1, **options)
     total = out.writer.step("Mul", mean, layer.name, number(held.pool, np.float64 if held.wide else np.float32))
     return Tensor(total, held.wide, tuple(held.offset.tolist()))
+
+
+def _window(window: Window) -> dict[str, Any]:
+    """The attributes that say what `window` does."""
+    sizes = {"strides": window.strides, "dilations": window.dilations, "pads": window.pads}
+    return {"kernel_shape": window.kernel} | sizes
 
 
 def sum_(out: Export, layer: Sum) -> Tensor:

@@ -15,6 +15,7 @@ from bitwright.exact.meaning import per_channel
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Gather, Layer, Requantise
 from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.window import Window
 
 T = TypeVar("T")
 Strides = tuple[int, int]
@@ -35,7 +36,7 @@ def _wide(graph: Graph, layer: Gather) -> list[AnyLayer]:
     """The spread, the convolution and the requantiser that `layer` and the two in front of it stand for; or none."""
     codes = graph.source_of(layer)
     conv = graph.source_of(codes) if codes.inputs else codes
-    if not isinstance(codes, Requantise) or not isinstance(conv, Conv) or {*conv.strides, *conv.dilations} != {1}:
+    if not isinstance(codes, Requantise) or not isinstance(conv, Conv) or not conv.window.is_dense:
         return []
     alone = all(len(graph.readers[old.name]) == 1 and old.name not in graph.outputs for old in (codes, conv))
     strides = _strides(layer, conv)
@@ -89,9 +90,9 @@ def _spread(graph: Graph, x: Layer, strides: Strides, fill: int) -> Gather:
 def _convolution(conv: Conv, spread: Gather, strides: Strides, shape: tuple[int, ...]) -> Conv | None:
     """The kernels of all phases in one: phase r meets tap stride * (i - before) + pad - r of it in its own tap i."""
     groups, outputs, inputs = conv.groups, shape[2] // conv.groups, conv.weights.array.shape[-1]
-    small = conv.weights.array.reshape(groups, *strides, outputs, *conv.kernel, inputs)
+    small = conv.weights.array.reshape(groups, *strides, outputs, *conv.window.kernel, inputs)
     used = [np.asarray(small.any(axis=axes)) for axes in ((0, 2, 3, 5, 6), (0, 1, 3, 4, 6))]
-    places = [_places(taps, step, before) for taps, step, before in zip(used, strides, conv.pads, strict=False)]
+    places = [_places(taps, step, before) for taps, step, before in zip(used, strides, conv.window.pads, strict=False)]
     pads = [max(0, -int(place[taps].min(initial=0))) for place, taps in zip(places, used, strict=True)]
     sizes = [int((place[t] + pad).max(initial=0)) + 1 for place, t, pad in zip(places, used, pads, strict=True)]
     ends = [out - n - pad + k - 1 for out, n, pad, k in zip(shape, spread.shape, pads, sizes, strict=False)]
@@ -109,7 +110,7 @@ def _convolution(conv: Conv, spread: Gather, strides: Strides, shape: tuple[int,
         scale=(conv.scale[0],),
         zero=(conv.zero[0],),
         weights=Weights(wide.reshape(groups * outputs, *sizes, inputs)),
-        pads=(pads[0], pads[1], ends[0], ends[1]),
+        window=Window((sizes[0], sizes[1]), pads=(pads[0], pads[1], ends[0], ends[1])),
     )
 
 

@@ -27,17 +27,17 @@ class Spread:
 def spread_of(graph: Graph, layer: Conv) -> Spread | None:
     """`layer` as a transposed convolution, if it reads a gather that spreads pixels."""
     moved = graph.source_of(layer)
-    if not isinstance(moved, Gather) or layer.strides != (1, 1):
+    if not isinstance(moved, Gather) or layer.window.strides != (1, 1):
         return None
     old = graph.source_of(moved).shape
     strides = _strides(moved, old)
-    reach = [(k - 1) * d for k, d in zip(layer.kernel, layer.dilations, strict=True)] * 2
-    extra = [max(0, layer.pads[2 + axis] - reach[axis]) for axis in (0, 1)]
-    pads = [r - p + e for r, p, e in zip(reach, layer.pads, [0, 0, *extra], strict=True)]
-    if strides is None or min(pads) < 0 or (any(layer.pads) and layer.pad_value != moved.fill):
+    reach = layer.window.span * 2
+    extra = [max(0, layer.window.pads[2 + axis] - reach[axis]) for axis in (0, 1)]
+    pads = [r - p + e for r, p, e in zip(reach, layer.window.pads, [0, 0, *extra], strict=True)]
+    if strides is None or min(pads) < 0 or (layer.window.is_padded and layer.pad_value != moved.fill):
         return None
-    attributes = {"strides": strides, "dilations": layer.dilations, "pads": pads, "group": layer.groups}
-    options = {"kernel_shape": layer.kernel, "output_padding": extra if any(extra) else None}
+    attributes = {"strides": strides, "dilations": layer.window.dilations, "pads": pads, "group": layer.groups}
+    options = {"kernel_shape": layer.window.kernel, "output_padding": extra if any(extra) else None}
     return Spread(moved.inputs[0], moved.fill, _turned(layer), attributes | options)
 
 

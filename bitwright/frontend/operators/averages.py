@@ -14,11 +14,11 @@ from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import image, per_channel
 from bitwright.frontend.operands import optional_constant
 from bitwright.frontend.operators.elementwise import affine
-from bitwright.frontend.operators.pools import ceil_pads
-from bitwright.frontend.operators.windows import WindowAttributes, window_attributes
+from bitwright.frontend.operators.windows import window_of
 from bitwright.frontend.values import ZERO, Tensor, Value
-from bitwright.ir.layers import SumPool, window_shape
+from bitwright.ir.layers import SumPool
 from bitwright.ir.types import IntType
+from bitwright.ir.window import Pads, Pair, Window
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import check_size
 
@@ -30,11 +30,10 @@ def average_pool(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     kernel = [int(k) for k in node.attributes["kernel_shape"]]
     kernel = [1, *kernel] if rank == 3 else kernel
     size = (1, tensor.where.shape[2]) if rank == 3 else tensor.where.shape[2:]
-    window = window_attributes(node, kernel, (size[0], size[1]), rank)
+    window = window_of(node, kernel, (size[0], size[1]), rank)
     inner = window.pads
     if node.attributes.get("ceil_mode", 0):
-        pads = ceil_pads(window.kernel, window.strides, window.dilations, inner, (size[0], size[1]))
-        window = replace(window, pads=pads)
+        window = window.ceiled((size[0], size[1]))
     counted = inner if node.attributes.get("count_include_pad", 0) else (0, 0, 0, 0)
     return _mean(builder, node, tensor, window, counted)
 
@@ -43,8 +42,7 @@ def global_average_pool(builder: Builder, node: Node, *values: Value | None) -> 
     """GlobalAveragePool: the mean over every spatial axis."""
     tensor = _activation(node, values)
     size = (1, *tensor.where.shape[2:]) if tensor.where.ndim == 3 else tensor.where.shape[2:]
-    window = WindowAttributes((size[0], size[1]), (1, 1), (1, 1), (0, 0, 0, 0))
-    return _mean(builder, node, tensor, window, (0, 0, 0, 0))
+    return _mean(builder, node, tensor, Window((size[0], size[1])), (0, 0, 0, 0))
 
 
 def reduce_mean(builder: Builder, node: Node, *values: Value | None) -> Tensor:
@@ -70,20 +68,17 @@ def _activation(node: Node, values: tuple[Value | None, ...]) -> Tensor:
     return value
 
 
-def _mean(
-    builder: Builder, node: Node, tensor: Tensor, window: WindowAttributes, counted: tuple[int, int, int, int]
-) -> Tensor:
+def _mean(builder: Builder, node: Node, tensor: Tensor, window: Window, counted: Pads) -> Tensor:
     rank = tensor.where.ndim
     tensor = image(builder, integers(builder, tensor, node), node)
     pad = 0
-    if any(window.pads):
+    if window.is_padded:
         zero = -tensor.offset[0] / tensor.scale[0]
         if len(tensor.scale) + len(tensor.offset) > 2 or zero.denominator != 1:
             raise node.error("pads around a zero point that is no integer", "use an integer zero point, or no padding")
         pad = int(zero)
         tensor = widen(builder, tensor, IntType(pad, pad), node)
     old = builder.layers[tensor.layer]
-    count = prod(window.kernel)
     layer = SumPool(
         name=node.name,
         inputs=(tensor.layer,),
@@ -91,39 +86,29 @@ def _mean(
         type=old.type,
         scale=tensor.scale,
         zero=(ZERO,),
-        kernel=window.kernel,
-        strides=window.strides,
-        dilations=window.dilations,
-        pads=window.pads,
+        window=window,
         pad_value=pad,
         source=(node.name,),
     )
-    height, width = old.shape[:2]
-    shape = (*window_shape(layer, height, width), old.channels)
+    size = (old.shape[0], old.shape[1])
+    shape = (*window.out(size), old.channels)
     if min(shape) < 1:
-        raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
+        raise node.error(f"has a kernel larger than its {size[0]} x {size[1]} input", "export the model again")
     name = builder.add(replace(layer, shape=shape))
     where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
-    offset = tuple(count * o for o in tensor.offset)
-    made = Tensor(name, where, tensor.scale, offset, added=count * tensor.added, roundings=tensor.roundings)
-    shares = _shares(node, window, counted, (old.shape[0], old.shape[1]), shape[:2])
+    offset = tuple(window.size * o for o in tensor.offset)
+    made = Tensor(name, where, tensor.scale, offset, added=window.size * tensor.added, roundings=tensor.roundings)
+    shares = _shares(node, window, counted, size)
     made, (share,) = per_channel(builder, made, node, shares[None, None])
     made = affine(node, made, share, (ZERO,))
     return replace(made, where=made.where[:, :, 0]) if rank == 3 else made
 
 
-def _shares(
-    node: Node,
-    window: WindowAttributes,
-    counted: tuple[int, int, int, int],
-    size: tuple[int, int],
-    shape: tuple[int, ...],
-) -> Array:
+def _shares(node: Node, window: Window, counted: Pads, size: Pair) -> Array:
     """1 / (elements that count) of every window, an object array of Fractions (rows, columns)."""
     counts = []
-    for axis in (0, 1):
-        check_size(node, (shape[axis], window.kernel[axis]))
-        starts = np.arange(shape[axis]) * window.strides[axis] - window.pads[axis]
-        taps = starts[:, None] + np.arange(window.kernel[axis]) * window.dilations[axis]
+    for axis, out in enumerate(window.out(size)):
+        check_size(node, (out, window.kernel[axis]))
+        taps = window.taps(axis, out)
         counts.append(((taps >= -counted[axis]) & (taps < size[axis] + counted[axis + 2])).sum(axis=1))
     return np.array([[Fraction(1, int(a) * int(b)) for b in counts[1]] for a in counts[0]], dtype=object)

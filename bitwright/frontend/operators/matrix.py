@@ -13,9 +13,9 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import FIT, check_fit, features, image, per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
-from bitwright.frontend.operators.windows import window_attributes
+from bitwright.frontend.operators.windows import window_of
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, squeeze
-from bitwright.ir.layers import Conv, Dense, PerChannel, window_shape
+from bitwright.ir.layers import Conv, Dense, PerChannel
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 from bitwright.reading.model import Node
@@ -46,9 +46,9 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
             f"reads {channels} channels with weights of shape {kernel.array.shape} in {groups} groups",
             "export the model again",
         )
-    window = window_attributes(node, weights.shape[2:], (height, width), rank)
+    window = window_of(node, weights.shape[2:], (height, width), rank)
     zero = -tensor.offset[0] / tensor.scale[0]
-    if any(window.pads):
+    if window.is_padded:
         if zero.denominator != 1:
             raise node.error("pads around a zero point that is no integer", "use an integer zero point, or no padding")
         tensor = widen(builder, tensor, IntType(int(zero), int(zero)), node)
@@ -61,14 +61,12 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
         scale=squeeze(tuple(tensor.scale[0] * s for s in step)),
         zero=(Fraction(0),),
         weights=Weights(weights.transpose(0, 2, 3, 1)),
-        strides=window.strides,
-        dilations=window.dilations,
-        pads=window.pads,
+        window=window,
         groups=groups,
-        pad_value=int(zero) if any(window.pads) else 0,
+        pad_value=int(zero) if window.is_padded else 0,
         source=_sources(tensor, node),
     )
-    rows, cols = window_shape(layer, height, width)
+    rows, cols = window.out((height, width))
     if rows < 1 or cols < 1:
         raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
     shape = (rows, cols, weights.shape[0])

@@ -10,7 +10,7 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import image
 from bitwright.frontend.operands import data_operand
-from bitwright.frontend.operators.windows import window_attributes
+from bitwright.frontend.operators.windows import window_of
 from bitwright.frontend.values import Host, Pool, Tensor, Value
 from bitwright.ir.layers import MaxPool
 from bitwright.reading.model import Node
@@ -29,12 +29,11 @@ def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
     kernel = [int(k) for k in node.attributes["kernel_shape"]]
     kernel = [1, *kernel] if rank == 3 else kernel
     height, width = (1, tensor.where.shape[2]) if rank == 3 else tensor.where.shape[2:]
-    window = window_attributes(node, kernel, (height, width), rank)
-    pads = window.pads
+    window = window_of(node, kernel, (height, width), rank)
     if node.attributes.get("ceil_mode", 0):
-        pads = ceil_pads(window.kernel, window.strides, window.dilations, pads, (height, width))
-    pool = Pool(node.name, window.kernel, window.strides, window.dilations, pads)
-    if min(pool.size(height, width)) < 1:
+        window = window.ceiled((height, width))
+    pool = Pool(node.name, window)
+    if min(window.out((height, width))) < 1:
         raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
     if tensor.function or tensor.bounded or not _plain(builder, tensor):
         if tensor.pools:
@@ -49,25 +48,6 @@ def _plain(builder: Builder, tensor: Tensor) -> bool:
     return layer.op not in ("dense", "conv") and all(scale > 0 for scale in tensor.scale) and len(tensor.scale) == 1
 
 
-def ceil_pads(
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
-    pads: tuple[int, int, int, int],
-    size: tuple[int, int],
-) -> tuple[int, int, int, int]:
-    """Pads grown at the end so that the last, partial window counts; a window that starts in the padding does not."""
-    ends = []
-    for axis in (0, 1):
-        reach = (kernel[axis] - 1) * dilations[axis] + 1
-        padded = size[axis] + pads[axis] + pads[axis + 2]
-        count = -(-(padded - reach) // strides[axis]) + 1
-        if (count - 1) * strides[axis] >= size[axis] + pads[axis]:
-            count -= 1
-        ends.append(pads[axis + 2] + max((count - 1) * strides[axis] + reach - padded, 0))
-    return pads[0], pads[1], ends[0], ends[1]
-
-
 def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor:
     """A max-pool layer over integers; `tensor` is (1, C, H, W)."""
     rank = len(tensor.where.shape)
@@ -80,13 +60,10 @@ def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor
         type=old.type,
         scale=old.scale,
         zero=old.zero,
-        kernel=pool.kernel,
-        strides=pool.strides,
-        dilations=pool.dilations,
-        pads=pool.pads,
+        window=pool.window,
         source=(pool.name,),
     )
-    shape = (*pool.size(*old.shape[:2]), old.channels)
+    shape = (*pool.window.out((old.shape[0], old.shape[1])), old.channels)
     name = builder.add(replace(layer, shape=shape))
     where = np.arange(shape[0] * shape[1] * shape[2]).reshape(shape).transpose(2, 0, 1)[None]
     where = where[:, :, 0] if rank == 3 else where

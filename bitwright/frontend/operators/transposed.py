@@ -12,7 +12,7 @@ from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import FIT, gather, image
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.matrix import conv
-from bitwright.frontend.operators.windows import window_attributes
+from bitwright.frontend.operators.windows import window_of
 from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.ir.types import IntType
 from bitwright.reading.model import Array, Node
@@ -29,7 +29,7 @@ def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value
     size = (tensor.where.shape[2], tensor.where.shape[3])
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes:
         raise node.error("computes its padding from the output's size", "export it with explicit pads")
-    window = window_attributes(node, kernel.array.shape[2:], size, 4)
+    window = window_of(node, kernel.array.shape[2:], size, 4)
     extra = [int(v) for v in node.attributes.get("output_padding", [0, 0])]
     zero = -tensor.offset[0] / tensor.scale[0]
     if zero.denominator != 1:
@@ -38,9 +38,9 @@ def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value
     spread = _spread(node, tensor, window.strides)
     moved = gather(builder, tensor, spread, node, fill=int(zero))
     moved = replace(moved, where=moved.where.transpose(2, 0, 1)[None])
-    reach = [(k - 1) * d for k, d in zip(window.kernel, window.dilations, strict=True)]
-    pads = [reach[0] - window.pads[0], reach[1] - window.pads[1]]
-    pads += [reach[0] - window.pads[2] + extra[0], reach[1] - window.pads[3] + extra[1]]
+    rows, columns = window.span
+    top, left, bottom, right = window.pads
+    pads = [rows - top, columns - left, rows - bottom + extra[0], columns - right + extra[1]]
     if min(pads) < 0:
         raise node.error("crops more than its kernel reaches", "use smaller pads")
     groups = int(node.attributes.get("group", 1))

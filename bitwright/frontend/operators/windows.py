@@ -4,53 +4,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
+from bitwright.ir.window import Pads, Pair, Window
 from bitwright.reading.model import Node
 from bitwright.reading.sizes import check_size
 
 
-@dataclass(frozen=True, slots=True)
-class WindowAttributes:
-    """(height, width) of kernel, strides and dilations; pads (top, left, bottom, right)."""
-
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-    pads: tuple[int, int, int, int]
-
-
-def window_attributes(node: Node, kernel: Sequence[int], size: tuple[int, int], rank: int) -> WindowAttributes:
-    """The attributes of `node` on an image of (height, width) `size`; a signal (rank 3) has height 1."""
+def window_of(node: Node, kernel: Sequence[int], size: Pair, rank: int) -> Window:
+    """The window of `node` on an image of (height, width) `size`; a signal (rank 3) has height 1."""
     if len(kernel) != 2 or min(kernel) < 1:
         raise node.error(f"has a kernel of {list(kernel)}", f"give {rank - 2} positive numbers")
-    strides = _pair(node, "strides", rank)
-    dilations = _pair(node, "dilations", rank)
-    pads = _pads(node, (kernel[0], kernel[1]), strides, dilations, size, rank)
-    check_size(node, (size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3]))
-    return WindowAttributes((kernel[0], kernel[1]), strides, dilations, pads)
+    bare = Window((kernel[0], kernel[1]), _pair(node, "strides", rank), _pair(node, "dilations", rank))
+    window = replace(bare, pads=_pads(node, bare, size, rank))
+    check_size(node, window.padded(size))
+    return window
 
 
-def _pair(node: Node, name: str, rank: int) -> tuple[int, int]:
+def _pair(node: Node, name: str, rank: int) -> Pair:
     values = [int(v) for v in node.attributes.get(name, [1] * (rank - 2))]
     if len(values) != rank - 2 or min(values) < 1:
         raise node.error(f"has {name} {values}", f"give {rank - 2} positive numbers")
     return (1, values[0]) if rank == 3 else (values[0], values[1])
 
 
-def _pads(
-    node: Node,
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
-    size: tuple[int, int],
-    rank: int,
-) -> tuple[int, int, int, int]:
+def _pads(node: Node, window: Window, size: Pair, rank: int) -> Pads:
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         ends = []
-        for k, s, d, n in zip(kernel, strides, dilations, size, strict=True):
-            total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        for reach, stride, length in zip(window.reach, window.strides, size, strict=True):
+            total = max((-(-length // stride) - 1) * stride + reach - length, 0)
             small = total // 2
             ends.append((small, total - small) if mode == "SAME_UPPER" else (total - small, small))
         return ends[0][0], ends[1][0], ends[0][1], ends[1][1]

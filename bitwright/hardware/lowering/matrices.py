@@ -56,7 +56,7 @@ def _check_lanes(layer: Dense | Conv, in_shape: tuple[int, ...], per_channel: in
         )
     legal = f"{fits} and SIMD {choice.simd} must divide {cols} columns"
     if isinstance(layer, Conv) and line_of(layer, in_shape):
-        legal += f" or be {prod(layer.kernel)} times a divisor"
+        legal += f" or be {layer.window.size} times a divisor"
     raise BitwrightError(legal, where=f"plan: layer '{layer.name}'", hint="choose divisors")
 
 
@@ -132,7 +132,7 @@ def _matrix_vector(
 def _depthwise(emit: Emit, layer: Conv, came: Stream, x: Stream, per_channel: int, choice: Folded) -> Stream:
     """A depthwise unit; `came` is what the layer reads, `x` a sliding window over each beat of its channels."""
     lanes = came.lanes
-    blocks, vectors, fold = layer.groups // lanes, prod(layer.shape[:-1]), prod(layer.kernel) // choice.simd
+    blocks, vectors, fold = layer.groups // lanes, prod(layer.shape[:-1]), layer.window.size // choice.simd
     made = emit.stream(f"{emit.name}_acc", choice.pe, layer.type, vectors * blocks, spread(came, per_channel))
     weights: Weights = Shape.of(blocks * fold, choice.pe, choice.simd)
     if emit.contents is Contents.REAL:

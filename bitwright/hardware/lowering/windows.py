@@ -28,7 +28,7 @@ def before_unit(emit: Emit, layer: Conv, x: Stream, choice: Folded) -> Stream:
     channels = x.shape[-1]
     if is_parallel(layer, channels, choice.simd):
         return parallel_window(emit, layer, x, channels // x.lanes, alone=choice.alone)
-    if (layer.kernel, layer.strides) == ((1, 1), (1, 1)) and not any(layer.pads):
+    if (layer.window.kernel, layer.window.strides) == ((1, 1), (1, 1)) and not layer.window.is_padded:
         return x
     inner = channels // layer.groups // choice.simd
     return window(emit, layer, x, channels // x.lanes // inner, inner, layer.pad_value)
@@ -48,7 +48,7 @@ def window(emit: Emit, layer: Padded, x: Stream, blocks: int, inner: int, pad_va
     name = f"{emit.name}_window"
     x, pad_value = _holding_padding(emit, layer, x, pad_value)
     height, width, _ = x.shape
-    pads = layer.pads
+    pads = layer.window.pads
     if starts_beyond(layer, height, width):
         x = _padded(emit, layer, x, (height, width), pad_value)
         height, width, pads = height + pads[0] + pads[2], width + pads[1] + pads[3], (0, 0, 0, 0)
@@ -62,9 +62,9 @@ def window(emit: Emit, layer: Padded, x: Stream, blocks: int, inner: int, pad_va
         width=width,
         blocks=blocks,
         inner=inner,
-        kernel=layer.kernel,
-        strides=layer.strides,
-        dilations=layer.dilations,
+        kernel=layer.window.kernel,
+        strides=layer.window.strides,
+        dilations=layer.window.dilations,
         pads=pads,
         out_height=layer.shape[0],
         out_width=layer.shape[1],
@@ -76,7 +76,7 @@ def window(emit: Emit, layer: Padded, x: Stream, blocks: int, inner: int, pad_va
     cycles = max(kernel.in_beats, kernel.out_beats)
     depth = ring_depth(kernel) if emit.contents is Contents.REAL else kept_lines(kernel)
     emit.add(replace(kernel, cycles=cycles, depth=depth))
-    field = (*layer.shape[:2], *layer.kernel, blocks * inner * x.lanes)
+    field = (*layer.shape[:2], *layer.window.kernel, blocks * inner * x.lanes)
     return emit.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
 
 
@@ -100,10 +100,10 @@ def parallel_window(emit: Emit, layer: Conv, x: Stream, blocks: int, *, alone: b
         height=in_shape[0],
         width=in_shape[1],
         blocks=blocks,
-        kernel=layer.kernel,
-        strides=layer.strides,
-        dilations=layer.dilations,
-        pads=layer.pads,
+        kernel=layer.window.kernel,
+        strides=layer.window.strides,
+        dilations=layer.window.dilations,
+        pads=layer.window.pads,
         out_height=layer.shape[0],
         out_width=layer.shape[1],
         pad_value=pad_value,
@@ -113,7 +113,7 @@ def parallel_window(emit: Emit, layer: Conv, x: Stream, blocks: int, *, alone: b
         period=period,
     )
     emit.add(kernel)
-    field = (*layer.shape[:2], blocks, *layer.kernel, x.lanes)
+    field = (*layer.shape[:2], blocks, *layer.window.kernel, x.lanes)
     lanes = kernel.taps * x.lanes
     return emit.edge(replace(x, name=kernel.output, lanes=lanes, beats=kernel.out_beats, shape=field))
 
@@ -121,9 +121,9 @@ def parallel_window(emit: Emit, layer: Conv, x: Stream, blocks: int, *, alone: b
 def padded_type(layer: AnyLayer, x_type: IntType) -> IntType:
     """The type of the elements that a unit reads: those of its input, and the padding."""
     match layer:
-        case Conv() | SumPool() if any(layer.pads):
+        case Conv() | SumPool() if layer.window.is_padded:
             value = layer.pad_value
-        case MaxPool() if any(layer.pads):
+        case MaxPool() if layer.window.is_padded:
             value = layer.type.lo
         case _:
             return x_type
@@ -132,14 +132,14 @@ def padded_type(layer: AnyLayer, x_type: IntType) -> IntType:
 
 def _holding_padding(emit: Emit, layer: Padded, x: Stream, pad_value: int) -> tuple[Stream, int]:
     """`x` with elements that hold the value of the padding, and that value; any of its values if there is none."""
-    if not any(layer.pads):
+    if not layer.window.is_padded:
         return x, x.type.lo
     return extend(emit, x, padded_type(layer, x.type)), pad_value
 
 
 def _padded(emit: Emit, layer: Padded, x: Stream, size: tuple[int, int], fill: int) -> Stream:
     """The image `x` of `size` with the padding of `layer` around it, through a frame buffer."""
-    top, left, bottom, right = layer.pads
+    top, left, bottom, right = layer.window.pads
     places = np.arange(x.beats).reshape(*size, -1)
     order = np.pad(places, ((top, bottom), (left, right), (0, 0)), constant_values=-1).reshape(-1)
     name = f"{emit.name}_pad"
@@ -161,7 +161,7 @@ def pool(emit: Emit, layer: MaxPool | SumPool, x: Stream, choice: Pooled) -> Str
     x = emit.widen(x, lanes)
     pad = layer.pad_value if isinstance(layer, SumPool) else layer.type.lo
     x = window(emit, layer, x, layer.channels // lanes, 1, pad)
-    name, fold, groups = emit.name, prod(layer.kernel), prod(layer.shape) // lanes
+    name, fold, groups = emit.name, layer.window.size, prod(layer.shape) // lanes
     made = emit.stream(f"{name}_out", lanes, layer.type, groups, x.order)
     if isinstance(layer, MaxPool):
         emit.add(

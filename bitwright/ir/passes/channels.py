@@ -117,7 +117,7 @@ def _needs(graph: Graph, layer: Dense | Conv, constant: Flags, values: Ints) -> 
     """
     readers = graph.readers[layer.name]
     moves = layer.name not in graph.outputs and all(isinstance(reader, Requantise) for reader in readers)
-    same = values == layer.pad_value if isinstance(layer, Conv) and any(layer.pads) else True
+    same = values == layer.pad_value if isinstance(layer, Conv) and layer.window.is_padded else True
     weights = layer.weights.array
     read = (weights != 0).reshape(len(weights), -1, weights.shape[-1]).any(axis=1)
     return np.asarray(read & ~(moves & constant & same))

@@ -13,6 +13,7 @@ from bitwright.ir.layers import AnyLayer, Conv, Gather, Layer, Requantise
 from bitwright.ir.passes.cleanup import drop_dead
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.window import Window
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ def subpixel(graph: Graph) -> Graph:
 def _phases(graph: Graph, layer: Requantise) -> list[AnyLayer]:
     """The layers that replace `layer`; none if it does not follow a transposed convolution."""
     conv = graph.source_of(layer)
-    if not isinstance(conv, Conv) or not _alone(graph, conv) or {*conv.strides, *conv.dilations} != {1}:
+    if not isinstance(conv, Conv) or not _alone(graph, conv) or not conv.window.is_dense:
         return []
     spread = graph.source_of(conv)
     if not isinstance(spread, Gather) or not _alone(graph, spread) or spread.fill != conv.pad_value:
@@ -52,7 +53,8 @@ def _phases(graph: Graph, layer: Requantise) -> list[AnyLayer]:
     strides = _strides(spread, x)
     if strides is None or strides == (1, 1):
         return []
-    rows, cols = (_axis(conv.kernel[i], strides[i], conv.pads[i], x.shape[i], conv.shape[i]) for i in range(2))
+    kernel, pads = conv.window.kernel, conv.window.pads
+    rows, cols = (_axis(kernel[i], strides[i], pads[i], x.shape[i], conv.shape[i]) for i in range(2))
     kernels, missing = _kernels(conv, rows, cols)
     narrow = _convolution(graph, conv, x, kernels, rows, cols)
     codes = _requantiser(graph, layer, narrow, missing * spread.fill, conv.groups)
@@ -103,6 +105,7 @@ def _convolution(graph: Graph, conv: Conv, x: Layer, kernels: Ints, rows: _Axis,
     channels = int(np.prod(kernels.shape[:4]))
     ends = [axis.size - 1 - axis.before + axis.taps.shape[1] for axis in (rows, cols)]
     weights = kernels.reshape(channels, *kernels.shape[4:])
+    taps = (rows.taps.shape[1], cols.taps.shape[1])
     reach = x.type | IntType(conv.pad_value, conv.pad_value)
     least, most = (np.where(weights > 0, a, b) for a, b in ((reach.lo, reach.hi), (reach.hi, reach.lo)))
     low, high = (int((weights * side).sum(axis=(1, 2, 3)).min()) for side in (least, -most))
@@ -115,7 +118,7 @@ def _convolution(graph: Graph, conv: Conv, x: Layer, kernels: Ints, rows: _Axis,
         scale=_repeated(conv.scale, conv.groups, channels),
         zero=_repeated(conv.zero, conv.groups, channels),
         weights=Weights(weights),
-        pads=(rows.before, cols.before, ends[0] - x.shape[0], ends[1] - x.shape[1]),
+        window=Window(taps, pads=(rows.before, cols.before, ends[0] - x.shape[0], ends[1] - x.shape[1])),
     )
 
 
