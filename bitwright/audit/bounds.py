@@ -72,13 +72,15 @@ def _gamma(n: int) -> float:
 def _is_exact(graph: Graph, layer: Requantise, behind: Arithmetic, size: Array) -> Array:
     """Where float32 rounds nothing: scales are powers of two, and all partial results are few enough of one unit."""
     source = graph.source_of(layer)
-    units = [1 / number.denominator for row in (layer.multiplier, layer.offset) for number in row]
+    denominators = [number.denominator for number in (*layer.multiplier, *layer.offset)]
     dyadic = all(_is_power((1, *row)) for row in (layer.scale, source.scale)) and all(
-        number.denominator & (number.denominator - 1) == 0 for row in (layer.multiplier, layer.offset) for number in row
+        d & (d - 1) == 0 for d in denominators
     )
     if not dyadic or layer.slope or behind.roundings >= BASE_ROUNDINGS:
         return np.zeros(size.shape, dtype=bool)
-    return np.asarray(size + behind.added + max(abs(float(b)) for b in layer.offset) <= EXACT * min(units))
+    return np.asarray(
+        size + behind.added + max(abs(float(b)) for b in layer.offset) <= EXACT * min(1 / d for d in denominators)
+    )
 
 
 def _is_power(values: tuple[Fraction | int, ...]) -> bool:

@@ -43,6 +43,15 @@ class Golden:
         return int(np.max(np.abs(ours - self.values)[:, self.coded], initial=0))
 
 
+def _check_shape(mine: Array, wanted: Array) -> None:
+    if mine.size != wanted.size or mine.shape[:1] != wanted.shape[:1]:
+        raise BitwrightError(
+            f"have shape {wanted.shape}, the model gives {mine.shape}",
+            where="outputs",
+            hint="stack the samples on axis 0",
+        )
+
+
 def golden(ours: Sequence[Array], theirs: Sequence[Array], coded: bool = True) -> Golden:
     """Their arrays, checked against ours in number and size; `coded` is False where no integer output holds codes."""
     if len(ours) != len(theirs):
@@ -53,12 +62,7 @@ def golden(ours: Sequence[Array], theirs: Sequence[Array], coded: bool = True) -
         )
     values, tolerances, codes = [], [], []
     for mine, wanted in zip(ours, theirs, strict=True):
-        if mine.size != wanted.size or mine.shape[:1] != wanted.shape[:1]:
-            raise BitwrightError(
-                f"have shape {wanted.shape}, the model gives {mine.shape}",
-                where="outputs",
-                hint="stack the samples on axis 0",
-            )
+        _check_shape(mine, wanted)
         exact = mine.dtype.kind in "iub" or wanted.dtype.kind in "iub"
         values.append(row(wanted, len(mine)))
         sizes = np.where(np.isfinite(values[-1]), np.abs(values[-1]), 0)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,9 +88,13 @@ def _opset(model: onnx.ModelProto) -> int:
     return int(versions.get("", versions.get("ai.onnx", 13)))
 
 
+def _outputs(nodes: Iterable[onnx.NodeProto]) -> set[str]:
+    return {name for node in nodes for name in node.output}
+
+
 def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     """The nodes in topological order; the model loaded, so there is one."""
-    made = {name for node in graph.node for name in node.output}
+    made = _outputs(graph.node)
     order: list[onnx.NodeProto] = []
     waiting = list(graph.node)
     while waiting:
@@ -98,7 +102,7 @@ def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
         assert ready, "a graph with a cycle was loaded"
         order += ready
         done = set(map(id, ready))
-        made.difference_update(name for node in ready for name in node.output)
+        made -= _outputs(ready)
         waiting = [node for node in waiting if id(node) not in done]
     return order
 

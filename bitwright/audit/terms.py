@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,12 @@ def terms(graph: Graph, name: str, values: Values) -> Terms:
     return known[name]
 
 
+def _joined(parts: Sequence[Terms]) -> Terms:
+    """The channels of all parts side by side."""
+    joined = [np.concatenate(arrays, axis=-1) for arrays in zip(*map(_arrays, parts), strict=True)]
+    return Terms(joined[0], joined[1], joined[2], max(part.count for part in parts))
+
+
 def _sums(graph: Graph, layer: Layer, values: Values, known: Mapping[str, Terms]) -> Terms:
     """The terms of a layer from those of its inputs."""
     parts = [known[source] for source in layer.inputs]
@@ -95,8 +101,7 @@ def _sums(graph: Graph, layer: Layer, values: Values, known: Mapping[str, Terms]
             a, b = (values[source] - float(zero) for source, zero in zip(layer.inputs, layer.zeros, strict=True))
             return _single(a * b, np.zeros(1))
         case Concat():
-            joined = [np.concatenate(arrays, axis=-1) for arrays in zip(*map(_arrays, parts), strict=True)]
-            return Terms(joined[0], joined[1], joined[2], max(part.count for part in parts))
+            return _joined(parts)
         case Gather() | Reshape():
             return parts[0].moved(lambda x: moved(layer, x))
         case _:

@@ -22,9 +22,7 @@ def check_pair(layer: Layer, join: Layer, operands: list[list[Interval]], line: 
     check_meaning(layer, line)
     claim(join.op == "sum" and len(operands) == 2, "it reads no sum of two operands")
     claim(line.get("form") in ("shift", "shift_even"), "two operands go with a shift")
-    single = [layer.fields[name] for name in ("multiplier", "offset", "low", "high")] + list(join.fields["factors"])
-    claim(all(len(values) == 1 for values in single) and not layer.fields["slope"], "its constants differ per channel")
-    claim(not layer.fields["levels"], "levels do not go with two operands")
+    _check_constants(layer, join)
     ends = [(min(low for low, _ in side), max(high for _, high in side)) for side in operands]
     sizes = [high - low + 1 for low, high in ends]
     claim(sizes[0] * sizes[1] <= MAX_PAIRS, "there are too many pairs to compare")
@@ -36,6 +34,13 @@ def check_pair(layer: Layer, join: Layer, operands: list[list[Interval]], line: 
     y = meaning(layer)[0]
     wanted = np.array([y(int(u)) for u in values], dtype=np.int64)[place]
     claim(bool((_computed(layer, a, b, line) == wanted).all()), "some pair of operands gets another code")
+
+
+def _check_constants(layer: Layer, join: Layer) -> None:
+    """Refute constants that are not the same in all channels."""
+    single = [layer.fields[name] for name in ("multiplier", "offset", "low", "high")] + list(join.fields["factors"])
+    claim(all(len(values) == 1 for values in single) and not layer.fields["slope"], "its constants differ per channel")
+    claim(not layer.fields["levels"], "levels do not go with two operands")
 
 
 def _computed(layer: Layer, a: Ints, b: Ints, line: Line) -> Ints:

@@ -84,30 +84,38 @@ def _units(source: Layer) -> set[tuple[Fraction, Fraction]]:
     return {(source.scale[i % len(source.scale)], source.zero[i % len(source.zero)]) for i in range(count)}
 
 
-def _apply(name: str, numbers: list[str], v: Bounds, digits: int) -> Bounds:
+def _arguments(name: str, numbers: list[str]) -> list[Fraction | None]:
     try:
-        arguments = [fraction(number) if number else None for number in numbers]
+        return [fraction(number) if number else None for number in numbers]
     except ValueError:
         raise Refuted(f"{name} has an argument that is no fraction") from None
-    match name, arguments:
+
+
+def _apply(name: str, numbers: list[str], v: Bounds, digits: int) -> Bounds:
+    match name, _arguments(name, numbers):
         case "affine", [Fraction() as factor, Fraction() as offset]:
             return _line(v, factor, offset)
         case "clip", [low, high]:
             return _upper(_lower(v, low), high)
         case "leaky_relu", [Fraction() as slope]:
-            return v if _is_positive(v) else _line(v, slope, Fraction(0))
-        case "sigmoid", []:
-            return _sigmoid(v, digits)
+            return _bent(v, slope)
         case "elu", [Fraction() as slope]:
             return v if _is_positive(v) else _line(_rising(exponential, v, digits), slope, -slope)
         case "abs", []:
-            return _line(v, Fraction(1 if _is_positive(v) else -1), Fraction(0))
+            return _bent(v, Fraction(-1))
+        case "sigmoid", []:
+            return _sigmoid(v, digits)
         case "exp" | "softplus" | "erf" | "normal_cdf", []:
             return _rising(FUNCTIONS[name], v, digits)
         case "tanh", []:
             return _line(_sigmoid(_line(v, Fraction(2), Fraction(0)), digits), Fraction(2), Fraction(-1))
         case _:
             raise Refuted(f"the function {name!r} of {len(numbers)} arguments is not known")
+
+
+def _bent(v: Bounds, slope: Fraction) -> Bounds:
+    """The number itself from zero up, `slope` times it below zero."""
+    return v if _is_positive(v) else _line(v, slope, Fraction(0))
 
 
 def _is_positive(v: Bounds) -> bool:

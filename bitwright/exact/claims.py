@@ -40,6 +40,16 @@ def proved_claims(graph: Graph, forms: Mapping[str, Form], sums: Mapping[str, Fa
     ]
 
 
+def _requantises(
+    source: Layer, layer: Requantise, form: Form | None, sums: Mapping[str, Factors], reached: Mapping[str, Ranges]
+) -> bool:
+    if isinstance(source, Sum) and source.name in sums:
+        operands = [reached[name] for name in source.inputs]
+        return isinstance(form, MultiplyShift) and pair_proved(source, layer, sums[source.name], form, operands)
+    x = reached[source.name]
+    return form is not None and proved(form, steps(layer, x.lo, x.hi))
+
+
 def _within(made: Ranges, layer: Layer) -> bool:
     return layer.type.lo <= int(made.lo.min()) and int(made.hi.max()) <= layer.type.hi
 
@@ -52,11 +62,7 @@ def _holds(
         case Dense() | Conv():
             return True  # its claim is the range of its accumulators
         case Requantise():
-            if isinstance(source, Sum) and source.name in sums:
-                operands = [reached[name] for name in source.inputs]
-                return isinstance(form, MultiplyShift) and pair_proved(source, layer, sums[source.name], form, operands)
-            x = reached[source.name]
-            return form is not None and proved(form, steps(layer, x.lo, x.hi))
+            return _requantises(source, layer, form, sums, reached)
         case Table():
             same = isinstance(form, Lookup) and (form.lo, form.entries) == (source.type.lo, layer.entries)
             return same and _tabulated(layer, source, reached[source.name])

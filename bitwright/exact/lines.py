@@ -95,11 +95,17 @@ def nearest(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> li
     ]
 
 
-def powers(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> list[Slope] | None:
-    """A power of two in every interval: the same one if there is one, else the nearest to the scale."""
+def _powers_of_two(slopes: Sequence[Interval | None]) -> list[tuple[int, int]] | None:
+    """The least and the largest exponent in each interval; None if one has none."""
     spans = [slope and power_of_two(slope) for slope in slopes]
     fitting = [span for span in spans if span is not None]
-    if len(fitting) < len(spans):
+    return fitting if len(fitting) == len(spans) else None
+
+
+def powers(slopes: Sequence[Interval | None], scales: Sequence[Fraction]) -> list[Slope] | None:
+    """A power of two in every interval: the same one if there is one, else the nearest to the scale."""
+    fitting = _powers_of_two(slopes)
+    if fitting is None:
         return None
     near, lowest, highest = [], -FINEST, FINEST
     for (least, most), scale in zip(fitting, scales, strict=True):
@@ -136,9 +142,14 @@ def _fit(layer: Requantise, found: Steps, channel: Ints) -> Fit:
     return Fit(channel, taken, bound, slope_intervals(bound), [abs(multipliers[c]) for c in channel])
 
 
+def _chosen(fits: Sequence[Fit], choose: Choice) -> list[Slope] | None:
+    """A slope for every channel of every fit, all chosen together."""
+    return choose([slope for fit in fits for slope in fit.slopes], [scale for fit in fits for scale in fit.scales])
+
+
 def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], choose: Choice) -> MultiplyShift | None:
     """The form with the slopes that `choose` takes; None if a slope, a constant or a window is missing."""
-    chosen = choose([slope for fit in fits for slope in fit.slopes], [scale for fit in fits for scale in fit.scales])
+    chosen = _chosen(fits, choose)
     if chosen is None:
         return None
     lines = [Line(0, code, 0) for code in found.first.tolist()]
@@ -152,16 +163,21 @@ def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], choose: Choice) 
     return _shared(layer, found, lines, INT64_BITS if choose is powers else PRODUCT_BITS)
 
 
+def _longest(fit: Fit, chosen: Sequence[Slope]) -> int:
+    """The largest product, or shifted code, that the slopes make."""
+    codes, width = int(fit.points.end_k.max(initial=0)), int(fit.points.end_x.max(initial=0))
+    return max((max(codes << s, m * (width + 1)) for m, s in chosen), default=0)
+
+
 def _lines(layer: Requantise, fit: Fit, chosen: Sequence[Slope]) -> list[Line] | None:
     """The constants and windows for the `chosen` slopes of one fit; None if there is no such window, or no room."""
-    codes, width = int(fit.points.end_k.max(initial=0)), int(fit.points.end_x.max(initial=0))
-    longest = max((max(codes << s, m * (width + 1)) for m, s in chosen), default=0)
+    longest = _longest(fit, chosen)
     if longest.bit_length() >= PRODUCT_BITS:
         return None
     number = np.int64 if longest < INT64_SAFE else object
     m, s = (np.array(column, dtype=number) for column in (zip(*chosen, strict=True) if chosen else ((), ())))
     low, high = fit.points.bounds(m, np.array([1 << shift for _, shift in chosen], dtype=number))
-    windows = _windows(layer, fit, m, s, low) if fit.even else [0] * len(chosen)
+    windows = _windows(layer, fit, m, s, low)
     if windows is None:
         return None
     found, lines = fit.steps, []
@@ -175,9 +191,11 @@ def _lines(layer: Requantise, fit: Fit, chosen: Sequence[Slope]) -> list[Line] |
 def _windows(layer: Requantise, fit: Fit, m: Ints, s: Ints, c: Ints) -> list[int] | None:
     """For each channel a window that takes its ties to even and leaves every other odd code; None if one has none.
 
-    Only the first point of a plateau of the half-up line can lie in a window of at most m, so only these are looked at.
+    Zero where ties go upwards. Only the first point of a plateau of the half-up line can lie in a window of at most m,
+    so only these are looked at.
     """
-    assert fit.even is not None
+    if fit.even is None:
+        return [0] * len(m)
     up, (low, _) = fit.steps, limits(layer)
     starts = up.first > low[fit.channel]
     distinct = np.hstack((np.diff(up.t, axis=1) != 0, np.ones((len(up.t), 1), dtype=bool)))
@@ -198,6 +216,13 @@ def _windows(layer: Requantise, fit: Fit, m: Ints, s: Ints, c: Ints) -> list[int
     return [power if power <= top else w for power, top, w in zip(rounded, most.tolist(), least.tolist(), strict=True)]
 
 
+def _product(m: Sequence[int], c: Sequence[int], found: Steps) -> IntType:
+    """The type of m * x + c."""
+    ends = zip(m, c, found.lo.tolist(), found.hi.tolist(), strict=True)
+    values = [slope * a + constant for slope, constant, lo, hi in ends for a in (lo, hi)]
+    return IntType(min(values), max(values))
+
+
 def _shared(layer: Requantise, found: Steps, lines: Sequence[Line], widest: int) -> MultiplyShift | None:
     """The lines with their longest shift in all channels; None if a product needs more than `widest` bits.
 
@@ -207,9 +232,7 @@ def _shared(layer: Requantise, found: Steps, lines: Sequence[Line], widest: int)
     m, c, window = (
         [number << s - line.s for line, number in zip(lines, column, strict=True)] for column in _columns(lines)
     )
-    ends = zip(m, c, found.lo.tolist(), found.hi.tolist(), strict=True)
-    values = [slope * a + constant for slope, constant, lo, hi in ends for a in (lo, hi)]
-    product = IntType(min(values), max(values))
+    product = _product(m, c, found)
     grain = _grain(c) if product.bits > INT64_BITS else 0
     numbers = (*m, *window, *(constant >> grain for constant in c))
     if product.bits > widest or max(abs(n).bit_length() + 1 for n in numbers) > INT64_BITS:

@@ -7,6 +7,14 @@ from fractions import Fraction
 
 from bitwright.ir.layers import Rounding
 
+BY_SIGN = {
+    Rounding.HALF_AWAY: (Rounding.HALF_UP, Rounding.HALF_DOWN),
+    Rounding.HALF_ZERO: (Rounding.HALF_DOWN, Rounding.HALF_UP),
+    Rounding.TO_ZERO: (Rounding.FLOOR, Rounding.CEIL),
+    Rounding.FROM_ZERO: (Rounding.CEIL, Rounding.FLOOR),
+}
+"""Roundings that are one rule from zero up and its mirror image below zero."""
+
 
 def round_exact(rounding: Rounding, value: Fraction) -> int:
     """R(value) for every rounding but `LEVELS`, which needs its levels."""
@@ -36,13 +44,7 @@ def _mirrored(rounding: Rounding, n: int, d: int) -> int:
             return -(-n // d)
         case Rounding.HALF_DOWN:
             return -((d - 2 * n) // (2 * d))
-        case Rounding.HALF_AWAY:
-            return round_ratio(Rounding.HALF_UP if n >= 0 else Rounding.HALF_DOWN, n, d)
-        case Rounding.HALF_ZERO:
-            return round_ratio(Rounding.HALF_DOWN if n >= 0 else Rounding.HALF_UP, n, d)
-        case Rounding.TO_ZERO:
-            return round_ratio(Rounding.FLOOR if n >= 0 else Rounding.CEIL, n, d)
-        case Rounding.FROM_ZERO:
-            return round_ratio(Rounding.CEIL if n >= 0 else Rounding.FLOOR, n, d)
         case _:
-            raise AssertionError(f"{rounding} has no rule for one value")
+            assert rounding in BY_SIGN, f"{rounding} has no rule for one value"
+            rising, falling = BY_SIGN[rounding]
+            return round_ratio(rising if n >= 0 else falling, n, d)

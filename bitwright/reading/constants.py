@@ -87,17 +87,24 @@ def fold_constants(model: Model) -> Model:
     kept = []
     for node in in_order(model):
         check_node(node, model.opset)
-        if node.op == "Constant" and node.domain in STANDARD:
-            known[node.outputs[0]] = constant_of(node)
-        elif _is_constant(node, known):
-            operands = [known[name] if name else None for name in node.inputs]
-            results = compute(node, operands, model.opset)
-            known |= {name: array for name, array in zip(filter(None, node.outputs), results, strict=True)}
-        else:
+        results = _folded(node, known, model.opset)
+        if results is None:
             kept.append(node)
+        else:
+            known |= results
     read = {name for node in kept for name in node.inputs}.union(model.outputs)
     left = {name: array for name, array in known.items() if name in read}
     return replace(model, nodes=tuple(kept), constants=left)
+
+
+def _folded(node: Node, known: Mapping[str, Array], opset: int) -> dict[str, Array] | None:
+    """What a node makes by name; None if it depends on an input."""
+    if node.op == "Constant" and node.domain in STANDARD:
+        return {node.outputs[0]: constant_of(node)}
+    if not _is_constant(node, known):
+        return None
+    operands = [known[name] if name else None for name in node.inputs]
+    return dict(zip(filter(None, node.outputs), compute(node, operands, opset), strict=True))
 
 
 def _is_constant(node: Node, known: Mapping[str, Array]) -> bool:

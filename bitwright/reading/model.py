@@ -114,19 +114,30 @@ def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) 
     outputs = tuple(output.name for output in graph.output)
     _refuse_own_operators(proto, nodes)
     read = {name for node in nodes for name in node.inputs} | set(outputs)
+    constants = _constants(graph, read, file, folder)
+    entries = _entries(graph, file)
+    inputs = tuple(_input(info, file) for info in entries)
+    batch = entries[0].type.tensor_type.shape.dim[0].dim_value if entries else 0
+    return Model(file, sha256(data).hexdigest(), opset, nodes, constants, inputs, outputs, batch)
+
+
+def _constants(graph: onnx.GraphProto, read: set[str], file: str, folder: Path | None) -> dict[str, Array]:
+    """The constants that are `read`, by name."""
     _refuse_twins((tensor.name for tensor in graph.initializer), f"{file}: tensor")
     _refuse_sparse(graph, read, file)
-    constants = {
+    return {
         tensor.name: array_of(tensor, f"{file}: tensor '{tensor.name}'", folder)
         for tensor in graph.initializer
         if tensor.name in read
     }
+
+
+def _entries(graph: onnx.GraphProto, file: str) -> list[onnx.ValueInfoProto]:
+    """The inputs that no constant of the file is a default of."""
     fixed = {tensor.name for tensor in graph.initializer}
     entries = [info for info in graph.input if info.name not in fixed]
     _refuse_twins((info.name for info in entries), f"{file}: input")
-    inputs = tuple(_input(info, file) for info in entries)
-    batch = entries[0].type.tensor_type.shape.dim[0].dim_value if entries else 0
-    return Model(file, sha256(data).hexdigest(), opset, nodes, constants, inputs, outputs, batch)
+    return entries
 
 
 def _refuse_undecodable(proto: onnx.ModelProto, file: str) -> None:
@@ -214,6 +225,12 @@ def _value(attribute: onnx.AttributeProto, node: Node, folder: Path | None) -> A
 
 def _input(info: onnx.ValueInfoProto, file: str) -> ModelInput:
     where = f"{file}: input '{info.name}'"
+    sample = _sample(info, where)
+    return ModelInput(info.name, (1, *sample), _dtype(info.type.tensor_type.elem_type, where))
+
+
+def _sample(info: onnx.ValueInfoProto, where: str) -> list[int]:
+    """The sizes of an input behind its batch."""
     tensor = info.type.tensor_type
     if not info.type.HasField("tensor_type") or not tensor.HasField("shape") or not tensor.shape.dim:
         raise BitwrightError("declares no shape", where=where, hint="export the model with the input's shape")
@@ -224,9 +241,13 @@ def _input(info: onnx.ValueInfoProto, file: str) -> ModelInput:
             where=where,
             hint="export the model with every size but the batch fixed",
         )
+    return dims[1:]
+
+
+def _dtype(number: int, where: str) -> np.dtype[Any]:
+    """The type of an input's elements, which has this number in ONNX."""
     kinds = onnx.TensorProto.DataType
-    name = kinds.Name(tensor.elem_type) if tensor.elem_type in kinds.values() else f"number {tensor.elem_type}"
+    name = kinds.Name(number) if number in kinds.values() else f"number {number}"
     if name not in ("FLOAT", "DOUBLE", "FLOAT16", "BOOL") and not re.fullmatch("U?INT(8|16|32)", name):
         raise BitwrightError(f"is of type {name.lower()}", where=where, hint="use float32, or integers up to 32 bits")
-    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-    return ModelInput(info.name, (1, *dims[1:]), dtype)
+    return np.dtype(helper.tensor_dtype_to_np_dtype(number))

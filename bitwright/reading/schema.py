@@ -61,24 +61,27 @@ def check_node(node: Node, opset: int) -> None:
     if not any(node.outputs):
         raise node.error("makes nothing", AGAIN)
     schema = _schema(node, opset)
-    for name, attribute in schema.attributes.items() if schema is not None else ():
-        if attribute.required and name not in node.attributes:
-            raise node.error(f"lacks the attribute '{name}'", AGAIN)
+    known = schema.attributes if schema is not None else {}
+    _check_required(node, known)
     if schema is not None and node.domain in (*STANDARD, CHANNELS_LAST):
         _check_ends(node, schema)
     elif node.op in OWN_INPUTS:
         _check_inputs(node, *OWN_INPUTS[node.op])
     for name, value in node.attributes.items():
-        if schema is not None and name in schema.attributes:
-            _check_attribute(node, name, value, (schema.attributes[name].type,))
-        elif name in OWN_ATTRIBUTES:
-            _check_attribute(node, name, value, OWN_ATTRIBUTES[name])
+        kinds = (known[name].type,) if name in known else OWN_ATTRIBUTES.get(name, ())
+        _check_attribute(node, name, value, kinds)
 
 
 def _schema(node: Node, opset: int) -> OpSchema | None:
     """The standard operator's, also for the QLinear form and the channels-last form of one."""
     op = node.op if node.domain in STANDARD else node.op.removeprefix("QLinear").replace("QGemm", "Gemm")
     return onnx.defs.get_schema(op, opset) if onnx.defs.has(op, opset) else None
+
+
+def _check_required(node: Node, known: Mapping[str, OpSchema.Attribute]) -> None:
+    for name, attribute in known.items():
+        if attribute.required and name not in node.attributes:
+            raise node.error(f"lacks the attribute '{name}'", AGAIN)
 
 
 def _check_ends(node: Node, schema: OpSchema) -> None:
@@ -101,6 +104,10 @@ def _check_attribute(node: Node, name: str, value: Any, kinds: tuple[Kind, ...])
     known = [OF_KIND[kind] for kind in kinds if kind in OF_KIND]
     if known and not any(fits(value) for _, fits in known):
         raise node.error(f"has an attribute '{name}' that is not {known[0][0]}", AGAIN)
-    numbers = value if isinstance(value, list) else [value]
-    if any(isinstance(number, float) and not np.isfinite(number) for number in numbers) and node.op not in INFINITE:
+    if kinds and node.op not in INFINITE and not _is_finite(value):
         raise node.error(f"has an attribute '{name}' that is not finite", AGAIN)
+
+
+def _is_finite(value: Any) -> bool:
+    numbers = value if isinstance(value, list) else [value]
+    return all(np.isfinite(number) for number in numbers if isinstance(number, float))

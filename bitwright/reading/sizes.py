@@ -48,11 +48,7 @@ def _grown(node: Node, arrays: Sequence[Array]) -> tuple[int, ...]:
     first, *more = arrays
     match node.op:
         case "Expand" | "Tile":
-            wanted = [max(int(v), 1) for v in more[0].reshape(-1)]
-            rank = max(len(wanted), first.ndim)
-            old = (1,) * (rank - first.ndim) + first.shape
-            new = [1] * (rank - len(wanted)) + wanted
-            return tuple(a * b if node.op == "Tile" else max(a, b) for a, b in zip(old, new, strict=True))
+            return _stretched(node, first.shape, [max(int(v), 1) for v in more[0].reshape(-1)])
         case "ConstantOfShape":
             return tuple(int(v) for v in first.reshape(-1))
         case "Range":
@@ -64,6 +60,14 @@ def _grown(node: Node, arrays: Sequence[Array]) -> tuple[int, ...]:
             return (more[0].size, first.size // max(first.shape[axis], 1)) if first.ndim else (1,)
         case _:
             return (*first.shape[:-1], *more[0].shape[-1:])
+
+
+def _stretched(node: Node, shape: tuple[int, ...], wanted: list[int]) -> tuple[int, ...]:
+    """A shape repeated, or expanded, along axes that are counted from the last one."""
+    rank = max(len(wanted), len(shape))
+    old = (1,) * (rank - len(shape)) + shape
+    new = [1] * (rank - len(wanted)) + wanted
+    return tuple(a * b if node.op == "Tile" else max(a, b) for a, b in zip(old, new, strict=True))
 
 
 def _columns(arrays: Sequence[Array]) -> list[tuple[int, ...]]:

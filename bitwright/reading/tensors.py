@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, Never
@@ -64,12 +65,7 @@ def _external(tensor: onnx.TensorProto, size: int, where: str, folder: Path | No
 
     if folder is None:
         refuse(f"keeps its data in '{location}', and the model has no folder", "give the model as a file")
-    numbers = [entries.get("offset", "0"), entries.get("length", str(size))]
-    if not all(re.fullmatch(r"\d{1,18}", number) for number in numbers):
-        refuse(f"keeps its data at offset '{numbers[0]}' with length '{numbers[1]}'", "export the model again")
-    offset, length = map(int, numbers)
-    if length != size:
-        refuse(f"keeps {length} bytes for the shape {list(tensor.dims)}, which takes {size}", AGAIN)
+    offset = _offset(tensor, entries, size, where)
     try:
         target = (folder / location).resolve()
         if not target.is_relative_to(folder.resolve()):
@@ -86,3 +82,16 @@ def _external(tensor: onnx.TensorProto, size: int, where: str, folder: Path | No
     except (OSError, ValueError, RuntimeError) as error:  # missing, forbidden, a null byte, a loop of links
         reason = error.strerror if isinstance(error, OSError) else str(error)
         refuse(f"keeps its data in '{location}', which cannot be read: {reason}")
+
+
+def _offset(tensor: onnx.TensorProto, entries: Mapping[str, str], size: int, where: str) -> int:
+    """Where the data begin in their file; a length, if there is one, must be `size`."""
+    numbers = [entries.get("offset", "0"), entries.get("length", str(size))]
+    if not all(re.fullmatch(r"\d{1,18}", number) for number in numbers):
+        held = f"keeps its data at offset '{numbers[0]}' with length '{numbers[1]}'"
+        raise BitwrightError(held, where=where, hint="export the model again")
+    offset, length = map(int, numbers)
+    if length != size:
+        held = f"keeps {length} bytes for the shape {list(tensor.dims)}, which takes {size}"
+        raise BitwrightError(held, where=where, hint=AGAIN)
+    return offset
