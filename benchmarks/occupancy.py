@@ -19,7 +19,7 @@ import bitwright
 from bitwright.backends.verilog.project import generate
 from bitwright.design import random_codes
 from bitwright.hardware.kernels.base import KernelGraph
-from bitwright.hardware.kernels.timing import fifo_kind
+from bitwright.hardware.kernels.fifos import fifo_kind
 from bitwright.sim.rtl import RtlModel, build
 
 MODULES = ("bw_fifo", "bw_fifo_shift", "bw_fifo_block")

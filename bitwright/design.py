@@ -23,7 +23,7 @@ from bitwright.exact.ranges import Ranges
 from bitwright.hardware.area.resources import Resources, fifo_resources, resources
 from bitwright.hardware.clocks.interval import latency
 from bitwright.hardware.kernels.base import KernelGraph
-from bitwright.hardware.kernels.sparse import dense_share
+from bitwright.hardware.kernels.weighted import Weighted
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.columns import aligned, tail
 from bitwright.ir.errors import BitwrightError
@@ -152,7 +152,7 @@ class Design:
         if kernels and (chosen.pe, chosen.simd) == (1, 1):  # no lanes of its own: those of its streams
             lanes = (self.kernels.stream(kernels[-1].output).lanes, self.kernels.stream(kernels[-1].input).lanes)
         weights = layer.weights if isinstance(layer, Dense | Conv) else None
-        shares = map(dense_share, kernels)
+        shares = (kernel.dense_share for kernel in kernels if isinstance(kernel, Weighted))
         form = self.forms.get(layer.name)
         return LayerRecord(
             name=layer.name,
@@ -161,7 +161,7 @@ class Design:
             bits=layer.type.bits,
             sparsity=round(weights.zeros / weights.array.size, 4) if weights else None,
             zeros=chosen.zeros if weights else None,
-            dense_share=next((round(share, 4) for share in shares if share is not None), None),
+            dense_share=next((round(share, 4) for share in shares), None),
             pe=lanes[0],
             simd=lanes[1],
             style=chosen.style or None,

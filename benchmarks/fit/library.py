@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bitwright.hardware.cells import Family
+from bitwright.hardware.kernels import joins, moves, reduce
 from bitwright.hardware.modules import streams as terms
 from bitwright.hardware.modules import units as unit_terms
 from bitwright.hardware.modules import windows as window_terms
@@ -158,7 +159,7 @@ def _sparse_flow(p: Parameters) -> Parts:
 
 
 def _argmax(p: Parameters) -> Parts:
-    return unit_terms.argmax_reduce(
+    return reduce.argmax_reduce(
         fold=p.get("Fold", 1), lanes=p.get("Lanes", p.get("N", 1)), x_w=p.get("XW", p.get("W", 1)), y_w=p.get("YW", 1)
     )
 
@@ -167,7 +168,7 @@ def _interleave(p: Parameters) -> Parts:
     count, parts = p["Operands"], p["Parts"]
     flat = int(parts, 2) if isinstance(parts, str) else parts % (1 << 32 * count)
     longest = max(flat >> 32 * index & 0xFFFFFFFF for index in range(count))
-    return terms.interleave(operands=count, width=p["Width"], longest=longest)
+    return joins.interleave(operands=count, width=p["Width"], longest=longest)
 
 
 def _select_flow(p: Parameters) -> Parts:
@@ -186,19 +187,19 @@ OWN: Mapping[str, Callable[[Parameters], Part | Parts | None]] = {
     "bw_axis_source": lambda p: terms.axis_source(lanes=p["Lanes"], elem_w=p["ElemW"], beats=p["Beats"])[0],
     "bw_width_up": lambda p: terms.width_up(width=p["Width"], ratio=p["Ratio"])[0],
     "bw_width_down": lambda p: terms.width_down(width=p["Width"], ratio=p["Ratio"])[0],
-    "bw_fork": lambda p: terms.fork(width=p["Width"], copies=p["Copies"])[0],
+    "bw_fork": lambda p: joins.fork(width=p["Width"], copies=p["Copies"])[0],
     "bw_ram": lambda p: _ram(p)[0],
-    "bw_reorder": lambda p: terms.reorder(
+    "bw_reorder": lambda p: moves.reorder(
         lanes=p["Lanes"], x_w=p["XW"], in_beats=p["InBeats"], out_beats=p["OutBeats"]
     )[0],
     "bw_adder_tree": lambda p: unit_terms.adder_tree(n=p["N"], w=p["W"])[0],
     "bw_accumulate": lambda p: _accumulate(p)[0],
-    "bw_adder": lambda p: unit_terms.adder(
+    "bw_adder": lambda p: joins.adder(
         operands=p["Operands"], lanes=p["Lanes"], folds=p["Folds"], x_w=p["XW"], f_w=p["FW"], y_w=p["YW"]
     )[0],
-    "bw_multiplier": lambda p: unit_terms.multiplier(lanes=p["Lanes"], x_w=p["XW"], y_w=p["YW"])[0],
-    "bw_max_reduce": lambda p: unit_terms.max_reduce(fold=p["Fold"], lanes=p["Lanes"], x_w=p["XW"])[0],
-    "bw_sum_reduce": lambda p: unit_terms.sum_reduce(fold=p["Fold"], lanes=p["Lanes"], y_w=p["YW"])[0],
+    "bw_multiplier": lambda p: joins.multiplier(lanes=p["Lanes"], x_w=p["XW"], y_w=p["YW"])[0],
+    "bw_max_reduce": lambda p: reduce.max_reduce(fold=p["Fold"], lanes=p["Lanes"], x_w=p["XW"])[0],
+    "bw_sum_reduce": lambda p: reduce.sum_reduce(fold=p["Fold"], lanes=p["Lanes"], y_w=p["YW"])[0],
     "bw_select_flow": lambda p: _select_flow(p)[0],
     "bw_sparse_flow": lambda p: _sparse_flow(p)[0],
     "bw_argmax_reduce": lambda p: _argmax(p)[0],

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from bitwright.hardware.cells import EVERY_DSP_BITS
@@ -96,6 +97,12 @@ def slices(weights: IntType, x: IntType, pe: int, simd: int) -> int:
 def signed_bits(kind: IntType) -> int:
     """The width of its numbers in two's complement."""
     return IntType(min(kind.lo, -1), kind.hi).bits
+
+
+@cache
+def decoded_bits(kind: IntType) -> int:
+    """Bits of an element once a module has made it two's complement."""
+    return 2 if kind.is_bipolar else kind.bits + (not kind.signed)
 
 
 def _fits(weights: IntType, x: IntType, lanes: int, stride: int) -> bool:

@@ -159,3 +159,16 @@ class Taken(NamedTuple):
     sequence: str
     needs: Ints
     takes: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What a kernel does in one frame: its sequences of events, and those with which its streams begin and end.
+
+    `wires` are streams within the kernel that hold no beat: one of its sequences makes them, another one takes them.
+    """
+
+    sequences: Mapping[str, Events]
+    taken: Mapping[str, Taken]
+    made: Mapping[str, Made]
+    wires: tuple[str, ...] = ()

@@ -47,10 +47,7 @@ class Chain:
         """Append a kernel of `kind` whose output has `beats` words of `lanes` x `out`."""
         index = len(self.kernels)
         name = self.names[index] if self.names else f"{kind.__name__.lower()}{index}"
-        cycles = max(beats, self.tail.beats)
-        self.kernels.append(
-            kind(name=name, layer=f"layer {name}", input=self.tail.name, output=f"{name}_out", cycles=cycles, **sizes)
-        )
+        self.kernels.append(kind(name=name, layer=f"layer {name}", input=self.tail.name, output=f"{name}_out", **sizes))
         self.streams.append(self.tail)
         self.tail = replace(
             self.tail, name=f"{name}_out", lanes=lanes, type=out, beats=beats, shape=(beats * lanes,), depth=2
@@ -130,7 +127,15 @@ class Chain:
         tail = self.tail
         groups = tail.beats // fold
         return self.push(
-            MaxReduce, tail.lanes, tail.type, groups, fold=fold, groups=groups, lanes=tail.lanes, type=tail.type
+            MaxReduce,
+            tail.lanes,
+            tail.type,
+            groups,
+            fold=fold,
+            groups=groups,
+            lanes=tail.lanes,
+            x_type=tail.type,
+            y_type=tail.type,
         )
 
     def width(self, lanes: int) -> Chain:

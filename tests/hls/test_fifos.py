@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from bitwright.backends.hls.depths import MARGIN, STAGES, burst, demand, size_streams
-from bitwright.backends.hls.order import Order, clocks
 from bitwright.compiling import compile_graph
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.kernels.windows import Window
 from bitwright.hardware.lanes import fastest
+from bitwright.hardware.loops import Loop
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
@@ -33,7 +33,7 @@ def with_depths(graph: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
 def test_frames_follow_each_other_as_the_longest_loop_lets_them(network: Callable[[], Graph], target: int) -> None:
     graph = network()
     kernels = size_streams(compile_graph(graph, cycles=max(target, fastest(graph))).kernels)
-    assert timed.intervals(kernels) == [max(map(clocks, kernels.kernels)) + timed.STAGES]
+    assert timed.intervals(kernels) == [max(kernel.iterations for kernel in kernels.kernels) + timed.STAGES]
 
 
 @pytest.mark.parametrize("network", [dense, residual])
@@ -43,7 +43,7 @@ def test_a_unit_that_skips_zeros_waits_for_no_word(network: Callable[[], Graph])
     skips = LayerPlan(pe=2, simd=2, zeros="skip-rows")
     plan = Plan({layer.name: skips for layer in graph.layers if isinstance(layer, Dense | Conv)})
     kernels = size_streams(compile_graph(graph, plan=plan).kernels)
-    assert timed.intervals(kernels) == [max(map(clocks, kernels.kernels)) + timed.STAGES]
+    assert timed.intervals(kernels) == [max(kernel.iterations for kernel in kernels.kernels) + timed.STAGES]
 
 
 @pytest.mark.parametrize("network", [residual, bottleneck])
@@ -63,14 +63,14 @@ def test_without_words_that_wait_a_window_makes_the_others_wait() -> None:
 def test_a_loop_that_reads_evenly_demands_nothing_in_advance() -> None:
     even, burst = np.arange(0, 400, 4), np.arange(100)
     drained = MARGIN + STAGES // 4  # a word in four clocks
-    assert demand(Order((even,), np.arange(400), 400), 400) == 1 + drained
-    assert demand(Order((burst,), np.arange(400), 400), 400) == 76 + drained  # 100 words in the time of 25
+    assert demand(Loop((even,), np.arange(400), 400), 400) == 1 + drained
+    assert demand(Loop((burst,), np.arange(400), 400), 400) == 76 + drained  # 100 words in the time of 25
 
 
 def test_a_loop_that_writes_evenly_needs_no_room() -> None:
     reads = (np.arange(400),)
-    assert burst(Order(reads, np.arange(0, 400, 4), 400)) == 1 + MARGIN
-    assert burst(Order(reads, np.arange(100), 400)) == 76 + MARGIN
+    assert burst(Loop(reads, np.arange(0, 400, 4), 400)) == 1 + MARGIN
+    assert burst(Loop(reads, np.arange(100), 400)) == 76 + MARGIN
 
 
 def test_chosen_depths_are_never_less() -> None:

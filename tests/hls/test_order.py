@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the FIFO depths rest on: the C++ kernels read and write in the order that `backends/hls/order.py` says."""
+"""What the FIFO depths rest on: the C++ kernels read and write in the order that `Kernel.loops` says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bitwright.backends.hls.order import loops
 from bitwright.backends.hls.project import generate
 from bitwright.backends.project import Project
 from bitwright.hardware.kernels.base import Kernel
@@ -63,7 +62,7 @@ class stream {
 
 def predicted(kernel: Kernel) -> list[str]:
     """The reads and writes of one frame; loops with a buffer between them take turns, buffer after buffer."""
-    first, *others = loops(kernel)
+    first, *others = kernel.loops()
     last = others[-1] if others else first
     fills = first.writes if others else np.array([first.iterations])
     uses = last.reads[0] if others else np.array([0])
@@ -98,7 +97,7 @@ def test_a_loop_has_the_iterations_that_are_predicted(tmp_path: Path) -> None:
     """Against the constants that bound the loops; frame buffers are filled and drained word by word."""
     lines = ['#include "order_params.hpp"']
     for kernel in every_kind().kernels.kernels:
-        iterations = [loop.iterations for loop in loops(kernel)]
+        iterations = [loop.iterations for loop in kernel.loops()]
         bounds = (
             ["Beats"] if len(iterations) == 1 else ["InBeats", "OutBeats" if isinstance(kernel, Reorder) else "InBeats"]
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bitwright.backends.hls.order import loops
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 
 STAGES = 8
@@ -78,7 +77,7 @@ def intervals(graph: KernelGraph, frames: int = 5) -> list[int]:
 
 def _loops(kernel: Kernel, queues: dict[str, Queue]) -> list[Loop]:
     """The loops of a kernel; two frame buffers lie between those that have one between them."""
-    stages = loops(kernel)
+    stages = kernel.loops()
     buffers = [Queue(2) for _ in stages[1:]]
     found = []
     for index, stage in enumerate(stages):

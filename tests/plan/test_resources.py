@@ -37,7 +37,6 @@ def unit(pe: int = 2, simd: int = 2, *, memory: Memory = "lut", weights: Weights
         layer="fc",
         input="x",
         output="y",
-        cycles=16 * 32 // (pe * simd),
         vectors=1,
         groups=1,
         rows=16,

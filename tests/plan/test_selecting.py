@@ -14,7 +14,6 @@ from bitwright.compiling import compile_graph
 from bitwright.design import Design, random_codes
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.select import GROUPS, SelectMatrixVector, selection
-from bitwright.hardware.kernels.timing import kernel_latency
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -114,7 +113,7 @@ def test_every_weight_is_multiplied_by_its_element() -> None:
     chosen, weights = (x.array.reshape(6, 2, 3, 2) for x in (kernel.choices, kernel.weights))
     np.put_along_axis(whole, chosen, weights, axis=-1)
     np.testing.assert_array_equal(whole.reshape(6, 2, 12), dense.weights.array)
-    assert (kernel.cycles, kernel_latency(kernel)) == (dense.cycles, kernel_latency(dense) + 1)
+    assert (kernel.cycles, kernel.latency) == (dense.cycles, dense.latency + 1)
 
 
 def refusal(graph: Graph, **planned: object) -> str:

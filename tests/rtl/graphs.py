@@ -88,8 +88,8 @@ def matrix_vector(
     low = np.minimum(matrix * x.lo, matrix * x.hi).sum(axis=1).min()
     high = np.maximum(matrix * x.lo, matrix * x.hi).sum(axis=1).max()
     kernel = MatrixVector(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out",
-        cycles=vectors * groups * (rows // pe) * (cols // simd), vectors=vectors, groups=groups, rows=rows, cols=cols,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", vectors=vectors, groups=groups,
+        rows=rows, cols=cols,
         pe=pe, simd=simd, weights=weight_words(matrix, groups, pe, simd), weight_type=w, x_type=x,
         acc_type=IntType(int(low), int(high)), memory="block" if memory == "block" else "lut",
         style=style_of(name, style, w, x),
@@ -110,7 +110,7 @@ def depthwise(
     low = np.minimum(kernels * x.lo, kernels * x.hi).sum(axis=1).min()
     high = np.maximum(kernels * x.lo, kernels * x.hi).sum(axis=1).max()
     kernel = Depthwise(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=vectors * blocks * positions // simd,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out",
         vectors=vectors, blocks=blocks, fold=positions // simd, lanes=lanes, multiplier=multiplier, simd=simd,
         weights=depthwise_words(kernels, lanes, multiplier, simd), weight_type=w, x_type=x,
         acc_type=IntType(int(low), int(high)), memory="block" if memory == "block" else "lut",
@@ -129,13 +129,13 @@ def window(
 ) -> KernelGraph:  # fmt: skip
     (height, width), (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = size, kernel, strides, dilations, pads
     unit = Window(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=0, height=height, width=width,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", height=height, width=width,
         blocks=blocks, inner=inner, kernel=kernel, strides=strides, dilations=dilations, pads=pads,
         out_height=(height + top + bottom - (kh - 1) * dh - 1) // sh + 1,
         out_width=(width + left + right - (kw - 1) * dw - 1) // sw + 1,
         pad_value=pad_value, lanes=lanes, type=kind, depth=depth,
     )  # fmt: skip
-    unit = replace(unit, cycles=max(unit.in_beats, unit.out_beats), depth=depth or ring_depth(unit))
+    unit = replace(unit, depth=depth or ring_depth(unit))
     return alone(
         unit, [stream(unit.input, lanes, kind, unit.in_beats)], [stream(unit.output, lanes, kind, unit.out_beats)]
     )
@@ -151,7 +151,7 @@ def parallel_window(
     along = line(size, out, kernel, strides, dilations, pads)
     assert along is not None
     unit = ParallelWindow(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=along.period * blocks, height=height,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", height=height,
         width=width, blocks=blocks, kernel=kernel, strides=strides, dilations=dilations, pads=pads, out_height=out[0],
         out_width=out[1], pad_value=pad_value, lanes=lanes, type=kind, first=along.first, period=along.period,
     )  # fmt: skip
@@ -163,12 +163,12 @@ def parallel_window(
 
 
 def reduce(name: str, kind: IntType, *, fold: int, groups: int = 3, lanes: int = 2, total: bool = False) -> KernelGraph:
-    common = {"name": name, "layer": name, "input": f"{name}_in", "output": f"{name}_out", "cycles": fold * groups}
+    common = {"name": name, "layer": name, "input": f"{name}_in", "output": f"{name}_out"}
     y = kind.sum_of(fold) if total else kind
     unit = (
         SumReduce(**common, fold=fold, groups=groups, lanes=lanes, x_type=kind, y_type=y)
         if total
-        else MaxReduce(**common, fold=fold, groups=groups, lanes=lanes, type=kind)
+        else MaxReduce(**common, fold=fold, groups=groups, lanes=lanes, x_type=kind, y_type=kind)
     )
     return alone(unit, [stream(unit.input, lanes, kind, fold * groups)], [stream(unit.output, lanes, y, groups)])
 
@@ -176,7 +176,7 @@ def reduce(name: str, kind: IntType, *, fold: int, groups: int = 3, lanes: int =
 def argmax(name: str, kind: IntType, *, fold: int, groups: int = 3, lanes: int = 2, last: int = 0) -> KernelGraph:
     y = IntType(0, fold * lanes - 1)
     unit = ArgMaxReduce(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=fold * groups, fold=fold,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", fold=fold,
         groups=groups, lanes=lanes, last=last, x_type=kind, y_type=y,
     )  # fmt: skip
     return alone(unit, [stream(unit.input, lanes, kind, fold * groups)], [stream(unit.output, 1, y, groups)])
@@ -187,7 +187,7 @@ def requantiser(
 ) -> KernelGraph:
     beats = folds * pixels
     unit = Requantiser(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=beats, form=form, lanes=lanes,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", form=form, lanes=lanes,
         folds=folds, beats=beats, x_type=x, y_type=y,
     )  # fmt: skip
     return alone(unit, [stream(unit.input, lanes, x, beats)], [stream(unit.output, lanes, y, beats)])
@@ -252,8 +252,8 @@ def lookup(rng: Generator, x: IntType, y: IntType) -> Lookup:
 def width(name: str, inward: int, outward: int, kind: IntType = U4, times: int = 2) -> KernelGraph:
     elements = times * lcm(inward, outward)
     unit = WidthConverter(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out",
-        cycles=max(elements // inward, elements // outward), in_lanes=inward, out_lanes=outward, elements=elements,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", in_lanes=inward,
+        out_lanes=outward, elements=elements,
         type=kind,
     )  # fmt: skip
     return alone(
@@ -266,7 +266,7 @@ def width(name: str, inward: int, outward: int, kind: IntType = U4, times: int =
 def fork(name: str, copies: int, kind: IntType = U4) -> KernelGraph:
     names = tuple(f"{name}_copy{index}" for index in range(copies - 1))
     unit = Fork(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=5, copies=names, lanes=2, beats=5,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", copies=names, lanes=2, beats=5,
         type=kind,
     )  # fmt: skip
     return alone(unit, [stream(unit.input, 2, kind, 5)], [stream(each, 2, kind, 5) for each in unit.outputs])
@@ -285,7 +285,7 @@ def adder(name: str, rng: Generator, *kinds: IntType, folds: int = 2, pixels: in
     )
     beats = folds * pixels
     unit = Adder(
-        **_join(name, len(kinds)), cycles=beats, lanes=2, beats=beats, x_types=kinds, y_type=y,
+        **_join(name, len(kinds)), lanes=2, beats=beats, x_types=kinds, y_type=y,
         factors=Weights(factors), folds=folds,
     )  # fmt: skip
     sources = [stream(each, 2, kind, beats) for each, kind in zip(unit.inputs, kinds, strict=True)]
@@ -296,7 +296,7 @@ def multiplier(name: str, first: IntType, second: IntType, zeros: tuple[int, int
     shifted = [IntType(kind.lo - zero, kind.hi - zero) for kind, zero in zip((first, second), zeros, strict=True)]
     y = shifted[0] * shifted[1]
     unit = Multiplier(
-        **_join(name, 2), cycles=4, lanes=2, beats=4, x_types=(first, second), y_type=y, zeros=zeros
+        **_join(name, 2), lanes=2, beats=4, x_types=(first, second), y_type=y, zeros=zeros
     )  # fmt: skip
     sources = [stream(each, 2, kind, 4) for each, kind in zip(unit.inputs, (first, second), strict=True)]
     return alone(unit, sources, [stream(unit.output, 2, y, 4)])
@@ -306,7 +306,7 @@ def interleave(name: str, y: IntType, *operands: tuple[IntType, int], pixels: in
     kinds, parts = tuple(kind for kind, _ in operands), tuple(part for _, part in operands)
     beats = pixels * sum(parts)
     unit = Interleave(
-        **_join(name, len(kinds)), cycles=beats, lanes=2, beats=beats, x_types=kinds, y_type=y, pixels=pixels,
+        **_join(name, len(kinds)), lanes=2, beats=beats, x_types=kinds, y_type=y, pixels=pixels,
         parts=parts,
     )  # fmt: skip
     sources = [stream(each, 2, kind, pixels * part) for each, (kind, part) in zip(unit.inputs, operands, strict=True)]
@@ -315,7 +315,7 @@ def interleave(name: str, y: IntType, *operands: tuple[IntType, int], pixels: in
 
 def reorder(name: str, order: list[int], in_beats: int, kind: IntType = U4, fill: int = 0) -> KernelGraph:
     unit = Reorder(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", cycles=max(in_beats, len(order)),
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out",
         order=Weights(np.array(order)), fill=fill, in_beats=in_beats, lanes=2, type=kind,
     )  # fmt: skip
     return alone(unit, [stream(unit.input, 2, kind, in_beats)], [stream(unit.output, 2, kind, len(order))])

@@ -15,7 +15,7 @@ from bitwright.compiling import compile_graph
 from bitwright.hardware.clocks.fifos import sustained, with_depths
 from bitwright.hardware.clocks.interval import timing
 from bitwright.hardware.kernels.base import KernelGraph
-from bitwright.hardware.kernels.timing import fifo_kind
+from bitwright.hardware.kernels.fifos import fifo_kind
 from bitwright.hardware.kernels.windows import ParallelWindow
 from bitwright.hardware.lanes import fastest
 from bitwright.hardware.plan import LayerPlan, Plan

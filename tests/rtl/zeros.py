@@ -54,8 +54,8 @@ def sparse_matrix_vector(
     low = np.minimum(matrix * x.lo, matrix * x.hi).sum(axis=1).min()
     high = np.maximum(matrix * x.lo, matrix * x.hi).sum(axis=1).max()
     kernel = SparseMatrixVector(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out",
-        cycles=vectors * max(cols // simd, made.words), vectors=vectors, rows=rows, cols=cols, pe=pe, simd=simd,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", vectors=vectors, rows=rows,
+        cols=cols, pe=pe, simd=simd,
         lanes=lanes_of(zeros, pe), weights=made.weights, beats=Weights(made.beats), ends=Weights(made.ends),
         weight_type=w, x_type=x, acc_type=IntType(min(int(low), 0), max(int(high), 1)),
         memory="block" if memory == "block" else "lut", style=style_of(name, style, w, x),

@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.backends.hls.order import Order, clocks, covers_image, loops
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.joins import Join
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.windows import ParallelWindow, Window
+from bitwright.hardware.loops import Loop, Loops
 from bitwright.ir.weights import Ints
 
 STAGES = 16
@@ -34,19 +34,19 @@ def size_streams(graph: KernelGraph) -> KernelGraph:
     Deeper are those into windows and out of windows that leave out pixels, into matrix-vector units that no window
     feeds, and into joins.
     """
-    interval = max([graph.interval, *map(clocks, graph.kernels)])
+    interval = max([graph.interval, *(kernel.iterations for kernel in graph.kernels)])
     depths = {stream.name: stream.depth for stream in graph.streams}
     fields = {kernel.output for kernel in graph.kernels if isinstance(kernel, Window)}  # come as fast as they are read
     for kernel in graph.kernels:
         if _reads_in_bursts(kernel) and kernel.input not in fields:
-            depths[kernel.input] = max(depths[kernel.input], demand(loops(kernel)[0], interval))
+            depths[kernel.input] = max(depths[kernel.input], demand(kernel.loops()[0], interval))
         if isinstance(kernel, Window | ParallelWindow) and kernel.in_beats > kernel.out_beats:
-            depths[kernel.output] = max(depths[kernel.output], burst(loops(kernel)[-1]))
+            depths[kernel.output] = max(depths[kernel.output], burst(kernel.loops()[-1]))
     entering = [
         name for kernel in graph.kernels if isinstance(kernel, Join) and kernel.others for name in kernel.inputs
     ]
     if entering:
-        orders = {kernel.name: loops(kernel) for kernel in graph.kernels}
+        orders = {kernel.name: kernel.loops() for kernel in graph.kernels}
         held = [_held(graph, orders, interval + STAGES, clock) for clock in (0, 1)]
         for name in entering:
             depths[name] = max(depths[name], *(found[name] + MARGIN for found in held))
@@ -57,14 +57,14 @@ def _reads_in_bursts(kernel: Kernel) -> bool:
     """Whether a kernel reads a row or a vector at once, and then for a while nothing."""
     match kernel:
         case Window():
-            return not covers_image(kernel)
+            return not kernel.covers_image
         case MatrixVector():
             return kernel.row_fold > 1
         case _:
             return False
 
 
-def demand(loop: Order, interval: int) -> int:
+def demand(loop: Loop, interval: int) -> int:
     """Words that must wait in front of a loop that reads in bursts, so that an even supply never stops it.
 
     The loop spreads over `interval` clocks as its writes do: so far its reads stray from even. To that come the words
@@ -78,7 +78,7 @@ def demand(loop: Order, interval: int) -> int:
     return int(np.ceil(_stray(times[reads], times[-1]) + STAGES * reads.size / times[-1])) + MARGIN
 
 
-def burst(loop: Order) -> int:
+def burst(loop: Loop) -> int:
     """Words that must find room behind a loop that writes in bursts, so that an even reader never stops it."""
     return int(np.ceil(_stray(loop.writes, loop.iterations))) + MARGIN
 
@@ -89,7 +89,7 @@ def _stray(moments: NDArray[np.float64] | Ints, frame: float) -> float:
     return float(ahead.max() + 1 - ahead.min())
 
 
-def _held(graph: KernelGraph, orders: Mapping[str, tuple[Order, ...]], interval: int, clock: int) -> dict[str, int]:
+def _held(graph: KernelGraph, orders: Mapping[str, Loops], interval: int, clock: int) -> dict[str, int]:
     """The most words on each stream when an iteration takes `clock` clocks, frames come at `interval`, none is blocked.
 
     With clock 0, kernels take no time, only words: with so much room in front of joins, branches cannot wait for each
@@ -112,7 +112,7 @@ def _held(graph: KernelGraph, orders: Mapping[str, tuple[Order, ...]], interval:
     return held
 
 
-def _run(loop: Order, arrive: list[Ints], clock: int) -> tuple[list[Ints], Ints]:
+def _run(loop: Loop, arrive: list[Ints], clock: int) -> tuple[list[Ints], Ints]:
     """When a loop takes the words that arrive (frame, word), and when its own words come out of its pipeline."""
     ready = np.zeros((FRAMES, loop.iterations + STAGES), dtype=np.int64)
     for words, reads in zip(arrive, loop.reads, strict=True):

@@ -6,7 +6,6 @@ from __future__ import annotations
 from bitwright.backends.hls import text
 from bitwright.backends.hls.branches import branch_view
 from bitwright.backends.hls.forms import rule_of
-from bitwright.backends.hls.order import covers_image, is_signal
 from bitwright.backends.hls.select import select_view
 from bitwright.backends.hls.site import Site, block, element
 from bitwright.backends.hls.sparse import packing_of, sparse_view
@@ -182,9 +181,9 @@ def _window(kernel: Window, site: Site) -> Kernel:
     A one-dimensional signal (height 1) is turned into a column: its pixels are then rows of one pixel, and the ring of
     rows holds no more of them than a field needs.
     """
-    if covers_image(kernel):
+    if kernel.covers_image:
         return _gather(kernel, site)
-    signal = is_signal(kernel)
+    signal = kernel.is_signal
     h, w = (1, 0) if signal else (0, 1)
     size, out = (kernel.height, kernel.width), (kernel.out_height, kernel.out_width)
     shape = block(

@@ -21,7 +21,6 @@ import jinja2
 from bitwright.backends.hls import text
 from bitwright.backends.hls.depths import size_streams
 from bitwright.backends.hls.kernels import port_block, view
-from bitwright.backends.hls.order import clocks
 from bitwright.backends.hls.site import Site
 from bitwright.backends.hls.views import Kernel, Port, Stream, Table, Vector
 from bitwright.backends.hls.views import Project as View
@@ -112,7 +111,6 @@ def _without_wires(graph: base.KernelGraph) -> base.KernelGraph:
                     layer=name,
                     input=name,
                     output=outputs[index],
-                    cycles=wire.beats,
                     copies=(),
                     lanes=wire.lanes,
                     beats=wire.beats,
@@ -127,7 +125,7 @@ def _project(project: Project, banner: str, kernels: list[Kernel], tables: list[
     inputs = [_port(name, graph.stream(port), "in") for port in graph.inputs]
     outputs = [_port(name, graph.stream(port), "out") for port in graph.outputs]
     ends = {*graph.inputs, *graph.outputs}
-    longest = max(graph.kernels, key=clocks)
+    longest = max(graph.kernels, key=lambda kernel: kernel.iterations)
     return View(
         banner=banner,
         name=name,
@@ -138,7 +136,7 @@ def _project(project: Project, banner: str, kernels: list[Kernel], tables: list[
         + [kernel.block for kernel in kernels],
         tables=tables,
         table=_overview(kernels),
-        summary=f"{longest.name} sets the pace: {clocks(longest)} clocks per frame at one iteration per clock.",
+        summary=f"{longest.name} sets the pace: {longest.iterations} clocks per frame at one iteration per clock.",
         inputs=inputs,
         outputs=outputs,
         inner=[_stream(stream) for stream in graph.streams if stream.name not in ends],

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bitwright.backends.hls import text
-from bitwright.backends.hls.order import clocks
 from bitwright.backends.hls.views import Alias, Block, Kernel, Table
 from bitwright.hardware.kernels import base
 from bitwright.ir.types import IntType
@@ -61,7 +60,7 @@ class Site:
             table=table,
             call=text.call(f"{function}<{self.member(kernel, 'Shape')}>", arguments),
             header=header,
-            row=(kind, _payload(sources), _payload(targets), str(pe), str(simd), str(clocks(kernel))),
+            row=(kind, _payload(sources), _payload(targets), str(pe), str(simd), str(kernel.iterations)),
         )
 
 

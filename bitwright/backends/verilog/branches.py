@@ -19,8 +19,6 @@ from bitwright.backends.verilog.parts import (
 from bitwright.backends.verilog.words import code_name, literal
 from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Join, Multiplier
 from bitwright.hardware.kernels.moves import Reorder
-from bitwright.hardware.roms import factor_rom, order_rom, signed_bits
-from bitwright.ir.types import IntType
 
 
 def branch_block(kernel: Fork | Join | Reorder, at: Place) -> Block:
@@ -48,35 +46,27 @@ def _fork(kernel: Fork, at: Place) -> Block:
 
 def _adder(kernel: Adder, at: Place) -> Block:
     """Every operand is extended to the widest one, so that the adder sees signed lanes of one width."""
-    widest = max(signed_bits(kind.lo, kind.hi) for kind in kernel.x_types)
-    operands = _operands(kernel, widest, at)
-    factors = kernel.factors.array
-    factor_bits = signed_bits(int(factors.min()), int(factors.max()))
+    operands = _operands(kernel, kernel.operand_bits, at)
     parameters = assigned(
         Operands=len(at.sources),
         Lanes=kernel.lanes,
         Folds=kernel.folds,
-        XW=widest,
-        FW=factor_bits,
+        XW=kernel.operand_bits,
+        FW=kernel.factor_bits,
         YW=kernel.y_type.bits,
     )
     reader = _join("bw_adder", kernel, parameters, operands, at)
-    unit = with_rom(reader, "k", factor_rom(kernel), ("sum of operands",), at.names)
+    unit = with_rom(reader, "k", kernel.factor_rom(), ("sum of operands",), at.names)
     return Block(unit.comment, (*operands.nets, *unit.nets), (*operands.instances, *unit.instances), unit.hexes)
 
 
 def _multiplier(kernel: Multiplier, at: Place) -> Block:
-    reach = [value for kind, zero in zip(kernel.x_types, kernel.zeros, strict=True) for value in _reach(kind, zero)]
-    bits = signed_bits(min(reach), max(reach))
+    bits = kernel.operand_bits
     operands = _operands(kernel, bits, at)
     first, second = (f"{bits}'d{zero % (1 << bits)}" for zero in kernel.zeros)
     parameters = assigned(Lanes=kernel.lanes, XW=bits, YW=kernel.y_type.bits, Zero0=first, Zero1=second)
     unit = _join("bw_multiplier", kernel, parameters, operands, at)
     return Block(("product of operands",), operands.nets, (*operands.instances, unit))
-
-
-def _reach(kind: IntType, zero: int) -> tuple[int, ...]:
-    return kind.lo, kind.hi, zero, kind.lo - zero, kind.hi - zero
 
 
 def _interleave(kernel: Interleave, at: Place) -> Block:
@@ -119,4 +109,4 @@ def _reorder(kernel: Reorder, at: Place) -> Block:
     )
     unit = instance("bw_reorder", at.names.new(kernel.name), parameters, at.source, at.sink)
     comment = (f"{kernel.in_beats} beats in, {kernel.out_beats} beats out in the order of its list",)
-    return with_rom(unit, "k", order_rom(kernel), comment, at.names)
+    return with_rom(unit, "k", kernel.order_rom(), comment, at.names)

@@ -15,12 +15,11 @@ from bitwright.hardware.kernels.joins import Fork, Join
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.moves import Reorder, WidthConverter
 from bitwright.hardware.kernels.reduce import ArgMaxReduce, MaxReduce, SumReduce
-from bitwright.hardware.kernels.requantiser import Requantiser
+from bitwright.hardware.kernels.requantiser import Requantiser, mas_widths, threshold_bits, threshold_fields
 from bitwright.hardware.kernels.select import SelectMatrixVector
 from bitwright.hardware.kernels.sparse import SparseMatrixVector
-from bitwright.hardware.kernels.timing import threshold_bits, width_ratios
 from bitwright.hardware.kernels.windows import ParallelWindow, Window
-from bitwright.hardware.roms import constant_rom, mas_widths, signed_bits, threshold_fields, weight_rom
+from bitwright.hardware.roms import signed_bits
 from bitwright.ir.errors import BitwrightError
 
 
@@ -71,7 +70,7 @@ def _matrix_vector(kernel: MatrixVector | SparseMatrixVector, at: Place) -> Bloc
         own |= packed(shared, "Lanes")
         comment += (f"{_count(shared.lanes, 'row')} to a multiplier, products {shared.stride} bits apart",)
     unit = _unit(f"bw_mvu_{kernel.style}", kernel, assigned(**own), at)
-    return with_rom(unit, "w", weight_rom(kernel), comment, at.names)
+    return with_rom(unit, "w", kernel.weight_rom(), comment, at.names)
 
 
 def _depthwise(kernel: Depthwise, at: Place) -> Block:
@@ -93,7 +92,7 @@ def _depthwise(kernel: Depthwise, at: Place) -> Block:
         AccW=kernel.acc_type.bits,
     )
     unit = _unit("bw_depthwise", kernel, parameters, at)
-    return with_rom(unit, "w", weight_rom(kernel), comment, at.names)
+    return with_rom(unit, "w", kernel.weight_rom(), comment, at.names)
 
 
 def _requantiser(kernel: Requantiser, at: Place) -> Block:
@@ -116,7 +115,7 @@ def _requantiser(kernel: Requantiser, at: Place) -> Block:
             meaning = "table: code = entries[x]"
     comment = (f"{meaning}; {x} to {y}",)
     unit = _unit(module, kernel, assigned(**own), at)
-    return with_rom(unit, "k", constant_rom(kernel), comment, at.names)
+    return with_rom(unit, "k", kernel.constant_rom(), comment, at.names)
 
 
 def _window(kernel: Window, at: Place) -> Block:
@@ -186,7 +185,7 @@ def _parallel_window(kernel: ParallelWindow, at: Place) -> Block:
 
 
 def _reduce(kernel: MaxReduce | SumReduce, at: Place) -> Block:
-    x_type = kernel.type if isinstance(kernel, MaxReduce) else kernel.x_type
+    x_type = kernel.x_type
     sizes = assigned(Fold=kernel.fold, Lanes=kernel.lanes, XW=x_type.bits, XCode=f"bw_pkg::{code_name(x_type)}")
     if isinstance(kernel, MaxReduce):
         return _plain("bw_max_reduce", kernel, sizes, (f"largest of {kernel.fold} beats, lane by lane",), at)
@@ -207,7 +206,7 @@ def _argmax_reduce(kernel: ArgMaxReduce, at: Place) -> Block:
 
 def _width_converter(kernel: WidthConverter, at: Place) -> Block:
     """Up to the least common multiple of the lanes, then down; a converter with a ratio of one is left out."""
-    up, down = width_ratios(kernel)
+    up, down = kernel.ratios
     comment = (f"{kernel.in_lanes} lanes to {kernel.out_lanes}",)
     bits = kernel.type.bits
     gather = assigned(Width=kernel.in_lanes * bits, Ratio=up)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bitwright.backends.verilog.words import hex_words, literals
 from bitwright.hardware.kernels.base import Stream
-from bitwright.hardware.kernels.timing import fifo_kind, fifo_words
+from bitwright.hardware.kernels.fifos import fifo_kind, fifo_words
 from bitwright.hardware.roms import Rom
 from bitwright.ir.names import identifier
 

@@ -34,9 +34,7 @@ from bitwright.backends.verilog.parts import (
 from bitwright.backends.verilog.text import comment_lines, commented, environment, header, layer_name
 from bitwright.backends.verilog.words import code_name
 from bitwright.hardware.kernels.base import Kernel, KernelGraph, Stream
-from bitwright.hardware.kernels.depthwise import Depthwise
-from bitwright.hardware.kernels.matrix import MatrixVector
-from bitwright.hardware.kernels.sparse import SparseMatrixVector
+from bitwright.hardware.kernels.weighted import Weighted
 from bitwright.ir.types import IntType
 
 PACKAGE = "bw_pkg"
@@ -182,7 +180,7 @@ def _table(graph: KernelGraph) -> tuple[str, ...]:
 def _row(kernel: Kernel, graph: KernelGraph) -> tuple[str, ...]:
     source, sink = graph.stream(kernel.input), graph.stream(kernel.output)
     units = weight_bits = 0
-    if isinstance(kernel, MatrixVector | SparseMatrixVector | Depthwise):
+    if isinstance(kernel, Weighted):
         units, weight_bits = kernel.weights.array[0].size, kernel.weights.array.size * kernel.weight_type.bits
     tensors = (f"{_tensor(source)} {_short(source.type)}", f"{_tensor(sink)} {_short(sink.type)}")
     counts = (sink.lanes, source.lanes, kernel.cycles, units, weight_bits)

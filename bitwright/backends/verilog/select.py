@@ -8,7 +8,6 @@ from dataclasses import replace
 from bitwright.backends.verilog.parts import Block, Place, assigned, instance, with_rom
 from bitwright.backends.verilog.words import code_name
 from bitwright.hardware.kernels.select import SelectMatrixVector
-from bitwright.hardware.roms import choice_rom, weight_rom
 
 
 def select_block(kernel: SelectMatrixVector, at: Place) -> Block:
@@ -29,9 +28,9 @@ def select_block(kernel: SelectMatrixVector, at: Place) -> Block:
         shared = kernel.packing
         own |= {"Stride": shared.stride, "PackW": shared.width, "Bias": f"{shared.stride}'d{shared.bias}"}
     unit = instance(f"bw_select_{kernel.style}", at.names.new(kernel.name), assigned(**own), at.source, at.sink)
-    chosen = with_rom(unit, "k", choice_rom(kernel), (), at.names, "choices")
+    chosen = with_rom(unit, "k", kernel.choice_rom(), (), at.names, "choices")
     *rom, unit = chosen.instances
-    made = with_rom(unit, "w", weight_rom(kernel), comment, at.names)
+    made = with_rom(unit, "w", kernel.weight_rom(), comment, at.names)
     return replace(
         made, nets=(*chosen.nets, *made.nets), instances=(*rom, *made.instances), hexes={**chosen.hexes, **made.hexes}
     )

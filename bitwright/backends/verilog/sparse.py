@@ -9,8 +9,6 @@ from bitwright.backends.verilog.parts import Block, Place, assigned, instance, w
 from bitwright.backends.verilog.words import code_name
 from bitwright.hardware.arithmetic import Packing
 from bitwright.hardware.kernels.sparse import SparseMatrixVector
-from bitwright.hardware.kernels.timing import kernel_credits
-from bitwright.hardware.roms import schedule_rom, weight_rom
 
 
 def sparse_block(kernel: SparseMatrixVector, at: Place) -> Block:
@@ -30,11 +28,11 @@ def sparse_block(kernel: SparseMatrixVector, at: Place) -> Block:
     own["AccW"] = kernel.acc_type.bits
     if kernel.style == "dsp":
         own |= packed(kernel.packing, "Shared")
-    own |= {"Depth": kernel_credits(kernel), "FirstLast": f"1'b{int(kernel.ends.array[0] == 0)}"}
+    own |= {"Depth": kernel.credits, "FirstLast": f"1'b{int(kernel.ends.array[0] == 0)}"}
     unit = instance(f"bw_sparse_{kernel.style}", at.names.new(kernel.name), assigned(**own), at.source, at.sink)
-    listed = with_rom(unit, "k", schedule_rom(kernel), (), at.names, "schedule")
+    listed = with_rom(unit, "k", kernel.schedule_rom(), (), at.names, "schedule")
     *rom, unit = listed.instances
-    made = with_rom(unit, "w", weight_rom(kernel), comment, at.names)
+    made = with_rom(unit, "w", kernel.weight_rom(), comment, at.names)
     return replace(
         made, nets=(*listed.nets, *made.nets), instances=(*rom, *made.instances), hexes={**listed.hexes, **made.hexes}
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from bitwright.hardware.area.parts import boundary_parts, fifo_parts, parts
+from bitwright.hardware.area.parts import boundary_parts, fifo_parts
 from bitwright.hardware.cells import Family
 from bitwright.hardware.kernels.base import Kernel, KernelGraph, Stream
 from bitwright.hardware.modules.streams import Part
@@ -37,7 +37,7 @@ def resources(kernel: Kernel, *, contents: bool = False, family: Family = "xc7")
     With `contents` what the ROMs hold is looked at, as reports do; without, they count as random words of their size,
     which is quick and needs no weights.
     """
-    return weighed(parts(kernel, contents=contents), family, model(family))
+    return weighed(kernel.modules(contents=contents), family, model(family))
 
 
 def fifo_resources(stream: Stream, *, family: Family = "xc7") -> Resources:

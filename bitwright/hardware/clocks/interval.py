@@ -10,7 +10,9 @@ import numpy as np
 from bitwright.hardware.clocks.net import Net, leaving
 from bitwright.hardware.events import earliest, unrolled
 from bitwright.hardware.kernels.base import KernelGraph
-from bitwright.hardware.kernels.timing import BOUNDARY_LATENCY
+
+BOUNDARY_LATENCY = 2
+"""The elastic registers of the AXI4-Stream sink and source together."""
 
 STEADY_FRAMES = 5
 """Frames after which the interval is taken between the last two, as the RTL engine does."""

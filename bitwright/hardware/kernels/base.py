@@ -7,12 +7,19 @@ of one pixel, lane 0 in the least significant bits; pixels come in row order, ch
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from bitwright.hardware.events import Course, Events, Made, Taken
+from bitwright.hardware.loops import Loops
+from bitwright.hardware.modules.streams import Parts
 from bitwright.ir.columns import aligned, tail
 from bitwright.ir.types import IntType
-from bitwright.ir.weights import Weights
+from bitwright.ir.weights import Ints, Weights
 
 Memory = Literal["lut", "block"]
 
@@ -40,17 +47,18 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
+class Kernel(ABC):
     """What every kernel has: its hardware name, the IR layer it serves, the streams it reads and writes.
 
-    `cycles` is how many clocks it needs for one frame when it is neither starved nor blocked.
+    What a kind of kernel must say of itself, its methods say: all that the cycle model, the estimate of its resources
+    and the backends know of it. Its clocks are facts of `hls_templates/verilog`, which `tests/rtl` measures; its loops
+    are those of `hls_templates/hls`.
     """
 
     name: str
     layer: str
     input: str
     output: str
-    cycles: int
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -61,6 +69,59 @@ class Kernel:
     def outputs(self) -> tuple[str, ...]:
         """Every stream it writes; a fork has more than `output`."""
         return (self.output,)
+
+    @property
+    @abstractmethod
+    def cycles(self) -> int:
+        """Clocks for one frame when it is neither starved nor blocked."""
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Clocks from the handshake of the input beat that completes an output beat to that output beat.
+
+        The FIFO behind it is not included.
+        """
+
+    @property
+    def credits(self) -> int:
+        """Beats that its pipeline and the buffer behind it hold: it decides no further one while they are there."""
+        return self.latency + 1
+
+    @abstractmethod
+    def course(self) -> Course:
+        """Its events in one frame: which beats each takes and decides."""
+
+    @abstractmethod
+    def loops(self) -> Loops:
+        """In which order its C++ function reads and writes words."""
+
+    @abstractmethod
+    def modules(self, *, contents: bool) -> Parts:
+        """Its modules and ROMs, as sizes.
+
+        With `contents` the words of the ROMs are read: columns that are constant or equal take no logic. Without, or
+        where there are no words yet, they count as random.
+        """
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the longest loop of its C++ function in a frame."""
+        return max(loop.iterations for loop in self.loops())
+
+    def counting(self, count: int, takes: Sequence[Ints] = (), fold: int = 1) -> Course:
+        """One event for each beat in; each `fold` of them decide a beat on every output."""
+        every = np.arange(count)
+        taken = zip(self.inputs, takes or [every] * len(self.inputs), strict=True)
+        return Course(
+            sequences={self.name: Events(every, count)},
+            taken={name: Taken(self.name, beats, beats) for name, beats in taken},
+            made=self.making(self.name, every[fold - 1 :: fold]),
+        )
+
+    def making(self, sequence: str, at: Ints) -> dict[str, Made]:
+        """Every output made by the events `at` of `sequence`."""
+        return {name: Made(sequence, at, self.latency, self.credits) for name in self.outputs}
 
 
 @dataclass(frozen=True, slots=True)

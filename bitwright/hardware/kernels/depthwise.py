@@ -5,17 +5,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bitwright.hardware.kernels.base import Kernel, Memory
-from bitwright.ir.types import IntType
+from bitwright.hardware.arithmetic import decoded_bits
+from bitwright.hardware.events import Course
+from bitwright.hardware.kernels.weighted import Weighted
+from bitwright.hardware.loops import Loops, folded
+from bitwright.hardware.modules.streams import Parts
+from bitwright.hardware.modules.units import depthwise, tree_latency
 from bitwright.ir.weights import Ints, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Depthwise(Kernel):
+class Depthwise(Weighted):
     """Depthwise unit: every channel times its own `multiplier` kernels, `lanes` channels and `simd` positions a beat.
 
     Input beats: (vectors, blocks, fold), each `simd` kernel positions of the same `lanes` channels, one position after
     the other; after the `fold` beats of a block one beat of `pe` accumulators leaves, those of a channel together.
+    There are blocks * fold words of weights.
     """
 
     vectors: int
@@ -24,16 +29,54 @@ class Depthwise(Kernel):
     lanes: int
     multiplier: int
     simd: int
-    weights: Weights  # (blocks * fold, pe, simd): the words in the order of use
-    weight_type: IntType
-    x_type: IntType
-    acc_type: IntType
-    memory: Memory
 
     @property
     def pe(self) -> int:
         """Accumulators."""
         return self.lanes * self.multiplier
+
+    @property
+    def dense_share(self) -> float:
+        """It skips nothing."""
+        return 1.0
+
+    @property
+    def cycles(self) -> int:
+        """A beat of the field per clock."""
+        return self.vectors * self.blocks * self.fold
+
+    @property
+    def latency(self) -> int:
+        """A multiplier in logic, and a tree for the positions."""
+        return 4 + tree_latency(self.simd)
+
+    @property
+    def credits(self) -> int:
+        """Blocks that begin before the first of them has left."""
+        return self.latency // self.fold + 2
+
+    def course(self) -> Course:
+        """Every beat is taken; the last one of a block decides its accumulators."""
+        return self.counting(self.cycles, fold=self.fold)
+
+    def loops(self) -> Loops:
+        """The same."""
+        return folded(self.vectors * self.blocks, self.fold)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """The unit and its weights."""
+        unit = depthwise(
+            blocks=self.blocks,
+            fold=self.fold,
+            lanes=self.lanes,
+            multiplier=self.multiplier,
+            simd=self.simd,
+            x_w=self.x_type.bits,
+            x_bits=decoded_bits(self.x_type),
+            w_bits=decoded_bits(self.weight_type),
+            acc_w=self.acc_type.bits,
+        )
+        return (*unit, *self.weight_modules(contents=contents))
 
 
 def depthwise_words(kernels: Ints, lanes: int, multiplier: int, simd: int) -> Weights:

@@ -4,10 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
+
+from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.loops import Loop, Loops, together
+from bitwright.hardware.modules.roms import rom_holding
+from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2, mux, times
+from bitwright.hardware.modules.units import adder_tree, product_slices, tree_latency
+from bitwright.hardware.roms import LUT_ROM, Rom, fields, signed_bits
 from bitwright.ir.types import IntType
-from bitwright.ir.weights import Weights
+from bitwright.ir.weights import Ints, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +32,28 @@ class Fork(Kernel):
     def outputs(self) -> tuple[str, ...]:
         """`output` and the copies."""
         return (self.output, *self.copies)
+
+    @property
+    def cycles(self) -> int:
+        """A beat per clock."""
+        return self.beats
+
+    @property
+    def latency(self) -> int:
+        """A register for each reader."""
+        return 1
+
+    def course(self) -> Course:
+        """Each beat makes one on every output."""
+        return self.counting(self.beats)
+
+    def loops(self) -> Loops:
+        """The same."""
+        return together(1, self.beats)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        return fork(width=self.lanes * self.type.bits, copies=len(self.outputs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +71,19 @@ class Join(Kernel):
         """`input` and the other operands."""
         return (self.input, *self.others)
 
+    @property
+    def cycles(self) -> int:
+        """A beat per clock."""
+        return self.beats
+
+    def course(self) -> Course:
+        """A beat of every operand makes one."""
+        return self.counting(self.beats)
+
+    def loops(self) -> Loops:
+        """The same."""
+        return together(len(self.inputs), self.beats)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adder(Join):
@@ -51,12 +95,62 @@ class Adder(Join):
     factors: Weights
     folds: int
 
+    @property
+    def latency(self) -> int:
+        """A product, and a tree for the operands."""
+        return 3 + tree_latency(len(self.inputs))
+
+    @property
+    def operand_bits(self) -> int:
+        """Bits of an operand, all as wide as the widest one."""
+        return max(signed_bits(kind.lo, kind.hi) for kind in self.x_types)
+
+    @property
+    def factor_bits(self) -> int:
+        """Bits of a factor."""
+        return signed_bits(self.factors.type.lo, self.factors.type.hi)
+
+    def factor_rom(self) -> Rom:
+        """The factors: those of operand k in lane i at (i*operands+k) * bits, one word per fold."""
+        words = fields(np.ascontiguousarray(self.factors.array.T), self.factor_bits)
+        return Rom(words.reshape(self.folds, -1), LUT_ROM)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """The factors are known whenever the sum is, so that they are always looked at."""
+        operands = len(self.inputs)
+        unit = adder(
+            operands=operands,
+            lanes=self.lanes,
+            folds=self.folds,
+            x_w=self.operand_bits,
+            f_w=self.factor_bits,
+            y_w=self.y_type.bits,
+        )
+        width = self.lanes * operands * self.factor_bits
+        return (*unit, *rom_holding(self.folds, width, self.factor_rom, contents=True))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Multiplier(Join):
     """y = (x[0] - zeros[0]) * (x[1] - zeros[1]) lane by lane, one beat of each per clock."""
 
     zeros: tuple[int, int]
+
+    @property
+    def latency(self) -> int:
+        """Differences, a product, a register."""
+        return 3
+
+    @property
+    def operand_bits(self) -> int:
+        """Bits of an operand, of its zero point, and of their difference."""
+        zeros = zip(self.x_types, self.zeros, strict=True)
+        reach = [value for kind, zero in zeros for value in (kind.lo, kind.hi, zero, kind.lo - zero, kind.hi - zero)]
+        return signed_bits(min(reach), max(reach))
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        return multiplier(lanes=self.lanes, x_w=self.operand_bits, y_w=self.y_type.bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +159,65 @@ class Interleave(Join):
 
     pixels: int
     parts: tuple[int, ...]
+
+    @property
+    def latency(self) -> int:
+        """A register."""
+        return 1
+
+    def turns(self) -> tuple[Ints, ...]:
+        """For each operand its places among the beats of a frame."""
+        operand = np.tile(np.repeat(np.arange(len(self.parts)), self.parts), self.pixels)
+        return tuple(np.flatnonzero(operand == k) for k in range(len(self.parts)))
+
+    def course(self) -> Course:
+        """Each beat makes one."""
+        return self.counting(self.pixels * sum(self.parts), self.turns())
+
+    def loops(self) -> Loops:
+        """The same."""
+        beats = np.arange(self.pixels * sum(self.parts))
+        return (Loop(self.turns(), beats, beats.size),)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        width = self.lanes * self.y_type.bits
+        return interleave(operands=len(self.inputs), width=width, longest=max(self.parts))
+
+
+@cache
+def fork(*, width: int, copies: int) -> Parts:
+    """Every word to each of `copies`."""
+    return (Part("fork", {"copies": copies}), *times(copies, elastic_reg(width=width)))
+
+
+@cache
+def adder(*, operands: int, lanes: int, folds: int, x_w: int, f_w: int, y_w: int) -> Parts:
+    """A sum of streams, each times a constant of its channel."""
+    latency = tree_latency(operands) + 2
+    count = operands * lanes
+    slices = product_slices(x_w, f_w, x_w + f_w)
+    terms = {"inputs": count * x_w, "products": count * (x_w + f_w), "address": log2(folds)}
+    if not slices:
+        terms |= {"partial": count * x_w * f_w, "factors": count * f_w}
+    own = Part("adder" if not slices else "adder_dsp", terms, dsp=count * slices)
+    flow = credit_pipe(width=lanes * y_w, latency=latency, depth=latency + 2)
+    return (own, *times(lanes, adder_tree(n=operands, w=x_w + f_w)), *flow)
+
+
+@cache
+def multiplier(*, lanes: int, x_w: int, y_w: int) -> Parts:
+    """A product of two streams."""
+    slices = product_slices(x_w, x_w, y_w)
+    terms = {"inputs": 2 * lanes * x_w}
+    if not slices:
+        terms |= {"rows": lanes * x_w * (x_w - 2), "products": lanes * min(2 * x_w, y_w)}
+    own = Part("multiplier" if not slices else "multiplier_dsp", terms, dsp=lanes * slices)
+    return (own, *credit_pipe(width=lanes * y_w, latency=2, depth=4))
+
+
+@cache
+def interleave(*, operands: int, width: int, longest: int) -> Parts:
+    """Words of several streams in turn, at most `longest` of one."""
+    terms = {"select": mux(operands) * width, "operands": operands - 1, "count": float(longest > 1)}
+    return (Part("interleave", terms), *elastic_reg(width=width))

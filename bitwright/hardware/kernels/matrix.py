@@ -5,18 +5,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bitwright.hardware.arithmetic import Packing, Style, packing
-from bitwright.hardware.kernels.base import Kernel, Memory
-from bitwright.ir.types import IntType
+import numpy as np
+
+from bitwright.hardware.arithmetic import Packing, packing
+from bitwright.hardware.events import Course, Events, Taken
+from bitwright.hardware.kernels.weighted import Styled
+from bitwright.hardware.loops import Loop, Loops
+from bitwright.hardware.modules.streams import Parts
+from bitwright.hardware.modules.units import mvu_flow
 from bitwright.ir.weights import Ints, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixVector(Kernel):
+class MatrixVector(Styled):
     """Matrix-vector unit of pe x simd multipliers: `vectors` times, for each of `groups` matrices (rows, cols), W x.
 
     Per vector and group: `col_fold` input beats of `simd` elements are read during the first row fold and replayed
-    from a frame buffer for the other `row_fold - 1`; after each row fold one beat of `pe` accumulators leaves.
+    from a frame buffer for the other `row_fold - 1`; after each row fold one beat of `pe` accumulators leaves. There
+    are groups * row_fold * col_fold words of weights.
     """
 
     vectors: int
@@ -25,12 +31,6 @@ class MatrixVector(Kernel):
     cols: int
     pe: int
     simd: int
-    weights: Weights  # (groups * row_fold * col_fold, pe, simd): the words in the order of use
-    weight_type: IntType
-    x_type: IntType
-    acc_type: IntType
-    memory: Memory
-    style: Style
 
     @property
     def products(self) -> int:
@@ -51,6 +51,60 @@ class MatrixVector(Kernel):
     def col_fold(self) -> int:
         """Column folds per row fold."""
         return self.cols // self.simd
+
+    @property
+    def dense_share(self) -> float:
+        """It is the one to compare with."""
+        return 1.0
+
+    @property
+    def cycles(self) -> int:
+        """A word of the weights per clock."""
+        return self.vectors * self.groups * self.row_fold * self.col_fold
+
+    @property
+    def latency(self) -> int:
+        """That of its arithmetic."""
+        return self.arithmetic_latency()
+
+    @property
+    def credits(self) -> int:
+        """Row folds that begin before the first of them has left."""
+        return self.latency // self.col_fold + 2
+
+    def course(self) -> Course:
+        """Only the first row fold of a vector takes input; each row fold ends in one output beat."""
+        clocks = self.row_fold * self.col_fold
+        within = np.union1d(np.arange(self.col_fold), np.arange(self.col_fold - 1, clocks, self.col_fold))
+        vectors = np.arange(self.vectors * self.groups)[:, None]
+        takes = (vectors * len(within) + np.arange(self.col_fold)).reshape(-1)
+        ends = (vectors * len(within) + np.arange(self.col_fold - 1, len(within))).reshape(-1)
+        return Course(
+            sequences={self.name: Events((vectors * clocks + within).reshape(-1), len(vectors) * clocks)},
+            taken={self.input: Taken(self.name, takes, takes)},
+            made=self.making(self.name, ends),
+        )
+
+    def loops(self) -> Loops:
+        """The first row fold reads a vector."""
+        folds = np.arange(self.cycles)
+        reads = folds.reshape(-1, self.row_fold, self.col_fold)[:, 0].reshape(-1)
+        return (Loop((reads,), folds[self.col_fold - 1 :: self.col_fold], folds.size),)
+
+    def flow(self) -> Parts:
+        """What is around its arithmetic."""
+        return mvu_flow(
+            groups=self.groups,
+            row_fold=self.row_fold,
+            col_fold=self.col_fold,
+            beat_w=self.simd * self.x_type.bits,
+            result_w=self.pe * self.acc_type.bits,
+            latency=self.latency - 1,
+        )
+
+    def modules(self, *, contents: bool) -> Parts:
+        """The flow, the arithmetic, the weights."""
+        return (*self.flow(), *self.mac(self.pe), *self.weight_modules(contents=contents))
 
 
 def weight_words(matrix: Ints, groups: int, pe: int, simd: int) -> Weights:

@@ -4,8 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from math import lcm
 
+import numpy as np
+
+from bitwright.hardware.events import Course, Events, Made, Taken, Wait
 from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.loops import Loop, Loops, buffered
+from bitwright.hardware.modules.roms import rom_holding
+from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, log2, ram, width_down, width_up
+from bitwright.hardware.roms import LUT_ROM, Rom, fields
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 
@@ -28,6 +37,44 @@ class Reorder(Kernel):
         """Beats written per frame."""
         return int(self.order.array.size)
 
+    @property
+    def cycles(self) -> int:
+        """A beat per clock, in or out."""
+        return max(self.in_beats, self.out_beats)
+
+    @property
+    def latency(self) -> int:
+        """From the clock after the frame's last beat in."""
+        return 3
+
+    def course(self) -> Course:
+        """A frame is written whole before its first beat leaves; two frames fit."""
+        writes, reads, first = f"{self.name} in", self.name, np.array([0])
+        every, out = np.arange(self.in_beats), np.arange(self.out_beats)
+        spent = Wait(first, reads, first - self.out_beats - 1, 1)
+        whole = Wait(first, writes, first + self.in_beats - 1, 1)
+        return Course(
+            sequences={writes: Events(every, len(every), [spent]), reads: Events(out, len(out), [whole])},
+            taken={self.input: Taken(writes, every, every)},
+            made=self.making(reads, out),
+        )
+
+    def loops(self) -> Loops:
+        """A buffer is filled while the other one is drained."""
+        return buffered(self.in_beats, self.out_beats)
+
+    def order_rom(self) -> Rom:
+        """The place of each output beat among the input's; a bit above the place marks what is filled."""
+        address = max(1, (self.in_beats - 1).bit_length())
+        words = np.where(self.order.array < 0, 1 << address, self.order.array)
+        return Rom(fields(words, address + 1), LUT_ROM)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """The order is known whenever the kernel is, so that it is always looked at."""
+        unit = reorder(lanes=self.lanes, x_w=self.type.bits, in_beats=self.in_beats, out_beats=self.out_beats)
+        width = max(1, (self.in_beats - 1).bit_length()) + 1
+        return (*unit, *rom_holding(self.out_beats, width, self.order_rom, contents=True))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WidthConverter(Kernel):
@@ -37,3 +84,64 @@ class WidthConverter(Kernel):
     out_lanes: int
     elements: int  # per frame; a multiple of both lane counts
     type: IntType
+
+    @property
+    def ratios(self) -> tuple[int, int]:
+        """(words gathered into one, parts that one is then cut into): through the least common multiple of lanes."""
+        middle = lcm(self.in_lanes, self.out_lanes)
+        return middle // self.in_lanes, middle // self.out_lanes
+
+    @property
+    def cycles(self) -> int:
+        """A beat per clock, in or out."""
+        return self.elements // min(self.in_lanes, self.out_lanes)
+
+    @property
+    def latency(self) -> int:
+        """A register where words are gathered, and where they are cut."""
+        return sum(1 for ratio in self.ratios if ratio > 1)
+
+    def course(self) -> Course:
+        """Words gathered into a whole, then a whole that waits on its input while its parts leave."""
+        up, down = self.ratios
+        both = up > 1 and down > 1
+        gathers, cuts, whole = f"{self.name} up", self.name, f"{self.name} whole"
+        sequences, taken, made = dict[str, Events](), dict[str, Taken](), dict[str, Made]()
+        if up > 1:
+            every = np.arange(self.elements // self.in_lanes)
+            sequences[gathers] = Events(every, len(every))
+            taken[self.input] = Taken(gathers, every, every)
+            made[whole if both else self.output] = Made(gathers, every[up - 1 :: up], 1, 2)
+        if down > 1:
+            every = np.arange(self.elements // self.out_lanes)
+            sequences[cuts] = Events(every, len(every))
+            taken[whole if both else self.input] = Taken(cuts, every[::down], every[down - 1 :: down])
+            made[self.output] = Made(cuts, every, 1, 2)
+        return Course(sequences=sequences, taken=taken, made=made, wires=(whole,) if both else ())
+
+    def loops(self) -> Loops:
+        """An iteration reads if less than a word out is left, and writes if there is a whole one."""
+        level, reads, writes = 0, [], []
+        for iteration in range(self.cycles):
+            if level < self.out_lanes:
+                reads.append(iteration)
+                level += self.in_lanes
+            if level >= self.out_lanes:
+                writes.append(iteration)
+                level -= self.out_lanes
+        return (Loop((np.array(reads),), np.array(writes), self.cycles),)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        up, down = self.ratios
+        bits = self.type.bits
+        gather = width_up(width=self.in_lanes * bits, ratio=up) if up > 1 else ()
+        return (*gather, *(width_down(width=self.out_lanes * bits, ratio=down) if down > 1 else ()))
+
+
+@cache
+def reorder(*, lanes: int, x_w: int, in_beats: int, out_beats: int) -> Parts:
+    """Two frame buffers that are read in another order."""
+    width, index = lanes * x_w, max(1, log2(in_beats))
+    own = Part("reorder", {"width": width, "in": log2(in_beats), "out": log2(out_beats)})
+    return (own, *ram(width=width, depth=2 ** (index + 1)), *credit_pipe(width=width, latency=2, depth=4))

@@ -4,24 +4,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.loops import Loops, folded
+from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2
 from bitwright.ir.types import IntType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaxReduce(Kernel):
-    """Lane by lane the maximum of each `fold` consecutive beats; `groups` results per frame."""
-
-    fold: int
-    groups: int
-    lanes: int
-    type: IntType
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SumReduce(Kernel):
-    """Lane by lane the sum of each `fold` consecutive beats; `groups` results per frame."""
+class Reduce(Kernel):
+    """What reductions share: each `fold` consecutive beats of `lanes` elements become one; `groups` of them a frame."""
 
     fold: int
     groups: int
@@ -29,17 +23,92 @@ class SumReduce(Kernel):
     x_type: IntType
     y_type: IntType
 
+    @property
+    def cycles(self) -> int:
+        """A beat per clock."""
+        return self.groups * self.fold
+
+    @property
+    def latency(self) -> int:
+        """A register, if the work of a beat is done in its own clock."""
+        return 1
+
+    def course(self) -> Course:
+        """Every beat is taken; the last one of a group decides its result."""
+        return self.counting(self.cycles, fold=self.fold)
+
+    def loops(self) -> Loops:
+        """The same."""
+        return folded(self.groups, self.fold)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArgMaxReduce(Kernel):
-    """The place of the largest element of each `fold` consecutive beats; `groups` results of one lane per frame.
+class MaxReduce(Reduce):
+    """Lane by lane the maximum of each `fold` consecutive beats."""
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        return max_reduce(fold=self.fold, lanes=self.lanes, x_w=self.x_type.bits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumReduce(Reduce):
+    """Lane by lane the sum of each `fold` consecutive beats."""
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        return sum_reduce(fold=self.fold, lanes=self.lanes, y_w=self.y_type.bits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArgMaxReduce(Reduce):
+    """The place of the largest element of each `fold` consecutive beats, a beat of one lane.
 
     Lane i of beat b has the place b * lanes + i. Of equals the first wins, or the last if `last` is 1.
     """
 
-    fold: int
-    groups: int
-    lanes: int
     last: int
-    x_type: IntType
-    y_type: IntType
+
+    @property
+    def latency(self) -> int:
+        """Comparisons have a level for every factor of two."""
+        return 2 + (self.lanes - 1).bit_length()
+
+    @property
+    def credits(self) -> int:
+        """Groups that begin before the first of them has left."""
+        return self.latency // self.fold + 2
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        return argmax_reduce(fold=self.fold, lanes=self.lanes, x_w=self.x_type.bits, y_w=self.y_type.bits)
+
+
+@cache
+def max_reduce(*, fold: int, lanes: int, x_w: int) -> Parts:
+    """The maximum of consecutive beats."""
+    own = Part("max_reduce", {"bits": lanes * x_w, "lanes": lanes, "counter": log2(fold)})
+    return (own, *elastic_reg(width=lanes * x_w))
+
+
+@cache
+def sum_reduce(*, fold: int, lanes: int, y_w: int) -> Parts:
+    """The sum of consecutive beats."""
+    own = Part("sum_reduce", {"bits": lanes * y_w, "lanes": lanes, "counter": log2(fold)})
+    return (own, *elastic_reg(width=lanes * y_w))
+
+
+@cache
+def argmax_reduce(*, fold: int, lanes: int, x_w: int, y_w: int) -> Parts:
+    """The place of the maximum of consecutive beats."""
+    levels, place = log2(lanes), max(1, log2(lanes))
+    tree = dict.fromkeys(("compare", "kept", "pairs"), 0)
+    left = lanes
+    while left > 1:
+        tree["compare"] += left // 2 * x_w
+        tree["pairs"] += left // 2
+        left = -(-left // 2)
+        tree["kept"] += left * (x_w + place)
+    own = Part("argmax_reduce", {"value": x_w, "place": y_w, "counter": log2(fold), "levels": levels})
+    flow = credit_pipe(width=y_w, latency=levels + 1, depth=(levels + 2) // fold + 2)
+    return (own, Part("argmax_tree", tree), *flow)

@@ -3,11 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from bitwright.exact.forms import Form
+import numpy as np
+
+from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.hardware.arithmetic import decoded_bits
+from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.loops import Loops, together
+from bitwright.hardware.modules import units
+from bitwright.hardware.modules.memories import columns, random_columns
+from bitwright.hardware.modules.roms import rom_holding
+from bitwright.hardware.modules.streams import Parts, rom
+from bitwright.hardware.roms import LUT_ROM, Rom, coded, fields, signed_bits
 from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +33,127 @@ class Requantiser(Kernel):
     beats: int  # per frame
     x_type: IntType
     y_type: IntType
+
+    @property
+    def cycles(self) -> int:
+        """A beat per clock."""
+        return self.beats
+
+    @property
+    def latency(self) -> int:
+        """A product in four stages, or a step of a search in each, or one look into a table."""
+        match self.form:
+            case MultiplyShift():
+                return 5
+            case Thresholds():
+                return 2 + threshold_bits(self.form)
+            case Lookup():
+                return 2
+            case _:
+                assert_never(self.form)
+
+    def course(self) -> Course:
+        """Each beat makes one."""
+        return self.counting(self.beats)
+
+    def loops(self) -> Loops:
+        """The same."""
+        return together(1, self.beats)
+
+    def constant_rom(self) -> Rom:
+        """The constants: one word per fold, or the whole table for a lookup."""
+        match self.form:
+            case MultiplyShift():
+                return self._per_channel(mas_fields(self.form))
+            case Thresholds():
+                return self._per_channel(threshold_fields(self.form, self.x_type, self.y_type))
+            case Lookup():
+                return self._table(self.form)
+            case _:
+                assert_never(self.form)
+
+    def _per_channel(self, parts: Sequence[tuple[Ints, int]]) -> Rom:
+        """Fields of (channels,) or (channels, n), lowest first, with their widths, as words of one fold each."""
+        channels = self.folds * self.lanes
+        held = [fields(values, width).reshape(channels, -1) for values, width in parts]
+        return Rom(np.concatenate(held, axis=1).reshape(self.folds, -1), LUT_ROM)
+
+    def _table(self, form: Lookup) -> Rom:
+        """One word for each pattern of bits of the input; patterns that are no code of the table read as 0."""
+        raw = np.arange(1 << self.x_type.bits, dtype=np.int64)
+        if self.x_type.is_bipolar:
+            value = 2 * raw - 1
+        else:
+            value = np.where(raw > self.x_type.hi, raw - len(raw), raw) if self.x_type.signed else raw
+        index = value - form.lo
+        known = (index >= 0) & (index < form.entries.array.size)
+        entries = coded(form.entries.array.reshape(-1), self.y_type)
+        words = np.where(known, entries[np.where(known, index, 0)], 0)
+        return Rom(fields(words, self.y_type.bits), LUT_ROM, ports=self.lanes)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """The rule and its constants."""
+        x_w, x_bits, y_w = self.x_type.bits, decoded_bits(self.x_type), self.y_type.bits
+        match form := self.form:
+            case MultiplyShift():
+                m_w, c_w, win_w, bound_w, _ = widths = mas_widths(form)
+                lane = m_w, c_w, win_w, bound_w, signed_bits(form.product.lo, form.product.hi), form.s
+                unit = units.mas(lanes=self.lanes, folds=self.folds, x_w=x_w, x_bits=x_bits, y_w=y_w, lane=lane)
+                width, varying = sum(widths), sum(_varying(field) for field in (form.m, form.c, form.window))
+            case Thresholds():
+                bits = threshold_bits(form)
+                never = max(self.x_type.hi, ~self.x_type.lo) + 1
+                filled = form.t.array.shape[1] < (1 << bits) - 1
+                t_w = signed_bits(form.t.type.lo, max(form.t.type.hi, never) if filled else form.t.type.hi)
+                unit = units.thresholds(
+                    lanes=self.lanes, folds=self.folds, x_w=x_w, x_bits=x_bits, t_w=t_w, bits=bits, y_w=y_w
+                )
+                width = ((1 << bits) - 1) * t_w + y_w + 1
+                varying = form.t.array.shape[1] * _varying(form.t)
+            case Lookup():
+                table = rom_holding(1 << x_w, y_w, self.constant_rom, contents, ports=self.lanes)
+                return (*units.lookup(lanes=self.lanes, y_w=y_w), *table)
+            case _:
+                assert_never(form)
+        held = columns(self.constant_rom().bits) if contents else random_columns(self.folds, self.lanes * varying)
+        return (*unit, *rom(words=self.folds, width=self.lanes * width, columns=held))
+
+
+def _varying(field: Weights) -> int:
+    """Bits of a constant that are not the same for all channels."""
+    return (field.type.lo ^ field.type.hi).bit_length()
+
+
+def threshold_bits(form: Thresholds) -> int:
+    """Steps of the search for the number of thresholds reached, at least one."""
+    return max(1, int(form.t.array.shape[1]).bit_length())
+
+
+def mas_fields(form: MultiplyShift) -> list[tuple[Ints, int]]:
+    """m, c, window, low, high of `bw_mas_lane` with their widths."""
+    arrays = form.m.array, form.offsets, form.window.array, form.low.array, form.high.array
+    return list(zip(arrays, mas_widths(form), strict=True))
+
+
+def mas_widths(form: MultiplyShift) -> tuple[int, ...]:
+    """Bits of m, c, window, low and high."""
+    m, c, window = form.m.type, form.c.type, form.window.type
+    bound = signed_bits(form.low.type.lo, form.high.type.hi)
+    offset = signed_bits(c.lo << form.grain, c.hi << form.grain)
+    return signed_bits(m.lo, m.hi), offset, max(1, window.hi.bit_length()), bound, bound
+
+
+def threshold_fields(form: Thresholds, x_type: IntType, y_type: IntType) -> list[tuple[Ints, int]]:
+    """The thresholds, first and falling of `bw_thresholds_lane` with their widths; first as the output codes it.
+
+    Hardware halves its way through 2**n - 1 thresholds: those that a form lacks are above every input.
+    """
+    given = form.t.array
+    missing = (1 << threshold_bits(form)) - 1 - given.shape[1]
+    never = max(x_type.hi, ~x_type.lo) + 1
+    t = np.concatenate([given, np.full((len(given), missing), never)], axis=1)
+    return [
+        (t, signed_bits(int(t.min()), int(t.max()))),
+        (coded(form.first.array, y_type), y_type.bits),
+        (form.falling.array, 1),
+    ]

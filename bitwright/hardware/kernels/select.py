@@ -10,6 +10,10 @@ import numpy as np
 
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.modules.roms import rom_holding
+from bitwright.hardware.modules.streams import Parts, times
+from bitwright.hardware.modules.units import select_flow
+from bitwright.hardware.roms import Rom, fields
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.weights import Ints, NofM, Shape, Weights
 
@@ -35,9 +39,33 @@ class SelectMatrixVector(MatrixVector):
         return self.simd // self.group * self.kept
 
     @property
+    def dense_share(self) -> float:
+        """Of the multipliers."""
+        return self.products / self.simd
+
+    @property
+    def latency(self) -> int:
+        """Elements are selected in one clock before they are multiplied."""
+        return self.arithmetic_latency() + 1
+
+    @property
     def packing(self) -> Packing:
         """Each product has a multiplier of its own: neighbouring PE select different elements."""
         return packing(self.weight_type, self.x_type, 1)
+
+    def choice_rom(self) -> Rom:
+        """The choices in the order of use: that of product [p][i] at ((p*products)+i) * bits."""
+        words, width = self.choices.array, (self.group - 1).bit_length()
+        return Rom(fields(words, width).reshape(len(words), -1), self.rom_style)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """The multiplexers, the flow, a multiply-accumulator for each PE, the choices, the weights."""
+        count, words = self.pe * self.products, self.groups * self.row_fold * self.col_fold
+        own = select_flow(products=count, of=self.group, x_w=self.x_type.bits, words=words)
+        macs = times(self.pe, self.mac(1))
+        width = count * (self.group - 1).bit_length()
+        choices = rom_holding(words, width, self.choice_rom, contents, block=self.memory == "block")
+        return (*own, *self.flow(), *macs, *choices, *self.weight_modules(contents=contents))
 
 
 def selection(weights: Ints, simd: int) -> NofM | None:
@@ -75,7 +103,6 @@ def _selecting(kernel: MatrixVector, pattern: NofM, weights: Weights, choices: W
         layer=kernel.layer,
         input=kernel.input,
         output=kernel.output,
-        cycles=kernel.cycles,
         vectors=kernel.vectors,
         groups=kernel.groups,
         rows=kernel.rows,

@@ -7,22 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bitwright.hardware.arithmetic import Packing, Style, packing
-from bitwright.hardware.kernels.base import Kernel, Memory
-from bitwright.hardware.kernels.depthwise import Depthwise
-from bitwright.hardware.kernels.matrix import MatrixVector
-from bitwright.hardware.kernels.select import SelectMatrixVector
-from bitwright.ir.types import IntType
+from bitwright.hardware.arithmetic import Packing, packing
+from bitwright.hardware.events import Course, Events, Taken, Wait
+from bitwright.hardware.kernels.weighted import Styled
+from bitwright.hardware.loops import Loop, Loops
+from bitwright.hardware.modules.roms import rom_holding
+from bitwright.hardware.modules.streams import Parts, times
+from bitwright.hardware.modules.units import sparse_flow
+from bitwright.hardware.roms import Rom, fields
 from bitwright.ir.weights import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SparseMatrixVector(Kernel):
+class SparseMatrixVector(Styled):
     """Matrix-vector unit that follows a schedule: `vectors` times W x, W of (rows, cols), `pe` x `simd` multipliers.
 
     Per vector: `col_fold` input beats of `simd` elements fill one of two buffers while the vector before, in the other
     one, is used; after each row fold one beat of `pe` accumulators leaves. Each of `ports` ports reads a beat for its
-    `lanes` neighbouring accumulators.
+    `lanes` neighbouring accumulators. The words of weights are those of one vector.
     """
 
     vectors: int
@@ -31,14 +33,8 @@ class SparseMatrixVector(Kernel):
     pe: int
     simd: int
     lanes: int
-    weights: Weights  # (words, pe, simd): the words of one vector in the order of use
     beats: Weights  # (words, ports): the beat that each port reads
     ends: Weights  # (row_fold,): the last word of each row fold
-    weight_type: IntType
-    x_type: IntType
-    acc_type: IntType
-    memory: Memory
-    style: Style
 
     @property
     def products(self) -> int:
@@ -71,9 +67,24 @@ class SparseMatrixVector(Kernel):
         return len(self.beats.array)
 
     @property
-    def share(self) -> float:
-        """Its clocks as a share of those of a unit of as many multipliers that skips nothing."""
+    def dense_share(self) -> float:
+        """Of the clocks."""
         return max(self.words, self.col_fold) / (self.row_fold * self.col_fold)
+
+    @property
+    def cycles(self) -> int:
+        """The words of every vector, or its beats, if more."""
+        return self.vectors * max(self.words, self.col_fold)
+
+    @property
+    def latency(self) -> int:
+        """From the last word of a row fold; the schedule is read one clock before the vector."""
+        return self.arithmetic_latency() + 1
+
+    @property
+    def credits(self) -> int:
+        """Row folds that may end before the first of them has left."""
+        return self.most_ends(self.latency + 1) + 1
 
     def most_ends(self, clocks: int) -> int:
         """The most row folds that end within so many clocks in a row, vector after vector."""
@@ -81,18 +92,51 @@ class SparseMatrixVector(Kernel):
         later = (ends + np.arange(clocks // period + 2)[:, None] * period).reshape(-1)
         return int((np.searchsorted(later, ends + clocks) - np.arange(len(ends))).max())
 
+    def course(self) -> Course:
+        """A vector is written whole before its first word; two vectors fit. Of its words only the ends take credits."""
+        writes, reads, loads, words = f"{self.name} in", self.name, self.col_fold, self.words
+        ends = self.ends.array
+        within = np.union1d(0, ends)
+        every, vectors, count = np.arange(self.vectors * loads), np.arange(self.vectors), len(within)
+        spent = Wait(vectors * loads, reads, (vectors - 1) * count - 1, 1)
+        whole = Wait(vectors * count, writes, vectors * loads + loads - 1, 1)
+        sequences = {
+            writes: Events(every, len(every), [spent]),
+            reads: Events((vectors[:, None] * words + within).reshape(-1), self.vectors * words, [whole]),
+        }
+        return Course(
+            sequences=sequences,
+            taken={self.input: Taken(writes, every, every)},
+            made=self.making(reads, (vectors[:, None] * count + np.searchsorted(within, ends)).reshape(-1)),
+        )
 
-def dense_share(kernel: Kernel) -> float | None:
-    """What a unit does of the work of a dense one: of its clocks, or of its multipliers if it selects; None of others.
+    def loops(self) -> Loops:
+        """One buffer is filled while the other one is used."""
+        beats, vectors = np.arange(self.vectors * self.col_fold), np.arange(self.vectors)[:, None] * self.words
+        words = self.vectors * self.words
+        fill = Loop((beats,), beats[self.col_fold - 1 :: self.col_fold], beats.size)
+        return fill, Loop((vectors.reshape(-1),), (vectors + self.ends.array).reshape(-1), words)
 
-    The dense one multiplies as many weights of the same beats at a time.
-    """
-    match kernel:
-        case SparseMatrixVector():
-            return kernel.share
-        case SelectMatrixVector():
-            return kernel.products / kernel.simd
-        case MatrixVector() | Depthwise():
-            return 1.0
-        case _:
-            return None
+    def schedule_rom(self) -> Rom:
+        """For each word the beat of every port, lowest first, and above them whether the next word ends a row fold."""
+        width = max(1, (self.col_fold - 1).bit_length())
+        beats = fields(self.beats.array, width).reshape(self.words, -1)
+        before_end = np.zeros((self.words, 1), np.uint8)
+        before_end[self.ends.array - 1] = 1  # word -1 is the last, before word 0 of the next vector
+        return Rom(np.concatenate([beats, before_end], axis=1), self.rom_style)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """The flow, a multiply-accumulator for each port, the schedule, the weights."""
+        flow = sparse_flow(
+            col_fold=self.col_fold,
+            words=self.words,
+            ports=self.ports,
+            beat_w=self.simd * self.x_type.bits,
+            result_w=self.pe * self.acc_type.bits,
+            latency=self.latency - 1,
+            depth=self.credits,
+        )
+        macs = times(self.ports, self.mac(self.lanes, each=True))
+        width = self.ports * max(1, (self.col_fold - 1).bit_length()) + 1
+        schedule = rom_holding(self.words, width, self.schedule_rom, contents, block=self.memory == "block")
+        return (*flow, *macs, *schedule, *self.weight_modules(contents=contents))

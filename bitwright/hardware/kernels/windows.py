@@ -5,8 +5,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from bitwright.hardware.events import Course, Events, Made, Taken, Wait
 from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.lines import out_positions
+from bitwright.hardware.loops import Loop, Loops, buffered, runs
+from bitwright.hardware.modules import windows as sizes
+from bitwright.hardware.modules.streams import Parts
+from bitwright.hardware.modules.windows import Geometry
 from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +37,22 @@ class Sliding(Kernel):
     pad_value: int
     lanes: int
     type: IntType
+
+    @property
+    def geometry(self) -> Geometry:
+        """What it walks over."""
+        return Geometry(
+            height=self.height,
+            width=self.width,
+            out_height=self.out_height,
+            out_width=self.out_width,
+            blocks=self.blocks,
+            kernel=self.kernel,
+            strides=self.strides,
+            dilations=self.dilations,
+            top=self.pads[0],
+            left=self.pads[1],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +77,96 @@ class Window(Sliding):
     def out_beats(self) -> int:
         """Beats written per frame."""
         return self.out_height * self.out_width * self.blocks * self.kernel[0] * self.kernel[1] * self.inner
+
+    @property
+    def cycles(self) -> int:
+        """A beat per clock, in or out."""
+        return max(self.in_beats, self.out_beats)
+
+    @property
+    def latency(self) -> int:
+        """A beat is shown in the clock after it was written, and leaves two later."""
+        return 3
+
+    @property
+    def credits(self) -> int:
+        """Those of the buffer behind the ring."""
+        return 3
+
+    @property
+    def covers_image(self) -> bool:
+        """Whether it has one field, the whole image: then C++ gathers a frame, and has no ring of rows."""
+        return self.kernel == (self.height, self.width) and not any(self.pads) and set(self.dilations) == {1}
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether it is along a one-dimensional signal, which C++ takes as a column of pixels."""
+        return self.height == 1 and self.kernel[0] == 1 and not (self.pads[0] or self.pads[2])
+
+    def course(self) -> Course:
+        """Beats are written to the ring, shown, and dropped when no later window needs them."""
+        writes, reads, drops = f"{self.name} in", self.name, f"{self.name} drop"
+        every, needed = np.arange(self.in_beats), self._needed()
+        first = np.searchsorted(needed, every)  # the first beat out that shows this beat, or a newer one
+        used = first < len(needed)
+        shown = Wait(first[used], writes, every[used], 1)
+        spent = Wait(every, reads, self._spent(), 1)
+        out = np.arange(len(needed))
+        return Course(
+            sequences={
+                writes: Events(every, len(every), [Wait(every, drops, every - self.depth, 1)]),
+                reads: Events(out, len(out), [shown]),
+                drops: Events(every, len(every), [Wait(every, writes, every, 1), spent]),
+            },
+            taken={self.input: Taken(writes, every, every)},
+            made={self.output: Made(reads, out, self.latency - 1, self.credits)},
+        )
+
+    def _needed(self) -> Ints:
+        """For each output beat the newest input beat that it or one before shows; the first needs the first."""
+        rows = np.arange(self.out_height)[:, None] * self.strides[0] - self.pads[0]
+        rows = rows + np.arange(self.kernel[0]) * self.dilations[0]
+        cols = np.arange(self.out_width)[:, None] * self.strides[1] - self.pads[1]
+        cols = cols + np.arange(self.kernel[1]) * self.dilations[1]
+        y, x = rows[:, None, None, :, None, None], cols[None, :, None, None, :, None]
+        block, inner = np.arange(self.blocks)[:, None, None, None], np.arange(self.inner)
+        inside = (y >= 0) & (y < self.height) & (x >= 0) & (x < self.width)
+        place = ((y * self.width + x) * self.blocks + block) * self.inner + inner
+        return np.asarray(np.maximum.accumulate(np.where(inside, place, 0).reshape(-1)))
+
+    def _spent(self) -> Ints:
+        """For each input beat of a frame the output beat after which the corner of the window has moved beyond it.
+
+        Above the next frame the corner starts in the last rows of this one: they are spent in the next, or later.
+        """
+        rows = np.arange(self.out_height)[:, None] * self.strides[0] - self.pads[0]
+        corners = (rows * self.width + np.arange(self.out_width) * self.strides[1] - self.pads[1]).reshape(-1)
+        pixels, field = self.height * self.width, self.out_beats // len(corners)
+        frames = np.arange(2 + int(-corners[0]) // pixels)[:, None] * pixels
+        moved = np.maximum.accumulate((corners + frames).reshape(-1))[1:]
+        windows = np.searchsorted(moved, np.arange(pixels), side="right")
+        return np.repeat(windows * field + field - 1, self.blocks * self.inner)
+
+    def loops(self) -> Loops:
+        """Phase by phase: a phase writes a row of fields, and meanwhile reads the rows that the next one needs."""
+        if self.covers_image:
+            return buffered(self.in_beats, self.out_beats)
+        axis = 1 if self.is_signal else 0
+        height, rows_out = (self.height, self.width)[axis], (self.out_height, self.out_width)[axis]
+        row_in, row_out = self.in_beats // height, self.out_beats // rows_out
+        field = (self.kernel[axis] - 1) * self.dilations[axis] + 1
+        tops = np.arange(rows_out) * self.strides[axis] - self.pads[axis]
+        wanted = np.append(np.clip(tops + field, 0, height), height)  # rows that are there before each row of fields
+        read = np.diff(wanted, prepend=0) * row_in  # words of each phase, the first of which only reads
+        written = np.append(0, np.full(rows_out, row_out))
+        ends = np.cumsum(np.maximum(read, written))
+        starts = np.append(0, ends[:-1])
+        return (Loop((runs(starts, read),), runs(starts, written), int(ends[-1])),)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        at, x_w = self.geometry, self.type.bits
+        return sizes.window(at=at, inner=self.inner, lanes=self.lanes, x_w=x_w, depth=self.depth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +201,50 @@ class ParallelWindow(Sliding):
         """Beats from the newest tap to the oldest."""
         rows, cols = ((k - 1) * d for k, d in zip(self.kernel, self.dilations, strict=True))
         return (rows * self.width + cols) * self.blocks
+
+    @property
+    def cycles(self) -> int:
+        """A place of the line per clock."""
+        return self.period * self.blocks
+
+    @property
+    def latency(self) -> int:
+        """The newest beat enters the line, and the field leaves it masked."""
+        return 2
+
+    @property
+    def credits(self) -> int:
+        """Those of the register behind the line."""
+        return 2
+
+    def _newest(self) -> Ints:
+        """The place in the line of the newest beat of each output beat."""
+        positions = out_positions(self.first, self.width, (self.out_height, self.out_width), self.strides)
+        return np.asarray((positions[:, None] * self.blocks + np.arange(self.blocks)).reshape(-1))
+
+    def course(self) -> Course:
+        """The line moves on place by place, except while a window in it is not given; some lie behind the frame."""
+        moves, gives, places = f"{self.name} line", self.name, self.cycles
+        newest = self._newest()
+        last, every = np.minimum(newest, places - 1), np.arange(len(newest))
+        beyond = newest - last
+        frames, held = np.divmod(newest + 1, places)  # the place that waits for each window
+        waits = [Wait(held[frames == k], gives, every[frames == k] - k * len(newest), 0) for k in range(frames[-1] + 1)]
+        beats = np.arange(self.in_beats)
+        return Course(
+            sequences={
+                moves: Events(np.arange(places), places, waits),
+                gives: Events(every, len(every), [Wait(every, moves, last, 1 + beyond)]),
+            },
+            taken={self.input: Taken(moves, beats, beats)},
+            made={self.output: Made(gives, every, self.latency - 1, self.credits)},
+        )
+
+    def loops(self) -> Loops:
+        """A word in, while there are any, and a field out where its newest word has come, or would have."""
+        writes = self._newest()
+        return (Loop((np.arange(self.in_beats),), writes, max(self.in_beats, int(writes[-1]) + 1)),)
+
+    def modules(self, *, contents: bool) -> Parts:
+        """It has no ROM."""
+        return sizes.window_line(at=self.geometry, period=self.period, lanes=self.lanes, x_w=self.type.bits)

@@ -77,7 +77,6 @@ class Emit:
                 layer=self.layer.name,
                 input=x.name,
                 output=made.name,
-                cycles=max(x.beats, made.beats),
                 in_lanes=x.lanes,
                 out_lanes=lanes,
                 elements=elements,

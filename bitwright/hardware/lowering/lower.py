@@ -139,7 +139,6 @@ def fork(layer: Layer, name: str, stream: Stream, count: int) -> Made:
         layer=layer.name,
         input=stream.name,
         output=copies[0].name,
-        cycles=stream.beats,
         copies=tuple(copy.name for copy in copies[1:]),
         lanes=stream.lanes,
         beats=stream.beats,

@@ -50,7 +50,6 @@ def sparse_matrix_vector(
             layer=layer.name,
             input=x.name,
             output=out.name,
-            cycles=vectors * max(len(beats.array), cols // simd),
             vectors=vectors,
             rows=rows,
             cols=cols,

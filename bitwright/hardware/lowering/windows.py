@@ -57,7 +57,6 @@ def window(emit: Emit, layer: Padded, x: Stream, blocks: int, inner: int, pad_va
         layer=layer.name,
         input=x.name,
         output=f"{name}_out",
-        cycles=0,
         height=height,
         width=width,
         blocks=blocks,
@@ -73,9 +72,8 @@ def window(emit: Emit, layer: Padded, x: Stream, blocks: int, inner: int, pad_va
         type=x.type,
         depth=0,
     )
-    cycles = max(kernel.in_beats, kernel.out_beats)
     depth = ring_depth(kernel) if emit.contents is Contents.REAL else kept_lines(kernel)
-    emit.add(replace(kernel, cycles=cycles, depth=depth))
+    emit.add(replace(kernel, depth=depth))
     field = (*layer.shape[:2], *layer.window.kernel, blocks * inner * x.lanes)
     return emit.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
 
@@ -96,7 +94,6 @@ def parallel_window(emit: Emit, layer: Conv, x: Stream, blocks: int, *, alone: b
         layer=layer.name,
         input=x.name,
         output=f"{name}_out",
-        cycles=period * blocks,
         height=in_shape[0],
         width=in_shape[1],
         blocks=blocks,
@@ -163,33 +160,18 @@ def pool(emit: Emit, layer: MaxPool | SumPool, x: Stream, choice: Pooled) -> Str
     x = window(emit, layer, x, layer.channels // lanes, 1, pad)
     name, fold, groups = emit.name, layer.window.size, prod(layer.shape) // lanes
     made = emit.stream(f"{name}_out", lanes, layer.type, groups, x.order)
-    if isinstance(layer, MaxPool):
-        emit.add(
-            MaxReduce(
-                name=name,
-                layer=layer.name,
-                input=x.name,
-                output=made.name,
-                cycles=x.beats,
-                fold=fold,
-                groups=groups,
-                lanes=lanes,
-                type=layer.type,
-            )
+    kind = MaxReduce if isinstance(layer, MaxPool) else SumReduce
+    emit.add(
+        kind(
+            name=name,
+            layer=layer.name,
+            input=x.name,
+            output=made.name,
+            fold=fold,
+            groups=groups,
+            lanes=lanes,
+            x_type=x.type,
+            y_type=layer.type,
         )
-    else:
-        emit.add(
-            SumReduce(
-                name=name,
-                layer=layer.name,
-                input=x.name,
-                output=made.name,
-                cycles=x.beats,
-                fold=fold,
-                groups=groups,
-                lanes=lanes,
-                x_type=x.type,
-                y_type=layer.type,
-            )
-        )
+    )
     return made

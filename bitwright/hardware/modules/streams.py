@@ -123,27 +123,6 @@ def width_down(*, width: int, ratio: int) -> Parts:
     return (own, *elastic_reg(width=width))
 
 
-@cache
-def fork(*, width: int, copies: int) -> Parts:
-    """Every word to each of `copies`."""
-    return (Part("fork", {"copies": copies}), *times(copies, elastic_reg(width=width)))
-
-
-@cache
-def interleave(*, operands: int, width: int, longest: int) -> Parts:
-    """Words of several streams in turn, at most `longest` of one."""
-    terms = {"select": mux(operands) * width, "operands": operands - 1, "count": float(longest > 1)}
-    return (Part("interleave", terms), *elastic_reg(width=width))
-
-
-@cache
-def reorder(*, lanes: int, x_w: int, in_beats: int, out_beats: int) -> Parts:
-    """Two frame buffers that are read in another order."""
-    width, index = lanes * x_w, max(1, log2(in_beats))
-    own = Part("reorder", {"width": width, "in": log2(in_beats), "out": log2(out_beats)})
-    return (own, *ram(width=width, depth=2 ** (index + 1)), *credit_pipe(width=width, latency=2, depth=4))
-
-
 # Memories
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arithmetic modules as sizes: adder trees, multiply-accumulators, requantisers; see `terms.py`."""
+"""The arithmetic modules as sizes: adder trees, multiply-accumulators, requantisers; see `streams.py`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from bitwright.hardware.cells import DSP_BITS, Family
-from bitwright.hardware.kernels.timing import tree_latency
-from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2, mux, ram, times, wrap
+from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, log2, mux, ram, times, wrap
 
 DSP_PRODUCT = 9
 """Bits of the narrowest product that Yosys puts in a DSP slice: DSP_Y_MINWIDTH of `synth_xilinx`."""
@@ -24,6 +23,14 @@ def product_slices(a: int, b: int, kept: int, family: Family = "xcup") -> int:
 
 
 # Sums
+
+
+def tree_latency(operands: int) -> int:
+    """Levels of the pipelined adder tree: one for every factor of four."""
+    levels = 0
+    while 4**levels < operands:
+        levels += 1
+    return levels
 
 
 @cache
@@ -47,61 +54,6 @@ def accumulate(*, pe: int, n: int, w: int, acc_w: int, each: bool = False) -> Pa
     """`pe` adder trees and the accumulators behind them; with `each` a constant is added at every beat."""
     own = Part("accumulate", {"sums": pe * acc_w, "levels": tree_latency(n), "each": pe * acc_w if each else 0})
     return (own, *times(pe, adder_tree(n=n, w=w)))
-
-
-@cache
-def adder(*, operands: int, lanes: int, folds: int, x_w: int, f_w: int, y_w: int) -> Parts:
-    """A sum of streams, each times a constant of its channel."""
-    latency = tree_latency(operands) + 2
-    count = operands * lanes
-    slices = product_slices(x_w, f_w, x_w + f_w)
-    terms = {"inputs": count * x_w, "products": count * (x_w + f_w), "address": log2(folds)}
-    if not slices:
-        terms |= {"partial": count * x_w * f_w, "factors": count * f_w}
-    own = Part("adder" if not slices else "adder_dsp", terms, dsp=count * slices)
-    flow = credit_pipe(width=lanes * y_w, latency=latency, depth=latency + 2)
-    return (own, *times(lanes, adder_tree(n=operands, w=x_w + f_w)), *flow)
-
-
-@cache
-def multiplier(*, lanes: int, x_w: int, y_w: int) -> Parts:
-    """A product of two streams."""
-    slices = product_slices(x_w, x_w, y_w)
-    terms = {"inputs": 2 * lanes * x_w}
-    if not slices:
-        terms |= {"rows": lanes * x_w * (x_w - 2), "products": lanes * min(2 * x_w, y_w)}
-    own = Part("multiplier" if not slices else "multiplier_dsp", terms, dsp=lanes * slices)
-    return (own, *credit_pipe(width=lanes * y_w, latency=2, depth=4))
-
-
-@cache
-def max_reduce(*, fold: int, lanes: int, x_w: int) -> Parts:
-    """The maximum of consecutive beats."""
-    own = Part("max_reduce", {"bits": lanes * x_w, "lanes": lanes, "counter": log2(fold)})
-    return (own, *elastic_reg(width=lanes * x_w))
-
-
-@cache
-def sum_reduce(*, fold: int, lanes: int, y_w: int) -> Parts:
-    """The sum of consecutive beats."""
-    own = Part("sum_reduce", {"bits": lanes * y_w, "lanes": lanes, "counter": log2(fold)})
-    return (own, *elastic_reg(width=lanes * y_w))
-
-
-@cache
-def argmax_reduce(*, fold: int, lanes: int, x_w: int, y_w: int) -> Parts:
-    """The place of the maximum of consecutive beats."""
-    levels, place = log2(lanes), max(1, log2(lanes))
-    tree = dict.fromkeys(("compare", "kept", "pairs"), 0)
-    left = lanes
-    while left > 1:
-        tree["compare"] += left // 2 * x_w
-        tree["pairs"] += left // 2
-        left = -(-left // 2)
-        tree["kept"] += left * (x_w + place)
-    own = Part("argmax_reduce", {"value": x_w, "place": y_w, "counter": log2(fold), "levels": levels})
-    flow = credit_pipe(width=y_w, latency=levels + 1, depth=(levels + 2) // fold + 2)
-    return (own, Part("argmax_tree", tree), *flow)
 
 
 # Matrix-vector units
@@ -212,14 +164,6 @@ def sparse_flow(
 # Requantisers
 
 
-@cache
-def mas(*, lanes: int, folds: int, x_w: int, x_bits: int, y_w: int, lane: tuple[int, int, int, int, int, int]) -> Parts:
-    """`lane`: the bits of m, c, window and bounds, of the sum, and of the shift."""
-    own = Part("mas", {"input": lanes * x_w, "address": log2(folds)})
-    many = tuple(replace(part, count=lanes) for part in _mas_lane(x_bits, y_w, lane))
-    return (own, *many, *credit_pipe(width=lanes * y_w, latency=4, depth=6))
-
-
 def _mas_lane(x_bits: int, y_w: int, lane: tuple[int, int, int, int, int, int]) -> Parts:
     """One lane: without a DSP slice, with one, or with a product that is split among several."""
     m_w, c_w, win_w, bound_w, u_w, shift = lane
@@ -242,6 +186,14 @@ def _mas_lane(x_bits: int, y_w: int, lane: tuple[int, int, int, int, int, int]) 
         for family, count in slices.items()
     ]
     return tuple(found) if slices["xcup"] != slices["xc7"] else (replace(found[0], family=None),)
+
+
+@cache
+def mas(*, lanes: int, folds: int, x_w: int, x_bits: int, y_w: int, lane: tuple[int, int, int, int, int, int]) -> Parts:
+    """`lane`: the bits of m, c, window and bounds, of the sum, and of the shift."""
+    own = Part("mas", {"input": lanes * x_w, "address": log2(folds)})
+    many = tuple(replace(part, count=lanes) for part in _mas_lane(x_bits, y_w, lane))
+    return (own, *many, *credit_pipe(width=lanes * y_w, latency=4, depth=6))
 
 
 @cache

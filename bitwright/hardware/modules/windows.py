@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sliding windows as sizes; see `terms.py`."""
+"""The sliding windows as sizes; see `streams.py`."""
 
 from __future__ import annotations
 

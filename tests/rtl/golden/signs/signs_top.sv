@@ -2,7 +2,7 @@
 //
 //     kernel           in          out        PE  SIMD  clocks/frame  multipliers  weight bits
 //   layer hidden
-//     matrix-vector    16 bipolar  8 s6        2     4             4            8          128
+//     matrix-vector    16 bipolar  8 s6        2     4            16            8          128
 //   layer sign
 //     requantiser      8 s6        8 bipolar   2     2             4            0            0
 //   layer wider
@@ -12,7 +12,7 @@
 //
 //   input x: 4 beats per frame
 //   output classes_out: 1 beats per frame
-//   4 clocks per frame, set by input x
+//   16 clocks per frame, set by hidden
 `default_nettype none
 
 module signs_top (
@@ -56,7 +56,7 @@ module signs_top (
   );
 
   // layer hidden
-  // hidden: matrix-vector, 4 clocks per frame
+  // hidden: matrix-vector, 16 clocks per frame
   // y[8] = W[8][16] x[16], 1 group, 1 vector per frame
   // weights bipolar, a word of PE x SIMD per clock, row fold major; accumulators s6[-16..16]
   // stream hidden_out: 4 beats of 2 x s6[-16..16], tensor 8, scale 1, zero 0

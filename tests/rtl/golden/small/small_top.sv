@@ -4,7 +4,7 @@
 //   layer conv_window
 //     window           16 u4   144 u4   1     1           144            0            0
 //   layer conv
-//     matrix-vector    144 u4  64 s8    2     1           144            2           72
+//     matrix-vector    144 u4  64 s8    2     1           288            2           72
 //   layer relu
 //     requantiser      64 s8   64 u2    2     2            32            0            0
 //   layer pool_window
@@ -14,7 +14,7 @@
 //   layer dense_width
 //     width-converter  16 u2   16 u2    4     2             8            0            0
 //   layer dense
-//     matrix-vector    16 u2   3 s6     1     4             4            4           48
+//     matrix-vector    16 u2   3 s6     1     4            12            4           48
 //   layer quant
 //     requantiser      3 s6    3 s4     1     1             3            0            0
 //   layer table
@@ -22,7 +22,7 @@
 //
 //   input x: 16 beats per frame
 //   output table_out: 3 beats per frame
-//   144 clocks per frame, set by conv_window
+//   288 clocks per frame, set by conv
 `default_nettype none
 
 module small_top (
@@ -91,7 +91,7 @@ module small_top (
   );
 
   // layer conv
-  // conv: matrix-vector, 144 clocks per frame
+  // conv: matrix-vector, 288 clocks per frame
   // y[4] = W[4][9] x[9], 1 group, 16 vectors per frame
   // weights s2n, a word of PE x SIMD per clock, row fold major; accumulators s8[-90..60]
   // stream conv_out: 32 beats of 2 x s8[-90..60], tensor 64, scale 1, zero 0
@@ -231,7 +231,7 @@ module small_top (
   );
 
   // layer dense
-  // dense: matrix-vector, 4 clocks per frame
+  // dense: matrix-vector, 12 clocks per frame
   // y[3] = W[3][16] x[16], 1 group, 1 vector per frame
   // weights bipolar, a word of PE x SIMD per clock, row fold major; accumulators s6[-30..27]
   // stream dense_out: 3 beats of 1 x s6[-30..27], tensor 3, scale 1, zero 0

@@ -43,7 +43,7 @@ set core [ipx::current_core]
 set_property name small $core
 set_property version 1.0 $core
 set_property display_name {small, design 5f3a9c1e0000} $core
-set_property description {144 clocks per frame at 5.0 ns} $core
+set_property description {288 clocks per frame at 5.0 ns} $core
 ipx::infer_bus_interface aclk xilinx.com:signal:clock_rtl:1.0 $core
 ipx::infer_bus_interface aresetn xilinx.com:signal:reset_rtl:1.0 $core
 ipx::associate_bus_interfaces -busif s_axis -clock aclk $core
