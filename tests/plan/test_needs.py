@@ -13,9 +13,9 @@ import bitwright
 from bitwright.compiling import compile_graph
 from bitwright.exact.forms import MultiplyShift
 from bitwright.hardware.arithmetic import legal_styles
-from bitwright.hardware.kernels.base import Kernel, KernelGraph
+from bitwright.hardware.kernels.base import FRAME, Kernel, KernelGraph
 from bitwright.hardware.kernels.windows import ParallelWindow
-from bitwright.hardware.needs import FRAME, broken, check_needs
+from bitwright.hardware.needs import broken, check_needs
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph

@@ -8,7 +8,7 @@ of one pixel, lane 0 in the least significant bits; pixels come in row order, ch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,9 @@ from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
 Memory = Literal["lut", "block"]
+FRAME = "a frame must take fewer than 2^31 beats"
+Needs = Iterator[tuple[bool, str]]
+"""Whether each need is kept, and its words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,10 @@ class Kernel(ABC):
         where there are no words yet, they count as random.
         """
 
+    def needs(self) -> Needs:
+        """What its modules need of its sizes; most take any."""
+        return iter(())
+
     @property
     def iterations(self) -> int:
         """Iterations of the longest loop of its C++ function in a frame."""
@@ -122,6 +129,11 @@ class Kernel(ABC):
     def making(self, sequence: str, at: Ints) -> dict[str, Made]:
         """Every output made by the events `at` of `sequence`."""
         return {name: Made(sequence, at, self.latency, self.credits) for name in self.outputs}
+
+
+def fits(beats: int) -> bool:
+    """Whether the counters of both libraries hold so many beats."""
+    return beats < 1 << 31
 
 
 @dataclass(frozen=True, slots=True)

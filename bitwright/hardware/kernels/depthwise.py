@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bitwright.hardware.arithmetic import decoded_bits
 from bitwright.hardware.events import Course
+from bitwright.hardware.kernels.base import FRAME, Needs, fits
 from bitwright.hardware.kernels.weighted import Weighted
 from bitwright.hardware.loops import Loops, folded
 from bitwright.hardware.modules.streams import Parts
@@ -62,6 +63,12 @@ class Depthwise(Weighted):
     def loops(self) -> Loops:
         """The same."""
         return folded(self.vectors * self.blocks, self.fold)
+
+    def needs(self) -> Needs:
+        """Pixels, lanes, and a frame that can be counted."""
+        yield min(self.vectors, self.blocks, self.fold) > 0, "there must be a pixel and a channel"
+        yield min(self.lanes, self.multiplier, self.simd) > 0, "lanes must be positive"
+        yield fits(self.cycles), FRAME
 
     def modules(self, *, contents: bool) -> Parts:
         """The unit and its weights."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.events import Course, Events, Taken
+from bitwright.hardware.kernels.base import FRAME, Needs, fits
 from bitwright.hardware.kernels.weighted import Styled
 from bitwright.hardware.loops import Loop, Loops
 from bitwright.hardware.modules.streams import Parts
@@ -105,6 +106,19 @@ class MatrixVector(Styled):
     def modules(self, *, contents: bool) -> Parts:
         """The flow, the arithmetic, the weights."""
         return (*self.flow(), *self.mac(self.pe), *self.weight_modules(contents=contents))
+
+    def unit_needs(self) -> Needs:
+        """What the flow needs."""
+        yield min(self.vectors, self.groups) > 0, "there must be a vector and a matrix"
+        yield min(self.pe, self.simd) > 0, "PE and SIMD must be positive"
+        yield self.rows % self.pe == 0, "PE must divide the number of rows"
+        yield self.cols % self.simd == 0, "SIMD must divide the number of columns"
+
+    def needs(self) -> Needs:
+        """Those of the flow and of the arithmetic, and a frame that can be counted."""
+        yield from self.unit_needs()
+        yield fits(self.cycles), FRAME
+        yield from self.arithmetic_needs()
 
 
 def weight_words(matrix: Ints, groups: int, pe: int, simd: int) -> Weights:

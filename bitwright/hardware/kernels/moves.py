@@ -10,7 +10,7 @@ from math import lcm
 import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken, Wait
-from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.kernels.base import Kernel, Needs
 from bitwright.hardware.loops import Loop, Loops, buffered
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, log2, ram, width_down, width_up
@@ -130,6 +130,13 @@ class WidthConverter(Kernel):
                 writes.append(iteration)
                 level -= self.out_lanes
         return (Loop((np.array(reads),), np.array(writes), self.cycles),)
+
+    def needs(self) -> Needs:
+        """Whole words on both sides, and two widths."""
+        yield min(self.in_lanes, self.out_lanes) > 0, "a word needs at least one lane"
+        yield self.elements % self.in_lanes == 0, "a frame must be whole input words"
+        yield self.elements % self.out_lanes == 0, "a frame must be whole output words"
+        yield max(self.ratios) > 1, "Ratio must be at least 2"
 
     def modules(self, *, contents: bool) -> Parts:
         """It has no ROM."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from bitwright.hardware.events import Course
-from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.kernels.base import FRAME, Kernel, Needs, fits
 from bitwright.hardware.loops import Loops, folded
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2
 from bitwright.ir.types import IntType
@@ -41,6 +41,11 @@ class Reduce(Kernel):
         """The same."""
         return folded(self.groups, self.fold)
 
+    def needs(self) -> Needs:
+        """Windows, and a frame that can be counted."""
+        yield min(self.fold, self.groups) > 0, "there must be a window"
+        yield fits(self.cycles), FRAME
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaxReduce(Reduce):
@@ -68,6 +73,13 @@ class ArgMaxReduce(Reduce):
     """
 
     last: int
+
+    def needs(self) -> Needs:
+        """Channels, a frame that can be counted, and a type that holds every place."""
+        yield min(self.fold, self.groups, self.lanes) > 0, "there must be a channel"
+        yield self.last in (0, 1), "Last says which of equals wins: 0 or 1"
+        yield fits(self.cycles), FRAME
+        yield self.fold * self.lanes <= 1 << self.y_type.bits, "Y must hold every place"
 
     @property
     def latency(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.hardware.arithmetic import decoded_bits
 from bitwright.hardware.events import Course
-from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.kernels.base import Kernel, Needs
 from bitwright.hardware.loops import Loops, together
 from bitwright.hardware.modules import units
 from bitwright.hardware.modules.memories import columns, random_columns
@@ -59,6 +59,13 @@ class Requantiser(Kernel):
     def loops(self) -> Loops:
         """The same."""
         return together(1, self.beats)
+
+    def needs(self) -> Needs:
+        """Whole pixels, and a fraction where there may be ties."""
+        yield min(self.lanes, self.folds) > 0, "there must be a channel"
+        yield self.beats % max(self.folds, 1) == 0, "a frame must be whole pixels"
+        if isinstance(self.form, MultiplyShift) and self.form.window.array.any():
+            yield self.form.s > 0, "without a fraction there are no ties"
 
     def constant_rom(self) -> Rom:
         """The constants: one word per fold, or the whole table for a lookup."""

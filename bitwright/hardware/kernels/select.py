@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.hardware.arithmetic import Packing, packing
+from bitwright.hardware.kernels.base import Needs
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Parts, times
@@ -57,6 +58,13 @@ class SelectMatrixVector(MatrixVector):
         """The choices in the order of use: that of product [p][i] at ((p*products)+i) * bits."""
         words, width = self.choices.array, (self.group - 1).bit_length()
         return Rom(fields(words, width).reshape(len(words), -1), self.rom_style)
+
+    def unit_needs(self) -> Needs:
+        """The sets of neighbours too."""
+        yield from MatrixVector.unit_needs(self)
+        yield self.simd // self.group > 0, "PE and sets must be positive"
+        yield 0 < self.kept < self.group, "some of the neighbours are multiplied, not all"
+        yield self.simd % self.group == 0, "a beat must divide the columns"
 
     def modules(self, *, contents: bool) -> Parts:
         """The multiplexers, the flow, a multiply-accumulator for each PE, the choices, the weights."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.events import Course, Events, Taken, Wait
+from bitwright.hardware.kernels.base import FRAME, Needs, fits
 from bitwright.hardware.kernels.weighted import Styled
 from bitwright.hardware.loops import Loop, Loops
 from bitwright.hardware.modules.roms import rom_holding
@@ -116,6 +117,14 @@ class SparseMatrixVector(Styled):
         words = self.vectors * self.words
         fill = Loop((beats,), beats[self.col_fold - 1 :: self.col_fold], beats.size)
         return fill, Loop((vectors.reshape(-1),), (vectors + self.ends.array).reshape(-1), words)
+
+    def needs(self) -> Needs:
+        """Vectors, a schedule with a word for each row fold, and a frame that can be counted."""
+        yield min(self.vectors, self.col_fold) > 0, "there must be a vector"
+        yield min(self.ports, self.pe, self.simd) > 0, "ports, PE and SIMD must be positive"
+        yield self.words >= self.row_fold > 0, "each row fold has a word"
+        yield fits(self.cycles), FRAME
+        yield from self.arithmetic_needs()
 
     def schedule_rom(self) -> Rom:
         """For each word the beat of every port, lowest first, and above them whether the next word ends a row fold."""

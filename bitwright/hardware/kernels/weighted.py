@@ -9,7 +9,7 @@ from math import prod
 from typing import assert_never
 
 from bitwright.hardware.arithmetic import Packing, Style, decoded_bits
-from bitwright.hardware.kernels.base import Kernel, Memory
+from bitwright.hardware.kernels.base import Kernel, Memory, Needs
 from bitwright.hardware.modules import units
 from bitwright.hardware.modules.memories import random_columns, varying
 from bitwright.hardware.modules.roms import rom_holding
@@ -90,6 +90,21 @@ class Styled(Weighted):
                 return 6 + units.tree_latency(self.products)
             case "xnor":
                 return 4 + units.tree_latency(-(-self.products // 3))
+            case _:
+                assert_never(self.style)
+
+    def arithmetic_needs(self) -> Needs:
+        """What the style needs."""
+        match self.style:
+            case "dsp":
+                shared = self.packing
+                yield shared.width > (shared.lanes - 1) * shared.stride, "PackW does not reach the last lane"
+            case "xnor":
+                yield self.weight_type.is_bipolar and self.x_type.is_bipolar, "XNOR multiplies bipolar by bipolar"
+            case "ternary":
+                yield self.weight_type.bits <= 2, "a weight has one or two bits"
+            case "lut":
+                pass
             case _:
                 assert_never(self.style)
 

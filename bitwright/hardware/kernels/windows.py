@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken, Wait
-from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.kernels.base import FRAME, Kernel, Needs, fits
 from bitwright.hardware.lines import out_positions
 from bitwright.hardware.loops import Loop, Loops, buffered, runs
 from bitwright.hardware.modules import windows as sizes
@@ -54,6 +54,20 @@ class Sliding(Kernel):
             left=self.pads[1],
         )
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """(rows, columns) from the first kernel position to the last."""
+        rows, columns = ((k - 1) * d for k, d in zip(self.kernel, self.dilations, strict=True))
+        return rows, columns
+
+    def image_needs(self) -> Needs:
+        """An image, windows, and where they stand."""
+        yield min(self.height, self.width, self.blocks) > 0, "the input is empty"
+        yield min(*self.kernel, self.out_height, self.out_width) > 0, "no output"
+        yield min(self.strides) > 0, "a stride must be positive"
+        yield min(self.dilations) > 0, "a dilation must be positive"
+        yield min(self.pads[:2]) >= 0, "a pad must not be negative"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Sliding):
@@ -92,6 +106,16 @@ class Window(Sliding):
     def credits(self) -> int:
         """Those of the buffer behind the ring."""
         return 3
+
+    def needs(self) -> Needs:
+        """A ring that holds a field, windows that start on the image, and a frame that can be counted."""
+        yield from self.image_needs()
+        (rows, columns), pixel = self.reach, self.blocks * self.inner
+        (top, left, _, _), (down, right) = self.pads, self.strides
+        last = (self.out_height - 1) * down - top, (self.out_width - 1) * right - left
+        yield self.depth > (rows * self.width + columns) * pixel + pixel - 1, "Depth does not hold one receptive field"
+        yield last[0] < self.height and last[1] < self.width, "the last window starts beyond the image"
+        yield fits(self.in_beats + self.out_beats), FRAME
 
     @property
     def covers_image(self) -> bool:
@@ -199,7 +223,7 @@ class ParallelWindow(Sliding):
     @property
     def span(self) -> int:
         """Beats from the newest tap to the oldest."""
-        rows, cols = ((k - 1) * d for k, d in zip(self.kernel, self.dilations, strict=True))
+        rows, cols = self.reach
         return (rows * self.width + cols) * self.blocks
 
     @property
@@ -216,6 +240,19 @@ class ParallelWindow(Sliding):
     def credits(self) -> int:
         """Those of the register behind the line."""
         return 2
+
+    def needs(self) -> Needs:
+        """Windows in the order of the line, and a frame that can be counted."""
+        yield from self.image_needs()
+        (rows, columns), (top, left, _, _), down = self.reach, self.pads, self.strides[0]
+        beyond = self.height + self.out_height * down + self.kernel[0] * self.dilations[0]
+        in_order = self.out_height == 1 or (self.out_width - 1) * self.strides[1] < down * self.width
+        apart = self.kernel[0] == 1 or self.dilations[0] * self.width > columns
+        yield fits(beyond * self.width * self.blocks), FRAME
+        yield apart, "the image is narrower than the kernel"
+        yield top <= rows and left <= columns, "a pad must be less than the kernel"
+        yield in_order, "windows must come in the order of their newest pixels"
+        yield self.period >= self.height * self.width, "Period must hold a frame"
 
     def _newest(self) -> Ints:
         """The place in the line of the newest beat of each output beat."""
