@@ -25,6 +25,7 @@ from bitwright.hardware.lines import line
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.window import Window as FieldWindow
 from tests.rtl import kernel_models
 
 U4, S4, U8, S8 = integer(4, signed=False), integer(4, signed=True), integer(8, signed=False), integer(8, signed=True)
@@ -148,7 +149,7 @@ def parallel_window(
 ) -> KernelGraph:  # fmt: skip
     (height, width), (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = size, kernel, strides, dilations, pads
     out = ((height + top + bottom - (kh - 1) * dh - 1) // sh + 1, (width + left + right - (kw - 1) * dw - 1) // sw + 1)
-    along = line(size, out, kernel, strides, dilations, pads)
+    along = line(size, out, FieldWindow(kernel, strides, dilations, pads))
     assert along is not None
     unit = ParallelWindow(
         name=name, layer=name, input=f"{name}_in", output=f"{name}_out", height=height,
