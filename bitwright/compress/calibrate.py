@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import onnx
 from numpy.typing import NDArray
 
 from bitwright.compress.execute import run
-from bitwright.compress.network import FloatNet, float_net
-from bitwright.compress.ranges import Values
+from bitwright.compress.network import FloatNet, Layer, float_net
+from bitwright.compress.ranges import RANGES, Values
+from bitwright.compress.scales import SCALES, Floats
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.types import IntType
 from bitwright.reading.model import ModelInput
 
 SAMPLE = 1 << 15
@@ -24,10 +26,31 @@ SAMPLE = 1 << 15
 
 @dataclass(frozen=True)
 class Calibration:
-    """A float network and the values its quantised tensors held on the calibration data."""
+    """A float network and the values its quantised tensors held on the calibration data.
+
+    A scale depends on nothing but what it quantises, so a choice that comes again in another design finds its scales.
+    """
 
     net: FloatNet
     values: Mapping[str, Values]
+    _found: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    def act_scale(self, tensor: str, codes: IntType, range: str, scale: str) -> Floats:
+        """The scale of a tensor's quantiser, one number, by a key of `RANGES` and one of `SCALES`."""
+        key = (tensor, codes, range, scale)
+        if key not in self._found:
+            self._found[key] = RANGES[range](self.values[tensor], codes, SCALES[scale]).reshape(())
+        return self._found[key]
+
+    def weight_scale(self, layer: Layer, codes: IntType, per_channel: bool, range: str, scale: str) -> Floats:
+        """The scale of a layer's weight, one number or one per output, in a shape that broadcasts against it."""
+        key = (layer.weight, codes, per_channel, range, scale)
+        if key not in self._found:
+            array = self.net.constants[layer.weight]
+            rows = layer.matrix(array).reshape(array.shape[layer.axis] if per_channel else 1, -1)
+            found = RANGES[range](Values.of(rows), codes, SCALES[scale])
+            self._found[key] = layer.along(found, array) if per_channel else found.reshape(())
+        return self._found[key]
 
 
 def calibrate(
@@ -41,7 +64,10 @@ def calibrate(
     for tensors in run(net, calibration):
         for name in names:
             kept[name].append(_sample(net, name, tensors[name], len(calibration[0])))
-    return Calibration(net, {name: _join(parts) for name, parts in kept.items()})
+    values = {name: _join(parts) for name, parts in kept.items()}
+    for held in values.values():
+        held.sums  # noqa: B018 (sorted once, here, for every width)
+    return Calibration(net, values)
 
 
 def _sample(net: FloatNet, name: str, tensor: NDArray[Any], samples: int) -> Values:

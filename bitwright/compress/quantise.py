@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bitwright.compress.calibrate import Calibration, calibrate
 from bitwright.compress.network import FloatNet
-from bitwright.compress.ranges import RANGES, Values
+from bitwright.compress.ranges import RANGES
 from bitwright.compress.scales import SCALES
 from bitwright.compress.state import ActQuant, Coded, State
 from bitwright.ir.errors import BitwrightError
@@ -61,24 +61,20 @@ def quantised(
 ) -> State:
     """`quantize` for a network that is calibrated already; one calibration serves many choices."""
     check_options(weights=weights, activations=activations, range=range, scale=scale)
-    method, rule, net = RANGES[range], SCALES[scale], calibration.net
+    net = calibration.net
     inputs = {entry.name for entry in net.inputs}
     acts = {}
     for site in net.sites:
-        values = calibration.values[site.tensor]
-        at_input = site.tensor in inputs and bool((values.low >= 0).all())
+        at_input = site.tensor in inputs and bool((calibration.values[site.tensor].low >= 0).all())
         codes = integer(activations, signed=not (site.non_negative or at_input))
-        found = method(values, codes, rule)
-        acts[site.tensor] = ActQuant(codes, found.reshape(()), np.zeros((), np.float32))
+        found = calibration.act_scale(site.tensor, codes, range, scale)
+        acts[site.tensor] = ActQuant(codes, found, np.zeros((), np.float32))
     codes = integer(weights, signed=True, narrow=True)
     coded = {}
     for layer in net.layers:
         if layer.weight not in coded:
-            array = net.constants[layer.weight]
-            rows = layer.matrix(array).reshape(array.shape[layer.axis], -1)
-            found = method(Values.of(rows if per_channel else rows.reshape(1, -1)), codes, rule)
-            step = layer.along(found, array) if per_channel else found.reshape(())
-            nearest = np.rint(array / step).clip(codes.lo, codes.hi).astype(np.int32)
+            step = calibration.weight_scale(layer, codes, per_channel, range, scale)
+            nearest = np.rint(net.constants[layer.weight] / step).clip(codes.lo, codes.hi).astype(np.int32)
             coded[layer.weight] = (Coded(nearest, step, codes),)
     return State(net, coded, acts)
 

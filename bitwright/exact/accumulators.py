@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,14 @@ def matrix_range(matrix: NDArray[Any], lo: Ints, hi: Ints) -> Ranges:
     return Ranges((centre - spread) // 2, (centre + spread) // 2)
 
 
+@lru_cache(maxsize=256)
 def border_classes(window: Window, size: Pair) -> Ints:
     """(kernel positions, classes): 1 where the position lies on the image, one column per distinct window."""
     counts = window.out(size)
     axes = [_covered(window.taps(axis, counts[axis]), size[axis]) for axis in (0, 1)]
-    return np.array([np.outer(row, column).ravel() for row in axes[0] for column in axes[1]], dtype=np.int64).T
+    found = np.array([np.outer(row, column).ravel() for row in axes[0] for column in axes[1]], dtype=np.int64).T
+    found.flags.writeable = False
+    return found
 
 
 def _covered(taps: Ints, size: int) -> list[tuple[bool, ...]]:

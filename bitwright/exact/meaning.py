@@ -70,9 +70,9 @@ def limits(layer: Requantise) -> tuple[Ints, Ints]:
     return low + layer.shift, high + layer.shift
 
 
-def evaluate(layer: Requantise, a: Ints) -> Ints:
-    """The final codes y(a[c]) of channel c, shift included; `a` and the result are (channels,)."""
-    rows = zip(a.tolist(), affines(layer), strict=True)
+def evaluate(layer: Requantise, a: Ints, lines: Sequence[Affine] | None = None) -> Ints:
+    """The final codes y(a[c]) of channel c, shift included; `a` and the result are (channels,), `lines` its affines."""
+    rows = zip(a.tolist(), lines or affines(layer), strict=True)
     values = [(p * x + q, d) for x, (p, q, d) in rows]
     if layer.rounding is Rounding.LEVELS:
         counted = zip(values, levels(layer), strict=True)

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, assert_never
 
 import numpy as np
 
 from bitwright.exact.accumulators import accumulator_range, matrix_range
 from bitwright.exact.intervals import Ranges, moved_range, product_range, sum_range, table_range
-from bitwright.exact.meaning import evaluate
+from bitwright.exact.meaning import affines, evaluate
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
@@ -31,15 +31,36 @@ from bitwright.ir.layers import (
 )
 from bitwright.ir.weights import Ints
 
-__all__ = ["Ranges", "accumulator_range", "layer_range", "matrix_range", "ranges", "type_range"]
+__all__ = ["Known", "Ranges", "accumulator_range", "layer_range", "matrix_range", "ranges", "type_range"]
 
 
-def ranges(graph: Graph) -> dict[str, Ranges]:
-    """The interval of every layer by name, tight where the inputs of a sum are independent."""
+class Known(NamedTuple):
+    """The interval that a layer was found to have over those of its inputs."""
+
+    layer: Layer
+    inputs: Sequence[Ranges]
+    reached: Ranges
+
+    def holds(self, layer: Layer, inputs: Sequence[Ranges]) -> bool:
+        """True if `layer` is the layer itself, over the same intervals."""
+        pairs = zip(self.inputs, inputs, strict=True)
+        return self.layer is layer and all(
+            a is b or (np.array_equal(a.lo, b.lo) and np.array_equal(a.hi, b.hi)) for a, b in pairs
+        )
+
+
+def ranges(graph: Graph, known: Mapping[str, Known] | None = None) -> dict[str, Ranges]:
+    """The interval of every layer by name, tight where the inputs of a sum are independent.
+
+    What is `known` of a layer that is still the same is not computed again.
+    """
     found = {layer.name: type_range(layer) for layer in graph.inputs}
     for layer in graph.layers:
-        sources = [graph.by_name[name] for name in layer.inputs]
-        found[layer.name] = layer_range(layer, [found[name] for name in layer.inputs], sources)
+        inputs, before = [found[name] for name in layer.inputs], (known or {}).get(layer.name)
+        if before is not None and before.holds(layer, inputs):
+            found[layer.name] = before.reached
+        else:
+            found[layer.name] = layer_range(layer, inputs, [graph.by_name[name] for name in layer.inputs])
     return found
 
 
@@ -56,7 +77,8 @@ def layer_range(layer: Input | AnyLayer, inputs: Sequence[Ranges], sources: Sequ
         case Dense() | Conv() | SumPool() | Sum() | Multiply():
             return _arithmetic(layer, inputs, sources[0], f"layer '{layer.name}'")
         case Requantise():
-            ends = [evaluate(layer, inputs[0].lo), evaluate(layer, inputs[0].hi)]
+            lines = affines(layer)
+            ends = [evaluate(layer, end, lines) for end in (inputs[0].lo, inputs[0].hi)]
             return Ranges(np.minimum(*ends), np.maximum(*ends))
         case Table():
             return table_range(layer.entries.array, inputs[0], sources[0].type)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from bitwright.exact.ranges import Ranges, layer_range, type_range
+from bitwright.exact.ranges import Known, Ranges, layer_range, type_range
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeeze
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -38,7 +38,7 @@ class Builder:
         self.feeds: dict[str, tuple[str, Ints]] = {}  # input layer -> (host tensor, its index map to the layer)
         self.taken: set[str] = set()
         self.arithmetic: dict[str, Arithmetic] = {}  # of the requantisers
-        self._reached: dict[str, Ranges] = {}  # of every layer but the inputs, whose shape may still change
+        self.known: dict[str, Known] = {}  # of every layer but the inputs, whose shape may still change
         self.values: dict[str, Value] = {name: Const(array) for name, array in model.constants.items()}
         self._readers: dict[str, list[Node]] = {}
         for node in model.nodes:
@@ -73,22 +73,24 @@ class Builder:
         layer = replace(layer, name=name)
         if layer.inputs:
             sources = [self.layers[source] for source in layer.inputs]
-            reached = layer_range(layer, [self.reached(source) for source in layer.inputs], sources)
-            self._reached[name] = reached
+            inputs = [self.reached(source) for source in layer.inputs]
+            reached = layer_range(layer, inputs, sources)
             if isinstance(layer, Dense | Conv | SumPool | Sum | Multiply | Concat | Gather):
                 layer = replace(layer, type=type_of(layer, reached.type, sources))
+            self.known[name] = Known(layer, inputs, reached)
         self.layers[name] = layer
         return name
 
     def reached(self, name: str) -> Ranges:
         """The integers that a layer can hold, per channel."""
-        return self._reached.get(name) or type_range(self.layers[name])
+        return self.known[name].reached if name in self.known else type_range(self.layers[name])
 
     def codes(self, layer: str, where: Ints) -> Tensor:
         """The real values of a layer's integers."""
         made = self.layers[layer]
         size = max(len(made.scale), len(made.zero))
-        offset = tuple(-s * z for s, z in zip(spread(made.scale, size), spread(made.zero, size), strict=True))
+        pairs = zip(spread(made.scale, size), spread(made.zero, size), strict=True)
+        offset = tuple(-s * z if z else z for s, z in pairs)
         return Tensor(layer, where, made.scale, squeeze(offset))
 
     def input(

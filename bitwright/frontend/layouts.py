@@ -99,15 +99,26 @@ def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
 
 def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel | None:
     """`values` per channel of the layer, None if they differ within one; compared by number, as there may be many."""
+    if values.size == 1:
+        return (values.reshape(-1)[0],)
+    shape = (1,) * (tensor.where.ndim - values.ndim) + values.shape
+    if shape[1] == values.size and _is_channels_last(builder, tensor):
+        return squeeze(tuple(values.reshape(-1)))
     numbers: dict[Fraction, int] = {}
     index = np.array([numbers.setdefault(value, len(numbers)) for value in values.reshape(-1)])
-    if values.size == 1:
-        return tuple(numbers)
     index = np.broadcast_to(index.reshape(values.shape), tensor.where.shape).reshape(-1)
     place = tensor.where.reshape(-1) % builder.layers[tensor.layer].channels
     found = np.full(builder.layers[tensor.layer].channels, index[0])  # also outside a slice
     found[place] = index
     return squeeze(tuple(map(list(numbers).__getitem__, found))) if np.array_equal(found[place], index) else None
+
+
+def _is_channels_last(builder: Builder, tensor: Tensor) -> bool:
+    """True if axis 1 of the tensor counts the channels of its layer, and nothing else is moved."""
+    shape = builder.layers[tensor.layer].shape
+    return tensor.where.shape == (1, shape[-1], *shape[:-1]) and np.array_equal(
+        np.moveaxis(tensor.where[0], 0, -1).reshape(-1), np.arange(tensor.where.size)
+    )
 
 
 def _laid(

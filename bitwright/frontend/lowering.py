@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from bitwright.exact.ranges import ranges
+from bitwright.exact.ranges import Known, ranges
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects import channels_last, deployment, qdq, qonnx, qoperator, trunc
 from bitwright.frontend.dialects.quantise import quantise
@@ -144,7 +144,8 @@ def load_onnx(
     `rounding` "torch" multiplies by float32(1/scale) where "onnx" divides. BitwrightError names the node that cannot
     be taken.
     """
-    return _without_idle_channels(load_traced(source, inputs=inputs, rounding=rounding)[0])
+    builder, graph = _lowered(source, inputs, rounding)
+    return _without_idle_channels(graph, builder.known)
 
 
 def load_traced(
@@ -154,19 +155,26 @@ def load_traced(
     rounding: str = "onnx",
 ) -> tuple[Graph, Trace]:
     """The graph of a model with all its channels, and where the model's tensors are in it."""
+    builder, graph = _lowered(source, inputs, rounding)
+    return graph, _trace(builder, graph)
+
+
+def _lowered(
+    source: str | Path | bytes | onnx.ModelProto, inputs: Mapping[str, InputType] | None, rounding: str
+) -> tuple[Builder, Graph]:
     model = read_model(source, instead=", or give a graph saved by bitwright")
     builder = Builder(model, reciprocal=rounding == "torch")
     _enter(builder, dict(inputs or {}))
     order = in_order(model)
     refuse_float(model, order, bool(inputs))
     for node in order:
+        check_node(node, model.opset)
         _evaluate(builder, node)
-    graph = _finish(builder)
-    return graph, _trace(builder, graph)
+    return builder, _finish(builder)
 
 
 def lower_model(model: Model, values: Mapping[str, Value], quantisers: Mapping[str, tuple[Node, Quantiser]]) -> Graph:
-    """The graph of a float model, nodes in order, some of whose tensors have quantised twins that its nodes read.
+    """The graph of a float model, nodes checked and in order, some of whose tensors have quantised twins.
 
     `values` holds twins of constants, by their names; a quantiser makes the output of its node of the tensor by whose
     name it is found.
@@ -183,7 +191,7 @@ def lower_model(model: Model, values: Mapping[str, Value], quantisers: Mapping[s
             if name in quantisers:
                 twin, quantiser = quantisers[name]
                 builder.values[twin.outputs[0]] = quantise(builder, twin, quantiser, builder.values[name])
-    return _without_idle_channels(_finish(builder))
+    return _without_idle_channels(_finish(builder), builder.known)
 
 
 def _finish(builder: Builder) -> Graph:
@@ -200,8 +208,8 @@ def _finish(builder: Builder) -> Graph:
         raise BitwrightError(error.what, where=f"{model.file}: {error.where}", hint=error.hint) from error
 
 
-def _without_idle_channels(graph: Graph) -> Graph:
-    left = remove_channels(graph, ranges)
+def _without_idle_channels(graph: Graph, known: Mapping[str, Known]) -> Graph:
+    left = remove_channels(graph, lambda graph: ranges(graph, known))
     return left if left is graph else pipeline(merge_gathers)(left)
 
 
@@ -232,7 +240,6 @@ def _enter(builder: Builder, types: dict[str, InputType]) -> None:
 
 def _evaluate(builder: Builder, node: Node) -> None:
     """Put what `node` makes among the builder's values; every error names the node."""
-    check_node(node, builder.model.opset)
     operands = [builder.values[name] if name else None for name in node.inputs]
     try:
         made = _made(builder, node, operands)

@@ -100,6 +100,8 @@ class Tensor:
         if self.function:
             assert len(scale) == len(offset) == 1
             return replace(self, function=(*self.function, ("affine", str(scale[0]), str(offset[0]))))
+        if scale == (ONE,) and not self.bounded:
+            return self._shifted(offset)
         size = max(map(len, (self.scale, self.offset, self.low, self.high, scale, offset)))
         a, b = spread(scale, size), spread(offset, size)
         low, high = spread(self.low, size), spread(self.high, size)
@@ -117,6 +119,13 @@ class Tensor:
             added=self.added * float(max(map(abs, a))) + float(max(map(abs, b))),
             roundings=self.roundings + 1,
         )
+
+    def _shifted(self, offset: PerChannel) -> Tensor:
+        """The tensor `self + offset`, which no clip waits for: most of what a bias is added to."""
+        size = max(len(self.scale), len(self.offset), len(offset))
+        moved = tuple(a + b if a else b for a, b in zip(spread(self.offset, size), spread(offset, size), strict=True))
+        added = self.added + float(max(map(abs, offset)))
+        return replace(self, scale=spread(self.scale, size), offset=moved, added=added, roundings=self.roundings + 1)
 
     def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:
         """min(max(self, low), high) for low <= high."""

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bitwright.compress import RANGES, SCALES
-from bitwright.compress.ranges import Values
+from bitwright.compress.ranges import Values, quantisation_errors
 from bitwright.ir.types import IntType, integer
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -103,3 +103,17 @@ def test_zeros_get_scale_one(rule: str, method: str) -> None:
     zeros = np.zeros((2, 4), dtype=np.float32)
     scale = RANGES[method](Values.of(zeros), integer(4, signed=True, narrow=True), SCALES[rule])
     np.testing.assert_array_equal(scale, 1)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("draw", DRAWS)
+def test_errors_by_sums_between_the_steps_are_those_of_the_definition(draw: str, bits: int) -> None:
+    for row in rows(draw):
+        codes = codes_for(row, bits)
+        values = Values.of(row[None])
+        scales = SCALES["free"].below(RANGES["max"](values, codes, SCALES["free"]))
+        found = quantisation_errors(values, scales, codes)[:, 0] / len(row)
+        wanted = np.array([error(row[None], scale, codes)[0] for scale in scales])
+        known = np.isfinite(found)
+        np.testing.assert_allclose(found[known], wanted[known], rtol=1e-4)
+        assert (wanted[~known] >= wanted.min()).all() and (bits < 8 or not known.all())

@@ -113,11 +113,12 @@ def _channel(
     def limit(bound: Fraction | None, otherwise: Fraction) -> int:
         if bound is None:
             return int(otherwise)
-        value = bound / step + before
+        value = bound / step + before if bound else before
         code = round_torch(value, step, before) if quantiser.follows_torch else round_exact(quantiser.rounding, value)
         return min(max(code, int(low)), int(high))
 
-    return scale / step, offset / step + before, limit(floor, low), limit(ceiling, high)
+    shift = offset / step
+    return scale / step, shift + before if before else shift, limit(floor, low), limit(ceiling, high)
 
 
 def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:

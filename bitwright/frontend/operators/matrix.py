@@ -178,7 +178,7 @@ def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
 
 def _accumulate(builder: Builder, layer: Conv | Dense, sums: Ints, zero: Fraction) -> Tensor:
     """The accumulator over raw codes: its zero is the input's zero point times the sum of the weights."""
-    zeros = squeeze(tuple(zero * int(total) for total in sums))
+    zeros = squeeze(tuple(zero * int(total) for total in sums)) if zero else (zero,)
     name = builder.add(replace(layer, zero=zeros))
     made = builder.codes(name, np.arange(prod(layer.shape)))
     return replace(made, nodes=())
@@ -195,5 +195,5 @@ def _biased(builder: Builder, node: Node, made: Tensor, bias: Const | None, beta
             shape = list(bias.array.shape)
     check_fit(node, made, tuple(shape))
     made, (offset,) = per_channel(builder, made, node, bias.exact().reshape(shape))
-    moved = made.affine((Fraction(1),), tuple(Fraction(beta) * b for b in offset))
+    moved = made.affine((Fraction(1),), offset if beta == 1 else tuple(Fraction(beta) * b for b in offset))
     return replace(moved, nodes=((node.name, node.op),))

@@ -131,6 +131,8 @@ def _together(needs: Flags, weights: Ints) -> int:
     """
     needed = np.asarray(needs.any(axis=0))
     found = [(int(needed.sum()), 1)]
+    if 2 * np.count_nonzero(weights) > weights.size:  # then some neighbours have more than half
+        return 1
     for size in (size for size in NEIGHBOURS if len(needed) % size == 0):
         most = int((weights != 0).reshape(-1, size).sum(axis=1).max())
         if 2 * most <= size:

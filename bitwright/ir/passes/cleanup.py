@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -16,7 +17,8 @@ def drop_dead(graph: Graph) -> Graph:
     for layer in reversed(graph.layers):
         if layer.name in live:
             live.update(layer.inputs)
-    return replace(graph, layers=tuple(layer for layer in graph.layers if layer.name in live))
+    kept = tuple(layer for layer in graph.layers if layer.name in live)
+    return graph if len(kept) == len(graph.layers) else replace(graph, layers=kept)
 
 
 def merge_reshapes(graph: Graph) -> Graph:
@@ -25,7 +27,8 @@ def merge_reshapes(graph: Graph) -> Graph:
     layers: list[AnyLayer] = []
     renamed: dict[str, str] = {}
     for old in graph.layers:
-        layer = replace(old, inputs=tuple(renamed.get(name, name) for name in old.inputs))
+        inputs = tuple(renamed.get(name, name) for name in old.inputs)
+        layer = old if inputs == old.inputs else replace(old, inputs=inputs)
         if isinstance(layer, Reshape):
             source = made[layer.inputs[0]]
             if isinstance(source, Reshape):
@@ -36,7 +39,7 @@ def merge_reshapes(graph: Graph) -> Graph:
                 continue
         made[layer.name] = layer
         layers.append(layer)
-    return drop_dead(replace(graph, layers=tuple(layers)))
+    return drop_dead(_with(graph, layers))
 
 
 def _is_identity(layer: Layer, source: Layer) -> bool:
@@ -55,7 +58,13 @@ def merge_clips(graph: Graph) -> Graph:
         if isinstance(source, Requantise) and alone and source.rounding is not Rounding.SIGN:
             merged[source.name] = _narrowed(source, layer)
     layers = [merged.get(layer.name, layer) for layer in graph.layers]
-    return merge_reshapes(replace(graph, layers=tuple(_as_wire(layer, merged) for layer in layers)))
+    return merge_reshapes(_with(graph, [_as_wire(layer, merged) for layer in layers]))
+
+
+def _with(graph: Graph, layers: Sequence[AnyLayer]) -> Graph:
+    """`graph` with `layers`; itself, where they are its own."""
+    same = len(layers) == len(graph.layers) and all(a is b for a, b in zip(layers, graph.layers, strict=True))
+    return graph if same else replace(graph, layers=tuple(layers))
 
 
 def _is_clip(layer: Requantise) -> bool:

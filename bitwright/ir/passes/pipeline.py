@@ -14,11 +14,12 @@ Pass = Callable[[Graph], Graph]
 
 
 def pipeline(*passes: Pass) -> Pass:
-    """The passes in order, the graph verified after each; an error's note says which pass it came from."""
+    """The passes in order, the graph verified after each that changed it; an error's note says which pass it was."""
 
     def step(graph: Graph, pass_: Pass) -> Graph:
         try:
-            return verify(pass_(graph))
+            made = pass_(graph)
+            return graph if made is graph else verify(made)
         except BitwrightError as error:
             error.add_note(f"in pass {pass_.__name__}")
             raise
