@@ -162,25 +162,28 @@ class Builder:
         (self.before if side == "input" else self.after).append(step)
         return made
 
+    def _entry_graph(self, inputs: tuple[ModelInput, ...], heads: tuple[Input, ...]) -> HostGraph:
+        """What the host computes before the accelerator, the codes of its inputs last."""
+        codes = [f"{head.name}.codes" for head in heads]
+        feeds = [self.feeds[head.name] for head in heads]
+        gathers = [
+            HostStep(op="gather", inputs=(host,), output=name, constants=(Constant(index),))
+            for name, (host, index) in zip(codes, feeds, strict=True)
+        ]
+        specs = tuple(TensorSpec(entry.shape[1:], entry.dtype.name) for entry in inputs)
+        names = tuple(entry.name for entry in inputs)
+        return HostGraph(names, (*self.before, *gathers), tuple(codes), specs)
+
     def graph(self, inputs: tuple[ModelInput, ...], results: list[Host]) -> Graph:
         """The graph of everything built, with `results` as the model's outputs."""
         made = {layer for step in self.after for layer in step.inputs if layer in self.layers}
         outputs = tuple(name for name in self.layers if name in made)
-        before = list(self.before)
         heads = tuple(layer for layer in self.layers.values() if isinstance(layer, Input))
-        for layer in heads:
-            host, index = self.feeds[layer.name]
-            before.append(
-                HostStep(op="gather", inputs=(host,), output=f"{layer.name}.codes", constants=(Constant(index),))
-            )
-        specs = tuple(TensorSpec(entry.shape[1:], entry.dtype.name) for entry in inputs)
         return Graph(
             inputs=heads,
             layers=tuple(layer for layer in self.layers.values() if not isinstance(layer, Input)),
             outputs=outputs,
-            before=HostGraph(
-                tuple(entry.name for entry in inputs), tuple(before), tuple(f"{h.name}.codes" for h in heads), specs
-            ),
+            before=self._entry_graph(inputs, heads),
             after=HostGraph(outputs, tuple(self.after), tuple(host.name for host in results)),
             source=Source(self.model.file, self.model.digest, "torch" if self.reciprocal else "onnx"),
         )

@@ -18,21 +18,24 @@ def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     layer = builder.layers[tensor.layer]
     if tensor.function or tensor.pools:
         raise node.error("reads a real value that no quantiser turned into integers", "quantise the activation")
-    size = max(map(len, (tensor.scale, tensor.offset, tensor.low, tensor.high)))
-    scale, offset = spread(tensor.scale, size), spread(tensor.offset, size)
-    lows, highs = [], []
-    low_code, high_code = layer.type.lo, layer.type.hi
-    for s, o, low, high in zip(scale, offset, spread(tensor.low, size), spread(tensor.high, size), strict=True):
-        bounds = (low, high) if s > 0 else (high, low)
-        places = [None if b is None or s == 0 else (b - o) / s for b in bounds]
-        if any(p is not None and p.denominator != 1 for p in places):
-            raise node.error("reads a clip that does not fall on integers", "quantise the activation")
-        lows.append(_clamped(low_code, *places))
-        highs.append(_clamped(high_code, *places))
-    if all(lo == low_code for lo in lows) and all(hi == high_code for hi in highs):
+    rows = (tensor.scale, tensor.offset, tensor.low, tensor.high)
+    size = max(map(len, rows))
+    places = [_places(node, *channel) for channel in zip(*(spread(row, size) for row in rows), strict=True)]
+    lows, highs = ([_clamped(code, *bounds) for bounds in places] for code in (layer.type.lo, layer.type.hi))
+    if set(lows) == {layer.type.lo} and set(highs) == {layer.type.hi}:
         return replace(tensor, low=(None,), high=(None,))
     kind = IntType(min(lows), max(highs))
     return _identity(builder, tensor, node, squeeze(tuple(lows)), squeeze(tuple(highs)), kind)
+
+
+def _places(
+    node: Node, scale: Fraction, offset: Fraction, low: Fraction | None, high: Fraction | None
+) -> tuple[Fraction | None, Fraction | None]:
+    """The integers on which the two ends of a clip fall, the lower first."""
+    places = [None if b is None or scale == 0 else (b - offset) / scale for b in (low, high)]
+    if any(p is not None and p.denominator != 1 for p in places):
+        raise node.error("reads a clip that does not fall on integers", "quantise the activation")
+    return (places[0], places[1]) if scale > 0 else (places[1], places[0])
 
 
 def _clamped(code: int, low: Fraction | None, high: Fraction | None) -> int:

@@ -46,14 +46,10 @@ MATRICES = ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedMatMul
 
 def refuse_float(model: Model, order: Sequence[Node], typed: bool) -> None:
     """Refuse a recurrent network, and one that computes in float from its inputs on, unless a person `typed` one."""
-    for node in order:
-        if REFUSED.get(node.op) == RECURRENT:
-            raise node.error(*RECURRENT)
+    _refuse_recurrent(order)
     data = _behind(order, {entry.name for entry in model.inputs})
     first = next((node for node in data if node.op in MATRICES), None)
-    if typed or first is None or any(entry.dtype.kind != "f" for entry in model.inputs):
-        return
-    if any(node.op in QUANTISERS or node.op.startswith("QLinear") for node in data):
+    if first is None or typed or _is_quantised(model, data):
         return
     _refuse_islands(data)
     if any(node.op in QUANTISERS or node.op == "DequantizeLinear" for node in order):
@@ -66,6 +62,18 @@ def refuse_float(model: Model, order: Sequence[Node], typed: bool) -> None:
         "computes in float: nothing in the network is quantised",
         "quantise it first: bitwright quantize MODEL --data CALIBRATION.npz -o OUT.onnx",
     )
+
+
+def _refuse_recurrent(order: Sequence[Node]) -> None:
+    for node in order:
+        if REFUSED.get(node.op) == RECURRENT:
+            raise node.error(*RECURRENT)
+
+
+def _is_quantised(model: Model, data: Sequence[Node]) -> bool:
+    """True if integers come in, or are made of the data."""
+    quantises = any(node.op in QUANTISERS or node.op.startswith("QLinear") for node in data)
+    return quantises or any(entry.dtype.kind != "f" for entry in model.inputs)
 
 
 def _refuse_islands(data: Sequence[Node]) -> None:

@@ -33,24 +33,24 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     reason = "codes to real values"
     if not _is_coded(quantised, tensor):
         reason = NO_QUANTISER if tensor.nodes else "sums to real values: no quantiser follows"
-    low = tuple(Fraction(0) if b is None else b for b in tensor.low)
-    high = tuple(Fraction(0) if b is None else b for b in tensor.high)
-    constants = (
-        _floats(tensor.scale),
-        _floats(tensor.offset),
-        np.where([b is None for b in tensor.low], -np.inf, _floats(low)),
-        np.where([b is None for b in tensor.high], np.inf, _floats(high)),
-    )
+    bounds = (_bounds(tensor.low, -np.inf), _bounds(tensor.high, np.inf))
+    constants = (_floats(tensor.scale), _floats(tensor.offset), *bounds)
     first, *more = tensor.nodes or (_last_node(builder, quantised, node),)
     output = "" if tensor.nodes else "affine"
     name = builder.host_step("output", "affine", (tensor.layer,), constants, node=first, reason=reason, output=output)
-    origin = name
-    for step in tensor.function:
-        name = _function_step(builder, node, step, (name, origin), tensor.nodes[-1])
+    name = _function(builder, tensor, node, name)
     if not np.array_equal(tensor.where[0], np.arange(builder.size(tensor)).reshape(layer.shape)):
         name = builder.host_step("output", "gather", (name,), (tensor.where[0],))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
+
+
+def _function(builder: Builder, tensor: Tensor, node: Node, origin: str) -> str:
+    """The function of a tensor whose values so far are `origin`."""
+    name = origin
+    for step in tensor.function:
+        name = _function_step(builder, node, step, (name, origin), tensor.nodes[-1])
+    return name
 
 
 def _is_plain(tensor: Tensor) -> bool:
@@ -117,6 +117,10 @@ def _note(name: str, node: tuple[str, str], reason: str) -> HostStep:
 
 def _float32(text: str) -> Array:
     return np.asarray(np.float32(float(text) if text.endswith("inf") else float(Fraction(text))))
+
+
+def _bounds(values: tuple[Fraction | None, ...], none: float) -> Array:
+    return np.array([none if value is None else float(value) for value in values])
 
 
 def _floats(values: PerChannel) -> Array:

@@ -23,14 +23,19 @@ FLOAT_TYPES = (1, 10, 11, 16)
 INTEGER_TYPES = (2, 3, 4, 5, 6, 7, 12, 13)
 
 
+def _steps(node: Node) -> tuple[int, int, int]:
+    """The divisor, a power of two, the number of levels, and whether they are signed."""
+    div, levels = whole_attribute(node, "div"), whole_attribute(node, "n_levels_out", "n_levels")
+    signed = whole_attribute(node, "signed")
+    if div < 1 or div & (div - 1) or levels < 2:
+        raise node.error(f"divides by {div} into {levels} levels", "div is a power of two, n_levels at least 2")
+    return div, levels, signed
+
+
 def requant_shift(builder: Builder, node: Node, *values: Value | None) -> Value:
     """RequantShift: clip((x * mul + add + div / 2) >> log2(div)) to n_levels, signed or not."""
     mul, add = (constant_operand(node, values, i, "only constants are supported").exact() for i in (1, 2))
-    div, levels, signed = (
-        whole_attribute(node, *names) for names in (("div",), ("n_levels_out", "n_levels"), ("signed",))
-    )
-    if div < 1 or div & (div - 1) or levels < 2:
-        raise node.error(f"divides by {div} into {levels} levels", "div is a power of two, n_levels at least 2")
+    div, levels, signed = _steps(node)
     value = data_operand(node, values)
     if not isinstance(value, Tensor):
         raise node.error("requantises real values", "give the input an integer type, for example --input NAME=u8")

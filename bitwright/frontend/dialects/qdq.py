@@ -15,10 +15,12 @@ from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.layouts import FIT, per_channel
 from bitwright.frontend.operands import data_operand, float32_operand, optional_constant
 from bitwright.frontend.operators.shapes import shape_of
-from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
+from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, spread
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import IntType, integer
 from bitwright.reading.model import Array, Node
+
+REAL = ("dequantises real values", "export the model again")
 
 
 def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -53,35 +55,46 @@ def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Va
     zero = optional_constant(node, values, 2)
     match value:
         case Const():
-            if re.fullmatch(r"u?int\d+", value.array.dtype.name) is None:
-                raise node.error("dequantises real values", "export the model again")
-            shape = value.array.shape
-            steps, zeros = _along_axis(node, scale, shape), _zeros(node, zero, shape)
-            codes = value.array.astype(np.int64)
-            real = (codes - zeros) * steps.astype(np.float64)
-            if np.abs(real).max(initial=0) > np.finfo(np.float32).max:
-                raise node.error("makes numbers beyond float32", "export the model again with a valid scale")
-            return Const(real.astype(np.float32), codes, steps, np.asarray(zeros))
+            return _constant(node, value, scale, zero)
         case Tensor():
-            zeros = _zeros(node, zero, value.shape)
-            steps = fractions(_along_axis(node, scale, value.shape))
-            if value.function:
-                raise node.error("dequantises real values", "export the model again")
-            value, (step, shift) = per_channel(builder, value, node, steps, fractions(zeros))
-            size = max(len(step), len(shift))
-            a, z = (v if len(v) == size else v * size for v in (step, shift))
-            moved = value.affine(a, tuple(-s * o for s, o in zip(a, z, strict=True)))
-            return replace(moved, nodes=(*value.nodes, (node.name, node.op)))
-        case Host() if value.side == "output":
-            factors = _along_axis(node, scale, value.shape).astype(np.float64)
-            ends = (np.asarray(-np.inf), np.asarray(np.inf))
-            constants = (factors, -factors * _zeros(node, zero, value.shape), *ends)
-            reason = "dequantises what the host quantised"
-            source = (node.name, node.op)
-            made = builder.host_step("output", "affine", (value.name,), constants, node=source, reason=reason)
-            return replace(value, name=made)
+            return _on_chip(builder, node, value, scale, zero)
         case Host():
-            raise node.error("dequantises real values", "export the model again")
+            return _on_host(builder, node, value, scale, zero)
+
+
+def _constant(node: Node, value: Const, scale: Array, zero: Const | None) -> Const:
+    if re.fullmatch(r"u?int\d+", value.array.dtype.name) is None:
+        raise node.error(*REAL)
+    shape = value.array.shape
+    steps, zeros = _along_axis(node, scale, shape), _zeros(node, zero, shape)
+    codes = value.array.astype(np.int64)
+    real = (codes - zeros) * steps.astype(np.float64)
+    if np.abs(real).max(initial=0) > np.finfo(np.float32).max:
+        raise node.error("makes numbers beyond float32", "export the model again with a valid scale")
+    return Const(real.astype(np.float32), codes, steps, np.asarray(zeros))
+
+
+def _on_chip(builder: Builder, node: Node, value: Tensor, scale: Array, zero: Const | None) -> Tensor:
+    zeros = _zeros(node, zero, value.shape)
+    steps = fractions(_along_axis(node, scale, value.shape))
+    if value.function:
+        raise node.error(*REAL)
+    value, (step, shift) = per_channel(builder, value, node, steps, fractions(zeros))
+    size = max(len(step), len(shift))
+    a, z = spread(step, size), spread(shift, size)
+    moved = value.affine(a, tuple(-s * o for s, o in zip(a, z, strict=True)))
+    return replace(moved, nodes=(*value.nodes, (node.name, node.op)))
+
+
+def _on_host(builder: Builder, node: Node, value: Host, scale: Array, zero: Const | None) -> Host:
+    if value.side != "output":
+        raise node.error(*REAL)
+    factors = _along_axis(node, scale, value.shape).astype(np.float64)
+    ends = (np.asarray(-np.inf), np.asarray(np.inf))
+    constants = (factors, -factors * _zeros(node, zero, value.shape), *ends)
+    reason, source = "dequantises what the host quantised", (node.name, node.op)
+    made = builder.host_step("output", "affine", (value.name,), constants, node=source, reason=reason)
+    return replace(value, name=made)
 
 
 def _zero(node: Node, values: tuple[Value | None, ...]) -> tuple[Array, IntType]:

@@ -13,7 +13,7 @@ from bitwright.frontend.dialects.quantise import quantise
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.layouts import check_fit, per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, float32_operand, whole_attribute
-from bitwright.frontend.operators.pools import add_pool
+from bitwright.frontend.operators.pools import add_pools
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import PerChannel, Requantise, Rounding
 from bitwright.ir.trace import Arithmetic
@@ -136,9 +136,7 @@ def _count_on_chip(
     name = builder.add(layer)
     builder.arithmetic[name] = Arithmetic(tensor.added, tensor.roundings)
     made = builder.codes(name, tensor.where)
-    for pool in tensor.pools:
-        made = add_pool(builder, node, made, pool)
-    return made
+    return add_pools(builder, node, made, tensor.pools)
 
 
 def _minus(a: PerChannel, b: PerChannel) -> PerChannel:

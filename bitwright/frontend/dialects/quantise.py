@@ -19,14 +19,18 @@ SMALLEST = np.finfo(np.float32).tiny
 """The least float32 scale of which all the larger ones have a reciprocal."""
 
 
-def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *, as_codes: bool = False) -> Value:
-    """`value` through `quantiser`; with `as_codes` the result is the integers themselves (ONNX QuantizeLinear)."""
+def _check_numbers(node: Node, quantiser: Quantiser) -> None:
     if not (np.isfinite(quantiser.scale).all() and (quantiser.scale > 0).all()):
         raise node.error("has a scale that is not a positive number", "export the model again with a valid scale")
     if quantiser.reciprocal and quantiser.scale.min() < SMALLEST:
         raise node.error("has a scale whose reciprocal is no float32 number", "leave out the rounding of PyTorch")
     if not np.isfinite(quantiser.before).all():
         raise node.error("has a zero point that is not finite", "export the model again")
+
+
+def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *, as_codes: bool = False) -> Value:
+    """`value` through `quantiser`; with `as_codes` the result is the integers themselves (ONNX QuantizeLinear)."""
+    _check_numbers(node, quantiser)
     made: Value
     match value:
         case Const():

@@ -11,10 +11,10 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.fake_quantise import as_torch, round_torch
 from bitwright.frontend.dialects.quantiser import Coding, Quantiser
 from bitwright.frontend.layouts import per_channel
-from bitwright.frontend.operators.pools import add_pool
+from bitwright.frontend.operators.pools import add_pools
 from bitwright.frontend.values import ONE, ZERO, Tensor, fractions, spread, squeeze
 from bitwright.ir.functions import Function
-from bitwright.ir.layers import Layer, Requantise, Rounding, Table
+from bitwright.ir.layers import Layer, PerChannel, Requantise, Rounding, Table
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.reading.model import Node
@@ -37,9 +37,7 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
     size = max(len(scale), len(zero))
     offset = squeeze(tuple(-s * z for s, z in zip(spread(scale, size), spread(zero, size), strict=True)))
     made = Tensor(name, tensor.where, scale, offset)
-    for pool in tensor.pools:
-        made = add_pool(builder, node, made, pool)
-    return made
+    return add_pools(builder, node, made, tensor.pools)
 
 
 def _leaks(builder: Builder, tensor: Tensor, coding: Coding, follows_torch: bool) -> bool:
@@ -51,27 +49,23 @@ def _leaks(builder: Builder, tensor: Tensor, coding: Coding, follows_torch: bool
     costly = inputs > 1 << LEAK_BITS and outputs <= 256
     wide = costly or inputs > 1 << TABLE_BITS or max(map(len, (tensor.scale, tensor.offset, coding.scale))) > 1
     wide = wide or (follows_torch and outputs <= 256)
-    rises = len(tensor.function) == 1 and tensor.function[0][0] == "leaky_relu" and Fraction(tensor.function[0][1]) > 0
-    return wide and rises and not tensor.bounded and set(coding.before) == {ZERO}
+    return wide and _is_leak(tensor.function) and not tensor.bounded and set(coding.before) == {ZERO}
+
+
+def _is_leak(function: Function) -> bool:
+    """True for a leaky ReLU that rises on both sides of zero, and nothing else."""
+    return len(function) == 1 and function[0][0] == "leaky_relu" and Fraction(function[0][1]) > 0
 
 
 def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
     """The layer that holds the codes: a new one, or the tensor's own where they are its integers already."""
-    values = (tensor.scale, tensor.offset, tensor.low, tensor.high)
-    rows = (*values, coding.scale, coding.before, coding.low, coding.high)
-    size = max(map(len, rows))
-    channels = [_channel(quantiser, *row) for row in zip(*(spread(row, size) for row in rows), strict=True)]
-    multiplier, offset, low, high = (squeeze(column) for column in zip(*channels, strict=True))
+    multiplier, offset, low, high = _columns(quantiser, tensor, coding)
     kind = quantiser.type
     if kind is not BIPOLAR:
         kind = IntType(min(low) + quantiser.after, max(high) + quantiser.after)
     old = builder.layers[tensor.layer]
-    same = (
-        not tensor.function
-        and multiplier == (ONE,)
-        and offset == (Fraction(-quantiser.after),)
-        and quantiser.rounding is not Rounding.SIGN
-    )
+    same = (multiplier, offset) == ((ONE,), (Fraction(-quantiser.after),))
+    same = same and not tensor.function and quantiser.rounding is not Rounding.SIGN
     if same and kind.covers(old.type) and len(low) == len(high) == 1:
         return tensor.layer
     layer = Requantise(
@@ -95,6 +89,18 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
     name = builder.add(layer)
     builder.arithmetic[name] = Arithmetic(tensor.added / float(min(coding.scale)), tensor.roundings)
     return name
+
+
+def _columns(
+    quantiser: Quantiser, tensor: Tensor, coding: Coding
+) -> tuple[PerChannel, PerChannel, tuple[int, ...], tuple[int, ...]]:
+    """Multiplier, offset, lowest and highest code, each of all channels."""
+    values = (tensor.scale, tensor.offset, tensor.low, tensor.high)
+    rows = (*values, coding.scale, coding.before, coding.low, coding.high)
+    size = max(map(len, rows))
+    channels = [_channel(quantiser, *row) for row in zip(*(spread(row, size) for row in rows), strict=True)]
+    multiplier, offset, low, high = zip(*channels, strict=True)
+    return squeeze(multiplier), squeeze(offset), squeeze(low), squeeze(high)
 
 
 def _channel(

@@ -15,7 +15,7 @@ from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.operators.shapes import axis_of
 from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value, spread, squeeze
 from bitwright.ir.layers import Concat, Multiply, Sum
-from bitwright.reading.model import Node
+from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
 
 
@@ -31,13 +31,7 @@ def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor
 
 def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     """Concat of activations along any axis; each part keeps its own scale."""
-    parts = []
-    for value in values:
-        if isinstance(value, Host | Const) or value is None:
-            raise node.error("joins activations with a tensor that is none", "quantise all operands")
-        if value.function or value.pools:
-            raise node.error("joins a real value that no quantiser turned into integers", "quantise the operand")
-        parts.append(whole(builder, value, node))
+    parts = [_part(builder, node, value) for value in values]
     rank = parts[0].where.ndim
     axis = axis_of(node, rank, 0)
     if axis == 0:
@@ -50,19 +44,22 @@ def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     return _joined(builder, node, parts, axis)
 
 
+def _part(builder: Builder, node: Node, value: Value | None) -> Tensor:
+    if isinstance(value, Host | Const) or value is None:
+        raise node.error("joins activations with a tensor that is none", "quantise all operands")
+    if value.function or value.pools:
+        raise node.error("joins a real value that no quantiser turned into integers", "quantise the operand")
+    return whole(builder, value, node)
+
+
 def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Tensor:
     layers = [builder.layers[part.layer] for part in parts]
     counts = [layer.channels for layer in layers]
-    total = sum(counts)
-    places, start = [], 0
-    for part, count in zip(parts, counts, strict=True):
-        places.append(part.where // count * total + start + part.where % count)
-        start += count
     name = builder.add(
         Concat(
             name=node.name,
             inputs=tuple(part.layer for part in parts),
-            shape=(*layers[0].shape[:-1], total),
+            shape=(*layers[0].shape[:-1], sum(counts)),
             type=layers[0].type,
             scale=_side_by_side(node, [layer.scale for layer in layers], counts),
             zero=_side_by_side(node, [layer.zero for layer in layers], counts),
@@ -71,7 +68,7 @@ def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Ten
     )
     return Tensor(
         name,
-        np.concatenate(places, axis=axis),
+        np.concatenate(_places(parts, counts), axis=axis),
         _side_by_side(node, [part.scale for part in parts], counts),
         _side_by_side(node, [part.offset for part in parts], counts),
         _side_by_side(node, [part.low for part in parts], counts),
@@ -79,6 +76,15 @@ def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Ten
         added=max(part.added for part in parts),
         roundings=max(part.roundings for part in parts),
     )
+
+
+def _places(parts: list[Tensor], counts: list[int]) -> list[Array]:
+    """Where the elements of each part are once their channels lie side by side."""
+    total, places, start = sum(counts), [], 0
+    for part, count in zip(parts, counts, strict=True):
+        places.append(part.where // count * total + start + part.where % count)
+        start += count
+    return places
 
 
 def _side_by_side(node: Node, values: list[tuple[T, ...]], counts: list[int]) -> tuple[T, ...]:

@@ -31,44 +31,55 @@ def arithmetic(builder: Builder, node: Node, *values: Value | None) -> Value:
     left, right = values
     if isinstance(left, Const) and not isinstance(right, Const):
         return _with_constant(builder, node, right, left, reverse=True)
-    if not isinstance(right, Const):
-        if isinstance(left, Host) and isinstance(right, Host) and left.side == right.side == "output":
-            return _host(builder, node, HOST_OPS[node.op], left, right)
-        for value in (left, right):
-            if isinstance(value, Host) and value.side == "output":
-                raise builder.island(node, "combines an activation with", value)
-        if not isinstance(left, Tensor) or not isinstance(right, Tensor):
-            raise node.error("combines an activation with a float tensor", "quantise both operands")
-        return combine(builder, node, left, right)
-    return _with_constant(builder, node, left, right, reverse=False)
+    if isinstance(right, Const):
+        return _with_constant(builder, node, left, right, reverse=False)
+    if isinstance(left, Host) and isinstance(right, Host) and left.side == right.side == "output":
+        return _host(builder, node, HOST_OPS[node.op], left, right)
+    return combine(builder, node, *_activations(builder, node, left, right))
+
+
+def _activations(builder: Builder, node: Node, left: Value | None, right: Value | None) -> tuple[Tensor, Tensor]:
+    """Both operands, which are activations on chip."""
+    for value in (left, right):
+        if isinstance(value, Host) and value.side == "output":
+            raise builder.island(node, "combines an activation with", value)
+    if not isinstance(left, Tensor) or not isinstance(right, Tensor):
+        raise node.error("combines an activation with a float tensor", "quantise both operands")
+    return left, right
 
 
 def _with_constant(builder: Builder, node: Node, value: Value | None, const: Const, *, reverse: bool) -> Value:
     refuse_infinite(node, const, 0 if reverse else 1)
     if isinstance(value, Host):
-        if reverse and node.op == "Div":
-            raise node.error("divides a constant by data", "not supported; put it before the input quantiser")
-        op = "rsub" if reverse and node.op == "Sub" else HOST_OPS[node.op]
-        return _host(builder, node, op, value, constants=(const.array,))
+        return _host_with_constant(builder, node, value, const, reverse=reverse)
     tensor = _tensor(node, value)
     check_fit(node, tensor, const.array.shape)
     tensor, (exact,) = per_channel(builder, tensor, node, const.exact())
-    scale: PerChannel = (ONE,)
-    offset: PerChannel = (ZERO,)
-    if node.op == "Div" and (reverse or any(c == 0 for c in exact)):
+    if node.op == "Div" and (reverse or ZERO in exact):
         raise node.error("divides by data or by zero", "not a function of fixed-point numbers; quantise around it")
-    match node.op:
+    return affine(node, tensor, *_line(node.op, exact, reverse=reverse))
+
+
+def _host_with_constant(builder: Builder, node: Node, value: Host, const: Const, *, reverse: bool) -> Value:
+    if reverse and node.op == "Div":
+        raise node.error("divides a constant by data", "not supported; put it before the input quantiser")
+    op = "rsub" if reverse and node.op == "Sub" else HOST_OPS[node.op]
+    return _host(builder, node, op, value, constants=(const.array,))
+
+
+def _line(op: str, exact: PerChannel, *, reverse: bool) -> tuple[PerChannel, PerChannel]:
+    """Scale and offset that an operator with the constants `exact` is; `reverse` has them on its left."""
+    match op:
         case "Add":
-            offset = exact
+            return (ONE,), exact
         case "Sub" if reverse:
-            scale, offset = (-ONE,), exact
+            return (-ONE,), exact
         case "Sub":
-            offset = tuple(-c for c in exact)
+            return (ONE,), tuple(-c for c in exact)
         case "Mul":
-            scale = exact
+            return exact, (ZERO,)
         case _:
-            scale = tuple(1 / c for c in exact)
-    return affine(node, tensor, scale, offset)
+            return tuple(1 / c for c in exact), (ZERO,)
 
 
 def _tensor(node: Node, value: Value | None) -> Tensor:
@@ -97,25 +108,12 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
         raise node.error(f"has parameters of shapes {shapes}", "give one number per channel to each")
     if node.attributes.get("training_mode", 0):
         raise node.error("trains", "export the model in inference mode")
-    epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
-    with np.errstate(invalid="ignore"):
-        sigma = np.sqrt((var.astype(np.float32) + epsilon).astype(np.float32)).astype(np.float32)
-    if not (np.isfinite(sigma).all() and (sigma > 0).all()):
-        raise node.error("has a variance that is not positive", "export the model again")
+    sigma = _sigma(node, var)
     value = data_operand(node, values)
     if shape_of(value)[1:2] not in ((gamma.size,), ()):
         raise node.error(f"scales {gamma.size} channels of a tensor of shape {shape_of(value)}", FIT)
     if isinstance(value, Host):
-        shape = [1] * len(value.shape)
-        shape[1] = -1
-        name = value.name
-        steps = (("sub", mean), ("div", sigma), ("mul", gamma), ("add", beta))
-        for op, array in steps:
-            source = (node.name, node.op) if op == "sub" else ("", "")
-            name = builder.host_step(
-                value.side, op, (name,), (array.reshape(shape),), node=source, reason=_reason(value) * (op == "sub")
-            )
-        return replace(value, name=name)
+        return _normalised(builder, node, value, (("sub", mean), ("div", sigma), ("mul", gamma), ("add", beta)))
     tensor = _tensor(node, value)
     alpha = fractions(gamma) / fractions(sigma)
     shape = [1] * tensor.where.ndim
@@ -126,6 +124,27 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
     made = affine(node, tensor, scale, offset)
     swing = float(np.max(np.abs(centre)))  # float32 adds alpha * mean and beta apart
     return replace(made, added=made.added + 2 * swing, roundings=made.roundings + BATCH_NORM_ROUNDINGS)
+
+
+def _sigma(node: Node, var: Array) -> Array:
+    """float32(sqrt(float32(var + epsilon))), all positive."""
+    epsilon = np.float32(node.attributes.get("epsilon", 1e-5))
+    with np.errstate(invalid="ignore"):
+        sigma = np.sqrt((var.astype(np.float32) + epsilon).astype(np.float32)).astype(np.float32)
+    if not (np.isfinite(sigma).all() and (sigma > 0).all()):
+        raise node.error("has a variance that is not positive", "export the model again")
+    return np.asarray(sigma)
+
+
+def _normalised(builder: Builder, node: Node, value: Host, steps: tuple[tuple[str, Array], ...]) -> Host:
+    """A real value through the steps of a normalisation, of which the first carries the node's name."""
+    shape = [1] * len(value.shape)
+    shape[1] = -1
+    name, source, reason = value.name, (node.name, node.op), _reason(value)
+    for op, array in steps:
+        name = builder.host_step(value.side, op, (name,), (array.reshape(shape),), node=source, reason=reason)
+        source, reason = ("", ""), ""
+    return replace(value, name=name)
 
 
 def relu(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -16,7 +16,7 @@ from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import gather, whole
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.shapes import move, shape_of
-from bitwright.frontend.values import Tensor, Value
+from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.reading.model import Node
@@ -26,14 +26,7 @@ from bitwright.reading.sizes import check_size
 def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Slice with constant starts, ends, axes and steps, as inputs or (old files) as attributes."""
     shape = shape_of(data_operand(node, values))
-    lists = []
-    for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1):
-        const = optional_constant(node, values, index)
-        given = node.attributes.get(name) if const is None else const.array.reshape(-1)
-        lists.append(None if given is None else [int(v) for v in given])
-    starts, ends = lists[0] or [], lists[1] or []
-    axes = lists[2] if lists[2] is not None else list(range(len(starts)))
-    steps = lists[3] if lists[3] is not None else [1] * len(starts)
+    starts, ends, axes, steps = _slices(node, values)
     if len({len(starts), len(ends), len(axes), len(steps)}) > 1 or 0 in steps:
         raise node.error(f"slices from {starts} to {ends} along {axes} by {steps}", "export the model again")
     _check_axes(node, axes, shape)
@@ -44,6 +37,23 @@ def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
     return move(builder, node, data_operand(node, values), lambda array: array[tuple(picks)])
 
 
+def _slices(node: Node, values: tuple[Value | None, ...]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """The starts, ends, axes and steps of a Slice."""
+    lists = []
+    for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1):
+        const = optional_constant(node, values, index)
+        given = node.attributes.get(name) if const is None else const.array.reshape(-1)
+        lists.append(None if given is None else [int(v) for v in given])
+    starts, ends, axes, steps = lists
+    count = len(starts or [])
+    return (
+        starts or [],
+        ends or [],
+        list(range(count)) if axes is None else axes,
+        [1] * count if steps is None else steps,
+    )
+
+
 def split(builder: Builder, node: Node, *values: Value | None) -> tuple[Value, ...]:
     """Split along an axis into the given sizes, or into equal parts."""
     value = data_operand(node, values)
@@ -51,15 +61,21 @@ def split(builder: Builder, node: Node, *values: Value | None) -> tuple[Value, .
     axis = int(node.attributes.get("axis", 0))
     _check_axes(node, [axis], shape)
     axis %= len(shape)
+    sizes = _split_sizes(node, values, shape, axis)
+    edges = [sum(sizes[:k]) for k in range(len(sizes) + 1)]
+    parts = [range(a, min(b, shape[axis])) for a, b in pairwise(edges)]
+    return tuple(move(builder, node, value, partial(np.take, indices=part, axis=axis)) for part in parts)
+
+
+def _split_sizes(node: Node, values: tuple[Value | None, ...], shape: tuple[int, ...], axis: int) -> list[int]:
+    """The length of every part; of equal parts the last may be shorter than is said here."""
     const = optional_constant(node, values, 1)
     given = node.attributes.get("split") if const is None else const.array.reshape(-1)
     count = len(node.outputs)
     sizes = [int(v) for v in given] if given is not None else [-(-shape[axis] // count)] * count
     if len(sizes) != count or min(sizes) < 1 or (given is not None and sum(sizes) != shape[axis]):
         raise node.error(f"splits axis {axis} of a tensor of shape {shape} into {sizes}", "export the model again")
-    edges = [sum(sizes[:k]) for k in range(count + 1)]
-    parts = [range(a, min(b, shape[axis])) for a, b in pairwise(edges)]
-    return tuple(move(builder, node, value, partial(np.take, indices=part, axis=axis)) for part in parts)
+    return sizes
 
 
 def gather_(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -148,22 +164,27 @@ def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
     const, fill = optional_constant(node, values, 1), optional_constant(node, values, 2)
     axes = optional_constant(node, values, 3)
     tensor = data_operand(node, values)
-    given = [int(v) for v in (node.attributes.get("pads", []) if const is None else const.array.reshape(-1))]
-    rank = len(shape_of(tensor))
-    chosen = list(range(rank)) if axes is None else [int(a) for a in axes.array.reshape(-1)]
-    _check_axes(node, chosen, shape_of(tensor))
-    where = [axis % rank for axis in chosen]
-    if len(given) != 2 * len(where):
-        raise node.error(f"has {len(given)} pads for {len(where)} axes", "give two for each axis")
-    widths = [(0, 0)] * rank
-    for i, axis in enumerate(where):
-        widths[axis] = (given[i], given[i + len(given) // 2])
-    if not any(before or after for before, after in widths):
+    widths = _pad_widths(node, const, axes, shape_of(tensor))
+    sizes = [size for pair in widths for size in pair]
+    if not any(sizes):
         return tensor
-    if not isinstance(tensor, Tensor) or min(v for pair in widths for v in pair) < 0 or any(widths[0]):
+    if not isinstance(tensor, Tensor) or min(sizes) < 0 or any(widths[0]):
         raise node.error("pads a float tensor, the samples, or by a negative width", "pad quantised tensors only")
     value = float(node.attributes.get("value", 0.0)) if fill is None else float(fill.array.reshape(-1)[0])
     return _padded(builder, node, tensor, widths, value)
+
+
+def _pad_widths(node: Node, const: Const | None, axes: Const | None, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """How far each axis grows at its two ends."""
+    given = [int(v) for v in (node.attributes.get("pads", []) if const is None else const.array.reshape(-1))]
+    chosen = list(range(len(shape))) if axes is None else [int(a) for a in axes.array.reshape(-1)]
+    _check_axes(node, chosen, shape)
+    if len(given) != 2 * len(chosen):
+        raise node.error(f"has {len(given)} pads for {len(chosen)} axes", "give two for each axis")
+    widths = [(0, 0)] * len(shape)
+    for i, axis in enumerate(chosen):
+        widths[axis] = (given[i], given[i + len(chosen)])
+    return widths
 
 
 def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], value: float) -> Tensor:

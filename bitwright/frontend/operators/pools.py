@@ -42,6 +42,13 @@ def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
     return add_pool(builder, node, tensor, pool)
 
 
+def add_pools(builder: Builder, node: Node, made: Tensor, pools: tuple[Pool, ...]) -> Tensor:
+    """The tensor behind the pools that waited for it."""
+    for pool in pools:
+        made = add_pool(builder, node, made, pool)
+    return made
+
+
 def _plain(builder: Builder, tensor: Tensor) -> bool:
     """True for codes themselves, rising with their real value: then pooling them now is the cheapest."""
     layer = builder.layers[tensor.layer]

@@ -44,9 +44,7 @@ def reshape(builder: Builder, node: Node, *values: Value | None) -> Value:
         wanted = [old[i] if d == 0 and i < len(old) else d for i, d in enumerate(wanted)]
     if not isinstance(value, Const):
         wanted = _one_sample(wanted, prod(old), builder.model.batch)
-    known = prod(d for d in wanted if d != -1)
-    if wanted.count(-1) == 1 and known and prod(old) % known == 0:
-        wanted[wanted.index(-1)] = prod(old) // known
+    wanted = _filled(wanted, prod(old))
     if min(wanted, default=1) < 0 or prod(wanted) != prod(old):
         raise node.error(f"reshapes {list(old)} to {wanted}", "export the model again; the sizes do not fit")
     return move(builder, node, value, lambda array: array.reshape(wanted))
@@ -68,14 +66,18 @@ def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
     return move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])))
 
 
+def _filled(wanted: list[int], size: int) -> list[int]:
+    """The sizes with a single -1 replaced by what is left of `size`, if that is a whole number."""
+    known = prod(d for d in wanted if d != -1)
+    fits = wanted.count(-1) == 1 and known and size % known == 0
+    return [size // known if d == -1 else d for d in wanted] if fits else wanted
+
+
 def squeeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Axes of length 1 removed."""
     value = data_operand(node, values)
     old = shape_of(value)
-    axes = _axes(node, values) or [i for i, d in enumerate(old) if d == 1 and i > 0]
-    axes = [axis % len(old) for axis in axes]
-    if any(old[axis] != 1 for axis in axes):
-        raise node.error(f"squeezes axes {axes} of {list(old)}", "only axes of length 1 can go")
+    axes = _single(node, values, old)
     if 0 in axes and not isinstance(value, Const):
         raise node.error(*BATCH_MOVED)
     kept = [d for i, d in enumerate(old) if i not in axes]
@@ -127,6 +129,15 @@ def _axes(node: Node, values: tuple[Value | None, ...]) -> list[int]:
     return [int(axis) for axis in (node.attributes.get("axes", []) if const is None else const.array.reshape(-1))]
 
 
+def _single(node: Node, values: tuple[Value | None, ...], old: tuple[int, ...]) -> list[int]:
+    """The axes of length 1 that a Squeeze names, or all but the samples'."""
+    axes = _axes(node, values) or [i for i, d in enumerate(old) if d == 1 and i > 0]
+    axes = [axis % len(old) for axis in axes]
+    if any(old[axis] != 1 for axis in axes):
+        raise node.error(f"squeezes axes {axes} of {list(old)}", "only axes of length 1 can go")
+    return axes
+
+
 def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
     """`value` with its elements re-laid by `step`, which acts on an array of the ONNX shape."""
     if isinstance(value, Const):
@@ -141,19 +152,23 @@ def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
         case Tensor():
             return replace(value, where=index).then(node.name, node.op)
         case Host():
-            if index.shape[:1] != (1,):
-                raise node.error(*BATCH_MOVED)
-            if np.array_equal(index.reshape(-1), np.arange(index.size)) and index.shape == value.shape:
-                return value
-            name = builder.host_step(
-                value.side,
-                "gather",
-                (value.name,),
-                (index[0],),
-                node=(node.name, node.op),
-                reason="layout before the input quantiser" if value.side == "input" else LAYOUT,
-            )
-            return Host(name, index.shape, value.side)
+            return _move_on_host(builder, node, value, index)
+
+
+def _move_on_host(builder: Builder, node: Node, value: Host, index: Array) -> Host:
+    if index.shape[:1] != (1,):
+        raise node.error(*BATCH_MOVED)
+    if np.array_equal(index.reshape(-1), np.arange(index.size)) and index.shape == value.shape:
+        return value
+    name = builder.host_step(
+        value.side,
+        "gather",
+        (value.name,),
+        (index[0],),
+        node=(node.name, node.op),
+        reason="layout before the input quantiser" if value.side == "input" else LAYOUT,
+    )
+    return Host(name, index.shape, value.side)
 
 
 def _moved(node: Node, step: Move, array: Array) -> Array:
