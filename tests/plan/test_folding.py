@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -21,13 +20,14 @@ from bitwright.hardware.lanes import bound, choices, divisors, fastest, gather_l
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, Reshape, SumPool, window_shape
+from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, Reshape, SumPool
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
+from bitwright.ir.window import Window
 from bitwright.planning.rule import fold
 from tests.ir.graphs import random_graph
 
-HEAD = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+HEAD: dict[str, Any] = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
 
 
 def dense(outputs: int, inputs: int, reach: int = 3) -> Graph:
@@ -141,7 +141,8 @@ def test_lanes_never_straddle_a_group() -> None:
     entry = Input(name="x", inputs=(), shape=(4, 4, 6), type=IntType(0, 3), **HEAD)
     weights = Weights(np.ones((4, 1, 1, 3), dtype=np.int64))
     bound = IntType(-100, 100)
-    layer = Conv(name="c", inputs=("x",), shape=(4, 4, 4), type=bound, weights=weights, groups=2, **HEAD)
+    head = HEAD | {"name": "c", "inputs": ("x",), "shape": (4, 4, 4), "type": bound}
+    layer = Conv(**head, weights=weights, window=Window((1, 1)), groups=2)
     assert choices(layer, entry.shape) == [(1, 1), (1, 3), (2, 1), (2, 3)]
 
 
@@ -154,7 +155,8 @@ def test_a_depthwise_layer_has_channels_in_parallel(outputs: int, legal: list[in
     entry = Input(name="x", inputs=(), shape=(4, 4, 6), type=IntType(0, 3), **HEAD)
     weights = Weights(np.ones((outputs, 3, 3, 1), dtype=np.int64))
     bound = IntType(-100, 100)
-    layer = Conv(name="c", inputs=("x",), shape=(2, 2, outputs), type=bound, weights=weights, groups=6, **HEAD)
+    head = HEAD | {"name": "c", "inputs": ("x",), "shape": (2, 2, outputs), "type": bound}
+    layer = Conv(**head, weights=weights, window=Window((3, 3)), groups=6)
     assert choices(layer, entry.shape) == [(pe, simd) for pe in legal for simd in (1, 9)]
     assert [layer_cycles(layer, entry.shape, pe, 1) for pe in legal] == [layer.macs // pe for pe in legal]
     graph = Graph((entry,), (layer,), ("c",))
@@ -168,20 +170,23 @@ def test_a_depthwise_layer_has_channels_in_parallel(outputs: int, legal: list[in
 @pytest.mark.parametrize(
     ("fields", "lanes"),
     [
-        ({"pads": (1, 1, 1, 1)}, [1, 2, 4, 9, 18, 36]),
-        ({"strides": (2, 2)}, [1, 2, 4, 9, 18, 36]),
-        ({"groups": 2, "pads": (1, 1, 1, 1)}, [1, 2, 9, 18]),
-        ({"pads": (2, 2, 2, 2)}, [1, 2, 4]),  # a row of windows is longer than a row of pixels
-        ({"pads": (3, 0, 0, 0)}, [1, 2, 4]),  # the first window is wholly in the padding
-        ({"dilations": (1, 3), "pads": (0, 1, 0, 1)}, [1, 2, 4]),  # its taps reach over a row
+        ({"window": {"pads": (1, 1, 1, 1)}}, [1, 2, 4, 9, 18, 36]),
+        ({"window": {"strides": (2, 2)}}, [1, 2, 4, 9, 18, 36]),
+        ({"groups": 2, "window": {"pads": (1, 1, 1, 1)}}, [1, 2, 9, 18]),
+        ({"window": {"pads": (2, 2, 2, 2)}}, [1, 2, 4]),  # a row of windows is longer than a row of pixels
+        ({"window": {"pads": (3, 0, 0, 0)}}, [1, 2, 4]),  # the first window is wholly in the padding
+        ({"window": {"dilations": (1, 3), "pads": (0, 1, 0, 1)}}, [1, 2, 4]),  # its taps reach over a row
     ],
 )
 def test_all_positions_of_a_kernel_at_once(fields: dict[str, Any], lanes: list[int]) -> None:
     """SIMD are channels of one position, or all nine of some channels where the windows come in order."""
     entry = Input(name="x", inputs=(), shape=(6, 6, 4), type=IntType(0, 3), **HEAD)
     weights = Weights(np.arange(2 * 9 * 4 // fields.get("groups", 1)).reshape(2, 3, 3, -1))
-    layer = Conv(name="c", inputs=("x",), shape=(1, 1, 2), type=IntType(-9999, 9999), weights=weights, **HEAD, **fields)
-    layer = replace(layer, shape=(*window_shape(layer, 6, 6), 2))
+    window, groups = Window((3, 3), **fields.get("window", {})), fields.get("groups", 1)
+    shape, bound = (*window.out((6, 6)), 2), IntType(-9999, 9999)
+    layer = Conv(
+        name="c", inputs=("x",), shape=shape, type=bound, weights=weights, window=window, groups=groups, **HEAD
+    )
     assert sorted({simd for _, simd in choices(layer, entry.shape)}) == lanes
     graph = Graph((entry,), (layer,), ("c",))
     for simd in lanes:
@@ -196,7 +201,9 @@ def test_the_beats_that_enter_bound_a_layer() -> None:
     entry = Input(name="x", inputs=(), shape=(8, 8, 2), type=IntType(0, 3), **HEAD)
     weights = Weights(np.ones((1, 1, 1, 2), dtype=np.int64))
     bound = IntType(-100, 100)
-    layer = Conv(name="c", inputs=("x",), shape=(2, 2, 1), type=bound, weights=weights, strides=(4, 4), **HEAD)
+    layer = Conv(
+        name="c", inputs=("x",), shape=(2, 2, 1), type=bound, weights=weights, window=Window((1, 1), (4, 4)), **HEAD
+    )
     graph = Graph((entry,), (layer,), ("c",))
     assert layer_cycles(layer, entry.shape, 1, 1) == prod(entry.shape)
     assert fastest(graph) == 64
@@ -205,7 +212,8 @@ def test_the_beats_that_enter_bound_a_layer() -> None:
 def test_one_clock_less_than_a_layer_needs() -> None:
     """An image of 8 x 8 pixels enters one pixel a clock at best."""
     entry = Input(name="x", inputs=(), shape=(8, 8, 2), type=IntType(0, 3), **HEAD)
-    pool = MaxPool(name="pool", inputs=("x",), shape=(4, 4, 2), type=entry.type, kernel=(2, 2), strides=(2, 2), **HEAD)
+    head = HEAD | {"name": "pool", "inputs": ("x",), "shape": (4, 4, 2), "type": entry.type}
+    pool = MaxPool(**head, window=Window((2, 2), (2, 2)))
     graph = Graph((entry,), (pool,), ("pool",))
     assert fastest(graph) == 64 and fold(graph, 64)["pool"].simd == 2
     with pytest.raises(BitwrightError) as error:
@@ -251,5 +259,5 @@ def test_what_a_move_keeps_together_is_as_many_lanes(indices: list[list[list[int
     layer = net.gather(net.input("x", (1, 2, 4), "u4"), indices)
     net.output(layer)
     graph = net.graph()
-    assert gather_lanes(layer, graph.inputs[0]) == lanes
+    assert gather_lanes(layer, graph.inputs[0].channels) == lanes
     assert least_cycles(graph, layer) == max(8, np.size(indices)) // lanes

@@ -20,6 +20,7 @@ from bitwright.hardware.clocks.interval import latency
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.lines import line
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
+from bitwright.ir.window import Window
 from bitwright.sim.rtl import build
 from tests.rtl.graphs import (
     S4,
@@ -151,7 +152,7 @@ def parallel_windows(name: str, rng: Generator) -> KernelGraph:
     """Anything whose windows come one after the other on a line of taps."""
     while True:
         sizes, out = _sliding(rng)
-        if line(sizes["size"], out, *(sizes[key] for key in FIELD)) is not None:
+        if line(sizes["size"], out, Window(*(sizes[key] for key in FIELD))) is not None:
             return parallel_window(name, **sizes)
 
 
