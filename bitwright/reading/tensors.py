@@ -80,7 +80,7 @@ def _external(tensor: onnx.TensorProto, size: int, where: str, folder: Path | No
             data: bytes = stream.read(size)
             return data
     except (OSError, ValueError, RuntimeError) as error:  # missing, forbidden, a null byte, a loop of links
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else "it is not the path of a file"
         refuse(f"keeps its data in '{location}', which cannot be read: {reason}")
 
 

@@ -112,7 +112,7 @@ def outside(tmp_path: Path, location: str, **entries: str) -> str:
         ("", "keeps its data in '', which is no file", BESIDE),
         ("folder", "keeps its data in 'folder', which is no file", BESIDE),
         ("none", "keeps its data in 'none', which is no file", BESIDE),
-        ("a\x00b", r"keeps its data in 'a\x00b', which cannot be read: embedded null byte", BESIDE),
+        ("a\x00b", r"keeps its data in 'a\x00b', which cannot be read: it is not the path of a file", BESIDE),
         ("x" * 300, f"keeps its data in '{'x' * 300}', which cannot be read: File name too long", BESIDE),
         ("/dev/zero", "keeps its data outside the model's folder: '/dev/zero'", "put the data file beside the model"),
         ("../x", "keeps its data outside the model's folder: '../x'", "put the data file beside the model"),
