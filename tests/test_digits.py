@@ -19,8 +19,9 @@ from onnx import numpy_helper
 from bitwright import api
 from bitwright.backends import generate
 from bitwright.cli.output import new_folder
+from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Weights
-from bitwright.sim import tools
+from bitwright.sim import reference, tools
 from tests.needs import needs_package, needs_rtl
 from tests.qonnx_op import evaluate
 
@@ -84,14 +85,12 @@ def test_the_packaged_copies_are_the_same(data: Mapping[str, NDArray[Any]]) -> N
     assert (DIGITS / "digits.onnx").stat().st_size < 200_000
 
 
-@needs_package("torch")
-@needs_package("sklearn")
-@needs_rtl
-def test_a_network_trained_afresh_gives_pytorch_s_integers_in_rtl_under_cocotb(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.syspath_prepend(DIGITS)
-    torch, training, export = (importlib.import_module(name) for name in ("torch", "train", "export"))
+@pytest.fixture(scope="module")
+def trained() -> tuple[Graph, NDArray[np.float32], NDArray[np.int64]]:
+    """A network trained afresh, 64 images, and the codes that PyTorch gives for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DIGITS)
+        torch, training, export = (importlib.import_module(name) for name in ("torch", "train", "export"))
     _, network = training.train(float_epochs=3, quant_epochs=3, seed=1)
     _, _, images, labels = training.digits()
     images, labels = images[:64], labels[:64]
@@ -100,11 +99,28 @@ def test_a_network_trained_afresh_gives_pytorch_s_integers_in_rtl_under_cocotb(
     scale = network.quant4.scale.detach().numpy()
     codes = np.rint(answers / scale).astype(np.int64)
     np.testing.assert_array_equal(codes.astype(np.float32) * scale, answers)
-
+    assert (codes.argmax(1) == labels).mean() > 0.8
     net = api.load(export.export(network, "trained"))
-    design = api.compile(net, cycles=600)
     np.testing.assert_array_equal(api.run(net, images), answers)
+    return net, images, codes
 
+
+@needs_package("torch")
+@needs_package("sklearn")
+def test_a_network_trained_afresh_gives_pytorch_s_integers(trained: tuple[Any, ...]) -> None:
+    net, images, codes = trained
+    np.testing.assert_array_equal(reference.run(net, api.to_codes(net, images))[0], codes)
+
+
+@needs_package("torch")
+@needs_package("sklearn")
+@needs_rtl
+@pytest.mark.long
+def test_a_network_trained_afresh_gives_pytorch_s_integers_in_rtl_under_cocotb(
+    trained: tuple[Any, ...], tmp_path: Path
+) -> None:
+    net, images, codes = trained
+    design = api.compile(net, cycles=600)
     project = replace(design.project(api.to_codes(net, images)), outputs=(Weights(codes),))
     with new_folder(tmp_path / "project") as write:
         write(generate("verilog", project))
@@ -115,11 +131,6 @@ def test_a_network_trained_afresh_gives_pytorch_s_integers_in_rtl_under_cocotb(
     assert [
         case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None
     ] == []
-
-    reached = float((codes.argmax(1) == labels).mean())
-    assert reached > 0.8
-    with capsys.disabled():
-        print(f"trained afresh: {reached:.1%} of 64 digits right, in PyTorch and in RTL under cocotb")
 
 
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,15 @@ def test_only_the_command_line_prints(path: Path) -> None:
     calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
     prints = [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
     assert bool(prints) == (path == PACKAGE / "cli/commands.py")
+
+
+CLOCK = re.compile(r"perf_counter|process_time|monotonic|getrusage|^(import|from) time\b", re.MULTILINE)
+CLOCKED = ("speed/", "fuzz/", "tiers.py", "test_style.py")
+"""A watchdog and a summary look at the clock; tests count, and what they cannot count is in `tests/speed`."""
+
+
+def test_no_test_looks_at_the_clock() -> None:
+    tests = Path(__file__).parent
+    texts = {path.relative_to(tests).as_posix(): path.read_text() for path in tests.rglob("*.py")}
+    assert len(texts) > 150
+    assert [name for name, text in texts.items() if not name.startswith(CLOCKED) and CLOCK.search(text)] == []

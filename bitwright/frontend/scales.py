@@ -26,13 +26,13 @@ class Mixed(Exception):
 def of_products(x: Layer, weights: Ints, groups: int, weight_scale: PerChannel) -> Real:
     """Of sums of weights times inputs: weights are (outputs, ..., inputs / groups), outputs ordered by group."""
     outputs, reads = len(weights), weights.shape[-1]
-    step, zero = (spread(values, x.channels) for values in (x.scale, x.zero))
     scales, zeros = [], []
     for output, factor in enumerate(spread(weight_scale, outputs)):
         start = output * groups // outputs * reads
-        scales.append(_single(step[start : start + reads], "scales") * factor)
-        totals = weights[output].reshape(-1, reads).sum(axis=0).tolist()
-        zeros.append(sum((t * z for t, z in zip(totals, zero[start : start + reads], strict=True)), ZERO))
+        step, zero = (v if len(v) == 1 else v[start : start + reads] for v in (x.scale, x.zero))
+        scales.append(_single(step, "scales") * factor)
+        totals = weights[output].reshape(-1, 1 if len(zero) == 1 else reads).sum(axis=0).tolist()
+        zeros.append(sum((t * z for t, z in zip(totals, zero, strict=True)), ZERO))
     return squeeze(tuple(scales)), squeeze(tuple(zeros))
 
 

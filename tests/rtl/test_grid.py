@@ -22,7 +22,7 @@ SLICES = {
     ),
     "order": ("window", "parallel window", "width converter", "fork", "interleave", "reorder", "fifo"),
 }
-POINTS = 5
+POINTS = 3
 
 
 def test_the_slices_hold_every_kernel() -> None:

@@ -19,7 +19,7 @@ from tests.rtl.graphs import project, side_by_side
 
 @needs_rtl
 @needs_yosys
-@pytest.mark.parametrize("cases", [one_of_each, one_of_each_style, windows])
+@pytest.mark.parametrize("cases", [one_of_each, one_of_each_style, pytest.param(windows, marks=pytest.mark.long)])
 def test_the_netlist_is_cycle_equal(cases: Callable[[], list[KernelGraph]]) -> None:
     made = project(side_by_side(cases()), np.random.default_rng(9), 4, "netlist")
     files = generate(made)

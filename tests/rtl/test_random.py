@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from bitwright.backends.project import Project
 from bitwright.backends.verilog.project import generate
@@ -22,7 +23,6 @@ from tests.plan.test_lower import lowered
 from tests.rtl.graphs import side_by_side
 
 FRAMES = 5
-SEEDS = range(100, 112)
 
 
 def prefixed(graph: KernelGraph, prefix: str) -> KernelGraph:
@@ -46,8 +46,9 @@ def prefixed(graph: KernelGraph, prefix: str) -> KernelGraph:
 
 
 @needs_rtl
-def test_random_networks() -> None:
-    drawn = {f"n{seed}{'j' if joins else ''}_": lowered(seed, joins) for seed in SEEDS for joins in (False, True)}
+@pytest.mark.parametrize("seeds", [range(100, 105), pytest.param(range(105, 112), marks=pytest.mark.long)])
+def test_random_networks(seeds: range) -> None:
+    drawn = {f"n{seed}{'j' if joins else ''}_": lowered(seed, joins) for seed in seeds for joins in (False, True)}
     kernels = side_by_side([prefixed(graph, prefix) for prefix, (_, graph) in drawn.items()])
     inputs = [codes for graph, _ in drawn.values() for codes in random_codes(graph, 1, FRAMES)]
     wanted = [out for graph, _ in drawn.values() for out in reference.run(graph, random_codes(graph, 1, FRAMES))]
