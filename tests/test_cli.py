@@ -296,6 +296,19 @@ def test_quantize_makes_a_model_that_loads(run: Run, tmp_path: Path) -> None:
     assert {layer["weights"][:2] for layer in layers if layer["weights"]} == {"s4"}
 
 
+def test_quantize_keeps_no_file_that_is_read_as_another_network(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = bitwright.quantize(FLOAT, np.load(DATA)["inputs"], weights=2).onnx()
+    monkeypatch.setattr(bitwright.State, "onnx", lambda state: other)
+    code, _, told = run("quantize", FLOAT, "--data", DATA, "-o", tmp_path / "q.onnx")
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    assert told == (
+        f"error: {tmp_path / 'q.onnx'}: would be read as another network\n"
+        "  hint: please report it with the model and the data; bitwright.quantize gives the network without a file\n"
+    )
+
+
 def test_explore_finds_a_front_of_models_that_load(run: Run, tmp_path: Path) -> None:
     options = ("--weights", "2,8", "--activations", "4", "--samples", "64")
     result = asked(run, "explore", FLOAT, "--data", DATA, "-o", tmp_path / "sweep", *options)
