@@ -19,6 +19,7 @@ from bitwright.audit import verdict
 from bitwright.backends.onnx import export as onnx_backend
 from bitwright.check import CheckError, check
 from bitwright.compiling import compile_graph
+from bitwright.compress import State
 from bitwright.design import Design
 from bitwright.exact.claims import claiming, proved_claims
 from bitwright.exact.ranges import ranges
@@ -96,6 +97,16 @@ def to_onnx(net: Graph) -> onnx.ModelProto:
     `load` reads it back to an equal graph. Raises BitwrightError where no operator states a layer exactly.
     """
     return onnx_backend.to_onnx(net)
+
+
+def written(state: State, x: Sequence[Array], where: Path) -> bytes:
+    """What `state.save` writes, once it is read again and computes of `x` what the state's graph does."""
+    content = state.onnx()
+    pairs = zip(*(_as_list(run(net, x)) for net in (load(content), state.graph())), strict=True)
+    if not all(np.array_equal(ours, theirs) for ours, theirs in pairs):
+        hint = "please report it with the model and the data; bitwright.quantize gives the network without a file"
+        raise BitwrightError("would be read as another network", where=str(where), hint=hint)
+    return content
 
 
 def describe_onnx(model: onnx.ModelProto) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from bitwright.frontend.lowering import load_traced
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.source import Origin
+from bitwright.reading.model import read_model
 
 
 def remember(graph: Graph, model: str | Path | bytes | onnx.ModelProto, types: Mapping[str, str]) -> Graph:
@@ -44,8 +45,6 @@ def source(graph: Graph) -> Source | None:
         again, trace = load_traced(origin.model, inputs=types, rounding=graph.source.rounding)
         if again.source.sha256 != graph.source.sha256:
             return None
-        model = origin.model
-        read = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
-        return Source(read, again, trace)
+        return Source(read_model(origin.model), again, trace)
     except (BitwrightError, OSError):
         return None

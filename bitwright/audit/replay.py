@@ -3,28 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import defs, helper
-from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
 
 from bitwright.audit import qlinear
 from bitwright.audit.operators import FLOAT, channels_last
 from bitwright.audit.quantisers import Function, quantisers
+from bitwright.reading.constants import FAILURES, constant_of, evaluator
+from bitwright.reading.model import Model, Node
+from bitwright.reading.order import in_order
+from bitwright.reading.schema import CHANNELS_LAST, STANDARD
 
 Array = NDArray[Any]
-DOMAIN = "bitwright.audit"
-CHANNELS_LAST = "qonnx.custom_op.channels_last"
-STANDARD = ("", "ai.onnx")
 WRAPPED = ("Conv", "MaxPool", "BatchNormalization")
 MAX_COPIES = 64
-FAILURES = (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError, AttributeError)
-"""What `onnx.reference` raises where it cannot run a model."""
+Evaluate = Callable[[Sequence[Array | None]], Sequence[Array]]
+"""From the operands of a node, None where one is absent, to its outputs."""
 
 
 class ReplayError(Exception):
@@ -37,91 +34,46 @@ class Replay:
     With `reciprocal` quantisers multiply by float32(1 / scale), as PyTorch does.
     """
 
-    def __init__(self, model: onnx.ModelProto, wanted: Sequence[str], *, reciprocal: bool = False) -> None:
-        self._wanted = frozenset(wanted)
-        constants = {tensor.name for tensor in model.graph.initializer}
-        entries = [entry for entry in model.graph.input if entry.name not in constants]
-        self._inputs = tuple(entry.name for entry in entries)
-        declared = entries[0].type.tensor_type.shape.dim[0].dim_value if entries else 1
-        self._copies = (1, declared) if 1 < declared <= MAX_COPIES else (1,)
+    def __init__(self, model: Model, wanted: Sequence[str], *, reciprocal: bool = False) -> None:
+        self._model, self._wanted = model, frozenset(wanted)
+        self._copies = (1, model.batch) if 1 < model.batch <= MAX_COPIES else (1,)
+        own = _functions(reciprocal)
         try:
-            self._session = ReferenceEvaluator(_prepared(model, self._wanted), new_ops=_operations(reciprocal))
+            self._steps = [(node, function_of(node, model.opset, own)) for node in _needed(model, self._wanted)]
         except FAILURES as error:
             raise ReplayError(str(error)) from error
 
     def run(self, sample: Sequence[Array]) -> Mapping[str, Array]:
         """The wanted tensors for one sample of every input (no batch axis), flat, by name."""
         for copies in self._copies:
-            feeds = {n: np.stack([x] * copies) for n, x in zip(self._inputs, sample, strict=True)}
+            names = (entry.name for entry in self._model.inputs)
+            feeds = {n: np.stack([x] * copies) for n, x in zip(names, sample, strict=True)}
             try:
-                with np.errstate(all="ignore"):
-                    values = self._session.run(None, feeds, intermediate=True)
+                values = self._values(feeds)
             except FAILURES as error:
                 failure = error
                 continue
-            assert isinstance(values, dict)
-            return {name: np.asarray(values[name]).reshape(copies, -1)[0] for name in self._wanted if name in values}
+            return {name: values[name].reshape(copies, -1)[0] for name in self._wanted if name in values}
         raise ReplayError(str(failure)) from failure
 
-
-def _prepared(model: onnx.ModelProto, wanted: frozenset[str]) -> onnx.ModelProto:
-    """The part of a model that `wanted` needs, its operators in the domains where the session finds them."""
-    needed = set(wanted)
-    nodes = []
-    for node in reversed(_in_order(model.graph)):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            nodes.append(_moved(node, _opset(model)))
-    graph = helper.make_graph(
-        nodes[::-1],
-        "replay",
-        [entry for entry in model.graph.input if entry.name in needed],
-        [helper.make_value_info(name, onnx.TypeProto()) for name in sorted(wanted)],
-        [tensor for tensor in model.graph.initializer if tensor.name in needed],
-    )
-    opsets = [helper.make_opsetid("", _opset(model)), helper.make_opsetid(DOMAIN, 1)]
-    return helper.make_model(graph, opset_imports=opsets)
+    def _values(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Every tensor that is needed."""
+        values = {**self._model.constants, **feeds}
+        with np.errstate(all="ignore"):
+            for node, function in self._steps:
+                results = function([values[name] if name else None for name in node.inputs])
+                values |= {name: array for name, array in zip(node.outputs, results, strict=False) if name}
+        return values
 
 
-def _opset(model: onnx.ModelProto) -> int:
-    versions = {entry.domain: entry.version for entry in model.opset_import}
-    return int(versions.get("", versions.get("ai.onnx", 13)))
-
-
-def _outputs(nodes: Iterable[onnx.NodeProto]) -> set[str]:
-    return {name for node in nodes for name in node.output}
-
-
-def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes in topological order; the model loaded, so there is one."""
-    made = _outputs(graph.node)
-    order: list[onnx.NodeProto] = []
-    waiting = list(graph.node)
-    while waiting:
-        ready = [node for node in waiting if not made.intersection(node.input)]
-        assert ready, "a graph with a cycle was loaded"
-        order += ready
-        done = set(map(id, ready))
-        made -= _outputs(ready)
-        waiting = [node for node in waiting if id(node) not in done]
-    return order
-
-
-def _moved(node: onnx.NodeProto, opset: int) -> onnx.NodeProto:
-    """A copy of the node in our domain if we compute it; otherwise without attributes that its schema does not know."""
-    made = onnx.NodeProto()
-    made.CopyFrom(node)
-    standard = node.domain in STANDARD
-    if node.domain == CHANNELS_LAST:
-        made.op_type, made.domain = f"ChannelsLast{node.op_type}", DOMAIN
-    elif (standard and node.op_type in FLOAT) or node.op_type in OURS:
-        made.domain = DOMAIN
-    elif standard and defs.has(node.op_type, opset):
-        made.domain = ""
-        known = defs.get_schema(node.op_type, opset).attributes
-        del made.attribute[:]
-        made.attribute.extend(attribute for attribute in node.attribute if attribute.name in known)
-    return made
+def _needed(model: Model, wanted: frozenset[str]) -> list[Node]:
+    """The nodes that `wanted` depends on, in order."""
+    needed, nodes = set(wanted), []
+    for node in reversed(in_order(model)):
+        if needed.intersection(filter(None, node.outputs)):
+            needed.update(node.inputs)
+            nodes.append(node)
+    return nodes[::-1]
 
 
 def _functions(reciprocal: bool) -> dict[str, Function]:
@@ -133,17 +85,11 @@ OURS = frozenset(_functions(False)) - frozenset(FLOAT)
 """Operators that mean the same in whatever domain a tool puts them."""
 
 
-class _Operation(OpRun):
-    """An operator of `onnx.reference` that calls a function of attributes and inputs."""
-
-    op_domain = DOMAIN
-    op_schema = None
-    function: Function
-
-    def _run(self, *inputs: Array | None, **attributes: Any) -> tuple[Array, ...]:
-        return (np.asarray(type(self).function(attributes, *inputs)),)
-
-
-def _operations(reciprocal: bool) -> list[type[OpRun]]:
-    functions = _functions(reciprocal).items()
-    return [type(name, (_Operation,), {"function": staticmethod(function)}) for name, function in functions]
+def function_of(node: Node, opset: int, own: Mapping[str, Function]) -> Evaluate:
+    """What `node` computes: a function of `own`, or the operator of `onnx.reference`."""
+    name = f"ChannelsLast{node.op}" if node.domain == CHANNELS_LAST else node.op
+    if name in own and (node.domain in STANDARD or name in OURS):
+        return lambda operands: [np.asarray(own[name](node.attributes, *operands))]
+    if node.op == "Constant":
+        return lambda operands: [constant_of(node)]
+    return evaluator(node, opset)

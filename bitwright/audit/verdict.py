@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from bitwright.audit.border import input_reaches
@@ -23,6 +22,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import ArgMax, Input, MaxPool, Requantise, Table
 from bitwright.ir.trace import Place, Trace
 from bitwright.ir.weights import Ints
+from bitwright.reading.model import Model
 from bitwright.sim import reference
 
 Array = NDArray[Any]
@@ -37,7 +37,7 @@ GIVE_UP = 8
 class Source:
     """The model that a graph was made of, the graph with all the model's channels, and where the tensors are in it."""
 
-    model: onnx.ModelProto
+    model: Model
     graph: Graph
     trace: Trace
 

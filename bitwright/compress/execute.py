@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.audit.operators import FLOAT, conv, gemm, matmul
+from bitwright.audit.replay import Evaluate, function_of
 from bitwright.compress.network import FloatNet
-from bitwright.reading.constants import FAILURES, evaluator
+from bitwright.reading.constants import FAILURES
 from bitwright.reading.model import Node
 from bitwright.reading.sizes import MAX_ELEMENTS, check_folded, check_size
 
@@ -59,7 +60,7 @@ def outputs_of(net: FloatNet, arrays: Sequence[Array]) -> list[Array]:
 
 def run(net: FloatNet, arrays: Sequence[Array]) -> Iterator[dict[str, Array]]:
     """Every tensor of `net`, chunk by chunk."""
-    functions = [_function(node, net.opset) for node in net.nodes]
+    functions = [function_of(node, net.opset, FAST) for node in net.nodes]
     for start in range(0, len(arrays[0]), CHUNK):
         values: dict[str, Array] = dict(net.constants)
         for entry, array in zip(net.inputs, arrays, strict=True):
@@ -71,16 +72,9 @@ def run(net: FloatNet, arrays: Sequence[Array]) -> Iterator[dict[str, Array]]:
         yield values
 
 
-def _function(node: Node, opset: int) -> Callable[[Sequence[Array | None]], Sequence[Array]]:
-    if node.op not in FAST:
-        return evaluator(node, opset)
-    function = FAST[node.op]
-    return lambda operands: [np.asarray(function(node.attributes, *operands))]
-
-
 def _results(
     node: Node,
-    function: Callable[[Sequence[Array | None]], Sequence[Array]],
+    function: Evaluate,
     operands: Sequence[Array | None],
     samples: int,
 ) -> Sequence[Array]:

@@ -58,14 +58,18 @@ def compute(node: Node, operands: Sequence[Array | None], opset: int) -> list[Ar
 
 
 def evaluator(node: Node, opset: int) -> Callable[[Sequence[Array | None]], list[Array]]:
-    """The function of a standard operator, by the ONNX reference: from its operands to its outputs."""
+    """The function of a standard operator, by the ONNX reference: from its operands to its outputs.
+
+    Attributes that its schema does not know are left out.
+    """
+    known = onnx.defs.get_schema(node.op, opset).attributes if onnx.defs.has(node.op, opset) else node.attributes
     attributes: dict[str, Any] = {
         name: helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape, v.tobytes(), raw=True)
         if isinstance(v, np.ndarray)
         else v
         for name, v in node.attributes.items()
+        if name in known
     }
-
     proto = helper.make_node(node.op, node.inputs, node.outputs, **attributes)
     inputs, outputs = (
         [helper.make_value_info(name, onnx.TypeProto()) for name in dict.fromkeys(names) if name]

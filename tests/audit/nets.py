@@ -17,6 +17,7 @@ from bitwright.audit import operators
 from bitwright.audit.replay import Replay
 from bitwright.audit.verdict import Run, Source
 from bitwright.frontend.lowering import load_traced
+from bitwright.reading.model import read_model
 from bitwright.sim import reference
 from tests.frontend.nets import Net
 
@@ -57,7 +58,7 @@ def floats(proto: onnx.ModelProto, x: Array, product: Product) -> Array:
     """The model's first output in float32, summed in the order of `product`."""
     name = proto.graph.output[0].name
     with order(product):
-        replay = Replay(proto, [name])
+        replay = Replay(read_model(proto), [name])
         return np.stack([replay.run([row])[name] for row in x])
 
 
@@ -66,7 +67,9 @@ def loaded(proto: onnx.ModelProto, *x: Array, rounding: str = "onnx") -> tuple[R
     graph, trace = load_traced(proto, rounding=rounding)
     codes = api.to_codes(graph, list(x))
     feeds = dict(zip(graph.before.inputs, x, strict=True))
-    return Run(graph, feeds, codes, api.to_real(graph, reference.run(graph, codes))), Source(proto, graph, trace)
+    return Run(graph, feeds, codes, api.to_real(graph, reference.run(graph, codes))), Source(
+        read_model(proto), graph, trace
+    )
 
 
 def samples(count: int, *shape: int, seed: int = 0) -> Array:

@@ -17,6 +17,7 @@ from bitwright.audit import operators, qlinear
 from bitwright.audit.products import product
 from bitwright.audit.quantisers import quantisers
 from bitwright.audit.replay import Replay, ReplayError
+from bitwright.reading.model import read_model
 from tests.audit.nets import ORDERS, samples
 from tests.frontend.nets import QONNX, Net
 
@@ -40,7 +41,7 @@ EXACTLY = [
 
 def outputs(proto: onnx.ModelProto, *x: Array) -> Array:
     name = proto.graph.output[0].name
-    return Replay(proto, [name]).run(list(x))[name]
+    return Replay(read_model(proto), [name]).run(list(x))[name]
 
 
 @pytest.mark.slow
