@@ -162,6 +162,11 @@ class Builder:
         (self.before if side == "input" else self.after).append(step)
         return made
 
+    def _outputs(self) -> tuple[str, ...]:
+        """The layers that the host reads, in order."""
+        read = {name for step in self.after for name in step.inputs}
+        return tuple(name for name in self.layers if name in read)
+
     def _entry_graph(self, inputs: tuple[ModelInput, ...], heads: tuple[Input, ...]) -> HostGraph:
         """What the host computes before the accelerator, the codes of its inputs last."""
         codes = [f"{head.name}.codes" for head in heads]
@@ -176,8 +181,7 @@ class Builder:
 
     def graph(self, inputs: tuple[ModelInput, ...], results: list[Host]) -> Graph:
         """The graph of everything built, with `results` as the model's outputs."""
-        made = {layer for step in self.after for layer in step.inputs if layer in self.layers}
-        outputs = tuple(name for name in self.layers if name in made)
+        outputs = self._outputs()
         heads = tuple(layer for layer in self.layers.values() if isinstance(layer, Input))
         return Graph(
             inputs=heads,

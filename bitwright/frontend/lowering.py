@@ -249,7 +249,10 @@ def _evaluate(builder: Builder, node: Node) -> None:
         raise node.error("needs more memory than there is", "use a smaller network, or a larger machine") from error
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise node.error(f"{MALFORMED}: {type(error).__name__}: {error}", MALFORMED_HINT) from error
-    results = made if isinstance(made, tuple) else (made,)
+    _keep(builder, node, made if isinstance(made, tuple) else (made,))
+
+
+def _keep(builder: Builder, node: Node, results: Sequence[Value | None]) -> None:
     for name, value in zip(node.outputs, results, strict=False):
         if name and value is not None:
             builder.values[name] = value

@@ -30,9 +30,7 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     layer, quantised = builder.layers[tensor.layer], _quantised(builder, tensor)
     if isinstance(quantised, ArgMax) and tensor.integer and _is_plain(tensor):
         return _places(builder, tensor)
-    reason = "codes to real values"
-    if not _is_coded(quantised, tensor):
-        reason = NO_QUANTISER if tensor.nodes else "sums to real values: no quantiser follows"
+    reason = _reason(quantised, tensor)
     bounds = (_bounds(tensor.low, -np.inf), _bounds(tensor.high, np.inf))
     constants = (_floats(tensor.scale), _floats(tensor.offset), *bounds)
     first, *more = tensor.nodes or (_last_node(builder, quantised, node),)
@@ -43,6 +41,13 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
         name = builder.host_step("output", "gather", (name,), (tensor.where[0],))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
+
+
+def _reason(quantised: Layer, tensor: Tensor) -> str:
+    """Why the host computes the real values."""
+    if _is_coded(quantised, tensor):
+        return "codes to real values"
+    return NO_QUANTISER if tensor.nodes else "sums to real values: no quantiser follows"
 
 
 def _function(builder: Builder, tensor: Tensor, node: Node, origin: str) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -50,15 +50,24 @@ def decode(kind: Any, data: Any, arrays: Mapping[str, NDArray[Any]], where: str)
     if origin is tuple:
         return _decode_tuple(arguments, data, arrays, where)
     if origin is Literal:
-        return data if data in arguments else refuse(where, f"one of {', '.join(arguments)}", data)
+        return _one_of(arguments, data, where)
     if isinstance(data, kind) and not isinstance(data, bool):
         return _encodable(data, where) if kind is str else data
     if kind in _ATOMS:
         return _ATOMS[kind](data, where)
     if origin is UnionType:
         return _decode_layer(arguments, data, arrays, where)
+    return _decode_class(kind, data, arrays, where)
+
+
+def _one_of(allowed: Sequence[str], data: Any, where: str) -> Any:
+    return data if data in allowed else refuse(where, f"one of {', '.join(allowed)}", data)
+
+
+def _decode_class(kind: Any, data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:
+    """The object of a class of the graph that `data` encodes."""
     if issubclass(kind, StrEnum):
-        return kind(data) if data in list(kind) else refuse(where, f"one of {', '.join(kind)}", data)
+        return kind(_one_of(list(kind), data, where))
     if kind in (Weights, Constant):
         return _decode_array(kind, data, arrays, where)
     if issubclass(kind, Layer):

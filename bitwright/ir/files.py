@@ -79,16 +79,20 @@ def from_bytes(data: bytes, where: str = "graph") -> Graph:
     return verify(_graph(tree, arrays, where))
 
 
+def _check_member(info: zipfile.ZipInfo, where: str) -> None:
+    if not re.fullmatch(r"graph\.json|arrays/[0-9a-f]{64}\.npy", info.filename):
+        _refuse(where, f"holds the unexpected member {info.filename[:80]!r}")
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+        _refuse(where, f"member {info.filename} is compressed; members are stored as they are")
+
+
 def _members(data: bytes, where: str) -> dict[str, bytes]:
     """The zip's members by name; only stored ones with expected names, none longer than the file itself."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()
         names = [info.filename for info in infos]
         for info in infos:
-            if not re.fullmatch(r"graph\.json|arrays/[0-9a-f]{64}\.npy", info.filename):
-                _refuse(where, f"holds the unexpected member {info.filename[:80]!r}")
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-                _refuse(where, f"member {info.filename} is compressed; members are stored as they are")
+            _check_member(info, where)
         if len(set(names)) != len(names):
             _refuse(where, "holds two members of one name")
         if "graph.json" not in names:

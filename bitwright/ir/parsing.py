@@ -27,7 +27,8 @@ def parse(text: str, constants: Mapping[str, object] | None = None) -> Graph:
 
     BitwrightError names the line that cannot be read.
     """
-    layers: list[Input | AnyLayer] = []
+    inputs: list[Input] = []
+    layers: list[AnyLayer] = []
     outputs: tuple[str, ...] = ()
     heads: dict[str, Any] = {"source": Source(), "before": HostGraph(), "after": HostGraph()}
     steps: dict[str, list[HostStep]] = {"before": [], "after": []}
@@ -38,7 +39,11 @@ def parse(text: str, constants: Mapping[str, object] | None = None) -> Graph:
             continue
         name = reader.word()
         if reader.starts(":"):
-            layers.append(_read_layer(name, reader))
+            layer = _read_layer(name, reader)
+            if isinstance(layer, Input):
+                inputs.append(layer)
+            else:
+                layers.append(layer)
         elif reader.starts("="):
             steps[side].append(_read_step(name, reader))
         elif name == "outputs":
@@ -50,8 +55,8 @@ def parse(text: str, constants: Mapping[str, object] | None = None) -> Graph:
             reader.refuse("source, before, outputs, after, a layer or a host step", name)
     return verify(
         Graph(
-            inputs=tuple(layer for layer in layers if isinstance(layer, Input)),
-            layers=tuple(layer for layer in layers if not isinstance(layer, Input)),
+            inputs=tuple(inputs),
+            layers=tuple(layers),
             outputs=outputs,
             before=replace(heads["before"], steps=tuple(steps["before"])),
             after=replace(heads["after"], steps=tuple(steps["after"])),
@@ -104,8 +109,10 @@ def _fit(kind: Any, value: Any) -> Any:
         return Fraction(value)
     if kind is IntType and isinstance(value, str):
         return IntType.parse(value)
-    if not isinstance(value, tuple):
-        return value
+    return _fit_tuple(kind, value) if isinstance(value, tuple) else value
+
+
+def _fit_tuple(kind: Any, value: tuple[Any, ...]) -> Any:
     if kind is Weights:
         return Weights(np.array(value, dtype=np.int64))
     if get_origin(kind) is tuple:

@@ -76,6 +76,13 @@ def _fields(value: Layer | HostStep | HostGraph | Source, printed: tuple[str, ..
     return "".join(f" {f.name}={_value(getattr(value, f.name), held)}" for f in left)
 
 
+def _tuple(values: tuple[Any, ...], held: dict[str, object]) -> str:
+    text = f"({', '.join(_value(item, held) for item in values)})"
+    if len(text) > SHORT and _is_numeric(values):
+        return _held(values, sha256(text.encode()).hexdigest(), f"{len(values)} values", held)
+    return text
+
+
 def _value(value: Any, held: dict[str, object]) -> str:
     match value:
         case StrEnum():
@@ -87,10 +94,7 @@ def _value(value: Any, held: dict[str, object]) -> str:
         case Constant():
             return _held(value, value.digest, f"{value.array.dtype} {by(value.array.shape)}", held)
         case tuple():
-            text = f"({', '.join(_value(item, held) for item in value)})"
-            if len(text) > SHORT and _is_numeric(value):
-                return _held(value, sha256(text.encode()).hexdigest(), f"{len(value)} values", held)
-            return text
+            return _tuple(value, held)
         case _ if is_dataclass(value) and not isinstance(value, IntType):
             return _value(tuple(getattr(value, f.name) for f in fields(value)), held)
         case _:

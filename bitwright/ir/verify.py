@@ -129,12 +129,16 @@ def _verify_kind(layer: AnyLayer, x: Layer, *more: Layer) -> None:
             assert_never(layer)
 
 
+def _verify_concat(layer: Concat, *inputs: Layer) -> None:
+    fits = all(x.shape[:-1] == layer.shape[:-1] for x in inputs)
+    if not fits or sum(x.channels for x in inputs) != layer.channels:
+        _refuse(layer, "joins tensors that do not fit its shape", "all axes but the last agree, which add up")
+    _verify_covers(layer, *(x.type for x in inputs))
+
+
 def _verify_join(layer: Join, *inputs: Layer) -> None:
     if isinstance(layer, Concat):
-        fits = all(x.shape[:-1] == layer.shape[:-1] for x in inputs)
-        if not fits or sum(x.channels for x in inputs) != layer.channels:
-            _refuse(layer, "joins tensors that do not fit its shape", "all axes but the last agree, which add up")
-        _verify_covers(layer, *(x.type for x in inputs))
+        _verify_concat(layer, *inputs)
         return
     if any(x.shape != layer.shape for x in inputs):
         _refuse(layer, "reads tensors of other shapes than its own", "gather the operands into one shape first")
@@ -233,6 +237,10 @@ def _verify_requantise(layer: Requantise) -> None:
         made = BIPOLAR
     if not layer.type.covers(made):
         _refuse(layer, f"makes {made.lo}..{made.hi}, its type is {layer.type}", "the type covers low..high plus shift")
+    _verify_levels(layer)
+
+
+def _verify_levels(layer: Requantise) -> None:
     if (layer.rounding is Rounding.LEVELS) != bool(layer.levels):
         _refuse(layer, f"rounds by {layer.rounding} with {len(layer.levels)} rows of levels", "levels go with 'levels'")
     if len({len(row) for row in layer.levels}) > 1 or any(list(row) != sorted(row) for row in layer.levels):

@@ -108,17 +108,27 @@ def find_sparsity(weights: Ints) -> Sparsity:
     density = float(matrix.mean())
     if density > 0.9:
         return DenseWeights()
+    return _blocks(matrix, density) or _n_of_m(matrix) or Scattered(density)
+
+
+def _blocks(matrix: NDArray[np.bool_], density: float) -> Blocks | None:
+    """The largest blocks that hold few zeros beside the numbers."""
     for size in (8, 4, 2):
         if matrix.shape[0] % size == 0 and matrix.shape[1] % size == 0:
             tiles = matrix.reshape(matrix.shape[0] // size, size, -1, size).any(axis=(1, 3))
             if float(tiles.mean()) <= density * 1.25:
                 return Blocks(size, size, float(tiles.mean()))
+    return None
+
+
+def _n_of_m(matrix: NDArray[np.bool_]) -> NofM | None:
+    """At most half of every four, or of every eight, neighbours."""
     for m in (4, 8):
         if matrix.shape[1] % m == 0:
             n = int(matrix.reshape(matrix.shape[0], -1, m).sum(axis=2).max())
             if n <= m // 2:
                 return NofM(n, m)
-    return Scattered(density)
+    return None
 
 
 @dataclass(frozen=True, eq=False)

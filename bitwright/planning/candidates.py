@@ -57,15 +57,21 @@ def cheapest(graph: Graph) -> tuple[dict[str, Form], dict[str, Factors]]:
     return found, {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
 
 
+def _joined(graph: Graph, plan: Plan, layer: Requantise) -> Sum | None:
+    """The sum of two operands that `layer` alone reads, if its plan leaves it free to be computed with it."""
+    join = graph.source_of(layer)
+    if not isinstance(join, Sum) or len(join.inputs) != 2:
+        return None
+    wanted = plan.layers.get(layer.name, LayerPlan()).form
+    alone = len(graph.readers[join.name]) == 1 and join.name not in graph.outputs
+    return join if alone and wanted in ("", TWO_OPERAND) else None
+
+
 def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dict[str, tuple[Factors, MultiplyShift]]:
     """Requantisers that only a sum of two operands feeds, with shorter factors for that sum, proved for every pair."""
     found = {}
     for layer in graph.layers:
-        join = graph.source_of(layer)
-        if not isinstance(layer, Requantise) or not isinstance(join, Sum) or len(join.inputs) != 2:
-            continue
-        wanted = plan.layers.get(layer.name, LayerPlan()).form
-        if len(graph.readers[join.name]) > 1 or join.name in graph.outputs or wanted not in ("", TWO_OPERAND):
+        if not isinstance(layer, Requantise) or (join := _joined(graph, plan, layer)) is None:
             continue
         made = pair_forms(join, layer, *(reached[name] for name in join.inputs))
         if made is not None and made[0].type.bits < reached[join.name].type.bits:

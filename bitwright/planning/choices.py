@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from math import prod
@@ -157,14 +157,7 @@ class Survey:
         found: dict[str, Node] = {}
         for layer in (*self.graph.inputs, *self.graph.layers):
             self.published[layer.name] = {}
-            if isinstance(layer, Input):
-                node = Node(layer, tuple(self._entry(layer)))
-            elif isinstance(layer, Planned):
-                node = self._planned(layer)
-            elif isinstance(layer, Join | Pointwise | Move):
-                node = Node(layer, undominated(self._wired(layer)))
-            else:
-                assert_never(layer)
+            node = self._node(layer)
             kept = tuple(choice for choice in node.choices if choice.cycles <= self.target)
             if not kept:
                 raise too_slow(layer, min(choice.cycles for choice in node.choices), self.target)
@@ -192,15 +185,21 @@ class Survey:
         self.published[layer.name][stream.lanes] = made.streams
         return taken(made.kernels, [stream] if made.kernels else [], self.cells)
 
+    def _node(self, layer: Input | AnyLayer) -> Node:
+        if isinstance(layer, Input):
+            return Node(layer, tuple(self._entry(layer)))
+        if isinstance(layer, Planned):
+            return self._planned(layer)
+        if isinstance(layer, Join | Pointwise | Move):
+            return Node(layer, undominated(self._wired(layer)))
+        assert_never(layer)
+
     def _planned(self, layer: Planned) -> Node:
         """Every legal pair of lanes within the target, with each memory and style."""
         shape, limit = self.graph.source_of(layer).shape, min(self.target, self.pace)
         pairs = [lanes for lanes in self._lanes(layer) if entering_cycles(layer, shape, *lanes) <= limit]
-        forks = {}
-        for pe in sorted({pe for pe, _ in pairs}):
-            stream = stream_of(layer, f"{layer.name}_acc", pe, layer.type, prod(layer.shape) // pe)
-            forks[pe] = self._fork(layer, stream)
-        offered = {lanes: streams[0] for lanes, streams in self.published[layer.inputs[0]].items()}
+        forks = self._forks(layer, {pe for pe, _ in pairs})
+        offered = self._offered(layer)
         x, made = next(iter(offered.values())), list[Choice]()
         fronts: dict[Lanes, Cost] = {}
         for pe, simd in sorted(pairs, key=lambda lanes: lanes[1]):
@@ -212,9 +211,26 @@ class Survey:
             made = [choice for choice in made if not choice.moves]
         if not made:
             raise too_slow(layer, least_cycles(self.graph, layer), limit)
+        return Node(layer, undominated(made), self._widths(layer, offered, made))
+
+    def _offered(self, layer: Planned) -> dict[int, Stream]:
+        """The stream that `layer` reads, by the lanes in which it can come."""
+        return {lanes: streams[0] for lanes, streams in self.published[layer.inputs[0]].items()}
+
+    def _forks(self, layer: Planned, pes: set[int]) -> dict[int, Cost]:
+        """What hands the result of so many rows at a time to its readers."""
+        forks = {}
+        for pe in sorted(pes):
+            stream = stream_of(layer, f"{layer.name}_acc", pe, layer.type, prod(layer.shape) // pe)
+            forks[pe] = self._fork(layer, stream)
+        return forks
+
+    def _widths(
+        self, layer: Planned, offered: Mapping[int, Stream], made: Sequence[Choice]
+    ) -> dict[tuple[int, int], Cost]:
+        """What turns each width that is offered into each that a choice takes."""
         wanted = sorted({choice.takes[0] for choice in made})
-        widths = {(n, want): self._converter(layer, came, want) for n, came in offered.items() for want in wanted}
-        return Node(layer, undominated(made), widths)
+        return {(n, want): self._converter(layer, came, want) for n, came in offered.items() for want in wanted}
 
     def _units(self, layer: Planned, x: Stream, lanes: Lanes, most: int, fronts: dict[Lanes, Cost]) -> Iterator[Choice]:
         """The choices of one pair of lanes within `most` clocks; `fronts` has the costs of windows met so far."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -110,8 +111,9 @@ class Program:
         come = sorted({choice.gives for choice in self.nodes[source].choices})
         want = sorted({choice.takes[0] for choice in node.choices})
         start = len(self.costs)
-        self.costs += [converters[a, b] for a in come for b in want]
-        place = {(a, b): start + i * len(want) + j for i, a in enumerate(come) for j, b in enumerate(want)}
+        pairs = list(product(come, want))
+        self.costs += [converters[pair] for pair in pairs]
+        place = {pair: start + i for i, pair in enumerate(pairs)}
         for a in come:
             self._row([*((place[a, b], 1.0) for b in want), *self._giving(source, a)], 0.0)
         for b in want:

@@ -39,6 +39,17 @@ class Solution:
     certificate: Mapping[str, Any]
 
 
+def _moves_data(graph: Graph) -> bool:
+    """Whether some layer only moves data, and can be as wide as the others need."""
+    return any(isinstance(layer, Gather | Concat | Reshape) for layer in graph.layers)
+
+
+def _pace(graph: Graph, plan: Plan) -> int:
+    """The clocks per frame of the layers that a plan gives lanes."""
+    lanes = {name: (layer.pe, layer.simd) for name, layer in plan.layers.items()}
+    return pace(graph, lanes, skipped_cycles(graph, plan))
+
+
 def solve(
     graph: Graph,
     target: int,
@@ -59,7 +70,7 @@ def solve(
     worth = [THOUSAND / amount for amount in amounts(scale)]
     budget = amounts(scale) if part else None
     cells = device(part).cells if part else "xc7"
-    limit, found = target, None
+    limit, found, moves = target, None, _moves_data(graph)
     while True:
         try:
             nodes = Survey(graph, target, limit, offered, given, cells).nodes()
@@ -71,9 +82,8 @@ def solve(
                 raise
             return found
         found = _solution(graph, outcome, target)
-        lanes = {name: (layer.pe, layer.simd) for name, layer in found.plan.layers.items()}
-        reached = pace(graph, lanes, skipped_cycles(graph, found.plan))
-        if reached in (0, limit) or not any(isinstance(layer, Gather | Concat | Reshape) for layer in graph.layers):
+        reached = _pace(graph, found.plan)
+        if reached in (0, limit) or not moves:
             return found
         limit = reached
 

@@ -54,6 +54,11 @@ def variants(layer: Dense | Conv, in_channels: int, pe: int, simd: int) -> Itera
         yield Variant("select", kept=pattern)
     if groups_of(layer) > 1 or 1 - layer.weights.zeros / layer.weights.array.size > max(MOST.values()):
         return
+    yield from _skipping(layer, beat, pe, simd)
+
+
+def _skipping(layer: Dense | Conv, beat: int, pe: int, simd: int) -> Iterator[Variant]:
+    """The ways to skip the zeros of `layer`, with rows that changed places and without where both are worth it."""
     density = counts.density(layer.weights, beat, simd)
     for zeros in (skip for skip, most in MOST.items() if density <= most and (pe > 1 or skip == "skip-rows")):
         beats = layer.weights.array.size // layer.channels // simd

@@ -14,7 +14,7 @@ from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import image, per_channel
 from bitwright.frontend.operands import optional_constant
 from bitwright.frontend.operators.elementwise import affine
-from bitwright.frontend.operators.windows import window_of
+from bitwright.frontend.operators.windows import pool_window
 from bitwright.frontend.values import ZERO, Tensor, Value
 from bitwright.ir.layers import SumPool
 from bitwright.ir.types import IntType
@@ -26,14 +26,10 @@ from bitwright.reading.sizes import check_size
 def average_pool(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     """AveragePool: the mean over each window, padding counted or not as `count_include_pad` says."""
     tensor = _activation(node, values)
-    rank = tensor.where.ndim
-    kernel = [int(k) for k in node.attributes["kernel_shape"]]
-    kernel = [1, *kernel] if rank == 3 else kernel
-    size = (1, tensor.where.shape[2]) if rank == 3 else tensor.where.shape[2:]
-    window = window_of(node, kernel, (size[0], size[1]), rank)
+    window, size = pool_window(node, tensor.where.shape)
     inner = window.pads
     if node.attributes.get("ceil_mode", 0):
-        window = window.ceiled((size[0], size[1]))
+        window = window.ceiled(size)
     counted = inner if node.attributes.get("count_include_pad", 0) else (0, 0, 0, 0)
     return _mean(builder, node, tensor, window, counted)
 

@@ -55,17 +55,20 @@ def _part(builder: Builder, node: Node, value: Value | None) -> Tensor:
 def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Tensor:
     layers = [builder.layers[part.layer] for part in parts]
     counts = [layer.channels for layer in layers]
-    name = builder.add(
-        Concat(
-            name=node.name,
-            inputs=tuple(part.layer for part in parts),
-            shape=(*layers[0].shape[:-1], sum(counts)),
-            type=layers[0].type,
-            scale=_side_by_side(node, [layer.scale for layer in layers], counts),
-            zero=_side_by_side(node, [layer.zero for layer in layers], counts),
-            source=(node.name,),
-        )
+    joined = Concat(
+        name=node.name,
+        inputs=tuple(part.layer for part in parts),
+        shape=(*layers[0].shape[:-1], sum(counts)),
+        type=layers[0].type,
+        scale=_side_by_side(node, [layer.scale for layer in layers], counts),
+        zero=_side_by_side(node, [layer.zero for layer in layers], counts),
+        source=(node.name,),
     )
+    return _over(node, parts, counts, builder.add(joined), axis)
+
+
+def _over(node: Node, parts: list[Tensor], counts: list[int], name: str, axis: int) -> Tensor:
+    """The tensor that joins `parts` along `axis`, over the layer `name` that joins theirs."""
     return Tensor(
         name,
         np.concatenate(_places(parts, counts), axis=axis),

@@ -31,21 +31,13 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Conv(x, w, b): an integer convolution; padding holds the input's zero point."""
     kernel = constant_operand(node, values, 1, "only constant kernels are supported")
     tensor = _integers(builder, node, data_operand(node, values))
-    if kernel.array.ndim not in (3, 4) or kernel.array.ndim != tensor.where.ndim:
-        raise node.error(f"has a kernel of rank {kernel.array.ndim}", "only Conv1d and Conv2d are supported")
-    if node.attributes.get("kernel_shape", list(kernel.array.shape[2:])) != list(kernel.array.shape[2:]):
-        raise node.error(f"has weights of shape {kernel.array.shape} and another kernel_shape", FIT)
     rank = tensor.where.ndim
+    _check_kernel(node, kernel, rank)
     weights, step = _weights(node, kernel, 0)
     weights = weights.reshape(*weights.shape[:2], *((1,) if rank == 3 else ()), *weights.shape[2:])
     tensor = image(builder, tensor, node)
-    groups = int(node.attributes.get("group", 1))
-    channels, (height, width) = tensor.where.shape[1], tensor.where.shape[2:]
-    if groups < 1 or channels != weights.shape[1] * groups or weights.shape[0] % groups:
-        raise node.error(
-            f"reads {channels} channels with weights of shape {kernel.array.shape} in {groups} groups",
-            "export the model again",
-        )
+    groups = _groups(node, kernel, tensor.where.shape[1])
+    height, width = tensor.where.shape[2:]
     window = window_of(node, weights.shape[2:], (height, width), rank)
     zero = -tensor.offset[0] / tensor.scale[0]
     if window.is_padded:
@@ -74,6 +66,24 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
     made = replace(made, where=where[:, :, 0] if rank == 3 else where)
     return _biased(builder, node, made, optional_constant(node, values, 2), 1)
+
+
+def _check_kernel(node: Node, kernel: Const, rank: int) -> None:
+    if kernel.array.ndim not in (3, 4) or kernel.array.ndim != rank:
+        raise node.error(f"has a kernel of rank {kernel.array.ndim}", "only Conv1d and Conv2d are supported")
+    if node.attributes.get("kernel_shape", list(kernel.array.shape[2:])) != list(kernel.array.shape[2:]):
+        raise node.error(f"has weights of shape {kernel.array.shape} and another kernel_shape", FIT)
+
+
+def _groups(node: Node, kernel: Const, channels: int) -> int:
+    """The groups of a convolution of so many channels."""
+    groups, (outputs, inputs) = int(node.attributes.get("group", 1)), kernel.array.shape[:2]
+    if groups < 1 or channels != inputs * groups or outputs % groups:
+        raise node.error(
+            f"reads {channels} channels with weights of shape {kernel.array.shape} in {groups} groups",
+            "export the model again",
+        )
+    return groups
 
 
 def gemm(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -10,7 +10,7 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import image
 from bitwright.frontend.operands import data_operand
-from bitwright.frontend.operators.windows import window_of
+from bitwright.frontend.operators.windows import pool_window
 from bitwright.frontend.values import Host, Pool, Tensor, Value
 from bitwright.ir.layers import MaxPool
 from bitwright.reading.model import Node
@@ -18,6 +18,22 @@ from bitwright.reading.model import Node
 
 def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
     """MaxPool(x); ceil_mode pads at the end, and padded positions never win."""
+    tensor = _operand(node, values)
+    window, size = pool_window(node, tensor.where.shape)
+    if node.attributes.get("ceil_mode", 0):
+        window = window.ceiled(size)
+    pool = Pool(node.name, window)
+    if min(window.out(size)) < 1:
+        raise node.error(f"has a kernel larger than its {size[0]} x {size[1]} input", "export the model again")
+    if tensor.function or tensor.bounded or not _plain(builder, tensor):
+        if tensor.pools:
+            raise node.error("pools twice before a quantiser", "quantise the activation between the pools")
+        return replace(tensor, pools=(pool,)).then(node.name, node.op)
+    return add_pool(builder, node, tensor, pool)
+
+
+def _operand(node: Node, values: tuple[Value | None, ...]) -> Tensor:
+    """The activation that is pooled, a signal or an image."""
     tensor = data_operand(node, values)
     if len(node.outputs) > 1 and node.outputs[1]:
         raise node.error("asks for the places of its maxima", "only the values are supported")
@@ -25,21 +41,7 @@ def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error("pools a float tensor", "quantise the input first")
     if not isinstance(tensor, Tensor) or tensor.where.ndim not in (3, 4):
         raise node.error("pools a tensor that is no signal or image", "only MaxPool1d and MaxPool2d are supported")
-    rank = tensor.where.ndim
-    kernel = [int(k) for k in node.attributes["kernel_shape"]]
-    kernel = [1, *kernel] if rank == 3 else kernel
-    height, width = (1, tensor.where.shape[2]) if rank == 3 else tensor.where.shape[2:]
-    window = window_of(node, kernel, (height, width), rank)
-    if node.attributes.get("ceil_mode", 0):
-        window = window.ceiled((height, width))
-    pool = Pool(node.name, window)
-    if min(window.out((height, width))) < 1:
-        raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
-    if tensor.function or tensor.bounded or not _plain(builder, tensor):
-        if tensor.pools:
-            raise node.error("pools twice before a quantiser", "quantise the activation between the pools")
-        return replace(tensor, pools=(pool,)).then(node.name, node.op)
-    return add_pool(builder, node, tensor, pool)
+    return tensor
 
 
 def add_pools(builder: Builder, node: Node, made: Tensor, pools: tuple[Pool, ...]) -> Tensor:

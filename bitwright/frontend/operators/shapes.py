@@ -37,11 +37,7 @@ def reshape(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Another shape; 0 keeps an axis (unless allowzero), -1 is what is left; a batch written into it counts as 1."""
     value = data_operand(node, values)
     old = shape_of(value)
-    wanted = constant_operand(node, values, 1, "only constant shapes are supported").array.reshape(-1).tolist()
-    if len(wanted) > MAX_RANK or not all(isinstance(d, int) for d in wanted):
-        raise node.error("reshapes to something that is no shape", "give a few integers")
-    if not node.attributes.get("allowzero", 0):
-        wanted = [old[i] if d == 0 and i < len(old) else d for i, d in enumerate(wanted)]
+    wanted = _wanted(node, values, old)
     if not isinstance(value, Const):
         wanted = _one_sample(wanted, prod(old), builder.model.batch)
     wanted = _filled(wanted, prod(old))
@@ -64,6 +60,18 @@ def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
     axis = int(node.attributes.get("axis", 1))
     axis = axis + len(old) if axis < 0 else axis
     return move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])))
+
+
+def _wanted(node: Node, values: tuple[Value | None, ...], old: tuple[int, ...]) -> list[int]:
+    """The shape that a Reshape is given, its axes that are kept filled in."""
+    wanted: list[int] = (
+        constant_operand(node, values, 1, "only constant shapes are supported").array.reshape(-1).tolist()
+    )
+    if len(wanted) > MAX_RANK or not all(isinstance(d, int) for d in wanted):
+        raise node.error("reshapes to something that is no shape", "give a few integers")
+    if node.attributes.get("allowzero", 0):
+        return wanted
+    return [old[i] if d == 0 and i < len(old) else d for i, d in enumerate(wanted)]
 
 
 def _filled(wanted: list[int], size: int) -> list[int]:

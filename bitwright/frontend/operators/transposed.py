@@ -22,10 +22,7 @@ from bitwright.reading.sizes import check_size
 def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
     """ConvTranspose(x, w, b) with w of shape (inputs, outputs / groups, kernel...)."""
     kernel = constant_operand(node, values, 1, "only constant kernels are supported")
-    value = data_operand(node, values)
-    if not isinstance(value, Tensor) or kernel.array.ndim != 4 or value.where.ndim != 4:
-        raise node.error("is no 2-D convolution of a quantised tensor", "only ConvTranspose2d of integers is supported")
-    tensor = image(builder, integers(builder, value, node), node)
+    tensor = image(builder, integers(builder, _operand(node, values, kernel), node), node)
     size = (tensor.where.shape[2], tensor.where.shape[3])
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes:
         raise node.error("computes its padding from the output's size", "export it with explicit pads")
@@ -49,6 +46,13 @@ def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value
     attributes = {"pads": pads, "dilations": list(window.dilations), "strides": [1, 1], "group": groups}
     inner = replace(node.acting("Conv"), attributes=attributes)
     return conv(builder, inner, moved, _turned(kernel, groups), optional_constant(node, values, 2))
+
+
+def _operand(node: Node, values: tuple[Value | None, ...], kernel: Const) -> Tensor:
+    value = data_operand(node, values)
+    if not isinstance(value, Tensor) or kernel.array.ndim != 4 or value.where.ndim != 4:
+        raise node.error("is no 2-D convolution of a quantised tensor", "only ConvTranspose2d of integers is supported")
+    return value
 
 
 def _spread(node: Node, tensor: Tensor, strides: tuple[int, int]) -> Array:

@@ -21,6 +21,15 @@ def window_of(node: Node, kernel: Sequence[int], size: Pair, rank: int) -> Windo
     return window
 
 
+def pool_window(node: Node, shape: tuple[int, ...]) -> tuple[Window, Pair]:
+    """The window of a pool without its ceil_mode over a tensor of ONNX `shape`, and the (height, width) of that."""
+    rank = len(shape)
+    kernel = [int(k) for k in node.attributes["kernel_shape"]]
+    kernel = [1, *kernel] if rank == 3 else kernel
+    size = (1, shape[2]) if rank == 3 else (shape[2], shape[3])
+    return window_of(node, kernel, size, rank), size
+
+
 def _pair(node: Node, name: str, rank: int) -> Pair:
     values = [int(v) for v in node.attributes.get(name, [1] * (rank - 2))]
     if len(values) != rank - 2 or min(values) < 1:
@@ -31,12 +40,7 @@ def _pair(node: Node, name: str, rank: int) -> Pair:
 def _pads(node: Node, window: Window, size: Pair, rank: int) -> Pads:
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode in ("SAME_UPPER", "SAME_LOWER"):
-        ends = []
-        for reach, stride, length in zip(window.reach, window.strides, size, strict=True):
-            total = max((-(-length // stride) - 1) * stride + reach - length, 0)
-            small = total // 2
-            ends.append((small, total - small) if mode == "SAME_UPPER" else (total - small, small))
-        return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
+        return _same_pads(mode, window, size)
     if mode not in ("NOTSET", "VALID", ""):
         raise node.error(f"has auto_pad '{mode}'", "use NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     values = [int(v) for v in node.attributes.get("pads", [0] * 2 * (rank - 2))] if mode != "VALID" else []
@@ -44,3 +48,13 @@ def _pads(node: Node, window: Window, size: Pair, rank: int) -> Pads:
     if len(values) != 2 * (rank - 2) or min(values) < 0:
         raise node.error(f"has pads {values}", f"give {2 * (rank - 2)} numbers that are not negative")
     return (0, values[0], 0, values[1]) if rank == 3 else (values[0], values[1], values[2], values[3])
+
+
+def _same_pads(mode: str, window: Window, size: Pair) -> Pads:
+    """Pads that make as many windows as there are strides in the image, the odd pixel at the end or at the front."""
+    ends = []
+    for reach, stride, length in zip(window.reach, window.strides, size, strict=True):
+        total = max((-(-length // stride) - 1) * stride + reach - length, 0)
+        small = total // 2
+        ends.append((small, total - small) if mode == "SAME_UPPER" else (total - small, small))
+    return ends[0][0], ends[1][0], ends[0][1], ends[1][1]

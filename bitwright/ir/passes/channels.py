@@ -102,11 +102,16 @@ def _used(graph: Graph, constant: Mapping[str, Flags], constants: Mapping[str, I
                 used[name][:] = True
         else:
             assert_never(layer)
+    _settle(graph, used, links, demands)
+    return used
+
+
+def _settle(graph: Graph, used: dict[str, Flags], links: list[_Link], demands: list[_Demand]) -> None:
+    """Spread what stays until every layer keeps a number of channels that it can have."""
     _spread(used, links, demands)
     sized = [name for name, layer in graph.by_name.items() if not isinstance(layer, Reshape)]
     while any(_rounded(used[name]) for name in sized):
         _spread(used, links, demands)
-    return used
 
 
 def _needs(graph: Graph, layer: Dense | Conv, constant: Flags, values: Ints) -> Flags:
