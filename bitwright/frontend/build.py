@@ -60,16 +60,17 @@ from bitwright.ir.window import Pads, Pair
 class Net(Growing):
     """A graph under construction; every method adds a layer and returns it, for later ones to read.
 
-    >>> net = Net("tiny")
-    >>> x = net.input("x", (4, 4, 1), "u8/255")
-    >>> y = net.conv(x, [[[[1], [-2]], [[3], [1]]]], weight_scale=0.5)
-    >>> y.shape, str(y.type), str(y.scale[0])
-    ((3, 3, 1), 's12[-510..1275]', '1/510')
-    >>> y = net.requantise(y, "u4", scale=0.125, bias=0.25)
-    >>> net.output(y)
-    >>> graph = net.graph()
-    >>> [layer.name for layer in graph.layers]
-    ['conv0', 'act1']
+    Examples:
+        >>> net = Net("tiny")
+        >>> x = net.input("x", (4, 4, 1), "u8/255")
+        >>> y = net.conv(x, [[[[1], [-2]], [[3], [1]]]], weight_scale=0.5)
+        >>> y.shape, str(y.type), str(y.scale[0])
+        ((3, 3, 1), 's12[-510..1275]', '1/510')
+        >>> y = net.requantise(y, "u4", scale=0.125, bias=0.25)
+        >>> net.output(y)
+        >>> graph = net.graph()
+        >>> print(*(layer.name for layer in graph.layers))
+        conv0 act1
     """
 
     def input(
@@ -108,10 +109,11 @@ class Net(Growing):
 
         `pads` are (top, left, bottom, right) and hold the zero point of `x`, or `pad_value`.
 
-        >>> net = Net()
-        >>> x = net.input("x", (8, 8, 2), "u4")
-        >>> net.conv(x, [[[[1, 0]] * 3] * 3] * 4, pads=(1, 1, 1, 1), strides=(2, 2)).shape
-        (4, 4, 4)
+        Examples:
+            >>> net = Net()
+            >>> x = net.input("x", (8, 8, 2), "u4")
+            >>> net.conv(x, [[[[1, 0]] * 3] * 3] * 4, pads=(1, 1, 1, 1), strides=(2, 2)).shape
+            (4, 4, 4)
         """
         source, head = self[x], self.head("conv", stated, x)
         array = weights_of(weights, where_of(head), "outputs", "kernel height", "kernel width", "inputs / groups")
@@ -136,11 +138,12 @@ class Net(Growing):
     ) -> SumPool:
         """The sum of each window; windows lie side by side unless `strides` are given. An average is a smaller scale.
 
-        >>> net = Net()
-        >>> x = net.input("x", (8, 8, 3), "u8/255")
-        >>> mean = net.requantise(net.sum_pool(x, (8, 8), scale=x.scale[0] / 64), "u8/255")
-        >>> str(mean.multiplier[0])
-        '1/64'
+        Examples:
+            >>> net = Net()
+            >>> x = net.input("x", (8, 8, 3), "u8/255")
+            >>> mean = net.requantise(net.sum_pool(x, (8, 8), scale=x.scale[0] / 64), "u8/255")
+            >>> str(mean.multiplier[0])
+            '1/64'
         """
         source, head = self[x], self.head("sumpool", stated, x)
         pad = pad_of(source, pads, pad_value, where_of(head))
@@ -156,10 +159,11 @@ class Net(Growing):
     ) -> Sum:
         """The sum of real values, exact whatever their scales; or with `factors` that of multiples of the integers.
 
-        >>> net = Net()
-        >>> y = net.sum(net.input("a", (4,), "s8.4"), net.input("b", (4,), "u8/3"))
-        >>> y.factors, str(y.scale[0])
-        (((3,), (16,)), '1/48')
+        Examples:
+            >>> net = Net()
+            >>> y = net.sum(net.input("a", (4,), "s8.4"), net.input("b", (4,), "u8/3"))
+            >>> y.factors, str(y.scale[0])
+            (((3,), (16,)), '1/48')
         """
         head, reads = self.head("sum", stated, *operands), [self[x] for x in operands]
         rows = tuple(integers(row) for row in factors or (1,) * len(reads))
@@ -204,10 +208,11 @@ class Net(Growing):
         `slope` is that of a leaky ReLU in front of it. The scale is that of the type (1/255 of `u8/255`, 1 of `u8`)
         unless given, and `zero` is the code of 0. `bipolar` codes are signs.
 
-        >>> net = Net()
-        >>> y = net.requantise(net.input("x", (2,), "s8.4"), "u4", scale=0.25, bias=[1, -1])
-        >>> [str(m) for m in y.multiplier], [str(b) for b in y.offset]
-        (['1/4'], ['4', '-4'])
+        Examples:
+            >>> net = Net()
+            >>> y = net.requantise(net.input("x", (2,), "s8.4"), "u4", scale=0.25, bias=[1, -1])
+            >>> [str(m) for m in y.multiplier], [str(b) for b in y.offset]
+            (['1/4'], ['4', '-4'])
         """
         source, where = self[x], f"requantiser of {self[x].name!r}"
         of_kind, own = kind_of(kind, where)
@@ -250,10 +255,11 @@ class Net(Growing):
         With rows of `levels` (one, or one for each channel) R counts those that the value reaches, as QONNX's
         `MultiThreshold` does. The limits are those of the type unless given; what a code means, `scale` and `zero` say.
 
-        >>> net = Net()
-        >>> y = net.rescale(net.input("x", (3,), "s8"), "u2", levels=[[-3, 0.5, 90]])
-        >>> y.rounding.value, str(y.type)
-        ('levels', 'u2')
+        Examples:
+            >>> net = Net()
+            >>> y = net.rescale(net.input("x", (3,), "s8"), "u2", levels=[[-3, 0.5, 90]])
+            >>> y.rounding.value, str(y.type)
+            ('levels', 'u2')
         """
         head = self.head("act", named, x)
         where, channels = where_of(head), self[x].channels
@@ -291,10 +297,11 @@ class Net(Growing):
 
         The function is one or more steps of `bitwright.exact.functions`, applied in order.
 
-        >>> net = Net()
-        >>> y = net.table(net.input("x", (3,), "s4.2"), "u8/255", ("leaky_relu", "1/8"), "sigmoid")
-        >>> y.entries.array[[0, 8, 15]].tolist()
-        [112, 128, 217]
+        Examples:
+            >>> net = Net()
+            >>> y = net.table(net.input("x", (3,), "s4.2"), "u8/255", ("leaky_relu", "1/8"), "sigmoid")
+            >>> y.entries.array[[0, 8, 15]].tolist()
+            [112, 128, 217]
         """
         source, head = self[x], self.head("table", named, x)
         of_kind, own = kind_of(kind, where_of(head))
@@ -344,10 +351,11 @@ class Net(Growing):
     def gather(self, x: Operand, indices: ArrayLike, *, fill: int = 0, **stated: Unpack[Stated]) -> Gather:
         """Elements of the flattened `x` in the shape of `indices`, `fill` where the index is -1.
 
-        >>> net = Net()
-        >>> x = net.input("x", (2, 3, 1), "u4")
-        >>> net.gather(x, net.places(x).transpose(1, 0, 2)).shape
-        (3, 2, 1)
+        Examples:
+            >>> net = Net()
+            >>> x = net.input("x", (2, 3, 1), "u4")
+            >>> net.gather(x, net.places(x).transpose(1, 0, 2)).shape
+            (3, 2, 1)
         """
         source, array = self[x], Weights(np.array(indices))
         head = self.head("gather", stated, x) | {"shape": array.array.shape}
