@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The forms in which hardware can compute a requantiser: those proved equal to its meaning, cheapest first."""
+"""The forms in which hardware can compute a requantiser: those proved equal to its meaning."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bitwright.exact.cost import cost, objective
 from bitwright.exact.forms import INT64_BITS, Form, Lookup, MultiplyShift, Thresholds
 from bitwright.exact.lines import multiply_shifts
 from bitwright.exact.proof import PRODUCT_BITS, proved
@@ -23,7 +22,7 @@ MAX_TABLE = 1 << 12
 
 
 def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
-    """Every form that equals `layer` in every channel c for every integer lo[c]..hi[c], cheapest first.
+    """Every form that equals `layer` in every channel c for every integer lo[c]..hi[c]; `planning` has their price.
 
     Products beyond int64 are used only where there is nothing shorter.
 
@@ -38,7 +37,7 @@ def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
             hint=f"quantise its output to at most {MAX_THRESHOLDS + 1} codes",
         )
     narrow = [form for form in proofs if not isinstance(form, MultiplyShift) or form.product.bits <= INT64_BITS]
-    return tuple(sorted(narrow or proofs, key=lambda form: objective(cost(form))))
+    return tuple(narrow or proofs)
 
 
 def candidates(layer: Requantise, found: Steps) -> Iterator[Form]:

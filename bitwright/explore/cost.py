@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from bitwright.compiling import compile_graph
-from bitwright.exact.cost import KAPPA, RHO
 from bitwright.hardware.area.resources import Resources
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
+from bitwright.planning.form_cost import KAPPA, RHO
 
 
 def estimate(graph: Graph) -> Resources:

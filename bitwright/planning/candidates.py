@@ -16,6 +16,7 @@ from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Requantise, Sum, Table
+from bitwright.planning.form_cost import cheapest_first
 
 TWO_OPERAND = "two_operand"
 """How a plan names the form of a requantiser whose sum is computed with shorter factors."""
@@ -84,7 +85,7 @@ def candidate_forms(graph: Graph, layer: AnyLayer, reached: Mapping[str, Ranges]
     match layer:
         case Requantise():
             source = reached[layer.inputs[0]]
-            return proved_forms(layer, source.lo, source.hi)
+            return cheapest_first(proved_forms(layer, source.lo, source.hi))
         case Table():
             return (Lookup(kind="table", lo=graph.source_of(layer).type.lo, entries=layer.entries),)
     if isinstance(layer, AnyLayer):

@@ -7,8 +7,7 @@ import pytest
 
 from bitwright.cli import main
 from bitwright.compiling import compile_graph
-from bitwright.exact.cost import DSP_PORTS
-from bitwright.hardware.cells import DSP_BITS, EVERY_DSP_BITS
+from bitwright.hardware.cells import DSP_BITS
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.devices import DEVICES, Budget, device
 from bitwright.report.front import trade_off
@@ -64,10 +63,3 @@ def test_the_command_line_names_them(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["compile", DIGITS, "-o", str(tmp_path / "d"), "--part", "xc6slx9"]) == 2
     assert "the part 'xc6slx9' is not known" in capsys.readouterr().err
     assert not (tmp_path / "d").exists()
-
-
-def test_the_mathematics_counts_the_same_slices() -> None:
-    """A requantiser's factor has no sign, so it may have one bit less than the port that takes it."""
-    (wide, narrow), common = DSP_BITS["xcup"], EVERY_DSP_BITS
-    assert ((wide, narrow - 1), (narrow, wide - 1)) == DSP_PORTS
-    assert all(common[0] <= bits[0] and common[1] <= bits[1] for bits in DSP_BITS.values())

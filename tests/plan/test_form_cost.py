@@ -2,16 +2,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
 
-from bitwright.exact.cost import Cost, cost, objective
 from bitwright.exact.forms import Lookup, MultiplyShift, Thresholds
 from bitwright.exact.requantise import forms
+from bitwright.ir.layers import Rounding
 from bitwright.ir.types import integer
 from bitwright.ir.weights import Weights
-from tests.exact.meaning import requantise
+from bitwright.planning.form_cost import Cost, cheapest_first, cost, objective
+from tests.exact.meaning import random_layer, requantise
 
 
 def shift(width, out, channels=1, *, m=1, s=0, window=0):
@@ -94,8 +96,17 @@ def test_the_objective_weighs_dsps_and_block_rams():
 def test_the_cheapest_proved_form_comes_first():
     interval = np.array([-2000] * 8), np.array([2000] * 8)
     power = requantise([Fraction(1, 128)], [Fraction(1, 3)], channels=8)
-    assert forms(power, *interval)[0].kind == "shift"
+    assert cheapest_first(forms(power, *interval))[0].kind == "shift"
     other = requantise([Fraction(1, 100)], [Fraction(1, 3)], high=(255,), channels=8)
-    assert forms(other, interval[0] * 10, interval[1] * 10)[0].kind == "mas"
+    assert cheapest_first(forms(other, interval[0] * 10, interval[1] * 10))[0].kind == "mas"
     one_bit = requantise([Fraction(k, 700) for k in range(3, 11)], [Fraction(1, 3)], high=(1,))
-    assert forms(one_bit, *interval)[0].kind == "thresholds"
+    assert cheapest_first(forms(one_bit, *interval))[0].kind == "thresholds"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_forms_are_put_in_order_of_their_price(seed: int) -> None:
+    layer, lo, hi = random_layer(Random(f"order {seed}"), Rounding.HALF_EVEN)
+    found = forms(layer, lo, hi)
+    ordered = cheapest_first(found)
+    prices = [objective(cost(form)) for form in ordered]
+    assert prices == sorted(prices) and {*map(id, ordered)} == {*map(id, found)}

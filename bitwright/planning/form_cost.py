@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from math import ceil, log2
 from typing import assert_never
@@ -10,6 +11,7 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.hardware.cells import DSP_BITS
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -30,7 +32,8 @@ LUT_INPUTS = 6
 """Address bits of a table that fits one LUT per output bit."""
 LUT_WORDS, LUT_MEMORY_BITS, BRAM_BITS = 64, 4096, 18432
 """Words of one LUT used as memory; the largest memory made of them; bits of a block RAM (estimates)."""
-DSP_PORTS = ((27, 17), (18, 26))
+_WIDE, _NARROW = DSP_BITS["xcup"]
+DSP_PORTS = ((_WIDE, _NARROW - 1), (_NARROW, _WIDE - 1))
 """(accumulator bits, multiplier magnitude bits) that one DSP takes; a second one doubles the multiplier (estimate)."""
 DSP_WIDTH = 27
 """Accumulator bits beyond which the product is made of LUTs."""
@@ -59,6 +62,11 @@ class Cost:
 def objective(cost: Cost, kappa: float = KAPPA, rho: float = RHO) -> float:
     """All LUTs, with a DSP counted as `kappa` of them and a block RAM as `rho`."""
     return cost.lut + cost.memory_lut + kappa * cost.dsp + rho * cost.bram
+
+
+def cheapest_first(forms: Iterable[Form]) -> tuple[Form, ...]:
+    """`forms` by what they cost; equal ones as they come."""
+    return tuple(sorted(forms, key=lambda form: objective(cost(form))))
 
 
 def cost(form: Form, lanes: int = 1) -> Cost:
