@@ -33,7 +33,7 @@ PARTS = {
     "audit": "audit reading ir sim",
     "compress": "compress reading frontend frontend/dialects backends/onnx audit ir",
     "report": "report hardware planning ir exact",
-    "explore": "explore compiling report hardware/area backends/onnx compress sim ir exact",
+    "explore": "planning explore compiling report hardware/area backends/onnx compress sim ir exact",
     "check": "check",
 }
 """Our own parts, and modules at the top, that each part may import; `cli` and the modules at the top may import all."""
@@ -52,7 +52,7 @@ PACKAGES = {
     "audit": "numpy",
     "compress": "numpy onnx",
     "report": "numpy jinja2 rich",
-    "explore": "numpy onnx jinja2 scipy plotly distributed",
+    "explore": "planning numpy onnx jinja2 scipy plotly distributed",
     "check": "numpy",
     "cli": "numpy onnx typer rich",
     "": "numpy onnx jinja2 typer rich",
