@@ -166,6 +166,7 @@ def test_the_command_writes_what_the_library_makes(tmp_path: Path, capsys: pytes
     model = bw.to_onnx(bw.load(DIGITS))
     assert content == model.SerializeToString(deterministic=True)
     assert shown == {
+        "version": 1,
         "model": str(DIGITS),
         "file": str(out),
         "dialect": "QDQ",
