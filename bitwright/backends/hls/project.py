@@ -14,15 +14,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
-from importlib import resources
 
 import jinja2
 
 from bitwright.backends.hls import text
 from bitwright.backends.hls.depths import size_streams
 from bitwright.backends.hls.kernels import port_block, view
+from bitwright.backends.hls.library import carried, needed
 from bitwright.backends.hls.site import Site
-from bitwright.backends.hls.views import Kernel, Port, Stream, Table, Vector
+from bitwright.backends.hls.views import KernelView, Port, Stream, Table, Vector
 from bitwright.backends.hls.views import Project as View
 from bitwright.backends.project import Project
 from bitwright.hardware.kernels import base
@@ -30,27 +30,6 @@ from bitwright.hardware.kernels.joins import Fork
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.weights import Weights
 
-KERNELS = (
-    "bw_stream.hpp",
-    "bw_axis.hpp",
-    "bw_depthwise.hpp",
-    "bw_fork.hpp",
-    "bw_gather.hpp",
-    "bw_join.hpp",
-    "bw_mac.hpp",
-    "bw_mvu.hpp",
-    "bw_pool.hpp",
-    "bw_argmax.hpp",
-    "bw_product.hpp",
-    "bw_reorder.hpp",
-    "bw_requant.hpp",
-    "bw_rom.hpp",
-    "bw_select.hpp",
-    "bw_sparse.hpp",
-    "bw_width.hpp",
-    "bw_window.hpp",
-    "bw_window_line.hpp",
-)
 HOST = (
     "ap_axi_sdata.h",
     "ap_int.h",
@@ -83,17 +62,16 @@ def generate(project: Project) -> dict[str, str]:
         f"{project.name}_params.hpp": _render("params.hpp.j2", p=top),
     }
     files |= {path: _render("table.hpp.j2", t=table) for path, table in tables.items()}
-    used = _included({"bw_axis.hpp", *top.headers})
-    files |= {f"kernels/{name}": _carried(name) for name in KERNELS if name in used}
+    files |= {f"kernels/{name}": carried(name) for name in needed(top.headers)}
     files |= {
         f"tb/{project.name}_tb.cpp": _render("testbench.cpp.j2", p=top),
         f"tb/{project.name}_vectors.hpp": _render("vectors.hpp.j2", p=top),
-        "tb/bw_testbench.hpp": _carried("tb/bw_testbench.hpp"),
+        "tb/bw_testbench.hpp": carried("tb/bw_testbench.hpp"),
         "build_prj.tcl": _render("build_prj.tcl.j2", p=top),
         "hls_config.cfg": _render("hls_config.cfg.j2", p=top),
         "Makefile": _render("Makefile.j2", p=top),
     }
-    files |= {f"host/{name}": _carried(f"host/{name}") for name in HOST}
+    files |= {f"host/{name}": carried(f"host/{name}") for name in HOST}
     return files | {DRIVER: _render("driver.cpp.j2", p=top), THREADS: _render("threads.cpp.j2", p=top)}
 
 
@@ -120,7 +98,7 @@ def _without_wires(graph: base.KernelGraph) -> base.KernelGraph:
     return base.KernelGraph(tuple(kernels), tuple(streams), graph.inputs, tuple(outputs))
 
 
-def _project(project: Project, banner: str, kernels: list[Kernel], tables: list[str]) -> View:
+def _project(project: Project, banner: str, kernels: list[KernelView], tables: list[str]) -> View:
     graph, name = project.kernels, project.name
     inputs = [_port(name, graph.stream(port), "in") for port in graph.inputs]
     outputs = [_port(name, graph.stream(port), "out") for port in graph.outputs]
@@ -161,7 +139,7 @@ def _project(project: Project, banner: str, kernels: list[Kernel], tables: list[
     )
 
 
-def _overview(kernels: list[Kernel]) -> list[str]:
+def _overview(kernels: list[KernelView]) -> list[str]:
     """The table above the top: a row per kernel, below the name of its layer in the model."""
     head = ("  kernel", "in", "out", "PE", "SIMD", "clocks/frame")
     rows = [(f"  {kernel.row[0]}", *kernel.row[1:]) for kernel in kernels]
@@ -217,14 +195,6 @@ def _part(part: str) -> str:
     return part
 
 
-def _included(headers: set[str]) -> set[str]:
-    """`headers` and the kernels' headers that they include, directly or not."""
-    found = set(headers)
-    for name in headers:
-        found |= _included(set(re.findall(r'#include [<"](bw_\w+\.hpp)', _carried(name))))
-    return found
-
-
 @cache
 def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
@@ -240,9 +210,3 @@ def _environment() -> jinja2.Environment:
 
 def _render(template: str, **views: View | Table) -> str:
     return _environment().get_template(template).render(**views)
-
-
-@cache
-def _carried(name: str) -> str:
-    """A hand-written file of the kernel library."""
-    return resources.files("bitwright").joinpath("hls_templates/hls", name).read_text(encoding="utf-8")

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bitwright.backends.hls import text
-from bitwright.backends.hls.views import Alias, Block, Kernel, Table
+from bitwright.backends.hls.views import Alias, Block, KernelView, Table
 from bitwright.hardware.kernels import base
+from bitwright.hardware.kernels.interface import Interface
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -41,26 +42,23 @@ class Site:
     def view(
         self,
         kernel: base.Kernel,
+        told: Interface,
         block: Block,
-        *,
-        kind: str,
-        function: str,
         arguments: Sequence[str],
-        header: str,
-        lanes: tuple[int, int] | None = None,
         table: Table | None = None,
-    ) -> Kernel:
-        """The kernel as the call `function<Shape>(arguments)`; `lanes` are PE and SIMD where the kernel has both."""
+    ) -> KernelView:
+        """The kernel as the call `bw::function<Shape>(arguments)`."""
         sources = [self.streams[name] for name in kernel.inputs]
         targets = [self.streams[name] for name in kernel.outputs]
-        pe, simd = lanes or (targets[0].lanes, sources[0].lanes)
-        return Kernel(
+        pe, simd = told.lanes or (targets[0].lanes, sources[0].lanes)
+        called = (told.unit.called, _payload(sources), _payload(targets), str(pe), str(simd), str(kernel.iterations))
+        return KernelView(
             layer=text.comment(kernel.layer, text.COLUMNS - 6),
             block=block,
             table=table,
-            call=text.call(f"{function}<{self.member(kernel, 'Shape')}>", arguments),
-            header=header,
-            row=(kind, _payload(sources), _payload(targets), str(pe), str(simd), str(kernel.iterations)),
+            call=text.call(f"bw::{told.unit.function}<{self.member(kernel, 'Shape')}>", arguments),
+            header=told.unit.header,
+            row=called,
         )
 
 
@@ -80,7 +78,7 @@ def block(
         title=f"{text.comment(kernel.layer)}: {what}",
         constants=[text.constants(group) for group in constants if group],
         types=list(types),
-        shape=shape,
+        shape=f"bw::{shape}",
         aliases=list(aliases),
         channel=list(channel),
     )
@@ -95,6 +93,11 @@ def number(name: str, values: Ints, *, signed: bool = False) -> Alias:
     """The alias of the narrowest type that holds `values` (of the narrowest signed one), their range beside it."""
     lo, hi = int(values.min()), int(values.max())
     return Alias(name, text.number_type(IntType(min(lo, -1) if signed else lo, hi)), f"  // {lo}..{hi}")
+
+
+def plain(name: str, kind: IntType) -> Alias:
+    """The alias of the type that holds the numbers of `kind`, its range beside it."""
+    return Alias(name, text.number_type(kind), f"  // {kind.lo}..{kind.hi}")
 
 
 def _payload(streams: Sequence[base.Stream]) -> str:

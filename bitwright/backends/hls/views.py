@@ -43,7 +43,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
+class KernelView:
     """One kernel: its layer, its block, its table where it has one, its call, its header, its row in the overview."""
 
     layer: str
@@ -100,7 +100,7 @@ class Project:
     inputs: list[Port]
     outputs: list[Port]
     inner: list[Stream]
-    kernels: list[Kernel]
+    kernels: list[KernelView]
     top_calls: list[str]
     network: str  # the signature of the function on internal words
     top: str  # and of the one on AXI4-Streams

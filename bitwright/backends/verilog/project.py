@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files as package_files
 
 from bitwright.backends.project import Project
 from bitwright.backends.verilog.bench import bench_files
 from bitwright.backends.verilog.boundary import Boundary, boundaries
 from bitwright.backends.verilog.kernels import kernel_block
+from bitwright.backends.verilog.library import needed, text_of
 from bitwright.backends.verilog.package import carrier_files
 from bitwright.backends.verilog.parts import (
     Block,
@@ -36,8 +35,6 @@ from bitwright.backends.verilog.words import code_name
 from bitwright.hardware.kernels.base import Kernel, KernelGraph, Stream
 from bitwright.hardware.kernels.weighted import Weighted
 from bitwright.ir.types import IntType
-
-PACKAGE = "bw_pkg"
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,9 @@ def generate(project: Project) -> dict[str, str]:
     view, hexes = _top(project)
     top_path = f"{view.name}.sv"
     top = environment().get_template("verilog/top.sv.j2").render(top=view)
-    library = _library(top)
+    library = needed(instance.module for block in view.blocks for instance in block.instances)
     sources = [f"modules/{name}.sv" for name in library]
-    files = {top_path: top, **{f"modules/{name}.sv": _module(name) for name in library}, **hexes}
+    files = {top_path: top, **{f"modules/{name}.sv": text_of(name) for name in library}, **hexes}
     files["filelist.f"] = "\n".join([*sources, top_path]) + "\n"
     files |= carrier_files(project, view.name, [*sources, top_path], list(hexes))
     return files | bench_files(project, view.name, [*sources, top_path], weight_dir=view.weight_dir)
@@ -208,26 +205,3 @@ def _tensor(stream: Stream) -> str:
 
 def _short(type_: IntType) -> str:
     return str(type_).partition("[")[0]
-
-
-@cache
-def _module(name: str) -> str:
-    """The text of a library module."""
-    return package_files("bitwright").joinpath(f"hls_templates/verilog/{name}.sv").read_text(encoding="utf-8")
-
-
-def _library(top: str) -> list[str]:
-    """The modules that `top` needs, the package first."""
-    found: set[str] = set()
-    waiting = _instantiated(top)
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        waiting |= _instantiated(_module(name)) - found
-    return [PACKAGE, *sorted(found)]
-
-
-def _instantiated(text: str) -> set[str]:
-    """The library modules that a text instantiates."""
-    found: Iterable[str] = re.findall(r"^ +(bw_\w+) #\(", text, flags=re.MULTILINE)
-    return set(found)

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken
+from bitwright.hardware.kernels.interface import Interface
 from bitwright.hardware.loops import Loops
 from bitwright.hardware.modules.streams import Parts
 from bitwright.ir.columns import aligned, tail
@@ -110,6 +111,10 @@ class Kernel(ABC):
     def needs(self) -> Needs:
         """What its modules need of its sizes; most take any."""
         return iter(())
+
+    @abstractmethod
+    def interface(self) -> Interface:
+        """What it is told in both languages."""
 
     @property
     def iterations(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bitwright.hardware.arithmetic import decoded_bits
 from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import FRAME, Needs, fits
+from bitwright.hardware.kernels.interface import Interface, RomPort, Unit, counted
 from bitwright.hardware.kernels.weighted import Weighted
 from bitwright.hardware.loops import Loops, folded
 from bitwright.hardware.modules.streams import Parts
@@ -84,6 +85,33 @@ class Depthwise(Weighted):
             acc_w=self.acc_type.bits,
         )
         return (*unit, *self.weight_modules(contents=contents))
+
+    def interface(self) -> Interface:
+        """A function for each memory."""
+        return Interface(
+            unit=Unit(
+                called="depthwise",
+                function=f"depthwise_{self.memory}",
+                header="bw_depthwise.hpp",
+                shape="DepthwiseShape",
+                module="bw_depthwise",
+            ),
+            title=f"{self.blocks * self.lanes} channels, {self.multiplier} x {self.fold * self.simd} each",
+            notes=(
+                f"{self.blocks * self.lanes} channels, {self.lanes} at a time, each times {self.multiplier} x "
+                f"{self.fold * self.simd} of its own, {counted(self.vectors, 'pixel')} per frame",
+                f"weights {self.weight_type}, a word of PE x SIMD per clock, block major; accumulators {self.acc_type}",
+            ),
+            sizes=(
+                {"Pixels": self.vectors, "Blocks": self.blocks, "Fold": self.fold},
+                {"Lanes": self.lanes, "Multiplier": self.multiplier, "Simd": self.simd},
+            ),
+            elements={"X": self.x_type, "Weight": self.weight_type},
+            numbers={"Acc": self.acc_type},
+            lanes=(self.pe, self.simd),
+            table=self.weight_table("by block of channels and word of the field"),
+            roms=(RomPort(prefix="w", words=self.weight_rom),),
+        )
 
 
 def depthwise_words(kernels: Ints, lanes: int, multiplier: int, simd: int) -> Weights:

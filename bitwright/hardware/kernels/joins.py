@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel
+from bitwright.hardware.kernels.interface import Interface, RomPort, Table, Unit
 from bitwright.hardware.loops import Loop, Loops, together
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2, mux, times
@@ -55,6 +57,17 @@ class Fork(Kernel):
         """It has no ROM."""
         return fork(width=self.lanes * self.type.bits, copies=len(self.outputs))
 
+    def interface(self) -> Interface:
+        """The module takes a beat as it is."""
+        copies = len(self.outputs)
+        return Interface(
+            unit=Unit(called="fork", function="fork", header="bw_fork.hpp", shape="ForkShape", module="bw_fork"),
+            title=f"to {copies} readers",
+            sizes=({"Beats": self.beats, "Lanes": self.lanes},),
+            more={"Width": self.lanes * self.type.bits, "Copies": copies},
+            elements={"T": self.type},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join(Kernel):
@@ -75,6 +88,11 @@ class Join(Kernel):
     def cycles(self) -> int:
         """A beat per clock."""
         return self.beats
+
+    @property
+    @abstractmethod
+    def operand_bits(self) -> int:
+        """Bits of an operand's elements as the module takes them: all alike, in two's complement."""
 
     def course(self) -> Course:
         """A beat of every operand makes one."""
@@ -129,6 +147,28 @@ class Adder(Join):
         width = self.lanes * operands * self.factor_bits
         return (*unit, *rom_holding(self.folds, width, self.factor_rom, contents=True))
 
+    def interface(self) -> Interface:
+        """The factors are a table, and a ROM."""
+        operands, factors = len(self.inputs), self.factors.array
+        return Interface(
+            unit=Unit(called="sum", function="add", header="bw_join.hpp", shape="JoinShape", module="bw_adder"),
+            title=f"weighted sum of {operands}",
+            notes=("sum of operands",),
+            sizes=({"Operands": operands, "Beats": self.beats, "Folds": self.folds, "Lanes": self.lanes},),
+            more={"XW": self.operand_bits, "FW": self.factor_bits},
+            elements={"Y": self.y_type},
+            numbers={"Factor": IntType(int(factors.min()), int(factors.max()))},
+            table=Table(
+                title="Factors",
+                details=": for each operand one per channel, as words of [Lanes].",
+                type="Shape::Factor",
+                name="factors",
+                extents="[Shape::Operands][Shape::Folds][Shape::Lanes]",
+                columns=(factors.reshape(operands, self.folds, self.lanes),),
+            ),
+            roms=(RomPort(prefix="k", words=self.factor_rom),),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Multiplier(Join):
@@ -152,6 +192,20 @@ class Multiplier(Join):
         """It has no ROM."""
         return multiplier(lanes=self.lanes, x_w=self.operand_bits, y_w=self.y_type.bits)
 
+    def interface(self) -> Interface:
+        """Two operands with their zero points."""
+        first, second = self.zeros
+        return Interface(
+            unit=Unit(
+                called="product", function="multiply", header="bw_join.hpp", shape="JoinShape", module="bw_multiplier"
+            ),
+            title="product",
+            notes=("product of operands",),
+            sizes=({"Operands": 2, "Beats": self.beats, "Lanes": self.lanes}, {"ZeroA": first, "ZeroB": second}),
+            more={"XW": self.operand_bits, "Zero0": first, "Zero1": second},
+            elements={"Y": self.y_type},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interleave(Join):
@@ -164,6 +218,11 @@ class Interleave(Join):
     def latency(self) -> int:
         """A register."""
         return 1
+
+    @property
+    def operand_bits(self) -> int:
+        """Those of the result."""
+        return self.y_type.bits
 
     def turns(self) -> tuple[Ints, ...]:
         """For each operand its places among the beats of a frame."""
@@ -183,6 +242,33 @@ class Interleave(Join):
         """It has no ROM."""
         width = self.lanes * self.y_type.bits
         return interleave(operands=len(self.inputs), width=width, longest=max(self.parts))
+
+    def interface(self) -> Interface:
+        """The beats of each operand are a table, and a parameter."""
+        operands, parts = len(self.inputs), np.array(self.parts)
+        return Interface(
+            unit=Unit(
+                called="interleave",
+                function="interleave",
+                header="bw_join.hpp",
+                shape="JoinShape",
+                module="bw_interleave",
+            ),
+            title=f"channels of {operands} in turn",
+            notes=(f"beats of the operands in turn: {', '.join(map(str, self.parts))}",),
+            sizes=({"Operands": operands, "Beats": self.beats, "Lanes": self.lanes},),
+            more={"Width": self.lanes * self.y_type.bits, "Parts": self.parts},
+            elements={"Y": self.y_type},
+            numbers={"Part": IntType(min(self.parts), max(self.parts))},
+            table=Table(
+                title="Words per pixel of each operand",
+                details=".",
+                type="Shape::Part",
+                name="parts",
+                extents="[Shape::Operands]",
+                columns=(parts,),
+            ),
+        )
 
 
 @cache

@@ -10,6 +10,7 @@ import numpy as np
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.events import Course, Events, Taken
 from bitwright.hardware.kernels.base import FRAME, Needs, fits
+from bitwright.hardware.kernels.interface import Interface, RomPort, Unit, counted
 from bitwright.hardware.kernels.weighted import Styled
 from bitwright.hardware.loops import Loop, Loops
 from bitwright.hardware.modules.streams import Parts
@@ -119,6 +120,40 @@ class MatrixVector(Styled):
         yield from self.unit_needs()
         yield fits(self.cycles), FRAME
         yield from self.arithmetic_needs()
+
+    def interface(self) -> Interface:
+        """A unit for each style, a function for each memory."""
+        shared = self.packing if self.style == "dsp" else None
+        notes: tuple[str, ...] = (
+            f"y[{self.rows}] = W[{self.rows}][{self.cols}] x[{self.cols}], {counted(self.groups, 'group')}, "
+            f"{counted(self.vectors, 'vector')} per frame",
+            f"weights {self.weight_type}, a word of PE x SIMD per clock, row fold major; accumulators {self.acc_type}",
+        )
+        if shared:
+            notes += (f"{counted(shared.lanes, 'row')} to a multiplier, products {shared.stride} bits apart",)
+        return Interface(
+            unit=Unit(
+                called="matrix-vector",
+                function=f"mvu_{self.memory}",
+                header="bw_mvu.hpp",
+                shape="MvuShape",
+                module=f"bw_mvu_{self.style}",
+                mac=f"bw::{self.style.capitalize()}Mac<Shape>",
+            ),
+            title=f"{self.groups} x ({self.rows} x {self.cols}) matrix",
+            notes=notes,
+            sizes=(
+                {"Vectors": self.vectors, "Groups": self.groups},
+                {"Rows": self.rows, "Cols": self.cols, "Pe": self.pe, "Simd": self.simd},
+            ),
+            more={"RowFold": self.row_fold, "ColFold": self.col_fold},
+            elements={"X": self.x_type, "Weight": self.weight_type},
+            numbers={"Acc": self.acc_type},
+            packing=shared,
+            lanes=(self.pe, self.simd),
+            table=self.weight_table("by group, row fold, column fold"),
+            roms=(RomPort(prefix="w", words=self.weight_rom),),
+        )
 
 
 def weight_words(matrix: Ints, groups: int, pe: int, simd: int) -> Weights:

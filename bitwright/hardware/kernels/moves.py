@@ -11,6 +11,7 @@ import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken, Wait
 from bitwright.hardware.kernels.base import Kernel, Needs
+from bitwright.hardware.kernels.interface import Interface, RomPort, Table, Unit
 from bitwright.hardware.loops import Loop, Loops, buffered
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, log2, ram, width_down, width_up
@@ -74,6 +75,29 @@ class Reorder(Kernel):
         unit = reorder(lanes=self.lanes, x_w=self.type.bits, in_beats=self.in_beats, out_beats=self.out_beats)
         width = max(1, (self.in_beats - 1).bit_length()) + 1
         return (*unit, *rom_holding(self.out_beats, width, self.order_rom, contents=True))
+
+    def interface(self) -> Interface:
+        """The order is a table, and a ROM."""
+        order = self.order.array
+        return Interface(
+            unit=Unit(
+                called="reorder", function="reorder", header="bw_reorder.hpp", shape="ReorderShape", module="bw_reorder"
+            ),
+            title="another order",
+            notes=(f"{self.in_beats} beats in, {self.out_beats} beats out in the order of its list",),
+            sizes=({"InBeats": self.in_beats, "OutBeats": order.size, "Fill": self.fill, "Lanes": self.lanes},),
+            elements={"T": self.type},
+            numbers={"Index": IntType(int(order.min()), int(order.max()))},
+            table=Table(
+                title="Which word in is each word out",
+                details="; -1 is Fill.",
+                type="bw::Rom<Shape::Index>",
+                name="order",
+                extents="[Shape::OutBeats]",
+                columns=(order,),
+            ),
+            roms=(RomPort(prefix="k", words=self.order_rom),),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +168,22 @@ class WidthConverter(Kernel):
         bits = self.type.bits
         gather = width_up(width=self.in_lanes * bits, ratio=up) if up > 1 else ()
         return (*gather, *(width_down(width=self.out_lanes * bits, ratio=down) if down > 1 else ()))
+
+    def interface(self) -> Interface:
+        """A function; one module or two, which the Verilog backend puts together."""
+        return Interface(
+            unit=Unit(
+                called="width",
+                function="convert_width",
+                header="bw_width.hpp",
+                shape="WidthShape",
+                module="bw_width_up" if self.ratios[1] == 1 else "bw_width_down",
+            ),
+            title=f"{self.in_lanes} elements per word to {self.out_lanes}",
+            notes=(f"{self.in_lanes} lanes to {self.out_lanes}",),
+            sizes=({"InLanes": self.in_lanes, "OutLanes": self.out_lanes, "Elements": self.elements},),
+            elements={"T": self.type},
+        )
 
 
 @cache

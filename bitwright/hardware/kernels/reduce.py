@@ -8,6 +8,7 @@ from functools import cache
 
 from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import FRAME, Kernel, Needs, fits
+from bitwright.hardware.kernels.interface import Interface, Unit, counted
 from bitwright.hardware.loops import Loops, folded
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2
 from bitwright.ir.types import IntType
@@ -55,6 +56,10 @@ class MaxReduce(Reduce):
         """It has no ROM."""
         return max_reduce(fold=self.fold, lanes=self.lanes, x_w=self.x_type.bits)
 
+    def interface(self) -> Interface:
+        """That of a pool."""
+        return pool_interface(self, "maximum", "max_reduce", "largest")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumReduce(Reduce):
@@ -63,6 +68,10 @@ class SumReduce(Reduce):
     def modules(self, *, contents: bool) -> Parts:
         """It has no ROM."""
         return sum_reduce(fold=self.fold, lanes=self.lanes, y_w=self.y_type.bits)
+
+    def interface(self) -> Interface:
+        """That of a pool."""
+        return pool_interface(self, "sum", "sum_reduce", "sum")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +103,38 @@ class ArgMaxReduce(Reduce):
     def modules(self, *, contents: bool) -> Parts:
         """It has no ROM."""
         return argmax_reduce(fold=self.fold, lanes=self.lanes, x_w=self.x_type.bits, y_w=self.y_type.bits)
+
+    def interface(self) -> Interface:
+        """A pixel is a fold of its channels."""
+        places = self.fold * self.lanes
+        wins = "last" if self.last else "first"
+        return Interface(
+            unit=Unit(
+                called="argmax",
+                function="argmax_reduce",
+                header="bw_argmax.hpp",
+                shape="ArgMaxShape",
+                module="bw_argmax_reduce",
+            ),
+            title=f"place of the largest of {places}",
+            notes=(
+                f"place of the largest of {counted(places, 'channel')}, the {wins} of equals; "
+                f"{counted(self.groups, 'pixel')} per frame",
+            ),
+            sizes=({"Fold": self.fold, "Pixels": self.groups, "Lanes": self.lanes, "Last": self.last},),
+            elements={"X": self.x_type, "Y": self.y_type},
+        )
+
+
+def pool_interface(kernel: Reduce, called: str, name: str, what: str) -> Interface:
+    """The interface of a reduction lane by lane, which both libraries call `name`."""
+    return Interface(
+        unit=Unit(called=called, function=name, header="bw_pool.hpp", shape="PoolShape", module=f"bw_{name}"),
+        title=f"{called} of {kernel.fold}",
+        notes=(f"{what} of {kernel.fold} beats, lane by lane",),
+        sizes=({"Fold": kernel.fold, "Windows": kernel.groups, "Lanes": kernel.lanes},),
+        elements={"X": kernel.x_type, "Y": kernel.y_type},
+    )
 
 
 @cache

@@ -13,6 +13,7 @@ from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.hardware.arithmetic import decoded_bits
 from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel, Needs
+from bitwright.hardware.kernels.interface import Interface, RomPort, Unit
 from bitwright.hardware.loops import Loops, together
 from bitwright.hardware.modules import units
 from bitwright.hardware.modules.memories import columns, random_columns
@@ -124,6 +125,40 @@ class Requantiser(Kernel):
                 assert_never(form)
         held = columns(self.constant_rom().bits) if contents else random_columns(self.folds, self.lanes * varying)
         return (*unit, *rom(words=self.folds, width=self.lanes * width, columns=held))
+
+    def interface(self) -> Interface:
+        """A module for each form; the C++ of a form is a rule of its own (`backends/hls/forms.py`)."""
+        x, y = self.x_type, self.y_type
+        match form := self.form:
+            case MultiplyShift():
+                widths = dict(zip(("MW", "CW", "WinW", "BoundW"), mas_widths(form), strict=False))
+                product = signed_bits(form.product.lo, form.product.hi)
+                module, more = "bw_mas", widths | {"UW": product, "Shift": form.s, "Odd": form.odd}
+                meaning = f"{form.kind}: code = clip((m*x + c) >> {form.s}, low, high)"
+            case Thresholds():
+                bits = threshold_fields(form, x, y)[0][1]
+                module, more = "bw_thresholds", {"TW": bits, "Bits": threshold_bits(form)}
+                meaning = f"{form.kind}: code = first + the number of thresholds reached"
+            case Lookup():
+                module, more, meaning = "bw_lookup", dict[str, int](), "table: code = entries[x]"
+            case _:
+                assert_never(form)
+        called = f"requantiser ({form.kind})"
+        return Interface(
+            unit=Unit(
+                called=called,
+                function="requantise",
+                header="bw_requant.hpp",
+                shape="RequantShape",
+                module=module,
+            ),
+            title=called,
+            notes=(f"{meaning}; {x} to {y}",),
+            sizes=({"Beats": self.beats, "Folds": self.folds, "Lanes": self.lanes},),
+            more=more,
+            elements={"X": x, "Y": y},
+            roms=(RomPort(prefix="k", words=self.constant_rom),),
+        )
 
 
 def _varying(field: Weights) -> int:

@@ -10,12 +10,14 @@ import numpy as np
 
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.kernels.base import Needs
+from bitwright.hardware.kernels.interface import Interface, RomPort, Table, Unit
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Parts, times
 from bitwright.hardware.modules.units import select_flow
 from bitwright.hardware.roms import Rom, fields
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, NofM, Shape, Weights
 
 GROUPS = (2, 4, 8, 16)
@@ -74,6 +76,50 @@ class SelectMatrixVector(MatrixVector):
         width = count * (self.group - 1).bit_length()
         choices = rom_holding(words, width, self.choice_rom, contents, block=self.memory == "block")
         return (*own, *self.flow(), *macs, *choices, *self.weight_modules(contents=contents))
+
+    def interface(self) -> Interface:
+        """The words of weights and choices are one table in C++, and two ROMs."""
+        return Interface(
+            unit=Unit(
+                called="select matrix-vector",
+                function=f"select_{self.memory}",
+                header="bw_select.hpp",
+                shape="SelectShape",
+                module=f"bw_select_{self.style}",
+                mac=f"bw::{self.style.capitalize()}Mac<Shape::Row>",
+            ),
+            title=f"{self.groups} x ({self.rows} x {self.cols}) matrix, of which {self.kept} of {self.group} are not "
+            "zero",
+            notes=(
+                f"y[{self.rows}] = W[{self.rows}][{self.cols}] x[{self.cols}] of which {self.kept} of {self.group} "
+                f"are not zero, groups: {self.groups}, vectors per frame: {self.vectors}",
+                f"weights {self.weight_type}, a word of PE x {self.products} per clock, row fold major; accumulators "
+                f"{self.acc_type}",
+            ),
+            sizes=(
+                {"Vectors": self.vectors, "Groups": self.groups},
+                {"Rows": self.rows, "Columns": self.cols, "Pe": self.pe},
+                {"Sets": self.simd // self.group, "Of": self.group, "Kept": self.kept},
+            ),
+            more={"RowFold": self.row_fold, "ColFold": self.col_fold},
+            elements={"X": self.x_type, "Weight": self.weight_type},
+            numbers={"Acc": self.acc_type, "Choice": IntType(0, self.group - 1)},
+            packing=self.packing if self.style == "dsp" else None,
+            lanes=(self.pe, self.simd),
+            table=Table(
+                title="Weights",
+                details=f", {self.weight_type}: words of [Pe][Products] in the order of use, by group, row fold, "
+                "column fold, and the places of their elements among the neighbours.",
+                type="Shape::Word",
+                name="weights",
+                extents="[Shape::Words]",
+                columns=(self.weights.array[:, :, None], self.choices.array),
+            ),
+            roms=(
+                RomPort(prefix="k", words=self.choice_rom, called="choices"),
+                RomPort(prefix="w", words=self.weight_rom),
+            ),
+        )
 
 
 def selection(weights: Ints, simd: int) -> NofM | None:

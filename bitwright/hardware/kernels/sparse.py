@@ -10,12 +10,14 @@ import numpy as np
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.events import Course, Events, Taken, Wait
 from bitwright.hardware.kernels.base import FRAME, Needs, fits
+from bitwright.hardware.kernels.interface import Interface, RomPort, Table, Unit
 from bitwright.hardware.kernels.weighted import Styled
 from bitwright.hardware.loops import Loop, Loops
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Parts, times
 from bitwright.hardware.modules.units import sparse_flow
 from bitwright.hardware.roms import Rom, fields
+from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 
 
@@ -149,3 +151,54 @@ class SparseMatrixVector(Styled):
         width = self.ports * max(1, (self.col_fold - 1).bit_length()) + 1
         schedule = rom_holding(self.words, width, self.schedule_rom, contents, block=self.memory == "block")
         return (*flow, *macs, *schedule, *self.weight_modules(contents=contents))
+
+    def interface(self) -> Interface:
+        """The words of weights, beats and ends are one table in C++, and two ROMs."""
+        shared = self.packing if self.style == "dsp" else None
+        dense, port = self.row_fold * self.col_fold, "each" if self.lanes == 1 else f"every {self.lanes}"
+        last = np.zeros(self.words, np.int64)
+        last[self.ends.array] = 1
+        more: dict[str, int] = {"Lanes": self.lanes, "Depth": self.credits, "FirstLast": int(self.ends.array[0] == 0)}
+        return Interface(
+            unit=Unit(
+                called="sparse matrix-vector",
+                function=f"sparse_{self.memory}",
+                header="bw_sparse.hpp",
+                shape="SparseShape",
+                module=f"bw_sparse_{self.style}",
+                mac=f"bw::{self.style.capitalize()}Mac<Shape>",
+            ),
+            title=f"{self.rows} x {self.cols} matrix without its zeros, {self.words} words of {dense}",
+            notes=(
+                f"y[{self.rows}] = W[{self.rows}][{self.cols}] x[{self.cols}], {self.words} words of {dense}: zeros "
+                f"are skipped; vectors per frame: {self.vectors}",
+                f"weights {self.weight_type}, a word of PE x SIMD per clock, a port for {port} PE; accumulators "
+                f"{self.acc_type}",
+            ),
+            sizes=(
+                {"Vectors": self.vectors, "RowFold": self.row_fold, "ColFold": self.col_fold, "Words": self.words},
+                {"Ports": self.ports, "Pe": self.lanes, "Simd": self.simd},
+            ),
+            more=more | ({"Shared": shared.lanes} if shared else {}),
+            elements={"X": self.x_type, "Weight": self.weight_type},
+            numbers={"Acc": self.acc_type, "Beat": IntType(0, self.col_fold - 1)},
+            packing=shared,
+            lanes=(self.pe, self.simd),
+            table=Table(
+                title="Schedule",
+                details=f": for each word the weights ({self.weight_type}) [Ports][Pe][Simd], the beat that each port "
+                "reads, and 1 at the end of a row fold.",
+                type="Shape::Word",
+                name="schedule",
+                extents="[Shape::Words]",
+                columns=(
+                    self.weights.array.reshape(self.words, self.ports, self.lanes, self.simd),
+                    self.beats.array,
+                    last,
+                ),
+            ),
+            roms=(
+                RomPort(prefix="k", words=self.schedule_rom, called="schedule"),
+                RomPort(prefix="w", words=self.weight_rom),
+            ),
+        )

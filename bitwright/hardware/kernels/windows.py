@@ -9,6 +9,7 @@ import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken, Wait
 from bitwright.hardware.kernels.base import FRAME, Kernel, Needs, fits
+from bitwright.hardware.kernels.interface import Interface, Sizes, Told, Unit
 from bitwright.hardware.lines import out_positions
 from bitwright.hardware.loops import Loop, Loops, buffered, runs
 from bitwright.hardware.modules import windows as sizes
@@ -59,6 +60,16 @@ class Sliding(Kernel):
         """(rows, columns) from the first kernel position to the last."""
         rows, columns = ((k - 1) * d for k, d in zip(self.kernel, self.dilations, strict=True))
         return rows, columns
+
+    def walk(self, h: int = 0, w: int = 1) -> tuple[Sizes, Sizes, Sizes, Sizes]:
+        """Its sizes, with `h` and `w` the axes that are down and along: image, kernel, strides, dilations."""
+        size, kernel, strides, dilations = (self.height, self.width), self.kernel, self.strides, self.dilations
+        return (
+            {"Height": size[h], "Width": size[w], "Blocks": self.blocks},
+            {"KernelH": kernel[h], "KernelW": kernel[w]},
+            {"StrideH": strides[h], "StrideW": strides[w]},
+            {"DilationH": dilations[h], "DilationW": dilations[w]},
+        )
 
     def image_needs(self) -> Needs:
         """An image, windows, and where they stand."""
@@ -192,6 +203,45 @@ class Window(Sliding):
         at, x_w = self.geometry, self.type.bits
         return sizes.window(at=at, inner=self.inner, lanes=self.lanes, x_w=x_w, depth=self.depth)
 
+    def interface(self) -> Interface:
+        """A ring; in C++ a frame is gathered if it is one field, and a signal is a column.
+
+        Its pixels are then rows of one pixel, and the ring of rows holds no more of them than a field needs.
+        """
+        (kh, kw), (sh, sw), (top, left, _, _) = self.kernel, self.strides, self.pads
+        told: dict[str, Told] = {name: size for group in self.walk() for name, size in group.items()}
+        told |= {"OutHeight": self.out_height, "OutWidth": self.out_width, "Top": top, "Left": left}
+        function, header, shape, title, groups = self._in_cpp()
+        return Interface(
+            unit=Unit(called="window", function=function, header=header, shape=shape, module="bw_window"),
+            title=title,
+            notes=(
+                f"{kh} x {kw} windows of {self.height} x {self.width} pixels, strides {sh} {sw}, pads {top} {left}",
+                f"ring of {self.depth} beats of {self.lanes} x {self.type}",
+            ),
+            sizes=groups,
+            more=told | {"Inner": self.inner, "Depth": self.depth, "PadValue": self.pad_value},
+            elements={"T": self.type},
+        )
+
+    def _in_cpp(self) -> tuple[str, str, str, str, tuple[Sizes, ...]]:
+        """Function, header, Shape, title and sizes."""
+        if self.covers_image:
+            pixels = {"Pixels": self.height * self.width}
+            gathered = ({**pixels, "Blocks": self.blocks, "Inner": self.inner, "Lanes": self.lanes},)
+            return "gather", "bw_gather.hpp", "GatherShape", "the whole image as one field", gathered
+        h, w = (1, 0) if self.is_signal else (0, 1)
+        image, *walk = self.walk(h, w)
+        out = (self.out_height, self.out_width)
+        groups = (
+            {**image, "Inner": self.inner},
+            *walk,
+            {"PadTop": self.pads[h], "PadLeft": self.pads[w], "PadValue": self.pad_value},
+            {"OutHeight": out[h], "OutWidth": out[w], "Lanes": self.lanes},
+        )
+        title = "sliding window" + (", a signal as a column" if self.is_signal else "")
+        return "window", "bw_window.hpp", "WindowShape", title, groups
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelWindow(Sliding):
@@ -285,3 +335,29 @@ class ParallelWindow(Sliding):
     def modules(self, *, contents: bool) -> Parts:
         """It has no ROM."""
         return sizes.window_line(at=self.geometry, period=self.period, lanes=self.lanes, x_w=self.type.bits)
+
+    def interface(self) -> Interface:
+        """A line with taps."""
+        (kh, kw), (sh, sw), (top, left, _, _) = self.kernel, self.strides, self.pads
+        return Interface(
+            unit=Unit(
+                called="parallel window",
+                function="window_line",
+                header="bw_window_line.hpp",
+                shape="LineShape",
+                module="bw_window_line",
+            ),
+            title="sliding window, all positions at once",
+            notes=(
+                f"{kh} x {kw} windows of {self.height} x {self.width} pixels at once, strides {sh} {sw}, pads {top} "
+                f"{left}",
+                f"line of {self.span + 1} beats of {self.lanes} x {self.type}, {self.taps} taps",
+            ),
+            sizes=(
+                *self.walk(),
+                {"PadTop": top, "PadLeft": left, "PadValue": self.pad_value},
+                {"OutHeight": self.out_height, "OutWidth": self.out_width, "Lanes": self.lanes},
+            ),
+            more={"Top": top, "Left": left, "First": self.first, "Period": self.period},
+            elements={"T": self.type},
+        )

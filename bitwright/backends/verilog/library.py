@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Verilog library: what its hand-written modules are told, and which others each one instantiates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+PACKAGE = "bw_pkg"
+PARAMETER = re.compile(r"^  parameter (?:int|bit|logic)(?: signed)?(?: \[(.+?)-1:0\])? +(\w+) +=(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a module: a number, one bit, or as many bits as `width` says, an expression of others."""
+
+    name: str
+    is_bit: bool
+    width: str
+
+
+@cache
+def text_of(name: str) -> str:
+    """The text of a module."""
+    return files("bitwright").joinpath(f"hls_templates/verilog/{name}.sv").read_text(encoding="utf-8")
+
+
+@cache
+def parameters_of(name: str) -> tuple[Parameter, ...]:
+    """The parameters in the head of a module, in their order, without those that follow from others."""
+    text = text_of(name)
+    head = text[text.index(f"\nmodule {name} #(") : text.index("\n) (")]
+    found = PARAMETER.finditer(head)
+    return tuple(
+        Parameter(each[2], not each[1] and " int " not in each[0], each[1] or "")
+        for each in found
+        if "do not override" not in each[3]
+    )
+
+
+def needed(modules: Iterable[str]) -> list[str]:
+    """`modules` and those that they instantiate, directly or not, in alphabetical order, the package first."""
+    found, left = set[str](), set(modules)
+    while left:
+        name = left.pop()
+        found.add(name)
+        left |= _instantiates(name) - found
+    return [PACKAGE, *sorted(found)]
+
+
+@cache
+def _instantiates(name: str) -> frozenset[str]:
+    return frozenset(re.findall(r"^ +(bw_\w+) #\(", text_of(name), flags=re.MULTILINE))

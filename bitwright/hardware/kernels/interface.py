@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a kernel shows to the libraries of both languages, as data: printed as a C++ `Spec` and as module parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from bitwright.hardware.arithmetic import Packing
+from bitwright.hardware.roms import Rom
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
+
+Sizes = Mapping[str, int]
+Told = int | tuple[int, ...]
+NONE: Mapping[str, Told] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What the libraries call a kernel: a function with its Shape in a header, a module in a file of its name.
+
+    `mac` is the class of the C++ function object that multiplies, where there is one.
+    """
+
+    called: str  # in the overview of the C++ project
+    function: str
+    header: str
+    shape: str
+    module: str
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The constants that the C++ function reads: an array of elements `type`, or words of several arrays side by side.
+
+    `type` and `extents` are those of the Shape. A title says what they are, "of" the layer.
+    """
+
+    title: str
+    details: str
+    type: str
+    name: str
+    extents: str
+    columns: tuple[Ints, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RomPort:
+    """A ROM that the module reads by its ports `prefix`_en, _addr and _word; `called` if it has several."""
+
+    prefix: str
+    words: Callable[[], Rom]
+    called: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """`sizes` are the numbers of a kernel by name, those that are read together in one group.
+
+    `elements` are the types of what travels or lies in memories as codes, `numbers` those of plain two's complement.
+    The parameters of the module are the same things under the same names (`Pe` is PE), the bits of X are XW and their
+    code is XCode, or those of T if there is one type; `more` has what only the module is told, or told otherwise.
+    """
+
+    unit: Unit
+    title: str
+    notes: tuple[str, ...] = ()
+    sizes: tuple[Sizes, ...] = ()
+    more: Mapping[str, Told] = field(default_factory=lambda: NONE)
+    elements: Mapping[str, IntType]
+    numbers: Mapping[str, IntType] = field(default_factory=lambda: MappingProxyType({}))
+    packing: Packing | None = None
+    lanes: tuple[int, int] | None = None  # PE and SIMD, where it has both
+    table: Table | None = None
+    roms: tuple[RomPort, ...] = ()
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 word`, `2 words`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
