@@ -122,12 +122,7 @@ def choices(layer: Planned, in_shape: tuple[int, ...]) -> list[Lanes]:
     """
     match layer:
         case Dense() | Conv():
-            rows, cols = matrix_lanes(layer, in_shape[-1])
-            pes, simds = divisors(rows), divisors(cols)
-            if per_channel := kernels_per_channel(layer, in_shape[-1]):
-                pes = divisors(per_channel)[:-1] + [per_channel * lanes for lanes in divisors(in_shape[-1])]
-            if isinstance(layer, Conv) and line_of(layer, in_shape):
-                simds = simds + [lanes * layer.window.size for lanes in simds if cols % (lanes * layer.window.size)]
+            pes, simds = _rows_at_once(layer, in_shape), _columns_at_once(layer, in_shape)
             return [(pe, simd) for pe in pes for simd in simds]
         case MaxPool() | SumPool():
             return [(lanes, lanes) for lanes in divisors(layer.channels)]
@@ -135,18 +130,36 @@ def choices(layer: Planned, in_shape: tuple[int, ...]) -> list[Lanes]:
             assert_never(layer)
 
 
+def _rows_at_once(layer: Matrix, in_shape: tuple[int, ...]) -> list[int]:
+    if per_channel := kernels_per_channel(layer, in_shape[-1]):
+        return divisors(per_channel)[:-1] + [per_channel * lanes for lanes in divisors(in_shape[-1])]
+    return divisors(matrix_lanes(layer, in_shape[-1])[0])
+
+
+def _columns_at_once(layer: Matrix, in_shape: tuple[int, ...]) -> list[int]:
+    cols = matrix_lanes(layer, in_shape[-1])[1]
+    simds = divisors(cols)
+    if isinstance(layer, Conv) and line_of(layer, in_shape):
+        simds = simds + [lanes * layer.window.size for lanes in simds if cols % (lanes * layer.window.size)]
+    return simds
+
+
 def is_legal(layer: Matrix, in_shape: tuple[int, ...], pe: int, simd: int) -> bool:
     """Whether (pe, simd) is one of the `choices` of a layer, without a list of them."""
-    rows, cols = matrix_lanes(layer, in_shape[-1])
-    if per_channel := kernels_per_channel(layer, in_shape[-1]):
-        whole = pe % per_channel == 0 and in_shape[-1] % (pe // per_channel) == 0
-        fits = whole or (pe < per_channel and per_channel % pe == 0)
-    else:
-        fits = rows % pe == 0
-    if not fits or cols % simd == 0 or not isinstance(layer, Conv):
-        return fits and cols % simd == 0
+    cols = matrix_lanes(layer, in_shape[-1])[1]
+    if not _is_legal_pe(layer, in_shape, pe):
+        return False
+    if cols % simd == 0 or not isinstance(layer, Conv):
+        return cols % simd == 0
     lanes, rest = divmod(simd, layer.window.size)
     return rest == 0 and cols % lanes == 0 and line_of(layer, in_shape) is not None
+
+
+def _is_legal_pe(layer: Matrix, in_shape: tuple[int, ...], pe: int) -> bool:
+    if per_channel := kernels_per_channel(layer, in_shape[-1]):
+        whole = pe % per_channel == 0 and in_shape[-1] % (pe // per_channel) == 0
+        return whole or (pe < per_channel and per_channel % pe == 0)
+    return matrix_lanes(layer, in_shape[-1])[0] % pe == 0
 
 
 def check_reachable(graph: Graph, target: int) -> None:

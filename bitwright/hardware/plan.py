@@ -17,6 +17,12 @@ from bitwright.ir.errors import BitwrightError
 KEYS = ("version", "target_cycles", "layers")
 STYLES = get_args(Style)
 ZEROS = get_args(Zeros)
+NAMED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "memory": (get_args(Memory), "'lut' or 'block'"),
+    "style": (("", *STYLES), "'' to choose by the types, or " + ", ".join(f"'{style}'" for style in STYLES)),
+    "zeros": (ZEROS, ", ".join(f"'{zeros}'" for zeros in ZEROS)),
+}
+"""Fields of a layer's plan that are names: which they may be, and what is said of any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +67,7 @@ class Plan:
     @staticmethod
     def from_json(text: str, *, where: str) -> Plan:
         """The plan that `text` holds; every unknown key or wrong type is an error that names it."""
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise BitwrightError(
-                f"not JSON: {error}", where=where, hint="start from the plan.json of a compiled design"
-            ) from error
-        if not isinstance(data, dict) or not isinstance(data.get("layers"), dict) or data.get("version") != 1:
-            raise BitwrightError(
-                "not a plan of version 1 with a 'layers' table",
-                where=where,
-                hint="start from the plan.json of a compiled design",
-            )
+        data = _tables(text, where)
         for key in data:
             if key not in KEYS:
                 raise BitwrightError(f"unknown key '{key}'", where=where, hint="known keys: " + ", ".join(KEYS))
@@ -84,6 +79,25 @@ class Plan:
         return Plan({name: _layer(name, entry, where) for name, entry in data["layers"].items()}, target)
 
 
+def _tables(text: str, where: str) -> dict[str, Any]:
+    """The tables of a plan of version 1."""
+    hint = "start from the plan.json of a compiled design"
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BitwrightError(f"not JSON: {error}", where=where, hint=hint) from error
+    if not isinstance(data, dict) or not isinstance(data.get("layers"), dict) or data.get("version") != 1:
+        raise BitwrightError("not a plan of version 1 with a 'layers' table", where=where, hint=hint)
+    return data
+
+
+def _check_kind(key: str, value: Any, kind: type, place: str) -> None:
+    if type(value) is not kind or (isinstance(value, int) and value < (key != "fifo_depth")):
+        number = "0 or a positive number" if key == "fifo_depth" else "a positive number"
+        wanted = "a name" if kind is str else number
+        raise BitwrightError(f"{key} is {value!r}", where=place, hint=f"give {wanted}")
+
+
 def _layer(name: str, entry: Any, where: str) -> LayerPlan:
     place = f"{where}: layer '{name}'"
     known = {key: type(value) for key, value in asdict(LayerPlan()).items()}
@@ -92,16 +106,8 @@ def _layer(name: str, entry: Any, where: str) -> LayerPlan:
     for key, value in entry.items():
         if key not in known:
             raise BitwrightError(f"unknown key '{key}'", where=place, hint="known keys: " + ", ".join(known))
-        if type(value) is not known[key] or (isinstance(value, int) and value < (key != "fifo_depth")):
-            number = "0 or a positive number" if key == "fifo_depth" else "a positive number"
-            wanted = "a name" if known[key] is str else number
-            raise BitwrightError(f"{key} is {value!r}", where=place, hint=f"give {wanted}")
-    if entry.get("memory", "lut") not in ("lut", "block"):
-        raise BitwrightError(f"memory is {entry['memory']!r}", where=place, hint="'lut' or 'block'")
-    if entry.get("style", "") not in ("", *STYLES):
-        hint = "'' to choose by the types, or " + ", ".join(f"'{style}'" for style in STYLES)
-        raise BitwrightError(f"style is {entry['style']!r}", where=place, hint=hint)
-    if entry.get("zeros", "multiply") not in ZEROS:
-        hint = ", ".join(f"'{zeros}'" for zeros in ZEROS)
-        raise BitwrightError(f"zeros is {entry['zeros']!r}", where=place, hint=hint)
+        _check_kind(key, value, known[key], place)
+    for key, (allowed, hint) in NAMED.items():
+        if key in entry and entry[key] not in allowed:
+            raise BitwrightError(f"{key} is {entry[key]!r}", where=place, hint=hint)
     return LayerPlan(**entry)

@@ -25,14 +25,17 @@ BEFORE, AFTER = "before", "after"
 
 def write_before(out: Export) -> list[onnx.ValueInfoProto]:
     """The tensors of the input layers; the declared inputs."""
-    graph, write = out.graph, out.writer
+    graph = out.graph
     if not graph.before.inputs:
         return [_plain_input(out, layer) for layer in graph.inputs]
-    declared, values = [], {}
-    for name, spec in zip(graph.before.inputs, graph.before.specs, strict=True):
-        kind = np.dtype(spec.dtype)
-        declared.append(tensor_info(name, kind, spec.shape))
-        values[name] = Value(name, spec.shape, kind.type)
+    specs = dict(zip(graph.before.inputs, graph.before.specs, strict=True))
+    _write_steps(out, {name: Value(name, spec.shape, np.dtype(spec.dtype).type) for name, spec in specs.items()})
+    return [tensor_info(name, np.dtype(spec.dtype), spec.shape) for name, spec in specs.items()]
+
+
+def _write_steps(out: Export, values: dict[str, Value]) -> None:
+    """The steps before the accelerator, which begin with the `values` of its inputs; the input layers' tensors."""
+    graph, write = out.graph, out.writer
     entries = dict(zip(graph.before.outputs, graph.inputs, strict=True))
     last = {step.inputs[0]: entries[step.output] for step in graph.before.steps if step.output in entries}
     quantised: dict[str, Tensor] = {}
@@ -47,7 +50,6 @@ def write_before(out: Export) -> list[onnx.ValueInfoProto]:
             _enter(out, entries[step.output], tensor, values[source].shape, np.asarray(step.constants[0].array))
         else:
             values[step.output] = write_step(write, BEFORE, step, *(values[name] for name in step.inputs))
-    return declared
 
 
 def _enter(out: Export, layer: Input, tensor: Tensor, shape: tuple[int, ...], index: Array) -> None:
@@ -92,13 +94,14 @@ def write_after(out: Export) -> list[onnx.ValueInfoProto]:
                 values[step.output] = write_codes(write, AFTER, step, given[0])
             case _:
                 values[step.output] = write_step(write, AFTER, step, *given)
-    declared = []
-    for index, host in enumerate(graph.after.outputs or names):
-        value = values[host]
-        made = settled(write, AFTER, value) if graph.after.outputs else replace(value, shape=laid(value.shape))
-        name = write.node("Identity", (made.name,), f"output_{index}")
-        declared.append(tensor_info(name, np.dtype(made.kind), made.shape))
-    return declared
+    return [_leave(out, values[host], index) for index, host in enumerate(graph.after.outputs or names)]
+
+
+def _leave(out: Export, value: Value, index: int) -> onnx.ValueInfoProto:
+    """Output `index`, by its own name."""
+    made = settled(out.writer, AFTER, value) if out.graph.after.outputs else replace(value, shape=laid(value.shape))
+    name = out.writer.node("Identity", (made.name,), f"output_{index}")
+    return tensor_info(name, np.dtype(made.kind), made.shape)
 
 
 def _needed(host: HostGraph) -> list[HostStep]:

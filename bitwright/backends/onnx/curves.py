@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bitwright.backends.onnx.lines import roundest
 from bitwright.exact.tabulate import tabulate
-from bitwright.ir.functions import Function
+from bitwright.ir.functions import Function, Step
 from bitwright.ir.layers import Layer, Rounding, Table
 
 Array = NDArray[Any]
@@ -23,6 +23,7 @@ ROOM: dict[Kind, float] = {np.float32: 2.0**-19, np.float64: 2.0**-40}
 """How far a function may be off, relative to its largest value or 1; in float32 onnxruntime's are within 2**-21."""
 ATTRIBUTES = ("leaky_relu", "elu")
 """Steps whose number is an attribute, which is float32 whatever the tensors are."""
+TIMES_INPUT = ("times_input",)
 BASIC: dict[str, Callable[..., Array]] = {
     "affine": lambda x, a, b: x * x.dtype.type(a) + x.dtype.type(b),
     "clip": lambda x, low, high: np.clip(x, low, high),
@@ -89,33 +90,56 @@ def find_curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
 
 def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
     """The function of the layer in constants of `kind`: an affine in front, the rest, an affine in the quantiser."""
-    steps = list(layer.function)
-    first, second = source.scale[0], -source.scale[0] * source.zero[0]
-    while steps and steps[0][0] == "affine":
-        a, b = map(Fraction, steps.pop(0)[1:])
-        first, second = a * first, a * second + b
-    turned = ("affine", str(source.scale[0] / first), "0") if first else ("times_input",)
-    if ("times_input",) in steps:
+    front = _parted(layer.function)[0]
+    factor, shift = _line(front)
+    first, second = factor * source.scale[0], shift - factor * source.scale[0] * source.zero[0]
+    if not first:
+        return None
+    steps = layer.function[len(front) :]
+    if TIMES_INPUT in steps:
         if second != -first * source.zero[0]:
             return None
-        steps = [new for old in steps for new in ((old, turned) if old == ("times_input",) else (old,))]
-    gain, rest = Fraction(1), Fraction(0)
-    last = len(steps)
-    while last and steps[last - 1][0] == "affine":
-        last -= 1
-    for _, slope, shift in steps[last:]:
-        gain, rest = Fraction(slope) * gain, Fraction(slope) * rest + Fraction(shift)
-    if not first or not gain:
+        steps = _times(steps, source.scale[0] / first)
+    _, steps, back = _parted(steps)
+    gain, rest = _line(back)
+    if not gain:
         return None
     scale, zero = _rounded(first, kind), -second / first
     if zero.denominator != 1:
         zero = -_rounded(second, kind) / scale
-    function = tuple(
-        (name, *(n and str(_rounded(Fraction(n), np.float32 if name in ATTRIBUTES else kind)) for n in numbers))
-        for name, *numbers in steps[:last]
-    )
+    function = tuple(_constants(step, kind) for step in steps)
     sign = Fraction(1 if gain > 0 else -1)
     return Curve(scale, zero, function, sign, _rounded(rest / abs(gain), kind), _rounded(1 / abs(gain), kind), kind)
+
+
+def _parted(function: Function) -> tuple[Function, Function, Function]:
+    """The affine steps in front, what lies between, the affine steps at the end."""
+    others = [i for i, step in enumerate(function) if step[0] != "affine"]
+    if not others:
+        return function, (), ()
+    first, last = others[0], others[-1] + 1
+    return function[:first], function[first:last], function[last:]
+
+
+def _times(steps: Function, factor: Fraction) -> Function:
+    """The steps on an input that is divided by `factor`, by which each product with it is multiplied again."""
+    again = ("affine", str(factor), "0")
+    return tuple(new for old in steps for new in ((old, again) if old == TIMES_INPUT else (old,)))
+
+
+def _line(steps: Function) -> tuple[Fraction, Fraction]:
+    """Factor and constant of affine steps one after the other."""
+    factor, constant = Fraction(1), Fraction(0)
+    for _, slope, shift in steps:
+        factor, constant = Fraction(slope) * factor, Fraction(slope) * constant + Fraction(shift)
+    return factor, constant
+
+
+def _constants(step: Step, kind: Kind) -> Step:
+    """A step whose numbers are of `kind`, or float32 where they are attributes."""
+    name, *numbers = step
+    of = np.float32 if name in ATTRIBUTES else kind
+    return (name, *(n and str(_rounded(Fraction(n), of)) for n in numbers))
 
 
 def _centred(curve: Curve, layer: Table, source: Layer) -> Curve | None:

@@ -122,6 +122,11 @@ def _past_ties(
     other = steps(upwards, found.lo, found.hi)
     if other.t.shape != found.t.shape or not np.array_equal(other.first, found.first):
         return None
+    return None if _any_tie(source, found, other, reached) else find_slope(upwards, other, held)
+
+
+def _any_tie(source: Sum, found: Steps, other: Steps, reached: Mapping[str, Ranges]) -> bool:
+    """True if some pair of operands makes a sum at which the two have a step apart."""
     x = [reached[name] for name in source.inputs]
     factors = [per_channel(row, source.channels) for row in source.factors]
     for channel, k in np.argwhere(other.t != found.t):
@@ -129,8 +134,8 @@ def _past_ties(
         total = ~at if other.falling[channel] else at
         pair = [(row[channel], int(r.lo[channel]), int(r.hi[channel])) for row, r in zip(factors, x, strict=True)]
         if _attained(total, pair):
-            return None
-    return find_slope(upwards, other, held)
+            return True
+    return False
 
 
 def _attained(total: int, pair: Sequence[tuple[int, int, int]]) -> bool:

@@ -59,6 +59,20 @@ class Held:
 
 def held(layer: Input | AnyLayer, graph: Graph, reached: Mapping[str, Ranges], known: Mapping[str, Held]) -> Held:
     """How the file holds `layer`, given how it holds what the layer reads."""
+    offset, bound, pool = _sums(layer, graph, reached)
+    if bound >= FLOAT64:
+        raise BitwrightError(
+            f"its sums need {bound.bit_length() + 1} bits, floating point holds integers of at most 54",
+            where=f"layer '{layer.name}'",
+            hint=f"quantise weights or inputs to fewer bits, or {OWN_FORMAT}",
+        )
+    moved = isinstance(layer, MaxPool | Reshape | Gather | Concat)
+    wide = bound > FLOAT32 or (moved and any(known[name].wide for name in layer.inputs))
+    return Held(offset, bound, wide, pool)
+
+
+def _sums(layer: Input | AnyLayer, graph: Graph, reached: Mapping[str, Ranges]) -> tuple[Ints, int, int]:
+    """Offset, bound and pool of a layer, as `Held` has them."""
     sources = [reached[name] for name in layer.inputs]
     offset = np.zeros(layer.channels, dtype=np.int64)
     pool = 1
@@ -77,21 +91,11 @@ def held(layer: Input | AnyLayer, graph: Graph, reached: Mapping[str, Ranges], k
             bound = sum(_scaled(row, x) for row, x in zip(layer.factors, sources, strict=True))
         case Multiply():
             bound = largest(sources[0], layer.zeros[0]) * largest(sources[1], layer.zeros[1])
-        case MaxPool() | Concat() | Input():
-            bound = largest(reached[layer.name])
         case _:
-            if not isinstance(layer, Pointwise | Move):
+            if not isinstance(layer, MaxPool | Concat | Input | Pointwise | Move):
                 assert_never(layer)
             bound = largest(reached[layer.name])
-    if bound >= FLOAT64:
-        raise BitwrightError(
-            f"its sums need {bound.bit_length() + 1} bits, floating point holds integers of at most 54",
-            where=f"layer '{layer.name}'",
-            hint=f"quantise weights or inputs to fewer bits, or {OWN_FORMAT}",
-        )
-    moved = isinstance(layer, MaxPool | Reshape | Gather | Concat)
-    wide = bound > FLOAT32 or (moved and any(known[name].wide for name in layer.inputs))
-    return Held(offset, bound, wide, pool)
+    return offset, bound, pool
 
 
 def centre(graph: Graph, layer: Conv | SumPool) -> int:

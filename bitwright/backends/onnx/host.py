@@ -53,8 +53,7 @@ def write_step(write: Writer, stem: str, step: HostStep, *given: Value) -> Value
             other = settled(write, stem, given[1]) if given[1:] else None
             return _binary(write, stem, step, x, other)
         case "clip":
-            bounds = ["" if np.isinf(c.array) else np.asarray(c.array) for c in step.constants]
-            return replace(x, name=write.step("Clip", x.name, stem, *bounds))
+            return _clipped(write, stem, step, x)
         case "leaky_relu" | "elu" as op:
             operator, slope = {"leaky_relu": "LeakyRelu", "elu": "Elu"}[op], float(step.constants[0].array)
             return replace(x, name=write.step(operator, x.name, stem, alpha=slope))
@@ -104,6 +103,11 @@ def _selected(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
     return found[options["indices"]]
 
 
+def _clipped(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
+    bounds = ["" if np.isinf(c.array) else np.asarray(c.array) for c in step.constants]
+    return replace(x, name=write.step("Clip", x.name, stem, *bounds))
+
+
 def top_k(write: Writer, stem: str, options: dict[str, int], x: Value) -> tuple[Value, Value]:
     """The values and the indices of TopK."""
     axis = options["axis"]
@@ -118,11 +122,9 @@ def write_affine(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
     scale, offset, low, high = (np.asarray(constant.array, dtype=np.float64).reshape(-1) for constant in step.constants)
     made = replace(x, kind=np.float32, codes="")
     bounded = bool(np.isfinite(low).any() or np.isfinite(high).any())
-    if x.kind is np.float32 and not bounded and (scale == 1).all() and not offset.any():
-        return made
-    if x.codes and not bounded and _dequantises(scale, offset, x):
-        numbers = (number(scale[0], np.float32), number(-offset[0] / scale[0], x.carrier))
-        return replace(made, name=write.step("DequantizeLinear", x.codes, stem, *numbers))
+    name = "" if bounded else _at_once(write, stem, x, scale, offset)
+    if name:
+        return replace(made, name=name)
     shape = x.shape
     name = x.name if x.kind is np.float64 else write.cast(x.name, stem, DOUBLE)
     if (scale != 1).any():
@@ -132,6 +134,16 @@ def write_affine(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
     if bounded:
         name = write.step("Clip", name, stem, *(_bound(row, step) for row in (low, high)))
     return replace(made, name=write.cast(name, stem, FLOAT))
+
+
+def _at_once(write: Writer, stem: str, x: Value, scale: Array, offset: Array) -> str:
+    """What holds scale * q + offset, in at most one node; empty if it takes more."""
+    if x.kind is np.float32 and (scale == 1).all() and not offset.any():
+        return x.name
+    if x.codes and _dequantises(scale, offset, x):
+        numbers = (number(scale[0], np.float32), number(-offset[0] / scale[0], x.carrier))
+        return write.step("DequantizeLinear", x.codes, stem, *numbers)
+    return ""
 
 
 def _dequantises(scale: Array, offset: Array, x: Value) -> bool:

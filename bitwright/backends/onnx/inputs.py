@@ -21,7 +21,7 @@ MODES = ("ROUND", "HALF_UP", "HALF_DOWN", "FLOOR", "CEIL", "DOWN", "UP")
 
 def write_quantise(write: Writer, stem: str, name: str, step: HostStep, x: Value) -> Tensor:
     """The codes of an input quantiser called `name`, as floats; it computes in float32."""
-    x = x if x.kind is np.float32 else replace(x, name=write.cast(x.name, stem, FLOAT), kind=np.float32)
+    x = _float32(write, stem, x)
     if step.op == "count_levels":
         return _counted(write, name, step, x)
     scale, before, after, low, high = (float(c.array.reshape(())) for c in step.constants)
@@ -37,8 +37,20 @@ def write_quantise(write: Writer, stem: str, name: str, step: HostStep, x: Value
     one = write.constant(number(1, np.float32), f"{name}.scale")
     if options["rounding"] == len(MODES) and before == 0:
         return Tensor(write.node("BipolarQuant", (source, one), name, domain=QONNX))
+    return _qonnx(write, name, (source, one), kind, (before, after), options["rounding"])
+
+
+def _float32(write: Writer, stem: str, x: Value) -> Value:
+    return x if x.kind is np.float32 else replace(x, name=write.cast(x.name, stem, FLOAT), kind=np.float32)
+
+
+def _qonnx(
+    write: Writer, name: str, reads: tuple[str, str], kind: IntType, offsets: tuple[float, float], rounding: int
+) -> Tensor:
+    """The codes `kind` as QONNX's Quant makes them; `offsets` are added before and after rounding."""
+    before, after = offsets
     form = _quant_form(kind)
-    if form is None or after or before != int(before) or options["rounding"] >= len(MODES):
+    if form is None or after or before != int(before) or rounding >= len(MODES):
         raise BitwrightError(
             f"quantises to the codes {kind}, for which no quantiser of ONNX or QONNX has a type",
             where=f"input layer '{name}'",
@@ -48,8 +60,8 @@ def write_quantise(write: Writer, stem: str, name: str, step: HostStep, x: Value
     numbers = [
         write.constant(number(v, np.float32), f"{name}.{what}") for v, what in ((before, "zero"), (bits, "bits"))
     ]
-    attributes = {"signed": signed, "narrow": narrow, "rounding_mode": MODES[options["rounding"]]}
-    made = write.node("Quant", (source, one, *numbers), name, domain=QONNX, **attributes)
+    attributes = {"signed": signed, "narrow": narrow, "rounding_mode": MODES[rounding]}
+    made = write.node("Quant", (*reads, *numbers), name, domain=QONNX, **attributes)
     return Tensor(made, offset=(int(before),))
 
 

@@ -37,16 +37,26 @@ def find_line(layer: Requantise, found: Steps, held: Held, kind: type[Any], *, u
     leaks = set(layer.slope) or {ONE}
     if found.step != 1 or len(leaks) > 1 or not _is(np.float32, leak := leaks.pop()):
         return None
-    own = layer.rounding is Rounding.HALF_EVEN
-    info = np.iinfo(kind)
-    zeros = [0] if not own or layer.shift % 2 == 0 or not info.min <= layer.shift <= info.max else [0, layer.shift]
-    for zero in zeros:
-        tries = iter(()) if layer.slope else _through(layer, found, held, HALF, np.float32, zero)
-        written = [_as_written(layer, held, np.float32, layer.shift - zero)] if own and _keeps(layer, zero) else []
-        rows = _first_good(layer, chain(tries, written), found, held, zero, leak)
+    for zero in _zero_points(layer, kind):
+        rows = _first_good(layer, _tries(layer, found, held, zero), found, held, zero, leak)
         if rows and not (uniform and len({row.step for row in rows}) > 1):
             return Line(rows, zero, leak)
     return None
+
+
+def _zero_points(layer: Requantise, kind: type[Any]) -> list[int]:
+    """The zero points to try: the layer's own matters only where it is odd, and must fit its type."""
+    info = np.iinfo(kind)
+    odd = layer.rounding is Rounding.HALF_EVEN and layer.shift % 2 != 0
+    return [0, layer.shift] if odd and info.min <= layer.shift <= info.max else [0]
+
+
+def _tries(layer: Requantise, found: Steps, held: Held, zero: int) -> Iterator[list[Row]]:
+    """Rows that may be good: those whose lines meet the steps, and the layer as it is written."""
+    if not layer.slope:
+        yield from _through(layer, found, held, HALF, np.float32, zero)
+    if layer.rounding is Rounding.HALF_EVEN and _keeps(layer, zero):
+        yield _as_written(layer, held, np.float32, layer.shift - zero)
 
 
 def _first_good(
@@ -124,17 +134,25 @@ def _through(
     low, high = limits(layer)
     moving = np.flatnonzero(found.count).tolist()
     binding = points(found, np.full_like(low, low.min()), np.full_like(high, high.max()))
-    slopes = [slope for slope in slope_intervals(binding) if slope]
-    if len(slopes) < len(moving):
+    spans = _spans(binding, len(moving), kind)
+    if spans is None:
         return
-    spans = [(Fraction(s.d, s.c), Fraction(s.b, s.a) if s.a else 4 * Fraction(s.d, s.c) + 4) for s in slopes]
-    if any((b - a) * (1 << MANTISSA[kind]) < b for a, b in spans):
-        return  # there may be a number in between, but none that leaves room for a constant
     common = max((a for a, _ in spans), default=HALF), min((b for _, b in spans), default=Fraction(2))
     sizes = [[size] * len(moving) for size in _candidates(*common, kind)] if common[0] < common[1] else []
     sizes += [list(row) for row in zip(*(_candidates(*span, kind) for span in spans), strict=True)]
     for row in sizes:
         yield _placed(found, binding, moving, row, held, (zero, half))
+
+
+def _spans(binding: Points, count: int, kind: type[Any]) -> list[tuple[Fraction, Fraction]] | None:
+    """Between which step sizes those of the `count` channels that move lie; None if one has none."""
+    slopes = [slope for slope in slope_intervals(binding) if slope]
+    if len(slopes) < count:
+        return None
+    spans = [(Fraction(s.d, s.c), Fraction(s.b, s.a) if s.a else 4 * Fraction(s.d, s.c) + 4) for s in slopes]
+    if any((b - a) * (1 << MANTISSA[kind]) < b for a, b in spans):
+        return None  # there may be a number in between, but none that leaves room for a constant
+    return spans
 
 
 def _placed(

@@ -29,9 +29,7 @@ def write_table(out: Export, layer: Table) -> Tensor:
     fits = dtype is not None and np.iinfo(dtype).min <= layer.shift <= np.iinfo(dtype).max
     if not fits and layer.shift:
         refuse(layer, f"makes the codes {kind}, for which QuantizeLinear has no type", OWN_FORMAT)
-    unknown = [name for name, *_ in layer.function if name not in KNOWN]
-    if unknown:
-        _refuse_step(layer, unknown[0])
+    _refuse_unknown(layer)
     curve = find_curve(layer, source, np.float32)
     if curve is None and not layer.shift:
         curve, fits = find_curve(layer, source, np.float64), False
@@ -41,6 +39,12 @@ def write_table(out: Export, layer: Table) -> Tensor:
     if fits:
         return quantised(out.writer, x, layer.name, number(float(curve.step), np.float32), layer.shift, kind)
     return _whole(out, x, layer, curve)
+
+
+def _refuse_unknown(layer: Table) -> None:
+    for name, *_ in layer.function:
+        if name not in KNOWN:
+            _refuse_step(layer, name)
 
 
 def _whole(out: Export, x: str, layer: Table, curve: Curve) -> Tensor:
