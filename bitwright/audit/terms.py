@@ -112,7 +112,7 @@ def moved(layer: Gather | Reshape, x: Array, fill: float = 0) -> Array:
     """Real numbers where the layer puts them."""
     if isinstance(layer, Reshape):
         return x.reshape(len(x), *layer.shape)
-    index = layer.indices.array
+    index = layer.move.index(x.shape[1:])
     return np.where(index < 0, fill, x.reshape(len(x), -1)[:, np.maximum(index, 0)])
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.check.meaning import meaning
+from bitwright.check.moves import index_of
 from bitwright.check.saved import Interval, Layer
 
 Intervals = list[Interval]
@@ -142,11 +143,7 @@ def _concat(layer: Layer, sources: list[Layer], reads: list[Intervals]) -> Inter
 
 
 def _gather(layer: Layer, sources: list[Layer], reads: list[Intervals]) -> Intervals:
-    indices = layer.fields["indices"]
-    layer.require(
-        indices.shape == layer.shape and indices.min() >= -1 and indices.max() < prod(sources[0].shape),
-        "gathers from outside its input",
-    )
+    indices = index_of(layer, sources[0])
     places = np.where(indices < 0, -1, indices % sources[0].channels)
     return _hulls(places, [*reads[0], (layer.fields["fill"],) * 2])
 

@@ -35,7 +35,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "sum": {"factors": "integer rows"},
     "multiply": {"zeros": "pair"},
     "concat": {},
-    "gather": {"indices": "array", "fill": "int"},
+    "gather": {"move": "move", "fill": "int"},
     "requantise": ROUNDED
     | {"multiplier": "fractions", "offset": "fractions", "low": "ints", "high": "ints", "levels": "fraction rows"}
     | {"slope": "fractions"},
@@ -44,6 +44,16 @@ FIELDS: dict[str, dict[str, str]] = {
     "reshape": {},
 }
 """What is read of each kind of layer beside the common fields."""
+MOVES: dict[str, dict[str, str]] = {
+    "transpose": {"axes": "ints"},
+    "slice": {"starts": "ints", "steps": "ints", "lengths": "ints"},
+    "pad": {"widths": "integer rows"},
+    "repeat": {"factors": "ints"},
+    "spread": {"strides": "pair"},
+    "tospace": {"block": "pair", "groups": "int", "size": "pair"},
+    "take": {"indices": "array"},
+}
+"""What is read of each kind of move."""
 
 
 class CheckError(ValueError):
@@ -191,6 +201,11 @@ def _window(value: Any, members: Members) -> dict[str, Any]:
     return {field: READ[kind](value[field], members) for field, kind in WINDOW.items()}
 
 
+def _move(value: Any, members: Members) -> dict[str, Any]:
+    op = _text(value["op"], members)
+    return {"op": op} | {field: READ[kind](value[field], members) for field, kind in MOVES[op].items()}
+
+
 def _int(value: Any, members: Members) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r} is not an integer")
@@ -235,6 +250,7 @@ READ: dict[str, Callable[[Any, Members], Any]] = {
     "pair": _several(2),
     "four": _several(4),
     "window": _window,
+    "move": _move,
     "integer rows": _rows(_ints),
     "text": _text,
     "text rows": _rows(_rows(_text)),

@@ -90,7 +90,7 @@ def layer_range(layer: Input | AnyLayer, inputs: Sequence[Ranges], sources: Sequ
             everything = np.arange(np.prod(layer.shape))
             return moved_range(everything, 0, inputs[0], layer.channels)
         case Gather():
-            return moved_range(layer.indices.array, layer.fill, inputs[0], layer.channels)
+            return moved_range(layer.move.index(sources[0].shape), layer.fill, inputs[0], layer.channels)
         case Concat():
             return Ranges(np.concatenate([x.lo for x in inputs]), np.concatenate([x.hi for x in inputs]))
         case _:

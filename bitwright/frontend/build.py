@@ -51,6 +51,7 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
 )
+from bitwright.ir.moves import as_move
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.verify import verify_layer
 from bitwright.ir.weights import Ints, Weights
@@ -357,10 +358,10 @@ class Net(Growing):
             >>> net.gather(x, net.places(x).transpose(1, 0, 2)).shape
             (3, 2, 1)
         """
-        source, array = self[x], Weights(np.array(indices))
-        head = self.head("gather", stated, x) | {"shape": array.array.shape}
-        layer = Gather(**head, indices=array, fill=fill)
-        return self.derive(layer, lambda: scales.of_elements(source, array.array), stated)
+        source, array = self[x], Weights(np.array(indices)).array
+        head = self.head("gather", stated, x) | {"shape": array.shape}
+        layer = Gather(**head, move=as_move(array, source.shape), fill=fill)
+        return self.derive(layer, lambda: scales.of_elements(source, array), stated)
 
     def places(self, x: Operand) -> Ints:
         """The index of every element of a layer, in its shape: what to transpose, slice or pad for `gather`."""

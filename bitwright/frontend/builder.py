@@ -212,5 +212,6 @@ def type_of(layer: Layer, reached: IntType, sources: Sequence[Layer]) -> IntType
     if not isinstance(layer, Concat | Gather):
         return reached
     kind = hull(source.type for source in sources)
-    filled = isinstance(layer, Gather) and layer.indices.array.min() < 0 and layer.fill not in kind
-    return kind | reached if filled else kind
+    if isinstance(layer, Gather) and layer.fill not in kind and layer.move.index(sources[0].shape).min() < 0:
+        return kind | reached
+    return kind

@@ -12,7 +12,8 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.values import T, Tensor, squeeze
 from bitwright.ir.layers import Gather, PerChannel, Reshape
-from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.moves import as_move
+from bitwright.ir.weights import Ints
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
 
@@ -159,7 +160,7 @@ def gather(builder: Builder, tensor: Tensor, index: Ints, node: Node, fill: int 
             type=old.type,
             scale=moved(old.scale),
             zero=moved(old.zero),
-            indices=Weights(index),
+            move=as_move(index, old.shape),
             fill=fill,
         )
     )

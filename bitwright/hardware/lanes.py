@@ -257,7 +257,7 @@ def least_cycles(graph: Graph, layer: AnyLayer) -> int:
     sources = [graph.by_name[name] for name in layer.inputs]
     match layer:
         case Gather():
-            return max(prod(layer.shape), prod(sources[0].shape)) // gather_lanes(layer, sources[0].channels)
+            return max(prod(layer.shape), prod(sources[0].shape)) // gather_lanes(layer, sources[0].shape)
         case Concat():
             return prod(layer.shape) // gcd(*(source.channels for source in sources))
     if isinstance(layer, Planned):
@@ -267,9 +267,9 @@ def least_cycles(graph: Graph, layer: AnyLayer) -> int:
     assert_never(layer)
 
 
-def gather_lanes(layer: Gather, in_channels: int) -> int:
+def gather_lanes(layer: Gather, x_shape: tuple[int, ...]) -> int:
     """The most elements that stay together in aligned groups; the numbers of lanes that do are its divisors."""
-    index, whole = layer.indices.array.reshape(-1), gcd(in_channels, layer.channels)
+    index, whole = layer.move.index(x_shape).reshape(-1), gcd(x_shape[-1], layer.channels)
     return next(lanes for lanes in reversed(divisors(whole)) if _keeps_together(index, lanes))
 
 

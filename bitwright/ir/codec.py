@@ -15,6 +15,7 @@ from typing import Any, Literal, Never, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.ir.cases import Case
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.host import Constant
 from bitwright.ir.layers import LAYERS, Layer
@@ -38,7 +39,7 @@ def encode(value: object, arrays: dict[str, Held]) -> Any:
         case tuple():
             return [encode(item, arrays) for item in value]
         case _ if is_dataclass(value):
-            kind = {"op": value.op} if isinstance(value, Layer) else {}
+            kind = {"op": value.op} if isinstance(value, Case) else {}
             return kind | {f.name: encode(getattr(value, f.name), arrays) for f in value_fields(type(value))}
         case _:
             return value
@@ -56,8 +57,14 @@ def decode(kind: Any, data: Any, arrays: Mapping[str, NDArray[Any]], where: str)
     if kind in _ATOMS:
         return _ATOMS[kind](data, where)
     if origin is UnionType:
-        return _decode_layer(arguments, data, arrays, where)
+        return _decode_union(arguments, data, arrays, where)
     return _decode_class(kind, data, arrays, where)
+
+
+def _decode_union(kinds: tuple[Any, ...], data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:
+    """One of a closed union of layers, or of other cases."""
+    decode_case = _decode_layer if issubclass(kinds[0], Layer) else _decode_case
+    return decode_case(kinds, data, arrays, where)
 
 
 def _one_of(allowed: Sequence[str], data: Any, where: str) -> Any:
@@ -94,6 +101,12 @@ def field_types(kind: Any) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in value_fields(kind)}
 
 
+@cache
+def cases(kinds: tuple[type[Case], ...]) -> dict[str, type[Case]]:
+    """The members of a closed union by their `op`."""
+    return {kind.__name__.lower(): kind for kind in kinds}
+
+
 def _decode_tuple(arguments: tuple[Any, ...], data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:
     if not isinstance(data, list | tuple):
         refuse(where, "a list", data)
@@ -109,9 +122,15 @@ def _decode_layer(kinds: tuple[type[Layer], ...], data: Any, arrays: Mapping[str
     op = data.get("op") if isinstance(data, dict) else None
     if not isinstance(op, str) or op not in LAYERS:
         refuse(where, f"a layer with an op of {', '.join(LAYERS)}", op)
-    if LAYERS[op] not in kinds:
-        refuse(where, f"the op {' or '.join(kind.__name__.lower() for kind in kinds)}", op)
-    return _decode_fields(LAYERS[op], {key: value for key, value in data.items() if key != "op"}, arrays, where)
+    return _decode_case(kinds, data, arrays, where)
+
+
+def _decode_case(kinds: tuple[type[Case], ...], data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:
+    op = data.get("op") if isinstance(data, dict) else data
+    known = cases(kinds)
+    if not isinstance(op, str) or op not in known or not isinstance(data, dict):
+        refuse(where, f"the op {' or '.join(known)}", op)
+    return _decode_fields(known[op], {key: value for key, value in data.items() if key != "op"}, arrays, where)
 
 
 def _decode_fields(kind: Any, data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:

@@ -13,6 +13,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TypeAlias, get_args
 
+from bitwright.ir import moves
+from bitwright.ir.cases import Case
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
@@ -38,7 +40,7 @@ class Rounding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Case):
     """What every layer has: name, readers' inputs, shape without batch, integer type, scale, zero, source nodes."""
 
     name: str
@@ -53,11 +55,6 @@ class Layer:
     def channels(self) -> int:
         """The length of the last axis."""
         return self.shape[-1]
-
-    @property
-    def op(self) -> str:
-        """The layer's kind as the text form and the reports print it."""
-        return type(self).__name__.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +132,9 @@ class Concat(Layer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gather(Layer):
-    """y.flat[i] = x.flat[indices[i]], or `fill` where the index is -1: transpose, slice, pad, upsample, broadcast."""
+    """y.flat[i] = x.flat[index[i]] for the index of the move, or `fill` where that is -1."""
 
-    indices: Weights
+    move: moves.Move
     fill: int = 0
 
 

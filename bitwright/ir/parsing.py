@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, is_dataclass, replace
 from fractions import Fraction
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 import numpy as np
 
-from bitwright.ir.codec import decode, field_types, value_fields
+from bitwright.ir.codec import cases, decode, field_types, value_fields
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
@@ -119,7 +120,15 @@ def _fit_tuple(kind: Any, value: tuple[Any, ...]) -> Any:
         kinds = get_args(kind)
         kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
         return tuple(map(_fit, kinds, value)) if len(kinds) == len(value) else value
+    if get_origin(kind) is UnionType:
+        return _fit_case(get_args(kind), value)
     return _fit_fields(kind, value) if is_dataclass(kind) else value
+
+
+def _fit_case(kinds: tuple[Any, ...], value: tuple[Any, ...]) -> Any:
+    op = value[0] if value and isinstance(value[0], str) else ""
+    known = cases(kinds)
+    return {"op": op} | _fit_fields(known[op], value[1:]) if op in known else op
 
 
 def _fit_fields(kind: Any, value: tuple[Any, ...]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
+from bitwright.ir.cases import Case
 from bitwright.ir.codec import value_fields
 from bitwright.ir.columns import by
 from bitwright.ir.graph import Graph
@@ -96,7 +97,8 @@ def _value(value: Any, held: dict[str, object]) -> str:
         case tuple():
             return _tuple(value, held)
         case _ if is_dataclass(value) and not isinstance(value, IntType):
-            return _value(tuple(getattr(value, f.name) for f in fields(value)), held)
+            kind = (value.op,) if isinstance(value, Case) else ()
+            return _value((*kind, *(getattr(value, f.name) for f in fields(value))), held)
         case _:
             return str(value)
 

@@ -36,6 +36,8 @@ from bitwright.ir.weights import Weights
 
 WIDEST = IntType(-(1 << 62), (1 << 62) - 1)
 """Codes and accumulators stay in int64 with one bit to spare."""
+MOST_MOVED = 1 << 26
+"""Elements that a move may make: a file of a few bytes could ask for any number."""
 
 
 def verify(graph: Graph) -> Graph:
@@ -149,10 +151,15 @@ def _verify_join(layer: Join, *inputs: Layer) -> None:
 
 
 def _verify_gather(layer: Gather, x: Layer) -> None:
-    index = layer.indices.array
-    if index.shape != layer.shape or index.min() < -1 or index.max() >= prod(x.shape):
-        _refuse(layer, "has indices outside its input", "indices are -1 (fill) or places in the flattened input")
-    _verify_covers(layer, x.type, *([IntType(layer.fill, layer.fill)] if index.min() < 0 else []))
+    made = layer.move.makes(x.shape)
+    if made != layer.shape or prod(made) > MOST_MOVED:
+        _refuse(
+            layer,
+            f"does not make {_shape(layer.shape)} of {x.name!r} of shape {_shape(x.shape)} by its {layer.move.op}",
+            "indices are -1 (fill) or places in the flattened input; axes and sizes fit those of the input",
+        )
+    filled = layer.move.index(x.shape).min() < 0
+    _verify_covers(layer, x.type, *([IntType(layer.fill, layer.fill)] if filled else []))
 
 
 def _verify_covers(layer: Layer, *parts: IntType) -> None:

@@ -119,7 +119,7 @@ def _arg_max(layer: ArgMax, x: Ints) -> Ints:
 
 def _gather(layer: Gather, x: Ints) -> Ints:
     """Elements of the flattened sample in another order, `fill` where the index is -1."""
-    flat, index = x.reshape(len(x), prod(x.shape[1:])), layer.indices.array
+    flat, index = x.reshape(len(x), prod(x.shape[1:])), layer.move.index(x.shape[1:])
     return np.where(index < 0, layer.fill, flat[:, index.clip(0)])
 
 

@@ -27,6 +27,7 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
 )
+from bitwright.ir.moves import Take
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
@@ -138,7 +139,7 @@ def test_sums_products_pools_and_moves_by_enumeration():
         factors = ((int(rng.integers(-3, 4)),), (int(rng.integers(-3, 4)),))
         zeros = (int(rng.integers(-2, 3)), int(rng.integers(-2, 3)))
         pads, pad_value = (0, int(rng.integers(0, 2)), 0, int(rng.integers(0, 2))), int(rng.integers(-9, 9))
-        indices, fill = Weights(np.array([[1, -1], [0, 0]])), int(rng.integers(-9, 9))
+        move, fill = Take(Weights(np.array([[1, -1], [0, 0]]))), int(rng.integers(-9, 9))
         both = {"inputs": ("a", "b"), "type": S32, **REAL}
         layers = (
             Sum(name="sum", shape=(1, 2, 1), factors=factors, **both),
@@ -153,7 +154,7 @@ def test_sums_products_pools_and_moves_by_enumeration():
                 pad_value=pad_value,
                 **REAL,
             ),
-            Gather(name="moved", inputs=("a",), shape=(2, 2), type=S32, indices=indices, fill=fill, **REAL),
+            Gather(name="moved", inputs=("a",), shape=(2, 2), type=S32, move=move, fill=fill, **REAL),
         )
         values = {layer.name: [] for layer in layers}
         spans = [range(layer.type.lo, layer.type.hi + 1) for layer in inputs for _ in range(2)]

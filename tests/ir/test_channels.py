@@ -32,6 +32,7 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
 )
+from bitwright.ir.moves import Take
 from bitwright.ir.passes import remove_channels
 from bitwright.ir.source import Removed
 from bitwright.ir.types import IntType, integer
@@ -274,16 +275,16 @@ def test_a_concatenation_loses_channels_of_each_part() -> None:
 def test_a_gather_keeps_its_order() -> None:
     index = np.array([[1, 5, -1], [2, 4, 0]])
     net = Chain(2, 2).dense("a", without(weights(1, 3, 2), 1)).quantised("q")
-    net.add(Gather, "g", (2, 3), U4, indices=Weights(index)).dense("b", weights(2, 2, 3)).quantised("r")
+    net.add(Gather, "g", (2, 3), U4, move=Take(Weights(index))).dense("b", weights(2, 2, 3)).quantised("r")
     graph = net.graph()
     after = removed(graph)
     assert run(after) == run(graph)
     assert counts(after)["a"] == 3  # channels 1 and 2 of a meet in g
     swapped = np.array([[2, 1, 0], [5, 4, 3]])
     net = Chain(2, 2).dense("a", without(np.array([[1, 2], [2, 1], [0, 0]]), 2)).quantised("q")
-    net.add(Gather, "g", (2, 3), U4, indices=Weights(swapped)).dense("b", weights(2, 2, 3)).quantised("r")
+    net.add(Gather, "g", (2, 3), U4, move=Take(Weights(swapped))).dense("b", weights(2, 2, 3)).quantised("r")
     after = removed(net.graph())
-    assert after.by_name["g"].indices.array.tolist() == [[1, 0], [3, 2]]  # type: ignore[attr-defined]
+    assert after.by_name["g"].move.index((2, 2)).tolist() == [[1, 0], [3, 2]]  # type: ignore[attr-defined]
     assert run(after) == run(net.graph())
 
 

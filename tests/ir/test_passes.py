@@ -14,6 +14,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph
 from bitwright.ir.layers import Concat, Gather, Input, Layer, Reshape
+from bitwright.ir.moves import Take
 from bitwright.ir.passes import Pass, drop_dead, merge_gathers, merge_reshapes, pipeline
 from bitwright.ir.types import IntType
 from bitwright.ir.verify import verify
@@ -106,9 +107,8 @@ def image(name: str) -> Input:
 
 def ordered(name: str, x: str, index: np.ndarray, **fields: Any) -> Gather:
     kind = IntType(-8, 7)
-    return Gather(
-        name=name, inputs=(x,), shape=index.shape, type=kind, scale=ONE, zero=ZERO, indices=Weights(index), **fields
-    )  # fmt: skip
+    move = Take(Weights(index))
+    return Gather(name=name, inputs=(x,), shape=index.shape, type=kind, scale=ONE, zero=ZERO, move=move, **fields)
 
 
 def joined(name: str, *inputs: str, shape: tuple[int, ...]) -> Concat:

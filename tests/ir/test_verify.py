@@ -29,6 +29,7 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
 )
+from bitwright.ir.moves import Repeat, Take
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
@@ -227,8 +228,9 @@ def test_a_broken_layer_is_named(layer: Layer, fields: dict[str, Any], expected:
 SUM = Sum(**common("sum", "x", (6, 6, 2), S20) | {"inputs": ("x", "x")}, factors=((2,), (1, -1)))
 PRODUCT = Multiply(**common("product", "x", (6, 6, 2), S20) | {"inputs": ("x", "x")}, zeros=(1, 0))
 JOINED = Concat(**common("joined", "x", (6, 6, 4), U2) | {"inputs": ("x", "x")})
-PICKED = Gather(**common("picked", "x", (2, 1), U2), indices=Weights(np.array([[71], [-1]])))
+PICKED = Gather(**common("picked", "x", (2, 1), U2), move=Take(Weights(np.array([[71], [-1]]))))
 PLACE = ArgMax(**common("place", "x", (6, 6, 1), integer(1, signed=False)))
+FITTING = "  hint: indices are -1 (fill) or places in the flattened input; axes and sizes fit those of the input"
 SUMMED = SumPool(**common("summed", "x", (3, 3, 2), S20), window=Window((2, 2), (2, 2)))
 
 
@@ -270,13 +272,18 @@ def test_joins_gathers_sum_pools_and_places_are_valid(layer: Layer) -> None:
         ),
         (
             PICKED,
-            {"indices": Weights(np.array([[72], [0]]))},
-            "has indices outside its input\n  hint: indices are -1 (fill) or places in the flattened input",
+            {"move": Take(Weights(np.array([[72], [0]])))},
+            "does not make (2, 1) of 'x' of shape (6, 6, 2) by its take\n" + FITTING,
         ),
         (
             PICKED,
-            {"indices": Weights(np.array([0, 1]))},
-            "has indices outside its input\n  hint: indices are -1 (fill) or places in the flattened input",
+            {"move": Take(Weights(np.array([0, 1])))},
+            "does not make (2, 1) of 'x' of shape (6, 6, 2) by its take\n" + FITTING,
+        ),
+        (
+            PICKED,
+            {"move": Repeat((1 << 20, 1 << 20, 1)), "shape": (6 << 20, 6 << 20, 2)},
+            "does not make (6291456, 6291456, 2) of 'x' of shape (6, 6, 2) by its repeat\n" + FITTING,
         ),
         (
             JOINED,

@@ -19,6 +19,7 @@ from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Gather, Input, Reshape
+from bitwright.ir.moves import Take
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
@@ -159,7 +160,7 @@ def test_a_target_that_a_transpose_cannot_meet() -> None:
         inputs=("act",),
         shape=(4,),
         type=graph.layers[-1].type,
-        indices=Weights(np.array([3, 1, 2, 0])),
+        move=Take(Weights(np.array([3, 1, 2, 0]))),
         **HEAD,
     )
     turned = replace(graph, layers=(*graph.layers, order), outputs=("turned",))

@@ -259,5 +259,5 @@ def test_what_a_move_keeps_together_is_as_many_lanes(indices: list[list[list[int
     layer = net.gather(net.input("x", (1, 2, 4), "u4"), indices)
     net.output(layer)
     graph = net.graph()
-    assert gather_lanes(layer, graph.inputs[0].channels) == lanes
+    assert gather_lanes(layer, graph.inputs[0].shape) == lanes
     assert least_cycles(graph, layer) == max(8, np.size(indices)) // lanes

@@ -74,7 +74,7 @@ def plain(layer: Layer, sources: list[Layer], x: list[Sample]) -> Sample:
         case Sum() | Multiply() | Concat():
             return plain_join(layer, x)
         case Gather():
-            flat, index = first.reshape(-1), layer.indices.array
+            flat, index = first.reshape(-1), layer.move.index(first.shape)
             return plain_each(layer, lambda place: flat[index[place]] if index[place] >= 0 else layer.fill)
         case _:
             raise AssertionError(layer.op)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bitwright.backends.onnx.arithmetic import columns
 from bitwright.backends.onnx.held import centre
-from bitwright.backends.onnx.layout import pad, pads_of, relay, reshape, transpose
+from bitwright.backends.onnx.layout import in_file, moved, pad, relay, reshape, rotated, transpose
 from bitwright.backends.onnx.quantise import folded
 from bitwright.backends.onnx.spread import spread_of
 from bitwright.backends.onnx.tensors import (
@@ -26,6 +26,7 @@ from bitwright.backends.onnx.tensors import (
 )
 from bitwright.backends.onnx.writer import FLOAT
 from bitwright.ir.layers import ArgMax, Concat, Conv, Dense, Gather, MaxPool, Multiply, Reshape, Sum, SumPool
+from bitwright.ir.moves import Pad, Take, as_move
 from bitwright.ir.weights import Ints
 from bitwright.ir.window import Window
 
@@ -147,21 +148,30 @@ def reshape_(out: Export, layer: Reshape) -> Tensor:
 
 def gather(out: Export, layer: Gather) -> Tensor:
     """Whatever operator moves elements like this; Pad where it fills around them, or Gather from them and one more."""
-    old, index = out.graph.source_of(layer).shape, layer.indices.array
+    old = out.graph.source_of(layer).shape
+    index = layer.move.index(old)
+    if index.min() < 0:
+        return _filled(out, layer, old, index)
+    wide, x, stem = out.held[layer.name].wide, out.raw(layer.inputs[0]), out.stem(layer.name)
+    places = channels_first(places_in_file(np.arange(prod(old)).reshape(old))[index])
+    if isinstance(layer.move, Take):
+        return Tensor(relay(out.writer, x, stem, laid(old), places), wide)
+    return Tensor(moved(out.writer, x, stem, laid(old), places, in_file(layer.move)), wide)
+
+
+def _filled(out: Export, layer: Gather, old: tuple[int, ...], index: Ints) -> Tensor:
+    """Pad, of an image or of one that reads a signal, or Gather from the elements and one more."""
     wide, x = out.held[layer.name].wide, out.raw(layer.inputs[0])
     stem, order = out.stem(layer.name), np.arange(prod(old)).reshape(old)
-    if index.min() >= 0:
-        index = channels_first(places_in_file(order)[index])
-        return Tensor(relay(out.writer, x, stem, laid(old), index), wide)
-    signal = old[1:] if old[0] == 1 and len(old) == len(index.shape) + 1 else old
-    widths = pads_of(index, order.reshape(signal))
-    if widths is None:
+    signal = old[1:] if old[0] == 1 and len(old) == index.ndim + 1 else old
+    move = as_move(index, signal) if isinstance(layer.move, Take) else layer.move
+    if not isinstance(move, Pad):
         flat = reshape(out.writer, x, stem, laid(old), (order.size,))
         padded = pad(out.writer, flat, stem, [(0, 1)], layer.fill, wide=wide)
         places = np.append(places_in_file(order), order.size)
         return Tensor(relay(out.writer, padded, stem, (order.size + 1,), channels_first(places[index])), wide)
     x = relay(out.writer, x, stem, laid(old), np.moveaxis(places_in_file(order).reshape(signal), -1, 0))
-    x = pad(out.writer, x, stem, [widths[-1], *widths[:-1]], layer.fill, wide=wide)
+    x = pad(out.writer, x, stem, rotated(move.widths), layer.fill, wide=wide)
     if len(signal) == 2:
         x = transpose(out.writer, x, stem, (1, 0))
     return Tensor(x, wide)

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from collections.abc import Sequence
 from math import prod
+from typing import TypeVar, assert_never
 
 import numpy as np
 
-from bitwright.backends.onnx.tensors import number
+from bitwright.backends.onnx.tensors import number, places_in_file
 from bitwright.backends.onnx.writer import Writer
-from bitwright.ir.weights import Ints
+from bitwright.ir.moves import Move, Pad, Repeat, Slice, Spread, Take, ToSpace, Transpose, as_move
+from bitwright.ir.weights import Ints, Weights
 
-MAX_PERMUTED = 5
+T = TypeVar("T")
 
 
 def relay(write: Writer, x: str, stem: str, shape: tuple[int, ...], index: Ints) -> str:
@@ -20,13 +22,37 @@ def relay(write: Writer, x: str, stem: str, shape: tuple[int, ...], index: Ints)
     order = np.arange(prod(shape))
     if index.size == order.size and np.array_equal(index.reshape(-1), order):
         return reshape(write, x, stem, shape, index.shape)
-    for attempt in (_transposed, _repeated, _to_space, _sliced):
-        made = attempt(write, x, stem, order.reshape(shape), index)
-        if made:
-            return made
-    flat = reshape(write, x, stem, shape, (order.size,))
-    picked = write.step("Gather", flat, stem, index.reshape(-1), axis=1)
-    return reshape(write, picked, stem, (index.size,), index.shape)
+    move = as_move(index, shape)
+    if isinstance(move, Take) and len(shape) == index.ndim == 3:
+        last = places_in_file(order.reshape(*shape[1:], shape[0]))
+        where = np.empty_like(order)
+        where[last] = order
+        move = as_move(where[index].transpose(1, 2, 0), (*shape[1:], shape[0]))
+        move = move if isinstance(move, ToSpace) else Take(Weights(index))
+    return moved(write, x, stem, shape, index, move)
+
+
+def moved(write: Writer, x: str, stem: str, shape: tuple[int, ...], index: Ints, move: Move) -> str:
+    """`x`, samples of `shape`, moved: `index` is that of the move, channels first where the tensor is an image.
+
+    A ToSpace speaks of channels that are last.
+    """
+    match move:
+        case Transpose():
+            return transpose(write, x, stem, move.axes)
+        case Repeat():
+            return _repeated(write, x, stem, move)
+        case Slice():
+            return _sliced(write, x, stem, shape, move)
+        case ToSpace() if _is_depth_to_space(shape, move):
+            mode = "DCR" if move.groups == 1 else "CRD"
+            return write.step("DepthToSpace", x, stem, blocksize=move.block[0], mode=mode)
+        case Take() | ToSpace() | Pad() | Spread():
+            flat = reshape(write, x, stem, shape, (prod(shape),))
+            picked = write.step("Gather", flat, stem, index.reshape(-1), axis=1)
+            return reshape(write, picked, stem, (index.size,), index.shape)
+        case _:
+            assert_never(move)
 
 
 def reshape(write: Writer, x: str, stem: str, old: tuple[int, ...], new: tuple[int, ...]) -> str:
@@ -41,82 +67,53 @@ def transpose(write: Writer, x: str, stem: str, axes: tuple[int, ...]) -> str:
     return write.step("Transpose", x, stem, perm=[0, *(axis + 1 for axis in axes)])
 
 
-def pads_of(index: Ints, order: Ints) -> list[tuple[int, int]] | None:
-    """The widths before and after each axis by which `index`, -1 where it fills, pads `order`; None if it does not."""
-    if index.ndim != order.ndim or not (index >= 0).any():
-        return None
-    inside = [np.unique(axis) for axis in np.nonzero(index >= 0)]
-    widths = [(int(at[0]), int(n - 1 - at[-1])) for at, n in zip(inside, index.shape, strict=True)]
-    if tuple(n - before - after for n, (before, after) in zip(index.shape, widths, strict=True)) != order.shape:
-        return None
-    return widths if np.array_equal(np.pad(order, widths, constant_values=-1), index) else None
+def in_file(move: Move) -> Move:
+    """The move of an image as it is in the file, channels first; a ToSpace speaks of channels that are last."""
+    match move:
+        case Transpose() if len(move.axes) == 3:
+            axes = [move.axes[axis] for axis in (2, 0, 1)]
+            return Transpose(tuple((axis + 1) % 3 for axis in axes))
+        case Slice() if len(move.starts) == 3:
+            return Slice(rotated(move.starts), rotated(move.steps), rotated(move.lengths))
+        case Repeat() if len(move.factors) == 3:
+            return Repeat(rotated(move.factors))
+        case _:
+            return move
 
 
-def _transposed(write: Writer, x: str, stem: str, order: Ints, index: Ints) -> str | None:
-    if index.ndim != order.ndim or order.ndim > MAX_PERMUTED:
-        return None
-    for axes in permutations(range(order.ndim)):
-        moved = order.transpose(axes)
-        if moved.shape == index.shape and np.array_equal(moved, index):
-            return transpose(write, x, stem, axes)
-    return None
+def rotated(values: tuple[T, ...]) -> tuple[T, ...]:
+    """What is said of the axes of a layer, the channels first."""
+    return (values[-1], *values[:-1])
 
 
-def _repeated(write: Writer, x: str, stem: str, order: Ints, index: Ints) -> str | None:
+def _is_depth_to_space(shape: tuple[int, ...], move: ToSpace) -> bool:
+    """True for square blocks and whole images, with the channels of each block side by side or apart."""
+    channels, height, width = shape
+    (rows, columns), outputs = move.block, channels // prod(move.block)
+    whole = move.size == (height * rows, width * columns)
+    return rows == columns and whole and move.groups in (1, outputs)
+
+
+def _repeated(write: Writer, x: str, stem: str, move: Repeat) -> str:
     """Resize by nearest neighbour to whole multiples."""
-    if index.ndim != order.ndim or any(new % old for new, old in zip(index.shape, order.shape, strict=True)):
-        return None
-    factors = [new // old for new, old in zip(index.shape, order.shape, strict=True)]
-    made = order
-    for axis, factor in enumerate(factors):
-        made = made.repeat(factor, axis)
-    if not np.array_equal(made, index):
-        return None
-    scales = write.constant(np.array([1, *factors], dtype=np.float32), f"{stem}.scales")
+    scales = write.constant(np.array([1, *move.factors], dtype=np.float32), f"{stem}.scales")
     name = write.fresh(f"{stem}/resize")
     options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return write.node("Resize", (x, "", scales), name, **options)
 
 
-def _to_space(write: Writer, x: str, stem: str, order: Ints, index: Ints) -> str | None:
-    """DepthToSpace in either order."""
-    if index.ndim != 3 or order.ndim != 3 or index.shape[1] % order.shape[1]:
-        return None
-    block, (channels, height, width) = index.shape[1] // order.shape[1], order.shape
-    if index.shape != (channels // block**2, height * block, width * block) or channels % block**2:
-        return None
-    for mode, blocks, axes in (
-        ("DCR", (block, block, -1), (2, 3, 0, 4, 1)),
-        ("CRD", (-1, block, block), (0, 3, 1, 4, 2)),
-    ):
-        if np.array_equal(order.reshape(*blocks, height, width).transpose(axes).reshape(index.shape), index):
-            return write.step("DepthToSpace", x, stem, blocksize=block, mode=mode)
-    return None
-
-
-def _sliced(write: Writer, x: str, stem: str, order: Ints, index: Ints) -> str | None:
-    """Slice along every axis."""
-    if index.ndim != order.ndim or index.min() < 0:
-        return None
-    corner = np.unravel_index(int(index.flat[0]), order.shape)
-    picks = []
-    for axis, (start, length) in enumerate(zip(corner, index.shape, strict=True)):
-        second = np.unravel_index(int(np.take(index, 1, axis).flat[0]), order.shape)[axis] if length > 1 else start + 1
-        picks.append((int(start), int(second - start), length))
-    ends = [(start, start + step * length, step) for start, step, length in picks]
-    slices = tuple(slice(a, b if b >= 0 else None, step or 1) for a, b, step in ends)
-    if any(step == 0 for _, _, step in ends) or not np.array_equal(order[slices], index):
-        return None
-    axes = [
-        axis for axis, (pick, size) in enumerate(zip(slices, order.shape, strict=True)) if pick != slice(0, size, 1)
-    ]
-    columns = [[ends[axis][k] for axis in axes] for k in range(3)]
-    stops = [stop if stop >= 0 else -(1 << 31) for stop in columns[1]]
-    lists = (columns[0], stops, [axis + 1 for axis in axes], columns[2])
+def _sliced(write: Writer, x: str, stem: str, shape: tuple[int, ...], move: Slice) -> str:
+    """Slice along every axis that loses or turns elements."""
+    picks = list(zip(move.starts, move.steps, move.lengths, shape, strict=True))
+    axes = [axis for axis, (start, step, length, size) in enumerate(picks) if (start, step, length) != (0, 1, size)]
+    stops = [start + step * length for start, step, length, _ in picks]
+    ends = [stops[axis] if stops[axis] >= 0 else -(1 << 31) for axis in axes]
+    starts, steps = ([values[axis] for axis in axes] for values in (move.starts, move.steps))
+    lists = (starts, ends, [axis + 1 for axis in axes], steps)
     return write.step("Slice", x, stem, *(np.array(column, dtype=np.int64) for column in lists))
 
 
-def pad(write: Writer, x: str, name: str, widths: list[tuple[int, int]], fill: int, *, wide: bool) -> str:
+def pad(write: Writer, x: str, name: str, widths: Sequence[tuple[int, int]], fill: int, *, wide: bool) -> str:
     """`x` surrounded by `fill`."""
     befores, afters = zip(*widths, strict=True)
     stem = write.fresh(f"{name}/pad")

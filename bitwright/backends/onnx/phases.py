@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bitwright.exact.meaning import per_channel
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Gather, Layer, Requantise
+from bitwright.ir.moves import Spread, ToSpace
 from bitwright.ir.weights import Ints, Weights
 from bitwright.ir.window import Window
 
@@ -39,50 +40,29 @@ def _wide(graph: Graph, layer: Gather) -> list[AnyLayer]:
     if not isinstance(codes, Requantise) or not isinstance(conv, Conv) or not conv.window.is_dense:
         return []
     alone = all(len(graph.readers[old.name]) == 1 and old.name not in graph.outputs for old in (codes, conv))
-    strides = _strides(layer, conv)
-    if not alone or strides is None:
+    move = layer.move
+    if not alone or not isinstance(move, ToSpace) or move.groups != conv.groups:
         return []
-    x = graph.source_of(conv)
+    x, strides = graph.source_of(conv), move.block
     spread = _spread(graph, x, strides, conv.pad_value)
     wide = _convolution(conv, spread, strides, layer.shape)
     quantiser = wide and _quantiser(codes, layer, conv, wide, strides)
     return [spread, wide, quantiser] if wide and quantiser else []
 
 
-def _strides(layer: Gather, conv: Conv) -> Strides | None:
-    """The strides of the phases (group, row phase, column phase, output) of which `layer` makes pixels."""
-    if len(layer.shape) != 3 or conv.shape[2] % layer.shape[2]:
-        return None
-    height, width, channels = layer.shape
-    count = conv.shape[2] // channels
-    for rows in range(1, count + 1):
-        cols, rest = divmod(count, rows)
-        if rest or count == 1:
-            continue
-        y, x = np.arange(height)[:, None, None, None], np.arange(width)[:, None, None]
-        group, output = np.arange(conv.groups)[:, None], np.arange(channels // conv.groups)
-        phase = (group * rows + y % rows) * cols + x % cols
-        index = ((y // rows) * conv.shape[1] + x // cols) * conv.shape[2] + phase * output.size + output
-        if np.array_equal(index.reshape(layer.shape), layer.indices.array):
-            return rows, cols
-    return None
-
-
 def _spread(graph: Graph, x: Layer, strides: Strides, fill: int) -> Gather:
-    shape = tuple((size - 1) * step + 1 for size, step in zip(x.shape, strides, strict=False))
-    index = np.full((*shape, x.channels), -1)
-    index[:: strides[0], :: strides[1]] = np.arange(prod(x.shape)).reshape(x.shape)
+    move = Spread(strides)
     name = f"{x.name}_gather"
     while name in graph.by_name:
         name += "_"
     return Gather(
         name=name,
         inputs=(x.name,),
-        shape=index.shape,
+        shape=move.makes(x.shape) or (),
         type=x.type,
         scale=x.scale,
         zero=x.zero,
-        indices=Weights(index),
+        move=move,
         fill=fill,
     )
 

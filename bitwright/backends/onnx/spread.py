@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
+from bitwright.ir import moves
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Gather
 from bitwright.ir.weights import Ints
@@ -27,16 +27,19 @@ class Spread:
 def spread_of(graph: Graph, layer: Conv) -> Spread | None:
     """`layer` as a transposed convolution, if it reads a gather that spreads pixels."""
     moved = graph.source_of(layer)
-    if not isinstance(moved, Gather) or layer.window.strides != (1, 1):
+    if not isinstance(moved, Gather) or not isinstance(moved.move, moves.Spread) or layer.window.strides != (1, 1):
         return None
-    old = graph.source_of(moved).shape
-    strides = _strides(moved, old)
     reach = layer.window.span * 2
     extra = [max(0, layer.window.pads[2 + axis] - reach[axis]) for axis in (0, 1)]
     pads = [r - p + e for r, p, e in zip(reach, layer.window.pads, [0, 0, *extra], strict=True)]
-    if strides is None or min(pads) < 0 or (layer.window.is_padded and layer.pad_value != moved.fill):
+    if min(pads) < 0 or (layer.window.is_padded and layer.pad_value != moved.fill):
         return None
-    attributes = {"strides": strides, "dilations": layer.window.dilations, "pads": pads, "group": layer.groups}
+    attributes = {
+        "strides": moved.move.strides,
+        "dilations": layer.window.dilations,
+        "pads": pads,
+        "group": layer.groups,
+    }
     options = {"kernel_shape": layer.window.kernel, "output_padding": extra if any(extra) else None}
     return Spread(moved.inputs[0], moved.fill, _turned(layer), attributes | options)
 
@@ -46,19 +49,6 @@ def only_spreads(graph: Graph, layer: Gather) -> bool:
     readers = graph.readers[layer.name]
     spreads = [isinstance(reader, Conv) and spread_of(graph, reader) is not None for reader in readers]
     return bool(readers) and all(spreads) and layer.name not in graph.outputs
-
-
-def _strides(layer: Gather, old: tuple[int, ...]) -> tuple[int, int] | None:
-    """The distances of neighbouring pixels, if the gather does nothing but spread them."""
-    if len(old) != 3 or len(layer.shape) != 3 or layer.indices.array.min() >= 0:
-        return None
-    steps = [(new - 1) // (n - 1) if n > 1 else 1 for new, n in zip(layer.shape[:2], old[:2], strict=True)]
-    index = np.full(layer.shape, -1)
-    pixels = np.arange(prod(old)).reshape(old)
-    if index[:: steps[0], :: steps[1]].shape != old:
-        return None
-    index[:: steps[0], :: steps[1]] = pixels
-    return (steps[0], steps[1]) if np.array_equal(index, layer.indices.array) else None
 
 
 def _turned(layer: Conv) -> Ints:

@@ -166,7 +166,7 @@ def extend(emit: Emit, x: Stream, kind: IntType) -> Stream:
 
 def reorder(emit: Emit, layer: Gather, x: Stream, pace: int) -> Stream:
     """A frame buffer read in another order, in beats as wide as the pace needs and the order keeps together."""
-    index, most = layer.indices.array.reshape(-1), gather_lanes(layer, x.shape[-1])
+    index, most = layer.move.index(x.shape).reshape(-1), gather_lanes(layer, x.shape)
     lanes = enough_lanes(max(index.size, prod(x.shape)), gcd(x.lanes, most), most, pace)
     x = extend(emit, emit.widen(x, lanes), layer.type)
     name = emit.name

@@ -153,7 +153,7 @@ def _links(graph: Graph, layer: Layer) -> Iterator[_Link]:
         inside, outside = np.arange(source.channels), np.arange(layer.channels)
         match layer:
             case Gather():
-                inside, outside = _places(layer.indices.array, source.channels)
+                inside, outside = _places(layer.move.index(source.shape), source.channels)
             case Reshape():
                 inside, outside = _places(np.arange(np.prod(layer.shape)).reshape(layer.shape), source.channels)
             case Conv():

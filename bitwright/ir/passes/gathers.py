@@ -9,8 +9,9 @@ import numpy as np
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Concat, Gather, Layer, Reshape
+from bitwright.ir.moves import as_move
 from bitwright.ir.passes.cleanup import merge_reshapes
-from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.weights import Ints
 
 
 class _Origin(NamedTuple):
@@ -37,7 +38,7 @@ def merge_gathers(graph: Graph) -> Graph:
 def _simpler(graph: Graph, layer: Gather) -> list[AnyLayer]:
     """What `layer` becomes: itself, one layer on the root, or a concatenation of one part for each root."""
     source = _origin(graph, layer.inputs[0])
-    index = layer.indices.array
+    index = layer.move.index(graph.source_of(layer).shape)
     if len(source.roots) == 1:
         place = np.where(index < 0, -1, source.place[index])
         return [_moved(layer, layer.name, source.roots[0], place, slice(None))]
@@ -73,8 +74,8 @@ def _origin(graph: Graph, name: str) -> _Origin:
     match layer:
         case Reshape() if alone:
             return _origin(graph, layer.inputs[0])
-        case Gather() if alone and layer.indices.array.min() >= 0:
-            source, index = _origin(graph, layer.inputs[0]), layer.indices.array.reshape(-1)
+        case Gather() if alone and (index := layer.move.index(graph.source_of(layer).shape).reshape(-1)).min() >= 0:
+            source = _origin(graph, layer.inputs[0])
             return _Origin(source.roots, source.root[index], source.place[index])
         case Concat() if alone:
             return _joined(graph, layer)
@@ -108,7 +109,7 @@ def _moved(layer: Gather, name: str, x: Layer, place: Ints, channels: slice) -> 
         scale=scale,
         zero=zero,
         source=layer.source,
-        indices=Weights(place),
+        move=as_move(place, x.shape),
         fill=layer.fill,
     )
 

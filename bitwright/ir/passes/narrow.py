@@ -32,6 +32,7 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
 )
+from bitwright.ir.moves import as_move
 from bitwright.ir.source import Removed
 from bitwright.ir.types import IntType, hull
 from bitwright.ir.weights import Ints, Weights
@@ -93,8 +94,8 @@ def _retyped(graph: Graph, layer: AnyLayer, kinds: list[IntType], bounds: Interv
         case MaxPool() | Reshape() | Concat():
             return replace(layer, type=hull(kinds))
         case Gather():
-            filled = layer.indices.array.min() < 0 and layer.fill not in kinds[0]
-            kind = kinds[0] | IntType(layer.fill, layer.fill) if filled else kinds[0]
+            inside = layer.fill in kinds[0] or layer.move.index(graph.source_of(layer).shape).min() >= 0
+            kind = kinds[0] if inside else kinds[0] | IntType(layer.fill, layer.fill)
             return replace(layer, type=kind)
         case Table():
             first = kinds[0].lo - graph.source_of(layer).type.lo
@@ -140,8 +141,8 @@ def _narrowed(graph: Graph, layer: AnyLayer, kept: Mapping[str, Ints]) -> AnyLay
             return replace(layer, **common, factors=tuple(_taken(row, channels) for row in layer.factors))
         case Gather():
             moved = graph.source_of(layer)
-            indices = _places(moved, kept[moved.name], layer.indices.array[..., channels])
-            return replace(layer, **common, indices=Weights(indices))
+            index = _places(moved, kept[moved.name], layer.move.index(moved.shape)[..., channels])
+            return replace(layer, **common, move=as_move(index, (*moved.shape[:-1], len(kept[moved.name]))))
     if isinstance(layer, Pool | Join | Pointwise | Move):
         return replace(layer, **common)
     assert_never(layer)

@@ -10,6 +10,7 @@ import numpy as np
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Gather, Layer, Requantise
+from bitwright.ir.moves import Spread, ToSpace
 from bitwright.ir.passes.cleanup import drop_dead
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
@@ -49,10 +50,9 @@ def _phases(graph: Graph, layer: Requantise) -> list[AnyLayer]:
     spread = graph.source_of(conv)
     if not isinstance(spread, Gather) or not _alone(graph, spread) or spread.fill != conv.pad_value:
         return []
-    x = graph.source_of(spread)
-    strides = _strides(spread, x)
-    if strides is None or strides == (1, 1):
+    if not isinstance(spread.move, Spread) or spread.move.strides == (1, 1):
         return []
+    x, strides = graph.source_of(spread), spread.move.strides
     kernel, pads = conv.window.kernel, conv.window.pads
     rows, cols = (_axis(kernel[i], strides[i], pads[i], x.shape[i], conv.shape[i]) for i in range(2))
     kernels, missing = _kernels(conv, rows, cols)
@@ -63,19 +63,6 @@ def _phases(graph: Graph, layer: Requantise) -> list[AnyLayer]:
 
 def _alone(graph: Graph, layer: Layer) -> bool:
     return len(graph.readers[layer.name]) == 1 and layer.name not in graph.outputs
-
-
-def _strides(spread: Gather, x: Layer) -> tuple[int, int] | None:
-    """How far apart `spread` puts the pixels of `x`, fill between them; None if it does something else."""
-    if len(x.shape) != 3 or spread.shape[2] != x.shape[2]:
-        return None
-    steps = [(wide - 1) // (size - 1) if size > 1 else 1 for wide, size in zip(spread.shape[:2], x.shape, strict=False)]
-    wanted = np.full(spread.shape, -1)
-    places = np.arange(np.prod(x.shape)).reshape(x.shape)
-    if any((size - 1) * step + 1 != wide for size, step, wide in zip(x.shape, steps, spread.shape[:2], strict=False)):
-        return None
-    wanted[:: steps[0], :: steps[1]] = places
-    return (steps[0], steps[1]) if np.array_equal(wanted, spread.indices.array) else None
 
 
 def _axis(kernel: int, stride: int, pad: int, size: int, out: int) -> _Axis:
@@ -147,12 +134,6 @@ def _requantiser(graph: Graph, layer: Requantise, conv: Conv, missing: Ints, gro
 
 def _shuffle(layer: Requantise, codes: Layer, groups: int, rows: _Axis, cols: _Axis) -> Gather:
     """The phases of `codes` (q, p, group, row phase, column phase, output) as the pixels of `layer`."""
-    height, width, channels = layer.shape
-    y, x = np.arange(height)[:, None, None, None], np.arange(width)[:, None, None]
-    group, output = np.arange(groups)[:, None], np.arange(channels // groups)
-    pixel = (y // rows.stride) * codes.shape[1] + x // cols.stride
-    phase = (group * rows.stride + y % rows.stride) * cols.stride + x % cols.stride
-    index = (pixel * codes.channels) + phase * output.size + output
     return Gather(
         name=layer.name,
         inputs=(codes.name,),
@@ -161,7 +142,7 @@ def _shuffle(layer: Requantise, codes: Layer, groups: int, rows: _Axis, cols: _A
         scale=layer.scale,
         zero=layer.zero,
         source=layer.source,
-        indices=Weights(index.reshape(layer.shape)),
+        move=ToSpace((rows.stride, cols.stride), groups, (layer.shape[0], layer.shape[1])),
     )
 
 

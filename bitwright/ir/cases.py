@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the members of a closed union have in common: the `op` under which files and texts write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A member of a closed union."""
+
+    @property
+    def op(self) -> str:
+        """The class as files, texts and reports write it."""
+        return type(self).__name__.lower()
