@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from math import prod
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.audit.operators import FLOAT, conv, gemm, matmul
-from bitwright.audit.replay import Evaluate, function_of
+from bitwright.audit.replay import function_of
 from bitwright.compress.network import FloatNet
 from bitwright.reading.constants import FAILURES
 from bitwright.reading.model import Node
@@ -60,39 +61,44 @@ def outputs_of(net: FloatNet, arrays: Sequence[Array]) -> list[Array]:
 
 def run(net: FloatNet, arrays: Sequence[Array]) -> Iterator[dict[str, Array]]:
     """Every tensor of `net`, chunk by chunk."""
-    functions = [function_of(node, net.opset, FAST) for node in net.nodes]
+    functions = []
+    for node in net.nodes:
+        with _explained(node):
+            functions.append(function_of(node, net.opset, FAST))
     for start in range(0, len(arrays[0]), CHUNK):
         values: dict[str, Array] = dict(net.constants)
         for entry, array in zip(net.inputs, arrays, strict=True):
             values[entry.name] = array[start : start + CHUNK].astype(np.float32)
         for node, function in zip(net.nodes, functions, strict=True):
-            operands = [values[name] if name else None for name in node.inputs]
-            results = _results(node, function, operands, len(values[net.inputs[0].name]))
+            with _explained(node):
+                operands = [values[name] if name else None for name in node.inputs]
+                _check_result(node, operands, len(values[net.inputs[0].name]))
+                results = function(operands)
             values |= {name: result for name, result in zip(node.outputs, results, strict=False) if name}
         yield values
 
 
-def _results(
-    node: Node,
-    function: Evaluate,
-    operands: Sequence[Array | None],
-    samples: int,
-) -> Sequence[Array]:
-    """What `node` makes; its size is checked before memory is taken, and whatever goes wrong is its error."""
-    given = [array for array in operands if array is not None]
+@contextmanager
+def _explained(node: Node) -> Iterator[None]:
+    """Whatever goes wrong inside is the error of `node`."""
     try:
-        if node.op in FAST:
-            _check_window(node, given)
-        else:
-            check_folded(node, given, samples * MAX_ELEMENTS)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # what overflows is not finite, and refused where it is calibrated
-            return function(operands)
+            yield
     except FAILURES as error:
         reason = f"{error}".partition("\n")[0][:200]
         raise node.error(f"cannot be run on the data: {reason}", HINT) from error
     except MemoryError as error:
         raise node.error("needs more memory than there is", "use a smaller network, or a larger machine") from error
+
+
+def _check_result(node: Node, operands: Sequence[Array | None], samples: int) -> None:
+    """Refuse a node that makes more than any activation may hold, before memory is taken."""
+    given = [array for array in operands if array is not None]
+    if node.op in FAST:
+        _check_window(node, given)
+    else:
+        check_folded(node, given, samples * MAX_ELEMENTS)
 
 
 def _check_window(node: Node, operands: Sequence[Array]) -> None:

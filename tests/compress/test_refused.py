@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from bitwright.compress import float_net, quantize
@@ -180,6 +181,19 @@ def test_a_window_of_another_rank_is_refused(attribute: str) -> None:
     assert str(refusal.value) == (
         "model: node 'MaxPool_p' (MaxPool): has a window that does not fit a tensor of rank 4\n"
         "  hint: export the model again"
+    )
+
+
+def test_an_attribute_that_means_nothing_is_the_error_of_its_node() -> None:
+    odd = node("Unsqueeze", "x", "u")
+    odd.attribute.append(onnx.AttributeProto(name="axes", type=onnx.AttributeProto.INTS))
+    model = graph([odd, node("MatMul", "u w", "y")], {"w": normal(4, 3)}, sample=[4], opset=11)
+    with pytest.raises(BitwrightError) as refusal:
+        quantize(model, [X])
+    assert str(refusal.value) == (
+        "model: node 'Unsqueeze_u' (Unsqueeze): cannot be run on the data: "
+        "Could not infer attribute `axes` type from empty iterator\n"
+        "  hint: check that the model runs in another tool on the same data"
     )
 
 
