@@ -63,6 +63,7 @@ def test_every_layer_and_host_step_is_there() -> None:
     assert read.open == []
     for name in [layer.name for layer in made.layers] + [step.reason for step in made.host]:
         assert name in read.cells
+    assert "of dense" not in read.cells  # nothing is skipped
 
 
 def test_what_is_left_of_the_dense_clocks_stands_beside_the_zeros() -> None:

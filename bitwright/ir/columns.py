@@ -24,7 +24,7 @@ def tail(name: str, room: int = NAME) -> str:
         return name
     kept = name[len(name) - max(room - 1, 1) :]
     cut = next((i for i, letter in enumerate(kept) if letter in SEPARATORS), len(kept))
-    return ELLIPSIS + (kept[cut + 1 :] if cut < len(kept) // 2 else kept)
+    return ELLIPSIS + (kept[cut + 1 :] if cut < len(kept) // 4 else kept)
 
 
 def aligned(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:

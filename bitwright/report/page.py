@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from bitwright.ir.columns import tail
+from bitwright.ir.columns import by, tail
 from bitwright.planning.devices import device
 from bitwright.report.record import HostNode, LayerRecord, Report
 from bitwright.report.show import removed
@@ -100,13 +100,19 @@ def page(report: Report, synthesis: Row | None = None) -> str:
         facts=_facts(report, synthesis),
         tool=synthesis["tool"] if synthesis else "",
         budget=_budget(report, synthesis),
-        titles=(*COLUMNS.values(), *RESOURCES.values()),
+        titles=(*columns(report).values(), *RESOURCES.values()),
         prose=PROSE,
         layers=_lines(report, synthesis),
         removed=tuple(removed(report.removed)),
         host=report.host,
     )
     return _template().render(page=made)
+
+
+def columns(report: Report) -> dict[str, str]:
+    """The columns of the table of layers: what is left of the dense clocks only where some unit skips."""
+    skips = any(layer.dense_share not in (None, 1.0) for layer in report.layers)
+    return {key: title for key, title in COLUMNS.items() if skips or key != "dense_share"}
 
 
 def _facts(report: Report, synthesis: Row | None) -> tuple[Fact, ...]:
@@ -137,7 +143,9 @@ def _lines(report: Report, synthesis: Row | None) -> tuple[Line, ...]:
     lines = []
     for layer in report.layers:
         cells = [Cell(tail(layer.name), True, layer.name)]
-        cells += [Cell(_text(_shown(layer, key)), title in PROSE) for key, title in COLUMNS.items() if key != "name"]
+        cells += [
+            Cell(_text(_shown(layer, key)), title in PROSE) for key, title in columns(report).items() if key != "name"
+        ]
         for key in RESOURCES:
             count = f" / {_text(counted.get(layer.name, {}).get(key))}" if synthesis else ""
             cells.append(Cell(_text(getattr(layer, key)) + count, False))
@@ -159,7 +167,7 @@ def _text(value: object) -> str:
         case int():
             return f"{value:,}"
         case tuple():
-            return " x ".join(map(str, value))
+            return by(value)
         case _:
             return str(value)
 

@@ -186,6 +186,10 @@ def skipped(layers: Sequence[LayerRecord]) -> list[str]:
     return lines
 
 
+MARK = "*"
+SLOWEST = "* the slowest layers: they set the interval"
+FEW = 0.05
+"""The share of zero weights from which a table shows them."""
 DESIGN = {
     "name": "layer",
     "op": "op",
@@ -196,8 +200,7 @@ DESIGN = {
     "simd": "SIMD",
     "style": "style",
     "cycles": "clocks",
-    "mark": "",
-    "requantiser": "requantiser",
+    "requantiser": "form",
     "lut": "LUT",
     "ff": "FF",
     "dsp": "DSP",
@@ -212,9 +215,11 @@ def design(report: Report, *, border: bool = True) -> RenderableType:
     The layers that set the interval stand out.
     """
     layers = [_decided(row, slow=row.name in report.bottleneck) for row in report.layers]
-    parts: list[RenderableType] = [rows(f"{report.model}, design {report.design}", DESIGN, layers)]
+    keys = {key: head for key, head in DESIGN.items() if key != "zeros" or _has_zeros(report)}
+    parts: list[RenderableType] = [rows(f"{report.model}, design {report.design}", keys, layers)]
     ends = [name for name in report.bottleneck if name not in {row.name for row in report.layers}]
-    notes = removed(report.removed) + skipped(report.layers)
+    notes = [SLOWEST] if any(row["cycles"].plain.startswith(MARK) for row in layers) else []
+    notes += removed(report.removed) + skipped(report.layers)
     slowest = f"as slow as the beats of {printable(', '.join(ends))}" if ends else ""
     notes.append(_certified(report.plan))
     parts += [Text(line) for line in (speed(report), slowest, report.note, *map(printable, notes)) if line]
@@ -240,9 +245,14 @@ def _certified(made: PlanRecord) -> str:
 
 
 def _decided(row: LayerRecord, *, slow: bool) -> Row:
-    """A layer of `compile` for people: the share of zero weights, and a mark at a bottleneck."""
+    """A layer of `compile` for people: the share of zero weights, and a mark at the clocks of a bottleneck."""
     zeros = None if row.sparsity is None else f"{row.sparsity:.0%}"
-    return asdict(row) | {"zeros": zeros, "mark": "slowest" if slow else ""}
+    return asdict(row) | {"zeros": zeros, "cycles": Text(f"{MARK * slow}{_cell(row.cycles)}")}
+
+
+def _has_zeros(report: Report) -> bool:
+    """True if zeros of some layer are worth a column."""
+    return any(row.sparsity is not None and row.sparsity >= FEW for row in report.layers)
 
 
 def synthesis(result: Row) -> RenderableType:
@@ -328,4 +338,7 @@ def _cell(value: Any) -> Text:
 
 
 def _numeric(cell: Text) -> bool:
-    return not cell.plain or cell.plain.replace(" ", "").lstrip("-").replace(".", "", 1).replace("e+", "").isdigit()
+    return (
+        not cell.plain
+        or cell.plain.removeprefix(MARK).replace(" ", "").lstrip("-").replace(".", "", 1).replace("e+", "").isdigit()
+    )

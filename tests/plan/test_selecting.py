@@ -21,6 +21,7 @@ from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Rounding
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, NofM, Weights
+from bitwright.ir.window import Window
 from bitwright.sim import reference
 from bitwright.sim.engines import ENGINES
 from tests.needs import needs_rtl
@@ -79,7 +80,7 @@ def network(weights: Ints, *, groups: int = 1, pad: int = 0) -> Graph:
     shape, out, fields = (weights.shape[1],), (len(weights),), {}
     if weights.ndim == 4:
         shape, out = (6, 5, weights.shape[-1] * groups), (4 + 2 * pad, 3 + 2 * pad, len(weights))
-        fields = {"groups": groups, "pads": (pad,) * 4}
+        fields = {"groups": groups, "window": Window((3, 3), pads=(pad,) * 4)}
     reach = 15 * int(np.abs(weights).reshape(len(weights), -1).sum(axis=1).max())
     entry = Input(name="x", inputs=(), shape=shape, type=U4, scale=ONE, zero=ZERO)
     common = {"inputs": ("x",), "shape": out, "type": IntType(-reach, reach), "scale": ONE, "zero": ZERO}
