@@ -84,7 +84,7 @@ def test_what_is_printed_fits_a_terminal() -> None:
         assert max(map(len, lines)) <= WIDTH
         assert len(lines) >= len(made.graph.layers) // 2
         assert LONG.format(0, 0) not in text
-    assert "…model/conv2d_1/Conv2D\n" in str(made.graph) and "…model/conv2d_1/Conv2D_quantize" in str(made)
+    assert ";model/conv2d_1/Conv2D\n" in str(made.graph) and "…model/conv2d_1/Conv2D_quantize" in str(made)
 
 
 @pytest.mark.parametrize(
