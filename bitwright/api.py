@@ -22,7 +22,7 @@ from bitwright.compiling import compile_graph
 from bitwright.compress import State
 from bitwright.design import Design
 from bitwright.exact.claims import claiming, proved_claims
-from bitwright.exact.ranges import ranges
+from bitwright.exact.ranges import Ranges, ranges
 from bitwright.frontend.inputs import InputType
 from bitwright.frontend.lowering import load_onnx
 from bitwright.hardware.plan import Plan
@@ -201,30 +201,7 @@ def recheck(folder: str | Path) -> dict[str, Any]:
 def inspect(net: Graph) -> dict[str, Any]:
     """Layers with types, reachable ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
     reached = ranges(net)
-    rows = []
-    for layer in (*net.inputs, *net.layers):
-        weights = layer.weights if isinstance(layer, Dense | Conv) else None
-        bound = reached[layer.name]
-        low, high = int(bound.lo.min()), int(bound.hi.max())
-        rows.append(
-            {
-                "name": layer.name,
-                "op": layer.op,
-                "shape": list(layer.shape),
-                "type": str(layer.type),
-                "bits": layer.type.bits,
-                "range": [low, high],
-                "accumulator_bits": IntType(low, high).bits if weights else None,
-                "weights": str(weights.type) if weights else None,
-                "float_weights": _fraction_bits(net, layer),
-                "weight_count": weights.array.size if weights else 0,
-                "zeros": weights.zeros if weights else 0,
-                "sparsity": str(weights.sparsity) if weights else None,
-                "macs": layer.macs if isinstance(layer, Dense | Conv) else 0,
-                "rounding": str(layer.rounding) if isinstance(layer, Requantise) else None,
-                "source": list(layer.source),
-            }
-        )
+    rows = [_layer_row(net, layer, reached[layer.name]) for layer in (*net.inputs, *net.layers)]
     weights_bits = sum(row["weight_count"] * layer.weights.type.bits for row, layer in _matrix_rows(net, rows))
     return {
         "model": net.source.file,
@@ -241,9 +218,41 @@ def inspect(net: Graph) -> dict[str, Any]:
     }
 
 
-def _fraction_bits(net: Graph, layer: Layer) -> int | None:
-    """The n of weights that are integers over 2**n, and that no quantiser made; None of other layers."""
-    if not isinstance(layer, Dense | Conv) or layer.weights.type.bits <= QUANTISED_BITS:
+def _layer_row(net: Graph, layer: Layer, bound: Ranges) -> dict[str, Any]:
+    low, high = int(bound.lo.min()), int(bound.hi.max())
+    matrix = isinstance(layer, Dense | Conv)
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "shape": list(layer.shape),
+        "type": str(layer.type),
+        "bits": layer.type.bits,
+        "range": [low, high],
+        "accumulator_bits": IntType(low, high).bits if matrix else None,
+        **_weights(net, layer),
+        "rounding": str(layer.rounding) if isinstance(layer, Requantise) else None,
+        "source": list(layer.source),
+    }
+
+
+def _weights(net: Graph, layer: Layer) -> dict[str, Any]:
+    """What a row says of weights."""
+    if not isinstance(layer, Dense | Conv):
+        return dict(weights=None, float_weights=None, weight_count=0, zeros=0, sparsity=None, macs=0)
+    weights = layer.weights
+    return {
+        "weights": str(weights.type),
+        "float_weights": _fraction_bits(net, layer),
+        "weight_count": weights.array.size,
+        "zeros": weights.zeros,
+        "sparsity": str(weights.sparsity),
+        "macs": layer.macs,
+    }
+
+
+def _fraction_bits(net: Graph, layer: Dense | Conv) -> int | None:
+    """The n of weights that are integers over 2**n, and that no quantiser made; None of other weights."""
+    if layer.weights.type.bits <= QUANTISED_BITS:
         return None
     step = layer.scale[0] / net.by_name[layer.inputs[0]].scale[0]
     return step.denominator.bit_length() - 1 if step.denominator.bit_count() == step.numerator == 1 else None
@@ -286,7 +295,6 @@ def _feeds(net: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
 
 def _check_samples(array: Array, spec: TensorSpec, samples: tuple[int, ...], where: str) -> None:
     """Refuse samples that do not have the declared shape and type, or that no quantiser has a code for."""
-    kind = np.dtype(spec.dtype)
     if array.ndim < 1 or len(array) == 0 or prod(array.shape[1:]) != prod(spec.shape):
         raise BitwrightError(
             f"has shape {array.shape}, the model takes (samples, {', '.join(map(str, spec.shape))})",
@@ -297,11 +305,15 @@ def _check_samples(array: Array, spec: TensorSpec, samples: tuple[int, ...], whe
         raise BitwrightError(
             f"has {len(array)} samples, the first input {samples[0]}", where=where, hint="give as many of each"
         )
+    _check_numbers(array, np.dtype(spec.dtype), where)
+
+
+def _check_numbers(array: Array, kind: np.dtype[Any], where: str) -> None:
     if kind.kind in "iub" and array.dtype.kind not in "iub":
-        raise BitwrightError(f"is {array.dtype}, the model takes {spec.dtype}", where=where, hint="give integers")
+        raise BitwrightError(f"is {array.dtype}, the model takes {kind}", where=where, hint="give integers")
     if kind.kind in "iu" and not (np.iinfo(kind).min <= array.min() and array.max() <= np.iinfo(kind).max):
         raise BitwrightError(
-            f"reaches {array.min()}..{array.max()}, the model takes {spec.dtype}", where=where, hint="check its scale"
+            f"reaches {array.min()}..{array.max()}, the model takes {kind}", where=where, hint="check its scale"
         )
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise BitwrightError("holds values that are no numbers", where=where, hint="remove the NaNs")

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from bitwright.design import DEFAULT_PART, Design
+from bitwright.exact.forms import Form
 from bitwright.exact.ranges import ranges
-from bitwright.hardware.choice import Wired
+from bitwright.hardware.choice import Choices, Wired
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.lanes import fastest
 from bitwright.hardware.lowering.lower import lower
@@ -40,19 +41,29 @@ def compile_graph(
     target, note = _target(graph, cycles, fps, plan, clock_ns)
     reached = ranges(graph)
     found = candidates(graph, plan or Plan(), reached)
+    asked = cycles is not None or fps is not None
     made = GIVEN
-    if plan is None and cycles is None and fps is None:
+    if plan is None and not asked:
         plan, made = Plan(fold(graph, target), target), by_rule(target, "no target was given")
     elif plan is None:
         plan, made = plan_for(graph, target, found, part)
     choices = decide(graph, plan, found)
-    depths = {name: layer.fifo_depth for name, layer in plan.layers.items() if layer.fifo_depth}
-    kernels = lower(graph, choices, depths)
+    kernels = lower(graph, choices, _depths(plan))
     plan = settled(graph, plan, choices, found)
-    forms = {name: c.form for name, c in choices.items() if isinstance(c, Wired) and c.form is not None}
-    if cycles is not None or fps is not None:
+    if asked:
         _check_interval(kernels, target)
+    forms = _forms(choices)
     return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, found.sums, made)
+
+
+def _depths(plan: Plan) -> dict[str, int]:
+    """The depths of FIFOs that are given."""
+    return {name: layer.fifo_depth for name, layer in plan.layers.items() if layer.fifo_depth}
+
+
+def _forms(choices: Choices) -> dict[str, Form]:
+    """The form of every requantiser."""
+    return {name: c.form for name, c in choices.items() if isinstance(c, Wired) and c.form is not None}
 
 
 def _target(graph: Graph, cycles: int | None, fps: float | None, plan: Plan | None, clock_ns: float) -> tuple[int, str]:
@@ -61,20 +72,25 @@ def _target(graph: Graph, cycles: int | None, fps: float | None, plan: Plan | No
     if len(given) > 1:
         raise BitwrightError(" and ".join(given) + " are given", where="target", hint="give one of them")
     if cycles is not None or fps is not None:
-        wanted = cycles if cycles is not None else int(1e9 / (clock_ns * fps)) if fps and fps > 0 else 0
-        if wanted < 1:
-            raise BitwrightError(
-                f"a target of {cycles if fps is None else fps} cannot be met",
-                where="--cycles" if fps is None else "--fps",
-                hint="give a positive number; --fps is bounded by the clock",
-            )
-        return wanted, ""
+        return _asked(cycles, fps, clock_ns), ""
     if plan is not None:
         return plan.target_cycles, ""
     best = fastest(graph)
     if best <= DEFAULT_CYCLES:
         return DEFAULT_CYCLES, f"no target: the cheapest plan of at most {DEFAULT_CYCLES} clocks per frame"
     return best, f"no target: the fastest legal plan, {best} clocks per frame"
+
+
+def _asked(cycles: int | None, fps: float | None, clock_ns: float) -> int:
+    """The clocks per frame that were asked for, in either way."""
+    wanted = cycles if cycles is not None else int(1e9 / (clock_ns * fps)) if fps and fps > 0 else 0
+    if wanted < 1:
+        raise BitwrightError(
+            f"a target of {cycles if fps is None else fps} cannot be met",
+            where="--cycles" if fps is None else "--fps",
+            hint="give a positive number; --fps is bounded by the clock",
+        )
+    return wanted
 
 
 def _check_interval(kernels: KernelGraph, target: int) -> None:

@@ -127,11 +127,11 @@ def _apply(step: Step, real: Real, precision: int) -> Real:
         case ("clip", lo, hi):
             return _clip(real, lo, hi)
         case ("leaky_relu", a):
-            return _affine(real, ONE if _positive(real) else _number(a), ZERO)
+            return _bent(real, _number(a))
         case ("elu", a):
             return real if _positive(real) else _affine(rising("exp", real, precision), _number(a), -_number(a))
         case ("abs",):
-            return _affine(real, ONE if _positive(real) else -ONE, ZERO)
+            return _bent(real, -ONE)
         case ("tanh",):
             return _affine(rising("sigmoid", _affine(real, 2 * ONE, ZERO), precision), 2 * ONE, -ONE)
         case (name,) if name in RISING:
@@ -142,6 +142,11 @@ def _apply(step: Step, real: Real, precision: int) -> Real:
                 where="table",
                 hint="use affine, clip, leaky_relu, elu, abs, times_input, tanh, " + ", ".join(RISING),
             )
+
+
+def _bent(real: Real, slope: Fraction) -> Real:
+    """The number itself from zero up, `slope` times it below zero."""
+    return _affine(real, ONE if _positive(real) else slope, ZERO)
 
 
 def _affine(real: Real, a: Fraction, b: Fraction) -> Real:

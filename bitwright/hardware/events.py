@@ -84,6 +84,15 @@ def periodic(sequences: Mapping[str, Events], interval: int) -> dict[str, Events
     return found
 
 
+def _readers(sequences: Mapping[str, Events]) -> dict[str, set[str]]:
+    """Who waits for whom."""
+    readers: dict[str, set[str]] = {name: set() for name in sequences}
+    for name, events in sequences.items():
+        for wait in events.waits:
+            readers[wait.source].add(name)
+    return readers
+
+
 def earliest(sequences: Mapping[str, Events], rounds: int = ROUNDS, start: Clocks | None = None) -> Clocks | None:
     """The earliest clock of every event; None if they are not found in `rounds`, as they wait for each other.
 
@@ -91,10 +100,7 @@ def earliest(sequences: Mapping[str, Events], rounds: int = ROUNDS, start: Clock
     """
     never = np.iinfo(np.int64).min // 4
     clocks = dict(start) if start else {name: np.full(len(e.steps), never) for name, e in sequences.items()}
-    readers: dict[str, set[str]] = {name: set() for name in sequences}
-    for name, events in sequences.items():
-        for wait in events.waits:
-            readers[wait.source].add(name)
+    readers = _readers(sequences)
     stale = set(sequences)
     for names in _sweeps(list(sequences), rounds):
         for name in names:
