@@ -77,9 +77,7 @@ def layer_range(layer: Input | AnyLayer, inputs: Sequence[Ranges], sources: Sequ
         case Dense() | Conv() | SumPool() | Sum() | Multiply():
             return _arithmetic(layer, inputs, sources[0], f"layer '{layer.name}'")
         case Requantise():
-            lines = affines(layer)
-            ends = [evaluate(layer, end, lines) for end in (inputs[0].lo, inputs[0].hi)]
-            return Ranges(np.minimum(*ends), np.maximum(*ends))
+            return _requantised(layer, inputs[0])
         case Table():
             return table_range(layer.entries.array, inputs[0], sources[0].type)
         case MaxPool():
@@ -92,9 +90,20 @@ def layer_range(layer: Input | AnyLayer, inputs: Sequence[Ranges], sources: Sequ
         case Gather():
             return moved_range(layer.move.index(sources[0].shape), layer.fill, inputs[0], layer.channels)
         case Concat():
-            return Ranges(np.concatenate([x.lo for x in inputs]), np.concatenate([x.hi for x in inputs]))
+            return _joined(inputs)
         case _:
             assert_never(layer)
+
+
+def _requantised(layer: Requantise, x: Ranges) -> Ranges:
+    lines = affines(layer)
+    ends = [evaluate(layer, end, lines) for end in (x.lo, x.hi)]
+    return Ranges(np.minimum(*ends), np.maximum(*ends))
+
+
+def _joined(inputs: Sequence[Ranges]) -> Ranges:
+    """The channels of all inputs side by side."""
+    return Ranges(np.concatenate([x.lo for x in inputs]), np.concatenate([x.hi for x in inputs]))
 
 
 def _arithmetic(

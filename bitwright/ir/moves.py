@@ -7,7 +7,7 @@ of the new tensor the place in the old one, flattened, or -1 for fill.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from math import prod
@@ -202,15 +202,20 @@ def _others(axis: int, rank: int) -> tuple[int, ...]:
     return tuple(other for other in range(rank) if other != axis)
 
 
+def _transposed(apart: Sequence[int | None], strides: Sequence[int]) -> Iterator[Transpose]:
+    """The orders of the axes in which the first two elements are so far apart, None where there is but one."""
+    for axes in permutations(range(len(strides))):
+        if all(step in (None, strides[axis]) for step, axis in zip(apart, axes, strict=True)):
+            yield Transpose(axes)
+
+
 def _strided(index: Ints, shape: Shape) -> Iterator[Move]:
     """Transpositions and slices, by the distance of the first two elements along each axis."""
     first = int(index.flat[0])
     apart = [int(index.take(1, axis).flat[0]) - first if n > 1 else None for axis, n in enumerate(index.shape)]
     strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    orders = permutations(range(len(shape))) if len(shape) <= MAX_PERMUTED and first == 0 else ()
-    for axes in orders:
-        if all(step in (None, strides[axis]) for step, axis in zip(apart, axes, strict=True)):
-            yield Transpose(axes)
+    if len(shape) <= MAX_PERMUTED and first == 0:
+        yield from _transposed(apart, strides)
     starts = tuple(int(at) for at in np.unravel_index(first, shape))
     steps = tuple(1 if step is None else step // stride for step, stride in zip(apart, strides, strict=True))
     if 0 not in steps:

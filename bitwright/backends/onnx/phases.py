@@ -43,8 +43,11 @@ def _wide(graph: Graph, layer: Gather) -> list[AnyLayer]:
     move = layer.move
     if not alone or not isinstance(move, ToSpace) or move.groups != conv.groups:
         return []
-    x, strides = graph.source_of(conv), move.block
-    spread = _spread(graph, x, strides, conv.pad_value)
+    return _widened(graph, layer, codes, conv, move.block)
+
+
+def _widened(graph: Graph, layer: Gather, codes: Requantise, conv: Conv, strides: Strides) -> list[AnyLayer]:
+    spread = _spread(graph, graph.source_of(conv), strides, conv.pad_value)
     wide = _convolution(conv, spread, strides, layer.shape)
     quantiser = wide and _quantiser(codes, layer, conv, wide, strides)
     return [spread, wide, quantiser] if wide and quantiser else []
