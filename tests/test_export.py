@@ -14,7 +14,7 @@ import bitwright as bw
 from bitwright.backends.onnx.export import dialect, to_onnx
 from bitwright.exact.ranges import ranges
 from bitwright.frontend.lowering import load_onnx
-from bitwright.ir.functions import Step
+from bitwright.ir.functions import Function, function_of
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph
 from bitwright.ir.passes import remove_channels
@@ -124,20 +124,20 @@ def test_random_networks_are_executed_and_read_back(seed: int) -> None:
 
 STEP = "572875/16777216"
 """A float32 scale: in float32 the codes of a tie of 1/8 of it are not the nearest."""
-FUNCTIONS: dict[str, tuple[IntType, tuple[Step, ...], str]] = {
+FUNCTIONS: dict[str, tuple[IntType, Function, str]] = {
     "codes of no integer type": (
         integer(10, signed=True),
-        (("affine", "1/8", "0"), ("leaky_relu", "1/4"), ("affine", "32", "0")),
+        function_of(("affine", "1/8", "0"), ("leaky_relu", "1/4"), ("affine", "32", "0")),
         "FLOAT",
     ),
     "ties that float32 misses": (
         integer(8, signed=True),
-        (("affine", STEP, "0"), ("leaky_relu", "1/8"), ("affine", str(1 / Fraction(STEP)), "0")),
+        function_of(("affine", STEP, "0"), ("leaky_relu", "1/8"), ("affine", str(1 / Fraction(STEP)), "0")),
         "DOUBLE",
     ),
     "codes closer to a step than float32 is exact": (
         integer(16, signed=True),
-        (("affine", "1/64", "0"), ("tanh",), ("affine", "32767", "0")),
+        function_of(("affine", "1/64", "0"), "tanh", ("affine", "32767", "0")),
         "DOUBLE",
     ),
 }

@@ -18,6 +18,7 @@ from bitwright.backends.onnx.export import to_onnx
 from bitwright.cli import commands as cli
 from bitwright.exact.tabulate import tabulate
 from bitwright.ir import files
+from bitwright.ir.functions import function_of
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep
 from bitwright.ir.layers import Requantise, Rounding
@@ -55,16 +56,11 @@ def wide_table() -> Graph:
 def lone_distribution() -> Graph:
     net = Net()
     net.table(net.input("x0", (3,), S4), S8, ("affine", "1", "0"), "tanh")
-    function = (("normal_cdf",), ("affine", "100", "1/7"))
+    function = function_of("normal_cdf", ("affine", "100", "1/7"))
     limits = {"rounding": Rounding.HALF_EVEN, "low": -128, "high": 127, "shift": 0}
     entries = tabulate(function, S4, scale=Fraction(1), zero=Fraction(0), **limits)
     graph = net.graph()
     return replace(graph, layers=(replace(graph.layers[0], function=function, entries=entries),))
-
-
-def unknown_function() -> Graph:
-    graph = lone_distribution()
-    return replace(graph, layers=(replace(graph.layers[0], function=(("gamma",),)),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +122,6 @@ REFUSED = {
     ),
     wide_table: f"layer 'table0': makes the codes u10, for which QuantizeLinear has no type\n  hint: {OWN}",
     lone_distribution: f"layer 'table0': tabulates 'normal_cdf', which no ONNX operator computes\n  hint: {OWN}",
-    unknown_function: f"layer 'table0': tabulates 'gamma', which no ONNX operator computes\n  hint: {OWN}",
     unknown_layer: f"layer 'act0': is a 'mirror', which no ONNX operator states\n  hint: {OWN}",
     other_entries: f"layer 'table0': floating point does not meet all the entries of its table\n  hint: {OWN}",
     odd_input: (

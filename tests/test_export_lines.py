@@ -20,6 +20,7 @@ from bitwright.exact.meaning import evaluate
 from bitwright.exact.rounding import round_exact
 from bitwright.exact.steps import steps
 from bitwright.exact.tabulate import tabulate
+from bitwright.ir.functions import function_of
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Requantise, Rounding, Table
 from bitwright.ir.types import IntType, integer
@@ -136,7 +137,7 @@ def sigmoid_table(scale: Fraction) -> tuple[Table, Graph]:
     net = Net()
     net.table(net.input("x0", (3,), "s5"), S8, ("affine", "1", "0"), "tanh")
     graph = net.graph()
-    function = (("affine", str(scale), "0"), ("sigmoid",), ("affine", "100", "0"))
+    function = function_of(("affine", str(scale), "0"), "sigmoid", ("affine", "100", "0"))
     limits = {"rounding": Rounding.HALF_EVEN, "low": -128, "high": 127, "shift": 0}
     entries = tabulate(function, graph.inputs[0].type, scale=Fraction(1), zero=Fraction(0), **limits)
     layer = graph.layers[0]

@@ -3,15 +3,30 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import lru_cache
 from math import erf, sqrt
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.audit.bounds import Bounds, U
+from bitwright.ir.functions import (
+    Abs,
+    Affine,
+    Clip,
+    Elu,
+    Erf,
+    Exp,
+    LeakyRelu,
+    NormalCdf,
+    Rising,
+    Sigmoid,
+    Softplus,
+    Step,
+    Tanh,
+    TimesInput,
+)
 from bitwright.ir.layers import Layer, Table
 from bitwright.ir.weights import Ints
 
@@ -34,53 +49,55 @@ def _curve(layer: Table, source: Layer) -> tuple[Array, Array]:
     given = float(source.scale[0]) * (codes - float(source.zero[0]))
     x, error = given, 2 * U * np.abs(given)
     for step in layer.function:
-        if step == ("times_input",):
+        if isinstance(step, TimesInput):
             x, error = x * given, error * np.abs(given) + 4 * U * np.abs(x * given)
         else:
             x, error = _step(step, x, error)
     return x, error + 3 * U * np.abs(x)
 
 
-def _step(step: tuple[str, ...], x: Array, error: Array) -> tuple[Array, Array]:
+def _step(step: Step, x: Array, error: Array) -> tuple[Array, Array]:
     match step:
-        case ("affine", a, b):
-            slope, offset = float(Fraction(a)), float(Fraction(b))
+        case Affine():
+            slope, offset = float(step.slope), float(step.offset)
             return slope * x + offset, abs(slope) * error + 3 * U * (np.abs(slope * x) + abs(offset))
-        case ("clip", low, high):
-            bounds = (float(Fraction(low)) if low else -np.inf, float(Fraction(high)) if high else np.inf)
-            return np.clip(x, *bounds), error
-        case ("leaky_relu", a):
-            slope = float(Fraction(a))
+        case Clip():
+            low, high = (None if bound is None else float(bound) for bound in (step.low, step.high))
+            return np.clip(x, low, high), error
+        case LeakyRelu():
+            slope = float(step.slope)
             y = np.where(x < 0, slope * x, x)
             return y, np.where(x < 0, abs(slope), 1) * error + 2 * U * np.abs(y)
-        case ("abs",):
+        case Abs():
             return np.abs(x), error
+        case TimesInput():
+            raise AssertionError("a product with the input is no function of what came before alone")
         case _:
             return _exponential(step, x, error)
 
 
-def _exponential(step: tuple[str, ...], x: Array, error: Array) -> tuple[Array, Array]:
+def _exponential(step: Elu | Tanh | Rising, x: Array, error: Array) -> tuple[Array, Array]:
     """A step of an exponential, and an upper bound of its slope on what came before."""
     low = np.exp(np.minimum(x, 0))
     match step:
-        case ("elu", a):
-            slope = abs(float(Fraction(a)))
-            y = np.where(x < 0, float(Fraction(a)) * np.expm1(np.minimum(x, 0)), x)
-            return y, np.where(x < 0, slope * low, 1) * error + LIBRARY * slope
-        case ("exp",):
+        case Elu():
+            slope = float(step.slope)
+            y = np.where(x < 0, slope * np.expm1(np.minimum(x, 0)), x)
+            return y, np.where(x < 0, abs(slope) * low, 1) * error + LIBRARY * abs(slope)
+        case Exp():
             return np.exp(x), np.exp(x) * (error + LIBRARY)
-        case ("sigmoid",):
+        case Sigmoid():
             return np.where(x < 0, low, 1) / (1 + np.exp(-np.abs(x))), error / 4 + LIBRARY
-        case ("tanh",):
+        case Tanh():
             return np.tanh(x), error + LIBRARY
-        case ("softplus",):
+        case Softplus():
             return np.logaddexp(x, 0), error + LIBRARY * np.maximum(1, np.abs(x))
-        case ("erf",):
+        case Erf():
             return _erf(x), 1.13 * error + LIBRARY
-        case ("normal_cdf",):
+        case NormalCdf():
             return (1 + _erf(x / sqrt(2))) / 2, 0.4 * error + LIBRARY
         case _:
-            raise AssertionError(f"no float32 error of {step[0]}")
+            assert_never(step)
 
 
 def _erf(x: Array) -> Array:

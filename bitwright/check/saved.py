@@ -39,7 +39,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "requantise": ROUNDED
     | {"multiplier": "fractions", "offset": "fractions", "low": "ints", "high": "ints", "levels": "fraction rows"}
     | {"slope": "fractions"},
-    "table": ROUNDED | {"entries": "array", "function": "text rows", "low": "int", "high": "int"},
+    "table": ROUNDED | {"entries": "array", "function": "steps", "low": "int", "high": "int"},
     "argmax": {"last": "int"},
     "reshape": {},
 }
@@ -206,6 +206,11 @@ def _move(value: Any, members: Members) -> dict[str, Any]:
     return {"op": op} | {field: READ[kind](value[field], members) for field, kind in MOVES[op].items()}
 
 
+def _steps(value: Any, members: Members) -> tuple[tuple[str, ...], ...]:
+    """Steps as the certificate writes them: the name, then the numbers as they stand there; no limit is empty."""
+    return tuple(tuple("" if item is None else _text(item, members) for item in step.values()) for step in value)
+
+
 def _int(value: Any, members: Members) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r} is not an integer")
@@ -253,7 +258,7 @@ READ: dict[str, Callable[[Any, Members], Any]] = {
     "move": _move,
     "integer rows": _rows(_ints),
     "text": _text,
-    "text rows": _rows(_rows(_text)),
+    "steps": _steps,
     "fractions": _fractions,
     "fraction rows": _rows(_fractions),
 }

@@ -15,6 +15,7 @@ from bitwright.exact.meaning import affines, per_channel
 from bitwright.exact.ranges import Ranges
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.files import to_bytes
+from bitwright.ir.functions import words
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Dense, Layer, Requantise, Table
 from bitwright.ir.types import IntType
@@ -54,7 +55,7 @@ def _claims(
         case Requantise():
             return _requantiser(layer, forms[layer.name], ranges[x.name], joined)
         case Table():
-            meaning = {"function": [list(step) for step in layer.function]} | _rounding(
+            meaning = {"function": [words(step) for step in layer.function]} | _rounding(
                 layer, [layer.low], [layer.high]
             )
             return meaning | _form(forms[layer.name], ranges[x.name].type)

@@ -5,14 +5,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
+from typing import assert_never
 
 import numpy as np
 
-from bitwright.exact.reals import ONE, RISING, ZERO, Between, Real, rising
+from bitwright.exact.reals import ONE, ZERO, Between, Real, rising
 from bitwright.exact.rounding import round_exact
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.functions import Function, Step
+from bitwright.ir.functions import (
+    Abs,
+    Affine,
+    Clip,
+    Elu,
+    Erf,
+    Exp,
+    Function,
+    LeakyRelu,
+    NormalCdf,
+    Sigmoid,
+    Softplus,
+    Step,
+    Tanh,
+    TimesInput,
+)
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
@@ -60,8 +75,8 @@ def tabulate(
 
 def _monotone(function: Function) -> bool:
     """True if no step of the function turns: some do, and a linear unit does where its slope is negative."""
-    return all(
-        step[0] not in ("abs", "times_input") and (step[0] not in ("leaky_relu", "elu") or Fraction(step[1]) >= 0)
+    return not any(
+        isinstance(step, Abs | TimesInput) or (isinstance(step, LeakyRelu | Elu) and step.slope < 0)
         for step in function
     )
 
@@ -86,7 +101,7 @@ def evaluate(function: Function, value: Fraction, precision: int) -> Real:
     """The function of `value`, exponentials to `precision` bits; exact as long as every step is rational there."""
     real: Real = value
     for step in function:
-        real = _affine(real, value, ZERO) if step == ("times_input",) else _apply(step, real, precision)
+        real = _apply(step, real, value, precision)
     return real
 
 
@@ -114,34 +129,27 @@ def _rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
     )
 
 
-@lru_cache(maxsize=64)
-def _number(text: str) -> Fraction:
-    """The number that a step of a function holds; a table asks for it at every entry."""
-    return Fraction(text)
-
-
-def _apply(step: Step, real: Real, precision: int) -> Real:
+def _apply(step: Step, real: Real, given: Fraction, precision: int) -> Real:
+    """The step of `real`; `given` is what the first step was."""
     match step:
-        case ("affine", a, b):
-            return _affine(real, _number(a), _number(b))
-        case ("clip", lo, hi):
-            return _clip(real, lo, hi)
-        case ("leaky_relu", a):
-            return _bent(real, _number(a))
-        case ("elu", a):
-            return real if _positive(real) else _affine(rising("exp", real, precision), _number(a), -_number(a))
-        case ("abs",):
+        case Affine():
+            return _affine(real, step.slope, step.offset)
+        case Clip():
+            return _clip(real, step)
+        case LeakyRelu():
+            return _bent(real, step.slope)
+        case Elu():
+            return real if _positive(real) else _affine(rising("exp", real, precision), step.slope, -step.slope)
+        case Abs():
             return _bent(real, -ONE)
-        case ("tanh",):
+        case Tanh():
             return _affine(rising("sigmoid", _affine(real, 2 * ONE, ZERO), precision), 2 * ONE, -ONE)
-        case (name,) if name in RISING:
-            return rising(name, real, precision)
+        case TimesInput():
+            return _affine(real, given, ZERO)
+        case Exp() | Sigmoid() | Softplus() | Erf() | NormalCdf():
+            return rising(step.op, real, precision)
         case _:
-            raise BitwrightError(
-                f"'{' '.join(step)}' is not a function that can be tabulated",
-                where="table",
-                hint="use affine, clip, leaky_relu, elu, abs, times_input, tanh, " + ", ".join(RISING),
-            )
+            assert_never(step)
 
 
 def _bent(real: Real, slope: Fraction) -> Real:
@@ -158,11 +166,11 @@ def _affine(real: Real, a: Fraction, b: Fraction) -> Real:
     return Between(min(ends), max(ends))
 
 
-def _clip(real: Real, lo: str, hi: str) -> Real:
-    if lo and _side(real, _number(lo)) < 0:
-        real = _number(lo)
-    if hi and _side(real, _number(hi)) > 0:
-        real = _number(hi)
+def _clip(real: Real, limits: Clip) -> Real:
+    if limits.low is not None and _side(real, limits.low) < 0:
+        real = limits.low
+    if limits.high is not None and _side(real, limits.high) > 0:
+        real = limits.high
     return real
 
 

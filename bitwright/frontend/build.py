@@ -34,7 +34,7 @@ from bitwright.frontend.given import (
 from bitwright.frontend.growing import Growing, Operand, pad_of, where_of, whole_zero, windowed
 from bitwright.frontend.values import ONE, ZERO, spread, squeeze
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.functions import Step
+from bitwright.ir.functions import Affine, Step, function_of
 from bitwright.ir.layers import (
     ArgMax,
     Concat,
@@ -288,7 +288,7 @@ class Net(Growing):
         self,
         x: Operand,
         kind: Kind,
-        *function: str | Step,
+        *function: str | tuple[str, ...] | Step,
         scale: Numbers | None = None,
         zero: int = 0,
         rounding: Rounding | str = Rounding.HALF_EVEN,
@@ -296,7 +296,7 @@ class Net(Growing):
     ) -> Table:
         """The nearest codes of a function of the real value of `x`, tabulated exactly over its codes.
 
-        The function is one or more steps of `bitwright.exact.functions`, applied in order.
+        The function is one or more steps of `bitwright.ir.functions`, applied in order.
 
         Examples:
             >>> net = Net()
@@ -313,8 +313,8 @@ class Net(Growing):
                 where=where_of(head),
                 hint="requantise its input to one scale first",
             )
-        steps = tuple((f,) if isinstance(f, str) else f for f in function)
-        steps = steps if step == (ONE,) else (*steps, ("affine", str(1 / step[0]), "0"))
+        steps = function_of(*function)
+        steps = steps if step == (ONE,) else (*steps, Affine(1 / step[0], ZERO))
         coding: dict[str, Any] = {
             "rounding": rounding_of(rounding, where_of(head)),
             "low": of_kind.lo - zero,

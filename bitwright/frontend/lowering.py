@@ -32,6 +32,7 @@ from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import to_host
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.functions import Abs, Erf, Exp, Sigmoid, Softplus, Tanh
 from bitwright.ir.graph import Graph
 from bitwright.ir.passes import (
     drop_dead,
@@ -66,12 +67,12 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Div": deployment.divide,
     "Relu": elementwise.relu,
     "Clip": elementwise.clip,
-    "Sigmoid": elementwise.function(("sigmoid",), "sigmoid"),
-    "Tanh": elementwise.function(("tanh",), "tanh"),
-    "Exp": functions.fixed(("exp",)),
-    "Erf": functions.fixed(("erf",)),
-    "Abs": functions.fixed(("abs",)),
-    "Softplus": functions.fixed(("softplus",)),
+    "Sigmoid": elementwise.function(Sigmoid()),
+    "Tanh": elementwise.function(Tanh()),
+    "Exp": functions.fixed(Exp()),
+    "Erf": functions.fixed(Erf()),
+    "Abs": functions.fixed(Abs()),
+    "Softplus": functions.fixed(Softplus()),
     "HardSwish": functions.fixed(*functions.HARD_SWISH),
     "Elu": functions.unary(functions.elu),
     "Selu": functions.unary(functions.selu),

@@ -5,13 +5,29 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
+from math import inf
+from typing import assert_never
 
 import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.values import ONE, ZERO, Host, Tensor
-from bitwright.ir.functions import Step
-from bitwright.ir.host import OPS, HostStep
+from bitwright.ir.functions import (
+    Abs,
+    Affine,
+    Clip,
+    Elu,
+    Erf,
+    Exp,
+    LeakyRelu,
+    NormalCdf,
+    Sigmoid,
+    Softplus,
+    Step,
+    Tanh,
+    TimesInput,
+)
+from bitwright.ir.host import HostStep
 from bitwright.ir.layers import ArgMax, Gather, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
 from bitwright.reading.model import Array, Node
 
@@ -99,20 +115,22 @@ def _function_step(builder: Builder, node: Node, step: Step, names: tuple[str, s
     add = partial(builder.host_step, "output", node=source, reason=NO_QUANTISER)
     name, origin = names
     match step:
-        case ("times_input",):
+        case TimesInput():
             return add("mul", (name, origin))
-        case ("leaky_relu" | "elu" as op, slope):
-            return add(op, (name,), (_float32(slope),))
-        case ("affine", a, b):
-            name = add("mul", (name,), (_float32(a),))
-            return add("add", (name,), (_float32(b),))
-        case ("clip", low, high):
-            bounds = (_float32(low or "-inf"), _float32(high or "inf"))
-            return add("clip", (name,), bounds)
-        case (op,) if op in OPS:
-            return add(op, (name,))
+        case LeakyRelu() | Elu():
+            return add(step.op, (name,), (_float32(step.slope),))
+        case Affine():
+            name = add("mul", (name,), (_float32(step.slope),))
+            return add("add", (name,), (_float32(step.offset),))
+        case Clip():
+            low, high = -inf if step.low is None else step.low, inf if step.high is None else step.high
+            return add("clip", (name,), (_float32(low), _float32(high)))
+        case Abs() | Sigmoid() | Tanh() | Exp() | Softplus():
+            return add(step.op, (name,))
+        case Erf() | NormalCdf():
+            raise node.error(f"leaves the function '{step.op}', which only a table computes", "quantise the output")
         case _:
-            raise node.error(f"leaves the function '{step[0]}', which only a table computes", "quantise the output")
+            assert_never(step)
 
 
 def _note(name: str, node: tuple[str, str], reason: str) -> HostStep:
@@ -120,8 +138,8 @@ def _note(name: str, node: tuple[str, str], reason: str) -> HostStep:
     return HostStep(op="same", inputs=(name,), output=name, node=node[0], op_type=node[1], side="output", reason=reason)
 
 
-def _float32(text: str) -> Array:
-    return np.asarray(np.float32(float(text) if text.endswith("inf") else float(Fraction(text))))
+def _float32(number: Fraction | float) -> Array:
+    return np.asarray(np.float32(float(number)))
 
 
 def _bounds(values: tuple[Fraction | None, ...], none: float) -> Array:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.ir.functions import Function
+from bitwright.ir.functions import Affine, Clip, Function
 from bitwright.ir.layers import PerChannel
 from bitwright.ir.weights import Ints
 from bitwright.ir.window import Window
@@ -99,7 +99,7 @@ class Tensor:
         """The tensor `scale * self + offset`, the waiting clip moved along; behind a function not per channel."""
         if self.function:
             assert len(scale) == len(offset) == 1
-            return replace(self, function=(*self.function, ("affine", str(scale[0]), str(offset[0]))))
+            return replace(self, function=(*self.function, Affine(scale[0], offset[0])))
         if scale == (ONE,) and not self.bounded:
             return self._shifted(offset)
         size = max(map(len, (self.scale, self.offset, self.low, self.high, scale, offset)))
@@ -130,8 +130,7 @@ class Tensor:
     def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:
         """min(max(self, low), high) for low <= high."""
         if self.function:
-            step = ("clip", "" if low is None else str(low), "" if high is None else str(high))
-            return replace(self, function=(*self.function, step))
+            return replace(self, function=(*self.function, Clip(low, high)))
         size = max(len(self.low), len(self.high))
         pairs = [
             _clip_bounds(a, b, low, high) for a, b in zip(spread(self.low, size), spread(self.high, size), strict=True)

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 class Case:
     """A member of a closed union."""
 
+    @classmethod
+    def kind(cls) -> str:
+        """The class as files, texts and reports write it."""
+        return cls.__name__.lower()
+
     @property
     def op(self) -> str:
-        """The class as files, texts and reports write it."""
-        return type(self).__name__.lower()
+        """Its kind."""
+        return self.kind()

@@ -9,7 +9,7 @@ from dataclasses import Field, fields, is_dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cache
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, Never, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -62,7 +62,10 @@ def decode(kind: Any, data: Any, arrays: Mapping[str, NDArray[Any]], where: str)
 
 
 def _decode_union(kinds: tuple[Any, ...], data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:
-    """One of a closed union of layers, or of other cases."""
+    """One of a closed union of layers, or of other cases; or what may be missing."""
+    if NoneType in kinds:
+        (inner,) = (kind for kind in kinds if kind is not NoneType)
+        return None if data is None else decode(inner, data, arrays, where)
     decode_case = _decode_layer if issubclass(kinds[0], Layer) else _decode_case
     return decode_case(kinds, data, arrays, where)
 
@@ -104,7 +107,7 @@ def field_types(kind: Any) -> dict[str, Any]:
 @cache
 def cases(kinds: tuple[type[Case], ...]) -> dict[str, type[Case]]:
     """The members of a closed union by their `op`."""
-    return {kind.__name__.lower(): kind for kind in kinds}
+    return {kind.kind(): kind for kind in kinds}
 
 
 def _decode_tuple(arguments: tuple[Any, ...], data: Any, arrays: Mapping[str, NDArray[Any]], where: str) -> Any:

@@ -1,24 +1,142 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exact real functions of one code, as data: the steps that a `Table` layer records.
 
-A function is a tuple of steps applied in order to the real input value; each step is a tuple of strings, numbers as
-exact fractions `p/q`:
-
-    ("affine", a, b)      v -> a*v + b
-    ("clip", lo, hi)      v -> min(max(v, lo), hi); an empty string is no limit
-    ("leaky_relu", a)     v -> v if v >= 0 else a*v
-    ("elu", a)            v -> v if v >= 0 else a*(exp(v) - 1)
-    ("abs",)              v -> |v|
-    ("sigmoid",)          v -> 1 / (1 + exp(-v))
-    ("tanh",)             v -> tanh(v)
-    ("exp",)              v -> exp(v)
-    ("softplus",)         v -> log(1 + exp(v))
-    ("erf",)              v -> erf(v)
-    ("normal_cdf",)       v -> (1 + erf(v / sqrt(2))) / 2
-    ("times_input",)      v -> v * x, with x the real value that the first step was given
+A function is a tuple of steps, applied in order to the real value of the input.
 """
 
 from __future__ import annotations
 
-Step = tuple[str, ...]
-Function = tuple[Step, ...]
+import re
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from functools import cache
+from typing import TypeAlias, get_args
+
+from bitwright.ir.cases import Case
+from bitwright.ir.errors import BitwrightError
+
+
+@cache
+def _spelled(name: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
+
+
+class _Named(Case):
+    """A step is written in words: `leaky_relu`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def kind(cls) -> str:
+        """The step as files and texts write it."""
+        return _spelled(cls.__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Affine(_Named):
+    """v -> slope * v + offset."""
+
+    slope: Fraction
+    offset: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Clip(_Named):
+    """v -> min(max(v, low), high); None is no limit."""
+
+    low: Fraction | None
+    high: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeakyRelu(_Named):
+    """v -> v if v >= 0 else slope * v."""
+
+    slope: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Elu(_Named):
+    """v -> v if v >= 0 else slope * (exp(v) - 1)."""
+
+    slope: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Abs(_Named):
+    """v -> |v|."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid(_Named):
+    """v -> 1 / (1 + exp(-v))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tanh(_Named):
+    """v -> tanh(v)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exp(_Named):
+    """v -> exp(v)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Softplus(_Named):
+    """v -> log(1 + exp(v))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erf(_Named):
+    """v -> erf(v)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormalCdf(_Named):
+    """v -> (1 + erf(v / sqrt(2))) / 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimesInput(_Named):
+    """v -> v * x, with x the real value that the first step was given."""
+
+
+Rising: TypeAlias = Exp | Sigmoid | Softplus | Erf | NormalCdf
+"""Steps that rise, and are irrational nearly everywhere."""
+Step: TypeAlias = Affine | Clip | LeakyRelu | Elu | Abs | Tanh | Rising | TimesInput
+"""Every kind of step, and no other."""
+Function: TypeAlias = tuple[Step, ...]
+STEPS: dict[str, type[Step]] = {kind.kind(): kind for kind in get_args(Step)}
+"""Every kind by its `op`."""
+
+
+def numbers(step: Step) -> tuple[Fraction | None, ...]:
+    """The numbers of a step, in order."""
+    return tuple(getattr(step, field.name) for field in fields(step))
+
+
+def words(step: Step) -> list[str]:
+    """A step as a certificate writes it: its name and its numbers, "" where there is no limit."""
+    return [step.op, *("" if number is None else str(number) for number in numbers(step))]
+
+
+def function_of(*given: str | tuple[str, ...] | Step) -> Function:
+    """The function of these steps, in order."""
+    return tuple(map(step_of, given))
+
+
+def step_of(given: str | tuple[str, ...] | Step) -> Step:
+    """The step of these words, `"sigmoid"` or `("leaky_relu", "1/8")`; BitwrightError if there is none."""
+    if isinstance(given, Step):
+        return given
+    name, *texts = (given,) if isinstance(given, str) else given
+    try:
+        found = [None if name == "clip" and not text else Fraction(text) for text in texts]
+        return STEPS[name](*found)  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise BitwrightError(
+            f"'{' '.join(map(str, (name, *texts)))}' is not a function that can be tabulated",
+            where="table",
+            hint="use " + ", ".join(" ".join((op, *(f.name for f in fields(STEPS[op])))) for op in STEPS),
+        ) from error

@@ -15,6 +15,7 @@ from typing import TypeAlias, get_args
 
 from bitwright.ir import moves
 from bitwright.ir.cases import Case
+from bitwright.ir.functions import Function
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
@@ -167,7 +168,7 @@ class Table(Layer):
     """
 
     entries: Weights
-    function: tuple[tuple[str, ...], ...]
+    function: Function
     rounding: Rounding
     low: int
     high: int

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, is_dataclass, replace
 from fractions import Fraction
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 import numpy as np
@@ -106,6 +106,8 @@ def _read_value(kind: Any, reader: Line) -> Any:
 
 def _fit(kind: Any, value: Any) -> Any:
     """`value` as `decode` takes it: fractions, types, weights and nested dataclasses have a shorter text form."""
+    if get_origin(kind) is UnionType and NoneType in get_args(kind):
+        return None if value == "none" else _fit(get_args(kind)[0], value)
     if kind is Fraction and isinstance(value, int):
         return Fraction(value)
     if kind is IntType and isinstance(value, str):

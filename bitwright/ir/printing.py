@@ -86,6 +86,8 @@ def _tuple(values: tuple[Any, ...], held: dict[str, object]) -> str:
 
 def _value(value: Any, held: dict[str, object]) -> str:
     match value:
+        case None:
+            return "none"
         case StrEnum():
             return value.value
         case str():

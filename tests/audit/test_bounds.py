@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -208,11 +207,11 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("name", re.findall(r'^    \("(\w+)"', functions.__doc__ or "", re.MULTILINE))
+@pytest.mark.parametrize("name", functions.STEPS)
 def test_every_function_has_an_error_that_float32_keeps(name: str) -> None:
     codes = integer(8, signed=True)
     source = Input(name="x", inputs=(), shape=(1,), type=codes, scale=(Fraction(1, 29),), zero=(Fraction(3),))
-    step = STEPS.get(name, (name,))
+    words = STEPS.get(name, (name,))
     table = Table(
         name="y",
         inputs=("x",),
@@ -221,7 +220,7 @@ def test_every_function_has_an_error_that_float32_keeps(name: str) -> None:
         scale=(Fraction(1),),
         zero=(Fraction(0),),
         entries=Weights(np.zeros(256, np.int64)),
-        function=(step, ("affine", "100", "0")),
+        function=functions.function_of(words, ("affine", "100", "0")),
         rounding=Rounding.HALF_EVEN,
         low=-128,
         high=127,
@@ -229,7 +228,7 @@ def test_every_function_has_an_error_that_float32_keeps(name: str) -> None:
     q = np.arange(-128, 128)
     bounds = table_bounds(table, source, q)
     x = (q - 3).astype(np.float32) * np.float32(1 / 29)
-    found = in_numpy(step, x) * np.float32(100)
+    found = in_numpy(words, x) * np.float32(100)
     assert (np.abs(found.astype(np.float64) - bounds.value) <= bounds.likely).all()
     assert (bounds.likely < 5e-6 * np.maximum(100, np.abs(bounds.value))).all()
     np.testing.assert_array_equal(bounds.likely, bounds.certain)

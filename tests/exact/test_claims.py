@@ -15,6 +15,7 @@ from bitwright.exact.forms import Factors, Form, MultiplyShift, Thresholds
 from bitwright.exact.ranges import ranges
 from bitwright.exact.requantise import forms as proved_forms
 from bitwright.exact.tabulate import tabulate
+from bitwright.ir.functions import function_of
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Dense, Input, Layer, Requantise, Reshape, Rounding, Table
 from bitwright.ir.types import IntType, integer
@@ -47,7 +48,7 @@ def chain() -> Graph:
     )
     move = Reshape(name="move", inputs=("act",), shape=(1, 1, 3), type=U4, **ONE)
     meant = {"rounding": Rounding.HALF_EVEN, "low": -8, "high": 7, "shift": 0}
-    function = (("sigmoid",), ("affine", "16", "-8"))
+    function = function_of("sigmoid", ("affine", "16", "-8"))
     entries = tabulate(function, U4, scale=Fraction(1), zero=Fraction(0), **meant)
     kind = integer(4, signed=True)
     common = {"inputs": ("move",), "shape": (1, 1, 3), "type": kind, "entries": entries, "function": function}
@@ -121,7 +122,7 @@ def test_a_table_is_proved_by_its_function() -> None:
     assert proved_claims(graph, forms | {"curve": wrong}, sums) == ["fc", "act"]
     for changed in (
         replace(curve, entries=one_more(curve.entries, 3)),
-        replace(curve, function=(("sigmoid",), ("affine", "16", "-7"))),
+        replace(curve, function=function_of("sigmoid", ("affine", "16", "-7"))),
         replace(curve, high=6),
         replace(curve, shift=1),
     ):

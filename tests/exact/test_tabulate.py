@@ -9,6 +9,7 @@ import pytest
 
 from bitwright.exact.tabulate import tabulate
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.functions import function_of
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import BIPOLAR, integer
 from tests.exact.meaning import rounded
@@ -19,7 +20,9 @@ SIGMOID = {"sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "tanh": mpmath.tanh}
 
 
 def table(function, codes=S8, *, scale=Fraction(1), zero=Fraction(0), rounding=Rounding.HALF_EVEN, low=-128, high=127):
-    weights = tabulate(function, codes, scale=scale, zero=zero, rounding=rounding, low=low, high=high, shift=0)
+    weights = tabulate(
+        function_of(*function), codes, scale=scale, zero=zero, rounding=rounding, low=low, high=high, shift=0
+    )
     return weights.array.tolist()
 
 
@@ -118,7 +121,7 @@ def test_a_function_that_turns_is_evaluated_at_every_code():
 
 def test_limits_and_shift_apply_after_rounding():
     weights = tabulate(
-        (("affine", "10", "0"),),
+        function_of(("affine", "10", "0")),
         integer(2, signed=True),
         scale=Fraction(1),
         zero=Fraction(0),
@@ -138,10 +141,12 @@ def test_more_than_sixteen_bits_are_refused():
     )
 
 
-def test_an_unknown_function_is_named():
+@pytest.mark.parametrize("words", [("erf", "1"), ("gamma",), ("affine", "1"), ("leaky_relu", ""), ("elu", "1/0")])
+def test_an_unknown_function_is_named(words: tuple[str, ...]) -> None:
     with pytest.raises(BitwrightError) as error:
-        table((("erf", "1"),))
+        table((words,))
     assert str(error.value) == (
-        "table: 'erf 1' is not a function that can be tabulated\n"
-        "  hint: use affine, clip, leaky_relu, elu, abs, times_input, tanh, sigmoid, exp, softplus, erf, normal_cdf"
+        f"table: '{' '.join(words)}' is not a function that can be tabulated\n"
+        "  hint: use affine slope offset, clip low high, leaky_relu slope, elu slope, abs, tanh, exp, sigmoid, "
+        "softplus, erf, normal_cdf, times_input"
     )

@@ -7,15 +7,15 @@ from fractions import Fraction
 
 import mpmath
 
+from bitwright.ir.functions import Function, numbers
 from bitwright.ir.layers import Rounding
 
 
-def tabulated(function: tuple[tuple[str, ...], ...], rounding: Rounding, value: Fraction) -> int:
+def tabulated(function: Function, rounding: Rounding, value: Fraction) -> int:
     """R(f(value)) with 60 digits, enough for any value that is not an exact tie; ties are rational and stay exact."""
     with mpmath.workdps(60):
-        for name, *numbers in function:
-            arguments = [Fraction(number) if number else None for number in numbers]
-            value = _apply(name, arguments, value)
+        for step in function:
+            value = _apply(step.op, list(numbers(step)), value)
     half = Fraction(1, 2)
     match rounding:
         case Rounding.FLOOR:

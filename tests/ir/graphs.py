@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 
 import bitwright as bw
+from bitwright.ir.functions import Affine, function_of
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import Constant, HostGraph, HostStep
 from bitwright.ir.layers import (
@@ -159,14 +160,14 @@ def random_table(rng: Generator, net: bw.Net, x: Layer) -> Layer:
     """A tabulated function of the code; the input's scale and zero must be one for all channels."""
     rounding = [Rounding.HALF_EVEN, Rounding.FLOOR, Rounding.HALF_AWAY][rng.integers(3)]
     low, high, shift = int(rng.integers(-8, 1)), int(rng.integers(1, 9)), int(rng.integers(-2, 3))
-    shapes: list[tuple[tuple[str, ...], ...]] = [
-        (("sigmoid",),),
-        (("tanh",),),
-        (("leaky_relu", "1/8"),),
-        (("clip", "-1/2", ""), ("clip", "", "3")),
-        (("affine", "-3/7", "1/3"), ("tanh",)),
+    shapes = [
+        function_of("sigmoid"),
+        function_of("tanh"),
+        function_of(("leaky_relu", "1/8")),
+        function_of(("clip", "-1/2", ""), ("clip", "", "3")),
+        function_of(("affine", "-3/7", "1/3"), "tanh"),
     ]
-    function = (*shapes[rng.integers(len(shapes))], ("affine", str(random_scale(rng) * 5), "0"))
+    function = (*shapes[rng.integers(len(shapes))], Affine(random_scale(rng) * 5, Fraction(0)))
     codes = range(x.type.lo, x.type.hi + 1)
     entries = [
         min(max(tabulated(function, rounding, x.scale[0] * (code - x.zero[0])), low), high) + shift for code in codes

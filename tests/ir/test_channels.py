@@ -16,6 +16,7 @@ from bitwright.check import Verdict, check
 from bitwright.compiling import compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.ir.files import to_bytes
+from bitwright.ir.functions import function_of
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     Concat,
@@ -292,7 +293,7 @@ def test_a_table_keeps_the_entries_that_are_left(tmp_path: Path) -> None:
     """Channel 1 of a reaches further than channel 0, and leaves: type and table shrink."""
     net = Chain(2).dense("a", [[1, -1], [3, -3]])
     net.layers[-1] = replace(net.last, type=IntType(-45, 45))
-    function: Any = (("clip", "-8", "7"), ("affine", "1", "0"))
+    function = function_of(("clip", "-8", "7"), ("affine", "1", "0"))
     entries = Weights(np.clip(np.arange(-45, 46), -8, 7))
     limits: Any = {"function": function, "rounding": Rounding.HALF_EVEN, "low": -8, "high": 7}
     net.add(Table, "t", (2,), integer(4, signed=True), entries=entries, **limits)

@@ -26,6 +26,7 @@ from bitwright.exact.steps import steps
 from bitwright.exact.tabulate import tabulate
 from bitwright.hardware.plan import Plan
 from bitwright.ir.files import to_bytes
+from bitwright.ir.functions import function_of
 from bitwright.ir.layers import Conv, Requantise, Rounding
 from bitwright.ir.types import integer
 from bitwright.planning.candidates import candidates
@@ -88,8 +89,8 @@ def test_forms_of_two_thousand_channels_of_eight_bits() -> None:
 def test_a_table_of_sixteen_bits_is_not_evaluated_at_every_code() -> None:
     weights, calls = counted(
         lambda: tabulate(
-            (("sigmoid",), ("affine", "255", "0")), integer(16, signed=True), scale=Fraction(1, 4096), zero=Fraction(0),
-            rounding=Rounding.HALF_EVEN, low=-128, high=127, shift=0,
+            function_of("sigmoid", ("affine", "255", "0")), integer(16, signed=True),
+            scale=Fraction(1, 4096), zero=Fraction(0), rounding=Rounding.HALF_EVEN, low=-128, high=127, shift=0,
         )
     )  # fmt: skip
     assert len(weights.array) == 65536

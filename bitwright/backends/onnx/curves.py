@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import erf
@@ -14,35 +14,47 @@ from numpy.typing import NDArray
 
 from bitwright.backends.onnx.lines import roundest
 from bitwright.exact.tabulate import tabulate
-from bitwright.ir.functions import Function, Step
+from bitwright.ir.functions import (
+    Abs,
+    Affine,
+    Clip,
+    Elu,
+    Erf,
+    Exp,
+    Function,
+    LeakyRelu,
+    NormalCdf,
+    Sigmoid,
+    Softplus,
+    Step,
+    Tanh,
+    TimesInput,
+    numbers,
+)
 from bitwright.ir.layers import Layer, Rounding, Table
 
 Array = NDArray[Any]
 Kind = type[np.float32] | type[np.float64]
 ROOM: dict[Kind, float] = {np.float32: 2.0**-19, np.float64: 2.0**-40}
 """How far a function may be off, relative to its largest value or 1; in float32 onnxruntime's are within 2**-21."""
-ATTRIBUTES = ("leaky_relu", "elu")
+ATTRIBUTES = (LeakyRelu, Elu)
 """Steps whose number is an attribute, which is float32 whatever the tensors are."""
-TIMES_INPUT = ("times_input",)
-BASIC: dict[str, Callable[..., Array]] = {
-    "affine": lambda x, a, b: x * x.dtype.type(a) + x.dtype.type(b),
-    "clip": lambda x, low, high: np.clip(x, low, high),
-    "leaky_relu": lambda x, a: np.where(x >= 0, x, x * x.dtype.type(a)),
-    "abs": lambda x: np.abs(x),
+BASIC: dict[type[Step], Callable[..., Array]] = {
+    Affine: lambda x, a, b: x * x.dtype.type(a) + x.dtype.type(b),
+    Clip: lambda x, low, high: np.clip(x, low, high),
+    LeakyRelu: lambda x, a: np.where(x >= 0, x, x * x.dtype.type(a)),
+    Abs: lambda x: np.abs(x),
 }
 """Steps that floating point computes alike everywhere."""
-SMOOTH: dict[str, Callable[..., Array]] = {
-    "elu": lambda x, a: np.where(x >= 0, x, a * np.expm1(np.minimum(x, 0))),
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "tanh": np.tanh,
-    "exp": np.exp,
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "erf": lambda x: np.vectorize(erf)(x),
-    "normal_cdf": lambda x: (1 + np.vectorize(erf)(x / np.sqrt(2))) / 2,
+SMOOTH: dict[type[Step], Callable[..., Array]] = {
+    Elu: lambda x, a: np.where(x >= 0, x, a * np.expm1(np.minimum(x, 0))),
+    Sigmoid: lambda x: 1 / (1 + np.exp(-x)),
+    Tanh: np.tanh,
+    Exp: np.exp,
+    Softplus: lambda x: np.logaddexp(x, 0),
+    Erf: lambda x: np.vectorize(erf)(x),
+    NormalCdf: lambda x: (1 + np.vectorize(erf)(x / np.sqrt(2))) / 2,
 }
-
-
-KNOWN = frozenset({*BASIC, *SMOOTH, "times_input"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +74,9 @@ class Curve:
         kind = q.dtype.type
         x = (q - kind(self.zero)) * kind(self.scale) if self.centred else q * kind(self.scale) + kind(self.offset)
         w = x
-        for name, *numbers in self.function:
-            given = (kind(float(Fraction(n))) if n else None for n in numbers)
-            w = w * x if name == "times_input" else (BASIC | SMOOTH)[name](w, *given)
+        for step in self.function:
+            given = (None if n is None else kind(float(n)) for n in numbers(step))
+            w = w * x if isinstance(step, TimesInput) else (BASIC | SMOOTH)[type(step)](w, *given)
         return np.asarray((w * kind(self.sign) + kind(add)) / kind(self.step))
 
     @property
@@ -79,10 +91,7 @@ class Curve:
 
 
 def find_curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
-    """The function of `layer`, which tabulates the codes of `source`; None if `kind` does not meet an entry.
-
-    Its steps are those of `KNOWN`.
-    """
+    """The function of `layer`, which tabulates the codes of `source`; None if `kind` does not meet an entry."""
     plain = _curve(layer, source, kind)
     tries = (plain, plain and _centred(plain, layer, source))
     return next((curve for curve in tries if curve and _meets(curve, layer, source)), None)
@@ -96,7 +105,7 @@ def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
     if not first:
         return None
     steps = layer.function[len(front) :]
-    if TIMES_INPUT in steps:
+    if TimesInput() in steps:
         if second != -first * source.zero[0]:
             return None
         steps = _times(steps, source.scale[0] / first)
@@ -112,34 +121,42 @@ def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
     return Curve(scale, zero, function, sign, _rounded(rest / abs(gain), kind), _rounded(1 / abs(gain), kind), kind)
 
 
-def _parted(function: Function) -> tuple[Function, Function, Function]:
+def _parted(function: Function) -> tuple[tuple[Affine, ...], Function, tuple[Affine, ...]]:
     """The affine steps in front, what lies between, the affine steps at the end."""
-    others = [i for i, step in enumerate(function) if step[0] != "affine"]
-    if not others:
-        return function, (), ()
-    first, last = others[0], others[-1] + 1
-    return function[:first], function[first:last], function[last:]
+    front = _affine(function)
+    steps = function[len(front) :]
+    back = _affine(reversed(steps))[::-1]
+    return front, steps[: len(steps) - len(back)], back
+
+
+def _affine(steps: Iterable[Step]) -> tuple[Affine, ...]:
+    """The affine steps in front of all others."""
+    found: list[Affine] = []
+    for step in steps:
+        if not isinstance(step, Affine):
+            break
+        found.append(step)
+    return tuple(found)
 
 
 def _times(steps: Function, factor: Fraction) -> Function:
     """The steps on an input that is divided by `factor`, by which each product with it is multiplied again."""
-    again = ("affine", str(factor), "0")
-    return tuple(new for old in steps for new in ((old, again) if old == TIMES_INPUT else (old,)))
+    again = Affine(factor, Fraction(0))
+    return tuple(new for old in steps for new in ((old, again) if old == TimesInput() else (old,)))
 
 
-def _line(steps: Function) -> tuple[Fraction, Fraction]:
+def _line(steps: tuple[Affine, ...]) -> tuple[Fraction, Fraction]:
     """Factor and constant of affine steps one after the other."""
     factor, constant = Fraction(1), Fraction(0)
-    for _, slope, shift in steps:
-        factor, constant = Fraction(slope) * factor, Fraction(slope) * constant + Fraction(shift)
+    for step in steps:
+        factor, constant = step.slope * factor, step.slope * constant + step.offset
     return factor, constant
 
 
 def _constants(step: Step, kind: Kind) -> Step:
     """A step whose numbers are of `kind`, or float32 where they are attributes."""
-    name, *numbers = step
-    of = np.float32 if name in ATTRIBUTES else kind
-    return (name, *(n and str(_rounded(Fraction(n), of)) for n in numbers))
+    of = np.float32 if isinstance(step, ATTRIBUTES) else kind
+    return type(step)(*(None if n is None else _rounded(n, of) for n in numbers(step)))  # type: ignore[arg-type]
 
 
 def _centred(curve: Curve, layer: Table, source: Layer) -> Curve | None:
@@ -157,7 +174,7 @@ def _centred(curve: Curve, layer: Table, source: Layer) -> Curve | None:
 
 def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
     """True if the curve gives every entry, as exact numbers and in floating point."""
-    last = ("affine", str(curve.sign / curve.step), str(curve.add / curve.step))
+    last = Affine(curve.sign / curve.step, curve.add / curve.step)
     exact = tabulate(
         (*curve.function, last),
         source.type,
@@ -171,7 +188,7 @@ def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
     if exact != layer.entries:
         return False
     entries, codes = layer.entries.array - layer.shift, _codes(source)
-    if all(name in (*BASIC, "times_input") for name, *_ in curve.function):
+    if all(isinstance(step, (*BASIC, TimesInput)) for step in curve.function):
         made = np.rint(curve.value(codes.astype(curve.kind), curve.add))
         return np.array_equal(made.clip(layer.low, layer.high), entries)
     value = curve.value(codes.astype(np.float64), curve.add)

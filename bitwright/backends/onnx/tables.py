@@ -4,21 +4,33 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Never
+from typing import assert_never
 
 import numpy as np
 
-from bitwright.backends.onnx.curves import KNOWN, Curve, Kind, find_curve
+from bitwright.backends.onnx.curves import Curve, Kind, find_curve
 from bitwright.backends.onnx.forms import carrier
 from bitwright.backends.onnx.held import OWN_FORMAT
 from bitwright.backends.onnx.quantise import quantised
 from bitwright.backends.onnx.tensors import Export, Tensor, number, refuse
 from bitwright.backends.onnx.writer import Writer
-from bitwright.ir.functions import Step
+from bitwright.ir.functions import (
+    Abs,
+    Affine,
+    Clip,
+    Elu,
+    Erf,
+    Exp,
+    LeakyRelu,
+    NormalCdf,
+    Sigmoid,
+    Softplus,
+    Step,
+    Tanh,
+    TimesInput,
+)
 from bitwright.ir.layers import Table
 from bitwright.ir.types import IntType
-
-OPERATORS = {name: name.capitalize() for name in ("sigmoid", "tanh", "exp", "softplus", "erf", "abs")}
 
 
 def write_table(out: Export, layer: Table) -> Tensor:
@@ -29,7 +41,6 @@ def write_table(out: Export, layer: Table) -> Tensor:
     fits = dtype is not None and np.iinfo(dtype).min <= layer.shift <= np.iinfo(dtype).max
     if not fits and layer.shift:
         refuse(layer, f"makes the codes {kind}, for which QuantizeLinear has no type", OWN_FORMAT)
-    _refuse_unknown(layer)
     curve = find_curve(layer, source, np.float32)
     if curve is None and not layer.shift:
         curve, fits = find_curve(layer, source, np.float64), False
@@ -39,12 +50,6 @@ def write_table(out: Export, layer: Table) -> Tensor:
     if fits:
         return quantised(out.writer, x, layer.name, number(float(curve.step), np.float32), layer.shift, kind)
     return _whole(out, x, layer, curve)
-
-
-def _refuse_unknown(layer: Table) -> None:
-    for name, *_ in layer.function:
-        if name not in KNOWN:
-            _refuse_step(layer, name)
 
 
 def _whole(out: Export, x: str, layer: Table, curve: Curve) -> Tensor:
@@ -69,7 +74,7 @@ def _nodes(out: Export, layer: Table, curve: Curve) -> str:
     made, steps = x, list(curve.function)
     while steps:
         step = steps.pop(0)
-        if step == ("normal_cdf",) and steps[:1] == [("times_input",)] and made == x:
+        if step == NormalCdf() and steps[:1] == [TimesInput()] and made == x:
             made, steps = write.step("Gelu", made, layer.name), steps[1:]
         else:
             made = _node(write, made, x, layer, step, kind)
@@ -78,24 +83,21 @@ def _nodes(out: Export, layer: Table, curve: Curve) -> str:
 
 def _node(write: Writer, made: str, x: str, layer: Table, step: Step, kind: Kind) -> str:
     match step:
-        case ("times_input",):
+        case TimesInput():
             return write.step("Mul", made, layer.name, x)
-        case ("affine", a, b):
-            return _affine(write, made, layer, Fraction(a), Fraction(b), kind)
-        case ("clip", low, high):
-            bounds = [number(float(Fraction(bound)), kind) if bound else "" for bound in (low, high)]
+        case Affine():
+            return _affine(write, made, layer, step.slope, step.offset, kind)
+        case Clip():
+            bounds = ["" if bound is None else number(float(bound), kind) for bound in (step.low, step.high)]
             return write.step("Clip", made, layer.name, *bounds)
-        case ("leaky_relu" | "elu" as name, slope):
-            operator = {"leaky_relu": "LeakyRelu", "elu": "Elu"}[name]
-            return write.step(operator, made, layer.name, alpha=float(Fraction(slope)))
-        case (name,) if name in OPERATORS:
-            return write.step(OPERATORS[name], made, layer.name)
+        case LeakyRelu() | Elu():
+            return write.step(type(step).__name__, made, layer.name, alpha=float(step.slope))
+        case Sigmoid() | Tanh() | Exp() | Softplus() | Erf() | Abs():
+            return write.step(type(step).__name__, made, layer.name)
+        case NormalCdf():
+            refuse(layer, f"tabulates '{step.op}', which no ONNX operator computes", OWN_FORMAT)
         case _:
-            _refuse_step(layer, step[0])
-
-
-def _refuse_step(layer: Table, name: str) -> Never:
-    refuse(layer, f"tabulates '{name}', which no ONNX operator computes", OWN_FORMAT)
+            assert_never(step)
 
 
 def _affine(write: Writer, x: str, layer: Table, slope: Fraction, shift: Fraction, kind: Kind) -> str:

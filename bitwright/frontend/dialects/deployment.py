@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
 from bitwright.frontend.operators.elementwise import affine, arithmetic
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread
+from bitwright.ir.functions import Clip
 from bitwright.ir.layers import Rounding
 from bitwright.reading.model import Node
 
@@ -107,10 +107,10 @@ def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, ro
 
 def _rounded_function(builder: Builder, node: Node, tensor: Tensor, divisor: int, rounding: Rounding) -> Tensor:
     """R(tensor / divisor) of a function whose last step limits it: R is monotone, so the limits are those of codes."""
-    name, *bounds = tensor.function[-1]
-    if name != "clip" or "" in bounds:
+    last = tensor.function[-1]
+    if not isinstance(last, Clip) or last.low is None or last.high is None:
         raise node.error("rounds a function that nothing limits", "clip it before, or quantise it")
-    low, high = (round_exact(rounding, Fraction(bound) / divisor) for bound in bounds)
+    low, high = (round_exact(rounding, bound / divisor) for bound in (last.low, last.high))
     unclipped = replace(tensor, function=tensor.function[:-1])
     made = quantise(builder, node, _quantiser(divisor, low, high, rounding), unclipped, as_codes=True)
     assert isinstance(made, Tensor)

@@ -17,6 +17,7 @@ from bitwright.frontend.operators.branches import concat
 from bitwright.frontend.operators.elementwise import arithmetic, function, leaky_relu
 from bitwright.frontend.operators.matrix import conv, gemm, matmul
 from bitwright.frontend.values import Const, Value
+from bitwright.ir.functions import Sigmoid
 from bitwright.reading.model import Node
 
 Operator = Callable[..., Any]
@@ -65,7 +66,7 @@ def qlinear_unary(op: str) -> Operator:
     """QLinearLeakyRelu, QLinearSigmoid and the average pools(x, xs, xz, ys, yz)."""
     inner: dict[str, Operator] = {
         "LeakyRelu": leaky_relu,
-        "Sigmoid": function(("sigmoid",), "sigmoid"),
+        "Sigmoid": function(Sigmoid()),
         "AveragePool": average_pool,
         "GlobalAveragePool": global_average_pool,
     }

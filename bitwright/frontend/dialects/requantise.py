@@ -13,7 +13,7 @@ from bitwright.frontend.dialects.quantiser import Coding, Quantiser
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operators.pools import add_pools
 from bitwright.frontend.values import ONE, ZERO, Tensor, fractions, spread, squeeze
-from bitwright.ir.functions import Function
+from bitwright.ir.functions import Affine, Clip, Function, LeakyRelu, Step, TimesInput
 from bitwright.ir.layers import Layer, PerChannel, Requantise, Rounding, Table
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType
@@ -54,7 +54,7 @@ def _leaks(builder: Builder, tensor: Tensor, coding: Coding, follows_torch: bool
 
 def _is_leak(function: Function) -> bool:
     """True for a leaky ReLU that rises on both sides of zero, and nothing else."""
-    return len(function) == 1 and function[0][0] == "leaky_relu" and Fraction(function[0][1]) > 0
+    return len(function) == 1 and isinstance(function[0], LeakyRelu) and function[0].slope > 0
 
 
 def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
@@ -81,7 +81,7 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
         low=low,
         high=high,
         shift=quantiser.after,
-        slope=(Fraction(tensor.function[0][1]),) if tensor.function else (),
+        slope=tuple(step.slope for step in tensor.function if isinstance(step, LeakyRelu)),
         source=(*(name for name, _ in tensor.nodes), node.name),
     )
     if quantiser.follows_torch:
@@ -138,7 +138,7 @@ def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, c
             f"quantise the activation to at most {TABLE_BITS} bits before the function",
         )
     function = _of_layer(node, tensor, layer)
-    function = (*function, ("affine", str(1 / coding.scale[0]), str(coding.before[0])))
+    function = (*function, Affine(1 / coding.scale[0], coding.before[0]))
     low, high = int(coding.low[0]), int(coding.high[0])
     entries = tabulate(
         function,
@@ -172,13 +172,14 @@ def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, c
 def _of_layer(node: Node, tensor: Tensor, layer: Layer) -> Function:
     """The tensor's function as one of the real value of its layer."""
     before = _before(tensor, layer)
-    if not before or ("times_input",) not in tensor.function:
+    if not before or TimesInput() not in tensor.function:
         return (*before, *tensor.function)
-    if len(before) > 1 or before[0][0] != "affine" or Fraction(before[0][2]) != 0:
+    (first, *more) = before
+    if more or not isinstance(first, Affine) or first.offset != 0:
         raise node.error("follows a function times its shifted or clipped input", "quantise that input first")
-    steps: list[tuple[str, ...]] = [*before]
+    steps: list[Step] = [*before]
     for step in tensor.function:  # the layer's value times the slope is what the function was given
-        steps += [step, ("affine", before[0][1], "0")] if step == ("times_input",) else [step]
+        steps += [step, first] if step == TimesInput() else [step]
     return tuple(steps)
 
 
@@ -186,7 +187,7 @@ def _before(tensor: Tensor, layer: Layer) -> Function:
     """Steps from the real value of a layer to that of the tensor before its function: an affine and a clip."""
     ratio = tensor.scale[0] / layer.scale[0]
     rest = tensor.offset[0] + tensor.scale[0] * layer.zero[0]
-    steps: Function = () if (ratio, rest) == (ONE, ZERO) else (("affine", str(ratio), str(rest)),)
+    steps: Function = () if (ratio, rest) == (ONE, ZERO) else (Affine(ratio, rest),)
     if not tensor.bounded:
         return steps
-    return (*steps, ("clip", *("" if bound is None else str(bound) for bound in (tensor.low[0], tensor.high[0]))))
+    return (*steps, Clip(tensor.low[0], tensor.high[0]))

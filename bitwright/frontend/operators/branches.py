@@ -14,6 +14,7 @@ from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.operators.shapes import axis_of
 from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value, spread, squeeze
+from bitwright.ir.functions import Affine, TimesInput
 from bitwright.ir.layers import Concat, Multiply, Sum
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
@@ -186,5 +187,5 @@ def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
     same = plain.offset[0] == ratio * other.offset[0] and not plain.bounded and not other.bounded
     if plain.function or not ratio or not same or not np.array_equal(plain.where, other.where):
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
-    steps = (*other.function, ("times_input",), ("affine", str(ratio), "0"))
+    steps = (*other.function, TimesInput(), Affine(ratio, ZERO))
     return replace(other, function=steps).then(node.name, node.op)

@@ -15,7 +15,7 @@ from bitwright.frontend.operands import constant_operand, data_operand, optional
 from bitwright.frontend.operators.branches import combine
 from bitwright.frontend.operators.shapes import shape_of
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
-from bitwright.ir.functions import Step
+from bitwright.ir.functions import LeakyRelu, Step
 from bitwright.ir.layers import PerChannel
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import check_size
@@ -192,13 +192,13 @@ def _binding(
     )
 
 
-def function(step: Step, host: str) -> Handler:
-    """The handler of a unary function: a table step on chip, `host` on the host."""
+def function(step: Step) -> Handler:
+    """The handler of a unary function: a step of a table on chip, a step of that name on the host."""
 
     def handler(builder: Builder, node: Node, *values: Value | None) -> Value:
         value = data_operand(node, values)
         if isinstance(value, Host):
-            return _host(builder, node, host, value)
+            return _host(builder, node, step.op, value)
         tensor = _tensor(node, value)
         return replace(tensor, function=(*tensor.function, step)).then(node.name, node.op)
 
@@ -208,7 +208,7 @@ def function(step: Step, host: str) -> Handler:
 def leaky_relu(builder: Builder, node: Node, *values: Value | None) -> Value:
     """LeakyRelu: x where x >= 0, else alpha * x."""
     alpha = Fraction(float(np.float32(node.attributes.get("alpha", 0.01))))
-    return function(("leaky_relu", str(alpha)), "leaky_relu")(builder, node, *values)
+    return function(LeakyRelu(alpha))(builder, node, *values)
 
 
 def identity(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -14,11 +14,11 @@ from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.operators.elementwise import affine
 from bitwright.frontend.values import ONE, ZERO, Tensor, Value
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.functions import Function
+from bitwright.ir.functions import Affine, Clip, Elu, Function, LeakyRelu, NormalCdf, Step, TimesInput
 from bitwright.reading.model import Node
 
 Handler = Callable[..., Value]
-SIXTH = str(Fraction(float(np.float32(1) / np.float32(6))))
+SIXTH = Fraction(float(np.float32(1) / np.float32(6)))
 """HardSwish's slope, the float32 number that ONNX writes as 1/6."""
 
 
@@ -34,30 +34,30 @@ def unary(steps: Callable[[Node], Function]) -> Handler:
     return handler
 
 
-def fixed(*steps: tuple[str, ...]) -> Handler:
+def fixed(*steps: Step) -> Handler:
     """The handler of an operator that is the same function in every node."""
     return unary(lambda node: steps)
 
 
 def elu(node: Node) -> Function:
     """Elu: x, or alpha * (exp(x) - 1) below zero."""
-    return (("elu", _number(node, "alpha", 1.0)),)
+    return (Elu(_number(node, "alpha", 1.0)),)
 
 
 def selu(node: Node) -> Function:
     """Selu: gamma times Elu."""
     alpha, gamma = _number(node, "alpha", 1.67326319217681884765625), _number(node, "gamma", 1.05070102214813232421875)
-    return (("elu", alpha), ("affine", gamma, "0"))
+    return (Elu(alpha), Affine(gamma, ZERO))
 
 
 def gelu(node: Node) -> Function:
     """Gelu: x times the normal distribution function."""
     if str(node.attributes.get("approximate", "none")) != "none":
         raise node.error("approximates GELU by tanh", "export it with approximate='none'")
-    return (("normal_cdf",), ("times_input",))
+    return (NormalCdf(), TimesInput())
 
 
-HARD_SWISH: Function = (("affine", SIXTH, "1/2"), ("clip", "0", "1"), ("times_input",))
+HARD_SWISH: Function = (Affine(SIXTH, Fraction(1, 2)), Clip(ZERO, ONE), TimesInput())
 
 
 def hard_sigmoid(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -65,7 +65,7 @@ def hard_sigmoid(builder: Builder, node: Node, *values: Value | None) -> Value:
     value = data_operand(node, values)
     if not isinstance(value, Tensor):
         raise _not_quantised(node)
-    alpha, beta = Fraction(_number(node, "alpha", 0.2)), Fraction(_number(node, "beta", 0.5))
+    alpha, beta = _number(node, "alpha", 0.2), _number(node, "beta", 0.5)
     return affine(node, value, (alpha,), (beta,)).clip(ZERO, ONE)
 
 
@@ -82,12 +82,12 @@ def prelu(builder: Builder, node: Node, *values: Value | None) -> Value:
     slope = constant_operand(node, values, 1, "only constant slopes are supported").array
     if np.unique(slope).size != 1:
         raise node.error("has a slope per channel", "use one slope for the tensor")
-    steps = (("leaky_relu", str(Fraction(float(slope.reshape(-1)[0])))),)
+    steps = (LeakyRelu(Fraction(float(slope.reshape(-1)[0]))),)
     return unary(lambda node: steps)(builder, node, *values)
 
 
-def _number(node: Node, name: str, otherwise: float) -> str:
-    return str(Fraction(float(np.float32(node.attributes.get(name, otherwise)))))
+def _number(node: Node, name: str, otherwise: float) -> Fraction:
+    return Fraction(float(np.float32(node.attributes.get(name, otherwise))))
 
 
 def _not_quantised(node: Node) -> BitwrightError:
