@@ -75,7 +75,7 @@ class Design:
 
     def project(self, inputs: list[Ints] | None = None) -> Project:
         """The project that backends print, with test vectors of `inputs` (integers), or of seeded random ones."""
-        codes = inputs or random_codes(self.graph, VECTORS)
+        codes, wanted = self._vectors if inputs is None else _answered(self.graph, inputs)
         return Project(
             name=self.name,
             version=__version__,
@@ -85,9 +85,14 @@ class Design:
             kernels=self.kernels,
             clock_ns=self.clock_ns,
             part=self.part,
-            inputs=tuple(Weights(array) for array in codes),
-            outputs=tuple(Weights(array) for array in reference.run(self.graph, codes)),
+            inputs=codes,
+            outputs=wanted,
         )
+
+    @cached_property
+    def _vectors(self) -> tuple[tuple[Weights, ...], tuple[Weights, ...]]:
+        """A few seeded random inputs, and what the reference makes of them: the same in every project."""
+        return _answered(self.graph, random_codes(self.graph, VECTORS))
 
     def files(self, backend: Backend, inputs: list[Ints] | None = None) -> Mapping[str, str]:
         """Every file of the backend's project, path -> text."""
@@ -201,6 +206,11 @@ class Design:
         )
         head = "".join(f"<th>{title}</th>" for title in ("layer", *columns.values()))
         return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _answered(graph: Graph, codes: list[Ints]) -> tuple[tuple[Weights, ...], tuple[Weights, ...]]:
+    """Inputs and outputs of `graph`, by the reference."""
+    return tuple(map(Weights, codes)), tuple(map(Weights, reference.run(graph, codes)))
 
 
 def random_codes(graph: Graph, count: int, seed: int = 0) -> list[Ints]:
