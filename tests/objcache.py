@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Called by Verilator's makefiles in front of the compiler: its runtime is compiled once for all models of a run.
+"""Called by Verilator's makefiles in front of the compiler: models are compiled for a run that is over at once.
 
-The runtime is Verilator's own source, the same in every model, and more than half of what a small model compiles.
+Without optimisation, which takes longer than what it saves; and Verilator's own runtime, the same in every model and
+more than half of what a small one compiles, once for all models of a run of tests.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 
 def main(folder: Path, command: list[str]) -> int:
+    command = ["-O0" if part in ("-O1", "-Os") else part for part in command]
     source = Path(command[-1])
     if not (source.is_absolute() and source.match("include/verilated*.cpp") and command[-3] == "-o"):
         return subprocess.call(command)
