@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -22,7 +22,7 @@ from bitwright.exact.forms import Factors, Form
 from bitwright.exact.ranges import Ranges
 from bitwright.hardware.area.resources import Resources, fifo_resources, resources
 from bitwright.hardware.clocks.interval import latency
-from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.weighted import Weighted
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.columns import aligned, tail
@@ -153,11 +153,8 @@ class Design:
         edges = [self.kernels.stream(name) for kernel in kernels for name in kernel.inputs]
         used = self.used[layer.name]
         chosen = self.plan.layers.get(layer.name, LayerPlan())
-        lanes = (chosen.pe, chosen.simd)
-        if kernels and (chosen.pe, chosen.simd) == (1, 1):  # no lanes of its own: those of its streams
-            lanes = (self.kernels.stream(kernels[-1].output).lanes, self.kernels.stream(kernels[-1].input).lanes)
+        lanes = self._lanes(chosen, kernels)
         weights = layer.weights if isinstance(layer, Dense | Conv) else None
-        shares = (kernel.dense_share for kernel in kernels if isinstance(kernel, Weighted))
         form = self.forms.get(layer.name)
         return LayerRecord(
             name=layer.name,
@@ -166,7 +163,7 @@ class Design:
             bits=layer.type.bits,
             sparsity=round(weights.zeros / weights.array.size, 4) if weights else None,
             zeros=chosen.zeros if weights else None,
-            dense_share=next((round(share, 4) for share in shares), None),
+            dense_share=_dense_share(kernels),
             pe=lanes[0],
             simd=lanes[1],
             style=chosen.style or None,
@@ -178,6 +175,12 @@ class Design:
             requantiser=form.kind if form else None,
             fifo_depth=max((edge.depth for edge in edges), default=0),
         )
+
+    def _lanes(self, chosen: LayerPlan, kernels: Sequence[Kernel]) -> tuple[int, int]:
+        """(PE, SIMD) of a layer; without lanes of its own those of its streams."""
+        if not kernels or (chosen.pe, chosen.simd) != (1, 1):
+            return chosen.pe, chosen.simd
+        return self.kernels.stream(kernels[-1].output).lanes, self.kernels.stream(kernels[-1].input).lanes
 
     def __str__(self) -> str:
         """A line a layer, short enough to read; `record` has everything."""
@@ -206,6 +209,11 @@ class Design:
         )
         head = "".join(f"<th>{title}</th>" for title in ("layer", *columns.values()))
         return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _dense_share(kernels: Sequence[Kernel]) -> float | None:
+    """The clocks of a unit as a share of those of one that multiplies all zeros; None without weights."""
+    return next((round(kernel.dense_share, 4) for kernel in kernels if isinstance(kernel, Weighted)), None)
 
 
 def _answered(graph: Graph, codes: list[Ints]) -> tuple[tuple[Weights, ...], tuple[Weights, ...]]:

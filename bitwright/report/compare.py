@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from bitwright.report.show import speed, table
 
 VERSION = 1
 FIGURES = ("interval_cycles", "latency_cycles", "fps", "clock_ns")
-FIELDS = ("shape", "bits", "pe", "simd", "style", "zeros", "requantiser", "cycles", *RESOURCES, "fifo_depth")
-"""The fields of a layer in which designs are compared."""
+FIELDS = tuple(entry.name for entry in fields(LayerRecord) if entry.name != "name")
+"""In which a layer may differ from the one of its name."""
 HEADS = {"cycles": "clocks", "pe": "PE", "simd": "SIMD", "fifo_depth": "FIFO"} | {r: r.upper() for r in RESOURCES}
 
 
@@ -37,19 +37,20 @@ def compare(first: Report, second: Report) -> dict[str, Any]:
 
     Layers are the same where their names are.
     """
-    names = list(dict.fromkeys(layer.name for report in (first, second) for layer in report.layers))
-    sides = [{layer.name: layer for layer in report.layers} for report in (first, second)]
-    pairs = [(name, sides[0].get(name), sides[1].get(name)) for name in names]
+    pairs = _pairs(first, second)
+    differ = [(name, _changed(a, b)) for name, a, b in pairs if a != b]
     return {
         "version": VERSION,
         "designs": [_head(report) for report in (first, second)],
-        "layers": [
-            {"name": name, "fields": changed}
-            for name, a, b in pairs
-            if (changed := _changed(a, b)) or a is None or b is None
-        ],
-        "equal": sum(a is not None and b is not None and not _changed(a, b) for _, a, b in pairs),
+        "layers": [{"name": name, "fields": changed} for name, changed in differ],
+        "equal": len(pairs) - len(differ),
     }
+
+
+def _pairs(first: Report, second: Report) -> list[tuple[str, LayerRecord | None, LayerRecord | None]]:
+    """Each name of a layer with the layer in both designs, None where it is in one of them only."""
+    one, other = ({layer.name: layer for layer in report.layers} for report in (first, second))
+    return [(name, one.get(name), other.get(name)) for name in one | other]
 
 
 def comparison(result: dict[str, Any], first: Report, second: Report) -> RenderableType:

@@ -120,16 +120,22 @@ def _types(kind: Any) -> dict[str, Any]:
 
 def _value(kind: Any, data: Any, where: str) -> Any:
     origin = get_origin(kind)
-    if origin is tuple:
-        if not isinstance(data, list):
-            raise _refused(where, "a list", data)
-        return tuple(_value(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(data))
     if origin is UnionType:
         return None if data is None else _value(next(k for k in get_args(kind) if k is not NoneType), data, where)
-    if is_dataclass(kind):
-        return _record(kind, data, where)  # type: ignore[arg-type]
+    if origin is tuple:
+        return _list(get_args(kind)[0], data, where)
     if origin is not None:  # a mapping from names to numbers
         return _record_of_numbers(data, where)
+    return _record(kind, data, where) if is_dataclass(kind) else _atom(kind, data, where)  # type: ignore[arg-type]
+
+
+def _list(kind: Any, data: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(data, list):
+        raise _refused(where, "a list", data)
+    return tuple(_value(kind, item, f"{where}[{index}]") for index, item in enumerate(data))
+
+
+def _atom(kind: type[int | float | str], data: Any, where: str) -> int | float | str:
     taken = (int, float) if kind is float else kind
     if not isinstance(data, taken) or isinstance(data, bool):
         raise _refused(where, {int: "a whole number", float: "a number", str: "a text"}[kind], data)

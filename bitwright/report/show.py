@@ -217,13 +217,25 @@ def design(report: Report, *, border: bool = True) -> RenderableType:
     layers = [_decided(row, slow=row.name in report.bottleneck) for row in report.layers]
     keys = {key: head for key, head in DESIGN.items() if key != "zeros" or _has_zeros(report)}
     parts: list[RenderableType] = [rows(f"{report.model}, design {report.design}", keys, layers)]
-    ends = [name for name in report.bottleneck if name not in {row.name for row in report.layers}]
-    notes = [SLOWEST] if any(row["cycles"].plain.startswith(MARK) for row in layers) else []
-    notes += removed(report.removed) + skipped(report.layers)
-    slowest = f"as slow as the beats of {printable(', '.join(ends))}" if ends else ""
-    notes.append(_certified(report.plan))
-    parts += [Text(line) for line in (speed(report), slowest, report.note, *map(printable, notes)) if line]
+    parts += [
+        Text(printable(line)) for line in (speed(report), *_slowest(report), report.note, *_notes(report)) if line
+    ]
     return Group(*parts, host([asdict(step) for step in report.host])) if border else Group(*parts)
+
+
+def _slowest(report: Report) -> Iterator[str]:
+    """What sets the interval: layers, which the table marks, or the beats of an input or output."""
+    names = {row.name for row in report.layers}
+    ends = [name for name in report.bottleneck if name not in names]
+    if ends:
+        yield f"as slow as the beats of {', '.join(ends)}"
+    if len(ends) < len(report.bottleneck):
+        yield SLOWEST
+
+
+def _notes(report: Report) -> list[str]:
+    """What else was decided: channels that left, zeros that are skipped, what is proved of the plan."""
+    return [*removed(report.removed), *skipped(report.layers), _certified(report.plan)]
 
 
 def speed(report: Report) -> str:
