@@ -20,7 +20,8 @@ from bitwright.exact.tabulate import tabulate
 from bitwright.ir import files
 from bitwright.ir.functions import function_of
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import Constant, HostGraph, HostStep
+from bitwright.ir.host import HostGraph, HostStep
+from bitwright.ir.host_ops import Affine, Constant, Quantise
 from bitwright.ir.layers import Requantise, Rounding
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Weights
@@ -94,20 +95,16 @@ def clipped_apart() -> Graph:
     net = Net()
     left = net.dense(net.input("x0", (2,), S4), [[1, 2], [3, 4]])
     numbers = ([1.0], [0.0], [-1.0, -2.0], [np.inf])
-    constants = tuple(Constant(np.array(row)) for row in numbers)
-    step = HostStep(op="affine", inputs=(left.name,), output="y", constants=constants, node="/Clip_3", side="output")
+    scale, offset, low, high = (Constant(np.array(row)) for row in numbers)
+    does = Affine(scale=scale, offset=offset, low=low, high=high)
+    step = HostStep(does=does, inputs=(left.name,), output="y", node="/Clip_3", side="output")
     return replace(net.graph(), after=HostGraph((left.name,), (step,), ("y",)))
 
 
 def quantised_behind() -> Graph:
     net = Net()
     left = net.dense(net.input("x0", (2,), S4), [[1, 2], [3, 4]])
-    numbers = (np.float32(0.5), np.float32(0), np.float64(0), np.float64(-512), np.float64(511))
-    constants = tuple(Constant(np.asarray(number)) for number in numbers)
-    attributes = (("rounding", 0), ("reciprocal", 0))
-    step = HostStep(
-        op="quantise", inputs=(left.name,), output="y", constants=constants, attributes=attributes, node="/Q"
-    )
+    step = HostStep(does=Quantise.plain(IntType(-512, 511), 0.5), inputs=(left.name,), output="y", node="/Q")
     return replace(net.graph(), after=HostGraph((left.name,), (step,), ("y",)))
 
 

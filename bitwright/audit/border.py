@@ -11,20 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.audit.bounds import Bounds, U
-from bitwright.audit.reach import KEYS, Reach, edges, reach_of
+from bitwright.audit.reach import Reach, edges, reach_of
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import ROUND, Constant, HostGraph, HostStep, run_host
-from bitwright.ir.layers import Rounding
+from bitwright.ir.host import HostGraph, HostStep, run_host
+from bitwright.ir.host_ops import (
+    ROUND,
+    Add,
+    Affine,
+    Arithmetic,
+    Clip,
+    Constant,
+    Curve,
+    Div,
+    Elu,
+    Gather,
+    HostOp,
+    LeakyRelu,
+    Mul,
+    Quantise,
+    Relu,
+    Rsub,
+    Same,
+    Sub,
+)
 from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
-LINEAR = {"add": "add", "sub": "add", "rsub": "add", "mul": "mul", "div": "div", "gather": "gather"}
-"""Steps before a quantiser that have a magnitude, and the step that makes it of magnitudes."""
-PASSING = ("same", "relu", "clip")
+LINEAR = Add | Sub | Rsub | Mul | Div | Gather
+"""Steps before a quantiser that have a magnitude."""
+PASSING = Same | Relu | Clip
 """Steps that never enlarge a magnitude."""
-ELEMENTWISE = frozenset({*LINEAR, *PASSING} - {"gather"}).union(
-    ("affine", "quantise", "leaky_relu", "sigmoid", "tanh", "elu", "exp", "abs", "softplus")
-)
+ELEMENTWISE = Arithmetic | PASSING | Affine | Quantise | LeakyRelu | Elu | Curve
 """Steps of which each element depends on one element."""
 HOST_UNITS = 64
 """Units in the last place by which float32 may differ before a quantiser on the host, behind a softmax for example."""
@@ -35,10 +52,9 @@ def input_reaches(graph: Graph, feeds: Mapping[str, Array], codes: Sequence[Ints
     found = {}
     for layer, output, entered in zip(graph.inputs, graph.before.outputs, codes, strict=True):
         chain = _chain(graph.before, output)
-        places = [i for i, step in enumerate(chain) if step.op == "quantise"]
-        if len(places) == 1 and all(step.op in (*LINEAR, *PASSING) for step in chain[: places[0]]):
-            at = places[0]
-            found[layer.name] = _input_reach(chain[:at], chain[at], chain[at + 1 :], feeds, entered)
+        places = [(i, step.does) for i, step in enumerate(chain) if isinstance(step.does, Quantise)]
+        if len(places) == 1 and all(isinstance(step.does, LINEAR | PASSING) for step in chain[: places[0][0]]):
+            found[layer.name] = _input_reach(chain, *places[0], feeds, entered)
     return found
 
 
@@ -52,12 +68,11 @@ def _chain(graph: HostGraph, output: str) -> list[HostStep]:
     return steps[::-1]
 
 
-def _input_reach(
-    before: list[HostStep], quantiser: HostStep, after: list[HostStep], feeds: Mapping[str, Array], codes: Ints
-) -> Reach:
-    scale, zero, *limits = (constant.array.astype(np.float64) for constant in quantiser.constants)
-    rounding = dict(quantiser.attributes)["rounding"]
-    source = quantiser.inputs[0]
+def _input_reach(chain: list[HostStep], at: int, does: Quantise, feeds: Mapping[str, Array], codes: Ints) -> Reach:
+    before, quantiser, after = chain[:at], chain[at], chain[at + 1 :]
+    scale, zero = (constant.array.astype(np.float64) for constant in (does.scale, does.before))
+    limits = [constant.array.astype(np.float64) for constant in (does.after, does.low, does.high)]
+    rounding, source = does.rounding, quantiser.inputs[0]
 
     def laid(x: Array) -> Array:
         (made,) = run_host(
@@ -72,8 +87,7 @@ def _input_reach(
     value = laid(x / scale + zero)
     shift, low, high = (laid(np.broadcast_to(limit, x.shape)) for limit in limits)
     error = laid(U * (len(before) + 3) * size / scale + U * np.abs(zero))
-    kind = {key: kind for kind, key in KEYS.items()}.get(rounding, Rounding.HALF_EVEN)
-    steps = edges(kind, ROUND[rounding](value))
+    steps = edges(rounding, ROUND[rounding](value))
     return reach_of(lambda v: ROUND[rounding](v).clip(low, high) + shift, Bounds(value, error, error), codes, steps)
 
 
@@ -83,10 +97,23 @@ def _last(steps: list[HostStep], quantiser: HostStep) -> str:
 
 def _magnitude(step: HostStep) -> HostStep:
     """The step that makes magnitudes of magnitudes."""
-    if step.op in PASSING:
-        return replace(step, op="same", constants=())
-    sizes = tuple(c if step.op == "gather" else Constant(np.abs(c.array)) for c in step.constants)
-    return replace(step, op=LINEAR[step.op], constants=sizes)
+    return replace(step, does=_of_magnitudes(step.does))
+
+
+def _of_magnitudes(does: HostOp) -> HostOp:
+    match does:
+        case Sub() | Rsub():
+            return Add(_magnitudes(does.constant))
+        case Add() | Mul() | Div():
+            return replace(does, constant=_magnitudes(does.constant))
+        case Gather():
+            return does
+        case _:
+            return Same()
+
+
+def _magnitudes(constant: Constant | None) -> Constant | None:
+    return constant and Constant(np.abs(constant.array))
 
 
 def shown(graph: Graph) -> list[tuple[str, Ints] | None]:
@@ -99,24 +126,24 @@ def shown(graph: Graph) -> list[tuple[str, Ints] | None]:
     }
     for step in graph.after.steps:
         before = found[step.inputs[0]]
-        if step.op == "gather" and before is not None:
-            found[step.output] = before[0], before[1].reshape(-1)[step.constants[0].array.reshape(-1)]
+        if isinstance(step.does, Gather) and before is not None:
+            found[step.output] = before[0], before[1].reshape(-1)[step.does.index.array.reshape(-1)]
         else:
-            alone = len(step.inputs) == 1 and step.op in ELEMENTWISE
+            alone = len(step.inputs) == 1 and isinstance(step.does, ELEMENTWISE)
             found[step.output] = before if alone else None
     return [found[name] for name in graph.after.outputs]
 
 
 def nudged(after: HostGraph) -> list[HostGraph]:
     """The host graph with every quantiser's input a little smaller and a little larger; nothing if it has none."""
-    if all(step.op != "quantise" for step in after.steps):
+    if not any(isinstance(step.does, Quantise) for step in after.steps):
         return []
     factors = [1 + sign * HOST_UNITS * U for sign in (-1, 1)]
     return [replace(after, steps=tuple(_scaled(step, factor) for step in after.steps)) for factor in factors]
 
 
 def _scaled(step: HostStep, factor: float) -> HostStep:
-    if step.op != "quantise":
+    if not isinstance(step.does, Quantise):
         return step
-    scale, *others = step.constants
-    return replace(step, constants=(Constant(np.asarray(scale.array / np.float32(factor))), *others))
+    scale = Constant(np.asarray(step.does.scale.array / np.float32(factor)))
+    return replace(step, does=replace(step.does, scale=scale))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bitwright.audit.border import nudged, shown
 from bitwright.audit.follow import Case, Part, State, evaluate, part_of
+from bitwright.ir.host_ops import Quantise
 from bitwright.ir.layers import Layer
 from bitwright.ir.weights import Ints
 
@@ -91,7 +92,7 @@ def _on_host(
     """The elements that are still wrong after quantisers on the host; adds the parts of the others."""
     for other in nudged(case.graph.after) if wrong.any() else []:
         hit = wrong & ~case.unequal(case.outputs(values, other))[0]
-        step = next(step for step in other.steps if step.op == "quantise")
+        step = next(step for step in other.steps if isinstance(step.does, Quantise))
         for element in np.flatnonzero(hit):
             theirs = float(case.golden.values[case.sample, element])
             place = (case.sample, step.output, (step.node,), (int(element),), float(ours[element]), theirs)

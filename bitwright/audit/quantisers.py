@@ -11,20 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.audit.operators import Attributes
-from bitwright.ir.host import ROUND
+from bitwright.ir.host_ops import ROUND
+from bitwright.ir.rounding import Rounding
 
 Array = NDArray[Any]
 MODES = {
-    "ROUND": 0,
-    "HALF_EVEN": 0,
-    "HALF_UP": 1,
-    "HALF_DOWN": 2,
-    "FLOOR": 3,
-    "CEIL": 4,
-    "DOWN": 5,
-    "UP": 6,
+    "ROUND": Rounding.HALF_EVEN,
+    "HALF_EVEN": Rounding.HALF_EVEN,
+    "HALF_UP": Rounding.HALF_AWAY,
+    "HALF_DOWN": Rounding.HALF_ZERO,
+    "FLOOR": Rounding.FLOOR,
+    "CEIL": Rounding.CEIL,
+    "DOWN": Rounding.TO_ZERO,
+    "UP": Rounding.FROM_ZERO,
 }
-"""QONNX's rounding modes as keys of `ir.host.ROUND`."""
+"""What QONNX's rounding modes mean."""
 Function = Callable[..., Any]
 
 

@@ -14,7 +14,7 @@ from bitwright.audit.bounds import Bounds, requantise_bounds
 from bitwright.audit.curves import table_bounds
 from bitwright.audit.terms import Values, coded, moved
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import ROUND
+from bitwright.ir.host_ops import ROUND
 from bitwright.ir.layers import Concat, Gather, MaxPool, Requantise, Reshape, Rounding, Table
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.weights import Ints
@@ -23,16 +23,8 @@ from bitwright.sim.windows import windows
 Array = NDArray[Any]
 Reaches = Callable[[str], "Reach | None"]
 """The reach of a layer by its name; None for a layer that holds no rounded codes."""
-KEYS = {
-    Rounding.HALF_AWAY: 1,
-    Rounding.HALF_ZERO: 2,
-    Rounding.FLOOR: 3,
-    Rounding.CEIL: 4,
-    Rounding.TO_ZERO: 5,
-    Rounding.FROM_ZERO: 6,
-    Rounding.SIGN: 7,
-}
-"""The key in `ir.host.ROUND` of each rounding; the others round half to even, or count levels."""
+NEAREST = {Rounding.HALF_UP: Rounding.HALF_EVEN, Rounding.HALF_DOWN: Rounding.HALF_EVEN}
+"""Roundings that no source has in float32, and the one that differs from each in exact ties only."""
 REALS = ("value", "error", "up", "down")
 ENDS = ("low", "high", "lowest", "highest")
 
@@ -139,7 +131,7 @@ def _rounded(layer: Requantise | Table, codes: Ints, bounds: Bounds) -> Reach:
         rows = np.broadcast_to(np.arange(len(levels)), at.shape)
         steps = padded[rows, at + 1], padded[rows, at]
         return reach_of(lambda v: count(v).clip(low, high) + layer.shift, bounds, codes, steps)
-    function = ROUND[KEYS.get(layer.rounding, 0)]
+    function = ROUND[NEAREST.get(layer.rounding, layer.rounding)]
     steps = edges(layer.rounding, function(bounds.value))
     return reach_of(lambda v: function(v).clip(low, high) + layer.shift, bounds, codes, steps)
 

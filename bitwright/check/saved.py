@@ -56,6 +56,19 @@ MOVES: dict[str, dict[str, str]] = {
 """What is read of each kind of move."""
 
 
+UNREADABLE = (
+    zipfile.BadZipFile,
+    struct.error,
+    LookupError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    OSError,
+    EOFError,
+)
+"""What damaged archives and trees raise when they are read."""
+
+
 class CheckError(ValueError):
     """The files of a design cannot be read; the message says which file and what is wrong with it."""
 
@@ -132,7 +145,7 @@ def read_graph(data: bytes) -> list[Layer]:
         layers = [_layer(entry, members) for entry in (*tree["inputs"], *tree["layers"])]
     except CheckError:
         raise
-    except (zipfile.BadZipFile, struct.error, LookupError, TypeError, ValueError, RuntimeError, OSError) as error:
+    except UNREADABLE as error:
         raise CheckError(f"graph.bw: is not a saved graph: {error!r}") from error
     known: set[str] = set()
     for layer in layers:

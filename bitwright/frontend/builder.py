@@ -14,13 +14,15 @@ from bitwright.exact.ranges import Known, Ranges, layer_range, type_range
 from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeeze
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import Constant, HostGraph, HostStep, TensorSpec
+from bitwright.ir.host import HostGraph, HostStep, TensorSpec
+from bitwright.ir.host_ops import Constant, HostOp
+from bitwright.ir.host_ops import Gather as Gathered
 from bitwright.ir.layers import AnyLayer, Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
 from bitwright.ir.source import Source
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import IntType, hull
 from bitwright.ir.weights import Ints
-from bitwright.reading.model import Array, Model, ModelInput, Node
+from bitwright.reading.model import Model, ModelInput, Node
 from bitwright.reading.sizes import refuse_large
 
 MAX_BITS = 63
@@ -137,23 +139,19 @@ class Builder:
     def host_step(
         self,
         side: Literal["input", "output"],
-        op: str,
+        does: HostOp,
         inputs: tuple[str, ...],
-        constants: tuple[Array, ...] = (),
         *,
-        attributes: tuple[tuple[str, int], ...] = (),
         node: tuple[str, str] = ("", ""),
         reason: str = "",
         output: str = "",
     ) -> str:
         """Append one step and return the name of what it makes."""
-        made = self.unique(output or node[0] or op)
+        made = self.unique(output or node[0] or does.op)
         step = HostStep(
-            op=op,
+            does=does,
             inputs=inputs,
             output=made,
-            constants=tuple(Constant(np.asarray(c)) for c in constants),
-            attributes=attributes,
             node=node[0],
             op_type=node[1],
             side=side,
@@ -172,7 +170,7 @@ class Builder:
         codes = [f"{head.name}.codes" for head in heads]
         feeds = [self.feeds[head.name] for head in heads]
         gathers = [
-            HostStep(op="gather", inputs=(host,), output=name, constants=(Constant(index),))
+            HostStep(does=Gathered(Constant(index)), inputs=(host,), output=name)
             for name, (host, index) in zip(codes, feeds, strict=True)
         ]
         specs = tuple(TensorSpec(entry.shape[1:], entry.dtype.name) for entry in inputs)

@@ -10,10 +10,9 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.dialects.quantiser import HOST_ROUNDING
 from bitwright.frontend.values import ONE, ZERO, Host, Value
+from bitwright.ir import host_ops
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.layers import Rounding
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.reading.model import ModelInput
 
@@ -56,16 +55,11 @@ def typed_input(builder: Builder, entry: ModelInput, given: InputType | None) ->
         return _integers(builder, entry, real)
     if given is None:
         return real
-    sign = given.type is BIPOLAR
-    scale = np.float32(float(given.scale))
-    constants = (scale, np.float32(0), np.float64(0), np.float64(given.type.lo), np.float64(given.type.hi))
-    rounding = HOST_ROUNDING.index(Rounding.SIGN if sign else Rounding.HALF_EVEN)
+    does = host_ops.Quantise.plain(given.type, float(given.scale))
     name = builder.host_step(
         "input",
-        "quantise",
+        does,
         (entry.name,),
-        tuple(np.asarray(constant) for constant in constants),
-        attributes=(("rounding", rounding), ("reciprocal", 0)),
         reason=f"quantises the input '{entry.name}' to {given.text}, as asked",
         output=f"{entry.name}.quantised",
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.values import ONE, ZERO, Host, Tensor
+from bitwright.ir import host_ops
 from bitwright.ir.functions import (
     Abs,
     Affine,
@@ -28,6 +29,7 @@ from bitwright.ir.functions import (
     TimesInput,
 )
 from bitwright.ir.host import HostStep
+from bitwright.ir.host_ops import Constant
 from bitwright.ir.layers import ArgMax, Gather, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
 from bitwright.reading.model import Array, Node
 
@@ -47,14 +49,18 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     if isinstance(quantised, ArgMax) and tensor.integer and _is_plain(tensor):
         return _places(builder, tensor)
     reason = _reason(quantised, tensor)
-    bounds = (_bounds(tensor.low, -np.inf), _bounds(tensor.high, np.inf))
-    constants = (_floats(tensor.scale), _floats(tensor.offset), *bounds)
+    does = host_ops.Affine(
+        scale=Constant(_floats(tensor.scale)),
+        offset=Constant(_floats(tensor.offset)),
+        low=Constant(_bounds(tensor.low, -np.inf)),
+        high=Constant(_bounds(tensor.high, np.inf)),
+    )
     first, *more = tensor.nodes or (_last_node(builder, quantised, node),)
     output = "" if tensor.nodes else "affine"
-    name = builder.host_step("output", "affine", (tensor.layer,), constants, node=first, reason=reason, output=output)
+    name = builder.host_step("output", does, (tensor.layer,), node=first, reason=reason, output=output)
     name = _function(builder, tensor, node, name)
     if not np.array_equal(tensor.where[0], np.arange(builder.size(tensor)).reshape(layer.shape)):
-        name = builder.host_step("output", "gather", (name,), (tensor.where[0],))
+        name = builder.host_step("output", host_ops.Gather(Constant(tensor.where[0])), (name,))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
 
@@ -82,8 +88,8 @@ def _is_plain(tensor: Tensor) -> bool:
 def _places(builder: Builder, tensor: Tensor) -> Host:
     """Integers that leave as they are, in the layout of the source."""
     first, *more = tensor.nodes or (("", ""),)
-    reason = LAYOUT if tensor.nodes else ""
-    name = builder.host_step("output", "gather", (tensor.layer,), (tensor.where[0],), node=first, reason=reason)
+    reason, does = LAYOUT if tensor.nodes else "", host_ops.Gather(Constant(tensor.where[0]))
+    name = builder.host_step("output", does, (tensor.layer,), node=first, reason=reason)
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
 
@@ -116,17 +122,19 @@ def _function_step(builder: Builder, node: Node, step: Step, names: tuple[str, s
     name, origin = names
     match step:
         case TimesInput():
-            return add("mul", (name, origin))
-        case LeakyRelu() | Elu():
-            return add(step.op, (name,), (_float32(step.slope),))
+            return add(host_ops.Mul(), (name, origin))
+        case LeakyRelu():
+            return add(host_ops.LeakyRelu(_float32(step.slope)), (name,))
+        case Elu():
+            return add(host_ops.Elu(_float32(step.slope)), (name,))
         case Affine():
-            name = add("mul", (name,), (_float32(step.slope),))
-            return add("add", (name,), (_float32(step.offset),))
+            name = add(host_ops.Mul(_float32(step.slope)), (name,))
+            return add(host_ops.Add(_float32(step.offset)), (name,))
         case Clip():
             low, high = -inf if step.low is None else step.low, inf if step.high is None else step.high
-            return add("clip", (name,), (_float32(low), _float32(high)))
+            return add(host_ops.Clip(_float32(low), _float32(high)), (name,))
         case Abs() | Sigmoid() | Tanh() | Exp() | Softplus():
-            return add(step.op, (name,))
+            return add(host_ops.curve(step.op), (name,))
         case Erf() | NormalCdf():
             raise node.error(f"leaves the function '{step.op}', which only a table computes", "quantise the output")
         case _:
@@ -135,11 +143,13 @@ def _function_step(builder: Builder, node: Node, step: Step, names: tuple[str, s
 
 def _note(name: str, node: tuple[str, str], reason: str) -> HostStep:
     """A source node that an earlier step already computes."""
-    return HostStep(op="same", inputs=(name,), output=name, node=node[0], op_type=node[1], side="output", reason=reason)
+    return HostStep(
+        does=host_ops.Same(), inputs=(name,), output=name, node=node[0], op_type=node[1], side="output", reason=reason
+    )
 
 
-def _float32(number: Fraction | float) -> Array:
-    return np.asarray(np.float32(float(number)))
+def _float32(number: Fraction | float) -> Constant:
+    return Constant(np.asarray(np.float32(float(number))))
 
 
 def _bounds(values: tuple[Fraction | None, ...], none: float) -> Array:

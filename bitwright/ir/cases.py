@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +21,18 @@ class Case:
     def op(self) -> str:
         """Its kind."""
         return self.kind()
+
+
+@dataclass(frozen=True, slots=True)
+class Worded(Case):
+    """A member that is written in words: `LeakyRelu` is `leaky_relu`."""
+
+    @classmethod
+    def kind(cls) -> str:
+        """The class as files, texts and reports write it."""
+        return _words(cls.__name__)
+
+
+@cache
+def _words(name: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bitwright.ir.cases import Case
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.host import Constant
+from bitwright.ir.host_ops import Constant
 from bitwright.ir.layers import LAYERS, Layer
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights

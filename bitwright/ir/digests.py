@@ -33,10 +33,7 @@ def host_digest(host: HostGraph) -> str:
         return [numbers.setdefault(name, len(numbers)) for name in names]
 
     entering = number(host.inputs)
-    said = [
-        [step.op, number(step.inputs), number([step.output]), encode((step.constants, step.attributes), {})]
-        for step in host.steps
-    ]
+    said = [[number(step.inputs), number([step.output]), encode(step.does, {})] for step in host.steps]
     return _digest([entering, said, number(host.outputs), encode(host.specs, {})])
 
 

@@ -6,34 +6,16 @@ A function is a tuple of steps, applied in order to the real value of the input.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from functools import cache
 from typing import TypeAlias, get_args
 
-from bitwright.ir.cases import Case
+from bitwright.ir.cases import Worded
 from bitwright.ir.errors import BitwrightError
 
 
-@cache
-def _spelled(name: str) -> str:
-    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
-
-
-class _Named(Case):
-    """A step is written in words: `leaky_relu`."""
-
-    __slots__ = ()
-
-    @classmethod
-    def kind(cls) -> str:
-        """The step as files and texts write it."""
-        return _spelled(cls.__name__)
-
-
 @dataclass(frozen=True, slots=True)
-class Affine(_Named):
+class Affine(Worded):
     """v -> slope * v + offset."""
 
     slope: Fraction
@@ -41,7 +23,7 @@ class Affine(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Clip(_Named):
+class Clip(Worded):
     """v -> min(max(v, low), high); None is no limit."""
 
     low: Fraction | None
@@ -49,56 +31,56 @@ class Clip(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class LeakyRelu(_Named):
+class LeakyRelu(Worded):
     """v -> v if v >= 0 else slope * v."""
 
     slope: Fraction
 
 
 @dataclass(frozen=True, slots=True)
-class Elu(_Named):
+class Elu(Worded):
     """v -> v if v >= 0 else slope * (exp(v) - 1)."""
 
     slope: Fraction
 
 
 @dataclass(frozen=True, slots=True)
-class Abs(_Named):
+class Abs(Worded):
     """v -> |v|."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sigmoid(_Named):
+class Sigmoid(Worded):
     """v -> 1 / (1 + exp(-v))."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tanh(_Named):
+class Tanh(Worded):
     """v -> tanh(v)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exp(_Named):
+class Exp(Worded):
     """v -> exp(v)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Softplus(_Named):
+class Softplus(Worded):
     """v -> log(1 + exp(v))."""
 
 
 @dataclass(frozen=True, slots=True)
-class Erf(_Named):
+class Erf(Worded):
     """v -> erf(v)."""
 
 
 @dataclass(frozen=True, slots=True)
-class NormalCdf(_Named):
+class NormalCdf(Worded):
     """v -> (1 + erf(v / sqrt(2))) / 2."""
 
 
 @dataclass(frozen=True, slots=True)
-class TimesInput(_Named):
+class TimesInput(Worded):
     """v -> v * x, with x the real value that the first step was given."""
 
 

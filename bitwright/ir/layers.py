@@ -9,35 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from fractions import Fraction
 from typing import TypeAlias, get_args
 
 from bitwright.ir import moves
 from bitwright.ir.cases import Case
 from bitwright.ir.functions import Function
+from bitwright.ir.rounding import Rounding as Rounding
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
 
 PerChannel = tuple[Fraction, ...]
 """One exact rational for the whole tensor (length 1), or one for each channel of the last axis."""
-
-
-class Rounding(StrEnum):
-    """R in y = clip(R(v), low, high); the names follow QONNX where it has one (`docs/exactness.md`)."""
-
-    HALF_EVEN = "half_even"
-    HALF_AWAY = "half_away"  # QONNX HALF_UP
-    HALF_ZERO = "half_zero"  # QONNX HALF_DOWN
-    HALF_UP = "half_up"  # ties to +infinity
-    HALF_DOWN = "half_down"  # ties to -infinity
-    FLOOR = "floor"
-    CEIL = "ceil"
-    TO_ZERO = "to_zero"  # QONNX DOWN
-    FROM_ZERO = "from_zero"  # QONNX UP
-    SIGN = "sign"  # codes -1 and +1: R(v) = +1 if v >= 0 else -1
-    LEVELS = "levels"  # R(v) = how many of the channel's sorted levels are <= v
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

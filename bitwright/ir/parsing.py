@@ -15,6 +15,7 @@ from bitwright.ir.codec import cases, decode, field_types, value_fields
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
+from bitwright.ir.host_ops import HOST_OPS
 from bitwright.ir.layers import LAYERS, AnyLayer, Input
 from bitwright.ir.source import Source
 from bitwright.ir.tokens import Line
@@ -78,23 +79,34 @@ def _read_layer(name: str, reader: Line) -> Input | AnyLayer:
 
 
 def _read_step(output: str, reader: Line) -> HostStep:
-    head = {"output": output, "op": reader.word(), "inputs": _read_value(tuple[str, ...], reader)}
-    step = _read_fields(HostStep, head, reader)
+    op = reader.word()
+    if op not in HOST_OPS:
+        reader.refuse(f"one of {', '.join(HOST_OPS)}", op)
+    head = {"output": output, "inputs": _read_value(tuple[str, ...], reader)}
+    kind: Any = HOST_OPS[op]
+    data = _read_named((HostStep, kind), head, reader)
+    does = {"op": op} | {name: data.pop(name) for name in field_types(kind) if name in data}
+    step = decode(HostStep, data | {"does": does}, {}, reader.where)
     assert isinstance(step, HostStep)
     return step
 
 
 def _read_fields(kind: type, head: dict[str, Any], reader: Line) -> Any:
     """A dataclass from its `head` and the line's `name=value` pairs."""
-    types = field_types(kind)
-    data = {f.name: f.default for f in value_fields(kind) if f.default is not MISSING}
+    return decode(kind, _read_named((kind,), head, reader), {}, reader.where)
+
+
+def _read_named(kinds: tuple[type, ...], head: dict[str, Any], reader: Line) -> dict[str, Any]:
+    """The fields of all `kinds`: their defaults, `head`, and the line's `name=value` pairs."""
+    types = {name: of for kind in kinds for name, of in field_types(kind).items()}
+    data = {f.name: f.default for kind in kinds for f in value_fields(kind) if f.default is not MISSING}
     while not reader.ended:
         name = reader.word()
         if name not in types or name in head:
-            reader.refuse(f"a field of {kind.__name__.lower()} once", name)
+            reader.refuse(f"a field of {kinds[0].__name__.lower()} once", name)
         reader.expect("=")
         head[name] = _read_value(types[name], reader)
-    return decode(kind, data | head, {}, reader.where)
+    return data | head
 
 
 def _read_value(kind: Any, reader: Line) -> Any:

@@ -25,8 +25,8 @@ from bitwright.ir.cases import Case
 from bitwright.ir.codec import value_fields
 from bitwright.ir.columns import by
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import Constant, HostGraph, HostStep
-from bitwright.ir.layers import Layer
+from bitwright.ir.host import HostGraph, HostStep
+from bitwright.ir.host_ops import Constant
 from bitwright.ir.source import Source
 from bitwright.ir.tokens import WORD
 from bitwright.ir.types import IntType
@@ -35,7 +35,7 @@ from bitwright.ir.weights import Weights
 SHORT = 60
 """Numbers that print longer than this stand as a digest."""
 LAYER_HEAD = ("name", "inputs", "shape", "type")
-STEP_HEAD = ("op", "inputs", "output")
+STEP_HEAD = ("does", "inputs", "output")
 
 
 def print_graph(graph: Graph) -> str:
@@ -68,10 +68,10 @@ def _host_lines(side: str, host: HostGraph, held: dict[str, object]) -> Iterator
     yield f"{side}{_fields(host, ('steps',), held)}"
     for step in host.steps:
         call = f"{_value(step.output, held)} = {_value(step.op, held)}{_value(step.inputs, held)}"
-        yield f"  {call}{_fields(step, STEP_HEAD, held)}"
+        yield f"  {call}{_fields(step.does, (), held)}{_fields(step, STEP_HEAD, held)}"
 
 
-def _fields(value: Layer | HostStep | HostGraph | Source, printed: tuple[str, ...], held: dict[str, object]) -> str:
+def _fields(value: Case | HostStep | HostGraph | Source, printed: tuple[str, ...], held: dict[str, object]) -> str:
     """` name=value` for every field that is neither `printed` already nor at its default."""
     left = [f for f in value_fields(type(value)) if f.name not in printed and getattr(value, f.name) != f.default]
     return "".join(f" {f.name}={_value(getattr(value, f.name), held)}" for f in left)

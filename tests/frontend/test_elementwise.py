@@ -228,6 +228,14 @@ def test_the_table_of_an_onnx_quantiser() -> None:
     assert (layer.low, layer.high, layer.shift) == (0, 255, 0)
 
 
+def test_a_leaky_relu_of_what_the_host_computed_stays_there() -> None:
+    net = Net(4)
+    y = net.add("Softmax", net.add("MatMul", chip(net), net.weights(grid(4, 3, span=1))), axis=-1)
+    net.add("LeakyRelu", net.add("Sub", y, net.const(0.5)), alpha=0.25)
+    graph = agree(net, grid(16, 4, span=3), exact=False)
+    assert [step.op for step in graph.after.steps][-3:] == ["softmax", "sub", "leaky_relu"]
+
+
 @pytest.mark.parametrize("op", ["Sigmoid", "Tanh"])
 def test_a_function_behind_the_last_quantiser_stays_on_the_host(op: str) -> None:
     net = Net(4)

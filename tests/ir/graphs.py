@@ -14,9 +14,10 @@ import numpy as np
 from numpy.random import Generator
 
 import bitwright as bw
+from bitwright.ir import host_ops
 from bitwright.ir.functions import Affine, function_of
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import Constant, HostGraph, HostStep
+from bitwright.ir.host import HostGraph, HostStep
 from bitwright.ir.layers import (
     Layer,
     PerChannel,
@@ -333,16 +334,16 @@ def _codes(rng: Generator, layer: Layer, samples: int) -> Ints:
 def _host(rng: Generator, first: str, last: str) -> tuple[HostGraph, HostGraph]:
     if rng.random() < 0.5:
         return HostGraph(), HostGraph()
-    constants = tuple(Constant(np.array(v, dtype=np.float32)) for v in (rng.random(), 0.0, 0.0, -8.0, 7.0))
+    numbers = (rng.random(), 0.0, 0.0, -8.0, 7.0)
+    scale, before, after, low, high = (host_ops.Constant(np.array(v, dtype=np.float32)) for v in numbers)
+    does = host_ops.Quantise(scale=scale, before=before, after=after, low=low, high=high, rounding=Rounding.HALF_EVEN)
     quantise = HostStep(
-        op="quantise",
+        does=does,
         inputs=("in 0",),
         output=first,
-        constants=constants,
-        attributes=(("rounding", 0),),
         node="Quant;0",
         op_type="Quant",
         reason="its input is real",
     )
-    softmax = HostStep(op="softmax", inputs=(last,), output="out", attributes=(("axis", -1),), side="output")
+    softmax = HostStep(does=host_ops.Softmax(-1), inputs=(last,), output="out", side="output")
     return HostGraph(("in 0",), (quantise,), (first,)), HostGraph((last,), (softmax,), ("out",))

@@ -13,6 +13,7 @@ import pytest
 import bitwright
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph
+from bitwright.ir.host_ops import Softmax
 from bitwright.ir.layers import AnyLayer
 from bitwright.ir.source import Source
 from tests.ir.graphs import random_graph
@@ -79,7 +80,7 @@ def test_host_steps_count_and_their_names_do_not() -> None:
     graph = bitwright.load(DIGITS)
     assert renamed(graph).digest == graph.digest
     step = graph.before.steps[0]
-    other = replace(graph.before, steps=(replace(step, attributes=(("axis", 3),)), *graph.before.steps[1:]))
+    other = replace(graph.before, steps=(replace(step, does=Softmax(3)), *graph.before.steps[1:]))
     assert replace(graph, before=other).digest != graph.digest
     fewer = replace(graph.after, steps=graph.after.steps[:-1], outputs=graph.after.steps[-1].inputs[:1])
     assert replace(graph, after=fewer).digest != graph.digest

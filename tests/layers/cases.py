@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.random import Generator
 
+from bitwright.ir import host_ops
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
 from bitwright.ir.layers import Rounding
@@ -303,12 +304,11 @@ def classes() -> Graph:
     rows[3] = rows[1]
     logits = net.dense(net.input("x0", (3,), S3), rows)
     steps = (
-        HostStep(op="arg_max", inputs=(logits.name,), output="best", attributes=(("axis", 1), ("keepdims", 0))),
+        HostStep(does=host_ops.ArgMax(axis=1, keepdims=0), inputs=(logits.name,), output="best"),
         HostStep(
-            op="top_k",
+            does=host_ops.TopK(axis=1, k=2, largest=1, indices=1),
             inputs=(logits.name,),
             output="two",
-            attributes=(("axis", 1), ("k", 2), ("largest", 1), ("indices", 1)),
         ),
     )
     return replace(net.graph(), after=HostGraph((logits.name,), steps, ("best", "two")))

@@ -15,11 +15,11 @@ from bitwright.backends.onnx.host import Value, gathered, settled, write_affine,
 from bitwright.backends.onnx.inputs import write_quantise
 from bitwright.backends.onnx.tensors import Export, Tensor, channels_first, laid
 from bitwright.backends.onnx.writer import DOUBLE, FLOAT, tensor_info
-from bitwright.ir.host import Constant, HostGraph, HostStep
+from bitwright.ir.host import HostGraph, HostStep
+from bitwright.ir.host_ops import Affine, CountLevels, Gather, Quantise, Same
 from bitwright.ir.layers import Input
 
 Array = NDArray[Any]
-QUANTISERS = ("quantise", "count_levels")
 BEFORE, AFTER = "before", "after"
 
 
@@ -40,14 +40,15 @@ def _write_steps(out: Export, values: dict[str, Value]) -> None:
     last = {step.inputs[0]: entries[step.output] for step in graph.before.steps if step.output in entries}
     quantised: dict[str, Tensor] = {}
     for step in graph.before.steps:
-        if step.op in QUANTISERS and step.output in last:
+        does = step.does
+        if isinstance(does, Quantise | CountLevels) and step.output in last:
             x = values[step.inputs[0]]
-            quantised[step.output] = write_quantise(write, BEFORE, last[step.output].name, step, x)
+            quantised[step.output] = write_quantise(write, BEFORE, last[step.output].name, does, x)
             values[step.output] = Value("", x.shape)
-        elif step.output in entries:
+        elif step.output in entries and isinstance(does, Gather):
             source = step.inputs[0]
             tensor = quantised.get(source) or _integers(out, values[source], entries[step.output])
-            _enter(out, entries[step.output], tensor, values[source].shape, np.asarray(step.constants[0].array))
+            _enter(out, entries[step.output], tensor, values[source].shape, np.asarray(does.index.array))
         else:
             values[step.output] = write_step(write, BEFORE, step, *(values[name] for name in step.inputs))
 
@@ -69,11 +70,7 @@ def _plain_input(out: Export, layer: Input) -> onnx.ValueInfoProto:
     """A real-valued input, channels first, of a graph without host steps: a quantiser of scale 1 makes its codes."""
     name, kind = out.writer.fresh(f"{layer.name}.real"), layer.type
     shape = (layer.shape[-1], *layer.shape[:-1])
-    numbers = (np.float32(1), np.float32(0), np.float64(0), np.float64(kind.lo), np.float64(kind.hi))
-    constants = tuple(Constant(np.asarray(value)) for value in numbers)
-    attributes = (("rounding", 7 if kind.is_bipolar else 0), ("reciprocal", 0))
-    step = HostStep(op="quantise", inputs=(name,), output="", constants=constants, attributes=attributes)
-    tensor = write_quantise(out.writer, BEFORE, layer.name, step, Value(name, shape))
+    tensor = write_quantise(out.writer, BEFORE, layer.name, Quantise.plain(kind, 1.0), Value(name, shape))
     _enter(out, layer, tensor, shape, np.moveaxis(np.arange(prod(shape)).reshape(shape), 0, -1))
     return tensor_info(name, np.dtype(np.float32), shape)
 
@@ -85,13 +82,13 @@ def write_after(out: Export) -> list[onnx.ValueInfoProto]:
     values = {host: _left(out, layer) for host, layer in zip(names, graph.outputs, strict=True)}
     for step in _needed(graph.after):
         given = [values[name] for name in step.inputs]
-        match step.op:
-            case "same":
+        match step.does:
+            case Same():
                 values[step.output] = given[0]
-            case "affine":
-                values[step.output] = write_affine(write, AFTER, step, given[0])
-            case "quantise":
-                values[step.output] = write_codes(write, AFTER, step, given[0])
+            case Affine() as does:
+                values[step.output] = write_affine(write, AFTER, step, does, given[0])
+            case Quantise() as does:
+                values[step.output] = write_codes(write, AFTER, step, does, given[0])
             case _:
                 values[step.output] = write_step(write, AFTER, step, *given)
     return [_leave(out, values[host], index) for index, host in enumerate(graph.after.outputs or names)]

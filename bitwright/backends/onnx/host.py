@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,38 @@ from bitwright.backends.onnx.tensors import laid, number, places_in_file
 from bitwright.backends.onnx.writer import DOUBLE, FLOAT, Writer
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.host import HostStep
+from bitwright.ir.host_ops import (
+    Abs,
+    Add,
+    Affine,
+    ArgMax,
+    Arithmetic,
+    Clip,
+    CountLevels,
+    Curve,
+    Div,
+    Elu,
+    Exp,
+    Gather,
+    LeakyRelu,
+    LogSoftmax,
+    Mul,
+    Quantise,
+    Relu,
+    Rsub,
+    Same,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Sub,
+    Tanh,
+    TopK,
+)
+from bitwright.ir.rounding import Rounding
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
-BINARY = {"add": "Add", "sub": "Sub", "rsub": "Sub", "mul": "Mul", "div": "Div"}
-UNARY = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "exp": "Exp", "abs": "Abs", "softplus": "Softplus"}
-ALONG = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +69,41 @@ class Value:
 
 def write_step(write: Writer, stem: str, step: HostStep, *given: Value) -> Value:
     """The nodes of a step that computes on real numbers; their names begin with `stem`."""
-    if step.op == "gather":
-        return gathered(write, stem, np.asarray(step.constants[0].array), given[0])
+    does = step.does
+    if isinstance(does, Gather):
+        return gathered(write, stem, np.asarray(does.index.array), given[0])
     x = settled(write, stem, given[0])
-    options = dict(step.attributes)
-    match step.op:
-        case "add" | "sub" | "rsub" | "mul" | "div":
+    match does:
+        case Add() | Sub() | Rsub() | Mul() | Div():
             other = settled(write, stem, given[1]) if given[1:] else None
-            return _binary(write, stem, step, x, other)
-        case "clip":
-            return _clipped(write, stem, step, x)
-        case "leaky_relu" | "elu" as op:
-            operator, slope = {"leaky_relu": "LeakyRelu", "elu": "Elu"}[op], float(step.constants[0].array)
-            return replace(x, name=write.step(operator, x.name, stem, alpha=slope))
-        case "softmax" | "log_softmax" as op:
-            return replace(x, name=write.step(ALONG[op], x.name, stem, axis=options["axis"]))
-        case "top_k" | "arg_max":
-            return _selected(write, stem, step, x)
-        case op if op in UNARY:
-            return replace(x, name=write.step(UNARY[op], x.name, stem))
+            return _binary(write, stem, does, x, other)
+        case TopK():
+            return top_k(write, stem, does, x)[does.indices]
+        case ArgMax():
+            return _arg_max(write, stem, does, x)
+        case Same():
+            return x
+        case Quantise() | CountLevels() | Affine():
+            raise AssertionError(f"{does.op} stands at the border")
         case _:
-            raise AssertionError(f"no node for the host step {step.op!r}")
+            return replace(x, name=_pointwise(write, stem, does, x.name))
+
+
+def _pointwise(write: Writer, stem: str, does: Clip | LeakyRelu | Elu | Curve | Softmax | LogSoftmax, x: str) -> str:
+    """The node of an operator that keeps the shape, whose name is that of the step."""
+    operator = type(does).__name__
+    match does:
+        case Clip():
+            bounds = ["" if np.isinf(c.array) else np.asarray(c.array) for c in (does.low, does.high)]
+            return write.step(operator, x, stem, *bounds)
+        case LeakyRelu() | Elu():
+            return write.step(operator, x, stem, alpha=float(does.slope.array))
+        case Softmax() | LogSoftmax():
+            return write.step(operator, x, stem, axis=does.axis)
+        case Relu() | Sigmoid() | Tanh() | Exp() | Abs() | Softplus():
+            return write.step(operator, x, stem)
+        case _:
+            assert_never(does)
 
 
 def gathered(write: Writer, stem: str, index: Ints, x: Value) -> Value:
@@ -74,52 +113,47 @@ def gathered(write: Writer, stem: str, index: Ints, x: Value) -> Value:
     return replace(x, name=name, shape=index.shape, first=False, codes=x.codes if name == x.name else "")
 
 
-def _binary(write: Writer, stem: str, step: HostStep, x: Value, other: Value | None) -> Value:
-    if other is None and _is_neutral(step.op, np.asarray(step.constants[0].array)):
+def _binary(write: Writer, stem: str, does: Arithmetic, x: Value, other: Value | None) -> Value:
+    constant = None if does.constant is None else np.asarray(does.constant.array)
+    if other is None and constant is not None and _is_neutral(does, constant):
         return x
-    name = write.fresh(f"{stem}/{BINARY[step.op].lower()}")
-    second = other.name if other else write.constant(np.asarray(step.constants[0].array), f"{name}.constant")
-    axes = other.shape if other else np.shape(step.constants[0].array)
-    shape = axes if other or len(axes) <= len(x.shape) else axes[1:]
-    pair = (second, x.name) if step.op == "rsub" else (x.name, second)
-    return replace(x, name=write.node(BINARY[step.op], pair, name), shape=tuple(np.broadcast_shapes(x.shape, shape)))
+    operator = "Sub" if isinstance(does, Rsub) else type(does).__name__
+    name = write.fresh(f"{stem}/{operator.lower()}")
+    if other is None:
+        assert constant is not None, f"{does.op} of one tensor and no constant"
+        second, axes = write.constant(constant, f"{name}.constant"), np.shape(constant)
+        axes = axes if len(axes) <= len(x.shape) else axes[1:]
+    else:
+        second, axes = other.name, other.shape
+    pair = (second, x.name) if isinstance(does, Rsub) else (x.name, second)
+    return replace(x, name=write.node(operator, pair, name), shape=tuple(np.broadcast_shapes(x.shape, axes)))
 
 
-def _is_neutral(op: str, number: Array) -> bool:
+def _is_neutral(does: Arithmetic, number: Array) -> bool:
     """True if the operation with this constant changes nothing."""
-    return number.size == 1 and (op, float(number.reshape(()))) in (("mul", 1.0), ("add", 0.0))
+    neutral = {Mul: 1.0, Add: 0.0}.get(type(does))
+    return number.size == 1 and float(number.reshape(())) == neutral
 
 
-def _selected(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
-    """TopK, of which the step takes values or indices, or ArgMax."""
-    options = dict(step.attributes)
-    axis = options["axis"]
-    if step.op == "arg_max":
-        last = options.get("last")
-        name = write.step("ArgMax", x.name, stem, axis=axis, keepdims=options["keepdims"], select_last_index=last)
-        shape = tuple(1 if i + 1 == axis else n for i, n in enumerate(x.shape) if i + 1 != axis or options["keepdims"])
-        return Value(name, shape, np.int64)
-    found = top_k(write, stem, options, x)
-    return found[options["indices"]]
+def _arg_max(write: Writer, stem: str, does: ArgMax, x: Value) -> Value:
+    options = {"axis": does.axis, "keepdims": does.keepdims, "select_last_index": does.last or None}
+    name = write.step("ArgMax", x.name, stem, **options)
+    shape = tuple(1 if i + 1 == does.axis else n for i, n in enumerate(x.shape) if i + 1 != does.axis or does.keepdims)
+    return Value(name, shape, np.int64)
 
 
-def _clipped(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
-    bounds = ["" if np.isinf(c.array) else np.asarray(c.array) for c in step.constants]
-    return replace(x, name=write.step("Clip", x.name, stem, *bounds))
-
-
-def top_k(write: Writer, stem: str, options: dict[str, int], x: Value) -> tuple[Value, Value]:
+def top_k(write: Writer, stem: str, does: TopK, x: Value) -> tuple[Value, Value]:
     """The values and the indices of TopK."""
-    axis = options["axis"]
-    count = write.constant(np.array([options["k"]], dtype=np.int64), f"{stem}.k")
-    names = write.several("TopK", (x.name, count), 2, stem, axis=axis, largest=options["largest"])
-    shape = tuple(options["k"] if i + 1 == axis else n for i, n in enumerate(x.shape))
+    count = write.constant(np.array([does.k], dtype=np.int64), f"{stem}.k")
+    names = write.several("TopK", (x.name, count), 2, stem, axis=does.axis, largest=does.largest)
+    shape = tuple(does.k if i + 1 == does.axis else n for i, n in enumerate(x.shape))
     return Value(names[0], shape, x.kind), Value(names[1], shape, np.int64)
 
 
-def write_affine(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
+def write_affine(write: Writer, stem: str, step: HostStep, does: Affine, x: Value) -> Value:
     """float32 of clip(scale * q + offset): DequantizeLinear if that is what it is, else float64 arithmetic."""
-    scale, offset, low, high = (np.asarray(constant.array, dtype=np.float64).reshape(-1) for constant in step.constants)
+    held = (does.scale, does.offset, does.low, does.high)
+    scale, offset, low, high = (np.asarray(constant.array, dtype=np.float64).reshape(-1) for constant in held)
     made = replace(x, kind=np.float32, codes="")
     bounded = bool(np.isfinite(low).any() or np.isfinite(high).any())
     name = "" if bounded else _at_once(write, stem, x, scale, offset)
@@ -176,11 +210,10 @@ def settled(write: Writer, stem: str, x: Value) -> Value:
     return replace(x, name=transpose(write, x.name, stem, (1, 2, 0)), first=False, codes="") if x.first else x
 
 
-def write_codes(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
+def write_codes(write: Writer, stem: str, step: HostStep, does: Quantise, x: Value) -> Value:
     """The codes of a quantiser behind the accelerator."""
-    scale, before, after, low, high = (float(c.array.reshape(())) for c in step.constants)
-    options, kind = dict(step.attributes), IntType(int(low + after), int(high + after))
-    if options["rounding"] or options["reciprocal"] or before or not fits(kind, after):
+    scale, before, after, kind = coding(does)
+    if does.rounding is not Rounding.HALF_EVEN or does.reciprocal or before or not fits(kind, after):
         raise BitwrightError(
             f"quantises to the codes {kind} behind the accelerator, which QuantizeLinear does not do",
             where=f"host step '{step.node or step.output}'",
@@ -189,6 +222,13 @@ def write_codes(write: Writer, stem: str, step: HostStep, x: Value) -> Value:
     x, name = settled(write, stem, x), write.fresh(f"{stem}/quantizelinear")
     made = codes_of(write, x.name, name, number(scale, np.float32), int(after), kind)
     return replace(x, name=made, kind=carried(kind), codes=made, carrier=carried(kind))
+
+
+def coding(does: Quantise) -> tuple[float, float, float, IntType]:
+    """Scale, what is added before and after rounding, and the codes of a quantiser."""
+    held = (does.scale, does.before, does.after, does.low, does.high)
+    scale, before, after, low, high = (float(constant.array.reshape(())) for constant in held)
+    return scale, before, after, IntType(int(low + after), int(high + after))
 
 
 def fits(kind: IntType, after: float) -> bool:

@@ -7,37 +7,45 @@ from dataclasses import replace
 
 import numpy as np
 
-from bitwright.backends.onnx.host import Value, fits
+from bitwright.backends.onnx.host import Value, coding, fits
 from bitwright.backends.onnx.quantise import quantised
 from bitwright.backends.onnx.tensors import Tensor, number
 from bitwright.backends.onnx.writer import FLOAT, QONNX, Writer
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.host import HostStep
+from bitwright.ir.host_ops import CountLevels, Quantise
+from bitwright.ir.rounding import Rounding
 from bitwright.ir.types import IntType, integer
 
-MODES = ("ROUND", "HALF_UP", "HALF_DOWN", "FLOOR", "CEIL", "DOWN", "UP")
-"""QONNX's names of the roundings of `ir.host.ROUND`; the last of those is the sign."""
+MODES = {
+    Rounding.HALF_EVEN: "ROUND",
+    Rounding.HALF_AWAY: "HALF_UP",
+    Rounding.HALF_ZERO: "HALF_DOWN",
+    Rounding.FLOOR: "FLOOR",
+    Rounding.CEIL: "CEIL",
+    Rounding.TO_ZERO: "DOWN",
+    Rounding.FROM_ZERO: "UP",
+}
+"""QONNX's names of the roundings that it has."""
 
 
-def write_quantise(write: Writer, stem: str, name: str, step: HostStep, x: Value) -> Tensor:
+def write_quantise(write: Writer, stem: str, name: str, does: Quantise | CountLevels, x: Value) -> Tensor:
     """The codes of an input quantiser called `name`, as floats; it computes in float32."""
     x = _float32(write, stem, x)
-    if step.op == "count_levels":
-        return _counted(write, name, step, x)
-    scale, before, after, low, high = (float(c.array.reshape(())) for c in step.constants)
-    options = dict(step.attributes)
-    kind, source = IntType(int(low + after), int(high + after)), x.name
-    if options["reciprocal"]:
+    if isinstance(does, CountLevels):
+        return _counted(write, name, does, x)
+    scale, before, after, kind = coding(does)
+    source = x.name
+    if does.reciprocal:
         factor = np.float32(1) / np.float32(scale)
         source, scale = write.step("Mul", source, stem, number(float(factor), np.float32)), 1.0
-    if options["rounding"] == 0 and before == 0 and fits(kind, after):
+    if does.rounding is Rounding.HALF_EVEN and before == 0 and fits(kind, after):
         return quantised(write, source, name, number(scale, np.float32), int(after), kind)
     if scale != 1:
         source = write.step("Div", source, stem, number(scale, np.float32))
     one = write.constant(number(1, np.float32), f"{name}.scale")
-    if options["rounding"] == len(MODES) and before == 0:
+    if does.rounding is Rounding.SIGN and before == 0:
         return Tensor(write.node("BipolarQuant", (source, one), name, domain=QONNX))
-    return _qonnx(write, name, (source, one), kind, (before, after), options["rounding"])
+    return _qonnx(write, name, (source, one), kind, (before, after), does.rounding)
 
 
 def _float32(write: Writer, stem: str, x: Value) -> Value:
@@ -45,12 +53,12 @@ def _float32(write: Writer, stem: str, x: Value) -> Value:
 
 
 def _qonnx(
-    write: Writer, name: str, reads: tuple[str, str], kind: IntType, offsets: tuple[float, float], rounding: int
+    write: Writer, name: str, reads: tuple[str, str], kind: IntType, offsets: tuple[float, float], rounding: Rounding
 ) -> Tensor:
     """The codes `kind` as QONNX's Quant makes them; `offsets` are added before and after rounding."""
     before, after = offsets
     form = _quant_form(kind)
-    if form is None or after or before != int(before) or rounding >= len(MODES):
+    if form is None or after or before != int(before) or rounding not in MODES:
         raise BitwrightError(
             f"quantises to the codes {kind}, for which no quantiser of ONNX or QONNX has a type",
             where=f"input layer '{name}'",
@@ -75,10 +83,10 @@ def _quant_form(kind: IntType) -> tuple[int, int, int] | None:
     return None
 
 
-def _counted(write: Writer, name: str, step: HostStep, x: Value) -> Tensor:
-    levels, options = np.asarray(step.constants[0].array), dict(step.attributes)
+def _counted(write: Writer, name: str, does: CountLevels, x: Value) -> Tensor:
+    levels = np.asarray(does.levels.array)
     axis = next((i for i, n in enumerate(levels.shape[:-1]) if n > 1), 1)
     matrix = write.constant(levels.reshape(-1, levels.shape[-1]), f"{name}.thresholds")
     layout = "".join("C" if i == axis else "N" if i == 0 else "X" for i in range(len(x.shape) + 1))
-    factors = {"out_scale": float(options["step"]), "out_bias": float(options["first"]), "data_layout": layout}
+    factors = {"out_scale": float(does.step), "out_bias": float(does.first), "data_layout": layout}
     return Tensor(write.node("MultiThreshold", (x.name, matrix), name, domain=QONNX, **factors))

@@ -16,6 +16,7 @@ from bitwright.frontend.layouts import FIT, per_channel
 from bitwright.frontend.operands import data_operand, float32_operand, optional_constant
 from bitwright.frontend.operators.shapes import shape_of
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, spread
+from bitwright.ir import host_ops
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import IntType, integer
 from bitwright.reading.model import Array, Node
@@ -90,10 +91,9 @@ def _on_host(builder: Builder, node: Node, value: Host, scale: Array, zero: Cons
     if value.side != "output":
         raise node.error(*REAL)
     factors = _along_axis(node, scale, value.shape).astype(np.float64)
-    ends = (np.asarray(-np.inf), np.asarray(np.inf))
-    constants = (factors, -factors * _zeros(node, zero, value.shape), *ends)
+    does = host_ops.Affine.unlimited(factors, np.asarray(-factors * _zeros(node, zero, value.shape)))
     reason, source = "dequantises what the host quantised", (node.name, node.op)
-    made = builder.host_step("output", "affine", (value.name,), constants, node=source, reason=reason)
+    made = builder.host_step("output", does, (value.name,), node=source, reason=reason)
     return replace(value, name=made)
 
 

@@ -15,6 +15,7 @@ from bitwright.frontend.layouts import check_fit, per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, float32_operand, whole_attribute
 from bitwright.frontend.operators.pools import add_pools
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+from bitwright.ir import host_ops
 from bitwright.ir.layers import PerChannel, Requantise, Rounding
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType, integer
@@ -91,12 +92,12 @@ def _count_on_host(
     axis = _channel_axis(node, rank)
     shape = [1] * (rank + 1)
     shape[axis], shape[rank] = levels.shape
+    thresholds = host_ops.Constant(levels.reshape(shape).astype(np.float32))
+    does = host_ops.CountLevels(levels=thresholds, first=kind.lo, step=kind.step)
     name = builder.host_step(
         "input",
-        "count_levels",
+        does,
         (value.name,),
-        (levels.reshape(shape).astype(np.float32),),
-        attributes=(("first", kind.lo), ("step", kind.step)),
         node=(node.name, node.op),
         reason="quantises the real-valued input",
         output=f"{node.name}.quantised",

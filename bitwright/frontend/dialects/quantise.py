@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.dialects.quantiser import HOST_ROUNDING, Quantiser
+from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.dialects.requantise import on_chip
 from bitwright.frontend.layouts import FIT
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+from bitwright.ir import host_ops
 from bitwright.reading.model import Node
 
 SMALLEST = np.finfo(np.float32).tiny
@@ -68,18 +71,19 @@ def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host, as
     if scale.size > 1 or before.size > 1:
         raise node.error("quantises on the host per channel", "use one scale for the whole tensor")
     _check_shapes(node, quantiser, value.shape)
-    numbers = (quantiser.scale.astype(np.float32), quantiser.before.astype(np.float32), np.float64(quantiser.after))
-    limits = (quantiser.low.astype(np.float64), quantiser.high.astype(np.float64))
-    constants = tuple(array.reshape(()) if array.size == 1 else array for array in map(np.asarray, (*numbers, *limits)))
+    does = host_ops.Quantise(
+        scale=_number(quantiser.scale.astype(np.float32)),
+        before=_number(quantiser.before.astype(np.float32)),
+        after=_number(np.asarray(np.float64(quantiser.after))),
+        low=_number(quantiser.low.astype(np.float64)),
+        high=_number(quantiser.high.astype(np.float64)),
+        rounding=quantiser.rounding,
+        reciprocal=int(quantiser.reciprocal),
+    )
     name = builder.host_step(
         value.side,
-        "quantise",
+        does,
         (value.name,),
-        constants,
-        attributes=(
-            ("rounding", HOST_ROUNDING.index(quantiser.rounding)),
-            ("reciprocal", int(quantiser.reciprocal)),
-        ),
         node=(node.name, node.op),
         reason="quantises the real-valued input" if value.side == "input" else "quantises what the host computed",
         output=f"{node.name}.quantised",
@@ -93,6 +97,10 @@ def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host, as
 
 def _real(builder: Builder, codes: Host, scale: Fraction, zero: Fraction) -> Host:
     """The real values of codes on the host."""
-    constants = (float(scale), float(-scale * zero), -np.inf, np.inf)
-    name = builder.host_step(codes.side, "affine", (codes.name,), tuple(np.asarray(c) for c in constants))
-    return replace(codes, name=name)
+    does = host_ops.Affine.unlimited(np.asarray(float(scale)), np.asarray(float(-scale * zero)))
+    return replace(codes, name=builder.host_step(codes.side, does, (codes.name,)))
+
+
+def _number(array: NDArray[Any]) -> host_ops.Constant:
+    """A number without axes, or one for each channel."""
+    return host_ops.Constant(array.reshape(()) if array.size == 1 else array)

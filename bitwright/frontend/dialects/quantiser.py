@@ -7,22 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bitwright.ir.host import ROUND
+from bitwright.ir.host_ops import ROUND
 from bitwright.ir.layers import PerChannel, Rounding
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.reading.model import Array
-
-HOST_ROUNDING = (
-    Rounding.HALF_EVEN,
-    Rounding.HALF_AWAY,
-    Rounding.HALF_ZERO,
-    Rounding.FLOOR,
-    Rounding.CEIL,
-    Rounding.TO_ZERO,
-    Rounding.FROM_ZERO,
-    Rounding.SIGN,
-)
-"""The rounding of each key of `ir.host.ROUND`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +46,7 @@ class Quantiser:
         with np.errstate(over="ignore"):  # what is beyond float32 is beyond every limit
             x = array.astype(np.float32)
             value = (x * (np.float32(1) / self.scale) if self.reciprocal else x / self.scale) + self.before
-        rounded = ROUND[HOST_ROUNDING.index(self.rounding)](value)
+        rounded = ROUND[self.rounding](value)
         return np.asarray(rounded.clip(self.low, self.high) + self.after, dtype=np.float64).astype(np.int64)
 
 

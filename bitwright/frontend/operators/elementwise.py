@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,7 +15,9 @@ from bitwright.frontend.operands import constant_operand, data_operand, optional
 from bitwright.frontend.operators.branches import combine
 from bitwright.frontend.operators.shapes import shape_of
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
-from bitwright.ir.functions import LeakyRelu, Step
+from bitwright.ir import host_ops
+from bitwright.ir.functions import LeakyRelu, Sigmoid, Tanh
+from bitwright.ir.host_ops import Constant, HostOp
 from bitwright.ir.layers import PerChannel
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import check_size
@@ -23,7 +25,14 @@ from bitwright.reading.sizes import check_size
 Handler = Callable[..., Value]
 BATCH_NORM_ROUNDINGS = 8
 """Elementwise operations of a batch normalisation beside the one of its line."""
-HOST_OPS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div"}
+HOST_OPS: dict[str, type[host_ops.Arithmetic]] = {
+    "Add": host_ops.Add,
+    "Sub": host_ops.Sub,
+    "Mul": host_ops.Mul,
+    "Div": host_ops.Div,
+}
+Shapes = tuple[tuple[int, ...], ...]
+Normal = tuple[type[host_ops.Arithmetic], Array]
 
 
 def arithmetic(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -34,7 +43,7 @@ def arithmetic(builder: Builder, node: Node, *values: Value | None) -> Value:
     if isinstance(right, Const):
         return _with_constant(builder, node, left, right, reverse=False)
     if isinstance(left, Host) and isinstance(right, Host) and left.side == right.side == "output":
-        return _host(builder, node, HOST_OPS[node.op], left, right)
+        return _host(builder, node, HOST_OPS[node.op](), left, right)
     return combine(builder, node, *_activations(builder, node, left, right))
 
 
@@ -63,8 +72,8 @@ def _with_constant(builder: Builder, node: Node, value: Value | None, const: Con
 def _host_with_constant(builder: Builder, node: Node, value: Host, const: Const, *, reverse: bool) -> Value:
     if reverse and node.op == "Div":
         raise node.error("divides a constant by data", "not supported; put it before the input quantiser")
-    op = "rsub" if reverse and node.op == "Sub" else HOST_OPS[node.op]
-    return _host(builder, node, op, value, constants=(const.array,))
+    kind: type[host_ops.Arithmetic] = host_ops.Rsub if reverse and node.op == "Sub" else HOST_OPS[node.op]
+    return _host(builder, node, kind(Constant(const.array)), value, shapes=(const.array.shape,))
 
 
 def _line(op: str, exact: PerChannel, *, reverse: bool) -> tuple[PerChannel, PerChannel]:
@@ -113,7 +122,8 @@ def batch_normalization(builder: Builder, node: Node, *values: Value | None) -> 
     if shape_of(value)[1:2] not in ((gamma.size,), ()):
         raise node.error(f"scales {gamma.size} channels of a tensor of shape {shape_of(value)}", FIT)
     if isinstance(value, Host):
-        return _normalised(builder, node, value, (("sub", mean), ("div", sigma), ("mul", gamma), ("add", beta)))
+        kinds = (host_ops.Sub, host_ops.Div, host_ops.Mul, host_ops.Add)
+        return _normalised(builder, node, value, tuple(zip(kinds, (mean, sigma, gamma, beta), strict=True)))
     tensor = _tensor(node, value)
     alpha = fractions(gamma) / fractions(sigma)
     shape = [1] * tensor.where.ndim
@@ -136,13 +146,14 @@ def _sigma(node: Node, var: Array) -> Array:
     return np.asarray(sigma)
 
 
-def _normalised(builder: Builder, node: Node, value: Host, steps: tuple[tuple[str, Array], ...]) -> Host:
+def _normalised(builder: Builder, node: Node, value: Host, steps: Sequence[Normal]) -> Host:
     """A real value through the steps of a normalisation, of which the first carries the node's name."""
     shape = [1] * len(value.shape)
     shape[1] = -1
     name, source, reason = value.name, (node.name, node.op), _reason(value)
-    for op, array in steps:
-        name = builder.host_step(value.side, op, (name,), (array.reshape(shape),), node=source, reason=reason)
+    for kind, array in steps:
+        does = kind(Constant(array.reshape(shape)))
+        name = builder.host_step(value.side, does, (name,), node=source, reason=reason)
         source, reason = ("", ""), ""
     return replace(value, name=name)
 
@@ -172,7 +183,7 @@ def _clip(builder: Builder, node: Node, value: Value, low: Fraction | None, high
         return replace(value, array=array) if np.array_equal(array, value.array) else Const(array)
     if isinstance(value, Host):
         ends = [np.float32(-np.inf if low is None else low), np.float32(np.inf if high is None else high)]
-        return _host(builder, node, "clip", value, constants=(np.asarray(ends[0]), np.asarray(ends[1])))
+        return _host(builder, node, host_ops.Clip(*(Constant(np.asarray(end)) for end in ends)), value)
     assert isinstance(value, Tensor)
     low, high = _binding(builder, value, low, high)
     return value if low is None is high else value.clip(low, high).then(node.name, node.op)
@@ -192,17 +203,24 @@ def _binding(
     )
 
 
-def function(step: Step) -> Handler:
+def function(step: LeakyRelu | Sigmoid | Tanh) -> Handler:
     """The handler of a unary function: a step of a table on chip, a step of that name on the host."""
 
     def handler(builder: Builder, node: Node, *values: Value | None) -> Value:
         value = data_operand(node, values)
         if isinstance(value, Host):
-            return _host(builder, node, step.op, value)
+            return _host(builder, node, on_host(step), value)
         tensor = _tensor(node, value)
         return replace(tensor, function=(*tensor.function, step)).then(node.name, node.op)
 
     return handler
+
+
+def on_host(step: LeakyRelu | Sigmoid | Tanh) -> HostOp:
+    """The step in float32."""
+    if isinstance(step, LeakyRelu):
+        return host_ops.LeakyRelu(Constant(np.asarray(np.float32(float(step.slope)))))
+    return host_ops.curve(step.op)
 
 
 def leaky_relu(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -217,16 +235,16 @@ def identity(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 
 def _host(
-    builder: Builder, node: Node, op: str, value: Host, other: Host | None = None, *, constants: tuple[Array, ...] = ()
+    builder: Builder, node: Node, does: HostOp, value: Host, other: Host | None = None, *, shapes: Shapes = ()
 ) -> Host:
-    shapes = (value.shape, *(constant.shape for constant in constants), *([other.shape] if other else []))
+    shapes = (value.shape, *shapes, *([other.shape] if other else []))
     try:
         shape = np.broadcast_shapes(*shapes)
     except ValueError as error:
         raise node.error(f"combines shapes {' and '.join(map(str, shapes))}", FIT) from error
     check_size(node, shape)
     names = (value.name, other.name) if other else (value.name,)
-    name = builder.host_step(value.side, op, names, constants, node=(node.name, node.op), reason=_reason(value))
+    name = builder.host_step(value.side, does, names, node=(node.name, node.op), reason=_reason(value))
     return Host(name, shape, value.side)
 
 

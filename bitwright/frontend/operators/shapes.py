@@ -15,6 +15,7 @@ from bitwright.frontend.layouts import BATCH_MOVED
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.results import LAYOUT
 from bitwright.frontend.values import Const, Host, Tensor, Value
+from bitwright.ir import host_ops
 from bitwright.reading.model import Array, Node
 
 MAX_RANK = 32
@@ -170,9 +171,8 @@ def _move_on_host(builder: Builder, node: Node, value: Host, index: Array) -> Ho
         return value
     name = builder.host_step(
         value.side,
-        "gather",
+        host_ops.Gather(host_ops.Constant(index[0])),
         (value.name,),
-        (index[0],),
         node=(node.name, node.op),
         reason="layout before the input quantiser" if value.side == "input" else LAYOUT,
     )

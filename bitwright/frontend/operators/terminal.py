@@ -17,11 +17,11 @@ from bitwright.frontend.operators.matrix import NO_ARITHMETIC
 from bitwright.frontend.operators.shapes import axis_of, shape_of
 from bitwright.frontend.results import to_host
 from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, squeeze
+from bitwright.ir import host_ops
 from bitwright.ir.layers import ArgMax
 from bitwright.ir.types import IntType
 from bitwright.reading.model import Node
 
-Options = tuple[tuple[str, int], ...]
 NOT_INTEGER = "not integer arithmetic: stays on the host"
 SELECTS = "selects among the outputs"
 
@@ -42,8 +42,8 @@ def softmax(builder: Builder, node: Node, *values: Value | None) -> Value:
     axis = axis_of(node, rank, 1 if old else -1)
     if axis == 0 or (old and axis != rank - 1):
         raise node.error(f"normalises over axis {axis} of {rank}", "normalise over the last axis")
-    op = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}[node.op]
-    return _step(builder, node, op, host, host.shape, (("axis", axis),), NOT_INTEGER)
+    does = host_ops.Softmax(axis) if node.op == "Softmax" else host_ops.LogSoftmax(axis)
+    return _step(builder, node, does, host, host.shape, NOT_INTEGER)
 
 
 def top_k(builder: Builder, node: Node, *values: Value | None) -> tuple[Value | None, ...]:
@@ -58,10 +58,12 @@ def top_k(builder: Builder, node: Node, *values: Value | None) -> tuple[Value | 
             return None, _place(builder, node, value, wanted.axis, keep=True)
     host, shape = _on_host(builder, node, value), list(shape_of(value))
     shape[wanted.axis] = wanted.k
-    options = (("axis", wanted.axis), ("k", wanted.k), ("largest", wanted.largest))
+    both = [
+        host_ops.TopK(axis=wanted.axis, k=wanted.k, largest=wanted.largest, indices=indices) for indices in range(2)
+    ]
     return tuple(
-        _step(builder, node, "top_k", host, tuple(shape), (*options, ("indices", indices)), reason) if needed else None
-        for indices, needed in enumerate(used)
+        _step(builder, node, does, host, tuple(shape), reason) if needed else None
+        for does, needed in zip(both, used, strict=True)
     )
 
 
@@ -91,8 +93,7 @@ def arg_max(builder: Builder, node: Node, *values: Value | None) -> Value:
         return _place(builder, node, value, axis, keep=keep, last=last)
     host = _on_host(builder, node, value)
     made = tuple(1 if i == axis else d for i, d in enumerate(shape) if i != axis or keep)
-    options: Options = (("axis", axis), ("keepdims", int(keep)), *((("last", 1),) if last else ()))
-    return _step(builder, node, "arg_max", host, made, options, reason)
+    return _step(builder, node, host_ops.ArgMax(axis=axis, keepdims=int(keep), last=last), host, made, reason)
 
 
 def _disorder(builder: Builder, value: Value, axis: int) -> str:
@@ -140,10 +141,6 @@ def _on_host(builder: Builder, node: Node, value: Value) -> Host:
     return value
 
 
-def _step(
-    builder: Builder, node: Node, op: str, host: Host, shape: tuple[int, ...], attributes: Options, reason: str
-) -> Host:
-    name = builder.host_step(
-        "output", op, (host.name,), attributes=attributes, node=(node.name, node.op), reason=reason
-    )
+def _step(builder: Builder, node: Node, does: host_ops.HostOp, host: Host, shape: tuple[int, ...], reason: str) -> Host:
+    name = builder.host_step("output", does, (host.name,), node=(node.name, node.op), reason=reason)
     return Host(name, shape, "output")
