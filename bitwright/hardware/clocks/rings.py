@@ -32,7 +32,7 @@ class _Walk(NamedTuple):
 def ring_depth(window: Window) -> int:
     """The depth in beats at which `window` takes max(in, out) clocks per frame, and never blocks an even source."""
     walk, beats = _walk(window), window.blocks * window.inner
-    rows, cols = ((k - 1) * d for k, d in zip(window.kernel, window.dilations, strict=True))
+    rows, cols = window.reach
     field = rows * window.width + cols + 1
     depth = max(field, _as_fast_as_possible(window, walk), _spread_evenly(window, walk)) * beats
     while not _sustained(replace(window, depth=depth)):

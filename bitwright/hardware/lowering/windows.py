@@ -39,7 +39,7 @@ def kept_lines(window: Window) -> int:
 
     It is an estimate: `hardware.clocks.rings` finds the depth at which a window loses no clock.
     """
-    rows, columns = ((k - 1) * d for k, d in zip(window.kernel, window.dilations, strict=True))
+    rows, columns = window.reach
     return ((rows + window.strides[0] - 1) * window.width + columns + 1) * window.blocks * window.inner
 
 
