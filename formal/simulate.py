@@ -13,6 +13,7 @@ from cocotb_tools.runner import get_runner
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
+from bitwright.sim.lint import unsigned_nets
 from formal.library import LIBRARY, ROOT, parts
 from formal.streams import Stream
 
@@ -69,7 +70,7 @@ def _trace(stream: Stream, folder: Path, sources: list[Path], size: Mapping[str,
     results = runner.test(
         hdl_toplevel=stream.module,
         test_module="formal.bench",
-        plusargs=[f"+stream={stream.module}", f"+trace={trace}"],
+        plusargs=[f"+stream={stream.name}", f"+trace={trace}"],
         build_dir=folder,
         test_dir=ROOT,
         results_xml=str(folder / "results.xml"),
@@ -90,4 +91,6 @@ def _netlist(stream: Stream, folder: Path) -> Path:
     script = f"read_verilog -sv {' '.join(path.name for path in sources)}; hierarchy -top {stream.module}{size}; "
     script += f"prep -flatten; memory; opt; rename -top {stream.module}; write_verilog -noattr netlist.v"
     tools.run([tools.yosys().path, "-q", "-p", script], what=f"making a netlist of {stream.module}", cwd=folder)
-    return folder / "netlist.v"
+    netlist = folder / "netlist.v"
+    netlist.write_text(unsigned_nets(netlist.read_text(encoding="utf-8")), encoding="utf-8")
+    return netlist

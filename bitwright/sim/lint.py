@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,16 @@ def yosys_netlist(files: Mapping[str, str], sources: Sequence[str], top: str) ->
     with written(files) as folder:
         script = f"{read}; prep -top {top} -flatten; memory; opt; write_verilog -noattr netlist.v"
         tools.run([tools.yosys().path, "-q", "-p", script], what=f"making a netlist of {top}", cwd=folder)
-        return (folder / "netlist.v").read_text(encoding="utf-8")
+        return unsigned_nets((folder / "netlist.v").read_text(encoding="utf-8"))
+
+
+def unsigned_nets(netlist: str) -> str:
+    """A netlist of Yosys with no net declared as signed.
+
+    Yosys declares nets as they were written, and says `$signed` where an operator is; but an unsigned operator between
+    signed nets would be a signed one to whoever reads the netlist.
+    """
+    return re.sub(r"\b(input|output|wire|reg) signed\b", r"\1", netlist)
 
 
 def project_sources(files: Mapping[str, str]) -> list[str]:

@@ -32,3 +32,10 @@ def test_the_netlist_is_cycle_equal(cases: Callable[[], list[KernelGraph]]) -> N
         np.testing.assert_array_equal(got, want.array, err_msg=name)
     cycles = [kernel.cycles for kernel in made.kernels.kernels for _ in kernel.outputs]
     assert [interval for interval, _ in found.port_cycles[: len(cycles)]] == cycles
+
+
+@needs_yosys
+def test_an_operator_of_a_netlist_is_signed_only_where_it_says_so() -> None:
+    """Yosys printed this as x + y between two nets that it declared as signed."""
+    text = "module a (input signed [2:0] x, y, output [3:0] z);\n  assign z = {1'b0, x} + {1'b0, y};\nendmodule\n"
+    assert " signed" not in yosys_netlist({"a.sv": text}, ["a.sv"], "a")
