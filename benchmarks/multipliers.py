@@ -3,7 +3,7 @@
 
     python benchmarks/multipliers.py
 
-Writes its section of `benchmarks/hardware.md`. One `bw_mac_*` of 12 x 4 products is synthesised for each style and
+Writes its section of `benchmarks/hardware.md`. One `bw_mac` of 12 x 4 products is synthesised for each style and
 width, with its adder trees and accumulators; weights and inputs are its ports.
 """
 
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from sections import put
 
-from bitwright.backends.verilog.words import code_name
-from bitwright.hardware.arithmetic import Packing, packing, product_range, signed_bits
+from bitwright.backends.verilog.words import code_name, style_name
+from bitwright.hardware.arithmetic import Packing, Style, packing, product_range, signed_bits
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.sim import tools
 from bitwright.sim.lint import SCRATCH
@@ -26,7 +26,7 @@ from bitwright.sim.lint import SCRATCH
 PE, SIMD, COLS = 12, 4, 64
 NEW, OLD = "xcup", "xc7"
 LIBRARY = files("bitwright").joinpath("hls_templates/verilog")
-NEEDED = ("pkg", "decode", "adder_tree", "accumulate", "packed_product")
+NEEDED = ("pkg", "decode", "adder_tree", "accumulate", "packed_product", "mac")
 HEAD = ("bits", "lut", "ternary", "xnor", "one each", "packed", f"packed, {OLD}", "lanes")
 
 TITLE = "Multiply-accumulates"
@@ -72,7 +72,7 @@ def row(bits: int) -> tuple[str, ...]:
     )
 
 
-def measured(style: str, w: IntType, x: IntType, shared: Packing | None = None, family: str = NEW) -> str:
+def measured(style: Style, w: IntType, x: IntType, shared: Packing | None = None, family: str = NEW) -> str:
     """LUTs, and DSP slices where there are any, per multiply-accumulate."""
     cells = synthesised(style, w, x, shared, family)
     luts, slices = (
@@ -81,9 +81,9 @@ def measured(style: str, w: IntType, x: IntType, shared: Packing | None = None, 
     return f"{luts:.1f}" + (f" + {slices:.2f} DSP" if slices else "")
 
 
-def synthesised(style: str, w: IntType, x: IntType, shared: Packing | None, family: str) -> dict[str, int]:
+def synthesised(style: Style, w: IntType, x: IntType, shared: Packing | None, family: str) -> dict[str, int]:
     """Cells of one unit by kind."""
-    modules = [f"bw_{name}.sv" for name in (*NEEDED, f"mac_{style}")]
+    modules = [f"bw_{name}.sv" for name in NEEDED]
     script = (
         f"read_verilog -sv {' '.join(modules)} top.sv",
         f"synth_xilinx -family {family} -noiopad -noclkbuf -top top",
@@ -100,14 +100,12 @@ def synthesised(style: str, w: IntType, x: IntType, shared: Packing | None, fami
     return found
 
 
-def top(style: str, w: IntType, x: IntType, shared: Packing | None) -> str:
+def top(style: Style, w: IntType, x: IntType, shared: Packing | None) -> str:
     """A module that holds one unit and nothing else."""
     low, high = product_range(w, x)
-    sizes: dict[str, object] = {"PE": PE, "SIMD": SIMD, "AccW": signed_bits(IntType(min(low, 0) * COLS, high * COLS))}
-    if style != "xnor":
-        sizes |= {"XW": x.bits, "XCode": f"bw_pkg::{code_name(x)}", "WW": w.bits, "WCode": f"bw_pkg::{code_name(w)}"}
-    if style in ("xnor", "dsp"):
-        sizes["Cols"] = COLS
+    sizes: dict[str, object] = {"Style": f"bw_pkg::{style_name(style)}", "PE": PE, "SIMD": SIMD, "Cols": COLS}
+    sizes |= {"XW": x.bits, "XCode": f"bw_pkg::{code_name(x)}", "WW": w.bits, "WCode": f"bw_pkg::{code_name(w)}"}
+    sizes["AccW"] = signed_bits(IntType(min(low, 0) * COLS, high * COLS))
     if shared:
         sizes |= {"Lanes": shared.lanes, "Stride": shared.stride, "PackW": shared.width}
         sizes["Bias"] = f"{shared.stride}'d{shared.bias}"
@@ -118,7 +116,7 @@ def top(style: str, w: IntType, x: IntType, shared: Packing | None) -> str:
   input  wire  logic [{PE * SIMD * w.bits - 1}:0] in_w,
   output logic [{PE} * {sizes["AccW"]} - 1:0] acc
 );
-  bw_mac_{style} #({parameters}) u_mac (.clk, .in_valid, .in_first, .in_x, .in_w, .acc);
+  bw_mac #({parameters}) u_mac (.clk, .in_valid, .in_first, .in_x, .in_w, .acc);
 endmodule
 """
 

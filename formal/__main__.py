@@ -85,11 +85,11 @@ def _simulate(streams: list[Stream], pool: ThreadPoolExecutor) -> int:
     """Compiles the library, simulates each module and its netlist, prints a line for each; the number of failures."""
     said = compile_library()
     print("\n" + ("\n".join(said) or "Icarus compiles every module of the library"))
-    found = pool.map(lambda stream: faults(stream, BUILD / stream.module), streams)
+    found = pool.map(lambda stream: faults(stream, BUILD / stream.name), streams)
     for stream, fault in zip(streams, found, strict=True):
         said += fault
         held = "as written and as a netlist: its meaning, and the same in every clock"
-        print(f"{stream.module:15} {'; '.join(fault) or held}", flush=True)
+        print(f"{stream.name:15} {'; '.join(fault) or held}", flush=True)
     return len(said)
 
 

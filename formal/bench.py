@@ -127,7 +127,7 @@ async def read_only_memory(dut: Any, letter: str, words: Sequence[int]) -> None:
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def every_word_leaves_as_its_meaning_says(dut: Any) -> None:
     """Four rates of sources and sinks; a reset ends each but the last, which drains."""
-    stream = next(stream for stream in STREAMS if stream.module == cocotb.plusargs["stream"])
+    stream = next(stream for stream in STREAMS if stream.name == cocotb.plusargs["stream"])
     random.seed(SEED)
     Clock(dut.clk, 10, "ns").start()
     ports = Ports(dut, stream)

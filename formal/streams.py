@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 Words = list[int]
@@ -33,6 +33,12 @@ class Stream:
     outputs: tuple[Port, ...] = (Port("m_valid", "m_ready", ("m_data",)),)
     roms: Mapping[str, Sequence[int]] = field(default_factory=dict)
     frame: int = 1  # the simulation ends with whole frames of so many words
+    style: str = ""  # which of several that the module has
+
+    @property
+    def name(self) -> str:
+        """Its module, and the style."""
+        return f"{self.module}_{self.style}" if self.style else self.module
 
 
 def signed(value: int, bits: int) -> int:
@@ -99,7 +105,12 @@ def _matrix(streams: list[Words], rows: Sequence[Sequence[int]], out: int) -> li
     return [[sum(w * x for w, x in zip(row, v, strict=True)) & (1 << out) - 1 for v in vectors for row in rows]]
 
 
-def _sparse(streams: list[Words], rows: Sequence[Sequence[int]], out: int) -> list[Words]:
+def _signs(streams: list[Words], rows: Sequence[Sequence[int]], out: int, lanes: int) -> list[Words]:
+    """A beat has `lanes` elements of one bit: 0 is -1, 1 is +1."""
+    return _matrix([[2 * bit - 1 for bit in _down(streams, lanes, 1)[0]]], rows, out)
+
+
+def _pairs(streams: list[Words], rows: Sequence[Sequence[int]], out: int) -> list[Words]:
     """Two rows at a time."""
     return _up(_matrix(streams, rows, out), 2, out)
 
@@ -150,6 +161,23 @@ def _operands(count: int) -> tuple[Port, ...]:
     return tuple(Port("s_valid", "s_ready", ("s_data",), k) for k in range(count))
 
 
+DSP = {"Style": 2, "Stride": 7, "PackW": 3, "Bias": 60}
+"""Products of -60 to 45, one to a multiplier."""
+SELECT = Stream(
+    "bw_select",  # a bw_select_flow and its arithmetic: two of four
+    {"RowFold": 2, "ColFold": 2, "PE": 1, "Sets": 1, "Of": 4, "Kept": 2, "XW": 2, "WW": 3, "AccW": 10},
+    partial(_select, rows=((1, 0, -2, 0, 0, 3, 0, -1), (0, 0, 2, -4, -3, 1, 0, 0)), out=10, lanes=4, bits=2),
+    roms={"k": (0b10_00, 0b11_01, 0b11_10, 0b01_00), "w": (0b110_001, 0b111_011, 0b100_010, 0b001_101)},
+)
+SPARSE = Stream(
+    "bw_sparse",  # a bw_sparse_flow and its arithmetic: two words, then three
+    {"ColFold": 3, "Words": 5, "Ports": 2, "SIMD": 1, "XW": 4, "WW": 3, "AccW": 10},
+    partial(_pairs, rows=((1, 0, 0), (0, -2, 3), (-1, 2, 1), (0, 0, -4)), out=10),
+    roms={
+        "k": (0b1_01_00, 0b0_10_00, 0b0_10_00, 0b1_00_01, 0b0_00_10),
+        "w": (0b110_001, 0b011_000, 0b100_111, 0b000_010, 0b000_001),
+    },
+)
 STREAMS = (
     Stream("bw_elastic_reg", {"Width": 8}, _same),
     Stream("bw_fifo", {"Width": 8, "Depth": 5}, _same),
@@ -188,26 +216,38 @@ STREAMS = (
         roms={"k": (3, 0, 2, 1, 3)},
     ),
     Stream(
-        "bw_mvu_lut",  # a bw_mvu_flow and its arithmetic
+        "bw_mvu",  # a bw_mvu_flow and its arithmetic
         {"RowFold": 2, "ColFold": 3, "PE": 1, "SIMD": 1, "XW": 4, "WW": 3, "AccW": 10},
         partial(_matrix, rows=((1, -2, 3), (-4, 0, 2)), out=10),
         roms={"w": (1, 6, 3, 4, 0, 2)},
     ),
     Stream(
-        "bw_select_lut",  # a bw_select_flow and its arithmetic: two of four
-        {"RowFold": 2, "ColFold": 2, "PE": 1, "Sets": 1, "Of": 4, "Kept": 2, "XW": 2, "WW": 3, "AccW": 10},
-        partial(_select, rows=((1, 0, -2, 0, 0, 3, 0, -1), (0, 0, 2, -4, -3, 1, 0, 0)), out=10, lanes=4, bits=2),
-        roms={"k": (0b10_00, 0b11_01, 0b11_10, 0b01_00), "w": (0b110_001, 0b111_011, 0b100_010, 0b001_101)},
+        "bw_mvu",
+        {"Style": 1, "RowFold": 2, "ColFold": 3, "PE": 1, "SIMD": 1, "XW": 4, "WW": 2, "AccW": 7},
+        partial(_matrix, rows=((1, -1, 0), (0, 1, -1)), out=7),
+        roms={"w": (1, 3, 0, 0, 1, 3)},
+        style="ternary",
     ),
     Stream(
-        "bw_sparse_lut",  # a bw_sparse_flow and its arithmetic: two words, then three
-        {"ColFold": 3, "Words": 5, "Ports": 2, "SIMD": 1, "XW": 4, "WW": 3, "AccW": 10},
-        partial(_sparse, rows=((1, 0, 0), (0, -2, 3), (-1, 2, 1), (0, 0, -4)), out=10),
-        roms={
-            "k": (0b1_01_00, 0b0_10_00, 0b0_10_00, 0b1_00_01, 0b0_00_10),
-            "w": (0b110_001, 0b011_000, 0b100_111, 0b000_010, 0b000_001),
-        },
+        "bw_mvu",  # two rows share a multiplier
+        {"Style": 2, "RowFold": 2, "ColFold": 3, "PE": 2, "SIMD": 1, "XW": 4, "WW": 3, "AccW": 10}
+        | {"Lanes": 2, "Stride": 7, "PackW": 11, "Bias": 60},
+        partial(_pairs, rows=((1, -2, 3), (-4, 0, 2), (3, 1, -1), (0, -3, -4)), out=10),
+        roms={"w": (0b100_001, 0b000_110, 0b010_011, 0b000_011, 0b101_001, 0b100_111)},
+        style="dsp",
     ),
+    Stream(
+        "bw_mvu",
+        {"Style": 3, "RowFold": 2, "ColFold": 2, "PE": 1, "SIMD": 4}
+        | {"XW": 1, "XCode": 2, "WW": 1, "WCode": 2, "AccW": 5},
+        partial(_signs, rows=((1, -1, 1, 1, -1, -1, -1, 1), (-1, 1, 1, -1, 1, 1, 1, 1)), out=5, lanes=4),
+        roms={"w": (0b1101, 0b1000, 0b0110, 0b1111)},
+        style="xnor",
+    ),
+    SELECT,
+    replace(SELECT, size=SELECT.size | DSP, style="dsp"),
+    SPARSE,
+    replace(SPARSE, size=SPARSE.size | DSP, style="dsp"),
     Stream(
         "bw_window",
         {"Lanes": 1, "XW": 8, "Height": 3, "Width": 4, "OutHeight": 3, "OutWidth": 4, "Inner": 1, "Depth": 13},

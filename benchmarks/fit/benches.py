@@ -29,7 +29,8 @@ def _between(rng: Generator, low: int, high: int) -> int:
 
 def _xnor(rng: Generator) -> Mapping[str, object]:
     simd = _between(rng, 1, 16)
-    return {"PE": _between(rng, 1, 3), "SIMD": simd, "Cols": 4 * simd, "AccW": (4 * simd).bit_length() + 1}
+    own = {"Style": "bw_pkg::Xnor", "XW": 1, "XCode": "bw_pkg::Bipolar", "WW": 1, "WCode": "bw_pkg::Bipolar"}
+    return own | {"PE": _between(rng, 1, 3), "SIMD": simd, "Cols": 4 * simd, "AccW": (4 * simd).bit_length() + 1}
 
 
 def _multiplier(rng: Generator) -> Mapping[str, object]:
@@ -116,7 +117,8 @@ def _thresholds(rng: Generator) -> Mapping[str, object]:
 
 def _product(rng: Generator) -> Mapping[str, object]:
     x, w = _between(rng, 1, 8), _between(rng, 2, 8)
-    own = {"PE": 1, "SIMD": _between(rng, 1, 2), "XW": x, "XCode": 2 if x == 1 else _between(rng, 0, 1)}
+    own = {"Style": "bw_pkg::Lut", "PE": 1, "SIMD": _between(rng, 1, 2)}
+    own |= {"XW": x, "XCode": 2 if x == 1 else _between(rng, 0, 1)}
     return own | {"WW": w, "WCode": 1, "AccW": x + w + 4}
 
 
@@ -170,7 +172,7 @@ def _ram(rng: Generator) -> Mapping[str, object]:
 
 
 DRAWS: tuple[tuple[str, Callable[[Generator], Mapping[str, object]]], ...] = (
-    ("bw_mac_xnor", _xnor),
+    ("bw_mac", _xnor),
     ("bw_multiplier", _multiplier),
     ("bw_multiplier", _small_multiplier),
     ("bw_adder", _small_adder),
@@ -186,7 +188,7 @@ DRAWS: tuple[tuple[str, Callable[[Generator], Mapping[str, object]]], ...] = (
     ("bw_mas_lane", _small_mas),
     ("bw_mas_lane", _mas),
     ("bw_thresholds_lane", _thresholds),
-    ("bw_mac_lut", _product),
+    ("bw_mac", _product),
     ("bw_packed_product", _packed),
     ("bw_window", _window),
     ("bw_rom_inline", _rom),

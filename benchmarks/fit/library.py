@@ -35,11 +35,31 @@ LEFT_OUT = (
 )
 """Parameters that follow from others, and values that the model does not look at."""
 
+STYLES = ("lut", "ternary", "dsp", "xnor")
+"""The styles of `bw_mac` by number; each has samples and a model of its own, `bw_mac_lut` and so on."""
+SHARED = ("Lanes", "Stride", "PackW")
+NOT_OF_STYLE: Mapping[str, Sequence[str]] = {
+    "bw_mac_lut": ("Style", "Cols", *SHARED),
+    "bw_mac_ternary": ("Style", "Cols", *SHARED),
+    "bw_mac_dsp": ("Style",),
+    "bw_mac_xnor": ("Style", "XW", "XCode", "WW", "WCode", *SHARED),
+}
+"""The parameters of `bw_mac` that a style does not have."""
+
+
+def called(name: str, parameters: Parameters) -> str:
+    """What the samples call a module: its name, and that of its style where they are fitted apart."""
+    return f"{name}_{STYLES[parameters['Style']]}" if name == "bw_mac" else name
+
 
 def kept(name: str, parameters: Parameters) -> dict[str, Any]:
-    """The parameters that a sample keeps: of a ROM its size and what its columns are like in place of its words."""
+    """The parameters that a sample keeps: of a ROM its size and what its columns are like in place of its words.
+
+    `name` is what the module is `called`.
+    """
     if not name.startswith("bw_rom"):
-        own = {key: value for key, value in parameters.items() if key not in LEFT_OUT}
+        without = (*LEFT_OUT, *NOT_OF_STYLE.get(name, ()))
+        own = {key: value for key, value in parameters.items() if key not in without}
         return own | {"Each": _is_set(own["Each"])} if "Each" in own else own
     words, width = parameters["Words"], parameters["Width"]
     if "Content" in parameters:

@@ -19,7 +19,7 @@ from typing import Any
 import bitwright
 from benchmarks.fit.benches import benches
 from benchmarks.fit.designs import design, sparse_design
-from benchmarks.fit.library import OWN, kept
+from benchmarks.fit.library import OWN, called, kept
 from benchmarks.fit.samples import BENCH, SAMPLES, Samples, read, write
 from benchmarks.fit.yosys import Instance, Modules, alone, count, instances
 from bitwright.backends.verilog.project import instances as owners
@@ -108,14 +108,15 @@ def entries(
         holds: Counter[int] = Counter()
         for inner, times in sum((held(modules, next(rest)) for _ in made), Counter[str]()).items():
             module = modules[inner]
-            if module.name not in OWN:
+            name = called(module.name, module.parameters)
+            if name not in OWN:
                 continue
-            parameters = kept(module.name, module.parameters)
-            key = _key(module.name, parameters)
+            parameters = kept(name, module.parameters)
+            key = _key(name, parameters)
             if key not in places:
                 places[key] = len(places)
                 seven = {"xc7": series7[inner]} if inner in series7 else {}
-                yield {"module": module.name, "parameters": parameters, "counted": module.own} | seven
+                yield {"module": name, "parameters": parameters, "counted": module.own} | seven
             holds[places[key]] += times
         yield {"design": design, "layer": layer, "holds": dict(holds)}
 

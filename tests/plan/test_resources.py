@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from benchmarks.fit.__main__ import fit
 from benchmarks.fit.judge import SMALL, errors, networks, pairs
-from benchmarks.fit.library import own
+from benchmarks.fit.library import STYLES, called, kept, own
 from benchmarks.fit.samples import Samples, read
+from benchmarks.fit.yosys import LIBRARY
 from bitwright.hardware.area.resources import fifo_resources, model, resources, weighed
 from bitwright.hardware.kernels.base import Memory, Stream
 from bitwright.hardware.kernels.matrix import MatrixVector
@@ -73,6 +75,19 @@ def test_slices_and_block_rams_are_exact(samples: Samples) -> None:
     for module in samples.modules:
         part = own(module.name, module.parameters)
         assert (part.count * part.dsp, part.bram) == module.counted[2:] if part else not any(module.counted), module
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_is_measured_by_the_name_and_the_parameters_of_its_samples(samples: Samples, style: str) -> None:
+    """So the samples from before one module had all styles go on to count: a unit is measured once, and not again."""
+    numbers = re.findall(r"localparam int (\w+) += (\d)", LIBRARY.joinpath("bw_pkg.sv").read_text(encoding="utf-8"))
+    text = LIBRARY.joinpath("bw_mac.sv").read_text(encoding="utf-8")
+    names = re.findall(r"^  parameter .*?(\w+) += ", text, flags=re.MULTILINE)
+    parameters = {**dict.fromkeys(names, 1), "Style": int(dict(numbers)[style.capitalize()])}
+    name = called("bw_mac", parameters)
+    assert name == f"bw_mac_{style}"
+    keys = {frozenset(module.parameters) for module in samples.modules if module.name == name}
+    assert keys == {frozenset(kept(name, parameters))}
 
 
 def test_modules_on_series_7(samples: Samples) -> None:

@@ -6,13 +6,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bitwright
 from bitwright.backends.verilog.kernels import parameters
 from bitwright.backends.verilog.library import Parameter, needed, parameters_of, text_of
+from bitwright.hardware.arithmetic import Style
+from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.reduce import ArgMaxReduce
 from bitwright.ir.types import IntType
+from tests.rtl.graphs import S8, matrix_vector
 
 LIBRARY = Path(bitwright.__file__).parent / "hls_templates" / "verilog"
 MODULES = sorted(path.stem for path in LIBRARY.glob("bw_*.sv") if " #(" in path.read_text().partition("module")[2])
@@ -37,6 +41,29 @@ def test_the_types_of_parameters() -> None:
     assert parameters_of("bw_window")[-1] == Parameter("PadValue", False, "XW")
     assert parameters_of("bw_interleave")[-1] == Parameter("Parts", False, "Operands*32")
     assert parameters_of("bw_multiplier")[-1] == Parameter("Zero1", False, "XW")
+    assert parameters_of("bw_mvu")[-1] == Parameter("Bias", False, "Stride", style="Dsp")
+
+
+@pytest.mark.parametrize(("module", "shared"), [("bw_mvu", ["Lanes"]), ("bw_select", []), ("bw_sparse", ["Shared"])])
+def test_a_unit_is_told_how_it_multiplies(module: str, shared: list[str]) -> None:
+    """And how products share a slice, if they do."""
+    first, *rest = parameters_of(module)
+    assert first == Parameter("Style", False, "")
+    assert [(each.name, each.style) for each in rest if each.style] == [
+        (name, "Dsp") for name in (*shared, "Stride", "PackW", "Bias")
+    ]
+
+
+@pytest.mark.parametrize("style", ["lut", "dsp"])
+def test_what_other_styles_look_at_is_not_told(style: Style) -> None:
+    rng = np.random.default_rng(1)
+    made = matrix_vector("a", rng, rows=4, cols=4, pe=4, simd=2, x=S8, w=S8, style=style)
+    (unit,) = (kernel for kernel in made.kernels if isinstance(kernel, MatrixVector))
+    told = parameters(unit.interface())
+    assert told[0] == f".Style(bw_pkg::{style.capitalize()})"
+    assert [text for text in told if text.startswith((".Lanes(", ".Stride(", ".PackW(", ".Bias("))] == (
+        [".Lanes(2)", ".Stride(15)", ".PackW(24)", ".Bias(15'd16256)"] if style == "dsp" else []
+    )
 
 
 def test_a_module_is_told_what_its_head_asks_for() -> None:

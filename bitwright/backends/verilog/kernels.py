@@ -21,7 +21,8 @@ from bitwright.backends.verilog.parts import (
     vector,
     with_rom,
 )
-from bitwright.backends.verilog.words import code_name, literal
+from bitwright.backends.verilog.words import code_name, literal, style_name
+from bitwright.hardware.arithmetic import Style
 from bitwright.hardware.kernels.base import Kernel
 from bitwright.hardware.kernels.interface import Interface, Told
 from bitwright.hardware.kernels.joins import Join
@@ -63,14 +64,15 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
 
 
 def parameters(told: Interface) -> tuple[str, ...]:
-    """What the module of an interface is told, in the order of its head."""
-    heads = parameters_of(told.unit.module)
+    """What the module of an interface is told, in the order of its head; what other styles look at is left as it is."""
+    own = ("", style_name(told.style)) if told.style else ("",)
+    heads = [head for head in parameters_of(told.unit.module) if head.style in own]
     return assigned(**{head.name: _spelled(head, _told(head.name, told), told) for head in heads})
 
 
-def _told(name: str, told: Interface) -> Told | IntType:
+def _told(name: str, told: Interface) -> Told | IntType | Style:
     """What `name` is; an element's type where its code is asked for."""
-    known: dict[str, Told | IntType] = {}
+    known: dict[str, Told | IntType | Style] = {"Style": told.style} if told.style else {}
     for each, kind in (*told.elements.items(), *told.numbers.items()):
         stem = {"Weight": "W", "T": "X"}.get(each, each)
         known |= {f"{stem}W": kind.bits, f"{stem}Code": kind}
@@ -82,8 +84,10 @@ def _told(name: str, told: Interface) -> Told | IntType:
     return {**known, **told.more}[name]
 
 
-def _spelled(head: Parameter, value: Told | IntType, told: Interface) -> str:
+def _spelled(head: Parameter, value: Told | IntType | Style, told: Interface) -> str:
     """A value as the head's type is written; one in the bits of an element, as that codes it."""
+    if isinstance(value, str):
+        return f"bw_pkg::{style_name(value)}"
     if isinstance(value, IntType):
         return f"bw_pkg::{code_name(value)}"
     if isinstance(value, tuple):

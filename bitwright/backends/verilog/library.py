@@ -11,15 +11,20 @@ from importlib.resources import files
 
 PACKAGE = "bw_pkg"
 PARAMETER = re.compile(r"^  parameter (?:int|bit|logic)(?: signed)?(?: \[(.+?)-1:0\])? +(\w+) +=(.*)$", re.MULTILINE)
+STYLE = re.compile(r"// (Lut|Ternary|Dsp|Xnor): ")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a module: a number, one bit, or as many bits as `width` says, an expression of others."""
+    """A parameter of a module: a number, one bit, or as many bits as `width` says, an expression of others.
+
+    Its comment names the `style` that looks at it, if only one does (`// Dsp: ...`).
+    """
 
     name: str
     is_bit: bool
     width: str
+    style: str = ""
 
 
 @cache
@@ -35,10 +40,15 @@ def parameters_of(name: str) -> tuple[Parameter, ...]:
     head = text[text.index(f"\nmodule {name} #(") : text.index("\n) (")]
     found = PARAMETER.finditer(head)
     return tuple(
-        Parameter(each[2], not each[1] and " int " not in each[0], each[1] or "")
+        Parameter(each[2], not each[1] and " int " not in each[0], each[1] or "", _style(each[3]))
         for each in found
         if "do not override" not in each[3]
     )
+
+
+def _style(rest: str) -> str:
+    found = STYLE.search(rest)
+    return found[1] if found else ""
 
 
 def needed(modules: Iterable[str]) -> list[str]:

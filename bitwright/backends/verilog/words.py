@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bitwright.hardware.arithmetic import Style
 from bitwright.hardware.roms import Bits, Rom
 from bitwright.ir.types import IntType
 
@@ -36,3 +37,8 @@ def literal(value: int, kind: IntType) -> str:
 def code_name(kind: IntType) -> str:
     """The constant of `bw_pkg` that says how `kind` is coded."""
     return "Bipolar" if kind.is_bipolar else "Signed" if kind.signed else "Unsigned"
+
+
+def style_name(style: Style) -> str:
+    """The constant of `bw_pkg` that says how a unit multiplies."""
+    return style.capitalize()

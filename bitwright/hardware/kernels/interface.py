@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bitwright.hardware.arithmetic import Packing
+from bitwright.hardware.arithmetic import Packing, Style
 from bitwright.hardware.roms import Rom
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
@@ -72,6 +72,7 @@ class Interface:
     more: Mapping[str, Told] = field(default_factory=lambda: NONE)
     elements: Mapping[str, IntType]
     numbers: Mapping[str, IntType] = field(default_factory=lambda: MappingProxyType({}))
+    style: Style | None = None  # how it multiplies, where its module has several ways
     packing: Packing | None = None
     lanes: tuple[int, int] | None = None  # PE and SIMD, where it has both
     table: Table | None = None

@@ -122,7 +122,7 @@ class MatrixVector(Styled):
         yield from self.arithmetic_needs()
 
     def interface(self) -> Interface:
-        """A unit for each style, a function for each memory."""
+        """A multiplier for each style, a function for each memory."""
         shared = self.packing if self.style == "dsp" else None
         notes: tuple[str, ...] = (
             f"y[{self.rows}] = W[{self.rows}][{self.cols}] x[{self.cols}], {counted(self.groups, 'group')}, "
@@ -137,7 +137,7 @@ class MatrixVector(Styled):
                 function=f"mvu_{self.memory}",
                 header="bw_mvu.hpp",
                 shape="MvuShape",
-                module=f"bw_mvu_{self.style}",
+                module="bw_mvu",
                 mac=f"bw::{self.style.capitalize()}Mac<Shape>",
             ),
             title=f"{self.groups} x ({self.rows} x {self.cols}) matrix",
@@ -149,6 +149,7 @@ class MatrixVector(Styled):
             more={"RowFold": self.row_fold, "ColFold": self.col_fold},
             elements={"X": self.x_type, "Weight": self.weight_type},
             numbers={"Acc": self.acc_type},
+            style=self.style,
             packing=shared,
             lanes=(self.pe, self.simd),
             table=self.weight_table("by group, row fold, column fold"),

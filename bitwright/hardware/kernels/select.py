@@ -85,7 +85,7 @@ class SelectMatrixVector(MatrixVector):
                 function=f"select_{self.memory}",
                 header="bw_select.hpp",
                 shape="SelectShape",
-                module=f"bw_select_{self.style}",
+                module="bw_select",
                 mac=f"bw::{self.style.capitalize()}Mac<Shape::Row>",
             ),
             title=f"{self.groups} x ({self.rows} x {self.cols}) matrix, of which {self.kept} of {self.group} are not "
@@ -104,6 +104,7 @@ class SelectMatrixVector(MatrixVector):
             more={"RowFold": self.row_fold, "ColFold": self.col_fold},
             elements={"X": self.x_type, "Weight": self.weight_type},
             numbers={"Acc": self.acc_type, "Choice": IntType(0, self.group - 1)},
+            style=self.style,
             packing=self.packing if self.style == "dsp" else None,
             lanes=(self.pe, self.simd),
             table=Table(

@@ -165,7 +165,7 @@ class SparseMatrixVector(Styled):
                 function=f"sparse_{self.memory}",
                 header="bw_sparse.hpp",
                 shape="SparseShape",
-                module=f"bw_sparse_{self.style}",
+                module="bw_sparse",
                 mac=f"bw::{self.style.capitalize()}Mac<Shape>",
             ),
             title=f"{self.rows} x {self.cols} matrix without its zeros, {self.words} words of {dense}",
@@ -182,6 +182,7 @@ class SparseMatrixVector(Styled):
             more=more | ({"Shared": shared.lanes} if shared else {}),
             elements={"X": self.x_type, "Weight": self.weight_type},
             numbers={"Acc": self.acc_type, "Beat": IntType(0, self.col_fold - 1)},
+            style=self.style,
             packing=shared,
             lanes=(self.pe, self.simd),
             table=Table(

@@ -83,8 +83,9 @@ module bw_depthwise #(
     for (genvar k = 0; k < SIMD; k++) begin : gen_position
       assign x[k*XValW +: XValW] = x_value[(k*Lanes+c)*XValW +: XValW];
     end
-    bw_mac_lut #(
-      .PE(Multiplier), .SIMD(SIMD), .XW(XValW), .XCode(bw_pkg::Signed), .WW(WValW), .WCode(bw_pkg::Signed), .AccW(AccW)
+    bw_mac #(
+      .Style(bw_pkg::Lut), .PE(Multiplier), .SIMD(SIMD), .XW(XValW), .XCode(bw_pkg::Signed), .WW(WValW),
+      .WCode(bw_pkg::Signed), .AccW(AccW)
     ) u_mac (
       .clk, .in_valid(go_q), .in_first(first_q), .in_x(x), .in_w(w_value[c*LaneW +: LaneW]),
       .acc(acc[c*Multiplier*AccW +: Multiplier*AccW])

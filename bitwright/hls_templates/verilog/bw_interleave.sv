@@ -25,7 +25,7 @@ module bw_interleave #(
   localparam int TurnW = (Operands > 1) ? $clog2(Operands) : 1;
 
   logic [TurnW-1:0] turn;
-  logic [31:0]      count;  // words of this turn so far; as many bits as Parts needs survive synthesis
+  logic [31:0]      count;  // words of this turn so far
   logic             last, room, valid;
   logic [Width-1:0] word;
 

@@ -12,8 +12,8 @@
 //               next frame once that has begun.
 //   Paths       s_ready, m_valid and m_data are functions of registers.
 //   Reset       synchronous, active high, control only: the next beat is the first of a frame.
-//   Needs       First and Period of plan/lines.py; windows whose newest taps come in their order, the last of a frame
-//               less than a frame late; taps of different rows at different distances.
+//   Needs       First and Period as the plan counts them; windows whose newest taps come in their order, the last of a
+//               frame less than a frame late; taps of different rows at different distances.
 `default_nettype none
 
 module bw_window_line #(

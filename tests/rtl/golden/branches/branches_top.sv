@@ -112,9 +112,9 @@ module branches_top (
   ) u_conv0_rom (
     .clk(aclk), .en(conv0_rom_en), .addr(conv0_rom_addr), .word(conv0_rom_word)
   );
-  bw_mvu_lut #(
-    .Groups(1), .RowFold(4), .ColFold(9), .PE(1), .SIMD(2), .XW(4), .XCode(bw_pkg::Unsigned), .WW(3),
-    .WCode(bw_pkg::Signed), .AccW(10)
+  bw_mvu #(
+    .Style(bw_pkg::Lut), .Groups(1), .RowFold(4), .ColFold(9), .PE(1), .SIMD(2), .XW(4), .XCode(bw_pkg::Unsigned),
+    .WW(3), .WCode(bw_pkg::Signed), .AccW(10)
   ) u_conv0 (
     .clk(aclk), .rst, .s_valid(conv0_window_out_q_valid), .s_ready(conv0_window_out_q_ready),
     .s_data(conv0_window_out_q_data),
@@ -270,9 +270,9 @@ module branches_top (
   ) u_conv2_rom (
     .clk(aclk), .en(conv2_rom_en), .addr(conv2_rom_addr), .word(conv2_rom_word)
   );
-  bw_mvu_lut #(
-    .Groups(1), .RowFold(4), .ColFold(9), .PE(1), .SIMD(4), .XW(4), .XCode(bw_pkg::Unsigned), .WW(3),
-    .WCode(bw_pkg::Signed), .AccW(11)
+  bw_mvu #(
+    .Style(bw_pkg::Lut), .Groups(1), .RowFold(4), .ColFold(9), .PE(1), .SIMD(4), .XW(4), .XCode(bw_pkg::Unsigned),
+    .WW(3), .WCode(bw_pkg::Signed), .AccW(11)
   ) u_conv2 (
     .clk(aclk), .rst, .s_valid(conv2_window_out_q_valid), .s_ready(conv2_window_out_q_ready),
     .s_data(conv2_window_out_q_data),
@@ -392,9 +392,9 @@ module branches_top (
   ) u_conv4_rom (
     .clk(aclk), .en(conv4_rom_en), .addr(conv4_rom_addr), .word(conv4_rom_word)
   );
-  bw_mvu_lut #(
-    .Groups(1), .RowFold(4), .ColFold(9), .PE(1), .SIMD(4), .XW(4), .XCode(bw_pkg::Unsigned), .WW(3),
-    .WCode(bw_pkg::Signed), .AccW(11)
+  bw_mvu #(
+    .Style(bw_pkg::Lut), .Groups(1), .RowFold(4), .ColFold(9), .PE(1), .SIMD(4), .XW(4), .XCode(bw_pkg::Unsigned),
+    .WW(3), .WCode(bw_pkg::Signed), .AccW(11)
   ) u_conv4 (
     .clk(aclk), .rst, .s_valid(conv4_window_out_q_valid), .s_ready(conv4_window_out_q_ready),
     .s_data(conv4_window_out_q_data),

@@ -79,9 +79,9 @@ module pruned_top (
   ) u_dense0_rom (
     .clk(aclk), .en(dense0_rom_en), .addr(dense0_rom_addr), .word(dense0_rom_word)
   );
-  bw_sparse_lut #(
-    .ColFold(4), .Words(11), .Ports(2), .Lanes(1), .SIMD(2), .XW(4), .XCode(bw_pkg::Unsigned), .WW(2),
-    .WCode(bw_pkg::Unsigned), .AccW(8), .Depth(3), .FirstLast(1'b0)
+  bw_sparse #(
+    .Style(bw_pkg::Lut), .ColFold(4), .Words(11), .Ports(2), .Lanes(1), .SIMD(2), .XW(4), .XCode(bw_pkg::Unsigned),
+    .WW(2), .WCode(bw_pkg::Unsigned), .AccW(8), .Depth(3), .FirstLast(1'b0)
   ) u_dense0 (
     .clk(aclk), .rst, .s_valid(x0_q_valid), .s_ready(x0_q_ready), .s_data(x0_q_data),
     .w_en(dense0_rom_en), .w_addr(dense0_rom_addr), .w_word(dense0_rom_word),
@@ -181,9 +181,10 @@ module pruned_top (
   ) u_dense2_rom (
     .clk(aclk), .en(dense2_rom_en), .addr(dense2_rom_addr), .word(dense2_rom_word)
   );
-  bw_sparse_dsp #(
-    .ColFold(6), .Words(2), .Ports(1), .Lanes(2), .SIMD(1), .XW(4), .XCode(bw_pkg::Unsigned), .WW(5),
-    .WCode(bw_pkg::Unsigned), .AccW(9), .Shared(2), .Stride(9), .PackW(15), .Bias(9'd0), .Depth(5), .FirstLast(1'b1)
+  bw_sparse #(
+    .Style(bw_pkg::Dsp), .ColFold(6), .Words(2), .Ports(1), .Lanes(2), .SIMD(1), .XW(4), .XCode(bw_pkg::Unsigned),
+    .WW(5), .WCode(bw_pkg::Unsigned), .AccW(9), .Shared(2), .Stride(9), .PackW(15), .Bias(9'd0), .Depth(5),
+    .FirstLast(1'b1)
   ) u_dense2 (
     .clk(aclk), .rst, .s_valid(dense2_width_out_q_valid), .s_ready(dense2_width_out_q_ready),
     .s_data(dense2_width_out_q_data),

@@ -71,8 +71,9 @@ module signs_top (
   ) u_hidden_rom (
     .clk(aclk), .en(hidden_rom_en), .addr(hidden_rom_addr), .word(hidden_rom_word)
   );
-  bw_mvu_xnor #(
-    .Groups(1), .RowFold(4), .ColFold(4), .PE(2), .SIMD(4), .AccW(6)
+  bw_mvu #(
+    .Style(bw_pkg::Xnor), .Groups(1), .RowFold(4), .ColFold(4), .PE(2), .SIMD(4), .XW(1), .XCode(bw_pkg::Bipolar),
+    .WW(1), .WCode(bw_pkg::Bipolar), .AccW(6)
   ) u_hidden (
     .clk(aclk), .rst, .s_valid(x_q_valid), .s_ready(x_q_ready), .s_data(x_q_data),
     .w_en(hidden_rom_en), .w_addr(hidden_rom_addr), .w_word(hidden_rom_word),
@@ -159,9 +160,9 @@ module signs_top (
   ) u_classes_rom (
     .clk(aclk), .en(classes_rom_en), .addr(classes_rom_addr), .word(classes_rom_word)
   );
-  bw_mvu_ternary #(
-    .Groups(1), .RowFold(1), .ColFold(2), .PE(3), .SIMD(4), .XW(1), .XCode(bw_pkg::Bipolar), .WW(2),
-    .WCode(bw_pkg::Signed), .AccW(4)
+  bw_mvu #(
+    .Style(bw_pkg::Ternary), .Groups(1), .RowFold(1), .ColFold(2), .PE(3), .SIMD(4), .XW(1), .XCode(bw_pkg::Bipolar),
+    .WW(2), .WCode(bw_pkg::Signed), .AccW(4)
   ) u_classes (
     .clk(aclk), .rst, .s_valid(wider_out_q_valid), .s_ready(wider_out_q_ready), .s_data(wider_out_q_data),
     .w_en(classes_rom_en), .w_addr(classes_rom_addr), .w_word(classes_rom_word),

@@ -106,9 +106,9 @@ module small_top (
   ) u_conv_rom (
     .clk(aclk), .en(conv_rom_en), .addr(conv_rom_addr), .word(conv_rom_word)
   );
-  bw_mvu_ternary #(
-    .Groups(1), .RowFold(2), .ColFold(9), .PE(2), .SIMD(1), .XW(4), .XCode(bw_pkg::Unsigned), .WW(2),
-    .WCode(bw_pkg::Signed), .AccW(8)
+  bw_mvu #(
+    .Style(bw_pkg::Ternary), .Groups(1), .RowFold(2), .ColFold(9), .PE(2), .SIMD(1), .XW(4), .XCode(bw_pkg::Unsigned),
+    .WW(2), .WCode(bw_pkg::Signed), .AccW(8)
   ) u_conv (
     .clk(aclk), .rst, .s_valid(conv_window_out_q_valid), .s_ready(conv_window_out_q_ready),
     .s_data(conv_window_out_q_data),
@@ -246,9 +246,9 @@ module small_top (
   ) u_dense_rom (
     .clk(aclk), .en(dense_rom_en), .addr(dense_rom_addr), .word(dense_rom_word)
   );
-  bw_mvu_ternary #(
-    .Groups(1), .RowFold(3), .ColFold(4), .PE(1), .SIMD(4), .XW(2), .XCode(bw_pkg::Unsigned), .WW(1),
-    .WCode(bw_pkg::Bipolar), .AccW(6)
+  bw_mvu #(
+    .Style(bw_pkg::Ternary), .Groups(1), .RowFold(3), .ColFold(4), .PE(1), .SIMD(4), .XW(2), .XCode(bw_pkg::Unsigned),
+    .WW(1), .WCode(bw_pkg::Bipolar), .AccW(6)
   ) u_dense (
     .clk(aclk), .rst, .s_valid(dense_width_out_q_valid), .s_ready(dense_width_out_q_ready),
     .s_data(dense_width_out_q_data),

@@ -17,12 +17,13 @@ foreach source {
   modules/bw_elastic_reg.sv
   modules/bw_fifo.sv
   modules/bw_lookup.sv
-  modules/bw_mac_ternary.sv
+  modules/bw_mac.sv
   modules/bw_mas.sv
   modules/bw_mas_lane.sv
   modules/bw_max_reduce.sv
+  modules/bw_mvu.sv
   modules/bw_mvu_flow.sv
-  modules/bw_mvu_ternary.sv
+  modules/bw_packed_product.sv
   modules/bw_ram.sv
   modules/bw_replay.sv
   modules/bw_rom_inline.sv
