@@ -15,7 +15,7 @@ from bitwright.audit.curves import table_bounds
 from bitwright.audit.terms import Values, coded, moved
 from bitwright.ir.graph import Graph
 from bitwright.ir.host_ops import ROUND
-from bitwright.ir.layers import Concat, Gather, MaxPool, Requantise, Reshape, Rounding, Table
+from bitwright.ir.layers import Gather, Move, Passing, Pool, Requantise, Rounding, Table
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.weights import Ints
 from bitwright.sim.windows import windows
@@ -70,7 +70,7 @@ def reaches(graph: Graph, values: Values, arithmetic: Mapping[str, Arithmetic], 
             case Table():
                 source = layer.inputs[0]
                 return _rounded(layer, values[name], table_bounds(layer, graph.by_name[source], values[source]))
-            case MaxPool() | Gather() | Reshape() | Concat() if name in codes:
+            case _ if isinstance(layer, Passing) and name in codes:
                 parts = [part for source in layer.inputs if (part := of(source)) is not None]
                 return _moved(layer, parts) if len(parts) == len(layer.inputs) else None
             case _:
@@ -136,21 +136,21 @@ def _rounded(layer: Requantise | Table, codes: Ints, bounds: Bounds) -> Reach:
     return reach_of(lambda v: function(v).clip(low, high) + layer.shift, bounds, codes, steps)
 
 
-def _moved(layer: MaxPool | Gather | Reshape | Concat, parts: list[Reach]) -> Reach:
-    if isinstance(layer, MaxPool):
+def _moved(layer: Passing, parts: list[Reach]) -> Reach:
+    if isinstance(layer, Pool):
         return _pooled(layer, parts[0])
     made = {}
     for name in (*REALS, *ENDS):
         arrays = [getattr(part, name) for part in parts]
-        if isinstance(layer, Concat):
-            made[name] = np.concatenate(arrays, axis=-1)
-        else:
+        if isinstance(layer, Move):
             fill = layer.fill if isinstance(layer, Gather) and name in ENDS else 0
             made[name] = moved(layer, arrays[0], fill)
+        else:
+            made[name] = np.concatenate(arrays, axis=-1)
     return Reach(**made)
 
 
-def _pooled(layer: MaxPool, part: Reach) -> Reach:
+def _pooled(layer: Pool, part: Reach) -> Reach:
     """The value that wins decides; each end is the largest of the window's."""
     largest = {name: _window(layer, getattr(part, name)).max(axis=-2).astype(np.int64) for name in ENDS}
     winner = _window(layer, part.value).argmax(axis=-2)[..., None, :]
@@ -160,7 +160,7 @@ def _pooled(layer: MaxPool, part: Reach) -> Reach:
     return Reach(**reals, **largest)
 
 
-def _window(layer: MaxPool, x: Array) -> Array:
+def _window(layer: Pool, x: Array) -> Array:
     """(n, rows, columns, taps, channels); padding never wins."""
     fields = windows(x.astype(np.float64), layer, -np.inf)
     return fields.reshape(*fields.shape[:3], -1, fields.shape[-1])

@@ -11,22 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import (
-    ArgMax,
-    Concat,
-    Conv,
-    Dense,
-    Gather,
-    Input,
-    Layer,
-    MaxPool,
-    Multiply,
-    Requantise,
-    Reshape,
-    Sum,
-    SumPool,
-    Table,
-)
+from bitwright.ir.layers import Conv, Dense, Gather, Join, Layer, Limited, Passing, Pool, Reshape, Sum
 from bitwright.ir.weights import Ints
 from bitwright.sim.windows import windows
 
@@ -56,8 +41,8 @@ def coded(graph: Graph) -> set[str]:
     """The layers that hold codes: those of a quantiser or an input, perhaps moved or pooled, or places."""
     found: set[str] = set()
     for layer in graph.by_name.values():
-        moves = isinstance(layer, MaxPool | Gather | Reshape | Concat) and found.issuperset(layer.inputs)
-        if moves or isinstance(layer, Input | Requantise | Table | ArgMax):
+        moves = isinstance(layer, Passing) and found.issuperset(layer.inputs)
+        if moves or isinstance(layer, Limited):
             found.add(layer.name)
     return found
 
@@ -90,22 +75,17 @@ def _sums(graph: Graph, layer: Layer, values: Values, known: Mapping[str, Terms]
     match layer:
         case Dense() | Conv():
             return _product(graph, layer, values, parts[0])
-        case SumPool():
-            pooled = parts[0].moved(lambda x: _pooled(layer, x))
-            return Terms(pooled.value, pooled.size, pooled.energy, layer.window.size)
-        case MaxPool():
-            return parts[0].moved(lambda x: _largest(layer, x))
         case Sum():
             return _sum(layer, parts)
-        case Multiply():
-            a, b = (values[source] - float(zero) for source, zero in zip(layer.inputs, layer.zeros, strict=True))
-            return _single(a * b, np.zeros(1))
-        case Concat():
-            return _joined(parts)
         case Gather() | Reshape():
             return parts[0].moved(lambda x: moved(layer, x))
-        case _:
-            raise AssertionError(f"{layer.op} holds no sums")
+    if isinstance(layer, Pool):
+        return _pooled(layer, parts[0])
+    if isinstance(layer, Passing):
+        return _joined(parts)
+    if isinstance(layer, Join):  # not linear in what it reads: its integers are one term each
+        return _single(values[layer.name], np.zeros(1))
+    raise AssertionError(f"{layer.op} holds no sums")
 
 
 def moved(layer: Gather | Reshape, x: Array, fill: float = 0) -> Array:
@@ -157,13 +137,12 @@ def _linear(layer: Dense | Conv, x: Array, weights: Array) -> Array:
     return np.concatenate(parts, axis=-1)
 
 
-def _pooled(layer: SumPool, x: Array) -> Array:
-    return np.asarray(windows(x, layer, 0).sum(axis=(3, 4)))
-
-
-def _largest(layer: MaxPool, x: Array) -> Array:
-    """The largest of each window, which bounds those of the sum that wins; padding never does."""
-    return np.asarray(windows(x, layer, -np.inf).max(axis=(3, 4)))
+def _pooled(layer: Pool, x: Terms) -> Terms:
+    """Of a window the sum, or the largest, which bounds those of the sum that wins; padding never does."""
+    if not layer.sums:
+        return x.moved(lambda each: np.asarray(windows(each, layer, -np.inf).max(axis=(3, 4))))
+    pooled = x.moved(lambda each: np.asarray(windows(each, layer, 0).sum(axis=(3, 4))))
+    return Terms(pooled.value, pooled.size, pooled.energy, layer.window.size)
 
 
 def _sum(layer: Sum, parts: list[Terms]) -> Terms:

@@ -19,7 +19,7 @@ from bitwright.audit.golden import NO_CODES, Golden, golden, rows
 from bitwright.audit.replay import Replay, ReplayError
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import ArgMax, Input, MaxPool, Requantise, Table
+from bitwright.ir.layers import Limited, Pool
 from bitwright.ir.trace import Place, Trace
 from bitwright.ir.weights import Ints
 from bitwright.reading.model import Model
@@ -67,7 +67,7 @@ class Audit:
 
 def compare(run: Run, theirs: Sequence[Array], find: Callable[[], Source | None]) -> Audit:
     """The verdict on every element of `theirs`; `find` gives the source model, without which nothing is explained."""
-    places = any(isinstance(run.graph.by_name[name], ArgMax) for name in run.graph.outputs)
+    places = any(run.graph.by_name[name].counts for name in run.graph.outputs)
     coded = not places and all(step.op not in NO_CODES for step in run.graph.after.steps)
     wanted = golden(run.outputs, theirs, coded)
     ours = rows(run.outputs, run.samples)
@@ -173,7 +173,8 @@ def _quantised(graph: Graph, trace: Trace) -> list[tuple[str, Place]]:
     """The first tensor of every layer that holds codes of its own, or pools of codes."""
     first: dict[str, tuple[str, Place]] = {}
     for name, place in trace.places.items():
-        if isinstance(graph.by_name[place.layer], Input | Requantise | Table | MaxPool):
+        layer = graph.by_name[place.layer]
+        if (isinstance(layer, Limited) and not layer.counts) or (isinstance(layer, Pool) and not layer.sums):
             first.setdefault(place.layer, (name, place))
     return list(first.values())
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bitwright.check.forms import Refuted, check_requantiser, check_width, claim, equal
 from bitwright.check.pairs import check_pair
-from bitwright.check.ranges import Intervals, lattice, layer_range
+from bitwright.check.ranges import FIELDS, Intervals, lattice, layer_range
 from bitwright.check.saved import CheckError, Layer, Line, digest, read, read_graph, read_lines
 from bitwright.check.tables import check_table
 
@@ -41,7 +41,7 @@ def check(directory: Path) -> list[Verdict]:
     known: dict[str, Layer] = {}
     ranges: dict[str, Intervals] = {}
     verdicts = []
-    for layer in read_graph(data):
+    for layer in read_graph(data, FIELDS):
         known[layer.name] = layer
         if layer.op == "input":
             ranges[layer.name] = [layer.type[:2]] * layer.channels

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from math import gcd, prod
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bitwright.check.meaning import meaning
 from bitwright.check.moves import index_of
-from bitwright.check.saved import Interval, Layer
+from bitwright.check.saved import Fields, Interval, Layer
 
 Intervals = list[Interval]
 Masks = list[NDArray[np.bool_]]
@@ -185,6 +185,25 @@ def _arg_max(layer: Layer, sources: list[Layer], reads: list[Intervals]) -> Inte
     return [(0, sources[0].channels - 1)]
 
 
+ROUNDED = {"rounding": "text", "shift": "int"}
+FIELDS: Mapping[str, Fields] = {
+    "input": {},
+    "dense": {"weights": "array"},
+    "conv": {"window": "window", "weights": "array", "groups": "int", "pad_value": "int"},
+    "maxpool": {"window": "window"},
+    "sumpool": {"window": "window", "pad_value": "int"},
+    "sum": {"factors": "integer rows"},
+    "multiply": {"zeros": "pair"},
+    "concat": {},
+    "gather": {"move": "move", "fill": "int"},
+    "requantise": ROUNDED
+    | {"multiplier": "fractions", "offset": "fractions", "low": "ints", "high": "ints", "levels": "fraction rows"}
+    | {"slope": "fractions"},
+    "table": ROUNDED | {"entries": "array", "function": "steps", "low": "int", "high": "int"},
+    "argmax": {"last": "int"},
+    "reshape": {},
+}
+"""What is read of each kind of layer beside the common fields."""
 RULES: dict[str, Callable[[Layer, list[Layer], list[Intervals]], Intervals]] = {
     "dense": _matrix,
     "conv": _matrix,

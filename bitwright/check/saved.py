@@ -25,25 +25,8 @@ Members = Mapping[str, bytes]
 
 FORMAT, VERSION = "bitwright graph", 2
 WINDOW = {"kernel": "pair", "strides": "pair", "dilations": "pair", "pads": "four"}
-ROUNDED = {"rounding": "text", "shift": "int"}
-FIELDS: dict[str, dict[str, str]] = {
-    "input": {},
-    "dense": {"weights": "array"},
-    "conv": {"window": "window", "weights": "array", "groups": "int", "pad_value": "int"},
-    "maxpool": {"window": "window"},
-    "sumpool": {"window": "window", "pad_value": "int"},
-    "sum": {"factors": "integer rows"},
-    "multiply": {"zeros": "pair"},
-    "concat": {},
-    "gather": {"move": "move", "fill": "int"},
-    "requantise": ROUNDED
-    | {"multiplier": "fractions", "offset": "fractions", "low": "ints", "high": "ints", "levels": "fraction rows"}
-    | {"slope": "fractions"},
-    "table": ROUNDED | {"entries": "array", "function": "steps", "low": "int", "high": "int"},
-    "argmax": {"last": "int"},
-    "reshape": {},
-}
-"""What is read of each kind of layer beside the common fields."""
+Fields = Mapping[str, str]
+"""What is read of a kind of layer beside the common fields: how each is written."""
 MOVES: dict[str, dict[str, str]] = {
     "transpose": {"axes": "ints"},
     "slice": {"starts": "ints", "steps": "ints", "lengths": "ints"},
@@ -132,8 +115,8 @@ def read_lines(data: bytes) -> list[Line]:
     return lines
 
 
-def read_graph(data: bytes) -> list[Layer]:
-    """Every layer of a saved graph, the inputs first, each after what it reads."""
+def read_graph(data: bytes, kinds: Mapping[str, Fields]) -> list[Layer]:
+    """Every layer of a saved graph, the inputs first, each after what it reads; `kinds` has what is read by op."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for info in archive.infolist():
@@ -142,7 +125,7 @@ def read_graph(data: bytes) -> list[Layer]:
             members = {info.filename: archive.read(info) for info in archive.infolist()}
         tree = json.loads(members["graph.json"])
         _check_version(tree)
-        layers = [_layer(entry, members) for entry in (*tree["inputs"], *tree["layers"])]
+        layers = [_layer(entry, members, kinds) for entry in (*tree["inputs"], *tree["layers"])]
     except CheckError:
         raise
     except UNREADABLE as error:
@@ -174,9 +157,9 @@ def fraction(text: str) -> Fraction:
     return Fraction(text)
 
 
-def _layer(entry: dict[str, Any], members: Members) -> Layer:
+def _layer(entry: dict[str, Any], members: Members, kinds: Mapping[str, Fields]) -> Layer:
     name, op = _text(entry["name"], members), _text(entry["op"], members)
-    if op not in FIELDS:
+    if op not in kinds:
         raise CheckError(f"graph.bw: layer {name!r} has the op {op!r}, which is not known")
     lo, hi, step = _ints(entry["type"], members)
     if lo > hi or step not in (1, 2):
@@ -189,7 +172,7 @@ def _layer(entry: dict[str, Any], members: Members) -> Layer:
         type=(lo, hi, step),
         scale=_fractions(entry["scale"], members),
         zero=_fractions(entry["zero"], members),
-        fields={field: READ[kind](entry[field], members) for field, kind in FIELDS[op].items()},
+        fields={field: READ[kind](entry[field], members) for field, kind in kinds[op].items()},
     )
 
 

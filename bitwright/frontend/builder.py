@@ -17,7 +17,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep, TensorSpec
 from bitwright.ir.host_ops import Constant, HostOp
 from bitwright.ir.host_ops import Gather as Gathered
-from bitwright.ir.layers import AnyLayer, Concat, Conv, Dense, Gather, Input, Layer, Multiply, PerChannel, Sum, SumPool
+from bitwright.ir.layers import AnyLayer, Gather, Input, Join, Layer, Passing, PerChannel, Sums
 from bitwright.ir.source import Source
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import IntType, hull
@@ -77,7 +77,7 @@ class Builder:
             sources = [self.layers[source] for source in layer.inputs]
             inputs = [self.reached(source) for source in layer.inputs]
             reached = layer_range(layer, inputs, sources)
-            if isinstance(layer, Dense | Conv | SumPool | Sum | Multiply | Concat | Gather):
+            if isinstance(layer, Sums | Join | Gather):
                 layer = replace(layer, type=type_of(layer, reached.type, sources))
             self.known[name] = Known(layer, inputs, reached)
         self.layers[name] = layer
@@ -207,7 +207,7 @@ def invert(index: Ints, shape: tuple[int, ...]) -> Ints:
 
 def type_of(layer: Layer, reached: IntType, sources: Sequence[Layer]) -> IntType:
     """The type of integers that no quantiser limits: what they reach, or what holds all that is only moved."""
-    if not isinstance(layer, Concat | Gather):
+    if not isinstance(layer, Passing):
         return reached
     kind = hull(source.type for source in sources)
     if isinstance(layer, Gather) and layer.fill not in kind and layer.move.index(sources[0].shape).min() < 0:

@@ -14,7 +14,7 @@ from bitwright.frontend.given import Named, Stated, kind_of, numbers, scale_of
 from bitwright.frontend.values import ONE, ZERO
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import AnyLayer, Conv, Input, Layer, MaxPool, SumPool
+from bitwright.ir.layers import AnyLayer, Input, Layer, Windowed
 from bitwright.ir.source import Source
 from bitwright.ir.types import IntType
 from bitwright.ir.verify import WIDEST, verify, verify_layer
@@ -24,7 +24,7 @@ Operand = Layer | str
 """A layer, or the name of one."""
 L = TypeVar("L", bound=Input | AnyLayer)
 T = TypeVar("T")
-Windowed = TypeVar("Windowed", Conv, MaxPool, SumPool)
+W = TypeVar("W", bound=Windowed)
 
 
 class Growing:
@@ -124,7 +124,7 @@ class Growing:
         return layer_range(layer, [self.reached(x) for x in reads], reads) if reads else type_range(layer)
 
 
-def windowed(layer: Windowed, x: Layer, channels: int) -> Windowed:
+def windowed(layer: W, x: Layer, channels: int) -> W:
     """`layer` with the shape that its windows over `x` make; what is no image is left to the verifier."""
     if len(x.shape) != 3 or min(layer.window.strides) < 1:
         return layer

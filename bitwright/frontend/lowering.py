@@ -92,7 +92,7 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "AveragePool": averages.average_pool,
     "GlobalAveragePool": averages.global_average_pool,
     "ReduceMean": averages.reduce_mean,
-    "Concat": branches.concat,
+    **branches.OPERATORS,
     "Slice": indexing.slice_,
     "Split": indexing.split,
     "Gather": indexing.gather_,
@@ -110,17 +110,14 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "QLinearSigmoid": qoperator.qlinear_unary("Sigmoid"),
     "QLinearAveragePool": qoperator.qlinear_unary("AveragePool"),
     "QLinearGlobalAveragePool": qoperator.qlinear_unary("GlobalAveragePool"),
-    "MaxPool": pools.max_pool,
+    **pools.OPERATORS,
     "Transpose": shapes.transpose,
     "Reshape": shapes.reshape,
     "Flatten": shapes.flatten,
     "Shape": shapes.shape,
     "Squeeze": shapes.squeeze,
     "Unsqueeze": shapes.unsqueeze,
-    "Softmax": terminal.softmax,
-    "LogSoftmax": terminal.softmax,
-    "TopK": terminal.top_k,
-    "ArgMax": terminal.arg_max,
+    **terminal.OPERATORS,
 }
 """Operator name -> handler(builder, node, *inputs) -> output or tuple of outputs."""
 ANY_DOMAIN = {

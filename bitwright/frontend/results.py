@@ -30,7 +30,7 @@ from bitwright.ir.functions import (
 )
 from bitwright.ir.host import HostStep
 from bitwright.ir.host_ops import Constant
-from bitwright.ir.layers import ArgMax, Gather, Input, Layer, MaxPool, PerChannel, Requantise, Reshape, Table
+from bitwright.ir.layers import Layer, Limited, Passing, PerChannel
 from bitwright.reading.model import Array, Node
 
 NO_QUANTISER = "no quantiser follows: real-valued output"
@@ -46,7 +46,7 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     if tensor.where.shape[:1] != (1,):
         raise node.error("leaves without its batch axis", "keep the samples on axis 0")
     layer, quantised = builder.layers[tensor.layer], _quantised(builder, tensor)
-    if isinstance(quantised, ArgMax) and tensor.integer and _is_plain(tensor):
+    if quantised.counts and tensor.integer and _is_plain(tensor):
         return _places(builder, tensor)
     reason = _reason(quantised, tensor)
     does = host_ops.Affine(
@@ -97,7 +97,7 @@ def _places(builder: Builder, tensor: Tensor) -> Host:
 def _quantised(builder: Builder, tensor: Tensor) -> Layer:
     """The layer whose integers a tensor holds, behind what only moves or selects them."""
     layer = builder.layers[tensor.layer]
-    while isinstance(layer, Gather | Reshape | MaxPool):
+    while isinstance(layer, Passing) and len(layer.inputs) == 1:
         layer = builder.layers[layer.inputs[0]]
     return layer
 
@@ -105,7 +105,7 @@ def _quantised(builder: Builder, tensor: Tensor) -> Layer:
 def _is_coded(layer: Layer, tensor: Tensor) -> bool:
     """True if the integers of `layer` are codes of a quantiser, and nothing is computed from them behind it."""
     computed = tensor.function or tensor.bounded or any(op not in ONLY_SCALES for _, op in tensor.nodes)
-    return not computed and isinstance(layer, Requantise | Table | Input | ArgMax)
+    return not computed and isinstance(layer, Limited)
 
 
 def _last_node(builder: Builder, layer: Layer, reader: Node) -> tuple[str, str]:

@@ -15,7 +15,6 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
-    Concat,
     Conv,
     Dense,
     Gather,
@@ -23,11 +22,10 @@ from bitwright.ir.layers import (
     Join,
     Layer,
     Matrix,
-    MaxPool,
     Move,
+    Passing,
     Pointwise,
     Pool,
-    SumPool,
     Windowed,
 )
 from bitwright.ir.weights import Ints
@@ -81,13 +79,13 @@ def line_of(layer: Conv, in_shape: tuple[int, ...]) -> Line | None:
 
 def layer_cycles(layer: Planned, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
     """Clocks per frame of a layer at `pe` and `simd`: products over lanes, or the beats that enter it, if more."""
-    match layer:
-        case Dense() | Conv():
-            return max(layer.macs // (pe * simd), entering_cycles(layer, in_shape, pe, simd))
-        case MaxPool() | SumPool():
-            return max(prod(layer.shape) * layer.window.size // simd, entering_cycles(layer, in_shape, pe, simd))
-        case _:
-            assert_never(layer)
+    if isinstance(layer, Matrix):
+        work = layer.macs // (pe * simd)
+    elif isinstance(layer, Pool):
+        work = prod(layer.shape) * layer.window.size // simd
+    else:
+        assert_never(layer)
+    return max(work, entering_cycles(layer, in_shape, pe, simd))
 
 
 def entering_cycles(layer: Planned, in_shape: tuple[int, ...], pe: int, simd: int) -> int:
@@ -120,14 +118,12 @@ def choices(layer: Planned, in_shape: tuple[int, ...]) -> list[Lanes]:
     SIMD are channels of one kernel position, or all positions of some channels. The PE of a depthwise convolution are
     some of one channel's kernels, or all kernels of several channels.
     """
-    match layer:
-        case Dense() | Conv():
-            pes, simds = _rows_at_once(layer, in_shape), _columns_at_once(layer, in_shape)
-            return [(pe, simd) for pe in pes for simd in simds]
-        case MaxPool() | SumPool():
-            return [(lanes, lanes) for lanes in divisors(layer.channels)]
-        case _:
-            assert_never(layer)
+    if isinstance(layer, Matrix):
+        pes, simds = _rows_at_once(layer, in_shape), _columns_at_once(layer, in_shape)
+        return [(pe, simd) for pe in pes for simd in simds]
+    if isinstance(layer, Pool):
+        return [(lanes, lanes) for lanes in divisors(layer.channels)]
+    assert_never(layer)
 
 
 def _rows_at_once(layer: Matrix, in_shape: tuple[int, ...]) -> list[int]:
@@ -255,11 +251,10 @@ def slowest(graph: Graph) -> int:
 def least_cycles(graph: Graph, layer: AnyLayer) -> int:
     """The fewest clocks per frame in which `layer` can do its work, at as many lanes as it may have."""
     sources = [graph.by_name[name] for name in layer.inputs]
-    match layer:
-        case Gather():
-            return max(prod(layer.shape), prod(sources[0].shape)) // gather_lanes(layer, sources[0].shape)
-        case Concat():
-            return prod(layer.shape) // gcd(*(source.channels for source in sources))
+    if isinstance(layer, Gather):
+        return max(prod(layer.shape), prod(sources[0].shape)) // gather_lanes(layer, sources[0].shape)
+    if isinstance(layer, Join) and isinstance(layer, Passing):
+        return prod(layer.shape) // gcd(*(source.channels for source in sources))
     if isinstance(layer, Planned):
         return min(cycles_at(graph, layer, pair) for pair in choices(layer, sources[0].shape))
     if isinstance(layer, Join | Pointwise | Move):

@@ -7,10 +7,10 @@ image of height 1, vectors are (features,). The real value of an integer q is `s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import TypeAlias, get_args
+from typing import ClassVar, TypeAlias, get_args
 
 from bitwright.ir import moves
 from bitwright.ir.cases import Case
@@ -35,11 +35,17 @@ class Layer(Case):
     scale: PerChannel
     zero: PerChannel
     source: tuple[str, ...] = ()
+    counts: ClassVar[bool] = False
+    """Whether its integers are places or numbers of things, and no codes of real values."""
 
     @property
     def channels(self) -> int:
         """The length of the last axis."""
         return self.shape[-1]
+
+    def broken(self, *reads: Layer) -> Iterator[tuple[str, str]]:
+        """Each rule of its kind that it breaks over the layers it reads, with a way out; long ones are in `verify`."""
+        return iter(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,19 @@ class MaxPool(Layer):
     """The largest integer of each window, per channel; padded positions never win."""
 
     window: Window
+    sums: ClassVar[bool] = False  # whether the integers of a window are added
+
+    def broken(self, *reads: Layer) -> Iterator[tuple[str, str]]:
+        """It keeps type and channels, and every window has something to choose from."""
+        (x,) = reads
+        if self.type != x.type:
+            yield f"turns {x.type} into {self.type}", f"{self.op} keeps the type of what it reads"
+        if self.channels != x.channels:
+            yield f"has {self.channels} channels, {x.name!r} has {x.channels}", "pooling keeps the channels"
+        for axis in (0, 1):
+            taps = self.window.taps(axis, self.shape[axis])
+            if not ((taps >= 0) & (taps < x.shape[axis])).any(axis=1).all():
+                yield "a window lies wholly in the padding", "pad by less than the kernel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +110,11 @@ class SumPool(Layer):
 
     window: Window
     pad_value: int = 0
+    sums: ClassVar[bool] = True
+
+    def broken(self, *reads: Layer) -> Iterator[tuple[str, str]]:
+        """It keeps the channels."""
+        return makes(self, (*self.shape[:-1], reads[0].channels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +126,13 @@ class Sum(Layer):
 
     factors: tuple[tuple[int, ...], ...]
 
+    def broken(self, *reads: Layer) -> Iterator[tuple[str, str]]:
+        """Operands of its shape, each with its factors."""
+        yield from _keeps_shape(self, *reads)
+        lengths = {len(factors) for factors in self.factors}
+        if len(self.factors) != len(reads) or not lengths <= {1, self.channels}:
+            yield "has the wrong number of factors", "each operand has one factor, or one per channel"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Multiply(Layer):
@@ -109,10 +140,23 @@ class Multiply(Layer):
 
     zeros: tuple[int, int]
 
+    def broken(self, *reads: Layer) -> Iterator[tuple[str, str]]:
+        """Two operands of its shape."""
+        if len(reads) != 2:
+            yield f"reads {len(reads)} tensors", "a product has two factors"
+        yield from _keeps_shape(self, *reads)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concat(Layer):
     """The inputs side by side along the last axis; the other axes agree. Scale and zero are those of each channel."""
+
+    def broken(self, *reads: Layer) -> Iterator[tuple[str, str]]:
+        """Channels that add up, and a type that holds all."""
+        fits = all(x.shape[:-1] == self.shape[:-1] for x in reads)
+        if not fits or sum(x.channels for x in reads) != self.channels:
+            yield "joins tensors that do not fit its shape", "all axes but the last agree, which add up"
+        yield from covers(self, *(x.type for x in reads))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +208,43 @@ class ArgMax(Layer):
     """The place of the largest channel of each pixel, one channel: of equals the first, or the last if `last` is 1."""
 
     last: int = 0
+    counts: ClassVar[bool] = True
+
+    def broken(self, *reads: Layer) -> Iterator[tuple[str, str]]:
+        """One channel, which holds every place."""
+        (x,) = reads
+        yield from makes(self, (*x.shape[:-1], 1))
+        yield from covers(self, IntType(0, x.channels - 1))
+        if self.last not in (0, 1):
+            yield f"its `last` is {self.last}", "0: of equals the first wins, 1: the last"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reshape(Layer):
     """The same integers in the same order under another shape; costs no hardware."""
+
+
+def makes(layer: Layer, shape: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    """That a layer states the shape that it makes."""
+    if layer.shape != shape:
+        yield f"makes the shape {spelled(shape)}, not {spelled(layer.shape)}", "state the shape it makes"
+
+
+def covers(layer: Layer, *parts: IntType) -> Iterator[tuple[str, str]]:
+    """That the type of a layer holds all of `parts`."""
+    for part in parts:
+        if not layer.type.covers(part):
+            yield f"holds values of {part}, its type is {layer.type}", "the type covers all that it holds"
+
+
+def spelled(shape: Iterable[int]) -> str:
+    """`(2, 3, 4)`."""
+    return f"({', '.join(map(str, shape))})"
+
+
+def _keeps_shape(layer: Layer, *reads: Layer) -> Iterator[tuple[str, str]]:
+    if any(x.shape != layer.shape for x in reads):
+        yield "reads tensors of other shapes than its own", "gather the operands into one shape first"
 
 
 Matrix: TypeAlias = Dense | Conv
@@ -183,6 +259,12 @@ Pointwise: TypeAlias = Requantise | Table | ArgMax
 """Layers that compute each pixel from that pixel alone, without weights."""
 Move: TypeAlias = Gather | Reshape
 """Layers that only say where integers go."""
+Sums: TypeAlias = Matrix | SumPool | Sum | Multiply
+"""Layers of sums and products of integers, which no quantiser limits."""
+Passing: TypeAlias = MaxPool | Concat | Move
+"""Layers whose integers are some of those that they read, in their code."""
+Limited: TypeAlias = Pointwise | Input
+"""Layers whose integers are codes of their own."""
 AnyLayer: TypeAlias = Matrix | Pool | Join | Pointwise | Move
 """Every kind of layer that computes, and no other.
 

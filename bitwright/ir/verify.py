@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Never, assert_never
 
@@ -13,23 +13,22 @@ from bitwright.ir.host import HostGraph
 from bitwright.ir.layers import (
     LAYERS,
     AnyLayer,
-    ArgMax,
-    Concat,
     Conv,
     Dense,
     Gather,
     Input,
     Join,
     Layer,
-    MaxPool,
-    Multiply,
+    Pointwise,
+    Pool,
     Requantise,
     Reshape,
     Rounding,
-    Sum,
-    SumPool,
     Table,
     Windowed,
+    covers,
+    makes,
+    spelled,
 )
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
@@ -78,7 +77,7 @@ def _verify_common(layer: Layer) -> None:
     if LAYERS.get(layer.op) is not type(layer):
         _refuse(layer, f"{layer.op!r} is no kind of layer", f"known kinds: {', '.join(LAYERS)}")
     if not layer.shape or min(layer.shape) < 1:
-        _refuse(layer, f"has the shape {_shape(layer.shape)}", "every axis needs a length of at least 1")
+        _refuse(layer, f"has the shape {spelled(layer.shape)}", "every axis needs a length of at least 1")
     if not WIDEST.covers(layer.type):
         _refuse(layer, f"its type needs {layer.type.bits} bits", "integers of at most 63 bits are supported")
     _verify_lengths(layer, "scale", "zero")
@@ -86,8 +85,6 @@ def _verify_common(layer: Layer) -> None:
 
 def _verify_inputs(layer: Layer, known: Mapping[str, Layer]) -> None:
     is_input = isinstance(layer, Input)
-    if isinstance(layer, Multiply) and len(layer.inputs) != 2:
-        _refuse(layer, f"reads {len(layer.inputs)} tensors", "a product has two factors")
     if not isinstance(layer, Join) and len(layer.inputs) != (not is_input):
         _refuse(
             layer,
@@ -111,43 +108,19 @@ def _verify_kind(layer: AnyLayer, x: Layer, *more: Layer) -> None:
             _verify_dense(layer, x)
         case Conv():
             _verify_conv(layer, x)
-        case MaxPool():
-            _verify_window(layer, x, layer.channels)
-            _verify_pool(layer, x)
         case Requantise() | Table():
             _verify_shape(layer, x.shape)
             _verify_rounded(layer, x)
         case Reshape():
             _verify_reshape(layer, x)
-        case Sum() | Multiply() | Concat():
-            _verify_join(layer, x, *more)
-        case SumPool():
-            _verify_window(layer, x, x.channels)
         case Gather():
             _verify_gather(layer, x)
-        case ArgMax():
-            _verify_arg_max(layer, x)
         case _:
-            assert_never(layer)
-
-
-def _verify_concat(layer: Concat, *inputs: Layer) -> None:
-    fits = all(x.shape[:-1] == layer.shape[:-1] for x in inputs)
-    if not fits or sum(x.channels for x in inputs) != layer.channels:
-        _refuse(layer, "joins tensors that do not fit its shape", "all axes but the last agree, which add up")
-    _verify_covers(layer, *(x.type for x in inputs))
-
-
-def _verify_join(layer: Join, *inputs: Layer) -> None:
-    if isinstance(layer, Concat):
-        _verify_concat(layer, *inputs)
-        return
-    if any(x.shape != layer.shape for x in inputs):
-        _refuse(layer, "reads tensors of other shapes than its own", "gather the operands into one shape first")
-    if isinstance(layer, Sum):
-        lengths = {len(factors) for factors in layer.factors}
-        if len(layer.factors) != len(inputs) or not lengths <= {1, layer.channels}:
-            _refuse(layer, "has the wrong number of factors", "each operand has one factor, or one per channel")
+            if isinstance(layer, Pool):
+                _verify_window(layer, x, layer.channels)
+            elif not isinstance(layer, Join | Pointwise):
+                assert_never(layer)
+    _refuse_first(layer, layer.broken(x, *more))
 
 
 def _verify_gather(layer: Gather, x: Layer) -> None:
@@ -155,17 +128,11 @@ def _verify_gather(layer: Gather, x: Layer) -> None:
     if made != layer.shape or prod(made) > MOST_MOVED:
         _refuse(
             layer,
-            f"does not make {_shape(layer.shape)} of {x.name!r} of shape {_shape(x.shape)} by its {layer.move.op}",
+            f"does not make {spelled(layer.shape)} of {x.name!r} of shape {spelled(x.shape)} by its {layer.move.op}",
             "indices are -1 (fill) or places in the flattened input; axes and sizes fit those of the input",
         )
     filled = layer.move.index(x.shape).min() < 0
-    _verify_covers(layer, x.type, *([IntType(layer.fill, layer.fill)] if filled else []))
-
-
-def _verify_covers(layer: Layer, *parts: IntType) -> None:
-    for part in parts:
-        if not layer.type.covers(part):
-            _refuse(layer, f"holds values of {part}, its type is {layer.type}", "the type covers all that it holds")
+    _refuse_first(layer, covers(layer, x.type, *([IntType(layer.fill, layer.fill)] if filled else [])))
 
 
 def _verify_dense(layer: Dense, x: Layer) -> None:
@@ -184,7 +151,7 @@ def _verify_conv(layer: Conv, x: Layer) -> None:
     if layer.window.kernel != (height, width):
         _refuse(
             layer,
-            f"weights of {height}x{width} positions in a window of {_shape(layer.window.kernel)}",
+            f"weights of {height}x{width} positions in a window of {spelled(layer.window.kernel)}",
             "the window's kernel is that of the weights",
         )
     _verify_window(layer, x, outputs)
@@ -200,29 +167,19 @@ def _verify_conv(layer: Conv, x: Layer) -> None:
 
 def _verify_window(layer: Windowed, x: Layer, channels: int) -> None:
     if len(x.shape) != 3:
-        _refuse(layer, f"reads {x.name!r} of shape {_shape(x.shape)}", "a window moves over (height, width, channels)")
+        _refuse(layer, f"reads {x.name!r} of shape {spelled(x.shape)}", "a window moves over (height, width, channels)")
     window = layer.window
     if min(*window.kernel, *window.strides, *window.dilations) < 1 or min(window.pads) < 0:
         _refuse(
             layer,
-            f"has the window {_shape(window.kernel)}, strides {_shape(window.strides)}, "
-            f"dilations {_shape(window.dilations)}, pads {_shape(window.pads)}",
+            f"has the window {spelled(window.kernel)}, strides {spelled(window.strides)}, "
+            f"dilations {spelled(window.dilations)}, pads {spelled(window.pads)}",
             "kernel, strides and dilations are at least 1, pads at least 0",
         )
     rows, columns = layer.window.out((x.shape[0], x.shape[1]))
     if min(rows, columns) < 1:
-        _refuse(layer, f"its window does not fit {_shape(x.shape)}", "make the kernel smaller or the padding larger")
+        _refuse(layer, f"its window does not fit {spelled(x.shape)}", "make the kernel smaller or the padding larger")
     _verify_shape(layer, (rows, columns, channels))
-
-
-def _verify_pool(layer: MaxPool, x: Layer) -> None:
-    _verify_same_type(layer, x)
-    if x.channels != layer.channels:
-        _refuse(layer, f"has {layer.channels} channels, {x.name!r} has {x.channels}", "pooling keeps the channels")
-    for axis in (0, 1):
-        taps = layer.window.taps(axis, layer.shape[axis])
-        if not ((taps >= 0) & (taps < x.shape[axis])).any(axis=1).all():
-            _refuse(layer, "a window lies wholly in the padding", "pad by less than the kernel")
 
 
 def _verify_rounded(layer: Requantise | Table, x: Layer) -> None:
@@ -272,31 +229,29 @@ def _verify_table(layer: Table, x: Layer) -> None:
         _refuse(layer, "its lower limit is above its upper limit", "low <= high")
 
 
-def _verify_arg_max(layer: ArgMax, x: Layer) -> None:
-    _verify_shape(layer, (*x.shape[:-1], 1))
-    _verify_covers(layer, IntType(0, x.channels - 1))
-    if layer.last not in (0, 1):
-        _refuse(layer, f"its `last` is {layer.last}", "0: of equals the first wins, 1: the last")
-
-
 def _verify_reshape(layer: Reshape, x: Layer) -> None:
     _verify_same_type(layer, x)
     if prod(layer.shape) != prod(x.shape):
         _refuse(
             layer,
-            f"{_shape(x.shape)} cannot become {_shape(layer.shape)}",
+            f"{spelled(x.shape)} cannot become {spelled(layer.shape)}",
             "a reshape keeps the number of elements",
         )
 
 
 def _verify_weights(layer: Layer, weights: Weights, axes: tuple[str, ...]) -> None:
     if weights.array.ndim != len(axes) or weights.array.size == 0:
-        _refuse(layer, f"weights have the shape {_shape(weights.array.shape)}", f"weights are ({', '.join(axes)})")
+        _refuse(layer, f"weights have the shape {spelled(weights.array.shape)}", f"weights are ({', '.join(axes)})")
 
 
 def _verify_shape(layer: Layer, expected: tuple[int, ...]) -> None:
-    if layer.shape != expected:
-        _refuse(layer, f"makes the shape {_shape(expected)}, not {_shape(layer.shape)}", "state the shape it makes")
+    _refuse_first(layer, makes(layer, expected))
+
+
+def _refuse_first(layer: Layer, found: Iterator[tuple[str, str]]) -> None:
+    """The error of the first rule that is broken."""
+    for what, hint in found:
+        _refuse(layer, what, hint)
 
 
 def _verify_same_type(layer: Layer, x: Layer) -> None:
@@ -328,10 +283,6 @@ def _verify_known(where: str, names: tuple[str, ...], known: set[str]) -> None:
     for name in names:
         if name not in known:
             raise BitwrightError(f"{name!r} is read before it is made", where=where, hint="order the steps")
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, shape))})"
 
 
 def _refuse(layer: Layer, what: str, hint: str) -> Never:

@@ -18,7 +18,7 @@ from bitwright.hardware.lanes import Lanes, check_reachable, pace
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Concat, Gather, Reshape
+from bitwright.ir.layers import Passing, Pool
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import KINDS, Choice, Cost, Node, Survey, amounts
 from bitwright.planning.devices import Budget, device
@@ -41,7 +41,7 @@ class Solution:
 
 def _moves_data(graph: Graph) -> bool:
     """Whether some layer only moves data, and can be as wide as the others need."""
-    return any(isinstance(layer, Gather | Concat | Reshape) for layer in graph.layers)
+    return any(isinstance(layer, Passing) and not isinstance(layer, Pool) for layer in graph.layers)
 
 
 def _pace(graph: Graph, plan: Plan) -> int:

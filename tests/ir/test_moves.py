@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bitwright.check.moves import index_of
+from bitwright.check.ranges import FIELDS
 from bitwright.check.saved import CheckError, read_graph
 from bitwright.ir.files import from_bytes, to_bytes
 from bitwright.ir.graph import Graph
@@ -50,7 +51,7 @@ def network(shape: Shape, move: Move, made: Shape | None = None) -> Graph:
 @pytest.mark.parametrize(("shape", "move"), MOVES)
 def test_a_move_means_to_the_checker_what_it_means_here(shape: Shape, move: Move) -> None:
     graph = network(shape, move)
-    source, layer = read_graph(to_bytes(graph))
+    source, layer = read_graph(to_bytes(graph), FIELDS)
     np.testing.assert_array_equal(index_of(layer, source), move.index(shape))
     assert move.makes(shape) == move.index(shape).shape
 
@@ -100,7 +101,7 @@ def test_any_places_are_a_move(seed: int) -> None:
 )
 def test_a_move_that_does_not_fit_is_refused_by_both(shape: Shape, move: Move, made: Shape) -> None:
     graph = network(shape, move, made)
-    source, layer = read_graph(to_bytes(graph))
+    source, layer = read_graph(to_bytes(graph), FIELDS)
     with pytest.raises(CheckError, match="layer 'y'"):
         index_of(layer, source)
     assert move.makes(shape) != made or np.prod(made) > 1 << 26

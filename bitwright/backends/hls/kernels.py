@@ -8,9 +8,8 @@ from bitwright.backends.hls.forms import rule_of
 from bitwright.backends.hls.site import Site, block, element, plain
 from bitwright.backends.hls.views import Alias, Block, KernelView, Table
 from bitwright.hardware.arithmetic import Packing, signed_bits
-from bitwright.hardware.kernels import interface
 from bitwright.hardware.kernels.base import Kernel, Stream
-from bitwright.hardware.kernels.interface import Interface, Sizes
+from bitwright.hardware.kernels.interface import Constants, Interface, Sizes
 from bitwright.hardware.kernels.joins import Join
 from bitwright.hardware.kernels.requantiser import Requantiser
 from bitwright.ir.types import IntType
@@ -66,7 +65,7 @@ def _packed(shared: Packing, x_type: IntType) -> list[Alias]:
     return [Alias("Packed", f"ap_int<{shared.width}>", what), Alias("Factor", factor, "  // an X, signed")]
 
 
-def _table(kernel: Kernel, table: interface.Table, site: Site) -> Table:
+def _table(kernel: Kernel, table: Constants, site: Site) -> Table:
     if len(table.columns) == 1:
         lines = text.initialiser(table.columns[0])
     else:

@@ -24,34 +24,11 @@ from bitwright.backends.onnx.tensors import Export, Tensor, refuse
 from bitwright.backends.onnx.writer import QONNX, Writer
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import (
-    ArgMax,
-    Concat,
-    Conv,
-    Dense,
-    Gather,
-    Layer,
-    MaxPool,
-    Multiply,
-    Requantise,
-    Reshape,
-    Sum,
-    SumPool,
-    Table,
-)
+from bitwright.ir.layers import Gather, Layer, Requantise, Table
 
 WRITERS: Mapping[type[Layer], Callable[[Export, Any], Tensor]] = {
-    ArgMax: layers.arg_max,
-    Concat: layers.concat,
-    Conv: layers.conv,
-    Dense: layers.dense,
-    Gather: layers.gather,
-    MaxPool: layers.max_pool,
-    Multiply: layers.multiply,
+    **layers.WRITERS,
     Requantise: write_requantise,
-    Reshape: layers.reshape_,
-    Sum: layers.sum_,
-    SumPool: layers.sum_pool,
     Table: write_table,
 }
 

@@ -20,7 +20,7 @@ from bitwright.exact.ranges import Ranges
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Concat, Gather, Layer, MaxPool, Requantise, Reshape, Rounding, Sum, Table
+from bitwright.ir.layers import Layer, Passing, Pool, Requantise, Reshape, Rounding, Sum, Table
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Ints
 
@@ -88,9 +88,10 @@ def _is_mixed(graph: Graph, name: str) -> bool:
     """True if a table reads the layer, or a move that mixes channels: what they read has one scale."""
     channels = graph.by_name[name].channels
     return any(
-        isinstance(reader, Table | Gather | Concat)
+        isinstance(reader, Table)
+        or (isinstance(reader, Passing) and not isinstance(reader, Pool | Reshape))
         or (isinstance(reader, Reshape) and len(reader.shape) > 1 and reader.channels != channels)
-        or (isinstance(reader, MaxPool | Reshape) and _is_mixed(graph, reader.name))
+        or (isinstance(reader, Passing) and _is_mixed(graph, reader.name))
         for reader in graph.readers[name]
     )
 

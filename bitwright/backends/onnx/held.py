@@ -14,21 +14,7 @@ from bitwright.backends.onnx.spread import spread_of
 from bitwright.exact.ranges import Ranges
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import (
-    AnyLayer,
-    Concat,
-    Conv,
-    Dense,
-    Gather,
-    Input,
-    MaxPool,
-    Move,
-    Multiply,
-    Pointwise,
-    Reshape,
-    Sum,
-    SumPool,
-)
+from bitwright.ir.layers import AnyLayer, Conv, Dense, Input, Limited, Multiply, Passing, Sum, SumPool
 from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
@@ -66,7 +52,7 @@ def held(layer: Input | AnyLayer, graph: Graph, reached: Mapping[str, Ranges], k
             where=f"layer '{layer.name}'",
             hint=f"quantise weights or inputs to fewer bits, or {OWN_FORMAT}",
         )
-    moved = isinstance(layer, MaxPool | Reshape | Gather | Concat)
+    moved = isinstance(layer, Passing)
     wide = bound > FLOAT32 or (moved and any(known[name].wide for name in layer.inputs))
     return Held(offset, bound, wide, pool)
 
@@ -92,7 +78,7 @@ def _sums(layer: Input | AnyLayer, graph: Graph, reached: Mapping[str, Ranges]) 
         case Multiply():
             bound = largest(sources[0], layer.zeros[0]) * largest(sources[1], layer.zeros[1])
         case _:
-            if not isinstance(layer, MaxPool | Concat | Input | Pointwise | Move):
+            if not isinstance(layer, Passing | Limited):
                 assert_never(layer)
             bound = largest(reached[layer.name])
     return offset, bound, pool

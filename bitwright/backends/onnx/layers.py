@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
@@ -25,7 +26,7 @@ from bitwright.backends.onnx.tensors import (
     places_in_file,
 )
 from bitwright.backends.onnx.writer import FLOAT
-from bitwright.ir.layers import ArgMax, Concat, Conv, Dense, Gather, MaxPool, Multiply, Reshape, Sum, SumPool
+from bitwright.ir.layers import ArgMax, Concat, Conv, Dense, Gather, Layer, MaxPool, Multiply, Reshape, Sum, SumPool
 from bitwright.ir.moves import Pad, Take, as_move
 from bitwright.ir.weights import Ints
 from bitwright.ir.window import Window
@@ -209,3 +210,18 @@ def _bias(out: Export, layer: Dense | Conv) -> tuple[str, bool]:
     line = folded(out, layer.name)
     values = columns(line.rows, kind)[1] if line else np.zeros(layer.channels, kind)
     return out.writer.constant(values.astype(kind), f"{layer.name}.bias"), line is not None
+
+
+WRITERS: Mapping[type[Layer], Callable[[Export, Any], Tensor]] = {
+    ArgMax: arg_max,
+    Concat: concat,
+    Conv: conv,
+    Dense: dense,
+    Gather: gather,
+    MaxPool: max_pool,
+    Multiply: multiply,
+    Reshape: reshape_,
+    Sum: sum_,
+    SumPool: sum_pool,
+}
+"""What writes each kind of layer but the quantisers."""

@@ -9,14 +9,18 @@ from typing import Any
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.operands import data_operand
+from bitwright.frontend.operators import pools
 from bitwright.frontend.operators.elementwise import batch_normalization
 from bitwright.frontend.operators.matrix import conv
-from bitwright.frontend.operators.pools import max_pool
 from bitwright.frontend.operators.shapes import move, shape_of
 from bitwright.frontend.values import Const, Value
 from bitwright.reading.model import Node
 
-INNER: dict[str, Callable[..., Any]] = {"Conv": conv, "MaxPool": max_pool, "BatchNormalization": batch_normalization}
+INNER: dict[str, Callable[..., Any]] = {
+    "Conv": conv,
+    "BatchNormalization": batch_normalization,
+    **pools.OPERATORS,
+}
 
 
 def wrapped(builder: Builder, node: Node, *values: Value | None) -> Value:

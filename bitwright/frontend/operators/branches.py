@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from math import gcd, lcm
+from typing import Any
 
 import numpy as np
 
@@ -189,3 +191,7 @@ def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
     steps = (*other.function, TimesInput(), Affine(ratio, ZERO))
     return replace(other, function=steps).then(node.name, node.op)
+
+
+OPERATORS: Mapping[str, Callable[..., Any]] = {"Concat": concat}
+"""The handlers of the operators that are added here."""

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -77,3 +79,7 @@ def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor
     where = np.arange(shape[0] * shape[1] * shape[2]).reshape(shape).transpose(2, 0, 1)[None]
     where = where[:, :, 0] if rank == 3 else where
     return replace(tensor, layer=name, where=where)
+
+
+OPERATORS: Mapping[str, Callable[..., Any]] = {"MaxPool": max_pool}
+"""The handlers of the operators that are added here."""

@@ -6,7 +6,8 @@ Where the largest stands is a layer if the integers have the order of the values
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -144,3 +145,12 @@ def _on_host(builder: Builder, node: Node, value: Value) -> Host:
 def _step(builder: Builder, node: Node, does: host_ops.HostOp, host: Host, shape: tuple[int, ...], reason: str) -> Host:
     name = builder.host_step("output", does, (host.name,), node=(node.name, node.op), reason=reason)
     return Host(name, shape, "output")
+
+
+OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "Softmax": softmax,
+    "LogSoftmax": softmax,
+    "TopK": top_k,
+    "ArgMax": arg_max,
+}
+"""The handlers of the operators that are added here."""

@@ -33,7 +33,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Constants:
     """The constants that the C++ function reads: an array of elements `type`, or words of several arrays side by side.
 
     `type` and `extents` are those of the Shape. A title says what they are, "of" the layer.
@@ -75,7 +75,7 @@ class Interface:
     style: Style | None = None  # how it multiplies, where its module has several ways
     packing: Packing | None = None
     lanes: tuple[int, int] | None = None  # PE and SIMD, where it has both
-    table: Table | None = None
+    table: Constants | None = None
     roms: tuple[RomPort, ...] = ()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel
-from bitwright.hardware.kernels.interface import Interface, RomPort, Table, Unit
+from bitwright.hardware.kernels.interface import Constants, Interface, RomPort, Unit
 from bitwright.hardware.loops import Loop, Loops, together
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2, mux, times
@@ -158,7 +158,7 @@ class Adder(Join):
             more={"XW": self.operand_bits, "FW": self.factor_bits},
             elements={"Y": self.y_type},
             numbers={"Factor": IntType(int(factors.min()), int(factors.max()))},
-            table=Table(
+            table=Constants(
                 title="Factors",
                 details=": for each operand one per channel, as words of [Lanes].",
                 type="Shape::Factor",
@@ -260,7 +260,7 @@ class Interleave(Join):
             more={"Width": self.lanes * self.y_type.bits, "Parts": self.parts},
             elements={"Y": self.y_type},
             numbers={"Part": IntType(min(self.parts), max(self.parts))},
-            table=Table(
+            table=Constants(
                 title="Words per pixel of each operand",
                 details=".",
                 type="Shape::Part",

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken, Wait
 from bitwright.hardware.kernels.base import Kernel, Needs
-from bitwright.hardware.kernels.interface import Interface, RomPort, Table, Unit
+from bitwright.hardware.kernels.interface import Constants, Interface, RomPort, Unit
 from bitwright.hardware.loops import Loop, Loops, buffered
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, log2, ram, width_down, width_up
@@ -88,7 +88,7 @@ class Reorder(Kernel):
             sizes=({"InBeats": self.in_beats, "OutBeats": order.size, "Fill": self.fill, "Lanes": self.lanes},),
             elements={"T": self.type},
             numbers={"Index": IntType(int(order.min()), int(order.max()))},
-            table=Table(
+            table=Constants(
                 title="Which word in is each word out",
                 details="; -1 is Fill.",
                 type="bw::Rom<Shape::Index>",

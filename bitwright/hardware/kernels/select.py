@@ -10,7 +10,7 @@ import numpy as np
 
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.kernels.base import Needs
-from bitwright.hardware.kernels.interface import Interface, RomPort, Table, Unit
+from bitwright.hardware.kernels.interface import Constants, Interface, RomPort, Unit
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.modules.roms import rom_holding
 from bitwright.hardware.modules.streams import Parts, times
@@ -107,7 +107,7 @@ class SelectMatrixVector(MatrixVector):
             style=self.style,
             packing=self.packing if self.style == "dsp" else None,
             lanes=(self.pe, self.simd),
-            table=Table(
+            table=Constants(
                 title="Weights",
                 details=f", {self.weight_type}: words of [Pe][Products] in the order of use, by group, row fold, "
                 "column fold, and the places of their elements among the neighbours.",

@@ -10,7 +10,7 @@ import numpy as np
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.events import Course, Events, Taken, Wait
 from bitwright.hardware.kernels.base import FRAME, Needs, fits
-from bitwright.hardware.kernels.interface import Interface, RomPort, Table, Unit
+from bitwright.hardware.kernels.interface import Constants, Interface, RomPort, Unit
 from bitwright.hardware.kernels.weighted import Styled
 from bitwright.hardware.loops import Loop, Loops
 from bitwright.hardware.modules.roms import rom_holding
@@ -185,7 +185,7 @@ class SparseMatrixVector(Styled):
             style=self.style,
             packing=shared,
             lanes=(self.pe, self.simd),
-            table=Table(
+            table=Constants(
                 title="Schedule",
                 details=f": for each word the weights ({self.weight_type}) [Ports][Pe][Simd], the beat that each port "
                 "reads, and 1 at the end of a row fold.",

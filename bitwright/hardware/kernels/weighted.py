@@ -10,7 +10,7 @@ from typing import assert_never
 
 from bitwright.hardware.arithmetic import Packing, Style, decoded_bits
 from bitwright.hardware.kernels.base import Kernel, Memory, Needs
-from bitwright.hardware.kernels.interface import Table
+from bitwright.hardware.kernels.interface import Constants
 from bitwright.hardware.modules import units
 from bitwright.hardware.modules.memories import random_columns, varying
 from bitwright.hardware.modules.roms import rom_holding
@@ -51,9 +51,9 @@ class Weighted(Kernel):
         words = coded(self.weights.array, self.weight_type).reshape(self.weights.array.shape[0], -1)
         return Rom(fields(words, self.weight_type.bits).reshape(len(words), -1), self.rom_style)
 
-    def weight_table(self, order: str) -> Table:
+    def weight_table(self, order: str) -> Constants:
         """The weights as C++ reads them."""
-        return Table(
+        return Constants(
             title="Weights",
             details=f", {self.weight_type}: words of [Pe][Simd] in the order of use, {order}.",
             type="bw::Rom<Shape::Weight>",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from bitwright.hardware.kernels.base import REGISTER_DEPTH, Kernel, Stream
-from bitwright.hardware.kernels.moves import WidthConverter
+from bitwright.hardware.kernels.moves import Reorder, WidthConverter
 from bitwright.ir.layers import Layer, PerChannel
 from bitwright.ir.types import IntType
-from bitwright.ir.weights import Weights
+from bitwright.ir.weights import Ints, Weights
 
 
 class Contents(Enum):
@@ -112,3 +112,18 @@ def _short(values: PerChannel) -> str:
     if min(numbers) == max(numbers):
         return f"{numbers[0]:.6g}"
     return f"{min(numbers):.6g}..{max(numbers):.6g}"
+
+
+def frame_buffer(name: str, layer: Layer, x: Stream, made: Stream, order: Ints, fill: int) -> Reorder:
+    """The kernel that makes `made`, beat `order[i]` of `x` each or `fill` in every lane where that is -1."""
+    return Reorder(
+        name=name,
+        layer=layer.name,
+        input=x.name,
+        output=made.name,
+        order=Weights(order),
+        fill=fill,
+        in_beats=x.beats,
+        lanes=x.lanes,
+        type=x.type,
+    )

@@ -5,34 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import gcd, prod
-from typing import assert_never
+from math import prod
 
 from bitwright.hardware.choice import Choices, Entering, Folded, LayerChoice, Pooled, Wired
 from bitwright.hardware.clocks.fifos import size_fifos
 from bitwright.hardware.kernels.base import REGISTER_DEPTH, Kernel, KernelGraph, Stream
 from bitwright.hardware.kernels.joins import Fork
-from bitwright.hardware.lanes import enough_lanes
 from bitwright.hardware.lowering import matrices, orders, stages, windows
 from bitwright.hardware.lowering.emit import Contents, Emit, Made
 from bitwright.hardware.needs import check_needs
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import (
-    AnyLayer,
-    ArgMax,
-    Concat,
-    Conv,
-    Dense,
-    Gather,
-    Layer,
-    MaxPool,
-    Multiply,
-    Requantise,
-    Reshape,
-    Sum,
-    SumPool,
-    Table,
-)
+from bitwright.ir.layers import AnyLayer, Layer, Matrix, Pool
 from bitwright.ir.names import identifiers
 
 
@@ -88,38 +71,13 @@ def lower_layer(layer: AnyLayer, name: str, reads: Sequence[Stream], choice: Lay
 
 def _leaves(emit: Emit, layer: AnyLayer, x: list[Stream], choice: LayerChoice) -> Stream:
     """The stream that leaves the layer, everything in front of it emitted."""
-    match layer, choice:
-        case ((Dense() | Conv()), Folded()):
-            return matrices.matrix(emit, layer, x[0], choice)
-        case ((MaxPool() | SumPool()), Pooled()):
-            return windows.pool(emit, layer, x[0], choice)
-        case _, Wired():
-            return _wired(emit, layer, x, choice)
-        case _:
-            raise AssertionError(f"layer '{layer.name}' ({layer.op}) is decided as {type(choice).__name__}")
-
-
-def _wired(emit: Emit, layer: AnyLayer, x: list[Stream], choice: Wired) -> Stream:
-    match layer:
-        case Reshape():
-            return _reshaped(emit, layer, x[0], choice.pace)
-        case Gather():
-            return stages.reorder(emit, layer, x[0], choice.pace)
-        case Sum():
-            return stages.add(emit, layer, x, choice.factors)
-        case Multiply():
-            return stages.multiply(emit, layer, x)
-        case ArgMax():
-            return stages.arg_max(emit, layer, x[0])
-        case Requantise() | Table():
-            assert choice.form is not None, f"layer '{layer.name}' has no form"
-            return stages.requantise(emit, layer, x[0], orders.permuted(choice.form, x[0]))
-        case Concat():
-            return stages.interleave(emit, layer, x, choice.pace)
-        case Dense() | Conv() | MaxPool() | SumPool():
-            raise AssertionError(f"layer '{layer.name}' has lanes of its own")
-        case _:
-            assert_never(layer)
+    if isinstance(layer, Matrix) and isinstance(choice, Folded):
+        return matrices.matrix(emit, layer, x[0], choice)
+    if isinstance(layer, Pool) and isinstance(choice, Pooled):
+        return windows.pool(emit, layer, x[0], choice)
+    if isinstance(choice, Wired):
+        return stages.wired(emit, layer, x, choice)
+    raise AssertionError(f"layer '{layer.name}' ({layer.op}) is decided as {type(choice).__name__}")
 
 
 def readings(graph: Graph, layer: Layer) -> int:
@@ -145,11 +103,3 @@ def fork(layer: Layer, name: str, stream: Stream, count: int) -> Made:
         type=stream.type,
     )
     return Made((kernel,), tuple(copies), copies[0])
-
-
-def _reshaped(emit: Emit, layer: Reshape, x: Stream, pace: int) -> Stream:
-    """No hardware: the beats stay as they are, unless a beat would straddle the new last axis."""
-    if layer.channels % x.lanes:
-        lanes = enough_lanes(prod(layer.shape), gcd(x.lanes, layer.channels), layer.channels, pace)
-        x = emit.widen(x, lanes)
-    return emit.keep(replace(x, shape=layer.shape, order=orders.joined(x, layer.channels)))

@@ -16,10 +16,9 @@ from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.hardware.choice import Folded, LayerChoice
 from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.lanes import kernels_per_channel
-from bitwright.hardware.lowering.emit import Emit
-from bitwright.hardware.lowering.stages import frame_buffer
+from bitwright.hardware.lowering.emit import Emit, frame_buffer
 from bitwright.hardware.schedule import Zeros
-from bitwright.ir.layers import AnyLayer, Conv, Dense, MaxPool, Requantise, Reshape, SumPool, Table
+from bitwright.ir.layers import AnyLayer, Conv, Dense, Pool, Requantise, Reshape, Table
 from bitwright.ir.weights import Ints, Weights
 
 
@@ -37,7 +36,7 @@ def takes_any(layer: AnyLayer, in_channels: int, zeros: Zeros, simd: int) -> boo
     several neighbours of them, which would fall apart.
     """
     match layer:
-        case Requantise() | Table() | MaxPool() | SumPool():
+        case Requantise() | Table():
             return True
         case Reshape():
             return layer.channels % in_channels == 0
@@ -45,6 +44,8 @@ def takes_any(layer: AnyLayer, in_channels: int, zeros: Zeros, simd: int) -> boo
             return kernels_per_channel(layer, in_channels) > 0
         case Dense() | Conv():
             return zeros == "multiply" or (zeros != "select" and simd == 1)
+    if isinstance(layer, Pool):
+        return True
     if isinstance(layer, AnyLayer):
         return False
     assert_never(layer)

@@ -5,20 +5,45 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import gcd, prod
+from typing import assert_never
 
 import numpy as np
 
 from bitwright.exact.forms import Factors, Form
+from bitwright.hardware.choice import Wired
 from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.kernels.joins import Adder, Interleave, Multiplier
-from bitwright.hardware.kernels.moves import Reorder
 from bitwright.hardware.kernels.reduce import ArgMaxReduce
 from bitwright.hardware.kernels.requantiser import Requantiser
-from bitwright.hardware.lanes import enough_lanes, gather_lanes
-from bitwright.hardware.lowering.emit import Emit
-from bitwright.ir.layers import ArgMax, Concat, Gather, Layer, Multiply, Requantise, Sum, Table
+from bitwright.hardware.lanes import Planned, enough_lanes, gather_lanes
+from bitwright.hardware.lowering import orders
+from bitwright.hardware.lowering.emit import Emit, frame_buffer
+from bitwright.ir.layers import AnyLayer, ArgMax, Concat, Gather, Multiply, Requantise, Reshape, Sum, Table
 from bitwright.ir.types import IntType
-from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.weights import Weights
+
+
+def wired(emit: Emit, layer: AnyLayer, x: list[Stream], choice: Wired) -> Stream:
+    """The stream that leaves a layer without lanes of its own."""
+    match layer:
+        case Reshape():
+            return _reshaped(emit, layer, x[0], choice.pace)
+        case Gather():
+            return reorder(emit, layer, x[0], choice.pace)
+        case Sum():
+            return add(emit, layer, x, choice.factors)
+        case Multiply():
+            return multiply(emit, layer, x)
+        case ArgMax():
+            return arg_max(emit, layer, x[0])
+        case Requantise() | Table():
+            assert choice.form is not None, f"layer '{layer.name}' has no form"
+            return requantise(emit, layer, x[0], orders.permuted(choice.form, x[0]))
+        case Concat():
+            return interleave(emit, layer, x, choice.pace)
+    if isinstance(layer, Planned):
+        raise AssertionError(f"layer '{layer.name}' has lanes of its own")
+    assert_never(layer)
 
 
 def requantise(emit: Emit, layer: Requantise | Table, x: Stream, form: Form) -> Stream:
@@ -176,16 +201,9 @@ def reorder(emit: Emit, layer: Gather, x: Stream, pace: int) -> Stream:
     return made
 
 
-def frame_buffer(name: str, layer: Layer, x: Stream, made: Stream, order: Ints, fill: int) -> Reorder:
-    """The kernel that makes `made`, beat `order[i]` of `x` each or `fill` in every lane where that is -1."""
-    return Reorder(
-        name=name,
-        layer=layer.name,
-        input=x.name,
-        output=made.name,
-        order=Weights(order),
-        fill=fill,
-        in_beats=x.beats,
-        lanes=x.lanes,
-        type=x.type,
-    )
+def _reshaped(emit: Emit, layer: Reshape, x: Stream, pace: int) -> Stream:
+    """No hardware: the beats stay as they are, unless a beat would straddle the new last axis."""
+    if layer.channels % x.lanes:
+        lanes = enough_lanes(prod(layer.shape), gcd(x.lanes, layer.channels), layer.channels, pace)
+        x = emit.widen(x, lanes)
+    return emit.keep(replace(x, shape=layer.shape, order=orders.joined(x, layer.channels)))

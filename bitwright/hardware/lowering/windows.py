@@ -14,13 +14,11 @@ from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.kernels.reduce import MaxReduce, SumReduce
 from bitwright.hardware.kernels.windows import ParallelWindow, Window
 from bitwright.hardware.lanes import is_parallel, line_of, starts_beyond
-from bitwright.hardware.lowering.emit import Contents, Emit
-from bitwright.hardware.lowering.stages import extend, frame_buffer
+from bitwright.hardware.lowering.emit import Contents, Emit, frame_buffer
+from bitwright.hardware.lowering.stages import extend
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.layers import AnyLayer, Conv, MaxPool, SumPool
+from bitwright.ir.layers import AnyLayer, Conv, MaxPool, Pool, SumPool, Windowed
 from bitwright.ir.types import IntType
-
-Padded = Conv | MaxPool | SumPool
 
 
 def before_unit(emit: Emit, layer: Conv, x: Stream, choice: Folded) -> Stream:
@@ -43,7 +41,7 @@ def kept_lines(window: Window) -> int:
     return ((rows + window.strides[0] - 1) * window.width + columns + 1) * window.blocks * window.inner
 
 
-def window(emit: Emit, layer: Padded, x: Stream, blocks: int, inner: int, pad_value: int) -> Stream:
+def window(emit: Emit, layer: Windowed, x: Stream, blocks: int, inner: int, pad_value: int) -> Stream:
     """A sliding window with a ring deep enough that it costs no throughput; its elements hold the padding too."""
     name = f"{emit.name}_window"
     x, pad_value = _holding_padding(emit, layer, x, pad_value)
@@ -127,14 +125,14 @@ def padded_type(layer: AnyLayer, x_type: IntType) -> IntType:
     return x_type if value in x_type else x_type | IntType(value, value)
 
 
-def _holding_padding(emit: Emit, layer: Padded, x: Stream, pad_value: int) -> tuple[Stream, int]:
+def _holding_padding(emit: Emit, layer: Windowed, x: Stream, pad_value: int) -> tuple[Stream, int]:
     """`x` with elements that hold the value of the padding, and that value; any of its values if there is none."""
     if not layer.window.is_padded:
         return x, x.type.lo
     return extend(emit, x, padded_type(layer, x.type)), pad_value
 
 
-def _padded(emit: Emit, layer: Padded, x: Stream, size: tuple[int, int], fill: int) -> Stream:
+def _padded(emit: Emit, layer: Windowed, x: Stream, size: tuple[int, int], fill: int) -> Stream:
     """The image `x` of `size` with the padding of `layer` around it, through a frame buffer."""
     top, left, bottom, right = layer.window.pads
     places = np.arange(x.beats).reshape(*size, -1)
@@ -146,7 +144,7 @@ def _padded(emit: Emit, layer: Padded, x: Stream, size: tuple[int, int], fill: i
     return made
 
 
-def pool(emit: Emit, layer: MaxPool | SumPool, x: Stream, choice: Pooled) -> Stream:
+def pool(emit: Emit, layer: Pool, x: Stream, choice: Pooled) -> Stream:
     """A window over each beat of channels, then a maximum or a sum."""
     lanes = choice.lanes
     if layer.channels % lanes:

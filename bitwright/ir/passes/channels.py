@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
-    Concat,
     Conv,
     Dense,
     Gather,
+    Join,
     Layer,
-    MaxPool,
-    Multiply,
+    Move,
+    Passing,
+    Pool,
     Requantise,
     Reshape,
-    Sum,
-    SumPool,
     Table,
 )
 from bitwright.ir.passes.narrow import Interval, is_whole, narrow, retyped
@@ -43,7 +42,7 @@ zero have 2, 4, 8 and more.
 NEIGHBOURS = (2, 4, 8)
 """The m of n-of-m weights whose pattern is kept, where n is half of it or less."""
 
-CHANNELWISE = (Conv, Requantise, Table, MaxPool, SumPool, Sum, Multiply, Concat, Gather, Reshape)
+CHANNELWISE = Conv | Pool | Join | Requantise | Table | Move
 """Layers that move elements, or compute channels each from its own, or groups of them: of convolutions the grouped."""
 
 
@@ -158,7 +157,7 @@ def _links(graph: Graph, layer: Layer) -> Iterator[_Link]:
                 inside, outside = _places(np.arange(np.prod(layer.shape)).reshape(layer.shape), source.channels)
             case Conv():
                 inside, outside = _grouped(layer.groups, source.channels, layer.channels)
-            case Concat():
+            case _ if isinstance(layer, Join) and isinstance(layer, Passing):
                 outside = first + inside
                 first += source.channels
         yield _Link(name, layer.name, inside, outside)

@@ -13,23 +13,20 @@ import numpy as np
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
-    Concat,
     Conv,
     Dense,
     Gather,
     Join,
     Layer,
     Matrix,
-    MaxPool,
     Move,
-    Multiply,
+    Passing,
     PerChannel,
     Pointwise,
     Pool,
     Requantise,
-    Reshape,
     Sum,
-    SumPool,
+    Sums,
     Table,
 )
 from bitwright.ir.moves import as_move
@@ -88,11 +85,9 @@ def retyped(graph: Graph, reached: Mapping[str, Interval]) -> Graph:
 
 def _retyped(graph: Graph, layer: AnyLayer, kinds: list[IntType], bounds: Interval) -> AnyLayer:
     """`layer` for inputs of the types `kinds`, and for what it can hold."""
+    if isinstance(layer, Sums):
+        return replace(layer, type=IntType(int(bounds.lo.min()), int(bounds.hi.max())))
     match layer:
-        case Dense() | Conv() | SumPool() | Sum() | Multiply():
-            return replace(layer, type=IntType(int(bounds.lo.min()), int(bounds.hi.max())))
-        case MaxPool() | Reshape() | Concat():
-            return replace(layer, type=hull(kinds))
         case Gather():
             inside = layer.fill in kinds[0] or layer.move.index(graph.source_of(layer).shape).min() >= 0
             kind = kinds[0] if inside else kinds[0] | IntType(layer.fill, layer.fill)
@@ -101,6 +96,8 @@ def _retyped(graph: Graph, layer: AnyLayer, kinds: list[IntType], bounds: Interv
             first = kinds[0].lo - graph.source_of(layer).type.lo
             entries = layer.entries.array[first : first + kinds[0].hi - kinds[0].lo + 1]
             return replace(layer, entries=Weights(entries))
+    if isinstance(layer, Passing):
+        return replace(layer, type=hull(kinds))
     if isinstance(layer, Pointwise):
         return layer
     assert_never(layer)
