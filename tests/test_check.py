@@ -43,7 +43,7 @@ def write(folder: Path, data: bytes, lines: list[Line]) -> Path:
 
 def random_forms(graph: Graph, seed: int) -> dict[str, Form]:
     """One of the proved forms of every requantiser, drawn at random."""
-    rng, reached = np.random.default_rng(seed), ranges(graph)
+    rng, reached = np.random.default_rng((seed, 1)), ranges(graph)
     found: dict[str, Form] = {}
     for layer in graph.layers:
         reads = reached[layer.inputs[0]]
