@@ -301,6 +301,18 @@ def test_junk_in_a_line_is_a_failed_claim(tmp_path: Path, junk: object) -> None:
                     assert not all(verdict.ok for verdict in verdicts), (seed, line["layer"], name)
 
 
+@pytest.mark.parametrize("junk", [None, 7, [], True])
+def test_numbers_that_are_no_decimals_are_a_failed_claim(tmp_path: Path, junk: object) -> None:
+    """One for each channel, as it should be: they were passed over, and the list was then too short."""
+    graph, text = certified(0)
+    lines = json.loads(text)
+    place = next(place for place, line in enumerate(lines) if "P" in line)
+    count = len(lines[place]["P"])
+    lines[place]["P"] = [junk] * count
+    verdict = check(write(tmp_path, to_bytes(graph), lines))[place]
+    assert (verdict.ok, verdict.reason) == (False, f"P is no list of {count} decimal strings")
+
+
 # Verdicts, tables, speed
 
 

@@ -83,13 +83,13 @@ def check_meaning(layer: Layer, line: Line) -> None:
 
 
 def _decimals(line: Line, name: str, count: int) -> list[int]:
-    values = line.get(name)
-    if not isinstance(values, list) or len(values) != count:
-        raise Refuted(f"{name} is no list of {count} decimal strings")
+    values, wrong = line.get(name), Refuted(f"{name} is no list of {count} decimal strings")
+    if not isinstance(values, list) or len(values) != count or not all(isinstance(value, str) for value in values):
+        raise wrong
     try:
-        return [int(value) for value in values if isinstance(value, str)]
+        return [int(value) for value in values]
     except ValueError:
-        raise Refuted(f"{name} is no list of {count} decimal strings") from None
+        raise wrong from None
 
 
 def _check_channel(channel: int, y: Code, form: Code, interval: Interval, count: int, *, exhaustive: bool) -> None:
