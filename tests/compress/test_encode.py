@@ -64,6 +64,7 @@ def test_the_graph_of_a_state_is_the_one_that_its_file_is_read_as(seed: int) -> 
                 np.testing.assert_array_equal(held[name], shown(layer, coded.codes, draw), err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(24, 32))
 def test_the_graph_computes_what_the_state_says(seed: int) -> None:
     draw = Draw(seed)

@@ -197,6 +197,7 @@ def test_an_attribute_that_means_nothing_is_the_error_of_its_node() -> None:
     )
 
 
+@pytest.mark.slow
 def test_activations_beyond_any_memory_are_not_made() -> None:
     nodes = [node("Add", "x column", "p"), node("MatMul", "p w", "y")]
     model = graph(nodes, {"w": normal(4, 3), "column": np.ones((1 << 26, 1, 1), np.float32)}, sample=[4])

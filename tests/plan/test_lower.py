@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -59,6 +60,7 @@ def skips_zeros(layer: Layer) -> bool:
     return isinstance(layer, Dense | Conv) and getattr(layer, "groups", 1) == 1 and 0 in layer.weights.type
 
 
+@cache
 def lowered(seed: int, joins: bool) -> tuple[Graph, KernelGraph]:
     graph = random_graph(seed, joins=joins)
     return graph, compile_graph(graph, plan=random_plan(graph, seed)).kernels

@@ -87,6 +87,7 @@ def test_a_budget_holds_and_the_rest_is_still_the_cheapest() -> None:
     assert tight.interval <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("joins", [False, True])
 @pytest.mark.parametrize("seed", range(12))
 def test_the_interval_is_exactly_as_planned(seed: int, joins: bool) -> None:

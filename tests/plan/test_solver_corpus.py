@@ -76,6 +76,7 @@ def expect_good_plans(graph: Graph) -> None:
         assert best <= worth(modelled(simple)) * (1 + 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MODELS.is_dir(), reason=f"{MODELS} is absent")
 @pytest.mark.parametrize("network", NETWORKS)
 def test_plans_of_a_network(network: str) -> None:

@@ -108,6 +108,7 @@ def one_less(kernels: KernelGraph, name: str) -> KernelGraph:
     return with_depths(kernels, {name: kernels.stream(name).depth - 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", NETWORKS)
 @pytest.mark.parametrize("slowdown", SLOWDOWNS)
 def test_depths_lose_no_clock_and_where_branches_meet_none_is_too_deep(
