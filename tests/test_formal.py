@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,10 +31,11 @@ def find_solver() -> tools.Tool:
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder that the sandbox of Yosys sees: not under /tmp."""
-    path = SCRATCH / re.sub(r"\W+", "-", f"formal-{request.node.name}")
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    """A folder of this run alone that the sandbox of Yosys sees: not under /tmp."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"\W+", "-", f"formal-{request.node.name}")
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=SCRATCH) as path:
+        yield Path(path) / "work"
 
 
 @needs(find_solver)
