@@ -123,6 +123,7 @@ PRINTED = {
     "a frame needs at least one element": "of a tensor every axis has one",
     "YW bits must hold every place": "as of Y",
     "a bipolar element has one bit": "as IntType.bits says",
+    "a ternary weight has one or two bits": "legal_styles: TERNARY covers its type",
     "Style must be given": "a constant of the text",
     "Latency must be at least 1": "a constant of the module around it",
     "Depth must be at least 1": "as much as that latency",
