@@ -308,10 +308,11 @@ def test_a_worker_that_cannot_start_is_an_error_and_not_a_hang(tmp_path: Path) -
     )
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert run.returncode == 1
-    assert run.stderr.endswith(
-        "bitwright.ir.errors.BitwrightError: explore with 2 jobs: a worker process died\n"
+    said, _, rest = run.stderr.partition("bitwright.ir.errors.BitwrightError: ")
+    assert rest.startswith(
+        "explore with 2 jobs: a worker process died\n"
         "  hint: use one job; a script must call explore below `if __name__ == '__main__':`\n"
-    )
+    ), said  # what Python's own tracker of resources may say of processes that died comes behind it
 
 
 # What is refused

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -27,15 +27,23 @@ def processes(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterato
     # "spawn" and not "fork": a progress display is a thread, and a forked copy of a running thread may hang.
     # `evaluate` travels with every point, a millisecond per megabyte. It could travel once, to an initialiser, but a
     # process that dies while it starts would then leave its parent writing to a full pipe for ever.
-    try:
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            yield from pool.map(evaluate, points)
-    except BrokenProcessPool as error:
+    died = yield from _mapped(evaluate, points, jobs)
+    if died:  # raised out here, where no traceback holds the pool and its semaphores until the interpreter is gone
         raise BitwrightError(
             "a worker process died",
             where=f"explore with {jobs} jobs",
             hint="use one job; a script must call explore below `if __name__ == '__main__':`",
-        ) from error
+        )
+
+
+def _mapped(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Generator[Result, None, bool]:
+    """The results; whether a process died."""
+    try:
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            yield from pool.map(evaluate, points)
+    except BrokenProcessPool:
+        return True
+    return False
 
 
 EXECUTORS: dict[str, Executor] = {"serial": serial, "processes": processes}
