@@ -61,6 +61,7 @@ def exactly(form: Line | Slope, a: int, row: Row) -> int:
     return round_exact(form.rounding, value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "bound"), [(S8, 5000), (U4, 5000), (S8, 1 << 22)], ids=str)
 @pytest.mark.parametrize("seed", range(15))
 def test_constants_are_right_as_rationals_and_as_floats(seed: int, kind: IntType, bound: int) -> None:

@@ -46,6 +46,7 @@ def weights(net: Graph) -> dict[str, Array]:
     return {layer.source[-1]: layer.weights.array for layer in net.layers if isinstance(layer, Conv | Dense)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(24))
 def test_the_graph_of_a_state_is_the_one_that_its_file_is_read_as(seed: int) -> None:
     state, draw, x = drawn(seed)

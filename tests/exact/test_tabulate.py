@@ -26,6 +26,7 @@ def table(function, codes=S8, *, scale=Fraction(1), zero=Fraction(0), rounding=R
     return weights.array.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("name", ["sigmoid", "tanh"])
 def test_entries_are_the_rounded_value_at_four_hundred_digits(name, rounding):

@@ -99,6 +99,7 @@ def test_the_cheapest_parallelism_that_meets_the_target(seed: int) -> None:
             assert costs[taken] <= target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
 def test_a_compiled_chain_meets_its_target(seed: int) -> None:
     graph = random_graph(seed)
@@ -106,6 +107,7 @@ def test_a_compiled_chain_meets_its_target(seed: int) -> None:
         assert compile_graph(graph, cycles=target).kernels.interval <= target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
 def test_data_moves_as_fast_as_the_multipliers(seed: int) -> None:
     """Where a legal folding lets it, the interval is what the products take, or the beats at the network's inputs."""

@@ -65,6 +65,7 @@ def cost_of(graph: Graph, nodes: dict[str, Node], chosen: dict[str, Choice]) -> 
     return total(costs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_no_combination_is_cheaper(seed: int) -> None:
     graph = random_graph(seed, blocks=2, bits=3)

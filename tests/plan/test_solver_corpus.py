@@ -83,6 +83,7 @@ def test_plans_of_a_network(network: str) -> None:
     expect_good_plans(bitwright.load(MODELS / network / "model.onnx"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(150, 174))
 def test_plans_of_a_random_network(seed: int) -> None:
     """Among them are images padded before their window, grouped and depthwise convolutions, joins and gathers."""
