@@ -108,8 +108,10 @@ def _of_magnitudes(does: HostOp) -> HostOp:
             return replace(does, constant=_magnitudes(does.constant))
         case Gather():
             return does
-        case _:
+        case Same() | Relu() | Clip():
             return Same()
+        case _:
+            raise AssertionError(f"{does.op} has no magnitude")
 
 
 def _magnitudes(constant: Constant | None) -> Constant | None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from bitwright.exact.forms import Factors, Form
 from bitwright.hardware.arithmetic import Style
 from bitwright.hardware.kernels.base import Memory
-from bitwright.hardware.lanes import Lanes
 from bitwright.hardware.schedule import Zeros
 
 
@@ -60,14 +59,3 @@ class Wired:
 LayerChoice = Entering | Folded | Pooled | Wired
 Choices = Mapping[str, LayerChoice]
 """Of every layer and input of a graph, by its name."""
-
-
-def lanes_of(choices: Choices) -> dict[str, Lanes]:
-    """(PE, SIMD) of each layer with lanes of its own."""
-    found: dict[str, Lanes] = {}
-    for name, choice in choices.items():
-        if isinstance(choice, Folded):
-            found[name] = choice.pe, choice.simd
-        elif isinstance(choice, Pooled):
-            found[name] = choice.lanes, choice.lanes
-    return found

@@ -6,6 +6,7 @@ Samples are on axis 0 of every tensor.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -131,7 +132,7 @@ class Same(Worded):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair(Worded):
+class Pair(Worded, ABC):
     """Arithmetic of the input and a constant, or of two inputs where there is none."""
 
     constant: Constant | None = None
@@ -144,9 +145,9 @@ class Pair(Worded):
         return self.combine(x, self.constant.array)
 
     @staticmethod
+    @abstractmethod
     def combine(x: Array, other: Array) -> Array:
         """The arithmetic."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
