@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -144,6 +143,17 @@ def test_a_link_stays_where_something_fails(tmp_path: Path, kind: Kind) -> None:
     assert list(tmp_path.iterdir()) == [link] and link.is_symlink()
 
 
+def test_a_folder_that_somebody_else_fills_meanwhile_is_theirs(tmp_path: Path) -> None:
+    with pytest.raises(BitwrightError) as error, new_folder(tmp_path / "out") as write:
+        write({"a": "ours"})
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/b").write_text("theirs")
+    assert str(error.value) == (
+        f"{tmp_path}/out: the folder exists and is not empty\n  hint: remove it, or choose another folder with -o"
+    )
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "b"]
+
+
 def test_a_failure_leaves_a_folder_empty(tmp_path: Path) -> None:
     def fail() -> None:
         with new_folder(tmp_path) as write:
@@ -196,11 +206,23 @@ def test_a_device_is_written_to_as_it_is() -> None:
 def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with ThreadPoolExecutor(1) as pool:
-        read = pool.submit(pipe.read_bytes)
-        with new_file(pipe) as write:
-            write(b"what leaves")
-        assert read.result(timeout=60) == b"what leaves"
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with new_file(pipe) as write:
+        write(b"what leaves")
+    assert os.read(reader, 100) == b"what leaves"
+    os.close(reader)
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_pipe_that_nobody_reads_is_refused_before_any_work(tmp_path: Path) -> None:
+    """It hung: opening such a pipe waits for a reader."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(BitwrightError) as error, new_file(pipe):
+        pytest.fail("the block must not run")
+    assert str(error.value) == (
+        f"{pipe}: is a pipe that nobody reads\n  hint: start its reader first, or choose a file with -o"
+    )
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -28,11 +29,7 @@ def new_folder(path: Path) -> Iterator[Callable[[Files], None]]:
         if target.exists() and not there:
             raise BitwrightError("exists and is not a folder", where=str(path), hint="choose another folder with -o")
         if there and any(target.iterdir()):
-            raise BitwrightError(
-                "the folder exists and is not empty",
-                where=str(path),
-                hint="remove it, or choose another folder with -o",
-            )
+            raise _not_empty(path)
     partial = target / f".partial-{os.getpid()}" if there else _partial(target, path)
 
     def write(files: Files) -> None:
@@ -51,9 +48,25 @@ def new_folder(path: Path) -> Iterator[Callable[[Files], None]]:
                 for entry in sorted(partial.iterdir()):
                     entry.rename(target / entry.name)
             else:
-                partial.rename(target)
+                _renamed(partial, target, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _renamed(partial: Path, target: Path, path: Path) -> None:
+    """`partial` under its name, unless somebody else has filled a folder there since we looked."""
+    try:
+        partial.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise _not_empty(path) from error
+
+
+def _not_empty(path: Path) -> BitwrightError:
+    return BitwrightError(
+        "the folder exists and is not empty", where=str(path), hint="remove it, or choose another folder with -o"
+    )
 
 
 @contextmanager
@@ -68,9 +81,10 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
         raise BitwrightError("is a folder", where=str(path), hint="give the name of a file with -o")
     if device:
         contents: list[bytes] = []
-        yield contents.append
-        with _writing(path):
-            path.write_bytes(b"".join(contents))
+        with _held_open(path):
+            yield contents.append
+            with _writing(path):
+                path.write_bytes(b"".join(contents))
         return
     target = _target(path)
     partial = _partial(target, path)
@@ -87,6 +101,23 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
             partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held_open(path: Path) -> Iterator[None]:
+    """Keep the device or pipe `path` open while the block runs: a pipe without a reader would have us wait."""
+    with _writing(path):
+        try:
+            held = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            hint = "start its reader first, or choose a file with -o"
+            raise BitwrightError("is a pipe that nobody reads", where=str(path), hint=hint) from error
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def _target(path: Path) -> Path:
