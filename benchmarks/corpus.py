@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every quantised network of a collection on the compiled engines and through the linters; one line for each check.
 
-python -m benchmarks.corpus [--checks hls,rtl,lint,synthesis,threads,sanitize] [--only 'brevitas/*'] [--samples 3]
+python -m benchmarks.corpus [--checks hls,rtl,lint,slang,synthesis,threads,sanitize] [--only 'brevitas/*'] [--samples 3]
                             [--models DIR]
 
 hls and rtl: no integer may differ from the reference engine's; rtl: the clocks are those of the plan, the interval
-exactly, the latency within 1 %; lint: Verilator's -Wall and Yosys are silent on the SystemVerilog; synthesis: the C++
-keeps the rules of tests/hls/lint; threads: no stream of the C++ is so short that its kernels wait for each other;
-sanitize: its test bench passes with the address and undefined behaviour sanitizers. DIR holds
+exactly, the latency within 1 %; lint: Verilator's -Wall and Yosys are silent on the SystemVerilog; slang: so is it, on
+all that tests/rtl/slang does not allow; synthesis: the C++ keeps the rules of tests/hls/lint; threads: no stream of the
+C++ is so short that its kernels wait for each other; sanitize: its test bench passes with the address and undefined
+behaviour sanitizers. DIR holds
 FAMILY/NAME/{model.onnx,golden.npz,meta.json}, `../shared/models` unless given; networks that their meta.json expects
 to be refused are left out. Exits 1 if any check fails.
 """
@@ -34,7 +35,7 @@ from bitwright.sim import tools
 from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
 
 MODELS = Path(__file__).parents[1].parent / "shared/models"
-CHECKS = ("hls", "rtl", "lint", "synthesis", "threads", "sanitize")
+CHECKS = ("hls", "rtl", "lint", "slang", "synthesis", "threads", "sanitize")
 PROGRAMS = {
     "threads": (["host/threads.cpp"], ["-O1", "-pthread", "-Ihost/threads"]),
     "sanitize": (["tb/{name}_tb.cpp", "{name}.cpp"], ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover"]),
@@ -105,6 +106,15 @@ def check_lint(design: Design) -> tuple[bool, str]:
     return True, f"clean; Verilator {middle - start:.1f} s, Yosys {perf_counter() - middle:.1f} s"
 
 
+def check_slang(design: Design) -> tuple[bool, str]:
+    """Whether slang is silent, what it says, and its seconds."""
+    from tests.rtl.slang import slang  # it needs pyslang, and the repository's folder on the path
+
+    files, start = design.files("verilog"), perf_counter()
+    said = slang(files, project_sources(files), [f"{design.name}_top"])
+    return not said, said or f"clean; {perf_counter() - start:.1f} s"
+
+
 def check_synthesis(design: Design) -> tuple[bool, str]:
     """Whether the lint of HLS C++ is silent, its findings, and its seconds."""
     from tests.hls.lint import lint  # it needs libclang, and the repository's folder on the path
@@ -142,6 +152,8 @@ def check(name: str, folder: Path, samples: int) -> tuple[bool, str]:
                 return check_rtl(net, design, feeds(folder, samples))
             case "lint":
                 return check_lint(design)
+            case "slang":
+                return check_slang(design)
             case "synthesis":
                 return check_synthesis(design)
             case _:

@@ -33,7 +33,7 @@ module bw_argmax_tree #(
       if (l == 0) begin : gen_value
         assign value[i*W +: W]        = values[i*W +: W];
         assign at[i*PlaceW +: PlaceW] = PlaceW'(i);
-      end else if (2 * i + 1 < (N + (1 << (l - 1)) - 1) >> (l - 1)) begin : gen_pair
+      end else if ((2 * i + 1) << l < 2 * N) begin : gen_pair  // level l-1 has a value 2*i+1
         logic [W-1:0]      first, second;
         logic [PlaceW-1:0] first_at, second_at;
         logic              later;  // the second wins

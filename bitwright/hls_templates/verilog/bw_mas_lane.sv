@@ -30,6 +30,7 @@ module bw_mas_lane #(
   output logic [YW-1:0]       code
 );
   localparam int ProdW = XW + MW;
+  localparam int Down  = (Shift < UW) ? Shift : UW - 1;     // of u >> Shift no more than the sign is left then
   localparam int ResW  = (Shift > 0) ? Shift : 1;
   localparam int TieW  = (ResW > WinW) ? ResW : WinW;
   localparam int RestW = WinW + 2 * BoundW;                 // {high, low, window}
@@ -55,7 +56,7 @@ module bw_mas_lane #(
 
   assign unused_high = ^{product, c_1, clipped};  // bits above the ranges that are proved
 
-  assign y       = u >>> Shift;
+  assign y       = u >>> Down;
   assign residue = (Shift > 0) ? ResW'(u) : '0;
   assign tie     = TieW'(residue) < TieW'(rest_2[WinW-1:0]);
   assign low     = rest_2[WinW +: BoundW];

@@ -86,7 +86,7 @@ module bw_window #(
     step  = AddrW'(1);
     skip  = modulo(1);
     spend = '0;
-    unique case (level)
+    case (level)
       3'd0: begin end
       3'd1: begin step = AddrW'(Step1); skip = modulo(Step1); end
       3'd2: begin step = AddrW'(Step2); skip = modulo(Step2); end
