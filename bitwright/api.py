@@ -86,9 +86,13 @@ def compile(
     clock_ns: float = 10.0,
     part: str | None = None,
     plan: Plan | None = None,
+    name: str | None = None,
 ) -> Design:
-    """The design of `net`: at most `cycles` clocks per frame, or `fps` frames per second, or the given `Plan`."""
-    return compile_graph(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan)
+    """The design of `net`: at most `cycles` clocks per frame, or `fps` frames per second, or the given `Plan`.
+
+    `name` is what its top, namespace, IP and driver are called; without one they are called after the model's file.
+    """
+    return compile_graph(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan, name=name)
 
 
 def to_onnx(net: Graph) -> onnx.ModelProto:

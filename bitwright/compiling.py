@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from bitwright.design import DEFAULT_PART, Design
 from bitwright.exact.forms import Form
 from bitwright.exact.ranges import ranges
@@ -13,6 +15,7 @@ from bitwright.hardware.lowering.lower import lower
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.ir.names import chosen, identifier
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide, settled
 from bitwright.planning.devices import device
@@ -30,14 +33,17 @@ def compile_graph(
     clock_ns: float = 10.0,
     part: str | None = None,
     plan: Plan | None = None,
+    name: str | None = None,
 ) -> Design:
     """The design of `graph` for a target: at most `cycles` clocks per frame, or `fps` at the clock, or a given plan.
 
+    `name` is what its top, files and drivers are called, unless given after the model's file.
     Without a target: the cheapest plan of at most 10,000 clocks, or the fastest legal one, which the report then says.
     """
     if not 0 < clock_ns < float("inf"):
         raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
     device(DEFAULT_PART if part is None else part)  # refuses one that is not known
+    name = _named(graph) if name is None else chosen(name)
     target, note = _target(graph, cycles, fps, plan, clock_ns)
     reached = ranges(graph)
     found = candidates(graph, plan or Plan(), reached)
@@ -53,7 +59,12 @@ def compile_graph(
     if asked:
         _check_interval(kernels, target)
     forms = _forms(choices)
-    return Design(graph, plan, forms, reached, kernels, clock_ns, part or DEFAULT_PART, note, found.sums, made)
+    return Design(graph, plan, forms, reached, kernels, name, clock_ns, part or DEFAULT_PART, note, found.sums, made)
+
+
+def _named(graph: Graph) -> str:
+    """The name of a design that nobody named: that of the model's file."""
+    return identifier(PurePath(graph.source.file or "model").stem, set())
 
 
 def _depths(plan: Plan) -> dict[str, int]:

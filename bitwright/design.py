@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from html import escape
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -30,7 +29,6 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer
-from bitwright.ir.names import identifier
 from bitwright.ir.weights import Ints, Weights
 from bitwright.planning.devices import device
 from bitwright.planning.planner import GIVEN, PlanRecord
@@ -44,13 +42,14 @@ Backend = Literal["hls", "verilog"]
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Everything that is decided about an accelerator; `files` prints it."""
+    """Everything that is decided about an accelerator, its `name` an identifier; `files` prints it."""
 
     graph: Graph
     plan: Plan
     forms: Mapping[str, Form]
     ranges: Mapping[str, Ranges]
     kernels: KernelGraph
+    name: str
     clock_ns: float = 10.0
     part: str = DEFAULT_PART
     note: str = ""
@@ -62,11 +61,6 @@ class Design:
         """Twelve hex digits that name graph, plan, clock and part."""
         head = f"{self.plan.to_json()}{self.clock_ns}{self.part}".encode()
         return sha256(to_bytes(self.graph) + head).hexdigest()[:12]
-
-    @cached_property
-    def name(self) -> str:
-        """The identifier of the design, from the model's file name."""
-        return identifier(Path(self.graph.source.file or "model").stem, set())
 
     @cached_property
     def certificate(self) -> list[dict[str, Any]]:
@@ -120,6 +114,7 @@ class Design:
         return Report(
             version=VERSION,
             model=self.graph.source.file,
+            name=self.name,
             design=self.digest,
             part=self.part,
             note=self.note,

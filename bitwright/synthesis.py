@@ -89,7 +89,8 @@ def _read(folder: Path) -> tuple[Report, Design, dict[str, str]]:
     where = folder / "report.json"
     report = Report.from_json(where.read_text(encoding="utf-8"), where=str(where))
     plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"), where=str(folder / "plan.json"))
-    design = compile_graph(load(folder / "graph.bw"), plan=plan, clock_ns=report.clock_ns, part=report.part)
+    net = load(folder / "graph.bw")
+    design = compile_graph(net, plan=plan, clock_ns=report.clock_ns, part=report.part, name=report.name)
     if design.digest != report.design:
         raise BitwrightError(
             f"report.json is of design {report.design}, graph.bw and plan.json make {design.digest}",

@@ -29,7 +29,7 @@ def network() -> bitwright.Graph:
 
 
 def compiled(folder: Path) -> Path:
-    for path, content in design_folder(compile_graph(network()), ("verilog",)).items():
+    for path, content in design_folder(compile_graph(network(), name="small_one"), ("verilog",)).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
     return folder

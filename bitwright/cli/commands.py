@@ -173,6 +173,7 @@ def compile_(
     fps: options.Fps = None,
     plan: options.PlanFile = None,
     front: options.Front = False,
+    name: options.Name = None,
     inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -180,13 +181,15 @@ def compile_(
     options.only_one(cycles=cycles, fps=fps, plan=plan, front=front or None)
     if front:
         options.only_one(backend=backend if backend != "all" else None, front=front)
+        options.only_one(name=name, front=front)
         _front(model, out, part, clock_ns, inputs, as_json)
         return
     if out is None:
         raise BitwrightError("no folder was given", where="--output", hint="give -o DIR; only --front can do without")
     with output.new_folder(out) as write, _progress(f"compiling {model}"):
         net = api.load(model, inputs=options.parse_types(inputs))
-        design = api.compile(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=options.parse_plan(plan))
+        given = options.parse_plan(plan)
+        design = api.compile(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=given, name=name)
         write(design_folder(design, ("hls", "verilog") if backend == "all" else (backend,)))
     _show(design.report(), as_json, show.design(design.record), f"written to {out}")
 

@@ -84,6 +84,10 @@ Backend = Annotated[Literal["hls", "verilog", "all"], typer.Option(help="Which p
 Part = Annotated[
     str | None, typer.Option(metavar="NAME", help="The FPGA: named in the build scripts, and the budget of the plan.")
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What top, namespace, IP and driver are called, unless as the model's file."),
+]
 ClockNs = Annotated[float, typer.Option(min=0.1, help="Clock period in nanoseconds.")]
 Fps = Annotated[float | None, typer.Option(min=0.001, help="Frames per second to reach at this clock.")]
 WeightBits = Annotated[int, typer.Option(min=2, max=16, help="Bits of every weight.")]

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
+from bitwright.ir.errors import BitwrightError
+
 LIMIT = 48
 """The longest identifier; tools add prefixes and suffixes of their own."""
 
@@ -58,12 +60,13 @@ def identifier(name: str, taken: AbstractSet[str]) -> str:
     """A valid identifier that resembles `name` and is neither reserved nor in `taken`.
 
     Lower case (headers define upper-case macros, and some file systems ignore case): letters, digits and single
-    underscores, a letter first, no underscore last, no `_t` at the end (a C type), at most `LIMIT` characters. Of a
+    underscores, a letter first, no underscore last, no `_t` at the end (a C type), no `bw_` in front (ours), at most
+    `LIMIT` characters. Of a
     long name what follows its last semicolon is kept, which names the operator among those that were fused, and of that
     the first words and the last ones.
     """
     stem = _stem(name)
-    if not stem or stem[0].isdigit():
+    if not stem or stem[0].isdigit() or stem.startswith("bw_"):
         stem = "n" + stem[1 - LIMIT :].lstrip("_")
     if not (stem in RESERVED or stem in taken or stem.endswith("_t")):
         return stem
@@ -71,6 +74,19 @@ def identifier(name: str, taken: AbstractSet[str]) -> str:
     while (candidate := _numbered(stem, count)) in taken or candidate in RESERVED:
         count += 1
     return candidate
+
+
+def chosen(name: str) -> str:
+    """`name`, which a user gives to a design, if it is an identifier as it stands; a BitwrightError else."""
+    legal = identifier(name[: 2 * LIMIT], set())
+    if name != legal:
+        raise BitwrightError(
+            "is no name that C++, SystemVerilog and file systems all take",
+            where=f"--name {name[: 2 * LIMIT]}",
+            hint=f"lower-case letters, digits and single underscores between them, a letter first, at most {LIMIT}, no "
+            f"keyword or name of a library, neither bw_ in front nor _t behind: for example {legal}",
+        )
+    return name
 
 
 def identifiers(names: Sequence[str]) -> dict[str, str]:

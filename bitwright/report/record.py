@@ -59,10 +59,11 @@ class LayerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A design: what sets its interval, latency, clock and speed; what stays on the host; its layers."""
+    """A design: its name, what sets its interval, latency, clock and speed; what stays on the host; its layers."""
 
     version: int
     model: str
+    name: str
     design: str
     part: str
     note: str

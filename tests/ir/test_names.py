@@ -19,7 +19,13 @@ HOSTILE = st.one_of(
 
 def valid(text: str) -> bool:
     shape = re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", text)
-    return shape is not None and len(text) <= LIMIT and text not in RESERVED and not text.endswith("_t")
+    return (
+        shape is not None
+        and len(text) <= LIMIT
+        and text not in RESERVED
+        and not text.endswith("_t")
+        and text[:3] != "bw_"
+    )
 
 
 @given(st.lists(HOSTILE, max_size=30))
@@ -48,6 +54,7 @@ def test_a_good_identifier_that_is_free_stays(name: str, others: set[str]) -> No
         ("Output", "output_1"),
         ("size_t", "size_t_1"),
         ("0", "n0"),
+        ("bw_fifo", "nbw_fifo"),
         ("", "n"),
         ("ключ", "n"),
         ("__a__b__", "a_b"),

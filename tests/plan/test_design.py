@@ -43,7 +43,7 @@ def test_a_report_has_every_key_and_plain_values() -> None:
     design = compile_graph(network(), plan=Plan(fold(network(), 16), 16), clock_ns=5.0)
     report = design.report()
     assert list(report) == [
-        "version", "model", "design", "part", "note", "plan", "interval_cycles", "bottleneck", "latency_cycles",
+        "version", "model", "name", "design", "part", "note", "plan", "interval_cycles", "bottleneck", "latency_cycles",
         "clock_ns", "fps", "host", "removed", "layers",
     ]  # fmt: skip
     assert (report["interval_cycles"], report["clock_ns"], report["fps"]) == (16, 5.0, 12_500_000.0)

@@ -56,7 +56,7 @@ def test_they_are_short_and_say_what_was_not_run() -> None:
         files = generate(made)
         for path, mark in {
             "vivado/package_ip.tcl": "Not run with a vendor tool",
-            "pynq/driver.py": "Not run on a board",
+            f"pynq/{made.name}_driver.py": "Not run on a board",
         }.items():
             assert len(files[path].splitlines()) < 100
             assert mark in "\n".join(files[path].splitlines()[:3])
@@ -125,7 +125,7 @@ class Overlay:
 
 
 def driver(made: Project, folder: Path) -> ModuleType:
-    (folder / "driver.py").write_text(generate(made)["pynq/driver.py"], encoding="utf-8")
+    (folder / "driver.py").write_text(generate(made)[f"pynq/{made.name}_driver.py"], encoding="utf-8")
     spec = spec_from_file_location("driver", folder / "driver.py")
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)

@@ -71,7 +71,7 @@ def _table(kernel: Kernel, table: Constants, site: Site) -> Table:
     else:
         words = zip(*(column.tolist() for column in table.columns), strict=True)
         lines = text.fold(", ".join(repr(list(word)).translate({ord("["): "{", ord("]"): "}"}) for word in words))
-    title = f"{table.title} of {text.comment(kernel.layer)}{table.details}"
+    title = f"{table.title} of {text.layer_name(kernel.layer)}{table.details}"
     return site.table(kernel, title, table.type, table.name, table.extents, lines)
 
 
@@ -89,7 +89,7 @@ def _requantiser(kernel: Requantiser, site: Site) -> KernelView:
     )
     table = site.table(
         kernel,
-        f"{rule.table_title} of {text.comment(kernel.layer)}, {rule.order}.",
+        f"{rule.table_title} of {text.layer_name(kernel.layer)}, {rule.order}.",
         rule.table_type,
         rule.table_name,
         rule.extents,

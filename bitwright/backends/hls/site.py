@@ -53,7 +53,7 @@ class Site:
         pe, simd = told.lanes or (targets[0].lanes, sources[0].lanes)
         called = (told.unit.called, _payload(sources), _payload(targets), str(pe), str(simd), str(kernel.iterations))
         return KernelView(
-            layer=text.comment(kernel.layer, text.COLUMNS - 6),
+            layer=text.layer_name(kernel.layer),
             block=block,
             table=table,
             call=text.call(f"bw::{told.unit.function}<{self.member(kernel, 'Shape')}>", arguments),
@@ -75,7 +75,7 @@ def block(
     """The namespace of a kernel in the parameter header."""
     return Block(
         name=kernel.name,
-        title=f"{text.comment(kernel.layer)}: {what}",
+        title=f"{text.layer_name(kernel.layer)}: {what}",
         constants=[text.constants(group) for group in constants if group],
         types=list(types),
         shape=f"bw::{shape}",

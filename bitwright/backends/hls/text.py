@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
+from bitwright.ir.columns import ELLIPSIS, tail
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -98,12 +99,14 @@ def columns(rows: Sequence[Sequence[str]], right: frozenset[int]) -> list[str]:
 
 
 def comment(text: str, limit: int = 60) -> str:
-    """`text` from a model for a `//` comment: printable ASCII, nothing that continues a line.
-
-    Of a long text the last `limit` characters: the end of a layer's name tells it apart.
-    """
+    """The last `limit` characters of `text` from a model for a `//` comment: ASCII, nothing that continues a line."""
     plain = re.sub(r"[^A-Za-z0-9 _.,:;()\[\]{}<>=+*/@#%&|~^-]", "_", text)
     return plain if len(plain) <= limit else "..." + plain[3 - limit :]
+
+
+def layer_name(text: str) -> str:
+    """The name of a layer in the model for a comment: of a long one the end, as tables show it."""
+    return tail(comment(text, len(text))).replace(ELLIPSIS, "...")
 
 
 def counted(number: int, noun: str) -> str:

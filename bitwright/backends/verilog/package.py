@@ -38,7 +38,7 @@ class PackageView:
 
 
 def carrier_files(project: Project, top: str, sources: Sequence[str], weights: Sequence[str]) -> dict[str, str]:
-    """`<name>.core`, `vivado/package_ip.tcl` and `pynq/driver.py`, path -> text."""
+    """`<name>.core`, `vivado/package_ip.tcl` and `pynq/<name>_driver.py`, path -> text."""
     inputs, outputs = boundaries(project.kernels)
     view = PackageView(
         header=header(project, "#"),
@@ -59,7 +59,7 @@ def carrier_files(project: Project, top: str, sources: Sequence[str], weights: S
     templates = {
         f"{project.name}.core": "design.core.j2",
         "vivado/package_ip.tcl": "package_ip.tcl.j2",
-        "pynq/driver.py": "driver.py.j2",
+        f"pynq/{project.name}_driver.py": "driver.py.j2",
     }
     return {
         path: environment().get_template(f"package/{name}").render(package=view) for path, name in templates.items()

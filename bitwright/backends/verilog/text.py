@@ -10,6 +10,7 @@ from functools import cache
 import jinja2
 
 from bitwright.backends.project import Project
+from bitwright.ir.columns import ELLIPSIS, tail
 
 COLUMNS = 120
 
@@ -47,9 +48,8 @@ def comment_lines(text: str) -> tuple[str, ...]:
 
 
 def layer_name(text: str) -> str:
-    """The name of a layer in the model on one comment line: of a long one the end, which tells it apart."""
-    plain, columns = _plain(text), COLUMNS - 6
-    return plain if len(plain) <= columns else "..." + plain[3 - columns :]
+    """The name of a layer in the model for a comment: of a long one the end, as tables show it."""
+    return tail(_plain(text)).replace(ELLIPSIS, "...")
 
 
 def _plain(text: str) -> str:
