@@ -9,7 +9,6 @@ synthesised whole; the unit and the memories of its weights and choices are coun
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.hardware.schedule import Zeros
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Dense, Input
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, Weights
@@ -74,10 +74,9 @@ def network(bits: int, style: Style, kept: int, group: int) -> Graph:
     w, x = integer(bits, signed=True, narrow=True), integer(8 if style == "ternary" else bits, signed=False)
     weights = pruned(w, kept, group)
     reach = x.hi * int(np.abs(weights).sum(axis=1).max())
-    one, zero = (Fraction(1),), (Fraction(0),)
-    entry = Input(name="x", inputs=(), shape=(COLS,), type=x, scale=one, zero=zero)
+    entry = Input(name="x", inputs=(), shape=(COLS,), type=x, scale=ONES, zero=ZEROS)
     layer = Dense(
-        name="fc", inputs=("x",), shape=(ROWS,), type=IntType(-reach, reach), scale=one, zero=zero,
+        name="fc", inputs=("x",), shape=(ROWS,), type=IntType(-reach, reach), scale=ONES, zero=ZEROS,
         weights=Weights(weights),
     )  # fmt: skip
     return verify(Graph((entry,), (layer,), ("fc",)))

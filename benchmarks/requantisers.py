@@ -22,6 +22,7 @@ from bitwright.compiling import compile_graph
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Input, Requantise, Rounding, Table
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
@@ -34,7 +35,7 @@ WIDTHS = (1, 2, 3, 4, 6, 8)
 FORMS = ("shift", "shift_even", "mas", "mas_window", "thresholds", "table")
 CHANNELS, LANES = 64, 4
 UNIT = ("u_q", "u_q_rom")
-REAL: dict[str, Any] = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+REAL: dict[str, Any] = {"scale": ONES, "zero": ZEROS}
 TITLE = "Requantisers"
 SECTION = """LUTs, DSP slices and block RAMs of 18 Kbit for each of {lanes} lanes, which takes an accumulator in each
 clock, by the width of the codes. Accumulators are signed and have six bits more than twice that width; a *table* has
@@ -97,7 +98,8 @@ def requantiser(form: str, x: IntType, y: IntType) -> Requantise:
     rng = np.random.default_rng(0)
     multiplier, offset = scales(rng, form, Fraction(y.count, x.count), y)
     return Requantise(
-        name="q", inputs=("x",), shape=(CHANNELS,), type=y, multiplier=tuple(multiplier), offset=tuple(offset),
+        name="q", inputs=("x",), shape=(CHANNELS,), type=y,
+        multiplier=PerChannel.made(multiplier), offset=PerChannel.made(offset),
         rounding=Rounding.HALF_UP if form == "shift" else Rounding.HALF_EVEN, low=(y.lo,), high=(y.hi,), **REAL,
     )  # fmt: skip
 

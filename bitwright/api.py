@@ -258,7 +258,7 @@ def _fraction_bits(net: Graph, layer: Dense | Conv) -> int | None:
     """The n of weights that are integers over 2**n, and that no quantiser made; None of other weights."""
     if layer.weights.type.bits <= QUANTISED_BITS:
         return None
-    step = layer.scale[0] / net.by_name[layer.inputs[0]].scale[0]
+    step = layer.scale.of(0) / net.by_name[layer.inputs[0]].scale.of(0)
     return step.denominator.bit_length() - 1 if step.denominator.bit_count() == step.numerator == 1 else None
 
 

@@ -19,11 +19,11 @@ from bitwright.audit.operators import max_pool
 from bitwright.audit.quantisers import quantisers
 from bitwright.backends.onnx.export import dialect
 from bitwright.backends.onnx.writer import QONNX
-from bitwright.exact.meaning import per_channel
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Gather, Layer, Requantise, Reshape, Sum, Table, attributes
+from bitwright.ir.per_channel import spread
 
 Array = NDArray[Any]
 OPERATORS = ("Quant", "BipolarQuant", "MultiThreshold")
@@ -124,7 +124,7 @@ def _same(graph: Graph, layer: Requantise, a: Steps, b: Steps, reached: Mapping[
 def _makes(layer: Sum, reached: Mapping[str, Ranges], channel: int, total: int) -> bool:
     """True if two operands make the sum `total` in a channel."""
     (f, x), (g, y) = (
-        (per_channel(row, layer.channels)[channel], np.arange(reached[n].lo[channel], reached[n].hi[channel] + 1))
+        (spread(row, layer.channels)[channel], np.arange(reached[n].lo[channel], reached[n].hi[channel] + 1))
         for n, row in zip(layer.inputs, layer.factors, strict=True)
     )
     return bool(np.isin(total - f * x, g * y).any())

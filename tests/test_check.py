@@ -169,7 +169,7 @@ def slow_code(layer: Requantise, channel: int, a: int) -> int:
     def at(values: Any) -> Any:
         return values[channel if len(values) > 1 else 0]
 
-    value = at(layer.multiplier) * a + at(layer.offset)
+    value = at(layer.multiplier.values) * a + at(layer.offset.values)
     rounded = sum(level <= value for level in at(layer.levels)) if layer.levels else slow_round(layer.rounding, value)
     return min(max(rounded, at(layer.low)), at(layer.high)) + layer.shift
 

@@ -88,7 +88,7 @@ def test_it_computes_what_the_model_does() -> None:
     np.testing.assert_array_equal(bw.run(net, images()), wanted)
     conv = next(layer for layer in net.layers if isinstance(layer, Conv))
     assert conv.shape == (4, 4, 8) and conv.weights.zeros == 0
-    assert len({*next(x for x in net.layers if isinstance(x, Requantise) and x.channels == 12).offset}) > 1
+    assert len({*next(x for x in net.layers if isinstance(x, Requantise) and x.channels == 12).offset.values}) > 1
 
 
 def test_the_audit_sees_every_channel() -> None:

@@ -4,7 +4,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from bitwright.ir.layers import LAYERS, AnyLayer, Input, Layer
 from bitwright.ir.parsing import parse
 from bitwright.ir.passes.channels import remove_channels
 from bitwright.ir.passes.narrow import narrow, retyped
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.printing import print_graph
 from bitwright.ir.types import IntType
 from bitwright.ir.verify import verify
@@ -42,7 +42,7 @@ class Negate(Layer):
     """y = -x."""
 
 
-PLAIN = {"shape": (2, 2, 3), "type": IntType(-7, 7), "scale": (Fraction(1),), "zero": (Fraction(0),)}
+PLAIN = {"shape": (2, 2, 3), "type": IntType(-7, 7), "scale": ONES, "zero": ZEROS}
 TOY = Negate(name="toy", inputs=("x",), **PLAIN)  # type: ignore[arg-type]
 GRAPH = Graph((Input(name="x", inputs=(), **PLAIN),), (TOY,), ("toy",))  # type: ignore[arg-type]
 REACHED: dict[str, Ranges] = dict.fromkeys(("x", "toy"), type_range(TOY))

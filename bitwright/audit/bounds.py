@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from bitwright.audit.terms import Terms, Values, terms
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import PerChannel, Requantise
+from bitwright.ir.layers import Requantise
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.trace import Arithmetic
 
 Array = NDArray[Any]
@@ -72,14 +73,15 @@ def _gamma(n: int) -> float:
 def _is_exact(graph: Graph, layer: Requantise, behind: Arithmetic, size: Array) -> Array:
     """Where float32 rounds nothing: scales are powers of two, and all partial results are few enough of one unit."""
     source = graph.source_of(layer)
-    denominators = [number.denominator for number in (*layer.multiplier, *layer.offset)]
-    dyadic = all(_is_power((1, *row)) for row in (layer.scale, source.scale)) and all(
+    denominators = [number.denominator for number in (*layer.multiplier.values, *layer.offset.values)]
+    dyadic = all(_is_power((1, *row.values)) for row in (layer.scale, source.scale)) and all(
         d & (d - 1) == 0 for d in denominators
     )
     if not dyadic or layer.slope or behind.roundings >= BASE_ROUNDINGS:
         return np.zeros(size.shape, dtype=bool)
     return np.asarray(
-        size + behind.added + max(abs(float(b)) for b in layer.offset) <= EXACT * min(1 / d for d in denominators)
+        size + behind.added + max(abs(float(b)) for b in layer.offset.values)
+        <= EXACT * min(1 / d for d in denominators)
     )
 
 
@@ -88,4 +90,4 @@ def _is_power(values: tuple[Fraction | int, ...]) -> bool:
 
 
 def _floats(values: PerChannel) -> Array:
-    return np.array([float(value) for value in values])
+    return np.array([float(value) for value in values.values])

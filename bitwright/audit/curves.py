@@ -46,7 +46,7 @@ def table_bounds(layer: Table, source: Layer, codes: Ints) -> Bounds:
 def _curve(layer: Table, source: Layer) -> tuple[Array, Array]:
     """(values before rounding, errors) of every code in order: step by step, each error behind those before it."""
     codes = np.arange(source.type.lo, source.type.hi + 1)
-    given = float(source.scale[0]) * (codes - float(source.zero[0]))
+    given = float(source.scale.of(0)) * (codes - float(source.zero.of(0)))
     x, error = given, 2 * U * np.abs(given)
     for step in layer.function:
         if isinstance(step, TimesInput):

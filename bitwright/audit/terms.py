@@ -57,7 +57,7 @@ def terms(graph: Graph, name: str, values: Values) -> Terms:
     known: dict[str, Terms] = {}
     for layer in layers:
         if layer.name in needed & codes:
-            known[layer.name] = _single(values[layer.name], np.array([float(zero) for zero in layer.zero]))
+            known[layer.name] = _single(values[layer.name], np.array([float(zero) for zero in layer.zero.values]))
         elif layer.name in needed:
             known[layer.name] = _sums(graph, layer, values, known)
     return known[name]
@@ -118,9 +118,9 @@ def _product(graph: Graph, layer: Dense | Conv, values: Values, x: Terms) -> Ter
 def input_zero(layer: Dense | Conv, source: Layer) -> float:
     """The integer that means zero to a matrix layer: the accumulator's zero is that, times the sum of the weights."""
     sums = layer.weights.array.reshape(len(layer.weights.array), -1).sum(axis=1)
-    zeros = np.array([float(zero) for zero in layer.zero]) * np.ones(len(sums))
+    zeros = np.array([float(zero) for zero in layer.zero.values]) * np.ones(len(sums))
     used = np.flatnonzero(sums)
-    return float(zeros[used[0]] / sums[used[0]]) if used.size else float(source.zero[0])
+    return float(zeros[used[0]] / sums[used[0]]) if used.size else float(source.zero.of(0))
 
 
 def _linear(layer: Dense | Conv, x: Array, weights: Array) -> Array:

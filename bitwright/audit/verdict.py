@@ -181,8 +181,8 @@ def _quantised(graph: Graph, trace: Trace) -> list[tuple[str, Place]]:
 
 def _codes(place: Place, where: Ints, tensor: Array, graph: Graph) -> Ints:
     """The integers behind the real values of a tensor."""
-    channel = where % graph.by_name[place.layer].channels
+    channels = graph.by_name[place.layer].channels
     scale, offset = (
-        np.array([float(value) for value in row])[channel if len(row) > 1 else 0] for row in (place.scale, place.offset)
+        np.array(list(map(float, row.each(channels))))[where % channels] for row in (place.scale, place.offset)
     )
     return np.asarray(np.rint((tensor.astype(np.float64) - offset) / scale)).astype(np.int64)

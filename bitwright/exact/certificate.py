@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift, Thresholds
-from bitwright.exact.meaning import affines, per_channel
+from bitwright.exact.meaning import affines
 from bitwright.exact.ranges import Ranges
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.files import to_bytes
 from bitwright.ir.functions import words
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Dense, Layer, Requantise, Table
+from bitwright.ir.per_channel import spread
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -91,9 +92,9 @@ def _requantiser(layer: Requantise, form: Form, reads: Ranges, joined: Factors |
     lines = affines(layer)
     walk = steps(layer, reads.lo, reads.hi)
     return (
-        _rounding(layer, per_channel(layer.low, layer.channels), per_channel(layer.high, layer.channels))
+        _rounding(layer, spread(layer.low, layer.channels), spread(layer.high, layer.channels))
         | {name: [str(getattr(line, name.lower())) for line in lines] for name in "PQD"}
-        | {"slope": [str(slope) for slope in per_channel(layer.slope, layer.channels)] if layer.slope else []}
+        | {"slope": [str(slope) for slope in layer.slope.each(layer.channels)] if layer.slope else []}
         | {"acc": _intervals(reads), "plateaus": _plateaus(walk).tolist()}
         | _form(form, joined.type if joined else reads.type)
         | {"two_operand": _factors(joined) if joined else None}

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import TypeAlias, assert_never
 
 from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
-from bitwright.exact.meaning import per_channel
 from bitwright.exact.pairs import pair_proved
 from bitwright.exact.proof import proved
 from bitwright.exact.ranges import Ranges, ranges
@@ -16,6 +15,7 @@ from bitwright.exact.steps import steps
 from bitwright.exact.tabulate import tabulate
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Sum, Table
+from bitwright.ir.per_channel import width
 from bitwright.ir.weights import Weights
 
 Claiming: TypeAlias = Dense | Conv | Requantise | Table
@@ -73,10 +73,10 @@ def _holds(
 def _tabulated(layer: Table, source: Layer, x: Ranges) -> bool:
     """True if every code that `layer` can read has the entry of its function."""
     codes = slice(int(x.lo.min()) - source.type.lo, int(x.hi.max()) - source.type.lo + 1, source.type.step)
-    scales, zeros = (per_channel(values, source.channels) for values in (source.scale, source.zero))
+    size = width(source.scale, source.zero)
     return all(
         bool((_table(layer, source, scale, zero).array[codes] == layer.entries.array[codes]).all())
-        for scale, zero in set(zip(scales, zeros, strict=True))
+        for scale, zero in set(zip(source.scale.each(size), source.zero.each(size), strict=True))
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.exact.forms import INT64_BITS, MultiplyShift
-from bitwright.exact.meaning import limits, per_channel
+from bitwright.exact.meaning import limits
 from bitwright.exact.proof import PRODUCT_BITS
 from bitwright.exact.slopes import FINEST, Interval, Points, minimal, points, power_of_two, roundest, slope_intervals
 from bitwright.exact.steps import Steps, steps
@@ -138,8 +138,7 @@ def _fit(layer: Requantise, found: Steps, channel: Ints) -> Fit:
     low, high = limits(layer)
     taken = found.take(channel)
     bound = points(taken, low[channel], high[channel])
-    multipliers = per_channel(layer.multiplier, layer.channels)
-    return Fit(channel, taken, bound, slope_intervals(bound), [abs(multipliers[c]) for c in channel])
+    return Fit(channel, taken, bound, slope_intervals(bound), [abs(layer.multiplier.of(c)) for c in channel])
 
 
 def _chosen(fits: Sequence[Fit], choose: Choice) -> list[Slope] | None:

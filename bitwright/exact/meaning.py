@@ -7,15 +7,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
 from math import lcm
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from bitwright.exact.rounding import round_ratio
 from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.per_channel import spread, width
 from bitwright.ir.weights import Ints
-
-T = TypeVar("T")
 
 
 class Affine(NamedTuple):
@@ -35,36 +34,30 @@ class Levels(NamedTuple):
 
 def affines(layer: Requantise) -> list[Affine]:
     """One `Affine` per channel of `layer`."""
-    pairs = zip(per_channel(layer.multiplier, layer.channels), per_channel(layer.offset, layer.channels), strict=True)
+    pairs = zip(layer.multiplier.each(layer.channels), layer.offset.each(layer.channels), strict=True)
     return [_affine(m, b) for m, b in pairs]
 
 
 def leaking(layer: Requantise, lines: Sequence[Affine]) -> list[Affine]:
     """`lines` times the slope of each channel: what v is where it is negative."""
-    leaks = per_channel(layer.slope, layer.channels)
-    pairs = zip(lines, leaks, strict=True)
+    pairs = zip(lines, layer.slope.each(layer.channels), strict=True)
     return [Affine(p * s.numerator, q * s.numerator, d * s.denominator) for (p, q, d), s in pairs]
 
 
 def levels(layer: Requantise) -> list[Levels]:
     """One `Levels` per channel of `layer`, whose rounding is `Rounding.LEVELS`, for v before its slope."""
     if not layer.slope:
-        return list(per_channel([_levels(row) for row in layer.levels], layer.channels))
-    size = max(len(layer.levels), len(layer.slope))
-    rows = zip(per_channel(layer.levels, size), per_channel(layer.slope, size), strict=True)
-    found = [_levels([level / slope if level < 0 else level for level in row]) for row, slope in rows]
-    return list(per_channel(found, layer.channels))
-
-
-def per_channel(values: Sequence[T], channels: int) -> Sequence[T]:
-    """`values`, repeated for every channel if there is only one."""
-    return values if len(values) == channels else [values[0]] * channels
+        return list(spread(tuple(map(_levels, layer.levels)), layer.channels))
+    size = width(layer.levels, layer.slope)
+    rows = zip(spread(layer.levels, size), layer.slope.each(size), strict=True)
+    found = tuple(_levels([level / slope if level < 0 else level for level in row]) for row, slope in rows)
+    return list(spread(found, layer.channels))
 
 
 def limits(layer: Requantise) -> tuple[Ints, Ints]:
     """(lowest, highest) final code of each channel, shift included; a count of levels has limits of its own."""
-    low = np.array(per_channel(layer.low, layer.channels), dtype=np.int64)
-    high = np.array(per_channel(layer.high, layer.channels), dtype=np.int64)
+    low = np.array(spread(layer.low, layer.channels), dtype=np.int64)
+    high = np.array(spread(layer.high, layer.channels), dtype=np.int64)
     if layer.rounding is Rounding.LEVELS:
         low, high = np.maximum(low, 0), np.minimum(high, len(layer.levels[0]))
     return low + layer.shift, high + layer.shift
@@ -79,7 +72,7 @@ def evaluate(layer: Requantise, a: Ints, lines: Sequence[Affine] | None = None) 
         rounded = [bisect_right(row.nums, n * row.den // d) for (n, d), row in counted]
     else:
         rounded = [round_ratio(layer.rounding, n, d) for n, d in _leaked(layer, values)]
-    low, high = per_channel(layer.low, layer.channels), per_channel(layer.high, layer.channels)
+    low, high = spread(layer.low, layer.channels), spread(layer.high, layer.channels)
     codes = [min(max(r, lo), hi) + layer.shift for r, lo, hi in zip(rounded, low, high, strict=True)]
     return np.array(codes, dtype=np.int64)
 
@@ -88,7 +81,7 @@ def _leaked(layer: Requantise, values: Sequence[tuple[int, int]]) -> Sequence[tu
     """The fractions n/d of each channel, times its slope where they are negative."""
     if not layer.slope:
         return values
-    pairs = zip(values, per_channel(layer.slope, layer.channels), strict=True)
+    pairs = zip(values, layer.slope.each(layer.channels), strict=True)
     return [(n * s.numerator, d * s.denominator) if n < 0 else (n, d) for (n, d), s in pairs]
 
 

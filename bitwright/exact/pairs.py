@@ -20,6 +20,7 @@ from bitwright.exact.ranges import Ranges
 from bitwright.exact.slopes import roundest
 from bitwright.exact.steps import steps
 from bitwright.ir.layers import Requantise, Rounding, Sum
+from bitwright.ir.per_channel import width
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
@@ -78,8 +79,8 @@ def pair_proved(join: Sum, layer: Requantise, factors: Factors, form: MultiplySh
 
 def _ends(join: Sum, layer: Requantise, reads: Sequence[Ranges]) -> list[tuple[int, int]] | None:
     """The interval of each operand, where there are few enough pairs, and one rule for all channels."""
-    single = (*join.factors, layer.multiplier, layer.offset, layer.low, layer.high)
-    if len(join.factors) != 2 or any(len(values) > 1 for values in single) or layer.slope or layer.levels:
+    channels = width(layer.multiplier, layer.offset, layer.low, layer.high, *join.factors)
+    if len(join.factors) != 2 or channels > 1 or layer.slope or layer.levels:
         return None
     ends = [(int(x.lo.min()), int(x.hi.max())) for x in reads]
     if (ends[0][1] - ends[0][0] + 1) * (ends[1][1] - ends[1][0] + 1) > MAX_PAIRS or layer.rounding is Rounding.SIGN:
@@ -91,7 +92,7 @@ def _pairs(join: Sum, layer: Requantise, ends: list[tuple[int, int]]) -> Pairs:
     grid = np.meshgrid(*(np.arange(lo, hi + 1) for lo, hi in ends), indexing="ij")
     a, b = (axis.reshape(-1) for axis in grid)
     u = join.factors[0][0] * a + join.factors[1][0] * b
-    one = replace(layer, shape=(1,), scale=layer.scale[:1], zero=layer.zero[:1])  # every channel is alike
+    one = replace(layer, shape=(1,), scale=layer.scale.take([0]), zero=layer.zero.take([0]))  # every channel is alike
     found = steps(one, u.min(keepdims=True), u.max(keepdims=True))
     code = found.apply(u[:, None])[:, 0].astype(np.int64)
     low, high = layer.low[0] + layer.shift, layer.high[0] + layer.shift
@@ -100,7 +101,7 @@ def _pairs(join: Sum, layer: Requantise, ends: list[tuple[int, int]]) -> Pairs:
 
 def _search(join: Sum, layer: Requantise, pairs: Pairs) -> tuple[tuple[int, int], int, int] | None:
     """((ma, mb), c, s) of the smallest shift found: candidates near the true plane, then all pairs decide."""
-    slopes = [layer.multiplier[0] * factor[0] for factor in join.factors]
+    slopes = [layer.multiplier.of(0) * factor[0] for factor in join.factors]
     ends = [int(np.abs(operand).max()) for operand in (pairs.a, pairs.b)]
     plane = float(slopes[0]) * pairs.a + float(slopes[1]) * pairs.b
     above = _tightest(pairs.above, pairs.code - plane)

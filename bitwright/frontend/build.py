@@ -32,7 +32,7 @@ from bitwright.frontend.given import (
     window_of,
 )
 from bitwright.frontend.growing import Growing, Operand, pad_of, where_of, whole_zero, windowed
-from bitwright.frontend.values import ONE, ZERO, spread, squeeze
+from bitwright.frontend.values import ONE, ZERO
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import Affine, Step, function_of
 from bitwright.ir.layers import (
@@ -52,6 +52,7 @@ from bitwright.ir.layers import (
     Table,
 )
 from bitwright.ir.moves import as_move
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, width
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.verify import verify_layer
 from bitwright.ir.weights import Ints, Weights
@@ -65,7 +66,7 @@ class Net(Growing):
         >>> net = Net("tiny")
         >>> x = net.input("x", (4, 4, 1), "u8/255")
         >>> y = net.conv(x, [[[[1], [-2]], [[3], [1]]]], weight_scale=0.5)
-        >>> y.shape, str(y.type), str(y.scale[0])
+        >>> y.shape, str(y.type), str(y.scale.of(0))
         ((3, 3, 1), 's12[-510..1275]', '1/510')
         >>> y = net.requantise(y, "u4", scale=0.125, bias=0.25)
         >>> net.output(y)
@@ -142,8 +143,8 @@ class Net(Growing):
         Examples:
             >>> net = Net()
             >>> x = net.input("x", (8, 8, 3), "u8/255")
-            >>> mean = net.requantise(net.sum_pool(x, (8, 8), scale=x.scale[0] / 64), "u8/255")
-            >>> str(mean.multiplier[0])
+            >>> mean = net.requantise(net.sum_pool(x, (8, 8), scale=x.scale / 64), "u8/255")
+            >>> str(mean.multiplier.of(0))
             '1/64'
         """
         source, head = self[x], self.head("sumpool", stated, x)
@@ -151,7 +152,7 @@ class Net(Growing):
         window = window_of(where_of(head), kernel=kernel, strides=strides or kernel, dilations=dilations, pads=pads)
         layer = windowed(SumPool(**head, window=window, pad_value=pad), source, source.channels)
         ones = np.ones((source.channels, *kernel, 1), dtype=np.int64)
-        return self.derive(layer, lambda: scales.of_products(source, ones, source.channels, (ONE,)), stated)
+        return self.derive(layer, lambda: scales.of_products(source, ones, source.channels, ONES), stated)
 
     # Joins
 
@@ -163,7 +164,7 @@ class Net(Growing):
         Examples:
             >>> net = Net()
             >>> y = net.sum(net.input("a", (4,), "s8.4"), net.input("b", (4,), "u8/3"))
-            >>> y.factors, str(y.scale[0])
+            >>> y.factors, str(y.scale.of(0))
             (((3,), (16,)), '1/48')
         """
         head, reads = self.head("sum", stated, *operands), [self[x] for x in operands]
@@ -212,20 +213,19 @@ class Net(Growing):
         Examples:
             >>> net = Net()
             >>> y = net.requantise(net.input("x", (2,), "s8.4"), "u4", scale=0.25, bias=[1, -1])
-            >>> [str(m) for m in y.multiplier], [str(b) for b in y.offset]
+            >>> [str(m) for m in y.multiplier.values], [str(b) for b in y.offset.values]
             (['1/4'], ['4', '-4'])
         """
         source, where = self[x], f"requantiser of {self[x].name!r}"
         of_kind, own = kind_of(kind, where)
         step = scale_of(scale, where, source.channels, own)
-        rows = (source.scale, source.zero, step, *(numbers(each, where, source.channels) for each in (gain, bias)))
-        size = max(map(len, rows))
-        columns = list(zip(*(spread(row, size) for row in rows), strict=True))
+        slopes, starts = (numbers(each, where, source.channels) for each in (gain, bias))
+        factor = slopes * source.scale
         return self.rescale(
             source,
             of_kind,
-            multiplier=squeeze(tuple(g * s / t for s, _, t, g, _ in columns)),
-            offset=squeeze(tuple((b - g * s * z) / t for s, z, t, g, b in columns)),
+            multiplier=(factor / step).squeezed(),
+            offset=((starts - factor * source.zero) / step).squeezed(),
             rounding=Rounding.SIGN if of_kind == BIPOLAR else rounding,
             shift=zero,
             slope=slope,
@@ -279,7 +279,7 @@ class Net(Growing):
                 low=integers(of_kind.lo - shift if low is None else low),
                 high=integers(of_kind.hi - shift if high is None else high),
                 shift=shift,
-                levels=tuple(numbers(row, where) for row in levels),
+                levels=tuple(numbers(row, where).values for row in levels),
                 slope=numbers(slope, where),
             )
         )
@@ -307,22 +307,22 @@ class Net(Growing):
         source, head = self[x], self.head("table", named, x)
         of_kind, own = kind_of(kind, where_of(head))
         step = scale_of(scale, where_of(head), source.channels, own)
-        if len(step) * len(source.scale) * len(source.zero) != 1:
+        if width(step, source.scale, source.zero) > 1:
             raise BitwrightError(
                 "is the same function of every channel, and they have scales of their own",
                 where=where_of(head),
                 hint="requantise its input to one scale first",
             )
         steps = function_of(*function)
-        steps = steps if step == (ONE,) else (*steps, Affine(1 / step[0], ZERO))
+        steps = steps if step == ONES else (*steps, Affine(1 / step.of(0), ZERO))
         coding: dict[str, Any] = {
             "rounding": rounding_of(rounding, where_of(head)),
             "low": of_kind.lo - zero,
             "high": of_kind.hi - zero,
             "shift": zero,
         }
-        entries = tabulate(steps, source.type, scale=source.scale[0], zero=source.zero[0], **coding)
-        real: dict[str, Any] = {"type": of_kind, "scale": step, "zero": (Fraction(zero),)}
+        entries = tabulate(steps, source.type, scale=source.scale.of(0), zero=source.zero.of(0), **coding)
+        real: dict[str, Any] = {"type": of_kind, "scale": step, "zero": PerChannel.made(zero)}
         return self.add(Table(**head | real, entries=entries, function=steps, **coding))
 
     # What chooses and what moves
@@ -347,7 +347,7 @@ class Net(Growing):
         """The place of the largest channel: of equals the first, or the `last`."""
         head = self.head("argmax", stated, x, kind=IntType(0, self[x].channels - 1))
         layer = ArgMax(**head | {"shape": (*self[x].shape[:-1], 1)}, last=int(last))
-        return self.derive(layer, lambda: ((ONE,), (ZERO,)), stated)
+        return self.derive(layer, lambda: (ONES, ZEROS), stated)
 
     def gather(self, x: Operand, indices: ArrayLike, *, fill: int = 0, **stated: Unpack[Stated]) -> Gather:
         """Elements of the flattened `x` in the shape of `indices`, `fill` where the index is -1.

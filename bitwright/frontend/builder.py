@@ -11,13 +11,14 @@ from typing import Literal
 import numpy as np
 
 from bitwright.exact.ranges import Known, Ranges, layer_range, type_range
-from bitwright.frontend.values import Const, Host, Tensor, Value, spread, squeeze
+from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep, TensorSpec
 from bitwright.ir.host_ops import Constant, HostOp
 from bitwright.ir.host_ops import Gather as Gathered
-from bitwright.ir.layers import AnyLayer, Gather, Input, Join, Layer, Passing, PerChannel, Sums
+from bitwright.ir.layers import AnyLayer, Gather, Input, Join, Layer, Passing, Sums
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.source import Source
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import IntType, hull
@@ -90,10 +91,7 @@ class Builder:
     def codes(self, layer: str, where: Ints) -> Tensor:
         """The real values of a layer's integers."""
         made = self.layers[layer]
-        size = max(len(made.scale), len(made.zero))
-        pairs = zip(spread(made.scale, size), spread(made.zero, size), strict=True)
-        offset = tuple(-s * z if z else z for s, z in pairs)
-        return Tensor(layer, where, made.scale, squeeze(offset))
+        return Tensor(layer, where, made.scale, (made.scale * -made.zero).squeezed())
 
     def input(
         self, name: str, host: Host, kind: IntType, scale: PerChannel, zero: PerChannel, source: str = ""

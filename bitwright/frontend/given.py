@@ -14,14 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from bitwright.frontend.inputs import InputType
 from bitwright.frontend.values import ONE
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.layers import PerChannel, Rounding
+from bitwright.ir.layers import Rounding
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
 
 Kind = str | IntType
 Number = int | float | Fraction
-Numbers = Number | Sequence[Number] | NDArray[Any]
+Numbers = Number | Sequence[Number] | NDArray[Any] | PerChannel
 """One number, or one for each channel."""
 
 
@@ -55,13 +56,13 @@ def kind_of(given: Kind, where: str) -> tuple[IntType, Fraction]:
 
 def numbers(given: Numbers, where: str, channels: int | None = None) -> PerChannel:
     """One number, or as many as there are channels, as exact rationals; a float is the binary number that it holds."""
-    row = np.asarray(given, dtype=object).reshape(-1)
+    row = np.asarray(given.values if isinstance(given, PerChannel) else given, dtype=object).reshape(-1)
     if channels is not None and len(row) not in (1, channels):
         raise BitwrightError(
             f"is given {len(row)} numbers for {channels} channels", where=where, hint="give one, or one per channel"
         )
     try:
-        return tuple(Fraction(value.item() if isinstance(value, np.generic) else value) for value in row)
+        return PerChannel(tuple(Fraction(value.item() if isinstance(value, np.generic) else value) for value in row))
     except (TypeError, ValueError, OverflowError) as error:
         raise BitwrightError(
             f"{given!r} is not a number, nor a row of them", where=where, hint="give ints, Fractions or finite floats"
@@ -70,10 +71,10 @@ def numbers(given: Numbers, where: str, channels: int | None = None) -> PerChann
 
 def scale_of(given: Numbers | None, where: str, channels: int, otherwise: Fraction) -> PerChannel:
     """A scale, one or one for each channel; `otherwise` where none is given."""
-    scale = (otherwise,) if given is None else numbers(given, where, channels)
-    if min(scale) <= 0:
+    scale = PerChannel((otherwise,)) if given is None else numbers(given, where, channels)
+    if min(scale.values) <= 0:
         raise BitwrightError(
-            f"has the scale {min(scale)}", where=where, hint="a scale is positive; turn weights or `gain` around"
+            f"has the scale {min(scale.values)}", where=where, hint="a scale is positive; turn weights or `gain` around"
         )
     return scale
 

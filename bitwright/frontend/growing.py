@@ -11,10 +11,11 @@ from bitwright.exact.ranges import Ranges, layer_range, type_range
 from bitwright.frontend import scales
 from bitwright.frontend.builder import type_of
 from bitwright.frontend.given import Named, Stated, kind_of, numbers, scale_of
-from bitwright.frontend.values import ONE, ZERO
+from bitwright.frontend.values import ONE
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Input, Layer, Windowed
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.source import Source
 from bitwright.ir.types import IntType
 from bitwright.ir.verify import WIDEST, verify, verify_layer
@@ -92,8 +93,8 @@ class Growing:
             "inputs": tuple(x.name for x in reads),
             "shape": reads[0].shape if reads else (1,),
             "type": kind,
-            "scale": (ONE,),
-            "zero": (ZERO,),
+            "scale": ONES,
+            "zero": ZEROS,
             "source": said.get("source", ()),
         }
 

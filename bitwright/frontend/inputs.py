@@ -10,9 +10,10 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.values import ONE, ZERO, Host, Value
+from bitwright.frontend.values import ONE, Host, Value
 from bitwright.ir import host_ops
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.reading.model import ModelInput
 
@@ -64,7 +65,7 @@ def typed_input(builder: Builder, entry: ModelInput, given: InputType | None) ->
         output=f"{entry.name}.quantised",
     )
     host = replace(real, name=name)
-    return builder.input(entry.name, host, given.type, (given.scale,), (ZERO,))
+    return builder.input(entry.name, host, given.type, PerChannel.made(given.scale), ZEROS)
 
 
 def _integers(builder: Builder, entry: ModelInput, real: Host) -> Value:
@@ -72,4 +73,4 @@ def _integers(builder: Builder, entry: ModelInput, real: Host) -> Value:
     if entry.dtype.kind != "b":
         info = np.iinfo(entry.dtype)
         kind = IntType(int(info.min), int(info.max))
-    return builder.input(entry.name, real, kind, (ONE,), (ZERO,))
+    return builder.input(entry.name, real, kind, ONES, ZEROS)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.values import ONE, ZERO, Tensor, spread, squeeze
+from bitwright.frontend.values import Tensor
 from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.per_channel import ONES, ZEROS, spread, squeeze, width
 from bitwright.ir.types import IntType
 from bitwright.reading.model import Node
 
@@ -18,9 +19,10 @@ def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     layer = builder.layers[tensor.layer]
     if tensor.function or tensor.pools:
         raise node.error("reads a real value that no quantiser turned into integers", "quantise the activation")
-    rows = (tensor.scale, tensor.offset, tensor.low, tensor.high)
-    size = max(map(len, rows))
-    places = [_places(node, *channel) for channel in zip(*(spread(row, size) for row in rows), strict=True)]
+    size = width(tensor.scale, tensor.offset, tensor.low, tensor.high)
+    ends = (spread(tensor.low, size), spread(tensor.high, size))
+    rows = zip(tensor.scale.each(size), tensor.offset.each(size), *ends, strict=True)
+    places = [_places(node, *channel) for channel in rows]
     lows, highs = ([_clamped(code, *bounds) for bounds in places] for code in (layer.type.lo, layer.type.hi))
     if set(lows) == {layer.type.lo} and set(highs) == {layer.type.hi}:
         return replace(tensor, low=(None,), high=(None,))
@@ -64,8 +66,8 @@ def _identity(
             type=kind,
             scale=old.scale,
             zero=old.zero,
-            multiplier=(ONE,),
-            offset=(ZERO,),
+            multiplier=ONES,
+            offset=ZEROS,
             rounding=Rounding.FLOOR,
             low=low,
             high=high,

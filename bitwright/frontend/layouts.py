@@ -10,9 +10,10 @@ from math import prod
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.values import T, Tensor, squeeze
-from bitwright.ir.layers import Gather, PerChannel, Reshape
+from bitwright.frontend.values import T, Tensor
+from bitwright.ir.layers import Gather, Reshape
 from bitwright.ir.moves import as_move
+from bitwright.ir.per_channel import PerChannel, squeeze
 from bitwright.ir.weights import Ints
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
@@ -91,8 +92,8 @@ def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     check_size(node, (size,), MAX_CHANNELS)
     return replace(
         _reshaped(builder, tensor, (size,), node),
-        scale=_repeat(tensor.scale, size),
-        offset=_repeat(tensor.offset, size),
+        scale=PerChannel(_repeat(tensor.scale.values, size)),
+        offset=PerChannel(_repeat(tensor.offset.values, size)),
         low=_repeat(tensor.low, size),
         high=_repeat(tensor.high, size),
     )
@@ -101,17 +102,19 @@ def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
 def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel | None:
     """`values` per channel of the layer, None if they differ within one; compared by number, as there may be many."""
     if values.size == 1:
-        return (values.reshape(-1)[0],)
+        return PerChannel((values.reshape(-1)[0],))
     shape = (1,) * (tensor.where.ndim - values.ndim) + values.shape
     if shape[1] == values.size and _is_channels_last(builder, tensor):
-        return squeeze(tuple(values.reshape(-1)))
+        return PerChannel(tuple(values.reshape(-1))).squeezed()
     numbers: dict[Fraction, int] = {}
     index = np.array([numbers.setdefault(value, len(numbers)) for value in values.reshape(-1)])
     index = np.broadcast_to(index.reshape(values.shape), tensor.where.shape).reshape(-1)
     place = tensor.where.reshape(-1) % builder.layers[tensor.layer].channels
     found = np.full(builder.layers[tensor.layer].channels, index[0])  # also outside a slice
     found[place] = index
-    return squeeze(tuple(map(list(numbers).__getitem__, found))) if np.array_equal(found[place], index) else None
+    if not np.array_equal(found[place], index):
+        return None
+    return PerChannel(tuple(map(list(numbers).__getitem__, found))).squeezed()
 
 
 def _is_channels_last(builder: Builder, tensor: Tensor) -> bool:
@@ -158,8 +161,8 @@ def gather(builder: Builder, tensor: Tensor, index: Ints, node: Node, fill: int 
             inputs=(tensor.layer,),
             shape=index.shape,
             type=old.type,
-            scale=moved(old.scale),
-            zero=moved(old.zero),
+            scale=PerChannel(moved(old.scale.values)),
+            zero=PerChannel(moved(old.zero.values)),
             move=as_move(index, old.shape),
             fill=fill,
         )
@@ -168,8 +171,8 @@ def gather(builder: Builder, tensor: Tensor, index: Ints, node: Node, fill: int 
         tensor,
         layer=name,
         where=np.arange(index.size).reshape(index.shape),
-        scale=moved(tensor.scale),
-        offset=moved(tensor.offset),
+        scale=PerChannel(moved(tensor.scale.values)),
+        offset=PerChannel(moved(tensor.offset.values)),
         low=moved(tensor.low),
         high=moved(tensor.high),
     )
@@ -250,10 +253,12 @@ def relay(builder: Builder, tensor: Tensor, shape: tuple[int, ...], order: Ints)
 
 def _recast(values: PerChannel, size: int, last: int, node: Node) -> PerChannel:
     """Per-channel values of `size` integers, for a last axis of another length."""
-    rows = np.array(_repeat(values, size), dtype=object).reshape(-1, min(last, size) if len(values) > 1 else 1)
+    if values.is_single:
+        return values
+    rows = np.array(_repeat(values.values, size), dtype=object).reshape(-1, min(last, size))
     if (rows != rows[0]).any():
         raise node.error("re-lays a tensor whose scale differs per channel", "use one scale for the activation")
-    return squeeze(tuple(rows[0]))
+    return PerChannel(tuple(rows[0])).squeezed()
 
 
 def _repeat(values: tuple[T, ...], size: int) -> tuple[T, ...]:

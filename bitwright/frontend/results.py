@@ -11,7 +11,7 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.values import ONE, ZERO, Host, Tensor
+from bitwright.frontend.values import Host, Tensor
 from bitwright.ir import host_ops
 from bitwright.ir.functions import (
     Abs,
@@ -30,7 +30,8 @@ from bitwright.ir.functions import (
 )
 from bitwright.ir.host import HostStep
 from bitwright.ir.host_ops import Constant
-from bitwright.ir.layers import Layer, Limited, Passing, PerChannel
+from bitwright.ir.layers import Layer, Limited, Passing
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.reading.model import Array, Node
 
 NO_QUANTISER = "no quantiser follows: real-valued output"
@@ -82,7 +83,7 @@ def _function(builder: Builder, tensor: Tensor, node: Node, origin: str) -> str:
 
 def _is_plain(tensor: Tensor) -> bool:
     """True if the values are the integers themselves."""
-    return (tensor.scale, tensor.offset) == ((ONE,), (ZERO,)) and not (tensor.bounded or tensor.function)
+    return (tensor.scale, tensor.offset) == (ONES, ZEROS) and not (tensor.bounded or tensor.function)
 
 
 def _places(builder: Builder, tensor: Tensor) -> Host:
@@ -157,4 +158,4 @@ def _bounds(values: tuple[Fraction | None, ...], none: float) -> Array:
 
 
 def _floats(values: PerChannel) -> Array:
-    return np.array([float(value) for value in values])
+    return np.array([float(value) for value in values.values])

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from bitwright.frontend.values import ZERO, spread, squeeze
-from bitwright.ir.layers import Layer, PerChannel
+from bitwright.frontend.values import ZERO
+from bitwright.ir.layers import Layer
+from bitwright.ir.per_channel import ZEROS, PerChannel, squeeze, width
 from bitwright.ir.weights import Ints
 
 T = TypeVar("T")
@@ -27,59 +28,53 @@ def of_products(x: Layer, weights: Ints, groups: int, weight_scale: PerChannel) 
     """Of sums of weights times inputs: weights are (outputs, ..., inputs / groups), outputs ordered by group."""
     outputs, reads = len(weights), weights.shape[-1]
     scales, zeros = [], []
-    for output, factor in enumerate(spread(weight_scale, outputs)):
+    for output, factor in enumerate(weight_scale.each(outputs)):
         start = output * groups // outputs * reads
-        step, zero = (v if len(v) == 1 else v[start : start + reads] for v in (x.scale, x.zero))
-        scales.append(_single(step, "scales") * factor)
-        totals = weights[output].reshape(-1, 1 if len(zero) == 1 else reads).sum(axis=0).tolist()
-        zeros.append(sum((t * z for t, z in zip(totals, zero, strict=True)), ZERO))
-    return squeeze(tuple(scales)), squeeze(tuple(zeros))
+        step, zero = (values.take(range(start, start + reads)) for values in (x.scale, x.zero))
+        scales.append(_single(step.values, "scales") * factor)
+        totals = weights[output].reshape(-1, len(zero.values)).sum(axis=0).tolist()
+        zeros.append(sum((t * z for t, z in zip(totals, zero.values, strict=True)), ZERO))
+    return PerChannel(squeeze(tuple(scales))), PerChannel(squeeze(tuple(zeros)))
 
 
 def of_elements(x: Layer, indices: Ints) -> Real:
     """Of elements `indices` of the flattened `x` in another order and shape; -1 is none of them."""
-    if len(x.scale) == len(x.zero) == 1:
+    if x.scale.is_single and x.zero.is_single:
         return x.scale, x.zero
-    step, zero = (spread(values, x.channels) for values in (x.scale, x.zero))
+    step, zero = (values.each(x.channels) for values in (x.scale, x.zero))
     found = []
     for column in indices.reshape(-1, indices.shape[-1]).T:
         channels = np.unique(column[column >= 0] % x.channels).tolist()
         pairs = tuple((step[c], zero[c]) for c in channels) or ((step[0], zero[0]),)
         found.append(_single(pairs, "scales or zero points"))
-    return squeeze(tuple(s for s, _ in found)), squeeze(tuple(z for _, z in found))
+    return PerChannel(squeeze(tuple(s for s, _ in found))), PerChannel(squeeze(tuple(z for _, z in found)))
 
 
 def of_sum(operands: Sequence[Layer]) -> tuple[tuple[tuple[int, ...], ...], Real]:
     """(factors, real) of the sum of real values: integers over the largest unit that every scale is a multiple of."""
-    size = max(max(len(x.scale), len(x.zero)) for x in operands)
-    rows = [spread(x.scale, size) for x in operands]
+    size = width(*(x.scale for x in operands))
+    rows = [x.scale.each(size) for x in operands]
     units = tuple(_unit(column) for column in zip(*rows, strict=True))
     factors = tuple(squeeze(tuple(int(s / u) for s, u in zip(row, units, strict=True))) for row in rows)
-    return factors, (squeeze(units), of_weighted(operands, factors))
+    return factors, (PerChannel(squeeze(units)), of_weighted(operands, factors))
 
 
 def of_weighted(operands: Sequence[Layer], factors: Sequence[Sequence[int]]) -> PerChannel:
     """The zero of sum over k of factors[k] * x[k]."""
-    size = max(len(values) for values in (*factors, *(x.zero for x in operands)))
-    terms = [
-        [f * z for f, z in zip(spread(tuple(factor), size), spread(x.zero, size), strict=True)]
-        for factor, x in zip(factors, operands, strict=True)
-    ]
-    return squeeze(tuple(sum(column, ZERO) for column in zip(*terms, strict=True)))
+    terms = (x.zero * PerChannel.made(factor) for factor, x in zip(factors, operands, strict=True))
+    return sum(terms, ZEROS).squeezed()
 
 
 def of_product(a: Layer, b: Layer) -> Real:
     """Of the product of integers less their zero points."""
-    size = max(len(a.scale), len(b.scale))
-    pairs = zip(spread(a.scale, size), spread(b.scale, size), strict=True)
-    return squeeze(tuple(p * q for p, q in pairs)), (ZERO,)
+    return (a.scale * b.scale).squeezed(), ZEROS
 
 
 def of_concat(operands: Sequence[Layer]) -> Real:
     """Of the operands side by side along the channels."""
-    scale = tuple(value for x in operands for value in spread(x.scale, x.channels))
-    zero = tuple(value for x in operands for value in spread(x.zero, x.channels))
-    return squeeze(scale), squeeze(zero)
+    scale = PerChannel(tuple(value for x in operands for value in x.scale.each(x.channels)))
+    zero = PerChannel(tuple(value for x in operands for value in x.zero.each(x.channels)))
+    return scale.squeezed(), zero.squeezed()
 
 
 def common(operands: Sequence[Layer]) -> PerChannel:
@@ -89,7 +84,7 @@ def common(operands: Sequence[Layer]) -> PerChannel:
 
 def whole_zero(x: Layer) -> int:
     """The zero point of the whole of `x`, an integer."""
-    zero = _single(x.zero, "zero points")
+    zero = _single(x.zero.values, "zero points")
     if zero.denominator != 1:
         raise Mixed(f"fractions of codes, as the zero point {zero} is one")
     return int(zero)

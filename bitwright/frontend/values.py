@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.ir.functions import Affine, Clip, Function
-from bitwright.ir.layers import PerChannel
+from bitwright.ir.per_channel import ONES, PerChannel, spread, width
 from bitwright.ir.weights import Ints
 from bitwright.ir.window import Window
 
@@ -98,12 +98,12 @@ class Tensor:
     def affine(self, scale: PerChannel, offset: PerChannel) -> Tensor:
         """The tensor `scale * self + offset`, the waiting clip moved along; behind a function not per channel."""
         if self.function:
-            assert len(scale) == len(offset) == 1
-            return replace(self, function=(*self.function, Affine(scale[0], offset[0])))
-        if scale == (ONE,) and not self.bounded:
+            assert scale.is_single and offset.is_single
+            return replace(self, function=(*self.function, Affine(scale.of(0), offset.of(0))))
+        if scale == ONES and not self.bounded:
             return self._shifted(offset)
-        size = max(map(len, (self.scale, self.offset, self.low, self.high, scale, offset)))
-        a, b = spread(scale, size), spread(offset, size)
+        size = width(self.scale, self.offset, self.low, self.high, scale, offset)
+        a, b = scale.each(size), offset.each(size)
         low, high = spread(self.low, size), spread(self.high, size)
         moved = [
             tuple(None if bound is None else a[i] * bound + b[i] for i, bound in enumerate(bounds))
@@ -112,8 +112,8 @@ class Tensor:
         flip = [x < 0 for x in a]
         return replace(
             self,
-            scale=tuple(x * y for x, y in zip(a, spread(self.scale, size), strict=True)),
-            offset=tuple(x * y + z for x, y, z in zip(a, spread(self.offset, size), b, strict=True)),
+            scale=PerChannel((scale * self.scale).each(size)),
+            offset=PerChannel((scale * self.offset + offset).each(size)),
             low=tuple(h if f else lo for f, lo, h in zip(flip, moved[0], moved[1], strict=True)),
             high=tuple(lo if f else h for f, lo, h in zip(flip, moved[0], moved[1], strict=True)),
             added=self.added * float(max(map(abs, a))) + float(max(map(abs, b))),
@@ -122,10 +122,10 @@ class Tensor:
 
     def _shifted(self, offset: PerChannel) -> Tensor:
         """The tensor `self + offset`, which no clip waits for: most of what a bias is added to."""
-        size = max(len(self.scale), len(self.offset), len(offset))
-        moved = tuple(a + b if a else b for a, b in zip(spread(self.offset, size), spread(offset, size), strict=True))
-        added = self.added + float(max(map(abs, offset)))
-        return replace(self, scale=spread(self.scale, size), offset=moved, added=added, roundings=self.roundings + 1)
+        size = width(self.scale, self.offset, offset)
+        scale, moved = (PerChannel(values.each(size)) for values in (self.scale, self.offset + offset))
+        added = self.added + float(max(map(abs, offset.values)))
+        return replace(self, scale=scale, offset=moved, added=added, roundings=self.roundings + 1)
 
     def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:
         """min(max(self, low), high) for low <= high."""
@@ -155,16 +155,6 @@ def _clip_bounds(
         return x if new_high is None else min(x, new_high)
 
     return (new_low if low is None else clamp(low)), (new_high if high is None else clamp(high))
-
-
-def spread(values: tuple[T, ...], size: int) -> tuple[T, ...]:
-    """`values` of length 1 or `size`, at length `size`."""
-    return values if len(values) == size else values * size
-
-
-def squeeze(values: tuple[T, ...]) -> tuple[T, ...]:
-    """`values` at length 1 when they are all equal."""
-    return values[:1] if all(value is values[0] or value == values[0] for value in values) else values
 
 
 def fractions(array: Array) -> Array:

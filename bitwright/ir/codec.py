@@ -19,6 +19,7 @@ from bitwright.ir.cases import Case
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.host_ops import Constant
 from bitwright.ir.layers import LAYERS, Layer
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 
@@ -36,6 +37,8 @@ def encode(value: object, arrays: dict[str, Held]) -> Any:
             return [value.lo, value.hi, value.step]
         case Fraction() | StrEnum():
             return str(value)
+        case PerChannel():
+            return [str(number) for number in value.values]
         case tuple():
             return [encode(item, arrays) for item in value]
         case _ if is_dataclass(value):
@@ -80,6 +83,8 @@ def _decode_class(kind: Any, data: Any, arrays: Mapping[str, NDArray[Any]], wher
         return kind(_one_of(list(kind), data, where))
     if kind in (Weights, Constant):
         return _decode_array(kind, data, arrays, where)
+    if kind is PerChannel:
+        return PerChannel(_decode_tuple((Fraction, Ellipsis), data, arrays, where))
     if issubclass(kind, Layer):
         return _decode_layer((kind,), data, arrays, where)
     return _decode_fields(kind, data, arrays, where)

@@ -15,13 +15,11 @@ from typing import ClassVar, TypeAlias, get_args
 from bitwright.ir import moves
 from bitwright.ir.cases import Case
 from bitwright.ir.functions import Function
+from bitwright.ir.per_channel import NONE, PerChannel
 from bitwright.ir.rounding import Rounding as Rounding
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
-
-PerChannel = tuple[Fraction, ...]
-"""One exact rational for the whole tensor (length 1), or one for each channel of the last axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +181,8 @@ class Requantise(Layer):
     low: tuple[int, ...]
     high: tuple[int, ...]
     shift: int = 0
-    levels: tuple[PerChannel, ...] = ()
-    slope: PerChannel = ()
+    levels: tuple[tuple[Fraction, ...], ...] = ()
+    slope: PerChannel = NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
 from bitwright.ir.host_ops import HOST_OPS
 from bitwright.ir.layers import LAYERS, AnyLayer, Input
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.source import Source
 from bitwright.ir.tokens import Line
 from bitwright.ir.types import IntType
@@ -130,6 +131,8 @@ def _fit(kind: Any, value: Any) -> Any:
 def _fit_tuple(kind: Any, value: tuple[Any, ...]) -> Any:
     if kind is Weights:
         return Weights(np.array(value, dtype=np.int64))
+    if kind is PerChannel:
+        return _fit_tuple(tuple[Fraction, ...], value)
     if get_origin(kind) is tuple:
         kinds = get_args(kind)
         kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds

@@ -27,6 +27,7 @@ from bitwright.ir.columns import by
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
 from bitwright.ir.host_ops import Constant
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.source import Source
 from bitwright.ir.tokens import WORD
 from bitwright.ir.types import IntType
@@ -96,6 +97,8 @@ def _value(value: Any, held: dict[str, object]) -> str:
             return _weights(value, held)
         case Constant():
             return _held(value, value.digest, f"{value.array.dtype} {by(value.array.shape)}", held)
+        case PerChannel():
+            return _tuple(value.values, held)
         case tuple():
             return _tuple(value, held)
         case _ if is_dataclass(value) and not isinstance(value, IntType):

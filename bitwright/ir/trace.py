@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bitwright.ir.layers import PerChannel
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.weights import Ints
 
 

@@ -30,6 +30,7 @@ from bitwright.ir.layers import (
     makes,
     spelled,
 )
+from bitwright.ir.per_channel import PerChannel, spread
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
 
@@ -191,9 +192,9 @@ def _verify_rounded(layer: Requantise | Table, x: Layer) -> None:
 
 def _verify_requantise(layer: Requantise) -> None:
     _verify_lengths(layer, "multiplier", "offset", "low", "high", "levels", "slope")
-    if any(slope <= 0 for slope in layer.slope):
+    if any(slope <= 0 for slope in layer.slope.values):
         _refuse(layer, "has a slope that is not positive", "a leaky ReLU rises on both sides of zero")
-    lows, highs = (v * (layer.channels if len(v) == 1 else 1) for v in (layer.low, layer.high))
+    lows, highs = (spread(limit, layer.channels) for limit in (layer.low, layer.high))
     if any(low > high for low, high in zip(lows, highs, strict=True)):
         _refuse(layer, "a lower limit is above its upper limit", "low <= high in every channel")
     made = IntType(min(lows) + layer.shift, max(highs) + layer.shift)
@@ -261,7 +262,8 @@ def _verify_same_type(layer: Layer, x: Layer) -> None:
 
 def _verify_lengths(layer: Layer, *names: str) -> None:
     for name in names:
-        length = len(getattr(layer, name))
+        numbers = getattr(layer, name)
+        length = len(numbers.values if isinstance(numbers, PerChannel) else numbers)
         if length not in (1, layer.channels) and (name not in ("levels", "slope") or length):
             _refuse(layer, f"{name} has {length} values for {layer.channels} channels", "give one, or one per channel")
 

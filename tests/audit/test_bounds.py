@@ -20,6 +20,7 @@ from bitwright.audit.terms import terms
 from bitwright.ir import functions
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Dense, Input, Requantise, Rounding, Table
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import integer
 from bitwright.ir.weights import Weights
@@ -44,8 +45,8 @@ def dense(
             inputs=("x",),
             shape=(OUT,),
             type=integer(40, signed=True),
-            scale=(sx * sw,),
-            zero=(Fraction(0),),
+            scale=PerChannel.made(sx * sw),
+            zero=ZEROS,
             weights=Weights(weights),
         ),
         Requantise(
@@ -53,16 +54,16 @@ def dense(
             inputs=("a",),
             shape=(OUT,),
             type=codes,
-            scale=(sy,),
-            zero=(Fraction(0),),
-            multiplier=(sx * sw / sy,),
-            offset=tuple(Fraction(float(b)) / sy for b in bias),
+            scale=PerChannel.made(sy),
+            zero=ZEROS,
+            multiplier=PerChannel.made(sx * sw / sy),
+            offset=PerChannel.made(map(float, bias)) / sy,
             rounding=kind,
             low=(codes.lo,),
             high=(codes.hi,),
         ),
     )
-    entry = Input(name="x", inputs=(), shape=(k,), type=codes, scale=(sx,), zero=(Fraction(0),))
+    entry = Input(name="x", inputs=(), shape=(k,), type=codes, scale=PerChannel.made(sx), zero=ZEROS)
     return Graph((entry,), layers, ("y",))
 
 
@@ -70,17 +71,17 @@ def in_float32(graph: Graph, x: Array, bias: Array, product: Callable[..., Array
     """The codes that a framework computes: dequantise, multiply, add the bias, divide, round, clip."""
     a, y = graph.layers
     assert isinstance(a, Dense) and isinstance(y, Requantise)
-    sx = np.float32(float(graph.inputs[0].scale[0]))
-    sw = np.float32(float(a.scale[0] / graph.inputs[0].scale[0]))
+    sx = np.float32(float(graph.inputs[0].scale.of(0)))
+    sw = np.float32(float(a.scale.of(0) / graph.inputs[0].scale.of(0)))
     left, right = x.astype(np.float32) * sx, a.weights.array.astype(np.float32).T * sw
-    v = (product(left, right) + bias.astype(np.float32)) / np.float32(float(y.scale[0]))
+    v = (product(left, right) + bias.astype(np.float32)) / np.float32(float(y.scale.of(0)))
     return np.rint(v).clip(y.low[0], y.high[0]).astype(np.int64)
 
 
 def reach_of(graph: Graph, x: Array, bias: Array) -> tuple[Array, Reach]:
     """Our codes, and what float32 may give in their place."""
     values = {"x": x, "a": x @ graph.layers[0].weights.array.T, "y": reference.run(graph, [x])[0]}
-    added = float(np.abs(bias).max()) / float(graph.by_name["y"].scale[0])
+    added = float(np.abs(bias).max()) / float(graph.by_name["y"].scale.of(0))
     found = reaches(graph, values, {"y": Arithmetic(added, 1)}, {})("y")
     assert found is not None
     return values["y"], found
@@ -210,15 +211,22 @@ STEPS = {
 @pytest.mark.parametrize("name", functions.STEPS)
 def test_every_function_has_an_error_that_float32_keeps(name: str) -> None:
     codes = integer(8, signed=True)
-    source = Input(name="x", inputs=(), shape=(1,), type=codes, scale=(Fraction(1, 29),), zero=(Fraction(3),))
+    source = Input(
+        name="x",
+        inputs=(),
+        shape=(1,),
+        type=codes,
+        scale=PerChannel.made(Fraction(1, 29)),
+        zero=PerChannel.made(Fraction(3)),
+    )
     words = STEPS.get(name, (name,))
     table = Table(
         name="y",
         inputs=("x",),
         shape=(1,),
         type=codes,
-        scale=(Fraction(1),),
-        zero=(Fraction(0),),
+        scale=ONES,
+        zero=ZEROS,
         entries=Weights(np.zeros(256, np.int64)),
         function=functions.function_of(words, ("affine", "100", "0")),
         rounding=Rounding.HALF_EVEN,

@@ -144,7 +144,7 @@ def injected(delta: int) -> tuple[Run, Source, Array]:
         away = inside & ((reach.up if delta > 0 else reach.down) > 0.05)
         index = np.flatnonzero(away)[sample]
         place = np.unravel_index(index, layer.shape)
-        wrong[sample, place[2], place[0], place[1]] += np.float32(delta * float(layer.scale[0]))
+        wrong[sample, place[2], place[0], place[1]] += np.float32(delta * float(layer.scale.of(0)))
     return run, source, wrong
 
 
@@ -212,7 +212,7 @@ def hidden_flip(distance: float) -> tuple[Run, Source, Array, str]:
         reach = case.reaches(values)(layer.name)
         assert reach is not None
         up, error = (float(array.reshape(-1)[HIDDEN]) for array in (reach.up, reach.error))
-        more += (up - distance * error) * float(layer.scale[0])
+        more += (up - distance * error) * float(layer.scale.of(0))
     assert abs(up / error - distance) < 0.05
     ours = values[layer.name].reshape(-1)[[HIDDEN]]
     assert layer.type.lo + 5 < ours < layer.type.hi - 5
@@ -272,7 +272,7 @@ def test_what_only_the_certain_bound_allows_is_wide() -> None:
         ours = values[layer.name]
         only = reach.allows(ours + 1, certain=True) & ~reach.allows(ours + 1, certain=False)
         wanted += int(only.sum())
-        theirs[sample] += (only[0] * np.float32(float(layer.scale[0]))).transpose(2, 0, 1)
+        theirs[sample] += (only[0] * np.float32(float(layer.scale.of(0)))).transpose(2, 0, 1)
     assert wanted > 0
     found = audit(run, source, theirs)
     assert (found.counts["wide"], found.counts["unexplained"]) == (wanted, 0)

@@ -14,6 +14,7 @@ from bitwright.compress.network import Layer
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Requantise
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import IntType, integer
 from tests.compress.nets import Floats, graph, node, normal
 from tests.compress.random_nets import Array, Draw
@@ -101,7 +102,12 @@ def test_a_quantiser_may_have_any_range_and_a_zero_point() -> None:
     odd = ActQuant(IntType(-3, 11), np.float32(0.125).reshape(()), np.float32(2).reshape(()))
     net = State(state.net, state.weights, {**state.acts, "r": odd}).graph()
     layer = next(layer for layer in net.layers if isinstance(layer, Requantise))
-    assert (layer.type, layer.zero, layer.low, layer.high) == (IntType(2, 11), (2,), (2,), (11,))  # behind the Relu
+    assert (layer.type, layer.zero, layer.low, layer.high) == (
+        IntType(2, 11),
+        PerChannel.made(2),
+        (2,),
+        (11,),
+    )  # behind the Relu
 
 
 def test_biases_on_the_grid_are_whole_steps_of_their_accumulators() -> None:
@@ -109,7 +115,7 @@ def test_biases_on_the_grid_are_whole_steps_of_their_accumulators() -> None:
     found = []
     for net in (free, on_grid):
         layer = next(layer for layer in net.layers if isinstance(layer, Requantise))
-        found.append([(b / m).denominator for m, b in zip(layer.multiplier, layer.offset, strict=True)])
+        found.append([(b / m).denominator for m, b in zip(layer.multiplier.values, layer.offset.values, strict=True)])
     assert max(found[0]) > 1
     assert found[1] == [1, 1, 1]
     assert differences(on_grid, bw.load(bw.to_onnx(on_grid))) == []

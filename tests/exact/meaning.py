@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 
 from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.types import integer
 from bitwright.ir.weights import Ints
 
@@ -38,9 +39,9 @@ def meaning(layer: Requantise, channel: int, a: int) -> int:
     def of(values):
         return values[channel] if len(values) > 1 else values[0]
 
-    v = of(layer.multiplier) * a + of(layer.offset)
+    v = of(layer.multiplier.values) * a + of(layer.offset.values)
     if layer.slope and v < 0:
-        v *= of(layer.slope)
+        v *= of(layer.slope.values)
     if layer.rounding is Rounding.LEVELS:
         r = sum(level <= v for level in of(layer.levels))
     else:
@@ -66,16 +67,16 @@ def requantise(
         inputs=("acc",),
         shape=(channels or len(multiplier),),
         type=integer(32, signed=True),
-        scale=(Fraction(1),),
-        zero=(Fraction(0),),
-        multiplier=tuple(multiplier),
-        offset=tuple(offset),
+        scale=ONES,
+        zero=ZEROS,
+        multiplier=PerChannel.made(multiplier),
+        offset=PerChannel.made(offset),
         rounding=rounding,
         low=low,
         high=high,
         shift=shift,
         levels=levels,
-        slope=slope,
+        slope=PerChannel.made(slope),
     )
 
 

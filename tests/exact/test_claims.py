@@ -18,13 +18,14 @@ from bitwright.exact.tabulate import tabulate
 from bitwright.ir.functions import function_of
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Dense, Input, Layer, Requantise, Reshape, Rounding, Table
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Weights
 from bitwright.planning.candidates import cheapest
 from tests.exact.test_pairs import layers as pair_of
 from tests.ir.graphs import random_graph
 
-ONE = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+ONE = {"scale": ONES, "zero": ZEROS}
 EVERY_LINE = {"layer", "op", "inputs", "graph_sha256", "x_range", "y_range"}
 U4, S8 = integer(4, signed=False), integer(8, signed=True)
 
@@ -39,8 +40,8 @@ def chain() -> Graph:
         inputs=("fc",),
         shape=(3,),
         type=U4,
-        multiplier=(Fraction(1, 5), Fraction(1, 7), Fraction(-1, 6)),
-        offset=(Fraction(2),),
+        multiplier=PerChannel.made((Fraction(1, 5), Fraction(1, 7), Fraction(-1, 6))),
+        offset=PerChannel.made(Fraction(2)),
         rounding=Rounding.HALF_EVEN,
         low=(0,),
         high=(15,),

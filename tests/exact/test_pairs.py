@@ -11,6 +11,7 @@ from bitwright.exact.pairs import pair_forms
 from bitwright.exact.ranges import Ranges
 from bitwright.exact.rounding import round_exact
 from bitwright.ir.layers import Requantise, Rounding, Sum
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.types import IntType, integer
 
 S8, U8, S4 = integer(8, signed=True), integer(8, signed=False), integer(4, signed=True)
@@ -21,7 +22,7 @@ def layers(
 ) -> tuple[Sum, Requantise]:
     """Sum and requantiser of round(a * x + b * y + offset) + shift, clipped to `kind`."""
     unit = Fraction(gcd(a.numerator, b.numerator), lcm(a.denominator, b.denominator))
-    common = {"scale": (Fraction(1),), "zero": (Fraction(0),), "shape": (2,)}
+    common = {"scale": ONES, "zero": ZEROS, "shape": (2,)}
     join = Sum(
         name="add",
         inputs=("x", "y"),
@@ -33,8 +34,8 @@ def layers(
         name="q",
         inputs=("add",),
         type=kind,
-        multiplier=(unit,),
-        offset=(offset,),
+        multiplier=PerChannel.made(unit),
+        offset=PerChannel.made(offset),
         rounding=rounding,
         low=(kind.lo - shift,),
         high=(kind.hi - shift,),

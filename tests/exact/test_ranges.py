@@ -28,11 +28,12 @@ from bitwright.ir.layers import (
     Table,
 )
 from bitwright.ir.moves import Take
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
 
-REAL = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+REAL = {"scale": ONES, "zero": ZEROS}
 S32 = integer(32, signed=True)
 
 
@@ -200,7 +201,14 @@ def test_ranges_follow_the_graph_channel_by_channel():
         **REAL,
     )
     half = requantise(
-        "half", "conv", (1, 1, 2), multiplier=(Fraction(-1, 2),), offset=(Fraction(3),), low=(0,), high=(7,), shift=-1
+        "half",
+        "conv",
+        (1, 1, 2),
+        multiplier=PerChannel.made(Fraction(-1, 2)),
+        offset=PerChannel.made(Fraction(3)),
+        low=(0,),
+        high=(7,),
+        shift=-1,
     )
     pool = MaxPool(name="pool", inputs=("half",), shape=(1, 1, 2), type=S32, window=Window((1, 1)), **REAL)
     flat = Reshape(name="flat", inputs=("pool",), shape=(2,), type=S32, **REAL)
@@ -218,7 +226,7 @@ def test_ranges_follow_the_graph_channel_by_channel():
 def reshaped(old, new, lo):
     x = Input(name="x", inputs=(), shape=old, type=S32, **REAL)
     scale = requantise(
-        "q", "x", old, multiplier=(Fraction(0),), offset=tuple(map(Fraction, lo)), low=(-99,), high=(99,)
+        "q", "x", old, multiplier=PerChannel.made(Fraction(0)), offset=PerChannel.made(lo), low=(-99,), high=(99,)
     )
     flat = Reshape(name="flat", inputs=("q",), shape=new, type=S32, **REAL)
     return pairs(ranges(Graph(inputs=(x,), layers=(scale, flat), outputs=("flat",)))["flat"])
@@ -240,7 +248,7 @@ def test_a_place_is_that_of_any_channel():
 
 def test_a_table_is_read_only_at_the_codes_that_occur():
     x = Input(name="x", inputs=(), shape=(2,), type=integer(3, signed=True), **REAL)
-    clip = requantise("clip", "x", (2,), multiplier=(Fraction(1),), offset=(Fraction(0),), low=(-4, 0), high=(1, 2))
+    clip = requantise("clip", "x", (2,), multiplier=ONES, offset=ZEROS, low=(-4, 0), high=(1, 2))
     clip = replace(clip, type=integer(3, signed=True))
     entries = Weights(np.array([50, 1, 2, 3, 9, 5, 4, 60]))
     table = Table(

@@ -50,7 +50,7 @@ def test_every_form_is_the_meaning_for_every_accumulator(rounding):
 
 def ties(layer: Requantise, lo: int, hi: int) -> list[bool]:
     """For each reachable tie k - 1/2 with low < k <= high, in order: is it rounded up."""
-    values = [layer.multiplier[0] * a + layer.offset[0] for a in range(lo, hi + 1)]
+    values = [layer.multiplier.of(0) * a + layer.offset.of(0) for a in range(lo, hi + 1)]
     steps_up = [v + HALF for v in values if (v + HALF).denominator == 1 and layer.low[0] < v + HALF <= layer.high[0]]
     return [k % 2 == 0 for k in steps_up]
 

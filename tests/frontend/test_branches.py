@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bitwright.ir.layers import Concat, Multiply, Sum
+from bitwright.ir.per_channel import PerChannel
 from tests.frontend.nets import Net, agree, grid, only, ops
 
 
@@ -33,7 +34,7 @@ def test_factors_are_the_smallest_integers() -> None:
     net = Net(4)
     net.quant(net.add("Sub", *two(net, (0.75, 0.0), (0.5, 0.0))), 1.0, bits=8.0)
     layer = only(agree(net, grid(16, 4)), Sum)
-    assert (layer.factors, layer.scale) == (((3,), (-2,)), (Fraction(1, 4),))
+    assert (layer.factors, layer.scale) == (((3,), (-2,)), PerChannel.made(Fraction(1, 4)))
 
 
 def test_a_sum_with_itself_and_a_square() -> None:

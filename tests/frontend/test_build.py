@@ -14,6 +14,7 @@ import bitwright as bw
 from bitwright.design import random_codes
 from bitwright.exact.rounding import round_exact
 from bitwright.ir.layers import LAYERS, Layer, Rounding
+from bitwright.ir.per_channel import ONES, PerChannel
 from bitwright.ir.types import IntType
 from bitwright.sim import reference
 
@@ -29,7 +30,7 @@ def exact(values: Any) -> Array:
 
 def real(layer: Layer, codes: Array) -> Array:
     """What integers of a layer are worth."""
-    return np.array(layer.scale, dtype=object) * (exact(codes) - np.array(layer.zero, dtype=object))
+    return np.array(layer.scale.values, dtype=object) * (exact(codes) - np.array(layer.zero.values, dtype=object))
 
 
 def values(net: bw.Net, *layers: Layer, seed: int = 0) -> list[Array]:
@@ -93,7 +94,7 @@ def test_a_pool_is_worth_its_sum_and_an_average_by_its_scale() -> None:
     net = bw.Net()
     x = net.input("x", (4, 4, 2), "u4", scale=[0.5, Fraction(1, 3)], zero=[2, 5])
     total = net.sum_pool(x, (2, 2), (1, 1))
-    mean = net.sum_pool(x, (2, 2), (1, 1), scale=[s / 4 for s in x.scale])
+    mean = net.sum_pool(x, (2, 2), (1, 1), scale=x.scale / 4)
     before, sums, means = values(net, x, total, mean)
     expected = windows(before, (2, 2), (0, 0, 0, 0)).sum(axis=(3, 4))
     assert (sums == expected).all() and (means == expected / 4).all()
@@ -152,7 +153,13 @@ def test_a_name_and_a_type_may_be_stated() -> None:
     net = bw.Net("named")
     x = net.input("x", (2,), "u4")
     y = net.dense("x", [[1, 1]], name="fc", type="s12", scale=3, zero=1, source=("/fc",))
-    assert (y.name, y.type, y.scale, y.zero, y.source) == ("fc", IntType(-2048, 2047), (3,), (1,), ("/fc",))
+    assert (y.name, y.type, y.scale, y.zero, y.source) == (
+        "fc",
+        IntType(-2048, 2047),
+        PerChannel.made(3),
+        ONES,
+        ("/fc",),
+    )
     assert net[x] is x and net["fc"] is y and net.graph().source.file == "named"
     assert net.dense("fc", [[1]]).name == "dense1"
 

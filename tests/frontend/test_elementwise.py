@@ -37,7 +37,7 @@ def test_batch_normalisation_behind_a_convolution(gamma: list[float], relu: bool
     y = normalised(net, net.add("Conv", chip(net), net.weights(grid(3, 2, 2, 2, span=3), 0.5)), gamma)
     net.quant(net.add("Relu", y) if relu else y, 0.37, bits=6.0, signed=0 if relu else 1)
     layer = only(agree(net, grid(16, 2, 4, 4, span=4)), Requantise)
-    signs = [(m > 0) - (m < 0) for m in layer.multiplier] * (3 // len(layer.multiplier))
+    signs = [(m > 0) - (m < 0) for m in layer.multiplier.each(3)]
     assert signs == np.sign(gamma).tolist()
 
 
@@ -256,7 +256,7 @@ def test_a_bias_added_in_two_steps_is_one_rational() -> None:
     net = Net(3)
     y = net.add("Add", net.add("Add", chip(net), net.const(0.1)), net.const(0.2))
     net.quant(y, 0.5, bits=6.0)
-    (offset,) = only(agree(net, grid(8, 3)), Requantise).offset
+    (offset,) = only(agree(net, grid(8, 3)), Requantise).offset.values
     assert offset == 2 * (Fraction(float(np.float32(0.1))) + Fraction(float(np.float32(0.2))))
 
 

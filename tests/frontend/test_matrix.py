@@ -11,6 +11,7 @@ import pytest
 
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.layers import Conv, Dense, Requantise
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import BIPOLAR, IntType
 from tests.frontend.nets import QONNX, Net, agree, grid, only, ops
 
@@ -89,7 +90,7 @@ def test_padding_with_a_zero_point_outside_the_codes() -> None:
 def test_a_zero_point_that_is_no_integer_needs_no_padding_value() -> None:
     net = Net(2, 4, 4)
     net.add("Conv", net.quant(net.x, 0.25, 0.5, 5.0), net.weights(grid(2, 2, 3, 3, span=3)))
-    assert only(agree(net, grid(8, 2, 4, 4)), Conv).zero == (
+    assert only(agree(net, grid(8, 2, 4, 4)), Conv).zero.values == (
         Fraction(1, 2) * int(grid(2, 2, 3, 3, span=3).round().astype(int)[0].sum()),
         Fraction(1, 2) * int(grid(2, 2, 3, 3, span=3).round().astype(int)[1].sum()),
     )
@@ -102,7 +103,7 @@ def test_weights_with_a_scale_per_output_channel(bits: float) -> None:
     kernel = net.quant(net.const(grid(4, 3, 2, 2)), scale, bits=bits)
     y = net.add("Conv", net.quant(net.x, 0.25, bits=5.0), kernel, net.const([0.1, 0.2, -0.3, 4.0]))
     net.quant(y, 1.7, bits=6.0)
-    assert len(only(agree(net, grid(8, 3, 4, 4)), Conv).scale) == 4
+    assert len(only(agree(net, grid(8, 3, 4, 4)), Conv).scale.values) == 4
 
 
 @pytest.mark.parametrize("bias", [0.75, [1.0, -2.0, 0.5], [[1.0, -2.0, 0.5]], [[3.0]], None])
@@ -137,14 +138,14 @@ def test_a_bias_that_is_itself_quantised() -> None:
     bias = net.quant(net.const([0.3, -1.2, 5.0]), 0.25, bits=4.0)
     net.quant(net.add("Gemm", net.quant(net.x, 0.25), net.weights(grid(3, 4, span=3)), bias, transB=1), 2.0)
     layer = only(agree(net, grid(32, 4, span=8)), Requantise)
-    assert layer.offset == (Fraction(1, 8), Fraction(-5, 8), Fraction(7, 8))
+    assert layer.offset.values == (Fraction(1, 8), Fraction(-5, 8), Fraction(7, 8))
 
 
 def test_float_weights_on_a_small_grid_are_integers_already() -> None:
     net = Net(4)
     net.add("MatMul", net.quant(net.x, 0.25), net.const(grid(4, 3, step=0.125, span=2)))
     layer = only(agree(net, grid(8, 4)), Dense)
-    assert layer.scale == (Fraction(1, 32),)
+    assert layer.scale == PerChannel.made(Fraction(1, 32))
 
 
 def test_weights_that_are_all_zero() -> None:

@@ -121,7 +121,7 @@ def test_folded_arithmetic_keeps_the_types_of_the_graph() -> None:
     root = net.add("Pow", net.const(0.0625), net.const(0.5))
     x = net.add("Quant", net.x, root, net.const(0.0), net.const(6.0), domain="finn", signed=1, narrow=0)
     net.add("MatMul", x, net.weights(np.eye(4)))
-    assert load_onnx(net.proto()).inputs[0].scale[0] * 4 == 1
+    assert load_onnx(net.proto()).inputs[0].scale.of(0) * 4 == 1
 
 
 def test_arithmetic_on_quantised_weights_is_folded() -> None:
@@ -129,7 +129,7 @@ def test_arithmetic_on_quantised_weights_is_folded() -> None:
     weights = net.add("Mul", net.weights(grid(3, 4, span=3), 0.5), net.const(0.25))
     net.add("Gemm", net.quant(net.x, 0.25, bits=6.0), weights, transB=1)
     graph = load_onnx(net.proto())
-    assert graph.layers[0].scale[0] == graph.inputs[0].scale[0] / 8
+    assert graph.layers[0].scale.of(0) == graph.inputs[0].scale.of(0) / 8
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.layers import Dense, Requantise, Rounding
+from bitwright.ir.per_channel import ONES, PerChannel
 from bitwright.ir.types import BIPOLAR, IntType
 from tests.frontend.nets import QONNX, Net, agree, grid, only, ops, outputs_of
 
@@ -33,7 +34,7 @@ def test_every_rounding_with_every_kind_of_zero_point(mode: str, zero: float) ->
     host.add("MatMul", host.nodes[-1].output[0], host.weights(np.eye(6)))
     agree(host, x)
     graph = agree(later, grid(64, 6))
-    assert only(graph, Requantise).zero == (Fraction(zero),)
+    assert only(graph, Requantise).zero == PerChannel.made(Fraction(zero))
 
 
 def test_the_table_of_roundings_that_qonnx_publishes() -> None:
@@ -197,7 +198,7 @@ def test_two_steps_of_thresholds_stay_a_count() -> None:
     net = Net(3)
     net.add("MultiThreshold", chip(net), net.const([[-1.0, 1.0]]), domain=QONNX, out_scale=1.0, out_bias=-1.0)
     layer = only(agree(net, grid(32, 3, span=3)), Requantise)
-    assert (layer.type, layer.zero) == (IntType(0, 2), (1,))
+    assert (layer.type, layer.zero) == (IntType(0, 2), ONES)
 
 
 def test_thresholds_behind_a_convolution_with_channels_of_their_own() -> None:

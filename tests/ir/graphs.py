@@ -20,16 +20,15 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep
 from bitwright.ir.layers import (
     Layer,
-    PerChannel,
     Rounding,
     Table,
 )
+from bitwright.ir.per_channel import ZEROS, PerChannel
 from bitwright.ir.source import Source
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.ir.weights import Ints, Weights
 from tests.ir.functions import tabulated
 
-ZERO = (Fraction(0),)
 WIDEST_DENSE_ROW = 40
 
 
@@ -91,7 +90,7 @@ def random_scale(rng: Generator) -> Fraction:
 
 def random_zero(rng: Generator) -> PerChannel:
     """Mostly zero, sometimes a small integer or a half."""
-    return (Fraction(int(rng.integers(-6, 7)), 2) if rng.random() < 0.3 else Fraction(0),)
+    return PerChannel.made(Fraction(int(rng.integers(-6, 7)), 2) if rng.random() < 0.3 else 0)
 
 
 def random_weights(rng: Generator, shape: tuple[int, ...]) -> Ints:
@@ -126,7 +125,7 @@ def accumulator_type(weights: Ints, x: IntType, pad: int) -> IntType:
 def random_requantise(rng: Generator, net: bw.Net, x: Layer, bits: int, name: str = "") -> Layer:
     """Any rounding; slopes that spread the input's range over the codes, of both signs, some zero."""
     rounding = Rounding.HALF_EVEN if rng.random() < 0.3 else list(Rounding)[rng.integers(len(Rounding))]
-    levels: tuple[PerChannel, ...] = ()
+    levels: tuple[tuple[Fraction, ...], ...] = ()
     kind, shift = random_type(rng, bits), int(rng.integers(-3, 4)) if rng.random() < 0.3 else 0
     kind = integer(3, signed=False) if kind.is_bipolar else kind
     low, high = kind.lo - shift, kind.hi - shift
@@ -141,7 +140,7 @@ def random_requantise(rng: Generator, net: bw.Net, x: Layer, bits: int, name: st
     multiplier = _per_channel(rng, x.channels, lambda: _random_slope(rng, slope))
     middle = Fraction(low + high, 2) if rounding is not Rounding.LEVELS else Fraction(0)
     centre = (x.type.lo + x.type.hi) // 2
-    offset = _per_channel(rng, x.channels, lambda: middle - multiplier[0] * centre + _random_offset(rng))
+    offset = _per_channel(rng, x.channels, lambda: middle - multiplier.of(0) * centre + _random_offset(rng))
     return net.rescale(
         x,
         kind,
@@ -171,7 +170,8 @@ def random_table(rng: Generator, net: bw.Net, x: Layer) -> Layer:
     function = (*shapes[rng.integers(len(shapes))], Affine(random_scale(rng) * 5, Fraction(0)))
     codes = range(x.type.lo, x.type.hi + 1)
     entries = [
-        min(max(tabulated(function, rounding, x.scale[0] * (code - x.zero[0])), low), high) + shift for code in codes
+        min(max(tabulated(function, rounding, x.scale.of(0) * (code - x.zero.of(0))), low), high) + shift
+        for code in codes
     ]
     return net.add(
         Table(
@@ -179,8 +179,8 @@ def random_table(rng: Generator, net: bw.Net, x: Layer) -> Layer:
             inputs=(x.name,),
             shape=x.shape,
             type=IntType(low + shift, high + shift),
-            scale=(random_scale(rng),),
-            zero=ZERO,
+            scale=PerChannel.made(random_scale(rng)),
+            zero=ZEROS,
             entries=Weights(np.array(entries)),
             function=function,
             rounding=rounding,
@@ -194,7 +194,7 @@ def random_table(rng: Generator, net: bw.Net, x: Layer) -> Layer:
 def _extend(rng: Generator, net: bw.Net, x: Layer) -> Layer:
     if len(x.shape) == 3 and rng.random() < 0.4:
         x = _random_pool(rng, net, x)
-    if rng.random() < 0.25 and len(x.scale) == len(x.zero) == 1:
+    if rng.random() < 0.25 and x.scale.is_single and x.zero.is_single:
         x = random_table(rng, net, x)
     if rng.random() < 0.2 and prod(x.shape) <= WIDEST_DENSE_ROW:
         x = net.reshape(x, scale=random_scale(rng), **_said(f"flat{len(net)}"))
@@ -299,7 +299,7 @@ def _random_offset(rng: Generator) -> Fraction:
     return Fraction(float(np.float32(rng.uniform(-2, 2))))
 
 
-def _random_levels(rng: Generator, kind: IntType, count: int) -> PerChannel:
+def _random_levels(rng: Generator, kind: IntType, count: int) -> tuple[Fraction, ...]:
     values = [Fraction(int(rng.integers(2 * kind.lo - 3, 2 * kind.hi + 4)), 2) for _ in range(count)]
     return tuple(sorted(values))
 
@@ -313,7 +313,7 @@ def _said(name: str) -> dict[str, Any]:
 
 
 def _per_channel(rng: Generator, channels: int, make: Callable[[], Fraction]) -> PerChannel:
-    return tuple(make() for _ in range(channels if rng.random() < 0.6 else 1))
+    return PerChannel.made(make() for _ in range(channels if rng.random() < 0.6 else 1))
 
 
 def _limits(rng: Generator, limit: int, channels: int) -> tuple[int, ...]:

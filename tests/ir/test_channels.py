@@ -35,6 +35,7 @@ from bitwright.ir.layers import (
 )
 from bitwright.ir.moves import Take
 from bitwright.ir.passes import remove_channels
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.source import Removed
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
@@ -44,7 +45,6 @@ from bitwright.sim import reference
 from tests.ir.graphs import random_codes, random_graph
 
 SEEDS = range(60)
-ONE, ZERO = (Fraction(1),), (Fraction(0),)
 U4, WIDE = integer(4, signed=False), integer(16, signed=True)
 
 
@@ -103,7 +103,7 @@ class Chain:
     """A network of one line, layer by layer."""
 
     def __init__(self, *shape: int) -> None:
-        self.layers: list[Layer] = [Input(name="x", inputs=(), shape=shape, type=U4, scale=ONE, zero=ZERO)]
+        self.layers: list[Layer] = [Input(name="x", inputs=(), shape=shape, type=U4, scale=ONES, zero=ZEROS)]
 
     @property
     def last(self) -> Layer:
@@ -112,7 +112,7 @@ class Chain:
     def add(self, kind: type[Layer], name: str, shape: tuple[int, ...], type_: IntType, **fields: Any) -> Chain:
         inputs = fields.pop("inputs", (self.last.name,))
         self.layers.append(
-            kind(name=name, inputs=inputs, shape=shape, type=type_, scale=ONE, zero=ZERO, **fields)  # type: ignore[call-arg]
+            kind(name=name, inputs=inputs, shape=shape, type=type_, scale=ONES, zero=ZEROS, **fields)  # type: ignore[call-arg]
         )
         return self
 
@@ -126,8 +126,8 @@ class Chain:
             inputs=(),
             shape=(1,),
             type=WIDE,
-            scale=ONE,
-            zero=ZERO,
+            scale=ONES,
+            zero=ZEROS,
             weights=Weights(np.asarray(weights)),
             window=Window(np.shape(weights)[1:3], **window or {}),
             **fields,
@@ -138,7 +138,8 @@ class Chain:
 
     def quantised(self, name: str, offset: tuple[int, ...] = (0,), multiplier: Fraction = Fraction(1, 4)) -> Chain:
         return self.add(
-            Requantise, name, self.last.shape, U4, multiplier=(multiplier,), offset=tuple(map(Fraction, offset)),
+            Requantise, name, self.last.shape, U4,
+            multiplier=PerChannel.made(multiplier), offset=PerChannel.made(offset),
             rounding=Rounding.HALF_EVEN, low=(0,), high=(15,),
         )  # fmt: skip
 
@@ -177,8 +178,8 @@ def test_a_constant_moves_into_the_next_offset() -> None:
     assert isinstance(b, Dense) and isinstance(r, Requantise)
     assert counts(after) == {"a": 1, "q": 1, "b": 2, "r": 2}
     assert b.weights.array.tolist() == [[1], [3]]
-    assert r.offset == (Fraction(6, 4), Fraction(-3, 4))
-    assert (b.type, b.zero) == (IntType(0, 24), (Fraction(-6), Fraction(3)))  # a reaches 30, of which q leaves 8
+    assert r.offset.values == (Fraction(6, 4), Fraction(-3, 4))
+    assert (b.type, b.zero) == (IntType(0, 24), PerChannel.made([-6, 3]))  # a reaches 30, of which q leaves 8
     assert after.source.removed == (Removed("a", 2, 1),)
     assert run(after) == run(graph)
 

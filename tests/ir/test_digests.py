@@ -50,7 +50,7 @@ def renamed(graph: Graph) -> Graph:
 def changed(graph: Graph) -> Iterator[tuple[AnyLayer, Graph]]:
     """Each layer with the graph in which it has another scale."""
     for layer in graph.layers:
-        yield layer, graph.expand(layer.name, replace(layer, scale=tuple(value + 1 for value in layer.scale)))
+        yield layer, graph.expand(layer.name, replace(layer, scale=layer.scale + 1))
 
 
 def behind(graph: Graph, name: str) -> set[str]:

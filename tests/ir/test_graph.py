@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Input
+from bitwright.ir.per_channel import ZEROS, PerChannel
 from bitwright.ir.types import IntType
 from bitwright.sim import tools
 from tests.ir.graphs import random_graph
@@ -34,7 +35,9 @@ class Counted(Input):
 
 
 def test_a_hash_is_found_once() -> None:
-    entry = Counted(name="x", inputs=(), shape=(3,), type=IntType(0, 7), scale=(Fraction(1, 3),), zero=(Fraction(0),))
+    entry = Counted(
+        name="x", inputs=(), shape=(3,), type=IntType(0, 7), scale=PerChannel.made(Fraction(1, 3)), zero=ZEROS
+    )
     graph = Graph((entry,), (), ("x",))
     assert hash(graph) == hash(graph) == hash(replace(graph))
     assert Counted.asked == 2

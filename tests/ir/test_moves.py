@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
@@ -16,11 +14,12 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Gather, Input
 from bitwright.ir.moves import Move, Pad, Repeat, Shape, Slice, Spread, Take, ToSpace, Transpose, as_move
 from bitwright.ir.parsing import parse
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.printing import constants, print_graph
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 
-REAL = {"type": IntType(-8, 7), "scale": (Fraction(1),), "zero": (Fraction(0),)}
+REAL = {"type": IntType(-8, 7), "scale": ONES, "zero": ZEROS}
 MOVES: list[tuple[Shape, Move]] = [
     ((2, 3, 4), Transpose((2, 0, 1))),
     ((2, 3, 4), Transpose((1, 0, 2))),

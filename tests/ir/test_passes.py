@@ -2,7 +2,6 @@
 """Every pass keeps every bit of every output, removes what it says, and leaves a clean graph alone."""
 
 from dataclasses import replace
-from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -16,6 +15,7 @@ from bitwright.ir.host import HostGraph
 from bitwright.ir.layers import Concat, Gather, Input, Layer, Reshape
 from bitwright.ir.moves import Take
 from bitwright.ir.passes import Pass, drop_dead, merge_gathers, merge_reshapes, pipeline
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, width
 from bitwright.ir.types import IntType
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
@@ -23,11 +23,12 @@ from bitwright.sim import reference
 from tests.ir.graphs import random_codes, random_graph, random_matrix
 
 SEEDS = range(30)
-ONE, ZERO = (Fraction(1),), (Fraction(0),)
 
 
 def reshaped(x: Layer, name: str, shape: tuple[int, ...]) -> Reshape:
-    return Reshape(name=name, inputs=(x.name,), shape=shape, type=x.type, scale=x.scale[:1], zero=x.zero[:1])
+    return Reshape(
+        name=name, inputs=(x.name,), shape=shape, type=x.type, scale=x.scale.take([0]), zero=x.zero.take([0])
+    )
 
 
 def with_reshapes(graph: Graph) -> Graph:
@@ -74,7 +75,7 @@ def test_reshapes_there_and_back_vanish(seed: int) -> None:
     after = merge_reshapes(graph)
     x = graph.by_name[graph.by_name["there"].inputs[0]]
     left = {layer.name for layer in graph.layers} - {layer.name for layer in after.layers}
-    per_channel = len(x.scale) > 1 or len(x.zero) > 1
+    per_channel = width(x.scale, x.zero) > 1
     assert left >= ({"there", "back"} if per_channel else {"there", "back", "same"})
     assert merge_reshapes(after) == after
 
@@ -92,7 +93,7 @@ def test_a_reshape_that_changes_the_real_value_stays() -> None:
     """A table after it reads its scale."""
     graph = with_reshapes(random_graph(1))
     same = graph.by_name["same"]
-    rescaled = graph.expand("same", replace(same, scale=(same.scale[0] * 2,)))
+    rescaled = graph.expand("same", replace(same, scale=PerChannel.made(same.scale.of(0) * 2)))
     assert "same" not in merge_reshapes(graph).by_name
     assert "same" in merge_reshapes(rescaled).by_name
 
@@ -102,17 +103,17 @@ def moving(*layers: Layer, output: str) -> Graph:
 
 
 def image(name: str) -> Input:
-    return Input(name=name, inputs=(), shape=(2, 3, 4), type=IntType(-8, 7), scale=ONE, zero=ZERO)
+    return Input(name=name, inputs=(), shape=(2, 3, 4), type=IntType(-8, 7), scale=ONES, zero=ZEROS)
 
 
 def ordered(name: str, x: str, index: np.ndarray, **fields: Any) -> Gather:
     kind = IntType(-8, 7)
     move = Take(Weights(index))
-    return Gather(name=name, inputs=(x,), shape=index.shape, type=kind, scale=ONE, zero=ZERO, move=move, **fields)
+    return Gather(name=name, inputs=(x,), shape=index.shape, type=kind, scale=ONES, zero=ZEROS, move=move, **fields)
 
 
 def joined(name: str, *inputs: str, shape: tuple[int, ...]) -> Concat:
-    return Concat(name=name, inputs=inputs, shape=shape, type=IntType(-8, 7), scale=ONE, zero=ZERO)
+    return Concat(name=name, inputs=inputs, shape=shape, type=IntType(-8, 7), scale=ONES, zero=ZEROS)
 
 
 PLACES = np.arange(24).reshape(2, 3, 4)
@@ -135,7 +136,7 @@ def test_orders_that_undo_each_other_vanish() -> None:
 def test_a_concatenation_that_is_turned_joins_channels() -> None:
     """Both operands flat and in another order, then the order that puts the channels side by side."""
     flat = ordered("there", "x", PLACES.transpose(2, 0, 1).reshape(-1))
-    plain = Reshape(name="plain", inputs=("y",), shape=(24,), type=IntType(-8, 7), scale=ONE, zero=ZERO)
+    plain = Reshape(name="plain", inputs=("y",), shape=(24,), type=IntType(-8, 7), scale=ONES, zero=ZEROS)
     places = np.concatenate([np.arange(24).reshape(4, 2, 3).transpose(1, 2, 0), 24 + PLACES], axis=-1)
     graph = moving(flat, plain, joined("both", "there", "plain", shape=(48,)), ordered("z", "both", places), output="z")
     after = merge_gathers(graph)
@@ -145,7 +146,7 @@ def test_a_concatenation_that_is_turned_joins_channels() -> None:
 
 def test_operands_change_places_and_keep_what_moves() -> None:
     places = np.concatenate([24 + PLACES[::-1], PLACES], axis=-1)
-    flat = [Reshape(name=f"{n}f", inputs=(n,), shape=(24,), type=IntType(-8, 7), scale=ONE, zero=ZERO) for n in "xy"]
+    flat = [Reshape(name=f"{n}f", inputs=(n,), shape=(24,), type=IntType(-8, 7), scale=ONES, zero=ZEROS) for n in "xy"]
     graph = moving(*flat, joined("both", "xf", "yf", shape=(48,)), ordered("z", "both", places), output="z")
     after = merge_gathers(graph)
     assert [(layer.op, layer.inputs) for layer in after.layers] == [("gather", ("y",)), ("concat", ("z_part0", "x"))]
@@ -155,7 +156,7 @@ def test_operands_change_places_and_keep_what_moves() -> None:
 @pytest.mark.parametrize("case", ["mixed", "filled", "shared"])
 def test_what_cannot_be_made_simpler_stays(case: str) -> None:
     """Channels of both operands in turn, a fill, an order that another layer reads."""
-    flat = [Reshape(name=f"{n}f", inputs=(n,), shape=(24,), type=IntType(-8, 7), scale=ONE, zero=ZERO) for n in "xy"]
+    flat = [Reshape(name=f"{n}f", inputs=(n,), shape=(24,), type=IntType(-8, 7), scale=ONES, zero=ZEROS) for n in "xy"]
     both = joined("both", "xf", "yf", shape=(48,))
     mixed = np.stack([PLACES, 24 + PLACES], axis=-1).reshape(2, 3, 8)
     filled = np.where(np.arange(8) == 3, -1, np.concatenate([PLACES, 24 + PLACES], axis=-1))

@@ -12,6 +12,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, TensorSpec
 from bitwright.ir.layers import Dense, Input
 from bitwright.ir.parsing import parse
+from bitwright.ir.per_channel import ZEROS, PerChannel
 from bitwright.ir.printing import constants, print_graph
 from bitwright.ir.source import Source
 from bitwright.ir.types import IntType
@@ -26,15 +27,24 @@ fc: s11[-510..765] (2) = dense("in 0") scale=(1/510, 1/3) zero=(0) source=(/fc) 
 outputs (fc)
 """
 GRAPH = Graph(
-    (Input(name="in 0", inputs=(), shape=(4,), type=IntType(0, 255), scale=(Fraction(1, 255),), zero=(Fraction(0),)),),
+    (
+        Input(
+            name="in 0",
+            inputs=(),
+            shape=(4,),
+            type=IntType(0, 255),
+            scale=PerChannel.made(Fraction(1, 255)),
+            zero=ZEROS,
+        ),
+    ),
     (
         Dense(
             name="fc",
             inputs=("in 0",),
             shape=(2,),
             type=IntType(-510, 765),
-            scale=(Fraction(1, 510), Fraction(1, 3)),
-            zero=(Fraction(0),),
+            scale=PerChannel.made((Fraction(1, 510), Fraction(1, 3))),
+            zero=ZEROS,
             source=("/fc",),
             weights=Weights(np.array([[1, 0, 2, -2], [1, 1, 0, 1]])),
         ),

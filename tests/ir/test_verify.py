@@ -31,26 +31,26 @@ from bitwright.ir.layers import (
     Table,
 )
 from bitwright.ir.moves import Repeat, Take
+from bitwright.ir.per_channel import NONE, ONES, ZEROS, PerChannel
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
 from tests.ir.graphs import random_graph
 
-ONE, ZERO = (Fraction(1),), (Fraction(0),)
 U2, U8, S20 = integer(2, signed=False), integer(8, signed=False), integer(20, signed=True)
 
 
 def common(name: str, reads: str, shape: tuple[int, ...], kind: IntType) -> dict[str, Any]:
-    return {"name": name, "inputs": (reads,), "shape": shape, "type": kind, "scale": ONE, "zero": ZERO}
+    return {"name": name, "inputs": (reads,), "shape": shape, "type": kind, "scale": ONES, "zero": ZEROS}
 
 
 X = Input(**common("x", "", (6, 6, 2), U2) | {"inputs": ()})
 CONV = Conv(**common("conv", "x", (4, 4, 4), S20), window=Window((3, 3)), weights=Weights(np.ones((4, 3, 3, 2))))
 QUANT = Requantise(
     **common("quant", "conv", (4, 4, 4), U2),
-    multiplier=ONE,
-    offset=ZERO,
+    multiplier=ONES,
+    offset=ZEROS,
     rounding=Rounding.HALF_EVEN,
     low=(0,),
     high=(3,),
@@ -99,8 +99,12 @@ CASES: list[tuple[Layer, dict[str, Any], str]] = [
         {"type": IntType(0, 1 << 63)},
         "its type needs 64 bits\n  hint: integers of at most 63 bits are supported",
     ),
-    (CONV, {"scale": ONE * 3}, "scale has 3 values for 4 channels\n  hint: give one, or one per channel"),
-    (CONV, {"zero": ()}, "zero has 0 values for 4 channels\n  hint: give one, or one per channel"),
+    (
+        CONV,
+        {"scale": PerChannel.made([1] * 3)},
+        "scale has 3 values for 4 channels\n  hint: give one, or one per channel",
+    ),
+    (CONV, {"zero": NONE}, "zero has 0 values for 4 channels\n  hint: give one, or one per channel"),
     (
         CONV,
         {"inputs": ()},
@@ -153,8 +157,12 @@ CASES: list[tuple[Layer, dict[str, Any], str]] = [
     ),
     (CONV, {"pad_value": 1 << 63}, f"pads with {1 << 63}\n  hint: integers of at most 63 bits are supported"),
     (QUANT, {"shape": (4, 16)}, "makes the shape (4, 4, 4), not (4, 16)\n  hint: state the shape it makes"),
-    (QUANT, {"multiplier": ONE * 2}, "multiplier has 2 values for 4 channels\n  hint: give one, or one per channel"),
-    (QUANT, {"offset": ()}, "offset has 0 values for 4 channels\n  hint: give one, or one per channel"),
+    (
+        QUANT,
+        {"multiplier": PerChannel.made([1] * 2)},
+        "multiplier has 2 values for 4 channels\n  hint: give one, or one per channel",
+    ),
+    (QUANT, {"offset": NONE}, "offset has 0 values for 4 channels\n  hint: give one, or one per channel"),
     (
         QUANT,
         {"low": (0, 0, 2, 0), "high": (1,)},
@@ -173,7 +181,7 @@ CASES: list[tuple[Layer, dict[str, Any], str]] = [
     ),
     (
         QUANT,
-        {"levels": (ONE,)},
+        {"levels": (ONES.values,)},
         "rounds by half_even with 1 rows of levels\n  hint: levels go with 'levels'",
     ),
     (
@@ -183,7 +191,7 @@ CASES: list[tuple[Layer, dict[str, Any], str]] = [
     ),
     (
         QUANT,
-        {"rounding": Rounding.LEVELS, "levels": (ONE, ONE, ONE, ONE * 2)},
+        {"rounding": Rounding.LEVELS, "levels": (*[ONES.values] * 3, ONES.values * 2)},
         "its levels are ragged or not ascending\n  hint: sort each channel's levels; equal ones may repeat",
     ),
     (POOL, {"type": U8}, "turns u2 into u8\n  hint: maxpool keeps the type of what it reads"),

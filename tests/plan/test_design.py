@@ -20,13 +20,14 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Gather, Input, Reshape
 from bitwright.ir.moves import Take
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
 from bitwright.planning.rule import fold
 from tests.ir.graphs import random_graph
 
-HEAD: dict[str, Any] = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+HEAD: dict[str, Any] = {"scale": ONES, "zero": ZEROS}
 
 
 def network(scale: Fraction = Fraction(1, 5)) -> Graph:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -21,13 +20,14 @@ from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, Reshape, SumPool
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
 from bitwright.planning.rule import fold
 from tests.ir.graphs import random_graph
 
-HEAD: dict[str, Any] = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+HEAD: dict[str, Any] = {"scale": ONES, "zero": ZEROS}
 
 
 def dense(outputs: int, inputs: int, reach: int = 3) -> Graph:

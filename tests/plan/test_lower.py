@@ -30,6 +30,7 @@ from bitwright.hardware.plan import ZEROS, LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
+from bitwright.ir.per_channel import ONES, PerChannel
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window as LayerWindow
@@ -189,8 +190,8 @@ def test_weight_words_come_in_the_order_of_use() -> None:
 def single(op: str) -> Graph:
     """An input and one layer: a dense one of 6 x 4, a grouped or depthwise convolution, or a pool of 6 channels."""
     shape = {"dense": (4,), "conv": (5, 5, 4), "depthwise": (5, 5, 3), "maxpool": (5, 5, 6)}[op]
-    entry = Input(name="x", inputs=(), shape=shape, type=IntType(-8, 7), scale=(ONE,), zero=(ZERO,))
-    head: dict[str, Any] = {"name": "layer", "inputs": ("x",), "scale": (ONE,), "zero": (ZERO,)}
+    entry = Input(name="x", inputs=(), shape=shape, type=IntType(-8, 7), scale=ONES, zero=PerChannel.made(0))
+    head: dict[str, Any] = {"name": "layer", "inputs": ("x",), "scale": ONES, "zero": PerChannel.made(0)}
     bound = IntType(-(1 << 20), 1 << 20)
     layer: Layer
     match op:
@@ -258,8 +259,8 @@ def test_the_depth_that_a_plan_chooses() -> None:
 
 def test_streams_say_what_their_integers_mean() -> None:
     graph = single("dense")
-    scales = tuple(Fraction(1, 4) + k for k in range(6))
-    layer = replace(graph.layers[0], scale=scales, zero=(Fraction(3),))
+    scales = PerChannel.made(range(6)) + Fraction(1, 4)
+    layer = replace(graph.layers[0], scale=scales, zero=PerChannel.made(Fraction(3)))
     kernels = compile_graph(replace(graph, layers=(layer,)), plan=Plan({})).kernels
     assert kernels.stream(kernels.outputs[0]).real == "scale 0.25..5.25, zero 3"
 

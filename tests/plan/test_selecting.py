@@ -18,6 +18,7 @@ from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Rounding
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, NofM, Weights
@@ -26,7 +27,6 @@ from bitwright.sim import reference
 from bitwright.sim.engines import ENGINES
 from tests.needs import needs_rtl
 
-ONE, ZERO = (Fraction(1),), (Fraction(0),)
 U4, WIDE = integer(4, signed=False), integer(16, signed=True)
 
 
@@ -82,12 +82,13 @@ def network(weights: Ints, *, groups: int = 1, pad: int = 0) -> Graph:
         shape, out = (6, 5, weights.shape[-1] * groups), (4 + 2 * pad, 3 + 2 * pad, len(weights))
         fields = {"groups": groups, "window": Window((3, 3), pads=(pad,) * 4)}
     reach = 15 * int(np.abs(weights).reshape(len(weights), -1).sum(axis=1).max())
-    entry = Input(name="x", inputs=(), shape=shape, type=U4, scale=ONE, zero=ZERO)
-    common = {"inputs": ("x",), "shape": out, "type": IntType(-reach, reach), "scale": ONE, "zero": ZERO}
+    entry = Input(name="x", inputs=(), shape=shape, type=U4, scale=ONES, zero=ZEROS)
+    common = {"inputs": ("x",), "shape": out, "type": IntType(-reach, reach), "scale": ONES, "zero": ZEROS}
     kind: type[Layer] = Conv if fields else Dense
     layer = kind(name="fc", weights=Weights(weights), **common, **fields)  # type: ignore[arg-type]
     codes = Requantise(
-        name="q", inputs=("fc",), shape=out, type=U4, scale=ONE, zero=ZERO, multiplier=(Fraction(1, 16),), offset=ZERO,
+        name="q", inputs=("fc",), shape=out, type=U4, scale=ONES, zero=ZEROS,
+        multiplier=PerChannel.made(Fraction(1, 16)), offset=ZEROS,
         rounding=Rounding.HALF_EVEN, low=(0,), high=(15,),
     )  # fmt: skip
     return verify(Graph((entry,), (layer, codes), ("q",)))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -28,6 +27,7 @@ from bitwright.ir.layers import (
     SumPool,
     Table,
 )
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 from bitwright.ir.window import Window
@@ -149,7 +149,7 @@ def test_random_graphs(seed: int, joins: bool) -> None:
         np.testing.assert_array_equal(ours, wanted)
 
 
-ONE = {"scale": (Fraction(1),), "zero": (Fraction(0),)}
+ONE = {"scale": ONES, "zero": ZEROS}
 
 
 S4 = IntType(-8, 7)

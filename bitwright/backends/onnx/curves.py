@@ -101,14 +101,14 @@ def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
     """The function of the layer in constants of `kind`: an affine in front, the rest, an affine in the quantiser."""
     front = _parted(layer.function)[0]
     factor, shift = _line(front)
-    first, second = factor * source.scale[0], shift - factor * source.scale[0] * source.zero[0]
+    first, second = factor * source.scale.of(0), shift - factor * source.scale.of(0) * source.zero.of(0)
     if not first:
         return None
     steps = layer.function[len(front) :]
     if TimesInput() in steps:
-        if second != -first * source.zero[0]:
+        if second != -first * source.zero.of(0):
             return None
-        steps = _times(steps, source.scale[0] / first)
+        steps = _times(steps, source.scale.of(0) / first)
     _, steps, back = _parted(steps)
     gain, rest = _line(back)
     if not gain:

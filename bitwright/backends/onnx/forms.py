@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from bitwright.backends.onnx.arithmetic import Line, Row, Slope
 from bitwright.backends.onnx.held import OWN_FORMAT, Held
 from bitwright.backends.onnx.lines import find_line, find_slope
-from bitwright.exact.meaning import limits, per_channel
+from bitwright.exact.meaning import limits
 from bitwright.exact.ranges import Ranges
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Layer, Passing, Pool, Requantise, Reshape, Rounding, Sum, Table
+from bitwright.ir.per_channel import ONES, ZEROS, spread
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Ints
 
@@ -97,7 +98,9 @@ def _is_mixed(graph: Graph, name: str) -> bool:
 
 
 def _changes_nothing(layer: Requantise, source: Layer) -> bool:
-    plain = set(layer.multiplier) == {Fraction(1)} and not any(layer.offset) and not layer.shift and not layer.slope
+    plain = (
+        layer.multiplier.squeezed() == ONES and layer.offset.squeezed() == ZEROS and not layer.shift and not layer.slope
+    )
     within = max(layer.low) <= source.type.lo and source.type.hi <= min(layer.high)
     return plain and within and layer.rounding not in (Rounding.SIGN, Rounding.LEVELS)
 
@@ -129,7 +132,7 @@ def _past_ties(
 def _any_tie(source: Sum, found: Steps, other: Steps, reached: Mapping[str, Ranges]) -> bool:
     """True if some pair of operands makes a sum at which the two have a step apart."""
     x = [reached[name] for name in source.inputs]
-    factors = [per_channel(row, source.channels) for row in source.factors]
+    factors = [spread(row, source.channels) for row in source.factors]
     for channel, k in np.argwhere(other.t != found.t):
         at = int(other.t[channel, k])
         total = ~at if other.falling[channel] else at

@@ -34,7 +34,7 @@ def find_line(layer: Requantise, found: Steps, held: Held, kind: type[Any], *, u
 
     `kind` is the integer type of the zero point. `uniform`: with one step size for all channels.
     """
-    leaks = set(layer.slope) or {ONE}
+    leaks = set(layer.slope.values) or {ONE}
     if found.step != 1 or len(leaks) > 1 or not _is(np.float32, leak := leaks.pop()):
         return None
     for zero in _zero_points(layer, kind):

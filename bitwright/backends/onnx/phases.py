@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.exact.meaning import per_channel
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Gather, Layer, Requantise
 from bitwright.ir.moves import Spread, ToSpace
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.weights import Ints, Weights
 from bitwright.ir.window import Window
 
@@ -90,8 +90,8 @@ def _convolution(conv: Conv, spread: Gather, strides: Strides, shape: tuple[int,
         name=conv.name.removesuffix("_phases"),
         inputs=(spread.name,),
         shape=shape,
-        scale=(conv.scale[0],),
-        zero=(conv.zero[0],),
+        scale=conv.scale.take([0]),
+        zero=conv.zero.take([0]),
         weights=Weights(wide.reshape(groups * outputs, *sizes, inputs)),
         window=Window((sizes[0], sizes[1]), pads=(pads[0], pads[1], ends[0], ends[1])),
     )
@@ -108,12 +108,11 @@ def _quantiser(codes: Requantise, layer: Gather, conv: Conv, wide: Conv, strides
     small = conv.weights.array.reshape(conv.groups, phases, outputs, -1).sum(axis=3)
     total = wide.weights.array.reshape(conv.groups, 1, outputs, -1).sum(axis=3)
     missing = ((total - small) * conv.pad_value).reshape(-1).tolist()
-    channels = len(missing)
-    each = zip(per_channel(codes.multiplier, channels), per_channel(codes.offset, channels), missing, strict=True)
     groups = (conv.groups, phases)
-    multiplier, offset = _common(codes.multiplier, *groups), _common([b - m * c for m, b, c in each], *groups)
+    moved = codes.offset - codes.multiplier * PerChannel.made(missing)
+    multiplier, offset = _common(codes.multiplier.values, *groups), _common(moved.values, *groups)
     low, high = _common(codes.low, *groups), _common(codes.high, *groups)
-    levels, slope = _common(codes.levels, *groups), _common(codes.slope, *groups)
+    levels, slope = _common(codes.levels, *groups), _common(codes.slope.values, *groups)
     if None in (multiplier, offset, low, high, levels, slope):
         return None
     assert multiplier and offset and low and high and levels is not None and slope is not None
@@ -124,12 +123,12 @@ def _quantiser(codes: Requantise, layer: Gather, conv: Conv, wide: Conv, strides
         shape=layer.shape,
         scale=layer.scale,
         zero=layer.zero,
-        multiplier=multiplier,
-        offset=offset,
+        multiplier=PerChannel(multiplier),
+        offset=PerChannel(offset),
         low=low,
         high=high,
         levels=levels,
-        slope=slope,
+        slope=PerChannel(slope),
     )
 
 

@@ -14,7 +14,7 @@ from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
 from bitwright.frontend.operators.elementwise import affine, arithmetic
-from bitwright.frontend.values import Const, Host, Tensor, Value, spread
+from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.functions import Clip
 from bitwright.ir.layers import Rounding
 from bitwright.reading.model import Node
@@ -42,7 +42,7 @@ def requant_shift(builder: Builder, node: Node, *values: Value | None) -> Value:
     rank = value.where.ndim
     mul, add = (array.reshape(-1, *[1] * (rank - 2)) if array.size > 1 else array for array in (mul, add))
     tensor, (factor, offset) = per_channel(builder, value, node, mul, add)
-    scaled = affine(node, tensor, factor, tuple(o + div // 2 for o in offset))
+    scaled = affine(node, tensor, factor, offset + div // 2)
     low = -(levels // 2) if signed else 0
     quantiser = _quantiser(div, low, low + levels - 1, Rounding.FLOOR)
     return quantise(builder, node, quantiser, scaled, as_codes=True)
@@ -83,7 +83,7 @@ def divide(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def is_integral(tensor: Tensor) -> bool:
     """True if every value of the tensor is an integer already."""
-    numbers = (*tensor.scale, *tensor.offset, *(b for b in (*tensor.low, *tensor.high) if b is not None))
+    numbers = (*tensor.scale.values, *tensor.offset.values, *(b for b in (*tensor.low, *tensor.high) if b is not None))
     return not tensor.function and all(number.denominator == 1 for number in numbers)
 
 
@@ -96,7 +96,7 @@ def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, ro
     ends = [
         round_exact(rounding, (s * int(q) + o) / divisor)
         for bound in (reached.lo, reached.hi)
-        for q, s, o in zip(bound, spread(tensor.scale, size), spread(tensor.offset, size), strict=True)
+        for q, s, o in zip(bound, tensor.scale.each(size), tensor.offset.each(size), strict=True)
     ]
     ends += [round_exact(rounding, bound / divisor) for bound in (*tensor.low, *tensor.high) if bound is not None]
     quantiser = _quantiser(divisor, min(ends), max(ends), rounding)

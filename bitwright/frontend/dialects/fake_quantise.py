@@ -11,8 +11,8 @@ import numpy as np
 from bitwright.exact.ranges import Ranges
 from bitwright.exact.steps import steps
 from bitwright.frontend.dialects.quantiser import Coding
-from bitwright.frontend.values import spread
-from bitwright.ir.layers import PerChannel, Requantise, Rounding
+from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.per_channel import width
 
 HALF = Fraction(1, 2)
 HAIR = Fraction(1, 1 << 64)
@@ -34,9 +34,9 @@ def round_torch(value: Fraction, scale: Fraction, before: Fraction) -> int:
 
 def as_torch(plain: Requantise, coding: Coding, reached: Ranges) -> Requantise:
     """`plain`, whose ties go to even, or levels in its place where a tie that is `reached` goes elsewhere."""
-    first, last = int(min(coding.low)), int(max(coding.high))
-    size = max(len(coding.scale), len(coding.before))
-    pairs = list(zip(spread(coding.scale, size), spread(coding.before, size), strict=True))
+    first, last = int(min(coding.low.values)), int(max(coding.high.values))
+    size = width(coding.scale, coding.before)
+    pairs = list(zip(coding.scale.each(size), coding.before.each(size), strict=True))
     rows = {pair: _levels(*pair, first, last) for pair in pairs}
     counted = replace(
         plain,
@@ -49,7 +49,7 @@ def as_torch(plain: Requantise, coding: Coding, reached: Ranges) -> Requantise:
     return plain if _agree(plain, counted, reached) else counted
 
 
-def _levels(scale: Fraction, before: Fraction, first: int, last: int) -> PerChannel:
+def _levels(scale: Fraction, before: Fraction, first: int, last: int) -> tuple[Fraction, ...]:
     """For each code above `first` the least x / scale + before that rounds to it."""
     ties = ((code, code - HALF) for code in range(first + 1, last + 1))
     return tuple(tie if round_torch(tie, scale, before) >= code else tie + HAIR for code, tie in ties)

@@ -15,7 +15,7 @@ from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.layouts import FIT, per_channel
 from bitwright.frontend.operands import data_operand, float32_operand, optional_constant
 from bitwright.frontend.operators.shapes import shape_of
-from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, spread
+from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir import host_ops
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import IntType, integer
@@ -81,9 +81,7 @@ def _on_chip(builder: Builder, node: Node, value: Tensor, scale: Array, zero: Co
     if value.function:
         raise node.error(*REAL)
     value, (step, shift) = per_channel(builder, value, node, steps, fractions(zeros))
-    size = max(len(step), len(shift))
-    a, z = spread(step, size), spread(shift, size)
-    moved = value.affine(a, tuple(-s * o for s, o in zip(a, z, strict=True)))
+    moved = value.affine(step, step * -shift)
     return replace(moved, nodes=(*value.nodes, (node.name, node.op)))
 
 

@@ -14,9 +14,10 @@ from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.layouts import check_fit, per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, float32_operand, whole_attribute
 from bitwright.frontend.operators.pools import add_pools
-from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+from bitwright.frontend.values import ONE, Const, Host, Tensor, Value, fractions
 from bitwright.ir import host_ops
-from bitwright.ir.layers import PerChannel, Requantise, Rounding
+from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.reading.model import Array, Node
@@ -77,7 +78,9 @@ def multi_threshold(builder: Builder, node: Node, *values: Value | None) -> Valu
     steps = levels.shape[1]
     bipolar = steps == 1 and (scale, bias) == (ONE + ONE, -ONE)
     kind = BIPOLAR if bipolar else IntType(0, steps)
-    coding: tuple[PerChannel, PerChannel] = ((ONE,), (ZERO,)) if bipolar else ((scale,), (-bias / scale,))
+    coding: tuple[PerChannel, PerChannel] = (
+        (ONES, ZEROS) if bipolar else (PerChannel.made(scale), PerChannel.made(-bias / scale))
+    )
     if isinstance(value, Host):
         return _count_on_host(builder, node, value, levels, kind, coding)
     return _count_on_chip(builder, node, value, levels, kind, coding)
@@ -116,7 +119,7 @@ def _count_on_chip(
     channel = np.broadcast_to(np.arange(len(levels)).reshape(shape), tensor.where.shape)
     tensor, (rows,) = per_channel(builder, tensor, node, fractions(np.asarray(channel)))
     exact = tuple(tuple(row) for row in fractions(levels))
-    picked = tuple(exact[int(row)] for row in rows)
+    picked = tuple(exact[int(row)] for row in rows.values)
     old = builder.layers[tensor.layer]
     sign = kind is BIPOLAR
     layer = Requantise(
@@ -127,7 +130,7 @@ def _count_on_chip(
         scale=coding[0],
         zero=coding[1],
         multiplier=tensor.scale,
-        offset=_minus(tensor.offset, tuple(row[0] for row in picked)) if sign else tensor.offset,
+        offset=tensor.offset - PerChannel(tuple(row[0] for row in picked)) if sign else tensor.offset,
         rounding=Rounding.SIGN if sign else Rounding.LEVELS,
         low=(kind.lo,),
         high=(kind.hi,),
@@ -138,12 +141,6 @@ def _count_on_chip(
     builder.arithmetic[name] = Arithmetic(tensor.added, tensor.roundings)
     made = builder.codes(name, tensor.where)
     return add_pools(builder, node, made, tensor.pools)
-
-
-def _minus(a: PerChannel, b: PerChannel) -> PerChannel:
-    size = max(len(a), len(b))
-    a, b = (v if len(v) == size else v * size for v in (a, b))
-    return tuple(x - y for x, y in zip(a, b, strict=True))
 
 
 def _channel_axis(node: Node, rank: int) -> int:

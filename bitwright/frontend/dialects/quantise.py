@@ -14,8 +14,9 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.dialects.requantise import on_chip
 from bitwright.frontend.layouts import FIT
-from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir import host_ops
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.reading.model import Node
 
 SMALLEST = np.finfo(np.float32).tiny
@@ -42,7 +43,7 @@ def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *
             made = _on_host(builder, node, quantiser, value, as_codes)
         case Tensor():
             made = on_chip(builder, node, quantiser, value)
-    return replace(made, scale=(ONE,), offset=(ZERO,)) if as_codes and isinstance(made, Tensor) else made
+    return replace(made, scale=ONES, offset=ZEROS) if as_codes and isinstance(made, Tensor) else made
 
 
 def _check_shapes(node: Node, quantiser: Quantiser, shape: tuple[int, ...]) -> None:
@@ -92,7 +93,9 @@ def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host, as
     made = Host(name, value.shape, value.side)
     if value.side == "output":
         return made if as_codes else _real(builder, made, scale.reshape(-1)[0], zero)
-    return builder.input(node.name, made, quantiser.type, (scale.reshape(-1)[0],), (zero,), node.name)
+    return builder.input(
+        node.name, made, quantiser.type, PerChannel.made(scale.reshape(-1)[0]), PerChannel.made(zero), node.name
+    )
 
 
 def _real(builder: Builder, codes: Host, scale: Fraction, zero: Fraction) -> Host:

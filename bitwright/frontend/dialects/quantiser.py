@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitwright.ir.host_ops import ROUND
-from bitwright.ir.layers import PerChannel, Rounding
+from bitwright.ir.layers import Rounding
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.reading.model import Array
 

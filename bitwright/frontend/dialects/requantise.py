@@ -12,9 +12,10 @@ from bitwright.frontend.dialects.fake_quantise import as_torch, round_torch
 from bitwright.frontend.dialects.quantiser import Coding, Quantiser
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operators.pools import add_pools
-from bitwright.frontend.values import ONE, ZERO, Tensor, fractions, spread, squeeze
+from bitwright.frontend.values import ONE, ZERO, Tensor, fractions
 from bitwright.ir.functions import Affine, Clip, Function, LeakyRelu, Step, TimesInput
-from bitwright.ir.layers import Layer, PerChannel, Requantise, Rounding, Table
+from bitwright.ir.layers import Layer, Requantise, Rounding, Table
+from bitwright.ir.per_channel import ONES, PerChannel, spread, squeeze, width
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.reading.model import Node
@@ -28,15 +29,13 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
     """The codes that `quantiser` makes of a tensor, with the pools that waited for it behind them."""
     parameters = (quantiser.scale, quantiser.before, quantiser.low, quantiser.high)
     tensor, (scale, before, low, high) = per_channel(builder, tensor, node, *map(fractions, parameters))
-    zero = tuple(z + quantiser.after for z in before)
+    zero = before + quantiser.after
     coding = Coding(scale, zero, before, low, high)
     if tensor.function and not _leaks(builder, tensor, coding, quantiser.follows_torch):
         name = _table(builder, node, quantiser, tensor, coding)
     else:
         name = _requantiser(builder, node, quantiser, tensor, coding)
-    size = max(len(scale), len(zero))
-    offset = squeeze(tuple(-s * z for s, z in zip(spread(scale, size), spread(zero, size), strict=True)))
-    made = Tensor(name, tensor.where, scale, offset)
+    made = Tensor(name, tensor.where, scale, (scale * -zero).squeezed())
     return add_pools(builder, node, made, tensor.pools)
 
 
@@ -45,11 +44,11 @@ def _leaks(builder: Builder, tensor: Tensor, coding: Coding, follows_torch: bool
 
     Also for one whose exact ties PyTorch may take elsewhere: a table has the nearest codes.
     """
-    inputs, outputs = builder.layers[tensor.layer].type.count, int(max(coding.high) - min(coding.low)) + 1
+    inputs, outputs = builder.layers[tensor.layer].type.count, int(max(coding.high.values) - min(coding.low.values)) + 1
     costly = inputs > 1 << LEAK_BITS and outputs <= 256
-    wide = costly or inputs > 1 << TABLE_BITS or max(map(len, (tensor.scale, tensor.offset, coding.scale))) > 1
+    wide = costly or inputs > 1 << TABLE_BITS or width(tensor.scale, tensor.offset, coding.scale) > 1
     wide = wide or (follows_torch and outputs <= 256)
-    return wide and _is_leak(tensor.function) and not tensor.bounded and set(coding.before) == {ZERO}
+    return wide and _is_leak(tensor.function) and not tensor.bounded and set(coding.before.values) == {ZERO}
 
 
 def _is_leak(function: Function) -> bool:
@@ -64,7 +63,7 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
     if kind is not BIPOLAR:
         kind = IntType(min(low) + quantiser.after, max(high) + quantiser.after)
     old = builder.layers[tensor.layer]
-    same = (multiplier, offset) == ((ONE,), (Fraction(-quantiser.after),))
+    same = (multiplier, offset) == (ONES, PerChannel.made(-quantiser.after))
     same = same and not tensor.function and quantiser.rounding is not Rounding.SIGN
     if same and kind.covers(old.type) and len(low) == len(high) == 1:
         return tensor.layer
@@ -81,13 +80,13 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
         low=low,
         high=high,
         shift=quantiser.after,
-        slope=tuple(step.slope for step in tensor.function if isinstance(step, LeakyRelu)),
+        slope=PerChannel(tuple(step.slope for step in tensor.function if isinstance(step, LeakyRelu))),
         source=(*(name for name, _ in tensor.nodes), node.name),
     )
     if quantiser.follows_torch:
         layer = as_torch(layer, coding, builder.reached(tensor.layer))
     name = builder.add(layer)
-    builder.arithmetic[name] = Arithmetic(tensor.added / float(min(coding.scale)), tensor.roundings)
+    builder.arithmetic[name] = Arithmetic(tensor.added / float(min(coding.scale.values)), tensor.roundings)
     return name
 
 
@@ -95,12 +94,13 @@ def _columns(
     quantiser: Quantiser, tensor: Tensor, coding: Coding
 ) -> tuple[PerChannel, PerChannel, tuple[int, ...], tuple[int, ...]]:
     """Multiplier, offset, lowest and highest code, each of all channels."""
-    values = (tensor.scale, tensor.offset, tensor.low, tensor.high)
-    rows = (*values, coding.scale, coding.before, coding.low, coding.high)
-    size = max(map(len, rows))
-    channels = [_channel(quantiser, *row) for row in zip(*(spread(row, size) for row in rows), strict=True)]
+    of_codes = (coding.scale, coding.before, coding.low, coding.high)
+    size = width(tensor.scale, tensor.offset, tensor.low, tensor.high, *of_codes)
+    bounds = (spread(bound, size) for bound in (tensor.low, tensor.high))
+    rows = (tensor.scale.each(size), tensor.offset.each(size), *bounds, *(values.each(size) for values in of_codes))
+    channels = [_channel(quantiser, *row) for row in zip(*rows, strict=True)]
     multiplier, offset, low, high = zip(*channels, strict=True)
-    return squeeze(multiplier), squeeze(offset), squeeze(low), squeeze(high)
+    return PerChannel(squeeze(multiplier)), PerChannel(squeeze(offset)), squeeze(low), squeeze(high)
 
 
 def _channel(
@@ -132,19 +132,19 @@ def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, c
     layer = builder.layers[tensor.layer]
     values = (tensor.scale, tensor.offset, tensor.low, tensor.high, layer.scale, layer.zero)
     constants = (coding.scale, coding.before, coding.low, coding.high)
-    if layer.type.count > 1 << TABLE_BITS or any(len(row) > 1 for row in (*values, *constants)):
+    if layer.type.count > 1 << TABLE_BITS or width(*values, *constants) > 1:
         raise node.error(
             f"follows a function of a tensor of type {layer.type}: too wide for a table, or with scales per channel",
             f"quantise the activation to at most {TABLE_BITS} bits before the function",
         )
     function = _of_layer(node, tensor, layer)
-    function = (*function, Affine(1 / coding.scale[0], coding.before[0]))
-    low, high = int(coding.low[0]), int(coding.high[0])
+    function = (*function, Affine(1 / coding.scale.of(0), coding.before.of(0)))
+    low, high = int(coding.low.of(0)), int(coding.high.of(0))
     entries = tabulate(
         function,
         layer.type,
-        scale=layer.scale[0],
-        zero=layer.zero[0],
+        scale=layer.scale.of(0),
+        zero=layer.zero.of(0),
         rounding=quantiser.rounding,
         low=low,
         high=high,
@@ -185,8 +185,8 @@ def _of_layer(node: Node, tensor: Tensor, layer: Layer) -> Function:
 
 def _before(tensor: Tensor, layer: Layer) -> Function:
     """Steps from the real value of a layer to that of the tensor before its function: an affine and a clip."""
-    ratio = tensor.scale[0] / layer.scale[0]
-    rest = tensor.offset[0] + tensor.scale[0] * layer.zero[0]
+    ratio = tensor.scale.of(0) / layer.scale.of(0)
+    rest = tensor.offset.of(0) + tensor.scale.of(0) * layer.zero.of(0)
     steps: Function = () if (ratio, rest) == (ONE, ZERO) else (Affine(ratio, rest),)
     if not tensor.bounded:
         return steps

@@ -16,8 +16,9 @@ from bitwright.frontend.dialects.qonnx import ROUNDINGS
 from bitwright.frontend.dialects.quantise import quantise
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
-from bitwright.frontend.values import ZERO, Tensor, Value
+from bitwright.frontend.values import Tensor, Value
 from bitwright.ir.layers import Rounding
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import integer
 from bitwright.reading.model import Node
 
@@ -32,7 +33,9 @@ def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:
     if mode not in ROUNDINGS:
         raise node.error(f"rounds by '{mode}'", "known modes: " + ", ".join(ROUNDINGS))
     scale, zero = Fraction(numbers[0]), Fraction(numbers[1])
-    sums = whole_numbers(builder, node, value.affine((1 / scale,), (zero,)), 1, Rounding.HALF_EVEN)
+    sums = whole_numbers(
+        builder, node, value.affine(PerChannel.made(1 / scale), PerChannel.made(zero)), 1, Rounding.HALF_EVEN
+    )
     if len(numbers) == 4:
         factor, made_scale = Fraction(2) ** int(numbers[2] - numbers[3]), scale
         low, high = (round_exact(ROUNDINGS[mode], Fraction(v) / factor) for v in _reach(builder, sums))
@@ -49,7 +52,7 @@ def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:
     quantiser = Quantiser(step, np.asarray(np.float32(0)), 0, np.array(low), np.array(high), ROUNDINGS[mode])
     made = quantise(builder, node, quantiser, sums, as_codes=True)
     assert isinstance(made, Tensor)
-    return replace(made.affine((made_scale,), (-made_scale * back if back else ZERO,)), integer=False)
+    return replace(made.affine(PerChannel.made(made_scale), PerChannel.made(-made_scale * back)), integer=False)
 
 
 def _numbers(node: Node, values: tuple[Value | None, ...]) -> list[float]:

@@ -15,8 +15,9 @@ from bitwright.frontend.layouts import image, per_channel
 from bitwright.frontend.operands import optional_constant
 from bitwright.frontend.operators.elementwise import affine
 from bitwright.frontend.operators.windows import pool_window
-from bitwright.frontend.values import ZERO, Tensor, Value
+from bitwright.frontend.values import Tensor, Value
 from bitwright.ir.layers import SumPool
+from bitwright.ir.per_channel import ZEROS, width
 from bitwright.ir.types import IntType
 from bitwright.ir.window import Pads, Pair, Window
 from bitwright.reading.model import Array, Node
@@ -69,8 +70,8 @@ def _mean(builder: Builder, node: Node, tensor: Tensor, window: Window, counted:
     tensor = image(builder, integers(builder, tensor, node), node)
     pad = 0
     if window.is_padded:
-        zero = -tensor.offset[0] / tensor.scale[0]
-        if len(tensor.scale) + len(tensor.offset) > 2 or zero.denominator != 1:
+        zero = -tensor.offset.of(0) / tensor.scale.of(0)
+        if width(tensor.scale, tensor.offset) > 1 or zero.denominator != 1:
             raise node.error("pads around a zero point that is no integer", "use an integer zero point, or no padding")
         pad = int(zero)
         tensor = widen(builder, tensor, IntType(pad, pad), node)
@@ -81,7 +82,7 @@ def _mean(builder: Builder, node: Node, tensor: Tensor, window: Window, counted:
         shape=old.shape,
         type=old.type,
         scale=tensor.scale,
-        zero=(ZERO,),
+        zero=ZEROS,
         window=window,
         pad_value=pad,
         source=(node.name,),
@@ -92,11 +93,11 @@ def _mean(builder: Builder, node: Node, tensor: Tensor, window: Window, counted:
         raise node.error(f"has a kernel larger than its {size[0]} x {size[1]} input", "export the model again")
     name = builder.add(replace(layer, shape=shape))
     where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
-    offset = tuple(window.size * o for o in tensor.offset)
+    offset = tensor.offset * window.size
     made = Tensor(name, where, tensor.scale, offset, added=window.size * tensor.added, roundings=tensor.roundings)
     shares = _shares(node, window, counted, size)
     made, (share,) = per_channel(builder, made, node, shares[None, None])
-    made = affine(node, made, share, (ZERO,))
+    made = affine(node, made, share, ZEROS)
     return replace(made, where=made.where[:, :, 0]) if rank == 3 else made
 
 

@@ -15,9 +15,10 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.operators.shapes import axis_of
-from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value, spread, squeeze
+from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value
 from bitwright.ir.functions import Affine, TimesInput
 from bitwright.ir.layers import Concat, Multiply, Sum
+from bitwright.ir.per_channel import ZEROS, PerChannel, spread, squeeze, width
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
 
@@ -63,8 +64,8 @@ def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Ten
         inputs=tuple(part.layer for part in parts),
         shape=(*layers[0].shape[:-1], sum(counts)),
         type=layers[0].type,
-        scale=_side_by_side(node, [layer.scale for layer in layers], counts),
-        zero=_side_by_side(node, [layer.zero for layer in layers], counts),
+        scale=_joined_numbers(node, [layer.scale for layer in layers], counts),
+        zero=_joined_numbers(node, [layer.zero for layer in layers], counts),
         source=(node.name,),
     )
     return _over(node, parts, counts, builder.add(joined), axis)
@@ -75,8 +76,8 @@ def _over(node: Node, parts: list[Tensor], counts: list[int], name: str, axis: i
     return Tensor(
         name,
         np.concatenate(_places(parts, counts), axis=axis),
-        _side_by_side(node, [part.scale for part in parts], counts),
-        _side_by_side(node, [part.offset for part in parts], counts),
+        _joined_numbers(node, [part.scale for part in parts], counts),
+        _joined_numbers(node, [part.offset for part in parts], counts),
         _side_by_side(node, [part.low for part in parts], counts),
         _side_by_side(node, [part.high for part in parts], counts),
         added=max(part.added for part in parts),
@@ -91,6 +92,10 @@ def _places(parts: list[Tensor], counts: list[int]) -> list[Array]:
         places.append(part.where // count * total + start + part.where % count)
         start += count
     return places
+
+
+def _joined_numbers(node: Node, values: list[PerChannel], counts: list[int]) -> PerChannel:
+    return PerChannel(_side_by_side(node, [row.values for row in values], counts))
 
 
 def _side_by_side(node: Node, values: list[tuple[T, ...]], counts: list[int]) -> tuple[T, ...]:
@@ -112,10 +117,11 @@ def _aligned(builder: Builder, node: Node, left: Tensor, right: Tensor) -> tuple
 
 def _sum(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
     """The sum or difference as an integer sum over the common unit of their scales."""
-    size = max(len(left.scale), len(right.scale))
+    size = width(left.scale, right.scale)
     sign = -1 if node.op == "Sub" else 1
-    pairs = list(zip(spread(left.scale, size), spread(right.scale, size), strict=True))
+    pairs = list(zip(left.scale.each(size), right.scale.each(size), strict=True))
     units = [_unit(a, b) for a, b in pairs]
+    scale = PerChannel(tuple(units)).squeezed()
     factors = [
         squeeze(tuple(int(pair[k] / unit) * (sign if k else 1) for pair, unit in zip(pairs, units, strict=True)))
         for k in (0, 1)
@@ -127,19 +133,17 @@ def _sum(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
             inputs=(left.layer, right.layer),
             shape=old.shape,
             type=old.type,
-            scale=squeeze(tuple(units)),
-            zero=(ZERO,),
+            scale=scale,
+            zero=ZEROS,
             factors=(factors[0], factors[1]),
             source=(node.name,),
         )
     )
-    width = max(len(left.offset), len(right.offset))
-    offsets = zip(spread(left.offset, width), spread(right.offset, width), strict=True)
     return Tensor(
         name,
         left.where,
-        squeeze(tuple(units)),
-        squeeze(tuple(a + sign * b for a, b in offsets)),
+        scale,
+        (left.offset + right.offset * sign).squeezed(),
         added=left.added + right.added,
         roundings=left.roundings + right.roundings + 1,
     )
@@ -153,8 +157,8 @@ def _unit(a: Fraction, b: Fraction) -> Fraction:
 def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
     zeros = []
     for tensor in (left, right):
-        size = max(len(tensor.scale), len(tensor.offset))
-        channels = list(zip(spread(tensor.scale, size), spread(tensor.offset, size), strict=True))
+        size = width(tensor.scale, tensor.offset)
+        channels = list(zip(tensor.scale.each(size), tensor.offset.each(size), strict=True))
         places = {-o / s for s, o in channels if s}
         constant = any(o for s, o in channels if not s)
         if constant or len(places) != 1 or next(iter(places)).denominator != 1:
@@ -163,8 +167,7 @@ def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tenso
                 "quantise it with one integer zero point",
             )
         zeros.append(int(places.pop()))
-    size = max(len(left.scale), len(right.scale))
-    scale = tuple(a * b for a, b in zip(spread(left.scale, size), spread(right.scale, size), strict=True))
+    scale = (left.scale * right.scale).squeezed()
     old = builder.layers[left.layer]
     name = builder.add(
         Multiply(
@@ -172,21 +175,21 @@ def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tenso
             inputs=(left.layer, right.layer),
             shape=old.shape,
             type=old.type,
-            scale=squeeze(scale),
-            zero=(ZERO,),
+            scale=scale,
+            zero=ZEROS,
             zeros=(zeros[0], zeros[1]),
             source=(node.name,),
         )
     )
-    return Tensor(name, left.where, squeeze(scale), (ZERO,))
+    return Tensor(name, left.where, scale, ZEROS)
 
 
 def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
     """A function times its own input, up to a factor, as in SiLU and GELU: one more step of the function."""
     plain, other = (left, right) if right.function else (right, left)
-    single = len(plain.scale) == len(plain.offset) == len(other.scale) == len(other.offset) == 1
-    ratio = plain.scale[0] / other.scale[0] if single and other.scale[0] else ZERO
-    same = plain.offset[0] == ratio * other.offset[0] and not plain.bounded and not other.bounded
+    single = width(plain.scale, plain.offset, other.scale, other.offset) == 1
+    ratio = plain.scale.of(0) / other.scale.of(0) if single and other.scale.of(0) else ZERO
+    same = plain.offset.of(0) == ratio * other.offset.of(0) and not plain.bounded and not other.bounded
     if plain.function or not ratio or not same or not np.array_equal(plain.where, other.where):
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
     steps = (*other.function, TimesInput(), Affine(ratio, ZERO))

@@ -14,11 +14,11 @@ from bitwright.frontend.layouts import FIT, check_fit, per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant, refuse_infinite
 from bitwright.frontend.operators.branches import combine
 from bitwright.frontend.operators.shapes import shape_of
-from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, fractions
+from bitwright.frontend.values import ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir import host_ops
 from bitwright.ir.functions import LeakyRelu, Sigmoid, Tanh
 from bitwright.ir.host_ops import Constant, HostOp
-from bitwright.ir.layers import PerChannel
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, width
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import check_size
 
@@ -64,7 +64,7 @@ def _with_constant(builder: Builder, node: Node, value: Value | None, const: Con
     tensor = _tensor(node, value)
     check_fit(node, tensor, const.array.shape)
     tensor, (exact,) = per_channel(builder, tensor, node, const.exact())
-    if node.op == "Div" and (reverse or ZERO in exact):
+    if node.op == "Div" and (reverse or ZERO in exact.values):
         raise node.error("divides by data or by zero", "not a function of fixed-point numbers; quantise around it")
     return affine(node, tensor, *_line(node.op, exact, reverse=reverse))
 
@@ -80,15 +80,15 @@ def _line(op: str, exact: PerChannel, *, reverse: bool) -> tuple[PerChannel, Per
     """Scale and offset that an operator with the constants `exact` is; `reverse` has them on its left."""
     match op:
         case "Add":
-            return (ONE,), exact
+            return ONES, exact
         case "Sub" if reverse:
-            return (-ONE,), exact
+            return -ONES, exact
         case "Sub":
-            return (ONE,), tuple(-c for c in exact)
+            return ONES, -exact
         case "Mul":
-            return exact, (ZERO,)
+            return exact, ZEROS
         case _:
-            return tuple(1 / c for c in exact), (ZERO,)
+            return ONES / exact, ZEROS
 
 
 def _tensor(node: Node, value: Value | None) -> Tensor:
@@ -100,9 +100,9 @@ def _tensor(node: Node, value: Value | None) -> Tensor:
 
 def affine(node: Node, tensor: Tensor, scale: PerChannel, offset: PerChannel) -> Tensor:
     """The tensor `scale * tensor + offset`, refused where a waiting pool or function stands in the way."""
-    if tensor.pools and any(s < 0 for s in scale):
+    if tensor.pools and any(s < 0 for s in scale.values):
         raise node.error("turns a max-pool of real values upside down", "quantise the activation before the pool")
-    if tensor.function and max(len(scale), len(offset)) > 1:
+    if tensor.function and width(scale, offset) > 1:
         raise node.error("scales a non-linear function per channel", "quantise the activation behind the function")
     return tensor.affine(scale, offset).then(node.name, node.op)
 
@@ -193,10 +193,10 @@ def _binding(
     builder: Builder, tensor: Tensor, low: Fraction | None, high: Fraction | None
 ) -> tuple[Fraction | None, Fraction | None]:
     """The bounds without those that the tensor's type already keeps (as behind the Clip of QCDQ)."""
-    if tensor.function or tensor.bounded or len(tensor.scale) + len(tensor.offset) > 2:
+    if tensor.function or tensor.bounded or width(tensor.scale, tensor.offset) > 1:
         return low, high
     kind = builder.layers[tensor.layer].type
-    ends = [tensor.scale[0] * q + tensor.offset[0] for q in (kind.lo, kind.hi)]
+    ends = [tensor.scale.of(0) * q + tensor.offset.of(0) for q in (kind.lo, kind.hi)]
     return (
         None if low is not None and low <= min(ends) else low,
         None if high is not None and high >= max(ends) else high,

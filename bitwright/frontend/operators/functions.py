@@ -15,6 +15,7 @@ from bitwright.frontend.operators.elementwise import affine
 from bitwright.frontend.values import ONE, ZERO, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import Affine, Clip, Elu, Function, LeakyRelu, NormalCdf, Step, TimesInput
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.reading.model import Node
 
 Handler = Callable[..., Value]
@@ -66,7 +67,7 @@ def hard_sigmoid(builder: Builder, node: Node, *values: Value | None) -> Value:
     if not isinstance(value, Tensor):
         raise _not_quantised(node)
     alpha, beta = _number(node, "alpha", 0.2), _number(node, "beta", 0.5)
-    return affine(node, value, (alpha,), (beta,)).clip(ZERO, ONE)
+    return affine(node, value, PerChannel.made(alpha), PerChannel.made(beta)).clip(ZERO, ONE)
 
 
 def negate(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -74,7 +75,7 @@ def negate(builder: Builder, node: Node, *values: Value | None) -> Value:
     value = data_operand(node, values)
     if not isinstance(value, Tensor):
         raise _not_quantised(node)
-    return affine(node, value, (-ONE,), (ZERO,))
+    return affine(node, value, -ONES, ZEROS)
 
 
 def prelu(builder: Builder, node: Node, *values: Value | None) -> Value:

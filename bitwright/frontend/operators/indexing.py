@@ -17,6 +17,7 @@ from bitwright.frontend.layouts import gather, whole
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.shapes import move, shape_of
 from bitwright.frontend.values import Const, Tensor, Value
+from bitwright.ir.per_channel import width
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.reading.model import Node
@@ -189,8 +190,8 @@ def _pad_widths(node: Node, const: Const | None, axes: Const | None, shape: tupl
 
 def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], value: float) -> Tensor:
     tensor = whole(builder, integers(builder, tensor, node), node)
-    single = len(tensor.scale) + len(tensor.offset) == 2
-    code = (Fraction(value) - tensor.offset[0]) / tensor.scale[0] if single else None
+    single = width(tensor.scale, tensor.offset) == 1
+    code = (Fraction(value) - tensor.offset.of(0)) / tensor.scale.of(0) if single else None
     if code is None or code.denominator != 1:
         raise node.error(f"pads with {value:g}, which is no integer of its input", "pad with the zero point's value")
     tensor = widen(builder, tensor, IntType(int(code), int(code)), node)

@@ -14,8 +14,9 @@ from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import FIT, check_fit, features, image, per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.windows import window_of
-from bitwright.frontend.values import Const, Host, Tensor, Value, fractions, squeeze
-from bitwright.ir.layers import Conv, Dense, PerChannel
+from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
+from bitwright.ir.layers import Conv, Dense
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, width
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 from bitwright.reading.model import Node
@@ -39,7 +40,7 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     groups = _groups(node, kernel, tensor.where.shape[1])
     height, width = tensor.where.shape[2:]
     window = window_of(node, weights.shape[2:], (height, width), rank)
-    zero = -tensor.offset[0] / tensor.scale[0]
+    zero = -tensor.offset.of(0) / tensor.scale.of(0)
     if window.is_padded:
         if zero.denominator != 1:
             raise node.error("pads around a zero point that is no integer", "use an integer zero point, or no padding")
@@ -50,8 +51,8 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
         inputs=(tensor.layer,),
         shape=old.shape,
         type=old.type,
-        scale=squeeze(tuple(tensor.scale[0] * s for s in step)),
-        zero=(Fraction(0),),
+        scale=(step * tensor.scale.of(0)).squeezed(),
+        zero=ZEROS,
         weights=Weights(weights.transpose(0, 2, 3, 1)),
         window=window,
         groups=groups,
@@ -96,7 +97,7 @@ def gemm(builder: Builder, node: Node, *values: Value | None) -> Value:
     made = _dense(builder, node, _integers(builder, node, data_operand(node, values)), weights, step)
     alpha, beta = (Fraction(float(np.float32(node.attributes.get(name, 1.0)))) for name in ("alpha", "beta"))
     bias = optional_constant(node, values, 2)
-    return _biased(builder, node, made.affine((alpha,), (Fraction(0),)), bias, beta)
+    return _biased(builder, node, made.affine(PerChannel.made(alpha), ZEROS), bias, beta)
 
 
 def matmul(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -122,12 +123,12 @@ def _dense(builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: Pe
         inputs=(tensor.layer,),
         shape=shape,
         type=builder.layers[tensor.layer].type,
-        scale=squeeze(tuple(tensor.scale[0] * s for s in step)),
-        zero=(Fraction(0),),
+        scale=(step * tensor.scale.of(0)).squeezed(),
+        zero=ZEROS,
         weights=Weights(ordered),
         source=_sources(tensor, node),
     )
-    zero = -tensor.offset[0] / tensor.scale[0]
+    zero = -tensor.offset.of(0) / tensor.scale.of(0)
     made = _accumulate(builder, layer, weights.sum(axis=1), zero)
     return replace(made, where=np.arange(prod(shape)).reshape(*tensor.where.shape[:-1], shape[-1]))
 
@@ -145,9 +146,10 @@ def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
     if not isinstance(value, Tensor):
         raise node.error("reads only constants", "fold them before the export")
     tensor = integers(builder, value, node)
-    if len(squeeze(tensor.scale)) > 1 or len(squeeze(tensor.offset)) > 1 or tensor.scale[0] == 0:
+    scale, offset = tensor.scale.squeezed(), tensor.offset.squeezed()
+    if width(scale, offset) > 1 or not scale.of(0):
         raise node.error("reads a tensor whose scale differs per channel", "use one scale for the activation")
-    return replace(tensor, scale=tensor.scale[:1], offset=tensor.offset[:1])
+    return replace(tensor, scale=scale, offset=offset)
 
 
 def _sources(tensor: Tensor, node: Node) -> tuple[str, ...]:
@@ -163,12 +165,12 @@ def _weights(node: Node, const: Const, axis: int) -> tuple[Ints, PerChannel]:
         raise node.error("has weights with a zero point that is no integer", "use an integer zero point")
     codes = const.codes - np.asarray(const.zero, dtype=np.float64).astype(np.int64)
     if const.scale.size == 1:
-        return codes, tuple(fractions(const.scale.reshape(1)))
+        return codes, PerChannel(tuple(fractions(const.scale.reshape(1))))
     other = tuple(i for i in range(const.array.ndim) if i != axis)
     full = np.broadcast_to(const.scale, const.array.shape)
     if (full.min(axis=other) != full.max(axis=other)).any():
         raise node.error("has weights whose scale differs within an output channel", "use one scale per output channel")
-    return codes, squeeze(tuple(fractions(full.min(axis=other))))
+    return codes, PerChannel(tuple(fractions(full.min(axis=other)))).squeezed()
 
 
 def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
@@ -183,12 +185,12 @@ def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
         raise node.error(
             "has float weights that no quantiser turned into integers", "quantise the weights (bitwright quantize)"
         )
-    return codes.astype(np.int64), (Fraction(2) ** low,)
+    return codes.astype(np.int64), PerChannel.made(Fraction(2) ** low)
 
 
 def _accumulate(builder: Builder, layer: Conv | Dense, sums: Ints, zero: Fraction) -> Tensor:
     """The accumulator over raw codes: its zero is the input's zero point times the sum of the weights."""
-    zeros = squeeze(tuple(zero * int(total) for total in sums)) if zero else (zero,)
+    zeros = (PerChannel.made(sums.tolist()) * zero).squeezed() if zero else ZEROS
     name = builder.add(replace(layer, zero=zeros))
     made = builder.codes(name, np.arange(prod(layer.shape)))
     return replace(made, nodes=())
@@ -205,5 +207,5 @@ def _biased(builder: Builder, node: Node, made: Tensor, bias: Const | None, beta
             shape = list(bias.array.shape)
     check_fit(node, made, tuple(shape))
     made, (offset,) = per_channel(builder, made, node, bias.exact().reshape(shape))
-    moved = made.affine((Fraction(1),), offset if beta == 1 else tuple(Fraction(beta) * b for b in offset))
+    moved = made.affine(ONES, offset if beta == 1 else offset * beta)
     return replace(moved, nodes=((node.name, node.op),))

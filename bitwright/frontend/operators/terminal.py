@@ -17,9 +17,10 @@ from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.operators.matrix import NO_ARITHMETIC
 from bitwright.frontend.operators.shapes import axis_of, shape_of
 from bitwright.frontend.results import to_host
-from bitwright.frontend.values import ONE, ZERO, Const, Host, Tensor, Value, squeeze
+from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir import host_ops
 from bitwright.ir.layers import ArgMax
+from bitwright.ir.per_channel import ONES, ZEROS, width
 from bitwright.ir.types import IntType
 from bitwright.reading.model import Node
 
@@ -105,9 +106,9 @@ def _disorder(builder: Builder, value: Value, axis: int) -> str:
         return "selects among values that no quantiser turned into integers"
     if value.bounded:
         return "selects among clipped values, more of which are equal"
-    if len(squeeze(value.scale)) > 1 or len(squeeze(value.offset)) > 1:
+    if width(value.scale.squeezed(), value.offset.squeezed()) > 1:
         return "selects among channels of different scales or offsets"
-    if value.scale[0] <= 0:
+    if value.scale.of(0) <= 0:
         return "selects among integers that fall where the values rise"
     if not np.array_equal(np.moveaxis(value.where, axis, -1).reshape(-1), np.arange(builder.size(value))):
         return "selects along an axis that is not that of the channels"
@@ -125,13 +126,13 @@ def _place(builder: Builder, node: Node, value: Value, axis: int, *, keep: bool,
         inputs=(tensor.layer,),
         shape=(*shape[:-1], 1),
         type=IntType(0, shape[-1] - 1),
-        scale=(ONE,),
-        zero=(ZERO,),
+        scale=ONES,
+        zero=ZEROS,
         source=(*(name for name, op in value.nodes if op not in NO_ARITHMETIC), node.name),
         last=last,
     )
     places = np.arange(where[..., 0].size).reshape(where.shape[:-1])
-    return Tensor(builder.add(layer), np.expand_dims(places, axis) if keep else places, (ONE,), (ZERO,), integer=True)
+    return Tensor(builder.add(layer), np.expand_dims(places, axis) if keep else places, ONES, ZEROS, integer=True)
 
 
 def _on_host(builder: Builder, node: Node, value: Value) -> Host:

@@ -28,7 +28,7 @@ def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value
         raise node.error("computes its padding from the output's size", "export it with explicit pads")
     window = window_of(node, kernel.array.shape[2:], size, 4)
     extra = [int(v) for v in node.attributes.get("output_padding", [0, 0])]
-    zero = -tensor.offset[0] / tensor.scale[0]
+    zero = -tensor.offset.of(0) / tensor.scale.of(0)
     if zero.denominator != 1:
         raise node.error("spreads its input around a zero point that is no integer", "use an integer zero point")
     tensor = widen(builder, tensor, IntType(int(zero), int(zero)), node)

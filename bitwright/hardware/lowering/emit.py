@@ -8,7 +8,8 @@ from enum import Enum
 
 from bitwright.hardware.kernels.base import REGISTER_DEPTH, Kernel, Stream
 from bitwright.hardware.kernels.moves import Reorder, WidthConverter
-from bitwright.ir.layers import Layer, PerChannel
+from bitwright.ir.layers import Layer
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
@@ -108,7 +109,7 @@ def meaning(layer: Layer) -> str:
 
 
 def _short(values: PerChannel) -> str:
-    numbers = [float(value) for value in values]
+    numbers = [float(value) for value in values.values]
     if min(numbers) == max(numbers):
         return f"{numbers[0]:.6g}"
     return f"{min(numbers):.6g}..{max(numbers):.6g}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Input, Layer, Requantise, Reshape, Rounding
+from bitwright.ir.per_channel import ONES, ZEROS, spread, width
 
 
 def drop_dead(graph: Graph) -> Graph:
@@ -69,15 +69,13 @@ def _with(graph: Graph, layers: Sequence[AnyLayer]) -> Graph:
 
 def _is_clip(layer: Requantise) -> bool:
     """True if the layer passes integers on between its limits."""
-    plain = layer.multiplier == (Fraction(1),) and layer.offset == (Fraction(0),)
+    plain = layer.multiplier == ONES and layer.offset == ZEROS
     return plain and layer.rounding is Rounding.FLOOR and layer.shift == 0
 
 
 def _narrowed(source: Requantise, clip: Requantise) -> Requantise:
-    size = max(map(len, (source.low, source.high, clip.low, clip.high)))
-    low, high, floor, ceiling = (
-        row * size if len(row) == 1 else row for row in (source.low, source.high, clip.low, clip.high)
-    )
+    limits = (source.low, source.high, clip.low, clip.high)
+    low, high, floor, ceiling = (spread(row, width(*limits)) for row in limits)
     lows = tuple(min(max(a, f - source.shift), c - source.shift) for a, f, c in zip(low, floor, ceiling, strict=True))
     highs = tuple(min(max(a, f - source.shift), c - source.shift) for a, f, c in zip(high, floor, ceiling, strict=True))
     return replace(source, low=lows, high=highs, type=clip.type, scale=clip.scale, zero=clip.zero)

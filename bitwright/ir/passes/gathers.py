@@ -96,7 +96,8 @@ def _joined(graph: Graph, layer: Concat) -> _Origin:
 
 def _moved(layer: Gather, name: str, x: Layer, place: Ints, channels: slice) -> Gather | Reshape:
     """`x` in the order of `place`, as some channels of `layer`: a reshape where the order stays."""
-    scale, zero = (values[channels] if len(values) > 1 else values for values in (layer.scale, layer.zero))
+    taken = range(layer.channels)[channels]
+    scale, zero = layer.scale.take(taken), layer.zero.take(taken)
     if place.size == np.prod(x.shape) and (place.reshape(-1) == np.arange(place.size)).all() and _same(layer, name, x):
         return Reshape(
             name=name, inputs=(x.name,), shape=place.shape, type=x.type, scale=scale, zero=zero, source=layer.source

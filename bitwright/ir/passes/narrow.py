@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, Protocol, TypeGuard, TypeVar, assert_never
 
 import numpy as np
@@ -21,7 +20,6 @@ from bitwright.ir.layers import (
     Matrix,
     Move,
     Passing,
-    PerChannel,
     Pointwise,
     Pool,
     Requantise,
@@ -30,6 +28,7 @@ from bitwright.ir.layers import (
     Table,
 )
 from bitwright.ir.moves import as_move
+from bitwright.ir.per_channel import ONES, PerChannel, squeeze, take
 from bitwright.ir.source import Removed
 from bitwright.ir.types import IntType, hull
 from bitwright.ir.weights import Ints, Weights
@@ -65,7 +64,7 @@ def narrow(graph: Graph, kept: Mapping[str, Ints], constants: Mapping[str, Ints]
     for layer in graph.layers:
         if is_whole(layer):
             moved[layer.name] = _contributed(layer, kept[layer.inputs[0]], constants[layer.inputs[0]])
-            layer = replace(layer, zero=_added(layer.zero, (Fraction(-1),), moved[layer.name]))
+            layer = replace(layer, zero=_added(layer.zero, -ONES, moved[layer.name]))
         elif isinstance(layer, Requantise) and layer.inputs[0] in moved:
             layer = replace(layer, offset=_added(layer.offset, layer.multiplier, moved[layer.inputs[0]]))
         layers.append(_narrowed(graph, layer, kept))
@@ -112,11 +111,7 @@ def _contributed(layer: Dense | Conv, kept: Ints, constants: Ints) -> Ints:
 
 def _added(values: PerChannel, factors: PerChannel, moved: Ints) -> PerChannel:
     """The values of each channel plus factors * moved; as they are where nothing moved."""
-    if not moved.any():
-        return values
-    size = len(moved)
-    rows = zip(*(row * size if len(row) == 1 else row for row in (values, factors)), moved.tolist(), strict=True)
-    return tuple(value + factor * count for value, factor, count in rows)
+    return values + factors * PerChannel.made(moved.tolist()) if moved.any() else values
 
 
 def _narrowed(graph: Graph, layer: AnyLayer, kept: Mapping[str, Ints]) -> AnyLayer:
@@ -131,11 +126,13 @@ def _narrowed(graph: Graph, layer: AnyLayer, kept: Mapping[str, Ints]) -> AnyLay
         case Dense() | Conv():
             return _narrowed_matrix(layer, kept, common)
         case Requantise():
-            for name in ("multiplier", "offset", "low", "high", "levels", "slope"):
+            for name in ("multiplier", "offset", "slope"):
                 common[name] = _taken(getattr(layer, name), channels)
+            for name in ("low", "high", "levels"):
+                common[name] = _taken_row(getattr(layer, name), channels)
             return replace(layer, **common)
         case Sum():
-            return replace(layer, **common, factors=tuple(_taken(row, channels) for row in layer.factors))
+            return replace(layer, **common, factors=tuple(_taken_row(row, channels) for row in layer.factors))
         case Gather():
             moved = graph.source_of(layer)
             index = _places(moved, kept[moved.name], layer.move.index(moved.shape)[..., channels])
@@ -162,12 +159,14 @@ def _places(source: Layer, kept: Ints, index: Ints) -> Ints:
     return np.where(index < 0, -1, places.reshape(-1)[index])
 
 
-def _taken(values: tuple[T, ...], channels: Ints) -> tuple[T, ...]:
+def _taken(values: PerChannel, channels: Ints) -> PerChannel:
     """The values of `channels`, one if they are all equal; one for the whole tensor stays."""
-    if len(values) <= 1:
-        return values
-    left = tuple(values[channel] for channel in channels.tolist())
-    return left[:1] if all(value == left[0] for value in left) else left
+    return values.take(channels.tolist()).squeezed()
+
+
+def _taken_row(values: tuple[T, ...], channels: Ints) -> tuple[T, ...]:
+    """`_taken` of limits, levels and factors."""
+    return squeeze(take(values, channels.tolist()))
 
 
 def _removed(graph: Graph, kept: Mapping[str, Ints]) -> tuple[Removed, ...]:

@@ -12,6 +12,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Gather, Layer, Requantise
 from bitwright.ir.moves import Spread, ToSpace
 from bitwright.ir.passes.cleanup import drop_dead
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 from bitwright.ir.window import Window
@@ -102,8 +103,8 @@ def _convolution(graph: Graph, conv: Conv, x: Layer, kernels: Ints, rows: _Axis,
         inputs=(x.name,),
         shape=(rows.size, cols.size, channels),
         type=IntType(low, -high),
-        scale=_repeated(conv.scale, conv.groups, channels),
-        zero=_repeated(conv.zero, conv.groups, channels),
+        scale=_phased(conv.scale, conv.groups, channels),
+        zero=_phased(conv.zero, conv.groups, channels),
         weights=Weights(weights),
         window=Window(taps, pads=(rows.before, cols.before, ends[0] - x.shape[0], ends[1] - x.shape[1])),
     )
@@ -112,23 +113,20 @@ def _convolution(graph: Graph, conv: Conv, x: Layer, kernels: Ints, rows: _Axis,
 def _requantiser(graph: Graph, layer: Requantise, conv: Conv, missing: Ints, groups: int) -> Requantise:
     """`layer` for every phase, `missing` added to what it reads."""
     channels = conv.channels
-    multiplier = _repeated(layer.multiplier, groups, channels)
-    each = multiplier * channels if len(multiplier) == 1 else multiplier
-    offsets = layer.offset * channels if len(layer.offset) == 1 else _repeated(layer.offset, groups, channels)
-    moved = tuple(b + m * int(c) for m, b, c in zip(each, offsets, missing.tolist(), strict=True))
+    multiplier, offset = (_phased(values, groups, channels) for values in (layer.multiplier, layer.offset))
     return replace(
         layer,
         name=_fresh(graph, f"{layer.name}_phases"),
         inputs=(conv.name,),
         shape=conv.shape,
-        scale=_repeated(layer.scale, groups, channels),
-        zero=_repeated(layer.zero, groups, channels),
+        scale=_phased(layer.scale, groups, channels),
+        zero=_phased(layer.zero, groups, channels),
         multiplier=multiplier,
-        offset=moved if missing.any() else _repeated(layer.offset, groups, channels),
+        offset=offset + multiplier * PerChannel.made(missing.tolist()) if missing.any() else offset,
         low=_repeated(layer.low, groups, channels),
         high=_repeated(layer.high, groups, channels),
         levels=_repeated(layer.levels, groups, channels),
-        slope=_repeated(layer.slope, groups, channels),
+        slope=_phased(layer.slope, groups, channels),
     )
 
 
@@ -144,6 +142,10 @@ def _shuffle(layer: Requantise, codes: Layer, groups: int, rows: _Axis, cols: _A
         source=layer.source,
         move=ToSpace((rows.stride, cols.stride), groups, (layer.shape[0], layer.shape[1])),
     )
+
+
+def _phased(values: PerChannel, groups: int, channels: int) -> PerChannel:
+    return PerChannel(_repeated(values.values, groups, channels))
 
 
 def _repeated(values: tuple[T, ...], groups: int, channels: int) -> tuple[T, ...]:
