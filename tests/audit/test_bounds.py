@@ -17,6 +17,7 @@ from bitwright.audit.bounds import EXACT
 from bitwright.audit.curves import table_bounds
 from bitwright.audit.reach import Reach, reaches
 from bitwright.audit.terms import terms
+from bitwright.frontend.build import Net
 from bitwright.ir import functions
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Dense, Input, Requantise, Rounding, Table
@@ -38,33 +39,11 @@ def dense(
     """Codes -> matrix product -> requantiser with a float bias, all scales float32."""
     codes, narrow = integer(bits, signed=True), integer(bits, signed=True, narrow=True)
     weights = np.random.default_rng(seed).integers(narrow.lo, narrow.hi + 1, (OUT, k))
-    sx, sw, sy = (Fraction(float(np.float32(s))) for s in scales)
-    layers = (
-        Dense(
-            name="a",
-            inputs=("x",),
-            shape=(OUT,),
-            type=integer(40, signed=True),
-            scale=PerChannel.made(sx * sw),
-            zero=ZEROS,
-            weights=Weights(weights),
-        ),
-        Requantise(
-            name="y",
-            inputs=("a",),
-            shape=(OUT,),
-            type=codes,
-            scale=PerChannel.made(sy),
-            zero=ZEROS,
-            multiplier=PerChannel.made(sx * sw / sy),
-            offset=PerChannel.made(map(float, bias)) / sy,
-            rounding=kind,
-            low=(codes.lo,),
-            high=(codes.hi,),
-        ),
-    )
-    entry = Input(name="x", inputs=(), shape=(k,), type=codes, scale=PerChannel.made(sx), zero=ZEROS)
-    return Graph((entry,), layers, ("y",))
+    sx, sw, sy = (float(np.float32(s)) for s in scales)
+    net = Net()
+    a = net.dense(net.input("x", (k,), codes, scale=sx), weights, weight_scale=sw, name="a")
+    net.requantise(a, codes, scale=sy, bias=[float(b) for b in bias], rounding=kind, name="y")
+    return net.graph()
 
 
 def in_float32(graph: Graph, x: Array, bias: Array, product: Callable[..., Array]) -> Array:

@@ -14,11 +14,11 @@ from bitwright.exact.claims import claiming, proved_claims
 from bitwright.exact.forms import Factors, Form, MultiplyShift, Thresholds
 from bitwright.exact.ranges import ranges
 from bitwright.exact.requantise import forms as proved_forms
-from bitwright.exact.tabulate import tabulate
+from bitwright.frontend.build import Net
 from bitwright.ir.functions import function_of
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Dense, Input, Layer, Requantise, Reshape, Rounding, Table
-from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
+from bitwright.ir.layers import Input, Layer, Requantise, Rounding, Table
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Weights
 from bitwright.planning.candidates import cheapest
@@ -27,33 +27,16 @@ from tests.ir.graphs import random_graph
 
 ONE = {"scale": ONES, "zero": ZEROS}
 EVERY_LINE = {"layer", "op", "inputs", "graph_sha256", "x_range", "y_range"}
-U4, S8 = integer(4, signed=False), integer(8, signed=True)
+S8 = integer(8, signed=True)
 
 
 def chain() -> Graph:
     """Dense, requantiser, reshape, table: three claims and a move."""
-    entry = Input(name="x", inputs=(), shape=(4,), type=U4, **ONE)
-    weights = Weights(np.random.default_rng(0).integers(-7, 8, (3, 4)))
-    dense = Dense(name="fc", inputs=("x",), shape=(3,), type=integer(12, signed=True), weights=weights, **ONE)
-    act = Requantise(
-        name="act",
-        inputs=("fc",),
-        shape=(3,),
-        type=U4,
-        multiplier=PerChannel.made((Fraction(1, 5), Fraction(1, 7), Fraction(-1, 6))),
-        offset=PerChannel.made(Fraction(2)),
-        rounding=Rounding.HALF_EVEN,
-        low=(0,),
-        high=(15,),
-        **ONE,
-    )
-    move = Reshape(name="move", inputs=("act",), shape=(1, 1, 3), type=U4, **ONE)
-    meant = {"rounding": Rounding.HALF_EVEN, "low": -8, "high": 7, "shift": 0}
-    function = function_of("sigmoid", ("affine", "16", "-8"))
-    entries = tabulate(function, U4, scale=Fraction(1), zero=Fraction(0), **meant)
-    kind = integer(4, signed=True)
-    common = {"inputs": ("move",), "shape": (1, 1, 3), "type": kind, "entries": entries, "function": function}
-    return Graph((entry,), (dense, act, move, Table(name="curve", **common, **meant, **ONE)), ("curve",))
+    net = Net()
+    sums = net.dense(net.input("x", (4,), "u4"), np.random.default_rng(0).integers(-7, 8, (3, 4)), name="fc")
+    codes = net.rescale(sums, "u4", multiplier=[Fraction(1, 5), Fraction(1, 7), Fraction(-1, 6)], offset=2, name="act")
+    net.table(net.reshape(codes, 1, 1, 3, name="move"), "s4", "sigmoid", ("affine", "16", "-8"), name="curve")
+    return net.graph()
 
 
 def joined() -> Graph:

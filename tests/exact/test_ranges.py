@@ -2,34 +2,19 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from bitwright.exact.ranges import Ranges, accumulator_range, matrix_range, ranges
+from bitwright.frontend.build import Net
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
-    ArgMax,
-    Concat,
-    Conv,
-    Dense,
-    Gather,
-    Input,
-    MaxPool,
-    Multiply,
-    Requantise,
-    Reshape,
     Rounding,
-    Sum,
-    SumPool,
     Table,
 )
-from bitwright.ir.moves import Take
-from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
-from bitwright.ir.types import BIPOLAR, IntType, integer
+from bitwright.ir.per_channel import ONES, ZEROS
+from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Weights
 from bitwright.ir.window import Window
 
@@ -132,32 +117,21 @@ def test_sums_products_pools_and_moves_by_enumeration():
     """Every integer of two small inputs through each layer that joins, sums or moves them."""
     rng = np.random.default_rng(5)
     for _ in range(20):
-        inputs = []
+        net, inputs = Net(), []
         for name in "ab":
             low = int(rng.integers(-3, 3))
-            kind = IntType(low, low + int(rng.integers(0, 3)))
-            inputs.append(Input(name=name, inputs=(), shape=(1, 2, 1), type=kind, **REAL))
+            inputs.append(net.input(name, (1, 2, 1), IntType(low, low + int(rng.integers(0, 3)))))
         factors = ((int(rng.integers(-3, 4)),), (int(rng.integers(-3, 4)),))
         zeros = (int(rng.integers(-2, 3)), int(rng.integers(-2, 3)))
         pads, pad_value = (0, int(rng.integers(0, 2)), 0, int(rng.integers(0, 2))), int(rng.integers(-9, 9))
-        move, fill = Take(Weights(np.array([[1, -1], [0, 0]]))), int(rng.integers(-9, 9))
-        both = {"inputs": ("a", "b"), "type": S32, **REAL}
-        layers = (
-            Sum(name="sum", shape=(1, 2, 1), factors=factors, **both),
-            Multiply(name="product", shape=(1, 2, 1), zeros=zeros, **both),
-            Concat(name="concat", shape=(1, 2, 2), **both),
-            SumPool(
-                name="pool",
-                inputs=("a",),
-                shape=(1, 1 + pads[1] + pads[3], 1),
-                type=S32,
-                window=Window((1, 2), pads=pads),
-                pad_value=pad_value,
-                **REAL,
-            ),
-            Gather(name="moved", inputs=("a",), shape=(2, 2), type=S32, move=move, fill=fill, **REAL),
-        )
-        values = {layer.name: [] for layer in layers}
+        fill, stated = int(rng.integers(-9, 9)), {"type": S32, **REAL}
+        net.sum("a", "b", factors=factors, name="sum", **stated)
+        net.multiply("a", "b", zeros=zeros, name="product", **stated)
+        net.concat("a", "b", name="concat", **stated)
+        net.sum_pool("a", (1, 2), (1, 1), pads=pads, pad_value=pad_value, name="pool", **stated)
+        net.gather("a", [[1, -1], [0, 0]], fill=fill, name="moved", **stated)
+        values = {name: [] for name in ("sum", "product", "concat", "pool", "moved")}
+        net.output(*values)
         spans = [range(layer.type.lo, layer.type.hi + 1) for layer in inputs for _ in range(2)]
         for a0, a1, b0, b1 in itertools.product(*spans):
             a, b = np.array([[a0], [a1]]), np.array([[b0], [b1]])
@@ -167,54 +141,31 @@ def test_sums_products_pools_and_moves_by_enumeration():
             values["concat"].append(np.hstack((a, b)))
             values["pool"].append(np.array([[x + y] for x, y in itertools.pairwise(padded)]))
             values["moved"].append(np.array([[a1, fill], [a0, a0]]))
-        found = ranges(Graph(inputs=tuple(inputs), layers=layers, outputs=tuple(values)))
+        found = ranges(net.graph())
         for name, seen in values.items():
             rows = np.concatenate(seen)
             assert pairs(found[name]) == list(zip(rows.min(axis=0), rows.max(axis=0), strict=True)), name
 
 
 def test_a_product_beyond_int64_is_refused():
-    wide = integer(40, signed=True)
-    x = Input(name="x", inputs=(), shape=(1,), type=wide, **REAL)
-    square = Multiply(name="square", inputs=("x", "x"), shape=(1,), type=S32, zeros=(0, 0), **REAL)
+    net = Net()
+    x = net.input("x", (1,), integer(40, signed=True))
     with pytest.raises(BitwrightError) as error:
-        ranges(Graph(inputs=(x,), layers=(square,), outputs=("square",)))
+        net.multiply(x, x, name="square")
     assert str(error.value) == (
         "layer 'square': its integers reach 3.02e+23 and need more than 63 bits\n"
         "  hint: quantise weights or inputs to fewer bits, or summands to scales that are nearer to each other"
     )
 
 
-def requantise(name, source, shape, **kwargs):
-    return Requantise(name=name, inputs=(source,), shape=shape, type=S32, rounding=Rounding.FLOOR, **REAL, **kwargs)
-
-
 def test_ranges_follow_the_graph_channel_by_channel():
-    x = Input(name="x", inputs=(), shape=(2, 2, 1), type=integer(4, signed=False), **REAL)
-    conv = Conv(
-        name="conv",
-        inputs=("x",),
-        shape=(1, 1, 2),
-        type=S32,
-        window=Window((2, 2)),
-        weights=Weights(np.array([[[[1], [0]], [[0], [-1]]], [[[0], [0]], [[0], [0]]]])),
-        **REAL,
-    )
-    half = requantise(
-        "half",
-        "conv",
-        (1, 1, 2),
-        multiplier=PerChannel.made(Fraction(-1, 2)),
-        offset=PerChannel.made(Fraction(3)),
-        low=(0,),
-        high=(7,),
-        shift=-1,
-    )
-    pool = MaxPool(name="pool", inputs=("half",), shape=(1, 1, 2), type=S32, window=Window((1, 1)), **REAL)
-    flat = Reshape(name="flat", inputs=("pool",), shape=(2,), type=S32, **REAL)
-    dense = Dense(name="dense", inputs=("flat",), shape=(1,), type=S32, weights=Weights(np.array([[1, 10]])), **REAL)
-    graph = Graph(inputs=(x,), layers=(conv, half, pool, flat, dense), outputs=("dense",))
-    found = ranges(graph)
+    net = Net()
+    weights = [[[[1], [0]], [[0], [-1]]], [[[0], [0]], [[0], [0]]]]
+    conv = net.conv(net.input("x", (2, 2, 1), "u4"), weights, name="conv", type=S32)
+    half = {"multiplier": -0.5, "offset": 3, "rounding": "floor", "low": 0, "high": 7, "shift": -1}
+    pool = net.max_pool(net.rescale(conv, S32, name="half", **half), (1, 1), name="pool")
+    net.dense(net.reshape(pool, name="flat"), [[1, 10]], name="dense", type=S32)
+    found = ranges(net.graph())
     assert pairs(found["x"]) == [(0, 15)]
     assert pairs(found["conv"]) == [(-15, 15), (0, 0)]
     assert pairs(found["half"]) == [(-1, 6), (2, 2)]
@@ -224,12 +175,10 @@ def test_ranges_follow_the_graph_channel_by_channel():
 
 
 def reshaped(old, new, lo):
-    x = Input(name="x", inputs=(), shape=old, type=S32, **REAL)
-    scale = requantise(
-        "q", "x", old, multiplier=PerChannel.made(Fraction(0)), offset=PerChannel.made(lo), low=(-99,), high=(99,)
-    )
-    flat = Reshape(name="flat", inputs=("q",), shape=new, type=S32, **REAL)
-    return pairs(ranges(Graph(inputs=(x,), layers=(scale, flat), outputs=("flat",)))["flat"])
+    net = Net()
+    codes = net.rescale(net.input("x", old, S32), S32, multiplier=0, offset=lo, low=-99, high=99)
+    net.reshape(codes, *new, name="flat")
+    return pairs(ranges(net.graph())["flat"])
 
 
 def test_reshape_keeps_what_it_knows_of_channels():
@@ -240,45 +189,27 @@ def test_reshape_keeps_what_it_knows_of_channels():
 
 
 def test_a_place_is_that_of_any_channel():
-    entry = Input(name="x", inputs=(), shape=(2, 5), type=IntType(-1, 1), **REAL)
-    place = ArgMax(name="place", inputs=("x",), shape=(2, 1), type=S32, **REAL)
-    found = ranges(Graph(inputs=(entry,), layers=(place,), outputs=("place",)))
+    net = Net()
+    net.arg_max(net.input("x", (2, 5), IntType(-1, 1)), name="place", type=S32)
+    found = ranges(net.graph())
     assert pairs(found["place"]) == [(0, 4)]
 
 
+def table(source, shape, entries):
+    """A table of any entries, of no function."""
+    fields = {"function": (), "rounding": Rounding.FLOOR, "low": 0, "high": 99, **REAL}
+    return Table(name="t", inputs=(source,), shape=shape, type=S32, entries=Weights(np.array(entries)), **fields)
+
+
 def test_a_table_is_read_only_at_the_codes_that_occur():
-    x = Input(name="x", inputs=(), shape=(2,), type=integer(3, signed=True), **REAL)
-    clip = requantise("clip", "x", (2,), multiplier=ONES, offset=ZEROS, low=(-4, 0), high=(1, 2))
-    clip = replace(clip, type=integer(3, signed=True))
-    entries = Weights(np.array([50, 1, 2, 3, 9, 5, 4, 60]))
-    table = Table(
-        name="t",
-        inputs=("clip",),
-        shape=(2,),
-        type=S32,
-        entries=entries,
-        function=(),
-        rounding=Rounding.FLOOR,
-        low=0,
-        high=99,
-        **REAL,
-    )
-    found = ranges(Graph(inputs=(x,), layers=(clip, table), outputs=("t",)))
+    net = Net()
+    net.rescale(net.input("x", (2,), "s3"), "s3", rounding="floor", low=(-4, 0), high=(1, 2), name="clip")
+    net.add(table("clip", (2,), [50, 1, 2, 3, 9, 5, 4, 60]))
+    found = ranges(net.graph())
     assert pairs(found["t"]) == [(1, 50), (4, 9)]
 
 
 def test_a_table_of_bipolar_codes_has_no_middle():
-    x = Input(name="x", inputs=(), shape=(1,), type=BIPOLAR, **REAL)
-    table = Table(
-        name="t",
-        inputs=("x",),
-        shape=(1,),
-        type=S32,
-        entries=Weights(np.array([3, 99, 4])),
-        function=(),
-        rounding=Rounding.FLOOR,
-        low=0,
-        high=99,
-        **REAL,
-    )
-    assert pairs(ranges(Graph(inputs=(x,), layers=(table,), outputs=("t",)))["t"]) == [(3, 4)]
+    net = Net()
+    net.add(table(net.input("x", (1,), "bipolar").name, (1,), [3, 99, 4]))
+    assert pairs(ranges(net.graph())["t"]) == [(3, 4)]

@@ -18,12 +18,11 @@ from bitwright.design import random_codes, to_json
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Gather, Input, Reshape
+from bitwright.ir.layers import Gather, Reshape
 from bitwright.ir.moves import Take
 from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.ir.weights import Weights
-from bitwright.ir.window import Window
 from bitwright.planning.rule import fold
 from tests.ir.graphs import random_graph
 
@@ -71,12 +70,9 @@ def test_without_a_target_the_report_says_what_was_chosen() -> None:
 
 
 def test_a_network_that_is_slower_than_the_default() -> None:
-    entry = Input(name="x", inputs=(), shape=(120, 100, 1), type=IntType(0, 3), **HEAD)
-    bound = IntType(-100, 100)
-    weights = Weights(np.ones((1, 1, 1, 1), dtype=np.int64))
-    head = HEAD | {"name": "c", "inputs": ("x",), "shape": (120, 100, 1), "type": bound}
-    layer = Conv(**head, weights=weights, window=Window((1, 1)))
-    design = compile_graph(Graph((entry,), (layer,), ("c",)))
+    net = bw.Net()
+    net.conv(net.input("x", (120, 100, 1), "u2"), [[[[1]]]])
+    design = compile_graph(net.graph())
     assert design.report()["note"] == "no target: the fastest legal plan, 12000 clocks per frame"
     assert design.kernels.interval == 12_000
 

@@ -19,24 +19,16 @@ from bitwright.hardware.lanes import bound, choices, divisors, fastest, gather_l
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, Layer, MaxPool, Reshape, SumPool
-from bitwright.ir.per_channel import ONES, ZEROS
-from bitwright.ir.types import IntType
-from bitwright.ir.weights import Weights
-from bitwright.ir.window import Window
+from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, Reshape, SumPool
 from bitwright.planning.rule import fold
 from tests.ir.graphs import random_graph
 
-HEAD: dict[str, Any] = {"scale": ONES, "zero": ZEROS}
-
 
 def dense(outputs: int, inputs: int, reach: int = 3) -> Graph:
-    rng = np.random.default_rng(0)
-    entry = Input(name="x", inputs=(), shape=(inputs,), type=IntType(0, 3), **HEAD)
-    weights = Weights(rng.integers(-reach, reach + 1, (outputs, inputs)))
-    bound = IntType(-(1 << 20), 1 << 20)
-    layer = Dense(name="fc", inputs=("x",), shape=(outputs,), type=bound, weights=weights, **HEAD)
-    return Graph((entry,), (layer,), ("fc",))
+    net = Net()
+    weights = np.random.default_rng(0).integers(-reach, reach + 1, (outputs, inputs))
+    net.dense(net.input("x", (inputs,), "u2"), weights, name="fc")
+    return net.graph()
 
 
 @pytest.mark.parametrize("number", [1, 2, 12, 49, 97, 360])
@@ -53,16 +45,9 @@ def shared(layer: Layer, source: Layer, pe: int, simd: int) -> int:
 
 def test_rows_that_share_a_slice_are_folded_together() -> None:
     """8-bit products: two rows of eight columns take half the slices of one row of sixteen."""
-    rng = np.random.default_rng(0)
-    entry = Input(name="x", inputs=(), shape=(16,), type=IntType(0, 255), **HEAD)
-    layer = Dense(
-        name="fc",
-        inputs=("x",),
-        shape=(16,),
-        type=IntType(-(1 << 20), 1 << 20),
-        weights=Weights(rng.integers(-128, 128, (16, 16))),
-        **HEAD,
-    )
+    net = Net()
+    entry = net.input("x", (16,), "u8")
+    layer = net.dense(entry, np.random.default_rng(0).integers(-128, 128, (16, 16)), name="fc")
     for target, lanes, count in (
         (256, (1, 1), 1),
         (128, (2, 1), 1),
@@ -70,7 +55,7 @@ def test_rows_that_share_a_slice_are_folded_together() -> None:
         (16, (2, 8), 8),
         (1, (16, 16), 128),
     ):
-        plan = fold(Graph((entry,), (layer,), ("fc",)), target)["fc"]
+        plan = fold(net.graph(), target)["fc"]
         assert (plan.pe, plan.simd) == lanes
         assert slices(layer.weights.type, entry.type, *lanes) == count
 
@@ -140,11 +125,9 @@ def test_a_target_that_a_folding_hits_exactly() -> None:
 
 
 def test_lanes_never_straddle_a_group() -> None:
-    entry = Input(name="x", inputs=(), shape=(4, 4, 6), type=IntType(0, 3), **HEAD)
-    weights = Weights(np.ones((4, 1, 1, 3), dtype=np.int64))
-    bound = IntType(-100, 100)
-    head = HEAD | {"name": "c", "inputs": ("x",), "shape": (4, 4, 4), "type": bound}
-    layer = Conv(**head, weights=weights, window=Window((1, 1)), groups=2)
+    net = Net()
+    entry = net.input("x", (4, 4, 6), "u2")
+    layer = net.conv(entry, np.ones((4, 1, 1, 3), dtype=np.int64), groups=2)
     assert choices(layer, entry.shape) == [(1, 1), (1, 3), (2, 1), (2, 3)]
 
 
@@ -154,16 +137,13 @@ def test_lanes_never_straddle_a_group() -> None:
 )
 def test_a_depthwise_layer_has_channels_in_parallel(outputs: int, legal: list[int]) -> None:
     """Some kernels of one channel, or all kernels of several; one kernel position at a time, or all nine."""
-    entry = Input(name="x", inputs=(), shape=(4, 4, 6), type=IntType(0, 3), **HEAD)
-    weights = Weights(np.ones((outputs, 3, 3, 1), dtype=np.int64))
-    bound = IntType(-100, 100)
-    head = HEAD | {"name": "c", "inputs": ("x",), "shape": (2, 2, outputs), "type": bound}
-    layer = Conv(**head, weights=weights, window=Window((3, 3)), groups=6)
+    net = Net()
+    entry = net.input("x", (4, 4, 6), "u2")
+    layer = net.conv(entry, np.ones((outputs, 3, 3, 1), dtype=np.int64), groups=6, name="c")
     assert choices(layer, entry.shape) == [(pe, simd) for pe in legal for simd in (1, 9)]
     assert [layer_cycles(layer, entry.shape, pe, 1) for pe in legal] == [layer.macs // pe for pe in legal]
-    graph = Graph((entry,), (layer,), ("c",))
     for pe in legal:
-        kernels = compile_graph(graph, plan=Plan({"c": LayerPlan(pe=pe)})).kernels
+        kernels = compile_graph(net.graph(), plan=Plan({"c": LayerPlan(pe=pe)})).kernels
         (unit,) = (kernel for kernel in kernels.kernels if isinstance(kernel, Depthwise | MatrixVector))
         assert isinstance(unit, Depthwise) == (pe >= outputs // 6)
         assert (unit.pe, unit.simd, kernels.interval) == (pe, 1, layer.macs // pe)
@@ -172,27 +152,23 @@ def test_a_depthwise_layer_has_channels_in_parallel(outputs: int, legal: list[in
 @pytest.mark.parametrize(
     ("fields", "lanes"),
     [
-        ({"window": {"pads": (1, 1, 1, 1)}}, [1, 2, 4, 9, 18, 36]),
-        ({"window": {"strides": (2, 2)}}, [1, 2, 4, 9, 18, 36]),
-        ({"groups": 2, "window": {"pads": (1, 1, 1, 1)}}, [1, 2, 9, 18]),
-        ({"window": {"pads": (2, 2, 2, 2)}}, [1, 2, 4]),  # a row of windows is longer than a row of pixels
-        ({"window": {"pads": (3, 0, 0, 0)}}, [1, 2, 4]),  # the first window is wholly in the padding
-        ({"window": {"dilations": (1, 3), "pads": (0, 1, 0, 1)}}, [1, 2, 4]),  # its taps reach over a row
+        ({"pads": (1, 1, 1, 1)}, [1, 2, 4, 9, 18, 36]),
+        ({"strides": (2, 2)}, [1, 2, 4, 9, 18, 36]),
+        ({"groups": 2, "pads": (1, 1, 1, 1)}, [1, 2, 9, 18]),
+        ({"pads": (2, 2, 2, 2)}, [1, 2, 4]),  # a row of windows is longer than a row of pixels
+        ({"pads": (3, 0, 0, 0)}, [1, 2, 4]),  # the first window is wholly in the padding
+        ({"dilations": (1, 3), "pads": (0, 1, 0, 1)}, [1, 2, 4]),  # its taps reach over a row
     ],
 )
 def test_all_positions_of_a_kernel_at_once(fields: dict[str, Any], lanes: list[int]) -> None:
     """SIMD are channels of one position, or all nine of some channels where the windows come in order."""
-    entry = Input(name="x", inputs=(), shape=(6, 6, 4), type=IntType(0, 3), **HEAD)
-    weights = Weights(np.arange(2 * 9 * 4 // fields.get("groups", 1)).reshape(2, 3, 3, -1))
-    window, groups = Window((3, 3), **fields.get("window", {})), fields.get("groups", 1)
-    shape, bound = (*window.out((6, 6)), 2), IntType(-9999, 9999)
-    layer = Conv(
-        name="c", inputs=("x",), shape=shape, type=bound, weights=weights, window=window, groups=groups, **HEAD
-    )
+    net = Net()
+    entry = net.input("x", (6, 6, 4), "u2")
+    weights = np.arange(2 * 9 * 4 // fields.get("groups", 1)).reshape(2, 3, 3, -1)
+    layer = net.conv(entry, weights, name="c", **fields)
     assert sorted({simd for _, simd in choices(layer, entry.shape)}) == lanes
-    graph = Graph((entry,), (layer,), ("c",))
     for simd in lanes:
-        kernels = compile_graph(graph, plan=Plan({"c": LayerPlan(simd=simd)})).kernels
+        kernels = compile_graph(net.graph(), plan=Plan({"c": LayerPlan(simd=simd)})).kernels
         shown = [kernel for kernel in kernels.kernels if isinstance(kernel, ParallelWindow)]
         assert bool(shown) == (simd >= 9)
         assert kernels.interval == layer_cycles(layer, entry.shape, 1, simd)
@@ -200,23 +176,18 @@ def test_all_positions_of_a_kernel_at_once(fields: dict[str, Any], lanes: list[i
 
 def test_the_beats_that_enter_bound_a_layer() -> None:
     """A strided convolution that reads more beats than it multiplies."""
-    entry = Input(name="x", inputs=(), shape=(8, 8, 2), type=IntType(0, 3), **HEAD)
-    weights = Weights(np.ones((1, 1, 1, 2), dtype=np.int64))
-    bound = IntType(-100, 100)
-    layer = Conv(
-        name="c", inputs=("x",), shape=(2, 2, 1), type=bound, weights=weights, window=Window((1, 1), (4, 4)), **HEAD
-    )
-    graph = Graph((entry,), (layer,), ("c",))
+    net = Net()
+    entry = net.input("x", (8, 8, 2), "u2")
+    layer = net.conv(entry, [[[[1, 1]]]], strides=(4, 4))
     assert layer_cycles(layer, entry.shape, 1, 1) == prod(entry.shape)
-    assert fastest(graph) == 64
+    assert fastest(net.graph()) == 64
 
 
 def test_one_clock_less_than_a_layer_needs() -> None:
     """An image of 8 x 8 pixels enters one pixel a clock at best."""
-    entry = Input(name="x", inputs=(), shape=(8, 8, 2), type=IntType(0, 3), **HEAD)
-    head = HEAD | {"name": "pool", "inputs": ("x",), "shape": (4, 4, 2), "type": entry.type}
-    pool = MaxPool(**head, window=Window((2, 2), (2, 2)))
-    graph = Graph((entry,), (pool,), ("pool",))
+    net = Net()
+    net.max_pool(net.input("x", (8, 8, 2), "u2"), (2, 2), name="pool")
+    graph = net.graph()
     assert fastest(graph) == 64 and fold(graph, 64)["pool"].simd == 2
     with pytest.raises(BitwrightError) as error:
         fold(graph, 63)

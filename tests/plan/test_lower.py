@@ -7,13 +7,13 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from math import prod
-from typing import Any
 
 import numpy as np
 import pytest
 
 from bitwright.compiling import compile_graph
 from bitwright.exact.ranges import ranges
+from bitwright.frontend.build import Net
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.depthwise import Depthwise
 from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Join, Multiplier
@@ -29,18 +29,13 @@ from bitwright.hardware.lowering.lower import kernels_of, lower_layer
 from bitwright.hardware.plan import ZEROS, LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Gather, Input, Layer, MaxPool, SumPool
-from bitwright.ir.per_channel import ONES, PerChannel
-from bitwright.ir.types import IntType
-from bitwright.ir.weights import Weights
-from bitwright.ir.window import Window as LayerWindow
+from bitwright.ir.layers import Conv, Dense, Gather, Layer, MaxPool, SumPool
+from bitwright.ir.per_channel import PerChannel
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide
 from bitwright.sim import reference
 from tests.ir.graphs import random_codes, random_graph
 from tests.rtl import kernel_models
-
-ONE, ZERO = Fraction(1), Fraction(0)
 
 
 def random_plan(graph: Graph, seed: int) -> Plan:
@@ -190,22 +185,18 @@ def test_weight_words_come_in_the_order_of_use() -> None:
 def single(op: str) -> Graph:
     """An input and one layer: a dense one of 6 x 4, a grouped or depthwise convolution, or a pool of 6 channels."""
     shape = {"dense": (4,), "conv": (5, 5, 4), "depthwise": (5, 5, 3), "maxpool": (5, 5, 6)}[op]
-    entry = Input(name="x", inputs=(), shape=shape, type=IntType(-8, 7), scale=ONES, zero=PerChannel.made(0))
-    head: dict[str, Any] = {"name": "layer", "inputs": ("x",), "scale": ONES, "zero": PerChannel.made(0)}
-    bound = IntType(-(1 << 20), 1 << 20)
-    layer: Layer
+    net = Net()
+    x = net.input("x", shape, "s4")
     match op:
         case "dense":
-            layer = Dense(**head, shape=(6,), type=bound, weights=Weights(np.arange(24).reshape(6, 4)))
+            net.dense(x, np.arange(24).reshape(6, 4), name="layer")
         case "conv":
-            weights = Weights(np.arange(6 * 9 * 2).reshape(6, 3, 3, 2))
-            layer = Conv(**head, shape=(3, 3, 6), type=bound, window=LayerWindow((3, 3)), weights=weights, groups=2)
+            net.conv(x, np.arange(6 * 9 * 2).reshape(6, 3, 3, 2), groups=2, name="layer")
         case "depthwise":
-            weights = Weights(np.arange(6 * 9).reshape(6, 3, 3, 1))
-            layer = Conv(**head, shape=(3, 3, 6), type=bound, window=LayerWindow((3, 3)), weights=weights, groups=3)
+            net.conv(x, np.arange(6 * 9).reshape(6, 3, 3, 1), groups=3, name="layer")
         case _:
-            layer = MaxPool(**head, shape=(2, 2, 6), type=entry.type, window=LayerWindow((2, 2), (2, 2)))
-    return Graph((entry,), (layer,), ("layer",))
+            net.max_pool(x, (2, 2), name="layer")
+    return net.graph()
 
 
 @pytest.mark.parametrize(

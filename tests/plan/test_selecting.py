@@ -12,22 +12,17 @@ import pytest
 
 from bitwright.compiling import compile_graph
 from bitwright.design import Design, random_codes
+from bitwright.frontend.build import Net
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.select import GROUPS, SelectMatrixVector, selection
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Rounding
-from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
-from bitwright.ir.types import IntType, integer
-from bitwright.ir.verify import verify
-from bitwright.ir.weights import Ints, NofM, Weights
-from bitwright.ir.window import Window
+from bitwright.ir.layers import Layer
+from bitwright.ir.weights import Ints, NofM
 from bitwright.sim import reference
 from bitwright.sim.engines import ENGINES
 from tests.needs import needs_rtl
-
-U4, WIDE = integer(4, signed=False), integer(16, signed=True)
 
 
 def pruned(seed: int, shape: tuple[int, ...], kept: int, group: int) -> Ints:
@@ -77,21 +72,15 @@ def test_no_group_has_more(seed: int) -> None:
 
 def network(weights: Ints, *, groups: int = 1, pad: int = 0) -> Graph:
     """A dense layer, or a convolution of 6 x 5 pixels by 3 x 3, and a requantiser."""
-    shape, out, fields = (weights.shape[1],), (len(weights),), {}
+    net = Net()
+    sums: Layer
     if weights.ndim == 4:
-        shape, out = (6, 5, weights.shape[-1] * groups), (4 + 2 * pad, 3 + 2 * pad, len(weights))
-        fields = {"groups": groups, "window": Window((3, 3), pads=(pad,) * 4)}
-    reach = 15 * int(np.abs(weights).reshape(len(weights), -1).sum(axis=1).max())
-    entry = Input(name="x", inputs=(), shape=shape, type=U4, scale=ONES, zero=ZEROS)
-    common = {"inputs": ("x",), "shape": out, "type": IntType(-reach, reach), "scale": ONES, "zero": ZEROS}
-    kind: type[Layer] = Conv if fields else Dense
-    layer = kind(name="fc", weights=Weights(weights), **common, **fields)  # type: ignore[arg-type]
-    codes = Requantise(
-        name="q", inputs=("fc",), shape=out, type=U4, scale=ONES, zero=ZEROS,
-        multiplier=PerChannel.made(Fraction(1, 16)), offset=ZEROS,
-        rounding=Rounding.HALF_EVEN, low=(0,), high=(15,),
-    )  # fmt: skip
-    return verify(Graph((entry,), (layer, codes), ("q",)))
+        x = net.input("x", (6, 5, weights.shape[-1] * groups), "u4")
+        sums = net.conv(x, weights, groups=groups, pads=(pad,) * 4, name="fc")
+    else:
+        sums = net.dense(net.input("x", (weights.shape[1],), "u4"), weights, name="fc")
+    net.rescale(sums, "u4", multiplier=Fraction(1, 16), name="q")
+    return net.graph()
 
 
 def design(graph: Graph, **planned: object) -> Design:
