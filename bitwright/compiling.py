@@ -42,7 +42,7 @@ def compile_graph(
     """
     if not 0 < clock_ns < float("inf"):
         raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
-    device(DEFAULT_PART if part is None else part)  # refuses one that is not known
+    named = device(DEFAULT_PART if part is None else part)  # refuses one that is not known
     name = _named(graph) if name is None else chosen(name)
     target, note = _target(graph, cycles, fps, plan, clock_ns)
     reached = ranges(graph)
@@ -53,6 +53,7 @@ def compile_graph(
         plan, made = Plan(fold(graph, target), target), by_rule(target, "no target was given")
     elif plan is None:
         plan, made = plan_for(graph, target, found, part)
+    note = "; ".join(filter(None, (note, named.caveat)))
     choices = decide(graph, plan, found)
     kernels = lower(graph, choices, _depths(plan))
     plan = settled(graph, plan, choices, found)

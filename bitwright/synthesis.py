@@ -34,6 +34,10 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[Report, dict[str, A
     report, design, files = _read(folder)
     top = f"{design.name}_top"
     part = device(report.part)
+    if part.family == "versal":
+        raise BitwrightError(
+            f"Yosys has no cells for {report.part}", where=str(folder), hint="compile it for a part of another family"
+        )
     made = synth.synthesise(files, top, part.family)
     counted: dict[str, Counter[str]] = {}
     owners = instances(design.kernels)

@@ -24,15 +24,27 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device: its family, as Yosys calls it (series 7, UltraScale, UltraScale+), and what it holds."""
+    """A device: its family, as Yosys calls it (series 7, UltraScale, UltraScale+) but for Versal, and what it holds."""
 
-    family: Literal["xc7", "xcu", "xcup"]
+    family: Literal["xc7", "xcu", "xcup", "versal"]
     budget: Budget
 
     @property
+    def fitted(self) -> bool:
+        """Whether the model of resources is fitted to its cells; of another nothing is claimed, as without a part."""
+        return self.family != "versal"
+
+    @property
     def cells(self) -> Family:
-        """The family whose cells it has: UltraScale has those of UltraScale+."""
-        return "xc7" if self.family == "xc7" else "xcup"
+        """The family whose cells are counted: UltraScale has those of UltraScale+; series 7 stands in for others."""
+        return "xcup" if self.family in ("xcu", "xcup") else "xc7"
+
+    @property
+    def caveat(self) -> str:
+        """What a report has to say of its estimates; empty where they are fitted."""
+        return (
+            "" if self.fitted else "estimates in cells of series 7: no others are fitted, nothing is said of what fits"
+        )
 
 
 DEVICES: Mapping[str, Device] = {
@@ -136,6 +148,11 @@ DEVICES: Mapping[str, Device] = {
     "xcu200": Device("xcup", Budget(1_182_240, 2_364_480, 6_840, 4_320)),
     "xcu250": Device("xcup", Budget(1_728_000, 3_456_000, 12_288, 5_376)),
     "xcu280": Device("xcup", Budget(1_304_000, 2_607_000, 9_024, 4_032)),
+    # Versal
+    "xcve2302": Device("versal", Budget(150_272, 300_544, 464, 310)),
+    "xcve2802": Device("versal", Budget(520_704, 1_041_408, 1_312, 1_200)),
+    "xcvc1902": Device("versal", Budget(899_840, 1_799_680, 1_968, 1_934)),
+    "xcvm1802": Device("versal", Budget(899_840, 1_799_680, 1_968, 1_934)),
 }
 """Every part that is known, by its device: a part has the package and the speed grade behind it."""
 

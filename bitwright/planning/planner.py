@@ -21,8 +21,9 @@ SCALE = "xc7z020"
 
 def scale_of(part: str | None) -> tuple[Budget, str, str]:
     """The resources that costs are shares of, the part whose budget limits them ("" for none), and a line on that."""
-    if part is None:
-        return device(SCALE).budget, "", f"no part was named: no budget, costs in shares of {SCALE}"
+    if part is None or not device(part).fitted:
+        reason = "no part was named" if part is None else f"no cells of the family of {part} are fitted"
+        return device(SCALE).budget, "", f"{reason}: no budget, costs in shares of {SCALE}"
     return device(part).budget, part, f"within the budget of {part}, costs in its shares"
 
 

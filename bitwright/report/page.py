@@ -128,8 +128,10 @@ def _facts(report: Report, synthesis: Row | None) -> tuple[Fact, ...]:
 
 
 def _budget(report: Report, synthesis: Row | None) -> tuple[Use, ...]:
-    held = device(report.part).budget
-    uses = []
+    part, uses = device(report.part), []
+    if not part.fitted:
+        return ()
+    held = part.budget
     for key, name in RESOURCES.items():
         estimate, counted = report.total(key), synthesis["total"]["yosys"][key] if synthesis else None
         used = estimate if counted is None else counted

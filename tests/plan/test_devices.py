@@ -7,10 +7,13 @@ import pytest
 
 from bitwright.cli import main
 from bitwright.compiling import compile_graph
+from bitwright.folder import design_folder
 from bitwright.hardware.cells import DSP_BITS
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.devices import DEVICES, Budget, device
 from bitwright.report.front import trade_off
+from bitwright.report.page import page
+from bitwright.synthesis import synthesise
 from tests.plan.test_folding import dense
 
 DIGITS = str(Path(__file__).parents[2] / "bitwright/demo/digits.onnx")
@@ -23,6 +26,7 @@ FAMILIES = {
     "xczu6cg xczu6eg xczu7cg xczu7eg xczu7ev xczu9cg xczu9eg xczu11eg xczu15eg xczu17eg xczu19eg xczu27dr "
     "xczu28dr xczu29dr xczu47dr xczu48dr xczu49dr xck24 xck26 xcku3p xcku5p xcku9p xcku11p xcku13p "
     "xcku15p xcvu3p xcvu7p xcvu9p xcvu11p xcvu13p xcvu35p xcvu37p xcu50 xcu55c xcu200 xcu250 xcu280",
+    "versal": "xcve2302 xcve2802 xcvc1902 xcvm1802",
 }
 ROWS = [(name, family) for family, names in FAMILIES.items() for name in names.split()]
 KNOWN = f"\n  hint: a part begins with its device: {', '.join(DEVICES)}"
@@ -33,7 +37,12 @@ def test_a_part_has_the_row_of_its_device(name: str, family: str) -> None:
     for part in (name, f"{name.upper()}-ffva1156-2-e", f"{name}clg400-1"):
         assert device(part) is DEVICES[name]
     assert DEVICES[name].family == family
-    slices = {"xc7": (25, 18), "xcu": (27, 18), "xcup": (27, 18)}  # DSP48E1, DSP48E2, DSP48E2
+    slices = {
+        "xc7": (25, 18),
+        "xcu": (27, 18),
+        "xcup": (27, 18),
+        "versal": (25, 18),
+    }  # DSP48E1, DSP48E2, ... and what stands in
     assert DSP_BITS[DEVICES[name].cells] == slices[family]
 
 
@@ -61,6 +70,31 @@ def test_another_part_is_refused_with_those_that_are_known(part: str) -> None:
         with pytest.raises(BitwrightError) as error:
             phase()
         assert str(error.value) == message
+
+
+def test_of_a_family_without_a_fit_nothing_is_claimed(tmp_path: Path) -> None:
+    """The plan and its estimates are those without a part; the scripts name the part, and the report says it all."""
+    part, says = (
+        "xcvc1902-vsva2197-2MP-e-S",
+        "no cells of the family of {} are fitted: no budget, costs in shares of xc7z020",
+    )
+    graph = dense(8, 8)
+    design, free = compile_graph(graph, cycles=16, part=part), compile_graph(graph, cycles=16)
+    assert design.plan == free.plan and design.used == free.used
+    report = design.record
+    assert report.note == "estimates in cells of series 7: no others are fitted, nothing is said of what fits"
+    assert report.plan.cost == says.format(part) == trade_off(graph, part=part)[0]["note"]
+    assert f"set_part {part}\n" in design.files("hls")["build_prj.tcl"]
+    assert "Resources of" in page(free.record) and "Resources of" not in page(report)
+    for path, content in design_folder(design, ("verilog",)).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(BitwrightError) as error:
+        synthesise(tmp_path)
+    assert (
+        str(error.value)
+        == f"{tmp_path}: Yosys has no cells for {part}\n  hint: compile it for a part of another family"
+    )
 
 
 def test_the_command_line_names_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
