@@ -44,6 +44,7 @@ def compile_graph(
         raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
     named = device(DEFAULT_PART if part is None else part)  # refuses one that is not known
     name = _named(graph) if name is None else chosen(name)
+    _check_read(graph)
     target, note = _target(graph, cycles, fps, plan, clock_ns)
     reached = ranges(graph)
     found = candidates(graph, plan or Plan(), reached)
@@ -61,6 +62,17 @@ def compile_graph(
         _check_interval(kernels, target)
     forms = _forms(choices)
     return Design(graph, plan, forms, reached, kernels, name, clock_ns, part or DEFAULT_PART, note, found.sums, made)
+
+
+def _check_read(graph: Graph) -> None:
+    """Refuse an input that nothing reads: its port would have nowhere to send a beat."""
+    for entry in graph.inputs:
+        if not graph.readers[entry.name] and entry.name not in graph.outputs:
+            raise BitwrightError(
+                "is read by no layer, so no hardware can take it",
+                where=f"{graph.source.file or 'the graph'}: input '{entry.name}'",
+                hint="remove it from the model; `run` and `verify` on the reference take it as it is",
+            )
 
 
 def _named(graph: Graph) -> str:

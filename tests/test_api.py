@@ -114,6 +114,21 @@ def test_only_an_engine_that_runs_a_design_gets_one(net: Graph, monkeypatch: pyt
     assert api.passed(api.verify(net, X, engines=("reference", "hls"))) and made == [net]
 
 
+def test_an_input_that_nothing_reads_has_no_hardware() -> None:
+    made = bw.Net("two.onnx")
+    x = made.input("x", (4,), "s8")
+    made.input("spare", (3,), "s8")
+    made.reshape(x, 2, 2)
+    net = made.graph()
+    np.testing.assert_array_equal(bw.run(net, [np.ones((1, 4), int), np.ones((1, 3), int)]), np.ones((1, 2, 2)))
+    with pytest.raises(bw.BitwrightError) as caught:
+        bw.compile(net)
+    assert str(caught.value) == (
+        "two.onnx: input 'spare': is read by no layer, so no hardware can take it\n"
+        "  hint: remove it from the model; `run` and `verify` on the reference take it as it is"
+    )
+
+
 def test_one_wrong_output_fails(net: Graph) -> None:
     (wanted,) = replay(network().proto(), {"x": X})
     wanted[0, 0] += 1

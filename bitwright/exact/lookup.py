@@ -15,6 +15,8 @@ from bitwright.ir.weights import Ints
 
 MAX_ENTRIES = 1 << 22
 """Entries of a table that is still small beside a processor's cache and the time to build it."""
+MAX_WIDTH = 1 << 62
+"""Integers of one channel beyond which a table's places overflow 64 bits; only a search takes them."""
 BLOCK = 1 << 14
 """Integers handled at a time, so that intermediate arrays stay in the first cache levels."""
 
@@ -107,11 +109,14 @@ Lookup = Direct | Buckets | Search
 
 def lookup(edges: Edges) -> Lookup:
     """The fastest way to evaluate `edges` whose tables stay small."""
-    if int((edges.hi - edges.lo + 1).sum(dtype=np.float64)) <= MAX_ENTRIES:
+    widths = edges.hi.astype(np.float64) - edges.lo
+    if widths.max() >= MAX_WIDTH:
+        return _search(edges)
+    if widths.sum() + len(widths) <= MAX_ENTRIES:
         return _direct(edges)
     shift = _bucket_shift(edges)
     buckets = ((edges.hi - edges.lo) >> shift) + 1
-    if int(buckets.sum()) <= MAX_ENTRIES:
+    if buckets.sum(dtype=np.float64) <= MAX_ENTRIES:
         return _buckets(edges, shift, buckets)
     return _search(edges)
 

@@ -51,6 +51,15 @@ def test_each_step_is_the_first_of_its_code_for_wide_rationals(rounding):
             assert meaning(layer, 0, before) == found.first[0] + row.index(t)
 
 
+@pytest.mark.parametrize("reach", [(-(1 << 63), (1 << 63) - 1), (-(1 << 62), 1 << 62), (0, (1 << 63) - 1)])
+def test_accumulators_as_wide_as_there_are(reach):
+    """hi - lo + 1 does not fit 64 bits here: a table's places would overflow."""
+    layer = requantise([Fraction(1, 1 << 60)], [Fraction(0)], Rounding.HALF_EVEN, low=(-8,), high=(7,))
+    lo, hi = (np.array([end]) for end in reach)
+    a = np.array([[reach[0]], [reach[1]], [0 if reach[0] else 1], [1 << 59], [(1 << 61) + 1]])
+    np.testing.assert_array_equal(steps(layer, lo, hi).apply(a), codes(layer, a))
+
+
 def test_steps_outside_the_interval_are_not_listed():
     layer = requantise([Fraction(1, 10)], [Fraction(0)], high=(255,))
     found = steps(layer, np.array([100]), np.array([139]))

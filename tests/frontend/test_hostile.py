@@ -257,6 +257,12 @@ OPERATORS: list[Case] = [
         "use one number for the whole tensor",
     ),
     (
+        "trunc1",
+        lambda n: n.add("Trunc", chip(n), *(n.const(v) for v in (0.25, 0.0, 8.0, 1e38, 4.0)), domain=QONNX),
+        "shifts by 128 bits",
+        "its two scales are too far apart: at most 126 bits",
+    ),
+    (
         "floor2",
         lambda n: n.add("Floor", n.add("Mul", chip(n), n.const(1e30))),
         "needs integers of 104 bits",

@@ -17,6 +17,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import Array, TensorSpec
 from bitwright.ir.layers import Requantise
 from bitwright.ir.verify import verify
+from bitwright.reading.sizes import refuse_large
 
 FILE = "net.onnx"
 COMPILED_MACS = 20_000
@@ -67,6 +68,8 @@ def _quantise(path: Path) -> tuple[str, str]:
     """The verdict on a file that is not quantised: what `quantize` takes must run as well."""
     try:
         net = float_net(path)
+        for entry in net.inputs:
+            refuse_large(entry.shape, f"{FILE}: input '{entry.name}'")
         samples = [_sample(TensorSpec(entry.shape[1:], entry.dtype.name)) for entry in net.inputs]
         bw.run(bw.quantize(net, samples).graph(), samples)
     except bw.BitwrightError as error:

@@ -37,11 +37,11 @@ def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:
         builder, node, value.affine(PerChannel.made(1 / scale), PerChannel.made(zero)), 1, Rounding.HALF_EVEN
     )
     if len(numbers) == 4:
-        factor, made_scale = Fraction(2) ** int(numbers[2] - numbers[3]), scale
+        factor, made_scale = _shifted(node, numbers[2] - numbers[3]), scale
         low, high = (round_exact(ROUNDINGS[mode], Fraction(v) / factor) for v in _reach(builder, sums))
         back = zero
     else:
-        factor, made_scale = Fraction(2) ** round(log2(numbers[3] / numbers[0])), Fraction(numbers[3])
+        factor, made_scale = _shifted(node, log2(numbers[3] / numbers[0])), Fraction(numbers[3])
         kind = integer(
             int(numbers[4]),
             signed=bool(whole_attribute(node, "signed", otherwise=1)),
@@ -53,6 +53,14 @@ def trunc(builder: Builder, node: Node, *values: Value | None) -> Value:
     made = quantise(builder, node, quantiser, sums, as_codes=True)
     assert isinstance(made, Tensor)
     return replace(made.affine(PerChannel.made(made_scale), PerChannel.made(-made_scale * back)), integer=False)
+
+
+def _shifted(node: Node, bits: float) -> Fraction:
+    """2**bits, the step of the codes that leave in those that enter; its quantiser holds it as a float32."""
+    whole = round(bits)
+    if abs(whole) > 126:
+        raise node.error(f"shifts by {whole} bits", "its two scales are too far apart: at most 126 bits")
+    return Fraction(2) ** whole
 
 
 def _numbers(node: Node, values: tuple[Value | None, ...]) -> list[float]:
