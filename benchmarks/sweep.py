@@ -12,7 +12,7 @@ from time import perf_counter
 
 import numpy as np
 
-from bitwright.explore import explore
+from bitwright.explore import sweep
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 
@@ -21,7 +21,7 @@ def main(jobs: int) -> None:
     with np.load(DIGITS / "digits_data.npz") as file:
         data = dict(file)
     start = perf_counter()
-    results = explore(DIGITS / "digits_float.onnx", data, lambda files: None, jobs=jobs)
+    results = sweep(DIGITS / "digits_float.onnx", data, lambda files: None, jobs=jobs)
     seconds = perf_counter() - start
     print(f"{len(results)} points in {seconds:.1f} s with {jobs} jobs; target: 120 s with 2")
     for result in sorted(results, key=lambda result: result.area):

@@ -18,9 +18,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from bitwright import api
+from bitwright import api, explore
 from bitwright.compress import calibrate, float_net, outputs_of
-from bitwright.explore import Point, Result, explore, uniform
+from bitwright.explore import Point, Result, uniform
 from bitwright.explore.cost import area, estimate, weight_memory
 from bitwright.explore.evaluate import Evaluation
 from bitwright.explore.executors import EXECUTORS
@@ -51,7 +51,7 @@ def sweep(data: Mapping[str, NDArray[Any]]) -> tuple[list[Result], Files, list[t
     """(results, files, progress) of six points of the digits network."""
     files: Files = {}
     seen: list[tuple[int, int]] = []
-    results = explore(
+    results = explore.sweep(
         MODEL, data, files.update, weights=(2, 4, 8), activations=(3, 8), progress=lambda *step: seen.append(step)
     )
     return results, files, seen
@@ -292,7 +292,7 @@ def test_processes_find_what_one_process_finds(
 ) -> None:
     assert set(EXECUTORS) == {"serial", "processes"}
     files: Files = {}
-    assert explore(MODEL, data, files.update, weights=(2, 4, 8), activations=(3, 8), jobs=2) == sweep[0]
+    assert explore.sweep(MODEL, data, files.update, weights=(2, 4, 8), activations=(3, 8), jobs=2) == sweep[0]
     assert files == sweep[1]
 
 
@@ -302,9 +302,9 @@ def test_a_worker_that_cannot_start_is_an_error_and_not_a_hang(tmp_path: Path) -
     script.write_text(
         "import numpy as np\n"
         "from pathlib import Path\n"
-        "from bitwright.explore import explore\n"
+        "from bitwright.explore import sweep\n"
         f"data = dict(np.load({str(DIGITS / 'digits_data.npz')!r}))\n"
-        f"explore(Path({str(MODEL)!r}), data, lambda files: None, weights=(4,), activations=(3, 4), jobs=2)\n"
+        f"sweep(Path({str(MODEL)!r}), data, lambda files: None, weights=(4,), activations=(3, 4), jobs=2)\n"
     )
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert run.returncode == 1
@@ -328,21 +328,21 @@ def test_refusals_come_before_any_work(data: Mapping[str, NDArray[Any]]) -> None
 
     x, y = data["x"], data["y"]
     hint = "give a labelled set: x=images, y=labels"
-    assert message(lambda w: explore(MODEL, {"x": x}, w)) == f"data: has no array 'y'\n  hint: {hint}"
-    assert message(lambda w: explore(MODEL, {"y": y}, w)) == f"data: has no array 'x'\n  hint: {hint}"
-    assert message(lambda w: explore(MODEL, {"x": x, "y": y[1:]}, w)) == (
+    assert message(lambda w: explore.sweep(MODEL, {"x": x}, w)) == f"data: has no array 'y'\n  hint: {hint}"
+    assert message(lambda w: explore.sweep(MODEL, {"y": y}, w)) == f"data: has no array 'x'\n  hint: {hint}"
+    assert message(lambda w: explore.sweep(MODEL, {"x": x, "y": y[1:]}, w)) == (
         "data: 'y' is int64 of shape (359,), where 'x' holds 360 samples\n  hint: labels are integers, one per sample"
     )
-    assert message(lambda w: explore(MODEL, {"x": x, "y": y * 0.5}, w)) == (
+    assert message(lambda w: explore.sweep(MODEL, {"x": x, "y": y * 0.5}, w)) == (
         "data: 'y' is float64 of shape (360,), where 'x' holds 360 samples\n  hint: labels are integers, one per sample"
     )
-    assert message(lambda w: explore(MODEL, {"x": x[:, 0], "y": y, "calibration": x}, w)) == (
+    assert message(lambda w: explore.sweep(MODEL, {"x": x[:, 0], "y": y, "calibration": x}, w)) == (
         "data 'x' for input 'image': shape (360, 8, 8), where the model takes (N, 1, 8, 8)\n"
         "  hint: samples stack on axis 0"
     )
-    assert message(lambda w: explore(MODEL, data, w, weights=())) == (
+    assert message(lambda w: explore.sweep(MODEL, data, w, weights=())) == (
         "explore: the space has no points\n  hint: give at least one width of each kind"
     )
-    assert message(lambda w: explore(MODEL, data, w, activations=(1,))) == (
+    assert message(lambda w: explore.sweep(MODEL, data, w, activations=(1,))) == (
         "quantize: 1 bits cannot be used for activations\n  hint: choose 2 to 16 bits"
     )

@@ -324,7 +324,7 @@ def explore_(
         tensors = data.model_tensors(model)
         x, y = data.read_labelled(data_file, tensors, samples=samples)
         arrays = {"x": x, "y": y, "calibration": data.read_calibration(data_file, tensors)[0]}
-        results = explore.explore(
+        results = explore.sweep(
             model, arrays, write, **grid, jobs=jobs, progress=lambda done, total: say(f"{done} of {total} designs")
         )
     points = [_point(result) for result in results]

@@ -2,7 +2,7 @@
 """Exploration: a float ONNX model and a labelled set in, one result per design out, and the Pareto front.
 
     with output.new_folder(out) as write:
-        results = explore(model, data, write, weights=range(2, 9), activations=range(2, 9), jobs=2, progress=show)
+        results = sweep(model, data, write, weights=range(2, 9), activations=range(2, 9), jobs=2, progress=show)
 
 `model` is the path of a float ONNX file; `data` a mapping with `x`, `y` and perhaps `calibration`. Each `Result` has
 `point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `bram`,
@@ -11,8 +11,8 @@
 """
 
 from bitwright.explore.evaluate import Result
+from bitwright.explore.grid import sweep
 from bitwright.explore.space import Point, uniform
-from bitwright.explore.sweep import explore
 from bitwright.report.front import trade_off
 
-__all__ = ["Point", "Result", "explore", "trade_off", "uniform"]
+__all__ = ["Point", "Result", "sweep", "trade_off", "uniform"]

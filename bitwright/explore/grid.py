@@ -24,7 +24,7 @@ SAMPLES = 64
 """How many samples the sweep leaves to verify its points with."""
 
 
-def explore(
+def sweep(
     model: Path,
     data: Mapping[str, NDArray[Any]],
     write: Callable[[Mapping[str, str | bytes]], None],
