@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every quantised network of a collection on the compiled engines and through the linters; one line for each check.
 
-python -m benchmarks.corpus [--checks hls,rtl,lint,slang,synthesis,threads,sanitize] [--only 'brevitas/*'] [--samples 3]
-                            [--models DIR]
+python -m benchmarks.corpus [--checks hls,rtl,lint,slang,synthesis,threads,sanitize,vendor] [--only 'brevitas/*']
+                            [--samples 3] [--models DIR]
 
 hls and rtl: no integer may differ from the reference engine's; rtl: the clocks are those of the plan, the interval
 exactly, the latency within 1 %; lint: Verilator's -Wall and Yosys are silent on the SystemVerilog; slang: so is it, on
 all that tests/rtl/slang does not allow; synthesis: the C++ keeps the rules of tests/hls/lint; threads: no stream of the
 C++ is so short that its kernels wait for each other; sanitize: its test bench passes with the address and undefined
-behaviour sanitizers. DIR holds
-FAMILY/NAME/{model.onnx,golden.npz,meta.json}, `../shared/models` unless given; networks that their meta.json expects
-to be refused are left out. Exits 1 if any check fails.
+behaviour sanitizers; vendor: it passes with the vendor's open headers, as the package hls4ml carries them, and they
+warn of no stream. DIR holds FAMILY/NAME/{model.onnx,golden.npz,meta.json}, `../shared/models` unless given; networks
+that their meta.json expects to be refused are left out. Exits 1 if any check fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -35,10 +36,12 @@ from bitwright.sim import tools
 from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
 
 MODELS = Path(__file__).parents[1].parent / "shared/models"
-CHECKS = ("hls", "rtl", "lint", "slang", "synthesis", "threads", "sanitize")
+CHECKS = ("hls", "rtl", "lint", "slang", "synthesis", "threads", "sanitize", "vendor")
+BENCH = ["tb/{name}_tb.cpp", "{name}.cpp"]
 PROGRAMS = {
     "threads": (["host/threads.cpp"], ["-O1", "-pthread", "-Ihost/threads"]),
-    "sanitize": (["tb/{name}_tb.cpp", "{name}.cpp"], ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover"]),
+    "vendor": (BENCH, ["-O1"]),
+    "sanitize": (BENCH, ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover"]),
 }
 """Programs of a C++ project: their sources, and flags beside those of its Makefile."""
 LATENCY_ERROR = 0.01
@@ -124,6 +127,12 @@ def check_synthesis(design: Design) -> tuple[bool, str]:
     return not found, "\n".join(map(str, found)) or f"clean; {perf_counter() - start:.1f} s"
 
 
+def _vendor(folder: Path) -> tuple[str, ...]:
+    from tests.hls.programs import vendor  # it needs the repository's folder on the path
+
+    return vendor(folder)
+
+
 def check_program(name: str, files: Mapping[str, str], project: str) -> tuple[bool, str]:
     """Whether a program of the C++ project finds all outputs of its test vectors equal, and its seconds."""
     sources, flags = PROGRAMS[name]
@@ -132,12 +141,14 @@ def check_program(name: str, files: Mapping[str, str], project: str) -> tuple[bo
             target = Path(folder, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
-        command = [tools.cxx().path, "-std=c++14", "-w", *flags, "-Ihost", "-Ikernels", "-Itb", "-I.", "-o", "program"]
+        includes = _vendor(Path(folder)) if name == "vendor" else ("-Ihost",)
+        command = [tools.cxx().path, "-std=c++14", "-w", *flags, *includes, "-o", "program"]
         start = perf_counter()
         tools.run([*command, *(s.format(name=project) for s in sources)], what="compiling", cwd=Path(folder))
         built = perf_counter()
         said = tools.run([Path(folder, "program")], what=f"running the program {name}", cwd=Path(folder)).strip()
-    return said.endswith(" 0 different"), f"{said}; built in {built - start:.1f} s, ran {perf_counter() - built:.1f} s"
+    passed = re.fullmatch(rf"{project}: \d+ compared, 0 different", said) is not None
+    return passed, f"{said}; built in {built - start:.1f} s, ran {perf_counter() - built:.1f} s"
 
 
 def check(name: str, folder: Path, samples: int) -> tuple[bool, str]:

@@ -17,7 +17,7 @@ from bitwright.sim import tools
 
 Shape = tuple[int, ...]
 SOURCE = "host/driver.cpp"
-FLAGS = ("-std=c++14", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Ihost", "-Ikernels", "-I.")
+FLAGS = ("-std=c++14", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Ihost")
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-label")
 
 

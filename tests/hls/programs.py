@@ -13,17 +13,20 @@ from tests.needs import needs_package
 
 TEMPLATES = Path(__file__).parents[2] / "bitwright/hls_templates/hls"
 OURS = (f"-I{TEMPLATES / 'host'}",)
-needs_vendor = needs_package("da4ml")  # which carries the vendor's open integer headers
+AXI = "ap_axi_sdata.h"
+needs_vendor = needs_package("hls4ml")  # which carries the vendor's open headers of integers and streams
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-label")
 
 
-def vendor() -> tuple[str, ...]:
-    """Include paths with the vendor's open integer headers before ours, which then only add the stream."""
-    found = find_spec("da4ml")
+def vendor(folder: Path) -> tuple[str, ...]:
+    """Include paths of the vendor's open headers; ours only adds the AXI transfer, which they lack, from `folder`."""
+    found = find_spec("hls4ml")
     assert found is not None and found.origin is not None
-    headers = Path(found.origin).parent / "codegen/hls/source/ap_types/include"
-    assert (headers / "ap_int.h").is_file()
-    return (f"-I{headers}", *OURS)
+    headers = Path(found.origin).parent / "templates/vivado/ap_types"
+    assert (headers / "ap_int.h").is_file() and (headers / "hls_stream.h").is_file()
+    assert not (headers / AXI).exists()
+    write(folder / "axi", {AXI: (TEMPLATES / "host" / AXI).read_text(encoding="utf-8")})
+    return (f"-I{headers}", f"-I{folder / 'axi'}")
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:

@@ -53,7 +53,7 @@ def test_ports_may_have_the_names_that_a_driver_would_use(tmp_path: Path) -> Non
     for found, given in zip(model.run([w.array for w in made.inputs]), made.inputs, strict=True):
         np.testing.assert_array_equal(found, given.array)
     write(tmp_path, files)
-    assert run(compiled(tmp_path, ["tb/frame_tb.cpp", "frame.cpp"], [*OURS, "-Ikernels", "-I.", "-w"])).returncode == 0
+    assert run(compiled(tmp_path, ["tb/frame_tb.cpp", "frame.cpp"], [*OURS, "-w"])).returncode == 0
 
 
 def test_cpp_that_does_not_compile_is_an_error_with_the_compilers_words() -> None:

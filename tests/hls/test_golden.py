@@ -22,6 +22,7 @@ from bitwright.ir.types import BIPOLAR, TERNARY, integer
 from tests.conftest import Golden
 from tests.hls.designs import Chain, chain_project, lookup, multiply_shift, thresholds
 from tests.hls.networks import residual
+from tests.hls.programs import write
 from tests.layers.nets import Net
 from tests.needs import needs, program
 
@@ -33,7 +34,8 @@ FAKE_VENDOR = """
 proc unknown {name args} { puts [concat $name $args] }
 rename exit quit
 proc exit {} { puts exit }
-source build_prj.tcl
+source ../build_prj.tcl
+puts [file tail [pwd]]
 """
 
 
@@ -145,22 +147,24 @@ def test_a_part_is_a_name() -> None:
 
 @needs(lambda: program("tclsh"))
 def test_the_tcl_script_gives_the_vendor_these_commands(tmp_path: Path) -> None:
-    """Run by tclsh with the vendor's commands replaced by ones that print themselves."""
+    """Run by tclsh from another folder than its own, with the vendor's commands replaced by printing ones."""
     files = generate(small())
-    (tmp_path / "build_prj.tcl").write_text(files["build_prj.tcl"], encoding="utf-8")
-    done = subprocess.run(["tclsh"], input=FAKE_VENDOR, cwd=tmp_path, capture_output=True, text=True, check=True)
+    write(tmp_path / "project", {"build_prj.tcl": files["build_prj.tcl"], "below/nothing": ""})
+    below = tmp_path / "project/below"
+    done = subprocess.run(["tclsh"], input=FAKE_VENDOR, cwd=below, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "open_project -reset small_prj",
         "set_top small_top",
-        "add_files small.cpp -cflags {-std=c++14 -Ikernels}",
-        "add_files -tb tb/small_tb.cpp -cflags {-std=c++14 -Ikernels -I.}",
+        "add_files small.cpp -cflags -std=c++14",
+        "add_files -tb tb/small_tb.cpp -cflags -std=c++14",
         "open_solution -reset solution1 -flow_target vivado",
         "set_part xc7z020clg400-1",
         "create_clock -period 5 -name default",
         "csim_design",
         "csynth_design",
         "exit",
+        "project",
     ]
     for path in ("small.cpp", "tb/small_tb.cpp"):
         assert path in files
@@ -176,9 +180,9 @@ def test_the_vendor_configuration_names_files_of_the_project() -> None:
         "clock": "5ns",
         "syn.top": "small_top",
         "syn.file": "small.cpp",
-        "syn.cflags": "-std=c++14 -Ikernels",
+        "syn.cflags": "-std=c++14",
         "tb.file": "tb/small_tb.cpp",
-        "tb.cflags": "-std=c++14 -Ikernels -I.",
+        "tb.cflags": "-std=c++14",
     }
     assert {parser["hls"]["syn.file"], parser["hls"]["tb.file"]} <= set(files)
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from tests.hls.programs import OURS, WARNINGS, compiled, needs_vendor, run, vendor, write
+from tests.hls.programs import OURS, TEMPLATES, WARNINGS, compiled, needs_vendor, run, vendor, write
 from tests.needs import needs_cxx
 
 pytestmark = needs_cxx
@@ -124,8 +125,30 @@ def program(rng: np.random.Generator) -> str:
 
 
 @needs_vendor
+@pytest.mark.parametrize("headers", ["ours", "theirs"])
+def test_static_initialisation_takes_the_elements_of_a_table(headers: str, tmp_path: Path) -> None:
+    """As constants of the compiler: without a constructor that runs for each of a million weights."""
+    kinds = [f"ap_{sign}int<{bits}>" for sign in ("", "u") for bits in (1, 7, 8, 9, 16, 17, 32, 33, 63, 64)]
+    lines = ['#include "bw_rom.hpp"', "#include <cstdio>", "int main() {"]
+    for kind in [*kinds, "bw::Bipolar"]:
+        lines += [
+            "  {",
+            f"    static constexpr bw::Rom<{kind}> table[2] = {{{{0}}, {{1}}}};",
+            f"    const {kind} zero = table[0], one = table[1];",
+            '    std::printf("%d %d %d\\n", int(sizeof table), bw::value(zero).to_int(), bw::value(one).to_int());',
+            "  }",
+        ]
+    write(tmp_path, {"program.cpp": "\n".join([*lines, "}", ""])})
+    includes = OURS if headers == "ours" else vendor(tmp_path)
+    done = run(compiled(tmp_path, ["program.cpp"], ["-w", f"-I{TEMPLATES}", *includes]))
+    sizes = [2, 2, 2, 4, 4, 8, 8, 16, 16, 16]
+    signed, unsigned = [f"{n} 0 {1 if i else -1}" for i, n in enumerate(sizes)], [f"{n} 0 1" for n in sizes]
+    assert done.stdout.splitlines() == [*signed, *unsigned, "2 -1 1"]
+
+
+@needs_vendor
 def test_every_operator_gives_the_width_the_sign_and_the_value_of_the_vendors(tmp_path: Path) -> None:
-    includes = vendor()
+    includes = vendor(tmp_path)
     write(tmp_path, {"program.cpp": program(np.random.default_rng(6))})
     ours = run(compiled(tmp_path, ["program.cpp"], [*WARNINGS, "-fsanitize=undefined", *OURS], "ours"))
     theirs = run(compiled(tmp_path, ["program.cpp"], ["-w", *includes], "theirs"))

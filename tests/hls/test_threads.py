@@ -20,7 +20,7 @@ from tests.plan.test_orders import chain
 from tests.test_layers import design
 
 pytestmark = needs_cxx
-FLAGS = ("-O0", "-pthread", "-Ihost/threads", "-Ihost", "-Ikernels", "-Itb", "-I.", *WARNINGS)
+FLAGS = ("-O0", "-pthread", "-Ihost/threads", "-Ihost", *WARNINGS)
 STREAM = re.compile(r'hls::stream<(?!.*Transfer).*?> (\w+)\("\1"(?:, (\d+))?\)')
 DEPTH = re.compile(r"#pragma HLS STREAM variable=(\w+) depth=(\d+)")
 

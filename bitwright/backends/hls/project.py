@@ -34,7 +34,6 @@ HOST = (
     "ap_axi_sdata.h",
     "ap_int.h",
     "bw_driver.hpp",
-    "bw_rom.hpp",
     "hls_stream.h",
     "threads/bw_threads.hpp",
     "threads/hls_stream.h",

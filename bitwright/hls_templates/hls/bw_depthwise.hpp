@@ -2,9 +2,8 @@
 // bw_depthwise.hpp: depthwise unit, every channel times its own kernels; Lanes channels and Simd positions per word.
 #pragma once
 
-#include <bw_rom.hpp>
-
 #include "bw_product.hpp"
+#include "bw_rom.hpp"
 
 namespace bw {
 

@@ -10,10 +10,10 @@
 // wrap as Acc does: the sum of a fold is exact, since Acc holds it, whatever the partial sums do.
 #pragma once
 
-#include <bw_rom.hpp>
 #include <type_traits>
 
 #include "bw_product.hpp"
+#include "bw_rom.hpp"
 
 namespace bw {
 

@@ -2,9 +2,8 @@
 // bw_mvu.hpp: matrix-vector unit, y = W x with Pe x Simd products at a time. Folding decides area against speed.
 #pragma once
 
-#include <bw_rom.hpp>
-
 #include "bw_mac.hpp"
+#include "bw_rom.hpp"
 
 namespace bw {
 

@@ -2,8 +2,7 @@
 // bw_reorder.hpp: the words of a frame in another order.
 #pragma once
 
-#include <bw_rom.hpp>
-
+#include "bw_rom.hpp"
 #include "bw_stream.hpp"
 
 namespace bw {

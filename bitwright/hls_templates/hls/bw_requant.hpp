@@ -2,8 +2,7 @@
 // bw_requant.hpp: accumulators to codes, word by word, by a rule that the generator has proved exact.
 #pragma once
 
-#include <bw_rom.hpp>
-
+#include "bw_rom.hpp"
 #include "bw_stream.hpp"
 
 namespace bw {

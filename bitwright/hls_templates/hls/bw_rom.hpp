@@ -1,11 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
-// bw_rom.hpp: what a large constant table is made of. For synthesis: the elements themselves. A plain compiler finds
-// the file of the same name in host/ first, whose elements it compiles ten times as fast.
+// bw_rom.hpp: an element of a constant table. For synthesis it is the element itself, as wide as it is. A C simulation
+// gets an aggregate of one plain integer, which static initialisation takes: an integer class has a constructor, and a
+// call of it for each of a million weights costs minutes to compile.
 #pragma once
+
+#include <type_traits>
+
+#include "bw_stream.hpp"
 
 namespace bw {
 
+#ifdef __SYNTHESIS__
+
 template <typename T>
 using Rom = T;
+
+#else
+
+// The plain integer that holds W bits.
+template <int W, typename Small, typename Middle, typename Large, typename Huge>
+struct Plain {
+  static_assert(W <= 64, "an element of a table has at most 64 bits");
+  using Word = typename std::conditional<W <= 8, Small, Middle>::type;
+  using Long = typename std::conditional<W <= 32, Large, Huge>::type;
+  using type = typename std::conditional<W <= 16, Word, Long>::type;
+};
+
+template <typename T>
+struct Rom;
+
+template <int W>
+struct Rom<ap_int<W>> {
+  typename Plain<W, signed char, short, int, long long>::type number;
+  operator ap_int<W>() const { return number; }
+};
+
+template <int W>
+struct Rom<ap_uint<W>> {
+  typename Plain<W, unsigned char, unsigned short, unsigned, unsigned long long>::type number;
+  operator ap_uint<W>() const { return number; }
+};
+
+template <>
+struct Rom<Bipolar> {
+  unsigned char bit;
+  operator Bipolar() const { return Element<Bipolar>::from_bits(bit); }
+};
+
+#endif
 
 }  // namespace bw

@@ -2,9 +2,8 @@
 // bw_select.hpp: matrix-vector unit for n-of-m weights, y = W x: of m neighbours a row multiplies the n that it chooses.
 #pragma once
 
-#include <bw_rom.hpp>
-
 #include "bw_mac.hpp"
+#include "bw_rom.hpp"
 
 namespace bw {
 

@@ -2,9 +2,8 @@
 // bw_sparse.hpp: matrix-vector unit that skips zeros by a schedule, y = W x with Ports x Pe x Simd products at a time.
 #pragma once
 
-#include <bw_rom.hpp>
-
 #include "bw_mac.hpp"
+#include "bw_rom.hpp"
 
 namespace bw {
 

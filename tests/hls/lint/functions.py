@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 from clang.cindex import Cursor, CursorKind, Type, TypeKind
 
-from tests.hls.lint.source import Finding, Project, body, under
+from tests.hls.lint.source import Finding, Project, body, path_of, under
 
 NATIVE = {
     *(TypeKind.CHAR_S, TypeKind.CHAR_U, TypeKind.SCHAR, TypeKind.UCHAR, TypeKind.SHORT, TypeKind.USHORT),
     *(TypeKind.UINT, TypeKind.LONG, TypeKind.ULONG, TypeKind.LONGLONG, TypeKind.ULONGLONG),
 }
+SIMULATED = "kernels/bw_rom.hpp"
+"""Where plain integers stand for the elements of a table, in a C simulation only."""
 ARRAYS = {TypeKind.CONSTANTARRAY, TypeKind.DEPENDENTSIZEDARRAY, TypeKind.INCOMPLETEARRAY}
 
 
@@ -28,7 +30,7 @@ def function_rules(project: Project) -> Iterator[Finding]:
     arrays = [c for c in project.cursors if c.kind == CursorKind.VAR_DECL and _is_array(c.type)]
     fields = [c for c in project.cursors if c.kind == CursorKind.FIELD_DECL]
     for cursor in arrays + fields:
-        if _native(cursor.type) in NATIVE | {TypeKind.INT}:
+        if path_of(cursor) != SIMULATED and _native(cursor.type) in NATIVE | {TypeKind.INT}:
             yield project.finding(cursor, "integer width", f"'{cursor.spelling}' holds native integers")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.hls.lint.source import Finding, Project
 
-INCLUDED = ("ap_axi_sdata.h", "ap_int.h", "bw_rom.hpp", "hls_stream.h", "type_traits")
+INCLUDED = ("ap_axi_sdata.h", "ap_int.h", "hls_stream.h", "type_traits")
 TRAITS = "conditional|enable_if|is_same|is_base_of|integral_constant|true_type|false_type"
 """What of <type_traits> may be used: types for the compiler, nothing that becomes hardware."""
 WORDS = [

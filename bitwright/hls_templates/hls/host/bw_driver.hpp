@@ -6,7 +6,7 @@
 #include <exception>
 #include <string>
 
-#include "bw_axis.hpp"
+#include "../kernels/bw_axis.hpp"
 
 namespace bw {
 

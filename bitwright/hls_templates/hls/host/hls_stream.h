@@ -4,12 +4,13 @@
 // It grows as needed, since C simulation runs one process after the other. Two mistakes throw, with the stream's name:
 // a read from an empty stream, and a stream that still holds words when its life ends. Memory goes back to a pool of
 // its type, because a design declares its streams anew for every frame. As in the vendor's header, nothing may be asked
-// of a constant stream, not even whether it is empty.
+// of a constant stream, not even whether it is empty. As there, words are copied as bytes.
 #pragma once
 
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,8 @@ namespace hls {
 
 template <typename T>
 class stream {
+  static_assert(std::is_trivially_copyable<T>::value, "a stream of the vendor's copies words by memcpy");
+
  public:
   stream() : stream("stream") {}
   explicit stream(const char *name) : name_(name) {

@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "bw_axis.hpp"
+#include "../kernels/bw_axis.hpp"
 
 namespace bw {
 

@@ -4,13 +4,13 @@
 // from it what the kernel needs, and checks it.
 #pragma once
 
-#include "bw_axis.hpp"
-#include "bw_fork.hpp"
-#include "bw_join.hpp"
-#include "bw_mvu.hpp"
-#include "bw_requant.hpp"
-#include "bw_width.hpp"
-#include "bw_window.hpp"
+#include "kernels/bw_axis.hpp"
+#include "kernels/bw_fork.hpp"
+#include "kernels/bw_join.hpp"
+#include "kernels/bw_mvu.hpp"
+#include "kernels/bw_requant.hpp"
+#include "kernels/bw_width.hpp"
+#include "kernels/bw_window.hpp"
 
 namespace branches {
 

@@ -4,10 +4,10 @@
 // from it what the kernel needs, and checks it.
 #pragma once
 
-#include "bw_axis.hpp"
-#include "bw_requant.hpp"
-#include "bw_sparse.hpp"
-#include "bw_width.hpp"
+#include "kernels/bw_axis.hpp"
+#include "kernels/bw_requant.hpp"
+#include "kernels/bw_sparse.hpp"
+#include "kernels/bw_width.hpp"
 
 namespace pruned {
 

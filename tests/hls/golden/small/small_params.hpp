@@ -4,12 +4,12 @@
 // from it what the kernel needs, and checks it.
 #pragma once
 
-#include "bw_axis.hpp"
-#include "bw_mvu.hpp"
-#include "bw_pool.hpp"
-#include "bw_requant.hpp"
-#include "bw_width.hpp"
-#include "bw_window.hpp"
+#include "kernels/bw_axis.hpp"
+#include "kernels/bw_mvu.hpp"
+#include "kernels/bw_pool.hpp"
+#include "kernels/bw_requant.hpp"
+#include "kernels/bw_width.hpp"
+#include "kernels/bw_window.hpp"
 
 namespace small {
 

@@ -2,8 +2,8 @@
 //
 // For the plain C++ compiler only: a shared library that takes a whole batch per call. Codes are 64-bit integers in
 // stream order. Names of our own end in an underscore, which no port's name does.
+#include "../small.cpp"
 #include "bw_driver.hpp"
-#include "small.cpp"
 
 extern "C" __attribute__((visibility("default"))) const char *bw_run(
     long long frames_, const std::int64_t *const *inputs_, std::int64_t *const *outputs_) {

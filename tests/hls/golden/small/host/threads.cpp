@@ -3,9 +3,9 @@
 // For the plain C++ compiler only: every kernel of the top in a thread of its own, every stream as deep as there. It
 // compares as the test bench does, and a deadlock ends it with the list of who waits for what: make threads
 // Names of our own end in an underscore, which no stream's name does.
-#include "bw_testbench.hpp"
-#include "small.cpp"
-#include "small_vectors.hpp"
+#include "../small.cpp"
+#include "../tb/bw_testbench.hpp"
+#include "../tb/small_vectors.hpp"
 
 int main() {
   hls::stream<small::x::Shape::Transfer> x_axis("x_axis");
