@@ -31,7 +31,8 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[Report, dict[str, A
 
     `folder` is a compiled design; the SystemVerilog that lies there is what is synthesised.
     """
-    report, design, files = _read(folder)
+    report, design = read_design(folder)
+    files = _read(folder / "rtl")
     top = f"{design.name}_top"
     part = device(report.part)
     if part.family == "versal":
@@ -80,16 +81,9 @@ def _total(counts: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
     return {name: sum(column(name)) if column(name) else None for name in RESOURCES}
 
 
-def _read(folder: Path) -> tuple[Report, Design, dict[str, str]]:
-    """The report, the design made again from graph and plan, and the SystemVerilog project of a compiled design."""
-    rtl = folder / "rtl"
-    for path in (folder / "report.json", folder / "graph.bw", folder / "plan.json", rtl / "filelist.f"):
-        if not path.is_file():
-            raise BitwrightError(
-                f"has no {path.relative_to(folder)}",
-                where=str(folder),
-                hint="give a folder that `bitwright compile` wrote, with its SystemVerilog",
-            )
+def read_design(folder: Path) -> tuple[Report, Design]:
+    """The report, and the design made again from graph and plan, of a compiled design."""
+    _expect(folder, "report.json", "graph.bw", "plan.json")
     where = folder / "report.json"
     report = Report.from_json(where.read_text(encoding="utf-8"), where=str(where))
     plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"), where=str(folder / "plan.json"))
@@ -101,5 +95,18 @@ def _read(folder: Path) -> tuple[Report, Design, dict[str, str]]:
             where=str(folder),
             hint="compile it again",
         )
+    return report, design
+
+
+def _read(rtl: Path) -> dict[str, str]:
+    """The SystemVerilog project of a compiled design."""
+    _expect(rtl.parent, "rtl/filelist.f", more=", with its SystemVerilog")
     paths = [path for path in rtl.rglob("*") if path.suffix in (".sv", ".f", ".hex")]
-    return report, design, {path.relative_to(rtl).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    return {path.relative_to(rtl).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def _expect(folder: Path, *names: str, more: str = "") -> None:
+    for name in names:
+        if not (folder / name).is_file():
+            hint = f"give a folder that `bitwright compile` wrote{more}"
+            raise BitwrightError(f"has no {name}", where=str(folder), hint=hint)

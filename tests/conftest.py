@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def patience() -> Iterator[None]:
     """The command line says nothing of how long it takes: what it prints is then the same on a busy machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bitwright.cli.commands.PATIENCE", 3600)
+        patch.setattr("bitwright.cli.progress.PATIENCE", 3600)
         yield
 
 

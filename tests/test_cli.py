@@ -17,6 +17,7 @@ from rich.console import Console
 
 import bitwright
 from bitwright.cli import commands as cli
+from bitwright.cli import progress
 from bitwright.report import show
 from bitwright.sim import tools
 from tests.frontend.nets import grid, without_form
@@ -38,6 +39,7 @@ COMMANDS = {
     "check": [],
     "compare": [],
     "synth": ["--fmax"],
+    "hls-check": [],
     "doctor": ["--bundle", "--output"],
 }
 
@@ -356,6 +358,6 @@ def test_what_takes_long_says_so_on_stderr(run: Run, monkeypatch: pytest.MonkeyP
 
     code, out, err = run("inspect", DIGITS, "--json")
     assert (code, err) == (0, "")
-    monkeypatch.setattr(cli, "PATIENCE", 0)
+    monkeypatch.setattr(progress, "PATIENCE", 0)
     monkeypatch.setattr("bitwright.api.load", slow)
     assert run("inspect", DIGITS, "--json") == (0, out, f"reading {DIGITS} ...\n")

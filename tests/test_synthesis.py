@@ -79,7 +79,7 @@ def test_a_folder_that_lacks_a_part(missing: str, tmp_path: Path) -> None:
     (compiled(tmp_path) / missing).unlink()
     with pytest.raises(BitwrightError) as error:
         synthesise(tmp_path)
-    hint = "give a folder that `bitwright compile` wrote, with its SystemVerilog"
+    hint = "give a folder that `bitwright compile` wrote" + ", with its SystemVerilog" * missing.startswith("rtl")
     assert str(error.value) == f"{tmp_path}: has no {missing}\n  hint: {hint}"
 
 

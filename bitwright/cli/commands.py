@@ -7,28 +7,28 @@ import io
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from threading import Timer
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console, RenderableType
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.rule import Rule
 
-from bitwright import api, compress, data, explore, synthesis
+from bitwright import api, compress, data, explore, synthesis, vendor_check
 from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
 from bitwright.cli import demo as tour
 from bitwright.cli import doctor, options, output
+from bitwright.cli.progress import progress
 from bitwright.design import to_json
 from bitwright.folder import design_folder
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.report import show
+from bitwright.report import vendor as show_vendor
 from bitwright.report.compare import compare, comparison, read_report
 from bitwright.report.page import page
 from bitwright.sim.engines import best
@@ -95,28 +95,6 @@ def _show(result: Mapping[str, Any], as_json: bool, *drawn: RenderableType) -> N
 VERSION = 1
 """Of what `--json` prints; a result that has a version of its own keeps it."""
 
-PATIENCE = 1.0
-"""Seconds after which a command says what it is at."""
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[str], None]]:
-    """Says on stderr what takes longer than `PATIENCE`: with a clock on a terminal, in a line elsewhere."""
-    console = Console(stderr=True, highlight=False, markup=False)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    bar = Progress(*columns, console=console, transient=True)
-    task = bar.add_task(what)
-    timer = Timer(PATIENCE, bar.start if console.is_terminal else lambda: console.print(f"{what} ...", soft_wrap=True))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield lambda text: bar.update(task, description=text)
-    finally:
-        timer.cancel()
-        timer.join()
-        if bar.live.is_started:
-            bar.stop()
-
 
 def _read(path: Path, net: Graph, samples: int | None) -> data.Data:
     return data.read_data(path, data.graph_tensors(net), samples=samples)
@@ -143,7 +121,7 @@ def demo(as_json: options.Json = False) -> None:
     results: dict[str, Any] = {}
     steps = tour.steps()
     for number, (name, title) in enumerate(tour.STEPS.items(), 1):
-        with _progress(title):
+        with progress(title):
             step = next(steps)
         results[name] = step.result
         if not as_json:
@@ -157,7 +135,7 @@ def demo(as_json: options.Json = False) -> None:
 @app.command()
 def inspect(model: options.Model, inputs: options.Inputs = None, as_json: options.Json = False) -> None:
     """Show layers, types, ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
-    with _progress(f"reading {model}"):
+    with progress(f"reading {model}"):
         result = api.inspect(api.load(model, inputs=options.parse_types(inputs)))
     _show(result, as_json, show.inspection(result))
 
@@ -186,7 +164,7 @@ def compile_(
         return
     if out is None:
         raise BitwrightError("no folder was given", where="--output", hint="give -o DIR; only --front can do without")
-    with output.new_folder(out) as write, _progress(f"compiling {model}"):
+    with output.new_folder(out) as write, progress(f"compiling {model}"):
         net = api.load(model, inputs=options.parse_types(inputs))
         given = options.parse_plan(plan)
         design = api.compile(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=given, name=name)
@@ -198,7 +176,7 @@ def _front(
     model: Path, out: Path | None, part: str | None, clock_ns: float, inputs: list[str] | None, as_json: bool
 ) -> None:
     """What `compile --front` does: the table, and with a folder the picture and the plan of every row."""
-    with output.new_folder(out) if out else nullcontext() as write, _progress(f"planning {model}"):
+    with output.new_folder(out) if out else nullcontext() as write, progress(f"planning {model}"):
         net = api.load(model, inputs=options.parse_types(inputs))
         result, files = explore.trade_off(net, part=part, clock_ns=clock_ns)
         if write:
@@ -221,7 +199,7 @@ def verify(
 ) -> None:
     """Compare the integers of the engines and the outputs in the data file, prove every claim; exit 1 if one fails."""
     options.only_one(cycles=cycles, plan=plan)
-    with _progress(f"verifying {model} on {engines}"):
+    with progress(f"verifying {model} on {engines}"):
         net = api.load(model, inputs=options.parse_types(inputs), rounding=rounding)
         held = _read(data_file, net, samples)
         asked = cycles is not None or plan is not None
@@ -246,7 +224,7 @@ def simulate(
 ) -> None:
     """Run the model on one engine and save `outputs`, `outputs_1`, ... as the model gives them."""
     name = engine or best()
-    with output.new_file(out) as write, _progress(f"simulating {model} on {name}"):
+    with output.new_file(out) as write, progress(f"simulating {model} on {name}"):
         net = api.load(model, inputs=options.parse_types(inputs))
         results = api.run(net, _some(_read(data_file, net, samples).inputs), engine=name)
         arrays = results if isinstance(results, list) else [results]
@@ -268,7 +246,7 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write the integer graph as standard ONNX (QDQ, or QONNX where needed) that computes the same integers."""
-    with output.new_file(out) as write, _progress(f"exporting {model}"):
+    with output.new_file(out) as write, progress(f"exporting {model}"):
         written = api.to_onnx(api.load(model, inputs=options.parse_types(inputs), rounding=rounding))
         content = written.SerializeToString(deterministic=True)
         write(content)
@@ -297,7 +275,7 @@ def quantize(
         "range": range_,
         "scale": scale,
     }
-    with output.new_file(out) as write, _progress(f"quantising {model}"):
+    with output.new_file(out) as write, progress(f"quantising {model}"):
         arrays = data.read_calibration(data_file, data.model_tensors(model), samples=samples)
         write(api.written(compress.quantize(model, arrays, **scheme), [array[:2] for array in arrays], out))
     result = {"model": str(model), "file": str(out), "samples": len(arrays[0]), **scheme}
@@ -320,7 +298,7 @@ def explore_(
         "weights": options.parse_bits("--weights", weights),
         "activations": options.parse_bits("--activations", activations),
     }
-    with output.new_folder(out) as write, _progress(f"exploring {model}") as say:
+    with output.new_folder(out) as write, progress(f"exploring {model}") as say:
         tensors = data.model_tensors(model)
         x, y = data.read_labelled(data_file, tensors, samples=samples)
         arrays = {"x": x, "y": y, "calibration": data.read_calibration(data_file, tensors)[0]}
@@ -344,7 +322,7 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A compiled design.")], as_json: options.Json = False
 ) -> None:
     """Prove every certificate of a compiled design again, independently of the compiler; exit 1 if one is wrong."""
-    with _progress(f"checking {folder}"):
+    with progress(f"checking {folder}"):
         result = api.recheck(folder)
     keys = {"layer": "layer", "op": "op", "ok": "proved", "reason": "what does not hold"}
     said = f"{result['proved']} of {result['layers']} layers proved again"
@@ -373,17 +351,31 @@ def synth(
 ) -> None:
     """Synthesise the SystemVerilog of a compiled design with Yosys, beside the estimates; writes synth.json there."""
     counts, html = folder / "synth.json", folder / "report.html"
-    with output.new_file(counts) as write, output.new_file(html) as write_page, _progress(f"synthesising {folder}"):
+    with output.new_file(counts) as write, output.new_file(html) as write_page, progress(f"synthesising {folder}"):
         report, result = synthesis.synthesise(folder, fmax=fmax)
         write(to_json(result).encode())
         write_page(page(report, result).encode())
     _show(result, as_json, show.synthesis(result), f"written to {counts} and {html}")
 
 
+@app.command(name="hls-check")
+def hls_check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A compiled design.")],
+    reports: Annotated[Path, typer.Argument(metavar="REPORTS", help="csynth.xml, or a folder that has one in it.")],
+    as_json: options.Json = False,
+) -> None:
+    """Put the reports of the vendor's HLS tool beside the plan; exit 1 if anything is worse or missing."""
+    with progress(f"reading {reports}"):
+        result = vendor_check.check_reports(folder, reports)
+    _show(result, as_json, show_vendor.vendor_check(result))
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
 @app.command(name="doctor")
 def doctor_(bundle: options.Bundle = None, out: options.OutZip = BUNDLE, as_json: options.Json = False) -> None:
     """Show which tools were found, their versions, and how to install what is missing."""
-    with _progress("looking for tools"):
+    with progress("looking for tools"):
         result = doctor.examine()
     keys = {"name": "tool", "found": "found", "version": "version", "purpose": "for", "detail": "where, or how to get"}
     drawn: list[RenderableType] = [show.rows("tools and packages", keys, result["findings"])]

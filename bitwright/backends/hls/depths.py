@@ -28,7 +28,7 @@ MARGIN = 2
 """Words beyond the computed occupancy."""
 
 
-def size_streams(graph: KernelGraph) -> KernelGraph:
+def size_streams(graph: KernelGraph, stages: int = STAGES) -> KernelGraph:
     """`graph` with streams as deep as the C++ kernels need, where the plan has less.
 
     Deeper are those into windows and out of windows that leave out pixels, into matrix-vector units that no window
@@ -39,7 +39,7 @@ def size_streams(graph: KernelGraph) -> KernelGraph:
     fields = {kernel.output for kernel in graph.kernels if isinstance(kernel, Window)}  # come as fast as they are read
     for kernel in graph.kernels:
         if _reads_in_bursts(kernel) and kernel.input not in fields:
-            depths[kernel.input] = max(depths[kernel.input], demand(kernel.loops()[0], interval))
+            depths[kernel.input] = max(depths[kernel.input], demand(kernel.loops()[0], interval, stages))
         if isinstance(kernel, Window | ParallelWindow) and kernel.in_beats > kernel.out_beats:
             depths[kernel.output] = max(depths[kernel.output], burst(kernel.loops()[-1]))
     entering = [
@@ -47,7 +47,7 @@ def size_streams(graph: KernelGraph) -> KernelGraph:
     ]
     if entering:
         orders = {kernel.name: kernel.loops() for kernel in graph.kernels}
-        held = [_held(graph, orders, interval + STAGES, clock) for clock in (0, 1)]
+        held = [_held(graph, orders, interval + stages, clock, stages) for clock in (0, 1)]
         for name in entering:
             depths[name] = max(depths[name], *(found[name] + MARGIN for found in held))
     return replace(graph, streams=tuple(replace(s, depth=depths[s.name]) for s in graph.streams))
@@ -64,7 +64,7 @@ def _reads_in_bursts(kernel: Kernel) -> bool:
             return False
 
 
-def demand(loop: Loop, interval: int) -> int:
+def demand(loop: Loop, interval: int, stages: int = STAGES) -> int:
     """Words that must wait in front of a loop that reads in bursts, so that an even supply never stops it.
 
     The loop spreads over `interval` clocks as its writes do: so far its reads stray from even. To that come the words
@@ -75,7 +75,7 @@ def demand(loop: Loop, interval: int) -> int:
     pace = max(1.0, (interval - loop.iterations + loop.writes.size) / loop.writes.size)
     times = np.cumsum(np.where(writes, pace, 1.0))
     reads = loop.reads[0]
-    return int(np.ceil(_stray(times[reads], times[-1]) + STAGES * reads.size / times[-1])) + MARGIN
+    return int(np.ceil(_stray(times[reads], times[-1]) + stages * reads.size / times[-1])) + MARGIN
 
 
 def burst(loop: Loop) -> int:
@@ -89,7 +89,7 @@ def _stray(moments: NDArray[np.float64] | Ints, frame: float) -> float:
     return float(ahead.max() + 1 - ahead.min())
 
 
-def _held(graph: KernelGraph, orders: Mapping[str, Loops], interval: int, clock: int) -> dict[str, int]:
+def _held(graph: KernelGraph, orders: Mapping[str, Loops], interval: int, clock: int, stages: int) -> dict[str, int]:
     """The most words on each stream when an iteration takes `clock` clocks, frames come at `interval`, none is blocked.
 
     With clock 0, kernels take no time, only words: with so much room in front of joins, branches cannot wait for each
@@ -103,23 +103,23 @@ def _held(graph: KernelGraph, orders: Mapping[str, Loops], interval: int, clock:
     for kernel in graph.kernels:
         words = [arrive[name] for name in kernel.inputs]
         first, *others = orders[kernel.name]
-        taken, made = _run(first, words, clock)
+        taken, made = _run(first, words, clock, stages)
         for other in others:
-            made = _run(other, [made], clock)[1]
+            made = _run(other, [made], clock, stages)[1]
         for name, come, go in zip(kernel.inputs, words, taken, strict=True):
             held[name] = _occupancy(come, go, clock)
         arrive |= dict.fromkeys(kernel.outputs, made)
     return held
 
 
-def _run(loop: Loop, arrive: list[Ints], clock: int) -> tuple[list[Ints], Ints]:
+def _run(loop: Loop, arrive: list[Ints], clock: int, stages: int) -> tuple[list[Ints], Ints]:
     """When a loop takes the words that arrive (frame, word), and when its own words come out of its pipeline."""
-    ready = np.zeros((FRAMES, loop.iterations + STAGES), dtype=np.int64)
+    ready = np.zeros((FRAMES, loop.iterations + stages), dtype=np.int64)
     for words, reads in zip(arrive, loop.reads, strict=True):
         ready[:, reads] = np.maximum(ready[:, reads], words)
     index = clock * np.arange(ready.size).reshape(ready.shape)
     times = np.maximum.accumulate((ready - index).reshape(-1)).reshape(ready.shape) + index
-    return [times[:, reads] for reads in loop.reads], times[:, loop.writes + STAGES]
+    return [times[:, reads] for reads in loop.reads], times[:, loop.writes + stages]
 
 
 def _occupancy(arrive: Ints, leave: Ints, clock: int) -> int:

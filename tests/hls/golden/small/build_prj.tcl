@@ -10,4 +10,8 @@ set_part xc7z020clg400-1
 create_clock -period 5 -name default
 csim_design
 csynth_design
+if {[info exists every_step]} {
+  cosim_design
+  export_design -format ip_catalog
+}
 exit

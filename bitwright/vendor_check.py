@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`bitwright hls-check`: the reports of the vendor's HLS tool beside the plan, kernel by kernel and stream by stream.
+
+A kernel of the C++ project is one pipelined loop, planned at one iteration per clock. Its streams are deep enough for
+pipelines of `STAGES` stages; where the tool made deeper ones, the depths are computed again for those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bitwright.backends.hls.depths import STAGES
+from bitwright.backends.hls.project import sized
+from bitwright.backends.hls.reports import Module, Synthesised, read_reports
+from bitwright.design import Design
+from bitwright.hardware.kernels.base import Kernel, KernelGraph
+from bitwright.report.record import Report
+from bitwright.synthesis import read_design
+
+VERSION = 1
+"""Of what `--json` prints."""
+Row = dict[str, Any]
+
+
+def check_reports(folder: Path, reports: Path) -> Row:
+    """What the tool made of the design in `folder` beside its plan; `ok` if nothing is worse and nothing is missing."""
+    record, design = read_design(folder)
+    return compared(record, design, read_reports(reports))
+
+
+def compared(record: Report, design: Design, found: Synthesised) -> Row:
+    """The same, of a report that was read."""
+    graph = sized(design.kernels)
+    owned = owners(design.name, graph.kernels, found.modules)
+    kernels = [_kernel(kernel, owned.get(kernel.name, ())) for kernel in graph.kernels]
+    stages = max((row["depth"]["report"] or 0 for row in kernels), default=0)
+    streams = _streams(graph, sized(design.kernels, max(stages, STAGES)))
+    interval = max([graph.interval, *(kernel.iterations for kernel in graph.kernels)])
+    result: Row = {
+        "version": VERSION,
+        "design": record.design,
+        "tool": found.tool,
+        "part": {"plan": record.part, "report": found.part},
+        "clock_ns": {"plan": record.clock_ns, "report": found.estimated_ns},
+        "interval": {"plan": interval, "report": found.interval},
+        "latency": {"plan": record.latency_cycles, "report": found.latency},
+        "resources": {name: {"plan": _planned(record, name), "report": n} for name, n in found.resources.items()},
+        "kernels": kernels,
+        "stages": {"assumed": STAGES, "report": stages or None},
+        "streams": streams,
+    }
+    findings = [*_overall(result), *_of_kernels(kernels), *_of_streams(streams, stages, design.name)]
+    return result | {"findings": findings, "ok": not findings}
+
+
+def _planned(record: Report, resource: str) -> int | None:
+    """What the plan says all layers take; None of what it does not count."""
+    return record.total(resource) if any(hasattr(layer, resource) for layer in record.layers) else None
+
+
+def owners(project: str, kernels: Iterable[Kernel], modules: Iterable[Module]) -> dict[str, list[Module]]:
+    """Kernel -> the modules with loops that the tool made of it.
+
+    A module's name has that of its template's argument in it, with or without the namespace of the project: the longest
+    name of a kernel wins. What is left over belongs together where one kernel and one module have a trip count alone.
+    """
+    kernels, looping = list(kernels), [m for m in modules if m.loops and not m.name.startswith("axis_")]
+    owned: dict[str, list[Module]] = {}
+    strays = []
+    for module in looping:
+        scores = {kernel.name: score for kernel in kernels if (score := _score(project, kernel.name, module.name))}
+        if scores:
+            owned.setdefault(max(scores, key=lambda name: scores[name]), []).append(module)
+        else:
+            strays.append(module)
+    free = [kernel for kernel in kernels if kernel.name not in owned]
+    for kernel in free:
+        same = [module for module in strays if any(loop.trips == kernel.iterations for loop in module.loops)]
+        if len(same) == 1 and [k.iterations for k in free].count(kernel.iterations) == 1:
+            owned[kernel.name] = same
+    return owned
+
+
+def _score(project: str, kernel: str, module: str) -> tuple[bool, int] | None:
+    if re.search(rf"(^|_){re.escape(project)}_{re.escape(kernel)}(_|$)", module):
+        return True, len(kernel)
+    return (False, len(kernel)) if re.search(rf"(^|_){re.escape(kernel)}(_|$)", module) else None
+
+
+def _kernel(kernel: Kernel, modules: Iterable[Module]) -> Row:
+    """One process: its iterations and II as planned and as reported, and how deep its pipeline is."""
+    found = list(modules)
+    loops = [loop for module in found for loop in module.loops]
+    paced = [loop.ii * loop.trips for loop in loops if loop.trips is not None]
+    depths = [loop.depth for loop in loops if loop.depth is not None]
+    return {
+        "name": kernel.name,
+        "layer": kernel.layer,
+        "modules": [module.name for module in found],
+        "ii": {"plan": 1, "report": max((loop.ii for loop in loops), default=None)},
+        "interval": {"plan": kernel.iterations, "report": max(paced, default=None)},
+        "depth": {"assumed": STAGES, "report": max(depths, default=None)},
+    }
+
+
+def _streams(graph: KernelGraph, needed: KernelGraph) -> list[Row]:
+    """Each stream: its depth in the C++, and the one that pipelines of the reported depth need."""
+    return [
+        {"name": stream.name, "depth": max(stream.depth, 2), "needed": max(other.depth, 2)}
+        for stream, other in zip(graph.streams, needed.streams, strict=True)
+    ]
+
+
+def _overall(result: Row) -> list[str]:
+    """What is worse of the design as a whole, or missing; parts and resources are estimates on both sides."""
+    found = []
+    for name, unit in (("interval", "clocks"), ("clock_ns", "ns")):
+        plan, report = result[name]["plan"], result[name]["report"]
+        title = name.removesuffix("_ns")
+        if report is None:
+            found.append(f"{title}: the report has none")
+        elif report > plan:
+            found.append(f"{title}: {report:g} {unit} where the plan has {plan:g}")
+    return found
+
+
+def _of_kernels(kernels: Iterable[Mapping[str, Any]]) -> list[str]:
+    found = []
+    for row in kernels:
+        ii, interval = row["ii"]["report"], row["interval"]
+        if ii is None:
+            found.append(f"kernel '{row['name']}': no module of the report is its loop")
+        elif ii > 1:
+            found.append(f"kernel '{row['name']}': one iteration in {ii} clocks where the plan has one a clock")
+        elif (interval["report"] or 0) > interval["plan"]:
+            found.append(
+                f"kernel '{row['name']}': {interval['report']} iterations where the plan has {interval['plan']}"
+            )
+        if ii is not None and row["depth"]["report"] is None:
+            found.append(f"kernel '{row['name']}': the report does not say how deep its pipeline is")
+    return found
+
+
+def _of_streams(streams: Iterable[Mapping[str, Any]], stages: int, project: str) -> list[str]:
+    return [
+        f"stream '{row['name']}': pipelines of {stages} stages need depth {row['needed']}; in {project}.cpp "
+        f"change `#pragma HLS STREAM variable={row['name']} depth={row['depth']}` to depth={row['needed']}"
+        for row in streams
+        if row["needed"] > row["depth"]
+    ]
