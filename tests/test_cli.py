@@ -93,7 +93,7 @@ def test_the_demo_ends_with_every_integer_the_same(run: Run) -> None:
         "All 640 output integers of 64 digits are the same in NumPy, in the compiled HLS C++, in the Verilated" in said
     )
     assert "under cocotb in 5 tests with and without stalls, and in the outputs that the PyTorch module gave" in said
-    assert "bw::mvu_lut<" in out and "bw_mvu #(" in out
+    assert "bw::mvu<" in out and "bw_mvu #(" in out
 
 
 @needs_rtl

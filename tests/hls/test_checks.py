@@ -94,6 +94,9 @@ JOIN = """
     using Factor = ap_int<2>;
     using Part = ap_uint<2>;
   };
+  struct Table {
+    static const Spec::Factor (&at(int))[2][1];
+  };
   using Shape = bw::JoinShape<Spec>;
   hls::stream<Shape::Word> out, in;
 """
@@ -120,13 +123,10 @@ CODE = [
     ("bw::Vec<int, 0> v;", "a word needs at least one lane"),
     ("auto y = ap_int<65>(1) * ap_int<64>(1);", "host arithmetic covers 1 to 128 bits"),
     ("ap_axiu<8, 1, 0, 0> t;", "only TDATA, TKEEP, TSTRB and TLAST are modelled"),
-    (JOIN + "Shape::Factor f[2][1][1]; bw::add<Shape>(f, out, in);", "there must be as many streams as operands"),
+    (JOIN + "bw::add<Shape, Table>(out, in);", "there must be as many streams as operands"),
+    (JOIN + "bw::interleave<Shape, Table>(out, in);", "there must be as many streams as operands"),
     (
-        JOIN + "Shape::Part parts[2]; bw::interleave<Shape>(parts, out, in);",
-        "there must be as many streams as operands",
-    ),
-    (
-        "struct Shape { enum { Shift, Folds, Lanes }; struct Channel {}; }; bw::MultiplyShiftEven<Shape> rule;",
+        "struct Shape { enum { Shift, Folds, Lanes }; struct Channel {}; }; bw::MultiplyShiftEven<Shape, Shape> rule;",
         "without a fraction there are no ties",
     ),
     (mac("Dsp", lanes=0), "a multiplier gives at least one product"),

@@ -124,6 +124,20 @@ OTHERS = [
     ),
     (
         "small.cpp",
+        "(conv_out, relu_out)",
+        "(conv_out, relu_out, small::relu::Rule())",
+        "process arguments: 'requantise' is given 'small::relu::Rule()'",
+        "small_network(",
+    ),
+    (
+        "kernels/bw_requant.hpp",
+        "struct MultiplyShift {",
+        "struct MultiplyShift {\n  const Channels &channels;",
+        "process arguments: 'channels' is a reference or a pointer",
+        "&channels",
+    ),
+    (
+        "small.cpp",
         'conv_out("conv_out")',
         'conv_out("out")',
         "stream name: 'conv_out' is not called so",

@@ -28,10 +28,11 @@ class Rule:
     channel: list[str]
     table_title: str
     order: str
-    table_type: str
     table_name: str
-    extents: str
+    word: str
+    count: str
     lines: list[str]
+    pragmas: tuple[str, ...]
 
 
 def rule_of(form: Form, folds: int, lanes: int, x: IntType) -> Rule:
@@ -104,10 +105,11 @@ def _lookup(form: Lookup) -> Rule:
         channel=[],
         table_title="Entries",
         order=f"one for each input from {form.lo} up",
-        table_type="bw::Rom<Shape::Code>",
-        table_name="entries",
-        extents="[Shape::Entries]",
+        table_name="Entries",
+        word="bw::Rom<Shape::Code>",
+        count="Shape::Entries",
         lines=text.initialiser(entries),
+        pragmas=("BIND_STORAGE variable=table type=rom_np impl=lutram",),  # a port for each lane
     )
 
 
@@ -143,10 +145,11 @@ def _per_channel(
         channel=lines,
         table_title="Channels",
         order=f"{{{', '.join(names)}}}: words of [Lanes] in the order of use",
-        table_type="Shape::Channel",
-        table_name="channels",
-        extents="[Shape::Folds][Shape::Lanes]",
+        table_name="Channels",
+        word="Shape::Channel[Shape::Lanes]",
+        count="Shape::Folds",
         lines=text.table([items[fold * lanes : (fold + 1) * lanes] for fold in range(folds)]),
+        pragmas=("AGGREGATE variable=table", "ARRAY_RESHAPE variable=table complete dim=2"),
     )
 
 

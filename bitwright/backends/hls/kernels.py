@@ -14,6 +14,9 @@ from bitwright.hardware.kernels.joins import Join
 from bitwright.hardware.kernels.requantiser import Requantiser
 from bitwright.ir.types import IntType
 
+IMPLEMENTED = {"block": "bram", "lut": "lutram"}
+"""What a memory is called in a storage pragma."""
+
 
 def view(kernel: Kernel, site: Site) -> KernelView:
     """The view of one kernel: its interface as a Spec with a Shape, and the call of its function.
@@ -24,13 +27,9 @@ def view(kernel: Kernel, site: Site) -> KernelView:
         return _requantiser(kernel, site)
     told = kernel.interface()
     table = _table(kernel, told.table, site) if told.table else None
-    own = [site.member(kernel, table.variable)] if table else []
-    if isinstance(kernel, Join):
-        arguments = [*own, kernel.output, *kernel.inputs]
-    else:
-        mac = [site.member(kernel, "Mac") + "()"] if told.unit.mac else []
-        arguments = [*kernel.inputs, *kernel.outputs, *own, *mac]
-    return site.view(kernel, told, _block(kernel, told), arguments, table=table)
+    classes = [*(["Mac"] if told.unit.mac else []), *([table.name] if table else [])]
+    ends = (kernel.outputs, kernel.inputs) if isinstance(kernel, Join) else (kernel.inputs, kernel.outputs)
+    return site.view(kernel, told, _block(kernel, told), [*ends[0], *ends[1]], classes=classes, table=table)
 
 
 def port_block(stream: Stream) -> Block:
@@ -72,7 +71,23 @@ def _table(kernel: Kernel, table: Constants, site: Site) -> Table:
         words = zip(*(column.tolist() for column in table.columns), strict=True)
         lines = text.fold(", ".join(repr(list(word)).translate({ord("["): "{", ord("]"): "}"}) for word in words))
     title = f"{table.title} of {text.layer_name(kernel.layer)}{table.details}"
-    return site.table(kernel, title, table.type, table.name, table.extents, lines)
+    pragmas = [f"BIND_STORAGE variable=table type=rom_1p impl={IMPLEMENTED[table.memory]}"] if table.memory else []
+    return site.table(
+        kernel,
+        title,
+        table.name,
+        word=table.type + table.extents,
+        count=table.count,
+        lines=lines,
+        pragmas=[*_whole_words(table), *pragmas],
+    )
+
+
+def _whole_words(table: Constants) -> list[str]:
+    """What makes a word of a table one element of a memory."""
+    if len(table.columns) > 1:
+        return ["AGGREGATE variable=table"]
+    return [f"ARRAY_RESHAPE variable=table complete dim={dim}" for dim in range(2, table.columns[0].ndim + 1)]
 
 
 def _requantiser(kernel: Requantiser, site: Site) -> KernelView:
@@ -84,16 +99,16 @@ def _requantiser(kernel: Requantiser, site: Site) -> KernelView:
         told.unit.shape,
         [*told.sizes, rule.constants],
         [*types, Alias("Code", text.number_type(kernel.y_type)), *rule.types],
-        aliases=[Alias("Rule", f"{rule.template}<Shape>")],
+        aliases=[Alias("Rule", f"{rule.template}<Shape, struct {rule.table_name}>")],
         channel=rule.channel,
     )
     table = site.table(
         kernel,
         f"{rule.table_title} of {text.layer_name(kernel.layer)}, {rule.order}.",
-        rule.table_type,
         rule.table_name,
-        rule.extents,
-        rule.lines,
+        word=rule.word,
+        count=rule.count,
+        lines=rule.lines,
+        pragmas=rule.pragmas,
     )
-    rule_object = f"{site.member(kernel, 'Rule')}{{{site.member(kernel, rule.table_name)}}}"
-    return site.view(kernel, told, shape, [kernel.input, kernel.output, rule_object], table=table)
+    return site.view(kernel, told, shape, [kernel.input, kernel.output], classes=["Rule"], table=table)

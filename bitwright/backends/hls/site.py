@@ -26,17 +26,28 @@ class Site:
         """A name in the kernel's namespace, as the top spells it."""
         return f"{self.project}::{kernel.name}::{name}"
 
-    def table(self, kernel: base.Kernel, title: str, type: str, variable: str, extents: str, lines: list[str]) -> Table:
-        """A constant array of the kernel in a header of its own; `type` is a name in its Shape, or a C++ type."""
+    def table(
+        self,
+        kernel: base.Kernel,
+        title: str,
+        name: str,
+        *,
+        word: str,
+        count: str,
+        lines: list[str],
+        pragmas: Sequence[str],
+    ) -> Table:
+        """The class `name` of `count` words in a header of its own; `word` is a name in its Shape, or a C++ type."""
         return Table(
             banner=self.banner,
             title=text.wrap_comment(title),
             project=self.project,
             kernel=kernel.name,
-            type=type,
-            variable=variable,
-            extents=extents,
+            name=name,
+            word=word,
+            count=count,
             lines=lines,
+            pragmas=list(pragmas),
         )
 
     def view(
@@ -45,9 +56,11 @@ class Site:
         told: Interface,
         block: Block,
         arguments: Sequence[str],
+        *,
+        classes: Sequence[str] = (),
         table: Table | None = None,
     ) -> KernelView:
-        """The kernel as the call `bw::function<Shape>(arguments)`."""
+        """The kernel as the call `bw::function<Shape, classes>(arguments)`; the classes are in its namespace."""
         sources = [self.streams[name] for name in kernel.inputs]
         targets = [self.streams[name] for name in kernel.outputs]
         pe, simd = told.lanes or (targets[0].lanes, sources[0].lanes)
@@ -56,7 +69,9 @@ class Site:
             layer=text.layer_name(kernel.layer),
             block=block,
             table=table,
-            call=text.call(f"bw::{told.unit.function}<{self.member(kernel, 'Shape')}>", arguments),
+            call=text.call(
+                f"bw::{told.unit.function}", arguments, [self.member(kernel, name) for name in ("Shape", *classes)]
+            ),
             header=told.unit.header,
             row=called,
         )

@@ -58,14 +58,15 @@ def fold(text: str) -> list[str]:
     return lines
 
 
-def call(function: str, arguments: Iterable[str]) -> str:
-    """The statement `function(arguments);`, indented by two, the arguments below each other where they need it."""
-    parts = list(arguments)
-    line = f"  {function}({', '.join(parts)});"
+def call(function: str, arguments: Iterable[str], types: Sequence[str] = ()) -> str:
+    """The statement `function<types>(arguments);`, indented by two; what needs it stands below each other."""
+    parts, head = list(arguments), f"{function}<{', '.join(types)}>" if types else function
+    line = f"  {head}({', '.join(parts)});"
     if len(line) <= COLUMNS - 2:  # so that it may stand two further in
         return line
-    parts = [part if len(part) < COLUMNS - 10 else part.replace("{", "{\n          ", 1) for part in parts]
-    return f"  {function}(\n      " + ",\n      ".join(parts) + ");"
+    if len(head) > COLUMNS - 5:
+        head = f"{function}<\n      " + ",\n      ".join(types) + ">"
+    return f"  {head}(\n      " + ",\n      ".join(parts) + ");"
 
 
 def signature(name: str, ports: Sequence[tuple[str, str]]) -> str:

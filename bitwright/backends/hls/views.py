@@ -30,16 +30,17 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A constant array in a header of its own: weights, requantiser channels or table entries."""
+    """A class with a constant array in a header of its own: weights, requantiser channels or table entries."""
 
     banner: str
     title: list[str]
     project: str
     kernel: str
-    type: str
-    variable: str
-    extents: str
+    name: str
+    word: str
+    count: str
     lines: list[str]
+    pragmas: list[str]  # behind `variable=table`: how it is stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

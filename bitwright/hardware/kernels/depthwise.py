@@ -91,7 +91,7 @@ class Depthwise(Weighted):
         return Interface(
             unit=Unit(
                 called="depthwise",
-                function=f"depthwise_{self.memory}",
+                function="depthwise",
                 header="bw_depthwise.hpp",
                 shape="DepthwiseShape",
                 module="bw_depthwise",

@@ -21,7 +21,7 @@ NONE: Mapping[str, Told] = MappingProxyType({})
 class Unit:
     """What the libraries call a kernel: a function with its Shape in a header, a module in a file of its name.
 
-    `mac` is the class of the C++ function object that multiplies, where there is one.
+    `mac` is the C++ class that multiplies, where there is one.
     """
 
     called: str  # in the overview of the C++ project
@@ -34,17 +34,20 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constants:
-    """The constants that the C++ function reads: an array of elements `type`, or words of several arrays side by side.
+    """The constants that the C++ function reads, word by word: `columns` side by side, or the one that there is.
 
-    `type` and `extents` are those of the Shape. A title says what they are, "of" the layer.
+    `count` and `extents` are those of the Shape: of how many words, and of the elements `type` in a word; `name` is the
+    class that holds them. A title says what they are, "of" the layer. `memory`: "block", "lut", "" for any.
     """
 
     title: str
     details: str
     type: str
     name: str
-    extents: str
+    count: str
+    extents: str = ""
     columns: tuple[Ints, ...]
+    memory: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

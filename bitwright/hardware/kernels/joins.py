@@ -160,11 +160,12 @@ class Adder(Join):
             numbers={"Factor": IntType(int(factors.min()), int(factors.max()))},
             table=Constants(
                 title="Factors",
-                details=": for each operand one per channel, as words of [Lanes].",
+                details=": one per channel of each operand, as words of [Operands][Lanes].",
                 type="Shape::Factor",
-                name="factors",
-                extents="[Shape::Operands][Shape::Folds][Shape::Lanes]",
-                columns=(factors.reshape(operands, self.folds, self.lanes),),
+                name="Factors",
+                count="Shape::Folds",
+                extents="[Shape::Operands][Shape::Lanes]",
+                columns=(factors.reshape(operands, self.folds, self.lanes).swapaxes(0, 1),),
             ),
             roms=(RomPort(prefix="k", words=self.factor_rom),),
         )
@@ -264,8 +265,8 @@ class Interleave(Join):
                 title="Words per pixel of each operand",
                 details=".",
                 type="Shape::Part",
-                name="parts",
-                extents="[Shape::Operands]",
+                name="Parts",
+                count="Shape::Operands",
                 columns=(parts,),
             ),
         )

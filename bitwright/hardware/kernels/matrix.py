@@ -134,7 +134,7 @@ class MatrixVector(Styled):
         return Interface(
             unit=Unit(
                 called="matrix-vector",
-                function=f"mvu_{self.memory}",
+                function="mvu",
                 header="bw_mvu.hpp",
                 shape="MvuShape",
                 module="bw_mvu",

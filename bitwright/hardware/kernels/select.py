@@ -82,7 +82,7 @@ class SelectMatrixVector(MatrixVector):
         return Interface(
             unit=Unit(
                 called="select matrix-vector",
-                function=f"select_{self.memory}",
+                function="select",
                 header="bw_select.hpp",
                 shape="SelectShape",
                 module="bw_select",
@@ -112,9 +112,10 @@ class SelectMatrixVector(MatrixVector):
                 details=f", {self.weight_type}: words of [Pe][Products] in the order of use, by group, row fold, "
                 "column fold, and the places of their elements among the neighbours.",
                 type="Shape::Word",
-                name="weights",
-                extents="[Shape::Words]",
+                name="Weights",
+                count="Shape::Words",
                 columns=(self.weights.array[:, :, None], self.choices.array),
+                memory=self.memory,
             ),
             roms=(
                 RomPort(prefix="k", words=self.choice_rom, called="choices"),

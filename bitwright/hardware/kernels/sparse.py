@@ -162,7 +162,7 @@ class SparseMatrixVector(Styled):
         return Interface(
             unit=Unit(
                 called="sparse matrix-vector",
-                function=f"sparse_{self.memory}",
+                function="sparse",
                 header="bw_sparse.hpp",
                 shape="SparseShape",
                 module="bw_sparse",
@@ -190,13 +190,14 @@ class SparseMatrixVector(Styled):
                 details=f": for each word the weights ({self.weight_type}) [Ports][Pe][Simd], the beat that each port "
                 "reads, and 1 at the end of a row fold.",
                 type="Shape::Word",
-                name="schedule",
-                extents="[Shape::Words]",
+                name="Schedule",
+                count="Shape::Words",
                 columns=(
                     self.weights.array.reshape(self.words, self.ports, self.lanes, self.simd),
                     self.beats.array,
                     last,
                 ),
+                memory=self.memory,
             ),
             roms=(
                 RomPort(prefix="k", words=self.schedule_rom, called="schedule"),

@@ -57,9 +57,11 @@ class Weighted(Kernel):
             title="Weights",
             details=f", {self.weight_type}: words of [Pe][Simd] in the order of use, {order}.",
             type="bw::Rom<Shape::Weight>",
-            name="weights",
-            extents="[Shape::Words][Shape::Pe][Shape::Simd]",
+            name="Weights",
+            count="Shape::Words",
+            extents="[Shape::Pe][Shape::Simd]",
             columns=(coded(self.weights.array, self.weight_type),),
+            memory=self.memory,
         )
 
     def weight_modules(self, *, contents: bool) -> Parts:

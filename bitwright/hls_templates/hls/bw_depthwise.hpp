@@ -23,13 +23,10 @@ struct DepthwiseShape : Spec {
 // One frame: Pixels times, for each of Blocks words of channels, Fold words in and one word out; Beats iterations.
 //   in         element [k][c] of a word, position and channel, at k * Lanes + c
 //   out        accumulators [c][r], r the kernel of a channel; exact (the generator proves their range)
-//   weights    words of [c][r], [k], by block and by word of the field: the order in which they are used
-template <typename Shape>
+//   Weights    words of [c][r], [k], by block and by word of the field: the order in which they are used
+template <typename Shape, typename Weights>
 void depthwise(hls::stream<Vec<typename Shape::X, Shape::Simd * Shape::Lanes>> &in,
-               hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-               const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
-#pragma HLS ARRAY_RESHAPE variable=weights complete dim=2
-#pragma HLS ARRAY_RESHAPE variable=weights complete dim=3
+               hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out) {
   Vec<typename Shape::Acc, Shape::Pe> acc;
 #pragma HLS ARRAY_PARTITION variable=acc.lane complete
   int word = 0, position = 0;  // of the weights; within the field
@@ -42,7 +39,7 @@ beats:
       typename Shape::Acc sum = position == 0 ? typename Shape::Acc(0) : acc.lane[pe];
       for (int k = 0; k < Shape::Simd; ++k) {
 #pragma HLS UNROLL
-        const typename Shape::Weight weight = weights[word][pe][k];
+        const typename Shape::Weight weight = Weights::at(word)[pe][k];
         sum += product(weight, x.lane[k * Shape::Lanes + pe / Shape::Multiplier]);
       }
       acc.lane[pe] = sum;
@@ -53,24 +50,6 @@ beats:
       position = 0;
     }
   }
-}
-
-// The same with the weights in block RAM.
-template <typename Shape>
-void depthwise_block(hls::stream<Vec<typename Shape::X, Shape::Simd * Shape::Lanes>> &in,
-                     hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-                     const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
-#pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=bram
-  depthwise<Shape>(in, out, weights);
-}
-
-// The same with the weights in look-up tables.
-template <typename Shape>
-void depthwise_lut(hls::stream<Vec<typename Shape::X, Shape::Simd * Shape::Lanes>> &in,
-                   hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-                   const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd]) {
-#pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=lutram
-  depthwise<Shape>(in, out, weights);
 }
 
 }  // namespace bw

@@ -13,31 +13,28 @@ struct JoinShape : Spec {
   using Word = Vec<typename Spec::Y, Spec::Lanes>;
 };
 
-template <typename Shape, int Operand>
-void add_terms(const typename Shape::Factor (&)[Shape::Operands][Shape::Folds][Shape::Lanes], int,
-               typename Shape::Word &) {
+template <typename Shape, typename Factors, int Operand>
+void add_terms(int, typename Shape::Word &) {
   static_assert(Operand == Shape::Operands, "there must be as many streams as operands");
 }
 
 // Adds the terms of the operands from number Operand on: one word of each stream.
-template <typename Shape, int Operand, typename X, typename... Others>
-void add_terms(const typename Shape::Factor (&factors)[Shape::Operands][Shape::Folds][Shape::Lanes], int fold,
-               typename Shape::Word &sum, hls::stream<Vec<X, Shape::Lanes>> &in, Others &...others) {
+template <typename Shape, typename Factors, int Operand, typename X, typename... Others>
+void add_terms(int fold, typename Shape::Word &sum, hls::stream<Vec<X, Shape::Lanes>> &in, Others &...others) {
 #pragma HLS INLINE
   const Vec<X, Shape::Lanes> x = in.read();
   for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-    sum.lane[lane] += factors[Operand][fold][lane] * value(x.lane[lane]);
+    sum.lane[lane] += Factors::at(fold)[Operand][lane] * value(x.lane[lane]);
   }
-  add_terms<Shape, Operand + 1>(factors, fold, sum, others...);
+  add_terms<Shape, Factors, Operand + 1>(fold, sum, others...);
 }
 
-// One frame: y = sum over operands of factors[operand][channel] * x; one word of each operand in, one word out.
+// One frame: y = sum over operands of factor * x; one word of each operand in, one word out.
 //   Y        exact for the whole sum
-//   factors  lane i of word b is channel (b mod Folds) * Lanes + i
-template <typename Shape, typename... Streams>
-void add(const typename Shape::Factor (&factors)[Shape::Operands][Shape::Folds][Shape::Lanes],
-         hls::stream<typename Shape::Word> &out, Streams &...ins) {
+//   Factors  words of [Operands][Lanes]; lane i of word b is channel (b mod Folds) * Lanes + i
+template <typename Shape, typename Factors, typename... Streams>
+void add(hls::stream<typename Shape::Word> &out, Streams &...ins) {
   int fold = 0;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
@@ -47,7 +44,7 @@ beats:
 #pragma HLS UNROLL
       sum.lane[lane] = 0;
     }
-    add_terms<Shape, 0>(factors, fold, sum, ins...);
+    add_terms<Shape, Factors, 0>(fold, sum, ins...);
     out.write(sum);
     if (++fold == Shape::Folds) fold = 0;
   }
@@ -92,17 +89,16 @@ typename Shape::Word read_operand(int operand, hls::stream<Vec<X, Shape::Lanes>>
   return word;
 }
 
-// One frame: pixel by pixel parts[k] words of operand k in turn.
-template <typename Shape, typename... Streams>
-void interleave(const typename Shape::Part (&parts)[Shape::Operands], hls::stream<typename Shape::Word> &out,
-                Streams &...ins) {
+// One frame: pixel by pixel Parts::at(k) words of operand k in turn.
+template <typename Shape, typename Parts, typename... Streams>
+void interleave(hls::stream<typename Shape::Word> &out, Streams &...ins) {
   static_assert(sizeof...(ins) == Shape::Operands, "there must be as many streams as operands");
   int operand = 0, part = 0;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1
     out.write(read_operand<Shape>(operand, ins...));
-    if (++part == parts[operand]) {
+    if (++part == Parts::at(operand)) {
       part = 0;
       if (++operand == Shape::Operands) operand = 0;
     }

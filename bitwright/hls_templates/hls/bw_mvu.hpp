@@ -25,13 +25,11 @@ struct MvuShape : Spec {
 // One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out; Beats iterations.
 //   X, Weight  elements; bipolar ones are one bit wide
 //   Acc        exact accumulator type: it holds the sum of a fold (the generator proves its range)
-//   weights    words of [Pe][Simd], by group, row fold, column fold: the order in which they are used
-//   mac        one of bw_mac.hpp: how a beat is multiplied and added
-template <typename Shape, typename Mac>
-void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in, hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-         const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd], const Mac &mac) {
-#pragma HLS ARRAY_RESHAPE variable=weights complete dim=2
-#pragma HLS ARRAY_RESHAPE variable=weights complete dim=3
+//   Mac        one of bw_mac.hpp: how a beat is multiplied and added
+//   Weights    words of [Pe][Simd], by group, row fold, column fold: the order in which they are used
+template <typename Shape, typename Mac, typename Weights>
+void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
+         hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out) {
   using X = Vec<typename Shape::X, Shape::Simd>;
   using Acc = typename Shape::Acc;
   X frame[Shape::ColFold];  // the input vector, kept for the later row folds
@@ -59,7 +57,7 @@ vectors:
           const X x = row == 0 ? in.read() : frame[col];
           if (row == 0) frame[col] = x;
           const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;
-          mac(weights[word], x, acc);
+          Mac::add(Weights::at(word), x, acc);
           if (col == Shape::ColFold - 1) {
             out.write(acc);
             for (int pe = 0; pe < Shape::Pe; ++pe) {
@@ -71,26 +69,6 @@ vectors:
       }
     }
   }
-}
-
-// The same with the weights in block RAM.
-template <typename Shape, typename Mac>
-void mvu_block(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
-               hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-               const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd],
-               const Mac &mac) {
-#pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=bram
-  mvu<Shape>(in, out, weights, mac);
-}
-
-// The same with the weights in look-up tables.
-template <typename Shape, typename Mac>
-void mvu_lut(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
-             hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out,
-             const Rom<typename Shape::Weight> (&weights)[Shape::Words][Shape::Pe][Shape::Simd],
-             const Mac &mac) {
-#pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=lutram
-  mvu<Shape>(in, out, weights, mac);
 }
 
 }  // namespace bw

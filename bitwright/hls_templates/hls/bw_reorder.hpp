@@ -22,9 +22,8 @@ beats:
   }
 }
 
-template <typename Shape>
-void reorder_drain(const typename Shape::Word (&frame)[Shape::InBeats], hls::stream<typename Shape::Word> &out,
-                   const Rom<typename Shape::Index> (&order)[Shape::OutBeats]) {
+template <typename Shape, typename Order>
+void reorder_drain(const typename Shape::Word (&frame)[Shape::InBeats], hls::stream<typename Shape::Word> &out) {
   typename Shape::Word fill;
   for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
@@ -33,22 +32,21 @@ void reorder_drain(const typename Shape::Word (&frame)[Shape::InBeats], hls::str
 beats:
   for (int beat = 0; beat < Shape::OutBeats; ++beat) {
 #pragma HLS PIPELINE II=1
-    const typename Shape::Index index = order[beat];
+    const typename Shape::Index index = Order::at(beat);
     const int source = index.to_int();
     out.write(source < 0 ? fill : frame[source]);
   }
 }
 
-// One frame: InBeats words in, OutBeats words out; word i out is word order[i] in, or Fill in every lane where that is
-// -1. The frame buffer is doubled by DATAFLOW: the next frame enters while this one leaves.
-template <typename Shape>
-void reorder(hls::stream<typename Shape::Word> &in, hls::stream<typename Shape::Word> &out,
-             const Rom<typename Shape::Index> (&order)[Shape::OutBeats]) {
+// One frame: InBeats words in, OutBeats words out; word i out is word Order::at(i) in, or Fill in every lane where that
+// is -1. The frame buffer is doubled by DATAFLOW: the next frame enters while this one leaves.
+template <typename Shape, typename Order>
+void reorder(hls::stream<typename Shape::Word> &in, hls::stream<typename Shape::Word> &out) {
 #pragma HLS DATAFLOW
   typename Shape::Word frame[Shape::InBeats];
 #pragma HLS AGGREGATE variable=frame
   reorder_fill<Shape>(in, frame);
-  reorder_drain<Shape>(frame, out, order);
+  reorder_drain<Shape, Order>(frame, out);
 }
 
 }  // namespace bw

@@ -15,10 +15,10 @@ struct RequantShape : Spec {
 };
 
 // One frame: Beats words in, Beats words out. Lane i of word b is channel (b mod Folds) * Lanes + i.
-//   rule  callable (fold, lane, number) -> Shape::Code
+//   Rule  has code(fold, lane, number), of Shape::Code
 template <typename Shape, typename Rule>
 void requantise(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
-                hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out, const Rule &rule) {
+                hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out) {
   int fold = 0;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
@@ -27,7 +27,7 @@ beats:
     Vec<typename Shape::Y, Shape::Lanes> y;
     for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-      y.lane[lane] = Element<typename Shape::Y>::of(rule(fold, lane, value(x.lane[lane])));
+      y.lane[lane] = Element<typename Shape::Y>::of(Rule::code(fold, lane, value(x.lane[lane])));
     }
     out.write(y);
     if (++fold == Shape::Folds) fold = 0;
@@ -46,14 +46,12 @@ Code clip(const Number &number, Low low, High high) {
 // y = clip((m * a + c) >> Shift, low, high); >> rounds down.
 //   Shape     Shift; types Factor (of m), Product (exact for m * a + c), Channel {m, c, low, high}
 //   Channel   a member that is equal in all channels is a static constant
-template <typename Shape>
+template <typename Shape, typename Channels>
 struct MultiplyShift {
-  const typename Shape::Channel (&channels)[Shape::Folds][Shape::Lanes];
-
   template <typename A>
-  typename Shape::Code operator()(int fold, int lane, const A &a) const {
+  static typename Shape::Code code(int fold, int lane, const A &a) {
 #pragma HLS INLINE
-    const typename Shape::Channel &channel = channels[fold][lane];
+    const typename Shape::Channel &channel = Channels::at(fold)[lane];
     const typename Shape::Product u = typename Shape::Factor(channel.m) * a + channel.c;
     const typename Shape::Product y = u >> Shape::Shift;
     return clip<typename Shape::Code>(y, channel.low, channel.high);
@@ -63,15 +61,14 @@ struct MultiplyShift {
 // The same with ties to even: where the fraction that >> drops is below `window`, the value was a tie, and y becomes
 // the even neighbour. Odd is 1 if a zero point in c turns the parity over.
 //   Shape     also: Odd; Fraction, the dropped Shift bits; Channel has `window` (0: no ties in this channel)
-template <typename Shape>
+template <typename Shape, typename Channels>
 struct MultiplyShiftEven {
   static_assert(Shape::Shift > 0, "without a fraction there are no ties");
-  const typename Shape::Channel (&channels)[Shape::Folds][Shape::Lanes];
 
   template <typename A>
-  typename Shape::Code operator()(int fold, int lane, const A &a) const {
+  static typename Shape::Code code(int fold, int lane, const A &a) {
 #pragma HLS INLINE
-    const typename Shape::Channel &channel = channels[fold][lane];
+    const typename Shape::Channel &channel = Channels::at(fold)[lane];
     const typename Shape::Product u = typename Shape::Factor(channel.m) * a + channel.c;
     const typename Shape::Product floor = u >> Shape::Shift;
     const typename Shape::Fraction fraction = u;  // keeps the low bits
@@ -85,14 +82,12 @@ struct MultiplyShiftEven {
 // code = first + Step * (how many thresholds are <= b), b = a or, in a falling channel, -1 - a.
 // Binary search: Levels comparisons, and 2^Levels - 1 ascending thresholds, the last of which may be out of reach.
 //   Shape     Levels, Step; Channel {t[2^Levels - 1] of a signed type, falling, first}
-template <typename Shape>
+template <typename Shape, typename Channels>
 struct Thresholds {
-  const typename Shape::Channel (&channels)[Shape::Folds][Shape::Lanes];
-
   template <typename A>
-  typename Shape::Code operator()(int fold, int lane, const A &a) const {
+  static typename Shape::Code code(int fold, int lane, const A &a) {
 #pragma HLS INLINE
-    const typename Shape::Channel &channel = channels[fold][lane];
+    const typename Shape::Channel &channel = Channels::at(fold)[lane];
     const ap_int<A::width + 1> b = channel.falling ? ap_int<A::width + 1>(-1 - a) : ap_int<A::width + 1>(a);
     int count = 0;
     for (int level = Shape::Levels - 1; level >= 0; --level) {
@@ -104,16 +99,14 @@ struct Thresholds {
   }
 };
 
-// code = entries[a - Low]; one table for all channels.
+// code = Entries::at(a - Low); one table for all channels.
 //   Shape     Low, Entries
-template <typename Shape>
+template <typename Shape, typename Entries>
 struct Lookup {
-  const Rom<typename Shape::Code> (&entries)[Shape::Entries];
-
   template <typename A>
-  typename Shape::Code operator()(int, int, const A &a) const {
+  static typename Shape::Code code(int, int, const A &a) {
 #pragma HLS INLINE
-    return entries[(a - Shape::Low).to_int()];
+    return Entries::at((a - Shape::Low).to_int());
   }
 };
 

@@ -39,11 +39,10 @@ struct SelectShape : Spec {
 };
 
 // One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out.
-//   weights    Words words, by group, row fold, column fold: the order in which they are used
-//   mac        one of bw_mac.hpp for Shape::Row: how the products of a row are multiplied and added
-template <typename Shape, typename Mac>
-void select(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out,
-            const typename Shape::Word (&weights)[Shape::Words], const Mac &mac) {
+//   Mac        one of bw_mac.hpp for Shape::Row: how the products of a row are multiplied and added
+//   Weights    Words words, by group, row fold, column fold: the order in which they are used
+template <typename Shape, typename Mac, typename Weights>
+void select(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out) {
   using In = typename Shape::In;
   using Acc = typename Shape::Acc;
   In frame[Shape::ColFold];  // the input vector, kept for the later row folds
@@ -77,10 +76,10 @@ vectors:
             Vec<typename Shape::X, Shape::Products> chosen;
             for (int i = 0; i < Shape::Products; ++i) {
 #pragma HLS UNROLL
-              const typename Shape::Choice choice = weights[word].choices[pe][i];
+              const typename Shape::Choice choice = Weights::at(word).choices[pe][i];
               chosen.lane[i] = x.lane[i / Shape::Kept * Shape::Of + choice.to_int()];
             }
-            mac(weights[word].weights[pe], chosen, acc[pe]);
+            Mac::add(Weights::at(word).weights[pe], chosen, acc[pe]);
             sums.lane[pe] = acc[pe].lane[0];
             if (col == Shape::ColFold - 1) acc[pe].lane[0] = start;
           }
@@ -89,24 +88,6 @@ vectors:
       }
     }
   }
-}
-
-// The same with the words in block RAM.
-template <typename Shape, typename Mac>
-void select_block(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out,
-                  const typename Shape::Word (&weights)[Shape::Words], const Mac &mac) {
-#pragma HLS AGGREGATE variable=weights
-#pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=bram
-  select<Shape>(in, out, weights, mac);
-}
-
-// The same with the words in look-up tables.
-template <typename Shape, typename Mac>
-void select_lut(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out,
-                const typename Shape::Word (&weights)[Shape::Words], const Mac &mac) {
-#pragma HLS AGGREGATE variable=weights
-#pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=lutram
-  select<Shape>(in, out, weights, mac);
 }
 
 }  // namespace bw

@@ -44,10 +44,9 @@ beats:
 }
 
 // One vector by the schedule: a word out after each row fold.
-template <typename Shape, typename Mac>
+template <typename Shape, typename Mac, typename Schedule>
 void sparse_multiply(const typename Shape::In (&vector)[Shape::Ports][Shape::ColFold],
-                     hls::stream<typename Shape::Out> &out, const typename Shape::Word (&schedule)[Shape::Words],
-                     const Mac &mac) {
+                     hls::stream<typename Shape::Out> &out) {
   Vec<typename Shape::Acc, Shape::Pe> acc[Shape::Ports];
 #pragma HLS ARRAY_PARTITION variable=acc complete
 clear:
@@ -58,16 +57,16 @@ clear:
 words:
   for (int word = 0; word < Shape::Words; ++word) {
 #pragma HLS PIPELINE II=1
-    const ap_uint<1> last = schedule[word].last;
+    const ap_uint<1> last = Schedule::at(word).last;
     typename Shape::Out sums;
     for (int port = 0; port < Shape::Ports; ++port) {
 #pragma HLS UNROLL
-      const typename Shape::Beat beat = schedule[word].beats[port];
+      const typename Shape::Beat beat = Schedule::at(word).beats[port];
       for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
         acc[port].lane[pe] += Mac::start();
       }
-      mac(schedule[word].weights[port], vector[port][beat.to_int()], acc[port]);
+      Mac::add(Schedule::at(word).weights[port], vector[port][beat.to_int()], acc[port]);
       for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
         sums.lane[port * Shape::Pe + pe] = acc[port].lane[pe];
@@ -80,11 +79,10 @@ words:
 
 // One frame: Vectors times ColFold words in and RowFold words out. The copies of a vector are doubled by DATAFLOW: the
 // next vector enters while this one is multiplied.
-//   schedule   Words words, the same for every vector
-//   mac        one of bw_mac.hpp: how a beat is multiplied and added
-template <typename Shape, typename Mac>
-void sparse(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out,
-            const typename Shape::Word (&schedule)[Shape::Words], const Mac &mac) {
+//   Mac        one of bw_mac.hpp: how a beat is multiplied and added
+//   Schedule   Words words, the same for every vector
+template <typename Shape, typename Mac, typename Schedule>
+void sparse(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out) {
 vectors:
   for (int vector = 0; vector < Shape::Vectors; ++vector) {
 #pragma HLS DATAFLOW
@@ -92,26 +90,8 @@ vectors:
 #pragma HLS ARRAY_PARTITION variable=copies complete dim=1
 #pragma HLS AGGREGATE variable=copies
     sparse_load<Shape>(in, copies);
-    sparse_multiply<Shape>(copies, out, schedule, mac);
+    sparse_multiply<Shape, Mac, Schedule>(copies, out);
   }
-}
-
-// The same with the schedule in block RAM.
-template <typename Shape, typename Mac>
-void sparse_block(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out,
-                  const typename Shape::Word (&schedule)[Shape::Words], const Mac &mac) {
-#pragma HLS AGGREGATE variable=schedule
-#pragma HLS BIND_STORAGE variable=schedule type=rom_1p impl=bram
-  sparse<Shape>(in, out, schedule, mac);
-}
-
-// The same with the schedule in look-up tables.
-template <typename Shape, typename Mac>
-void sparse_lut(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out,
-                const typename Shape::Word (&schedule)[Shape::Words], const Mac &mac) {
-#pragma HLS AGGREGATE variable=schedule
-#pragma HLS BIND_STORAGE variable=schedule type=rom_1p impl=lutram
-  sparse<Shape>(in, out, schedule, mac);
 }
 
 }  // namespace bw

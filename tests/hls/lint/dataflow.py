@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on functions with DATAFLOW: declarations and calls only; every stream named, as deep as said, with two ends."""
+"""Rules on functions with DATAFLOW: streams, buffers and calls with them; every stream as deep as said, with two ends.
+
+Nothing else enters a process: an object that refers to a table is a pointer to a pointer to the vendor's tool.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from clang.cindex import Cursor, CursorKind
+from clang.cindex import Cursor, CursorKind, TypeKind
 
 from tests.hls.lint.functions import called, parameters
 from tests.hls.lint.source import Finding, Project, body
 
+REFERENCES = (TypeKind.LVALUEREFERENCE, TypeKind.RVALUEREFERENCE, TypeKind.POINTER, TypeKind.MEMBERPOINTER)
 WORD = re.compile(
     r"hls::stream<(?:bw::Vec<(?:bw::Bipolar|ap_int_base<\d+, (?:true|false)(?:, false)?>), \d+>|ap_axiu<.*>)>"
 )
@@ -31,11 +35,28 @@ def dataflow_rules(project: Project) -> Iterator[Finding]:
             elif statement.kind not in (CursorKind.CALL_EXPR, CursorKind.UNEXPOSED_EXPR):
                 yield project.finding(statement, "top", "more than declarations and calls")
         streams = [variable for variable in local if "stream<" in variable.type.spelling]
+        yield from _given(project, function, {variable.spelling for variable in local})
         for stream in streams:
             yield from _declaration(project, stream, project.text(block))
         inner = [stream.spelling for stream in streams]
         outer = [p.spelling for p in parameters(function) if "stream<" in p.type.spelling]
         yield from _ends(project, function, inner, outer)
+
+
+def _given(project: Project, function: Cursor, local: set[str]) -> Iterator[Finding]:
+    """Arguments of processes that are neither a stream nor a buffer of the region; and what their types hold."""
+    known = local | {p.spelling for p in parameters(function) if "stream<" in p.type.spelling}
+    for callee, text in called(project, function):
+        for argument in arguments_of(text):
+            if argument.removesuffix("...") not in known and f'{argument}("' not in text and callee not in local:
+                yield project.finding(function, "process arguments", f"'{callee}' is given '{argument}'")
+
+
+def member_rules(project: Project) -> Iterator[Finding]:
+    """No type of the hardware refers to anything: what crosses from process to process is a value."""
+    for cursor in project.cursors:
+        if cursor.kind == CursorKind.FIELD_DECL and cursor.type.get_canonical().kind in REFERENCES:
+            yield project.finding(cursor, "process arguments", f"'{cursor.spelling}' is a reference or a pointer")
 
 
 def _declaration(project: Project, stream: Cursor, text: str) -> Iterator[Finding]:

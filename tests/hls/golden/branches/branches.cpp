@@ -86,33 +86,33 @@ void branches_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
 
   // conv0
   bw::window<branches::conv0_window::Shape>(x0, conv0_window_out);
-  bw::mvu_lut<branches::conv0::Shape>(conv0_window_out, conv0_acc, branches::conv0::weights, branches::conv0::Mac());
+  bw::mvu<branches::conv0::Shape, branches::conv0::Mac, branches::conv0::Weights>(conv0_window_out, conv0_acc);
 
   // act1
-  bw::requantise<branches::act1::Shape>(conv0_acc, act1_out, branches::act1::Rule{branches::act1::channels});
+  bw::requantise<branches::act1::Shape, branches::act1::Rule>(conv0_acc, act1_out);
   bw::fork<branches::act1_fork::Shape>(act1_out, act1_fork_0, act1_fork_1);
 
   // conv2
   bw::convert_width<branches::conv2_width::Shape>(act1_fork_0, conv2_width_out);
   bw::window<branches::conv2_window::Shape>(conv2_width_out, conv2_window_out);
-  bw::mvu_lut<branches::conv2::Shape>(conv2_window_out, conv2_acc, branches::conv2::weights, branches::conv2::Mac());
+  bw::mvu<branches::conv2::Shape, branches::conv2::Mac, branches::conv2::Weights>(conv2_window_out, conv2_acc);
 
   // act3
-  bw::requantise<branches::act3::Shape>(conv2_acc, act3_out, branches::act3::Rule{branches::act3::channels});
+  bw::requantise<branches::act3::Shape, branches::act3::Rule>(conv2_acc, act3_out);
 
   // conv4
   bw::convert_width<branches::conv4_width::Shape>(act3_out, conv4_width_out);
   bw::window<branches::conv4_window::Shape>(conv4_width_out, conv4_window_out);
-  bw::mvu_lut<branches::conv4::Shape>(conv4_window_out, conv4_acc, branches::conv4::weights, branches::conv4::Mac());
+  bw::mvu<branches::conv4::Shape, branches::conv4::Mac, branches::conv4::Weights>(conv4_window_out, conv4_acc);
 
   // act5
-  bw::requantise<branches::act5::Shape>(conv4_acc, act5_out, branches::act5::Rule{branches::act5::channels});
+  bw::requantise<branches::act5::Shape, branches::act5::Rule>(conv4_acc, act5_out);
 
   // sum6
-  bw::add<branches::sum6::Shape>(branches::sum6::factors, sum6_out, act5_out, act1_fork_1);
+  bw::add<branches::sum6::Shape, branches::sum6::Factors>(sum6_out, act5_out, act1_fork_1);
 
   // act7
-  bw::requantise<branches::act7::Shape>(sum6_out, act7_out, branches::act7::Rule{branches::act7::channels});
+  bw::requantise<branches::act7::Shape, branches::act7::Rule>(sum6_out, act7_out);
 }
 
 void branches_top(hls::stream<branches::x0::Shape::Transfer> &x0_axis,

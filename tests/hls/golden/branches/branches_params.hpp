@@ -75,7 +75,7 @@ struct Spec {
   };
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::Thresholds<Shape>;
+using Rule = bw::Thresholds<Shape, struct Channels>;
 }  // namespace act1
 
 // act1: to 2 readers
@@ -139,7 +139,7 @@ struct Spec {
   };
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::Thresholds<Shape>;
+using Rule = bw::Thresholds<Shape, struct Channels>;
 }  // namespace act3
 
 // conv4: 1 elements per word to 4
@@ -194,7 +194,7 @@ struct Spec {
   };
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::Thresholds<Shape>;
+using Rule = bw::Thresholds<Shape, struct Channels>;
 }  // namespace act5
 
 // sum6: weighted sum of 2
@@ -226,7 +226,7 @@ struct Spec {
   };
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::MultiplyShift<Shape>;
+using Rule = bw::MultiplyShift<Shape, struct Channels>;
 }  // namespace act7
 
 }  // namespace branches

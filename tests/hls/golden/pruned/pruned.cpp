@@ -32,18 +32,14 @@ void pruned_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
 #pragma HLS STREAM variable=dense2_width_out depth=2
 
   // dense0
-  bw::sparse_lut<pruned::dense0::Shape>(x0, dense0_acc, pruned::dense0::schedule, pruned::dense0::Mac());
+  bw::sparse<pruned::dense0::Shape, pruned::dense0::Mac, pruned::dense0::Schedule>(x0, dense0_acc);
 
   // act1
-  bw::requantise<pruned::act1::Shape>(dense0_acc, act1_out, pruned::act1::Rule{pruned::act1::channels});
+  bw::requantise<pruned::act1::Shape, pruned::act1::Rule>(dense0_acc, act1_out);
 
   // dense2
   bw::convert_width<pruned::dense2_width::Shape>(act1_out, dense2_width_out);
-  bw::sparse_block<pruned::dense2::Shape>(
-      dense2_width_out,
-      dense2_acc,
-      pruned::dense2::schedule,
-      pruned::dense2::Mac());
+  bw::sparse<pruned::dense2::Shape, pruned::dense2::Mac, pruned::dense2::Schedule>(dense2_width_out, dense2_acc);
 }
 
 void pruned_top(hls::stream<pruned::x0::Shape::Transfer> &x0_axis,

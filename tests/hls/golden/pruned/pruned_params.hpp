@@ -59,7 +59,7 @@ struct Spec {
   };
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::Thresholds<Shape>;
+using Rule = bw::Thresholds<Shape, struct Channels>;
 }  // namespace act1
 
 // dense2: 2 elements per word to 1

@@ -33,16 +33,16 @@ void signs_network(hls::stream<bw::Vec<bw::Bipolar, 4>> &x,
 #pragma HLS STREAM variable=wider_out depth=2
 
   // layer hidden
-  bw::mvu_lut<signs::hidden::Shape>(x, hidden_out, signs::hidden::weights, signs::hidden::Mac());
+  bw::mvu<signs::hidden::Shape, signs::hidden::Mac, signs::hidden::Weights>(x, hidden_out);
 
   // layer sign
-  bw::requantise<signs::sign::Shape>(hidden_out, sign_out, signs::sign::Rule{signs::sign::channels});
+  bw::requantise<signs::sign::Shape, signs::sign::Rule>(hidden_out, sign_out);
 
   // layer wider
   bw::convert_width<signs::wider::Shape>(sign_out, wider_out);
 
   // layer classes
-  bw::mvu_block<signs::classes::Shape>(wider_out, classes_out, signs::classes::weights, signs::classes::Mac());
+  bw::mvu<signs::classes::Shape, signs::classes::Mac, signs::classes::Weights>(wider_out, classes_out);
 }
 
 void signs_top(hls::stream<signs::x::Shape::Transfer> &x_axis,

@@ -58,7 +58,7 @@ struct Spec {
   };
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::Thresholds<Shape>;
+using Rule = bw::Thresholds<Shape, struct Channels>;
 }  // namespace sign
 
 // layer wider: 2 elements per word to 4

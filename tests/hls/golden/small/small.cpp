@@ -63,10 +63,10 @@ void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
   bw::window<small::conv_window::Shape>(x, conv_window_out);
 
   // layer conv
-  bw::mvu_lut<small::conv::Shape>(conv_window_out, conv_out, small::conv::weights, small::conv::Mac());
+  bw::mvu<small::conv::Shape, small::conv::Mac, small::conv::Weights>(conv_window_out, conv_out);
 
   // layer relu
-  bw::requantise<small::relu::Shape>(conv_out, relu_out, small::relu::Rule{small::relu::channels});
+  bw::requantise<small::relu::Shape, small::relu::Rule>(conv_out, relu_out);
 
   // layer pool_window
   bw::window<small::pool_window::Shape>(relu_out, pool_window_out);
@@ -78,13 +78,13 @@ void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
   bw::convert_width<small::dense_width::Shape>(pool_out, dense_width_out);
 
   // layer dense
-  bw::mvu_block<small::dense::Shape>(dense_width_out, dense_out, small::dense::weights, small::dense::Mac());
+  bw::mvu<small::dense::Shape, small::dense::Mac, small::dense::Weights>(dense_width_out, dense_out);
 
   // layer quant
-  bw::requantise<small::quant::Shape>(dense_out, quant_out, small::quant::Rule{small::quant::channels});
+  bw::requantise<small::quant::Shape, small::quant::Rule>(dense_out, quant_out);
 
   // layer table
-  bw::requantise<small::table::Shape>(quant_out, table_out, small::table::Rule{small::table::entries});
+  bw::requantise<small::table::Shape, small::table::Rule>(quant_out, table_out);
 }
 
 void small_top(hls::stream<small::x::Shape::Transfer> &x_axis,

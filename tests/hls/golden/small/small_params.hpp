@@ -74,7 +74,7 @@ struct Spec {
   };
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::Thresholds<Shape>;
+using Rule = bw::Thresholds<Shape, struct Channels>;
 }  // namespace relu
 
 // layer pool_window: sliding window
@@ -145,7 +145,7 @@ struct Spec {
   };
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::MultiplyShiftEven<Shape>;
+using Rule = bw::MultiplyShiftEven<Shape, struct Channels>;
 }  // namespace quant
 
 // layer table: table of 16 entries
@@ -158,7 +158,7 @@ struct Spec {
   using Code = ap_int<3>;
 };
 using Shape = bw::RequantShape<Spec>;
-using Rule = bw::Lookup<Shape>;
+using Rule = bw::Lookup<Shape, struct Entries>;
 }  // namespace table
 
 }  // namespace small

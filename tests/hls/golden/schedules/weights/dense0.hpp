@@ -9,11 +9,21 @@
 namespace pruned {
 namespace dense0 {
 
-static const Shape::Word schedule[Shape::Words] = {
+struct Schedule {
+  using Word = Shape::Word;
+
+  static const Word &at(int word) {
+#pragma HLS INLINE
+    static const Word table[Shape::Words] = {
     {{{{1, 1}}, {{1, 3}}}, {0, 0}, 0}, {{{{0, 3}}, {{1, 2}}}, {1, 1}, 0}, {{{{3, 0}}, {{3, 1}}}, {2, 2}, 0}, {{{{2, 3}},
     {{2, 1}}}, {3, 3}, 1}, {{{{2, 3}}, {{2, 1}}}, {0, 0}, 0}, {{{{0, 3}}, {{3, 1}}}, {1, 1}, 0}, {{{{3, 0}}, {{3, 2}}},
     {2, 2}, 0}, {{{{2, 3}}, {{1, 1}}}, {3, 3}, 1}, {{{{3, 0}}, {{3, 0}}}, {0, 0}, 0}, {{{{0, 3}}, {{0, 2}}}, {1, 1}, 0},
     {{{{3, 0}}, {{2, 0}}}, {3, 3}, 1}
+    };
+#pragma HLS AGGREGATE variable=table
+#pragma HLS BIND_STORAGE variable=table type=rom_1p impl=lutram
+    return table[word];
+  }
 };
 
 }  // namespace dense0

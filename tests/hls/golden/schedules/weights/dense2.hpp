@@ -9,8 +9,18 @@
 namespace pruned {
 namespace dense2 {
 
-static const Shape::Word schedule[Shape::Words] = {
+struct Schedule {
+  using Word = Shape::Word;
+
+  static const Word &at(int word) {
+#pragma HLS INLINE
+    static const Word table[Shape::Words] = {
     {{{{10}, {19}}}, {4}, 1}, {{{{10}, {19}}}, {0}, 1}
+    };
+#pragma HLS AGGREGATE variable=table
+#pragma HLS BIND_STORAGE variable=table type=rom_1p impl=bram
+    return table[word];
+  }
 };
 
 }  // namespace dense2

@@ -30,10 +30,10 @@ int main() {
     bw::window<small::conv_window::Shape>(x, conv_window_out);
   });
   threads_.add("conv", frames_, [&] {
-    bw::mvu_lut<small::conv::Shape>(conv_window_out, conv_out, small::conv::weights, small::conv::Mac());
+    bw::mvu<small::conv::Shape, small::conv::Mac, small::conv::Weights>(conv_window_out, conv_out);
   });
   threads_.add("relu", frames_, [&] {
-    bw::requantise<small::relu::Shape>(conv_out, relu_out, small::relu::Rule{small::relu::channels});
+    bw::requantise<small::relu::Shape, small::relu::Rule>(conv_out, relu_out);
   });
   threads_.add("pool_window", frames_, [&] {
     bw::window<small::pool_window::Shape>(relu_out, pool_window_out);
@@ -45,13 +45,13 @@ int main() {
     bw::convert_width<small::dense_width::Shape>(pool_out, dense_width_out);
   });
   threads_.add("dense", frames_, [&] {
-    bw::mvu_block<small::dense::Shape>(dense_width_out, dense_out, small::dense::weights, small::dense::Mac());
+    bw::mvu<small::dense::Shape, small::dense::Mac, small::dense::Weights>(dense_width_out, dense_out);
   });
   threads_.add("quant", frames_, [&] {
-    bw::requantise<small::quant::Shape>(dense_out, quant_out, small::quant::Rule{small::quant::channels});
+    bw::requantise<small::quant::Shape, small::quant::Rule>(dense_out, quant_out);
   });
   threads_.add("table", frames_, [&] {
-    bw::requantise<small::table::Shape>(quant_out, table_out, small::table::Rule{small::table::entries});
+    bw::requantise<small::table::Shape, small::table::Rule>(quant_out, table_out);
   });
   threads_.add("table_out_axis", frames_, [&] {
     bw::axis_out<small::table_out::Shape>(table_out, table_out_axis);

@@ -8,9 +8,20 @@
 namespace small {
 namespace dense {
 
-static const bw::Rom<Shape::Weight> weights[Shape::Words][Shape::Pe][Shape::Simd] = {
+struct Weights {
+  using Word = bw::Rom<Shape::Weight>[Shape::Pe][Shape::Simd];
+
+  static const Word &at(int word) {
+#pragma HLS INLINE
+    static const Word table[Shape::Words] = {
     {{1, 1, 1, 0}}, {{1, 1, 1, 0}}, {{0, 1, 0, 0}}, {{0, 1, 0, 1}}, {{0, 0, 1, 1}}, {{1, 1, 0, 0}}, {{1, 1, 1, 0}}, {{0,
     1, 0, 0}}, {{1, 0, 1, 0}}, {{0, 1, 0, 0}}, {{0, 0, 0, 1}}, {{1, 0, 0, 1}}
+    };
+#pragma HLS ARRAY_RESHAPE variable=table complete dim=2
+#pragma HLS ARRAY_RESHAPE variable=table complete dim=3
+#pragma HLS BIND_STORAGE variable=table type=rom_1p impl=bram
+    return table[word];
+  }
 };
 
 }  // namespace dense

@@ -8,8 +8,18 @@
 namespace small {
 namespace quant {
 
-static const Shape::Channel channels[Shape::Folds][Shape::Lanes] = {
+struct Channels {
+  using Word = Shape::Channel[Shape::Lanes];
+
+  static const Word &at(int word) {
+#pragma HLS INLINE
+    static const Word table[Shape::Folds] = {
     {{3, 5, 2}}, {{3, -7, 0}}, {{-2, 0, 1}}
+    };
+#pragma HLS AGGREGATE variable=table
+#pragma HLS ARRAY_RESHAPE variable=table complete dim=2
+    return table[word];
+  }
 };
 
 }  // namespace quant

@@ -8,8 +8,18 @@
 namespace small {
 namespace relu {
 
-static const Shape::Channel channels[Shape::Folds][Shape::Lanes] = {
+struct Channels {
+  using Word = Shape::Channel[Shape::Lanes];
+
+  static const Word &at(int word) {
+#pragma HLS INLINE
+    static const Word table[Shape::Folds] = {
     {{{-3, 2, 8}, 0}, {{0, 1, 5}, 0}}, {{{-9, -9, 40}, 1}, {{2, 4, 4}, 0}}
+    };
+#pragma HLS AGGREGATE variable=table
+#pragma HLS ARRAY_RESHAPE variable=table complete dim=2
+    return table[word];
+  }
 };
 
 }  // namespace relu

@@ -8,8 +8,17 @@
 namespace small {
 namespace table {
 
-static const bw::Rom<Shape::Code> entries[Shape::Entries] = {
+struct Entries {
+  using Word = bw::Rom<Shape::Code>;
+
+  static const Word &at(int word) {
+#pragma HLS INLINE
+    static const Word table[Shape::Entries] = {
     -2, -1, 0, 1, 2, -2, -1, 0, 1, 2, -2, -1, 0, 1, 2, -2
+    };
+#pragma HLS BIND_STORAGE variable=table type=rom_np impl=lutram
+    return table[word];
+  }
 };
 
 }  // namespace table
