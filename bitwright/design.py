@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from html import escape
@@ -88,13 +88,15 @@ class Design:
         """A few seeded random inputs, and what the reference makes of them: the same in every project."""
         return _answered(self.graph, random_codes(self.graph, VECTORS))
 
-    def files(self, backend: Backend, inputs: list[Ints] | None = None) -> Mapping[str, str]:
-        """Every file of the backend's project, path -> text."""
+    def files(
+        self, backend: Backend, inputs: list[Ints] | None = None, *, hls_vendor: str = "vitis"
+    ) -> Mapping[str, str]:
+        """Every file of the backend's project, path -> text; the C++ as the vendor's tool takes it."""
         if backend not in BACKENDS:
             raise BitwrightError(
                 f"there is no backend '{backend}'", where="backend", hint="known backends: " + ", ".join(BACKENDS)
             )
-        return generate(backend, self.project(inputs))
+        return generate(backend, replace(self.project(inputs), hls_vendor=hls_vendor))
 
     @cached_property
     def used(self) -> Mapping[str, Resources]:

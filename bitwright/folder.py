@@ -18,7 +18,7 @@ FOLDERS: dict[Backend, str] = {"hls": "hls", "verilog": "rtl"}
 
 
 def design_folder(
-    design: Design, backends: Sequence[Backend], inputs: list[Ints] | None = None
+    design: Design, backends: Sequence[Backend], inputs: list[Ints] | None = None, *, hls_vendor: str = "vitis"
 ) -> dict[str, str | bytes]:
     """`graph.bw`, `plan.json`, `certificate.json`, `report.json`, `report.html`, `vectors/`, a folder for each backend.
 
@@ -36,7 +36,7 @@ def design_folder(
         for index, vectors in enumerate(arrays):
             content[f"vectors/{stem}_{index}.npy" if index else f"vectors/{stem}.npy"] = _npy(vectors.array)
     for backend in backends:
-        for name, text in design.files(backend, inputs).items():
+        for name, text in design.files(backend, inputs, hls_vendor=hls_vendor).items():
             content[f"{FOLDERS[backend]}/{name}"] = text
     return content
 

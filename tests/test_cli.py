@@ -30,7 +30,7 @@ FLOAT = str(ROOT / "examples/digits/digits_float.onnx")
 COMMANDS = {
     "demo": [],
     "inspect": ["--input"],
-    "compile": "--output --backend --part --clock-ns --cycles --fps --plan --front --input".split(),
+    "compile": "--output --backend --part --clock-ns --cycles --fps --plan --front --hls-vendor --input".split(),
     "verify": "--data --engines --samples --plan --cycles --rounding --trace --input".split(),
     "simulate": "--data --output --engine --input".split(),
     "export": "--output --rounding --input".split(),

@@ -28,3 +28,4 @@ class Project:
     part: str
     inputs: tuple[Weights, ...]
     outputs: tuple[Weights, ...]
+    hls_vendor: str = "vitis"

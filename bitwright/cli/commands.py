@@ -23,7 +23,7 @@ from bitwright.cli import bundle as bundles
 from bitwright.cli import demo as tour
 from bitwright.cli import doctor, options, output
 from bitwright.cli.progress import progress
-from bitwright.design import to_json
+from bitwright.design import Backend, to_json
 from bitwright.folder import design_folder
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -152,6 +152,7 @@ def compile_(
     plan: options.PlanFile = None,
     front: options.Front = False,
     name: options.Name = None,
+    hls_vendor: options.HlsVendor = "vitis",
     inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -168,7 +169,8 @@ def compile_(
         net = api.load(model, inputs=options.parse_types(inputs))
         given = options.parse_plan(plan)
         design = api.compile(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=given, name=name)
-        write(design_folder(design, ("hls", "verilog") if backend == "all" else (backend,)))
+        backends: tuple[Backend, ...] = ("hls", "verilog") if backend == "all" else (backend,)
+        write(design_folder(design, backends, hls_vendor=hls_vendor))
     _show(design.report(), as_json, show.design(design.record), f"written to {out}")
 
 

@@ -84,6 +84,7 @@ Backend = Annotated[Literal["hls", "verilog", "all"], typer.Option(help="Which p
 Part = Annotated[
     str | None, typer.Option(metavar="NAME", help="The FPGA: named in the build scripts, and the budget of the plan.")
 ]
+HlsVendor = Annotated[Literal["vitis", "bambu"], typer.Option(help="Whose HLS tool the C++ is for; bambu is untried.")]
 Name = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What top, namespace, IP and driver are called, unless as the model's file."),

@@ -93,6 +93,7 @@ class Project:
     name: str
     part: str
     clock_ns: str
+    rules: str  # the template of what the Makefile does with the vendor's tool
     headers: list[str]
     blocks: list[Block]
     tables: list[str]  # paths of the table headers
