@@ -87,12 +87,14 @@ def compile(
     part: str | None = None,
     plan: Plan | None = None,
     name: str | None = None,
+    force: bool = False,
 ) -> Design:
     """The design of `net`: at most `cycles` clocks per frame, or `fps` frames per second, or the given `Plan`.
 
-    `name` is what its top, namespace, IP and driver are called; without one they are called after the model's file.
+    `name` is what its top, namespace, IP and driver are called; without one they are called after the model's file. A
+    design that does not fit `part` is refused, unless by `force`.
     """
-    return compile_graph(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan, name=name)
+    return compile_graph(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan, name=name, force=force)
 
 
 def to_onnx(net: Graph) -> onnx.ModelProto:

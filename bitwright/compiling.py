@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 
-from bitwright.design import DEFAULT_PART, Design
+from bitwright.design import Design
 from bitwright.exact.forms import Form
 from bitwright.exact.ranges import ranges
+from bitwright.fitting import Fit, over_budget
 from bitwright.hardware.choice import Choices, Wired
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.lanes import fastest
@@ -18,9 +20,10 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.names import chosen, identifier
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide, settled
-from bitwright.planning.devices import device
-from bitwright.planning.planner import GIVEN, by_rule, plan_for
+from bitwright.planning.devices import device, part_of
+from bitwright.planning.planner import GIVEN, PlanRecord, by_rule, scale_of
 from bitwright.planning.rule import fold
+from bitwright.planning.solver import OverBudget
 
 DEFAULT_CYCLES = 10_000
 
@@ -34,34 +37,69 @@ def compile_graph(
     part: str | None = None,
     plan: Plan | None = None,
     name: str | None = None,
+    force: bool = False,
 ) -> Design:
     """The design of `graph` for a target: at most `cycles` clocks per frame, or `fps` at the clock, or a given plan.
 
     `name` is what its top, files and drivers are called, unless given after the model's file.
-    Without a target: the cheapest plan of at most 10,000 clocks, or the fastest legal one, which the report then says.
+    Without a target: the fastest plan that fits `part`; without a part either, the cheapest of at most 10,000 clocks,
+    or the fastest legal one, which the report then says. What does not fit a part is an error, unless by `force`.
     """
     if not 0 < clock_ns < float("inf"):
         raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
-    named = device(DEFAULT_PART if part is None else part)  # refuses one that is not known
+    part = None if part is None else part_of(part)
+    scale = scale_of(part)
     name = _named(graph) if name is None else chosen(name)
     _check_read(graph)
     target, note = _target(graph, cycles, fps, plan, clock_ns)
+    note = "; ".join(said for said in (note, "" if part is None else device(part).caveat) if said)
     reached = ranges(graph)
     found = candidates(graph, plan or Plan(), reached)
     asked = cycles is not None or fps is not None
-    made = GIVEN
-    if plan is None and not asked:
-        plan, made = Plan(fold(graph, target), target), by_rule(target, "no target was given")
-    elif plan is None:
-        plan, made = plan_for(graph, target, found, part)
-    note = "; ".join(filter(None, (note, named.caveat)))
-    choices = decide(graph, plan, found)
-    kernels = lower(graph, choices, _depths(plan))
-    plan = settled(graph, plan, choices, found)
-    if asked:
-        _check_interval(kernels, target)
-    forms = _forms(choices)
-    return Design(graph, plan, forms, reached, kernels, name, clock_ns, part or DEFAULT_PART, note, found.sums, made)
+
+    def build(plan: Plan, made: PlanRecord) -> Design:
+        choices = decide(graph, plan, found)
+        kernels = lower(graph, choices, _depths(plan))
+        plan = settled(graph, plan, choices, found)
+        if asked:
+            _check_interval(kernels, target)
+        return Design(graph, plan, _forms(choices), reached, kernels, name, clock_ns, part, note, found.sums, made)
+
+    if plan is not None:
+        return _allowed(build(plan, GIVEN), force)
+    if not asked and not scale.part:
+        return build(Plan(fold(graph, target), target), by_rule(target, "no target was given"))
+    return _within(Fit(graph, found, scale, build), target if asked else None, force, target)
+
+
+def _within(fit: Fit, asked: int | None, force: bool, target: int) -> Design:
+    """The cheapest design for what was asked, or the fastest; what does not fit only by `force`, then for `target`."""
+    try:
+        if asked is not None:
+            return fit.cheapest(asked)
+        design = fit.fastest()
+        note = f"no target: the fastest plan that fits {fit.scale.part}, {design.kernels.interval} clocks per frame"
+        return replace(design, note=note)
+    except OverBudget as error:
+        if force:
+            return _allowed(fit.beyond(target), force)
+        raise _unforced(error) from error
+
+
+def _allowed(design: Design, force: bool) -> Design:
+    """`design` if it fits its part; by `force` if not, which its note then says."""
+    over = over_budget(design)
+    if over is None:
+        return design
+    if not force:
+        raise _unforced(over) from over
+    note = f"does not fit {design.part}: {over.where}: {over.what}"
+    return replace(design, note=f"{design.note}; {note}" if design.note else note)
+
+
+def _unforced(error: OverBudget) -> OverBudget:
+    """`error` with the option that overrides it."""
+    return OverBudget(error.what, where=error.where, hint=f"{error.hint}; --force writes it all the same")
 
 
 def _check_read(graph: Graph) -> None:

@@ -19,7 +19,7 @@ from bitwright.backends.project import Project
 from bitwright.exact.certificate import certify
 from bitwright.exact.forms import Factors, Form
 from bitwright.exact.ranges import Ranges
-from bitwright.hardware.area.resources import Resources, fifo_resources, resources
+from bitwright.hardware.area.resources import Resources, boundary_resources, fifo_resources, resources
 from bitwright.hardware.clocks.interval import latency
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.weighted import Weighted
@@ -30,12 +30,11 @@ from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer
 from bitwright.ir.weights import Ints, Weights
-from bitwright.planning.devices import device
+from bitwright.planning.devices import cells_of
 from bitwright.planning.planner import GIVEN, PlanRecord
-from bitwright.report.record import RESOURCES, VERSION, HostNode, LayerRecord, Report
+from bitwright.report.record import RESOURCES, VERSION, HostNode, LayerRecord, Report, Uses, total_of
 from bitwright.sim import reference
 
-DEFAULT_PART = "xc7z020clg400-1"
 VECTORS = 4
 Backend = Literal["hls", "verilog"]
 
@@ -51,7 +50,7 @@ class Design:
     kernels: KernelGraph
     name: str
     clock_ns: float = 10.0
-    part: str = DEFAULT_PART
+    part: str | None = None
     note: str = ""
     sums: Mapping[str, Factors] = field(default_factory=dict)
     planned: PlanRecord = GIVEN
@@ -59,7 +58,7 @@ class Design:
     @cached_property
     def digest(self) -> str:
         """Twelve hex digits that name graph, plan, clock and part."""
-        head = f"{self.plan.to_json()}{self.clock_ns}{self.part}".encode()
+        head = f"{self.plan.to_json()}{self.clock_ns}{self.part or ''}".encode()
         return sha256(to_bytes(self.graph) + head).hexdigest()[:12]
 
     @cached_property
@@ -100,14 +99,28 @@ class Design:
 
     @cached_property
     def used(self) -> Mapping[str, Resources]:
-        """By the name of each layer the estimate of what it takes on the part: its kernels and the FIFOs they read."""
-        cells = device(self.part).cells
+        """By the name of each layer the estimate of what it takes: its kernels and the FIFOs they read."""
         taken = dict.fromkeys((layer.name for layer in self.graph.layers), Resources())
         for kernel in self.kernels.kernels:
-            if kernel.layer in taken:  # a fork behind an input is no layer's
-                edges = (fifo_resources(self.kernels.stream(name), family=cells) for name in kernel.inputs)
-                taken[kernel.layer] += sum(edges, resources(kernel, contents=True, family=cells))
+            if kernel.layer in taken:
+                taken[kernel.layer] += self._taken(kernel)
         return taken
+
+    @cached_property
+    def boundary(self) -> Resources:
+        """The estimate of what serves no layer: the ends of the design, and forks behind its inputs."""
+        forks = (kernel for kernel in self.kernels.kernels if kernel.layer not in self.used)
+        return sum(map(self._taken, forks), boundary_resources(self.kernels, family=cells_of(self.part)))
+
+    @property
+    def total(self) -> Resources:
+        """The estimate of the whole design."""
+        return sum(self.used.values(), self.boundary)
+
+    def _taken(self, kernel: Kernel) -> Resources:
+        cells = cells_of(self.part)
+        edges = (fifo_resources(self.kernels.stream(name), family=cells) for name in kernel.inputs)
+        return sum(edges, resources(kernel, contents=True, family=cells))
 
     @cached_property
     def record(self) -> Report:
@@ -129,6 +142,8 @@ class Design:
             host=tuple(HostNode(**step) for step in self.graph.host),
             removed=self.graph.source.removed,
             layers=tuple(self._layer(layer) for layer in self.graph.layers),
+            boundary=Uses(**{name: getattr(self.boundary, name) for name in RESOURCES}),
+            total=total_of({name: getattr(self.total, name) for name in RESOURCES}, self.part),
         )
 
     def report(self) -> dict[str, Any]:
@@ -193,6 +208,7 @@ class Design:
             )
             for row in made.layers
         ]
+        rows += [(name, *[""] * 5, *(str(used[key]) for key in RESOURCES), "") for name, used in made.totals().items()]
         head = f"{made.model or 'network'}, design {made.design}: a frame every {made.interval_cycles} clocks"
         return f"{head}, latency {made.latency_cycles}\n" + aligned([heads, *rows], numbers=(2, 3, 5, 6, 7, 8, 9, 10))
 
@@ -204,6 +220,8 @@ class Design:
             + "</tr>"
             for row in self.record.layers
         )
+        for name, used in self.record.totals().items():
+            rows += f"<tr><td>{escape(name)}</td><td></td><td></td><td></td><td></td><td>{used['lut']}</td></tr>"
         head = "".join(f"<th>{title}</th>" for title in ("layer", *columns.values()))
         return f"<table><tr>{head}</tr>{rows}</table>"
 

@@ -12,18 +12,15 @@ from typing import Any
 from bitwright.backends.verilog.project import instances
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
-from bitwright.hardware.area.resources import boundary_resources
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import load
-from bitwright.planning.devices import device
-from bitwright.report.record import RESOURCES, Report
+from bitwright.planning.devices import cells_of, device
+from bitwright.report.record import BOUNDARY, RESOURCES, Report
 from bitwright.sim import synth
 
 VERSION = 1
 """Of `synth.json`."""
-BOUNDARY = "(boundary)"
-"""The row of what serves no layer: the AXI4-Stream ports."""
 
 
 def synthesise(folder: Path, *, fmax: bool = False) -> tuple[Report, dict[str, Any]]:
@@ -34,19 +31,19 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[Report, dict[str, A
     report, design = read_design(folder)
     files = _read(folder / "rtl")
     top = f"{design.name}_top"
-    part = device(report.part)
-    if part.family == "versal":
+    family = cells_of(None) if report.part is None else device(report.part).family
+    if family == "versal":
         raise BitwrightError(
             f"Yosys has no cells for {report.part}", where=str(folder), hint="compile it for a part of another family"
         )
-    made = synth.synthesise(files, top, part.family)
+    made = synth.synthesise(files, top, family)
     counted: dict[str, Counter[str]] = {}
     owners = instances(design.kernels)
     for instance, cells in made.cells.items():
-        counted.setdefault(owners.get(instance, ""), Counter()).update(cells)
+        owner = owners.get(instance, "")
+        counted.setdefault(owner if owner in design.used else "", Counter()).update(cells)
     rows = [_row(entry.name, asdict(entry), counted.get(entry.name, {})) for entry in report.layers]
-    ends = boundary_resources(design.kernels, family=part.cells)
-    rows.append(_row(BOUNDARY, asdict(ends), counted.get("", {})))
+    rows.append(_row(BOUNDARY, asdict(report.boundary), counted.get("", {})))
     total = {which: _total([row[which] for row in rows]) for which in ("estimate", "yosys")}
     result: dict[str, Any] = {
         "version": VERSION,
@@ -88,7 +85,7 @@ def read_design(folder: Path) -> tuple[Report, Design]:
     report = Report.from_json(where.read_text(encoding="utf-8"), where=str(where))
     plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"), where=str(folder / "plan.json"))
     net = load(folder / "graph.bw")
-    design = compile_graph(net, plan=plan, clock_ns=report.clock_ns, part=report.part, name=report.name)
+    design = compile_graph(net, plan=plan, clock_ns=report.clock_ns, part=report.part, name=report.name, force=True)
     if design.digest != report.design:
         raise BitwrightError(
             f"report.json is of design {report.design}, graph.bw and plan.json make {design.digest}",

@@ -17,7 +17,7 @@ from bitwright.backends.hls.project import sized
 from bitwright.backends.hls.reports import Module, Synthesised, read_reports
 from bitwright.design import Design
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
-from bitwright.report.record import Report
+from bitwright.report.record import RESOURCES, Report
 from bitwright.synthesis import read_design
 
 VERSION = 1
@@ -57,8 +57,8 @@ def compared(record: Report, design: Design, found: Synthesised) -> Row:
 
 
 def _planned(record: Report, resource: str) -> int | None:
-    """What the plan says all layers take; None of what it does not count."""
-    return record.total(resource) if any(hasattr(layer, resource) for layer in record.layers) else None
+    """What the plan says the design takes; None of what it does not count."""
+    return getattr(record.total, resource) if resource in RESOURCES else None
 
 
 def owners(project: str, kernels: Iterable[Kernel], modules: Iterable[Module]) -> dict[str, list[Module]]:

@@ -47,15 +47,15 @@ def test_a_report_comes_back_from_its_file(plan: str) -> None:
     }[plan]()
     text = to_json(made.report())
     assert Report.from_json(text, where="report.json") == made.record
-    assert json.loads(text)["version"] == 1
+    assert json.loads(text)["version"] == 2
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
         (lambda d: [], "is no report of a compiled design"),
-        (lambda d: d | {"version": 2}, "is a report of version 2, where 1 is read"),
-        (lambda d: {k: v for k, v in d.items() if k != "version"}, "is a report of version None, where 1 is read"),
+        (lambda d: d | {"version": 1}, "is a report of version 1, where 2 is read"),
+        (lambda d: {k: v for k, v in d.items() if k != "version"}, "is a report of version None, where 2 is read"),
         (lambda d: {k: v for k, v in d.items() if k != "fps"}, "the field 'fps' is missing"),
         (lambda d: d | {"speed": 1}, "the field 'speed' is not known"),
         (lambda d: d | {"interval_cycles": "16"}, "interval_cycles: expected a whole number, found '16'"),

@@ -25,7 +25,7 @@ class Project:
     graph: Graph
     kernels: KernelGraph
     clock_ns: float
-    part: str
+    part: str | None
     inputs: tuple[Weights, ...]
     outputs: tuple[Weights, ...]
     hls_vendor: str = "vitis"

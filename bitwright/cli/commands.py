@@ -151,6 +151,7 @@ def compile_(
     fps: options.Fps = None,
     plan: options.PlanFile = None,
     front: options.Front = False,
+    force: options.Force = False,
     name: options.Name = None,
     hls_vendor: options.HlsVendor = "vitis",
     inputs: options.Inputs = None,
@@ -161,6 +162,7 @@ def compile_(
     if front:
         options.only_one(backend=backend if backend != "all" else None, front=front)
         options.only_one(name=name, front=front)
+        options.only_one(force=force or None, front=front)
         _front(model, out, part, clock_ns, inputs, as_json)
         return
     if out is None:
@@ -168,7 +170,9 @@ def compile_(
     with output.new_folder(out) as write, progress(f"compiling {model}"):
         net = api.load(model, inputs=options.parse_types(inputs))
         given = options.parse_plan(plan)
-        design = api.compile(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=given, name=name)
+        design = api.compile(
+            net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=given, name=name, force=force
+        )
         backends: tuple[Backend, ...] = ("hls", "verilog") if backend == "all" else (backend,)
         write(design_folder(design, backends, hls_vendor=hls_vendor))
     _show(design.report(), as_json, show.design(design.record), f"written to {out}")

@@ -82,9 +82,13 @@ Trace = Annotated[
 ]
 Backend = Annotated[Literal["hls", "verilog", "all"], typer.Option(help="Which projects to write.")]
 Part = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The FPGA: named in the build scripts, and the budget of the plan.")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The FPGA, or a board that carries it: named in the scripts, and the budget of the plan."
+    ),
 ]
 HlsVendor = Annotated[Literal["vitis", "bambu"], typer.Option(help="Whose HLS tool the C++ is for; bambu is untried.")]
+Force = Annotated[bool, typer.Option("--force", help="Write a design that does not fit its part all the same.")]
 Name = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What top, namespace, IP and driver are called, unless as the model's file."),

@@ -11,8 +11,8 @@ from bitwright.planning.form_cost import KAPPA, RHO
 
 
 def estimate(graph: Graph) -> Resources:
-    """What all layers take in the design without a target, as its report says."""
-    return sum(compile_graph(graph).used.values(), Resources())
+    """What the design without a target takes, as its report says."""
+    return compile_graph(graph).total
 
 
 def area(used: Resources) -> int:

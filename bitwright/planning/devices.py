@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of each part: its family, and what it holds, from its maker's tables."""
+"""What is known of each part: its family, and what it holds, from its maker's tables; which part a board carries."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 from bitwright.hardware.cells import Family
@@ -156,14 +157,72 @@ DEVICES: Mapping[str, Device] = {
 }
 """Every part that is known, by its device: a part has the package and the speed grade behind it."""
 
+BOARDS: Mapping[str, str] = {
+    "cora-z7-07s": "xc7z007sclg400-1",
+    "zybo-z7-10": "xc7z010clg400-1",
+    "zybo-z7-20": "xc7z020clg400-1",
+    "arty-z7-20": "xc7z020clg400-1",
+    "pynq-z1": "xc7z020clg400-1",
+    "pynq-z2": "xc7z020clg400-1",
+    "zedboard": "xc7z020clg484-1",
+    "zc702": "xc7z020clg484-1",
+    "zc706": "xc7z045ffg900-2",
+    "arty-s7-25": "xc7s25csga324-1",
+    "arty-s7-50": "xc7s50csga324-1",
+    "arty-a7-35": "xc7a35ticsg324-1L",
+    "arty-a7-100": "xc7a100tcsg324-1",
+    "basys3": "xc7a35tcpg236-1",
+    "nexys-a7-100": "xc7a100tcsg324-1",
+    "nexys-video": "xc7a200tsbg484-1",
+    "kc705": "xc7k325tffg900-2",
+    "kcu105": "xcku040-ffva1156-2-e",
+    "pynq-zu": "xczu5eg-sfvc784-1-e",
+    "ultra96": "xczu3eg-sbva484-1-e",
+    "ultra96-v2": "xczu3eg-sbva484-1-i",
+    "zcu102": "xczu9eg-ffvb1156-2-e",
+    "zcu104": "xczu7ev-ffvc1156-2-e",
+    "zcu111": "xczu28dr-ffvg1517-2-e",
+    "kv260": "xck26-sfvc784-2LV-c",
+    "kr260": "xck26-sfvc784-2LV-c",
+    "vcu118": "xcvu9p-flga2104-2L-e",
+    "u50": "xcu50-fsvh2104-2-e",
+    "u55c": "xcu55c-fsvh2892-2L-e",
+    "u200": "xcu200-fsgd2104-2-e",
+    "u250": "xcu250-figd2104-2L-e",
+    "u280": "xcu280-fsvh2892-2L-e",
+    "vck190": "xcvc1902-vsva2197-2MP-e-S",
+}
+"""The part of each board that is known by its name."""
+NEAREST = 4
+"""How many names are listed where one is not known."""
+
+
+def part_of(given: str) -> str:
+    """The part that was named, itself or by the board that carries it; BitwrightError lists the nearest names."""
+    board = given.lower().replace("_", "-")
+    part = BOARDS.get(board, given)
+    if _device(part) is None:
+        names = [*DEVICES, *BOARDS]
+        nearest = get_close_matches(board.partition("-")[0] if board.startswith("xc") else board, names, NEAREST, 0.0)
+        raise BitwrightError(
+            f"the part {given!r} is not known",
+            where="--part",
+            hint=f"the nearest names are {', '.join(nearest)}; name a part or its device, or a board",
+        )
+    return part
+
 
 def device(part: str) -> Device:
-    """The device of `part` (xc7z020clg400-1, ...); BitwrightError names the known ones for any other."""
-    for name, known in DEVICES.items():
-        if re.match(rf"{name}(?![0-9])", part.lower()):
-            return known
-    raise BitwrightError(
-        f"the part {part!r} is not known",
-        where="--part",
-        hint=f"a part begins with its device: {', '.join(DEVICES)}",
-    )
+    """The device of `part` (xc7z020clg400-1, ...) or of a board; BitwrightError lists the nearest names for others."""
+    found = _device(part_of(part))
+    assert found is not None, part
+    return found
+
+
+def cells_of(part: str | None) -> Family:
+    """The family whose cells are counted: that of `part`, or series 7 where none is named."""
+    return "xc7" if part is None else device(part).cells
+
+
+def _device(part: str) -> Device | None:
+    return next((known for name, known in DEVICES.items() if re.match(rf"{name}(?![0-9])", part.lower())), None)

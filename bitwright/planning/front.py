@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bitwright.hardware.cells import Family
 from bitwright.hardware.lanes import fastest, slowest
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -29,7 +30,7 @@ class Front:
     stopped: BitwrightError | None
 
 
-def front(graph: Graph, offered: Candidates, scale: Budget, *, part: str = "") -> Front:
+def front(graph: Graph, offered: Candidates, scale: Budget, *, part: str = "", cells: Family = "xc7") -> Front:
     """The cheapest plans of `graph` from the slowest that is worth making to the fastest, within the part's budget.
 
     BitwrightError if no plan at all fits the part, or a join has too many widths for the solver.
@@ -38,7 +39,7 @@ def front(graph: Graph, offered: Candidates, scale: Budget, *, part: str = "") -
     least, target = fastest(graph), slowest(graph)
     while not found or found[-1].interval > least:
         try:
-            found.append(solve(graph, target, offered, scale, part=part))
+            found.append(solve(graph, target, offered, scale, part=part, cells=cells))
         except TooManyWidths as error:
             hint = "ask for one plan with --cycles: the simple rule makes it"
             raise BitwrightError(TOO_MANY, where=f"layer '{error}'", hint=hint) from error

@@ -7,24 +7,39 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bitwright.hardware.cells import Family
 from bitwright.hardware.plan import Plan
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import Candidates
-from bitwright.planning.choices import TOO_MANY, TooManyWidths
-from bitwright.planning.devices import Budget, device
+from bitwright.planning.choices import NOTHING, TOO_MANY, Cost, TooManyWidths
+from bitwright.planning.devices import Budget, cells_of, device
 from bitwright.planning.rule import fold
 from bitwright.planning.solver import solve
 
-SCALE = "xc7z020"
+WEIGHED = "xc7z020"
 """The device whose resources weigh the cost where no part is named."""
 
 
-def scale_of(part: str | None) -> tuple[Budget, str, str]:
-    """The resources that costs are shares of, the part whose budget limits them ("" for none), and a line on that."""
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What costs are shares of, the part whose budget limits them ("" for none), its cells, and a line on that.
+
+    `reserved` of the budget is left to what the solver does not see: deeper FIFOs, the ends of the design.
+    """
+
+    budget: Budget
+    part: str
+    cells: Family
+    said: str
+    reserved: Cost = NOTHING
+
+
+def scale_of(part: str | None) -> Scale:
+    """The scale of a part; without one, or of a family without fitted cells, nothing is limited."""
     if part is None or not device(part).fitted:
         reason = "no part was named" if part is None else f"no cells of the family of {part} are fitted"
-        return device(SCALE).budget, "", f"{reason}: no budget, costs in shares of {SCALE}"
-    return device(part).budget, part, f"within the budget of {part}, costs in its shares"
+        return Scale(device(WEIGHED).budget, "", cells_of(part), f"{reason}: no budget, costs in shares of {WEIGHED}")
+    return Scale(device(part).budget, part, cells_of(part), f"within the budget of {part}, costs in its shares")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +72,18 @@ GIVEN = PlanRecord(made_by="--plan")
 """Of a plan that somebody gave."""
 
 
-def plan_for(
-    graph: Graph,
-    target: int,
-    found: Candidates,
-    part: str | None,
-) -> tuple[Plan, PlanRecord]:
+def plan_for(graph: Graph, target: int, found: Candidates, scale: Scale) -> tuple[Plan, PlanRecord]:
     """The cheapest plan of at most `target` clocks per frame, and who made it, with the certificate of the solver."""
-    scale, limit, said = scale_of(part)
     try:
-        solved = solve(graph, target, found, scale, part=limit)
+        solved = solve(graph, target, found, scale.budget, part=scale.part, cells=scale.cells, reserved=scale.reserved)
     except TooManyWidths as error:
         return Plan(fold(graph, target), target), by_rule(target, f"layer '{error}' {TOO_MANY}")
     made = PlanRecord(
-        made_by="HiGHS (scipy.optimize.milp)", target_cycles=target, cost=said, used=solved.used, **solved.certificate
+        made_by="HiGHS (scipy.optimize.milp)",
+        target_cycles=target,
+        cost=scale.said,
+        used=solved.used,
+        **solved.certificate,
     )
     return solved.plan, made
 

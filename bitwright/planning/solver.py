@@ -9,24 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import sub
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from bitwright.hardware.cells import Family
 from bitwright.hardware.lanes import Lanes, check_reachable, pace
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Passing, Pool
 from bitwright.planning.candidates import Candidates
-from bitwright.planning.choices import KINDS, Choice, Cost, Node, Survey, amounts
-from bitwright.planning.devices import Budget, device
+from bitwright.planning.choices import KINDS, NOTHING, Choice, Cost, Node, Survey, amounts
+from bitwright.planning.devices import Budget
 from bitwright.planning.program import Outcome, Program
 from bitwright.planning.variants import skipped_cycles
 
 THOUSAND = 1000
 """The objective is in thousandths of the part: HiGHS' absolute tolerances are then far below one LUT."""
+
+
+class OverBudget(BitwrightError):
+    """No plan of a target is within the budget of a part, or a design is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +63,27 @@ def solve(
     scale: Budget,
     *,
     part: str = "",
+    cells: Family = "xc7",
     given: Mapping[str, Lanes] = MappingProxyType({}),
+    reserved: Cost = NOTHING,
 ) -> Solution:
     """The plan of at most `target` clocks per frame with the smallest sum of shares of `scale`.
 
-    With `part`, whose budget `scale` then is, no resource exceeds it. Layers in `given` have those lanes. What only
-    moves data is as wide as the pace of the other layers needs, so the program is solved again at the pace that it
-    reached until both agree.
+    With `part`, whose budget `scale` then is, no resource exceeds it less `reserved`. Layers in `given` have those
+    lanes. What only moves data is as wide as the pace of the other layers needs, so the program is solved again at the
+    pace that it reached until both agree.
     BitwrightError names what stops a target.
     """
     check_reachable(graph, target)
     worth = [THOUSAND / amount for amount in amounts(scale)]
-    budget = amounts(scale) if part else None
-    cells = device(part).cells if part else "xc7"
+    budget = tuple(map(sub, amounts(scale), reserved)) if part else None
     limit, found, moves = target, None, _moves_data(graph)
     while True:
         try:
             nodes = Survey(graph, target, limit, offered, given, cells).nodes()
             outcome = _cheapest(graph, nodes, worth, budget)
             if outcome is None:
-                raise _stopped(graph, nodes, target, budget, part)
+                raise _stopped(graph, nodes, target, budget, scale, part)
         except BitwrightError:
             if found is None:
                 raise
@@ -116,7 +123,9 @@ def _solution(graph: Graph, outcome: Outcome, target: int) -> Solution:
     return Solution(plan, max([1, *cycles.values()]), used, outcome.certificate)
 
 
-def _stopped(graph: Graph, nodes: Mapping[str, Node], target: int, budget: Cost | None, part: str) -> BitwrightError:
+def _stopped(
+    graph: Graph, nodes: Mapping[str, Node], target: int, budget: Cost | None, scale: Budget, part: str
+) -> BitwrightError:
     """Why there is no plan: the resource that the plan closest to the budget takes most of, and where."""
     nearest = None if budget is None else Program(graph, nodes).least_excess(budget)
     if nearest is None or budget is None:
@@ -127,9 +136,11 @@ def _stopped(graph: Graph, nodes: Mapping[str, Node], target: int, budget: Cost 
         )
     worst = int(np.argmax([used / limit for used, limit in zip(nearest.used, budget, strict=True)]))
     layer = max(nearest.costs, key=lambda name: nearest.costs[name][worst])
-    return BitwrightError(
+    held, spare = amounts(scale)[worst], amounts(scale)[worst] - budget[worst]
+    beside = f" and {spare} of them for what serves no layer and deeper FIFOs" if spare else ""
+    return OverBudget(
         f"{target} clocks per frame do not fit {part}: the plan closest to it takes {nearest.used[worst]}"
-        f" {KINDS[worst].upper()} of {budget[worst]}, {nearest.costs[layer][worst]} of them in this layer",
+        f" {KINDS[worst].upper()} of {held}, {nearest.costs[layer][worst]} of them in this layer{beside}",
         where=f"layer '{layer}'",
         hint="ask for more clocks per frame, or for a larger part",
     )

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bitwright.ir.columns import by
 from bitwright.ir.errors import BitwrightError, printable
-from bitwright.report.record import RESOURCES, LayerRecord, Report
+from bitwright.report.record import RESOURCES, LayerRecord, Report, percent
 from bitwright.report.show import speed, table
 
 VERSION = 1
@@ -60,6 +60,12 @@ def comparison(result: dict[str, Any], first: Report, second: Report) -> Rendera
     figures += [
         (k.upper(), one["total"][k], other["total"][k], _ratio(one["total"][k], other["total"][k])) for k in RESOURCES
     ]
+    figures += [
+        (f"{k.upper()} of the part", a, b, None)
+        for k in RESOURCES
+        for a, b in [(_percent(first, k), _percent(second, k))]
+        if a or b
+    ]
     heads = ("", one["design"], other["design"], "ratio")
     rows = [
         (row["name"], HEADS.get(key, key), *(_text(value) for value in values))
@@ -80,7 +86,13 @@ def comparison(result: dict[str, Any], first: Report, second: Report) -> Rendera
 
 def _head(report: Report) -> dict[str, Any]:
     figures = {key: getattr(report, key) for key in ("model", "design", "part", *FIGURES)}
-    return figures | {"total": {name: report.total(name) for name in RESOURCES}}
+    return figures | {"total": asdict(report.total)}
+
+
+def _percent(report: Report, resource: str) -> str | None:
+    """The share of the part that a design takes, as people read it."""
+    share = report.total.share
+    return None if share is None else percent(share[resource])
 
 
 def _changed(a: LayerRecord | None, b: LayerRecord | None) -> dict[str, list[Any]]:

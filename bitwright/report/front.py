@@ -14,7 +14,7 @@ from bitwright.hardware.plan import Plan
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import candidates
 from bitwright.planning.choices import KINDS
-from bitwright.planning.devices import Budget
+from bitwright.planning.devices import Budget, part_of
 from bitwright.planning.front import Front, front
 from bitwright.planning.planner import scale_of
 from bitwright.planning.solver import Solution
@@ -35,15 +35,17 @@ def trade_off(graph: Graph, *, part: str | None = None, clock_ns: float = 10.0) 
     Each row is the cheapest plan for its `target_cycles`, with the certificate; `cost` is the sum of `shares`, both in
     percent of the part. `stopped` says why no plan is faster.
     """
-    scale, limit, said = scale_of(part)
-    found = front(graph, candidates(graph, Plan(), ranges(graph)), scale, part=limit)
+    part = None if part is None else part_of(part)
+    scale = scale_of(part)
+    offered = candidates(graph, Plan(), ranges(graph))
+    found = front(graph, offered, scale.budget, part=scale.part, cells=scale.cells)
     result = {
         "version": VERSION,
         "model": graph.source.file,
         "part": part,
-        "note": said,
+        "note": scale.said,
         "clock_ns": clock_ns,
-        "rows": [_row(solution, scale, clock_ns) for solution in found.solutions],
+        "rows": [_row(solution, scale.budget, clock_ns) for solution in found.solutions],
         "stopped": _stopped(found),
     }
     files = {f"plans/{one.interval}.json": one.plan.to_json() for one in found.solutions}

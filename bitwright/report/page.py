@@ -45,13 +45,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class Use:
-    """One resource: the estimate, Yosys' count, what the part holds, and the share that is used."""
+    """One resource: the estimate, Yosys' count, what the part holds, and the share that is used, where one is named."""
 
     name: str
     estimate: str
     yosys: str
     part: str
-    percent: float
+    percent: float | None
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Page:
     design: str
     note: str
     part: str
+    shares: bool
     facts: tuple[Fact, ...]
     tool: str
     budget: tuple[Use, ...]
@@ -96,7 +97,8 @@ def page(report: Report, synthesis: Row | None = None) -> str:
         title=f"{report.model}: streaming accelerator",
         design=report.design,
         note=report.note,
-        part=report.part,
+        part=report.part or "",
+        shares=report.total.share is not None,
         facts=_facts(report, synthesis),
         tool=synthesis["tool"] if synthesis else "",
         budget=_budget(report, synthesis),
@@ -128,15 +130,14 @@ def _facts(report: Report, synthesis: Row | None) -> tuple[Fact, ...]:
 
 
 def _budget(report: Report, synthesis: Row | None) -> tuple[Use, ...]:
-    part, uses = device(report.part), []
-    if not part.fitted:
-        return ()
-    held = part.budget
+    held = None if report.part is None or report.total.share is None else device(report.part).budget
+    uses = []
     for key, name in RESOURCES.items():
-        estimate, counted = report.total(key), synthesis["total"]["yosys"][key] if synthesis else None
+        estimate, counted = getattr(report.total, key), synthesis["total"]["yosys"][key] if synthesis else None
         used = estimate if counted is None else counted
-        share = round(100 * used / getattr(held, key), 1)
-        uses.append(Use(name, _text(estimate), _text(counted), _text(getattr(held, key)), share))
+        limit = None if held is None else getattr(held, key)
+        share = None if limit is None else round(100 * used / limit, 1)
+        uses.append(Use(name, _text(estimate), _text(counted), _text(limit), share))
     return tuple(uses)
 
 
@@ -153,6 +154,13 @@ def _lines(report: Report, synthesis: Row | None) -> tuple[Line, ...]:
             cells.append(Cell(_text(getattr(layer, key)) + count, False))
         share = round(100 * layer.cycles / report.interval_cycles, 1)
         lines.append(Line(tuple(cells), share, layer.name in report.bottleneck))
+    whole = counted | ({"total": synthesis["total"]["yosys"]} if synthesis else {})
+    for name, uses in report.totals().items():
+        cells = [Cell(name, True), *(Cell("", t in PROSE) for key, t in columns(report).items() if key != "name")]
+        for key in RESOURCES:
+            count = f" / {_text(whole[name].get(key))}" if name in whole else ""
+            cells.append(Cell(_text(uses[key]) + count, False))
+        lines.append(Line(tuple(cells), 0.0, False))
     return tuple(lines)
 
 

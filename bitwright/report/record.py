@@ -11,12 +11,15 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.source import Removed
+from bitwright.planning.devices import device
 from bitwright.planning.planner import PlanRecord
 
-VERSION = 1
+VERSION = 2
 HINT = "compile the model again"
 RESOURCES = ("lut", "ff", "dsp", "bram")
 """The fields of a layer that are resources of a part."""
+BOUNDARY = "(boundary)"
+"""The row of what serves no layer: the AXI4-Stream ends, and forks behind inputs."""
 Record = TypeVar("Record")
 
 
@@ -58,14 +61,56 @@ class LayerRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """The estimate of what something takes."""
+
+    lut: int
+    ff: int
+    dsp: int
+    bram: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """What the whole design takes: the sum of its layers and of its boundary; no design uses UltraRAM.
+
+    `share` is the part of each in what the device holds; None where no part was named, or the family has no terms.
+    """
+
+    lut: int
+    ff: int
+    dsp: int
+    bram: int
+    uram: int
+    share: Mapping[str, float] | None
+
+
+def total_of(taken: Mapping[str, int], part: str | None) -> Total:
+    """The row of the whole design, with its shares of the part where the model of resources knows its family."""
+    share = None
+    if part is not None and device(part).fitted:
+        held = device(part).budget
+        share = {name: round(taken[name] / getattr(held, name), 4) for name in RESOURCES} | {"uram": 0.0}
+    return Total(**taken, uram=0, share=share)
+
+
+def percent(share: float) -> str:
+    """A share as people read it."""
+    return f"{100 * share:.1f} %"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A design: its name, what sets its interval, latency, clock and speed; what stays on the host; its layers."""
+    """A design: its name, what sets its interval, latency, clock and speed; what stays on the host; what it takes.
+
+    `part` is None where none was named.
+    """
 
     version: int
     model: str
     name: str
     design: str
-    part: str
+    part: str | None
     note: str
     plan: PlanRecord
     interval_cycles: int
@@ -76,10 +121,15 @@ class Report:
     host: tuple[HostNode, ...]
     removed: tuple[Removed, ...]
     layers: tuple[LayerRecord, ...]
+    boundary: Uses
+    total: Total
 
-    def total(self, resource: str) -> int:
-        """What all layers take of one of `RESOURCES`."""
-        return sum(getattr(layer, resource) for layer in self.layers)
+    def totals(self) -> dict[str, dict[str, Any]]:
+        """The last rows of a table of layers: what serves none, the whole design, its shares of a part with a fit."""
+        found = {BOUNDARY: asdict(self.boundary), "total": {name: getattr(self.total, name) for name in RESOURCES}}
+        if self.total.share is not None:
+            found[f"of {self.part}"] = {name: percent(self.total.share[name]) for name in RESOURCES}
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""
@@ -126,7 +176,7 @@ def _value(kind: Any, data: Any, where: str) -> Any:
     if origin is tuple:
         return _list(get_args(kind)[0], data, where)
     if origin is not None:  # a mapping from names to numbers
-        return _record_of_numbers(data, where)
+        return _record_of_numbers(get_args(kind)[1], data, where)
     return _record(kind, data, where) if is_dataclass(kind) else _atom(kind, data, where)  # type: ignore[arg-type]
 
 
@@ -143,10 +193,10 @@ def _atom(kind: type[int | float | str], data: Any, where: str) -> int | float |
     return data
 
 
-def _record_of_numbers(data: Any, where: str) -> Mapping[str, int]:
+def _record_of_numbers(kind: Any, data: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(data, Mapping):
         raise _refused(where, "a table", data)
-    return {str(name): _value(int, value, f"{where}: {name}") for name, value in data.items()}
+    return {str(name): _value(kind, value, f"{where}: {name}") for name, value in data.items()}
 
 
 def _refused(where: str, expected: str, found: object) -> BitwrightError:

@@ -15,8 +15,9 @@ from rich.text import Text
 from bitwright.ir.columns import tail
 from bitwright.ir.errors import printable
 from bitwright.ir.source import Removed
+from bitwright.planning.devices import device
 from bitwright.planning.planner import PlanRecord
-from bitwright.report.record import LayerRecord, Report
+from bitwright.report.record import LayerRecord, Report, percent
 
 Row = Mapping[str, Any]
 
@@ -216,6 +217,7 @@ def design(report: Report, *, border: bool = True) -> RenderableType:
     """
     layers = [_decided(row, slow=row.name in report.bottleneck) for row in report.layers]
     keys = {key: head for key, head in DESIGN.items() if key != "zeros" or _has_zeros(report)}
+    layers += [{"name": name} | used for name, used in report.totals().items()]
     parts: list[RenderableType] = [rows(f"{report.model}, design {report.design}", keys, layers)]
     parts += [
         Text(printable(line)) for line in (speed(report), *_slowest(report), report.note, *_notes(report)) if line
@@ -276,6 +278,18 @@ def synthesis(result: Row) -> RenderableType:
         [row["name"], *(row[which][key] for key in names for which in ("estimate", "yosys"))]
         for row in (*result["layers"], total)
     ]
+    if result["part"] is not None and device(result["part"]).fitted:
+        held = device(result["part"]).budget
+        cells.append(
+            [
+                f"of {result['part']}",
+                *(
+                    None if (count := total[which][key]) is None else percent(count / getattr(held, key))
+                    for key in names
+                    for which in ("estimate", "yosys")
+                ),
+            ]
+        )
     text = f"design {result['design']} by {result['tool']}, family {result['family']}; BRAM of 18 kbit"
     parts: list[RenderableType] = [table(text, heads, cells)]
     if "fmax" in result:
@@ -352,5 +366,11 @@ def _cell(value: Any) -> Text:
 def _numeric(cell: Text) -> bool:
     return (
         not cell.plain
-        or cell.plain.removeprefix(MARK).replace(" ", "").lstrip("-").replace(".", "", 1).replace("e+", "").isdigit()
+        or cell.plain.removeprefix(MARK)
+        .removesuffix("%")
+        .replace(" ", "")
+        .lstrip("-")
+        .replace(".", "", 1)
+        .replace("e+", "")
+        .isdigit()
     )

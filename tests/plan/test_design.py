@@ -15,6 +15,7 @@ import pytest
 import bitwright as bw
 from bitwright.compiling import compile_graph
 from bitwright.design import random_codes, to_json
+from bitwright.hardware.area.resources import boundary_resources
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -44,7 +45,7 @@ def test_a_report_has_every_key_and_plain_values() -> None:
     report = design.report()
     assert list(report) == [
         "version", "model", "name", "design", "part", "note", "plan", "interval_cycles", "bottleneck", "latency_cycles",
-        "clock_ns", "fps", "host", "removed", "layers",
+        "clock_ns", "fps", "host", "removed", "layers", "boundary", "total",
     ]  # fmt: skip
     assert (report["interval_cycles"], report["clock_ns"], report["fps"]) == (16, 5.0, 12_500_000.0)
     assert report["bottleneck"] == ["fc/1"]
@@ -61,6 +62,32 @@ def test_a_report_has_every_key_and_plain_values() -> None:
     assert (first["zeros"], first["dense_share"]) == ("multiply", 1.0)
     assert (second["sparsity"], second["zeros"], second["dense_share"]) == (None, None, None) and first["lut"] > 0
     assert json.loads(to_json(report)) == report
+    sums = {
+        kind: sum(row[kind] for row in (first, second, report["boundary"])) for kind in ("lut", "ff", "dsp", "bram")
+    }
+    assert report["part"] is None and report["total"] == sums | {"uram": 0, "share": None}
+
+
+def test_shares_are_of_the_part_that_was_named() -> None:
+    report = compile_graph(network(), cycles=16, part="xc7a15t").report()
+    total = report["total"]
+    assert report["part"] == "xc7a15t" and list(total["share"]) == ["lut", "ff", "dsp", "bram", "uram"]
+    held = {"lut": 10_400, "ff": 20_800, "dsp": 45, "bram": 50}
+    assert all(total["share"][kind] == round(total[kind] / limit, 4) for kind, limit in held.items())
+    assert f"of xc7a15t {100 * total['share']['lut']:.1f} %" in " ".join(
+        str(compile_graph(network(), cycles=16, part="xc7a15t")).split()
+    )
+
+
+def test_a_fork_behind_an_input_is_in_the_total() -> None:
+    """It serves no layer: it stood in no row."""
+    net = bw.Net()
+    x = net.input("x", (8,), "u3")
+    net.output(net.concat(*(net.dense(x, factor * np.eye(8, dtype=np.int64)) for factor in (1, 2))))
+    design = compile_graph(net.graph())
+    forks = [kernel for kernel in design.kernels.kernels if kernel.layer == "x"]
+    assert len(forks) == 1 and design.boundary.lut > boundary_resources(design.kernels).lut
+    assert design.total == sum(design.used.values(), design.boundary)
 
 
 def test_without_a_target_the_report_says_what_was_chosen() -> None:
@@ -201,5 +228,7 @@ def test_a_notebook_shows_a_table() -> None:
     assert [cell.text for cell in head] == ["layer", "op", "PE", "SIMD", "cycles", "LUT"]
     keys = ("name", "op", "pe", "simd", "cycles", "lut")
     assert [[cell.text for cell in row] for row in rows] == [
-        [str(layer[key]) for key in keys] for layer in design.report()["layers"]
+        *([str(layer[key]) for key in keys] for layer in design.report()["layers"]),
+        ["(boundary)", None, None, None, None, str(design.boundary.lut)],
+        ["total", None, None, None, None, str(design.total.lut)],
     ]

@@ -10,7 +10,7 @@ from bitwright.compiling import compile_graph
 from bitwright.folder import design_folder
 from bitwright.hardware.cells import DSP_BITS
 from bitwright.ir.errors import BitwrightError
-from bitwright.planning.devices import DEVICES, Budget, device
+from bitwright.planning.devices import BOARDS, DEVICES, Budget, device, part_of
 from bitwright.report.front import trade_off
 from bitwright.report.page import page
 from bitwright.synthesis import synthesise
@@ -29,7 +29,6 @@ FAMILIES = {
     "versal": "xcve2302 xcve2802 xcvc1902 xcvm1802",
 }
 ROWS = [(name, family) for family, names in FAMILIES.items() for name in names.split()]
-KNOWN = f"\n  hint: a part begins with its device: {', '.join(DEVICES)}"
 
 
 @pytest.mark.parametrize(("name", "family"), ROWS)
@@ -58,9 +57,47 @@ def test_what_a_part_holds() -> None:
         assert min(held.dsp, held.bram) > 0 <= 2 * held.lut - held.ff <= 1_000  # Alveo's are rounded to thousands
 
 
-@pytest.mark.parametrize("part", ["xc7", "xck", "xc7z0200", "10ax115", "", "an xc7z020"])
-def test_another_part_is_refused_with_those_that_are_known(part: str) -> None:
-    message = f"--part: the part {part!r} is not known{KNOWN}"
+NEAREST = {
+    "xc7": "xc7s6, xcvu7p, xc7s75, xc7s50",
+    "xck": "xck26, xck24, xcku9p, xcku5p",
+    "xc7z0200": "xc7z020, xc7z100, xc7z030, xc7z010",
+    "xc7z02clg400-1": "xc7z020, xczu2cg, xc7z100, xc7z045",
+    "pynq_z3": "pynq-zu, pynq-z2, pynq-z1, zybo-z7-20",
+    "10ax115": "xcku115, xc7s15, kcu105, xcvu11p",
+    "": "zybo-z7-20, zybo-z7-10, zedboard, zcu111",
+    "an xc7z020": "xc7z020, xc7z100, xc7z030, xc7z010",
+}
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_board_stands_for_its_part(board: str) -> None:
+    for written in (board, board.upper(), board.replace("-", "_")):
+        assert part_of(written) == BOARDS[board]
+    assert device(board) is device(BOARDS[board]) and part_of(BOARDS[board]) == BOARDS[board]
+    assert board not in DEVICES
+
+
+def test_a_design_for_a_board_names_its_part() -> None:
+    design = compile_graph(dense(8, 8), part="PYNQ-Z2")
+    assert design.part == "xc7z020clg400-1" == design.record.part
+    assert "set_part xc7z020clg400-1\n" in design.files("hls")["build_prj.tcl"]
+    assert "create_project -force -part xc7z020clg400-1 " in design.files("verilog")["vivado/package_ip.tcl"]
+
+
+def test_without_a_part_no_script_names_one() -> None:
+    """Nothing is claimed of a part that nobody named: no share, no budget, and a script asks for it."""
+    design = compile_graph(dense(8, 8))
+    assert design.record.part is None is design.record.total.share
+    hls, rtl = design.files("hls"), design.files("verilog")
+    assert "set_part $::env(PART)\n" in hls["build_prj.tcl"]
+    assert not [line for line in hls["hls_config.cfg"].splitlines() if line.startswith("part=")]
+    assert "create_project -force -part $::env(PART) " in rtl["vivado/package_ip.tcl"]
+
+
+@pytest.mark.parametrize(("part", "nearest"), NEAREST.items())
+def test_another_part_is_refused_with_the_nearest_that_are_known(part: str, nearest: str) -> None:
+    hint = f"the nearest names are {nearest}; name a part or its device, or a board"
+    message = f"--part: the part {part!r} is not known\n  hint: {hint}"
     for phase in (
         lambda: device(part),
         lambda: compile_graph(dense(8, 8), part=part),
@@ -85,7 +122,7 @@ def test_of_a_family_without_a_fit_nothing_is_claimed(tmp_path: Path) -> None:
     assert report.note == "estimates in cells of series 7: no others are fitted, nothing is said of what fits"
     assert report.plan.cost == says.format(part) == trade_off(graph, part=part)[0]["note"]
     assert f"set_part {part}\n" in design.files("hls")["build_prj.tcl"]
-    assert "Resources of" in page(free.record) and "Resources of" not in page(report)
+    assert "Resources of" not in page(free.record) + page(report) and report.total.share is None
     for path, content in design_folder(design, ("verilog",)).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content.encode() if isinstance(content, str) else content)

@@ -115,7 +115,7 @@ def _project(project: Project, banner: str, kernels: list[KernelView], tables: l
     return View(
         banner=banner,
         name=name,
-        part=_part(project.part),
+        part=None if project.part is None else _part(project.part),
         clock_ns=f"{project.clock_ns:g}",
         rules=vendor_of(project.hls_vendor).rules,
         headers=sorted({kernel.header for kernel in kernels} | {"bw_axis.hpp"}),

@@ -91,7 +91,7 @@ class Project:
 
     banner: str
     name: str
-    part: str
+    part: str | None
     clock_ns: str
     rules: str  # the template of what the Makefile does with the vendor's tool
     headers: list[str]

@@ -21,7 +21,7 @@ class PackageView:
     version: str
     model: str
     digest: str
-    part: str
+    part: str | None
     clock_ns: float
     interval: int
     top: str

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A design fits its part, or it is refused by layer and resource before anything is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bitwright
+from bitwright.cli import main
+from bitwright.exact.ranges import ranges
+from bitwright.fitting import tightened
+from bitwright.hardware.lanes import fastest
+from bitwright.hardware.plan import LayerPlan, Plan
+from bitwright.ir import files
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.planning.candidates import candidates
+from bitwright.planning.choices import KINDS
+from bitwright.planning.devices import DEVICES, Budget, device
+from bitwright.planning.planner import scale_of
+from bitwright.planning.solver import OverBudget, solve
+from tests.collection import load, needs_collection, taken
+from tests.test_planned import wide
+
+PARTS = ("xc7s25", "xc7z020", "xczu3eg", "xczu7ev", "xcu250")
+"""From small to large, of two families."""
+FORCE = "; --force writes it all the same"
+NO_HELP = "\n  hint: more clocks per frame do not help: take a larger part, or weights of fewer bits" + FORCE
+
+
+def refused(graph: Graph, part: str, **options: int | Plan) -> str:
+    with pytest.raises(BitwrightError) as error:
+        bitwright.compile(graph, part=part, **options)  # type: ignore[arg-type]
+    return str(error.value)
+
+
+def fits_or_says_why(graph: Graph, part: str) -> None:
+    """The default compile: every resource within the part, or a message with a layer, a resource and a way out."""
+    try:
+        total = bitwright.compile(graph, part=part).report()["total"]
+    except BitwrightError as error:
+        assert error.where.startswith("layer '") and part in error.what and "--force" in error.hint, error
+        assert "Mbit" in error.what or any(f" {kind.upper()}" in error.what for kind in KINDS), error
+    else:
+        assert all(total[kind] <= getattr(device(part).budget, kind) for kind in KINDS), total
+
+
+def test_without_a_target_a_part_gets_the_fastest_plan_that_fits() -> None:
+    graph = wide(128)
+    made = {part: bitwright.compile(graph, part=part).record for part in ("xc7z010", "xc7z020", "xcu250")}
+    for part, record in made.items():
+        held = DEVICES[part].budget
+        assert record.note == f"no target: the fastest plan that fits {part}, {record.interval_cycles} clocks per frame"
+        assert all(getattr(record.total, kind) <= getattr(held, kind) for kind in KINDS)
+        if record.interval_cycles > fastest(graph):  # twice as fast is too much
+            assert f"do not fit {part}" in refused(graph, part, cycles=record.interval_cycles // 2)
+    intervals = [record.interval_cycles for record in made.values()]
+    assert intervals == sorted(intervals, reverse=True) and intervals[0] > intervals[-1]
+
+
+def test_what_the_solver_does_not_see_is_left_free() -> None:
+    """The ends of the design and deeper FIFOs are reserved in the budget, and the solver keeps within what is left."""
+    graph = wide(64)
+    design = bitwright.compile(graph, cycles=64, part="xc7a15t")
+    seen = design.planned.used
+    assert seen is not None and seen["lut"] < design.total.lut
+    scale = tightened(scale_of("xc7a15t"), design)
+    unseen = dict(zip(KINDS, scale.reserved, strict=True))
+    assert unseen == {kind: max(0, getattr(design.total, kind) - seen[kind]) for kind in KINDS}
+    offered, held = candidates(graph, Plan(), ranges(graph)), design.total
+    limit = Budget(held.lut, held.ff, held.dsp, max(held.bram, 1))
+    assert solve(graph, 64, offered, limit, part="xc7a15t").used["lut"] <= limit.lut
+    with pytest.raises(OverBudget, match=rf"and {held.lut - 1} of them for what serves no layer and deeper FIFOs"):
+        solve(graph, 64, offered, limit, part="xc7a15t", reserved=(held.lut - 1, 0, 0, 0))
+
+
+def test_a_given_plan_beyond_the_part_is_refused_with_its_layer() -> None:
+    graph, plan = wide(128), Plan({"dense0": LayerPlan(pe=32, simd=128)})
+    design = bitwright.compile(graph, plan=plan)
+    dsp, used = design.total.dsp, design.used["dense0"].dsp
+    assert refused(graph, "xc7z010", plan=plan) == (
+        f"layer 'dense0': the design takes {dsp} DSP, {used} of them in this layer; xc7z010 holds 80\n"
+        f"  hint: ask for more clocks per frame, or for a larger part{FORCE}"
+    )
+    forced = bitwright.compile(graph, part="xc7z010", plan=plan, force=True)
+    assert forced.total == design.total and forced.record.total.share is not None
+    assert forced.record.total.share["dsp"] == round(dsp / 80, 4) > 1
+    assert forced.note == (
+        f"does not fit xc7z010: layer 'dense0': the design takes {dsp} DSP, {used} of them in this layer;"
+        " xc7z010 holds 80"
+    )
+
+
+def test_more_clocks_never_help_a_capacity() -> None:
+    """2.1 Mbit of weights: before any plan is looked for, at whatever speed."""
+    graph = wide(640)
+    bits = (graph.by_name["dense0"].weights.array != 0).sum() * 8  # type: ignore[union-attr]
+    said = (
+        f"layer 'dense0': {bits / 1e6:.1f} Mbit of weights, {bits / 1e6:.1f} of them in this layer; xc7s6 holds"
+        f" 0.2 Mbit in block RAM and 0.2 Mbit in look-up tables{NO_HELP}"
+    )
+    assert refused(graph, "xc7s6") == refused(graph, "xc7s6", cycles=10**7) == said
+    assert bitwright.compile(wide(64), part="xc7s6").total.bram <= 10
+
+
+def test_a_target_that_no_speed_makes_fit_has_a_true_hint() -> None:
+    graph = wide(160)  # within the capacity, but not beside what else is needed
+    part = "xc7s6"
+    said = refused(graph, part)
+    assert said.startswith("layer 'dense0': ") and said.endswith(NO_HELP), said
+    assert refused(graph, part, cycles=100).endswith(NO_HELP)
+
+
+def test_the_command_refuses_and_writes_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, out = tmp_path / "wide.bw", tmp_path / "out"
+    model.write_bytes(files.to_bytes(wide(128)))
+    command = ["compile", str(model), "-o", str(out), "--cycles", "16", "--part", "xc7z010"]
+    assert main(command) == 2
+    assert "do not fit xc7z010" in capsys.readouterr().err and not out.exists()
+    assert main([*command, "--force"]) == 0
+    printed = capsys.readouterr().out
+    assert (out / "report.json").is_file() and "does not fit xc7z010: layer 'dense0': the design takes" in printed
+    assert "of xc7z010" in printed
+
+
+@needs_collection
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name", ["tflite/ic_resnet8_int8", "qonnx_zoo/kwsmlp_w3a3", "brevitas/prune_unstruct70_qonnx"])
+def test_a_network_fits_or_says_why(name: str, part: str) -> None:
+    fits_or_says_why(load(name), part)
+
+
+@needs_collection
+@pytest.mark.long
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name", taken())
+def test_every_network_fits_or_says_why(name: str, part: str) -> None:
+    fits_or_says_why(load(name), part)
+
+
+def test_weights_that_are_zero_need_no_memory() -> None:
+    net = bitwright.Net()
+    x = net.input("x", (640,), "u8")
+    weights = np.zeros((640, 640), dtype=np.int64)
+    weights[:, :2] = 100
+    net.output(net.dense(x, weights))
+    assert bitwright.compile(net.graph(), part="xc7s6", cycles=10**6).total.bram <= 10
