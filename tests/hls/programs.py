@@ -43,5 +43,5 @@ def compiled(folder: Path, sources: Sequence[str], flags: Sequence[str], name: s
     return folder / name
 
 
-def run(program: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program], cwd=program.parent, capture_output=True, text=True, check=False)
+def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, *arguments], cwd=program.parent, capture_output=True, text=True, check=False)

@@ -75,6 +75,7 @@ POOL = [  # old, new, the finding, what the line of the finding holds
         "#pragma unroll",
     ),
     ("#pragma HLS UNROLL\n", "", "loop pragma: neither PIPELINE nor UNROLL", "for (int lane"),
+    (" style=flp", "", "loop pragma: a pipeline that does not flush", "for (int beat"),
     ("beats:\n", "", "loop label: a pipelined loop without a label", "for (int beat"),
     (POSITION, "long long position = 0;", "integer width: 'position' is long long", "position"),
     (BEST, "int best[Shape::Lanes];", "integer width: 'best' holds native integers", "best"),

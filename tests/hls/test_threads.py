@@ -50,6 +50,32 @@ def test_a_network_that_skips_zeros_runs_through_its_streams(tmp_path: Path) -> 
     assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
 
 
+@pytest.mark.parametrize("name", ["residual", "bottleneck"])
+def test_pipelines_of_any_depth_run_through_the_streams(name: str, tmp_path: Path) -> None:
+    """Which flush."""
+    files = project(name)
+    write(tmp_path / "flushing", files)
+    program = compiled(tmp_path / "flushing", [THREADS], FLAGS)
+    for stages in (0, 8, 16, 64):
+        done = run(program, str(stages))
+        assert (done.returncode, done.stderr) == (0, ""), stages
+        assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
+
+
+def test_pipelines_that_do_not_flush_are_a_deadlock_where_they_are_deep(tmp_path: Path) -> None:
+    """With just the room on the wire that the convolutions beside it need: they hold words while they get none."""
+    files, path = project("residual"), "host/threads/hls_stream.h"
+    wire, flush = '("act1_fork_1", 297)', "if (!bw::Threads::flush()) bw::Threads::wait("
+    assert wire in files[THREADS] and flush in files[path]
+    flushing = files | {THREADS: files[THREADS].replace(wire, '("act1_fork_1", 180)')}
+    stalling = flushing | {path: files[path].replace(flush, "bw::Threads::wait(")}
+    for name, made in (("flushing", flushing), ("stalling", stalling)):
+        write(tmp_path / name, made)
+        program = compiled(tmp_path / name, [THREADS], FLAGS)
+        codes = [run(program, stages).returncode for stages in ("0", "64")]
+        assert codes == [0, int(name == "stalling")], name
+
+
 def test_every_kind_of_layer_runs_through_its_streams(tmp_path: Path) -> None:
     """All networks of `tests.layers.cases` side by side, with uneven numbers of lanes."""
     done = threads(dict(design("wide").files("hls")), tmp_path, "-w")

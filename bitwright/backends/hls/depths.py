@@ -21,7 +21,10 @@ from bitwright.hardware.loops import Loop, Loops
 from bitwright.ir.weights import Ints
 
 STAGES = 16
-"""Stages of a loop's pipeline, assumed; a pipeline that stalls as a whole keeps so many iterations in flight."""
+"""Stages of a loop's pipeline, assumed: so many iterations are in flight.
+
+With more of them a pipeline that flushes costs clocks, never a deadlock.
+"""
 FRAMES = 8
 """Frames in a row whose words are followed: more than are under way at once."""
 MARGIN = 2

@@ -118,6 +118,7 @@ def _project(project: Project, banner: str, kernels: list[KernelView], tables: l
         part=None if project.part is None else _part(project.part),
         clock_ns=f"{project.clock_ns:g}",
         rules=vendor_of(project.hls_vendor).rules,
+        stages=STAGES,
         headers=sorted({kernel.header for kernel in kernels} | {"bw_axis.hpp"}),
         blocks=[port_block(graph.stream(port)) for port in (*graph.inputs, *graph.outputs)]
         + [kernel.block for kernel in kernels],

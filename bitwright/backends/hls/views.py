@@ -94,6 +94,7 @@ class Project:
     part: str | None
     clock_ns: str
     rules: str  # the template of what the Makefile does with the vendor's tool
+    stages: int  # of a pipeline, as the depths of the streams allow for
     headers: list[str]
     blocks: list[Block]
     tables: list[str]  # paths of the table headers

@@ -66,7 +66,7 @@ void argmax_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
   int base = 0;  // the place of lane 0
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const Vec<typename Shape::X, Shape::Lanes> x = in.read();
     Placed<Shape> found = winner<Shape>(x);
     found.place += base;

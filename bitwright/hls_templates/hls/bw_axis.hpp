@@ -26,7 +26,7 @@ void axis_in(hls::stream<typename Shape::Transfer> &in, hls::stream<Vec<typename
   using T = typename Shape::T;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const typename Shape::Transfer transfer = in.read();
     Vec<T, Shape::Lanes> word;
     for (int lane = 0; lane < Shape::Lanes; ++lane) {
@@ -45,7 +45,7 @@ void axis_out(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in, hls::stream
   using T = typename Shape::T;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const Vec<T, Shape::Lanes> word = in.read();
     typename Shape::Transfer transfer;
     for (int lane = 0; lane < Shape::Lanes; ++lane) {

@@ -32,7 +32,7 @@ void depthwise(hls::stream<Vec<typename Shape::X, Shape::Simd * Shape::Lanes>> &
   int word = 0, position = 0;  // of the weights; within the field
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const Vec<typename Shape::X, Shape::Simd * Shape::Lanes> x = in.read();
     for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL

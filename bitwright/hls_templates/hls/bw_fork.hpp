@@ -30,7 +30,7 @@ template <typename Shape, typename... Streams>
 void fork(hls::stream<typename Shape::Word> &in, Streams &...outs) {
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const typename Shape::Word word = in.read();
     write_all(word, outs...);
   }

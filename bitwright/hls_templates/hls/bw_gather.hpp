@@ -24,7 +24,7 @@ blocks:
     for (int pixel = 0; pixel < Shape::Pixels; ++pixel) {
     beats:
       for (int inner = 0; inner < Shape::Inner; ++inner) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
 #pragma HLS LOOP_FLATTEN
         out.write(frame[(pixel * Shape::Blocks + block) * Shape::Inner + inner]);
       }

@@ -38,7 +38,7 @@ void add(hls::stream<typename Shape::Word> &out, Streams &...ins) {
   int fold = 0;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     typename Shape::Word sum;
     for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
@@ -57,7 +57,7 @@ void multiply(hls::stream<typename Shape::Word> &out, hls::stream<Vec<A, Shape::
               hls::stream<Vec<B, Shape::Lanes>> &in_b) {
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const Vec<A, Shape::Lanes> a = in_a.read();
     const Vec<B, Shape::Lanes> b = in_b.read();
     typename Shape::Word y;
@@ -96,7 +96,7 @@ void interleave(hls::stream<typename Shape::Word> &out, Streams &...ins) {
   int operand = 0, part = 0;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     out.write(read_operand<Shape>(operand, ins...));
     if (++part == Parts::at(operand)) {
       part = 0;

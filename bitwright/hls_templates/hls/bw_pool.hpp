@@ -24,7 +24,7 @@ void max_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
   int position = 0;  // within the window
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const Vec<typename Shape::X, Shape::Lanes> x = in.read();
     Vec<typename Shape::Y, Shape::Lanes> y;
     for (int lane = 0; lane < Shape::Lanes; ++lane) {
@@ -49,7 +49,7 @@ void sum_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
   int position = 0;  // within the window
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const Vec<typename Shape::X, Shape::Lanes> x = in.read();
     for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL

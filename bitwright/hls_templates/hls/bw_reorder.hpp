@@ -17,7 +17,7 @@ template <typename Shape>
 void reorder_fill(hls::stream<typename Shape::Word> &in, typename Shape::Word (&frame)[Shape::InBeats]) {
 beats:
   for (int beat = 0; beat < Shape::InBeats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     frame[beat] = in.read();
   }
 }
@@ -31,7 +31,7 @@ void reorder_drain(const typename Shape::Word (&frame)[Shape::InBeats], hls::str
   }
 beats:
   for (int beat = 0; beat < Shape::OutBeats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const typename Shape::Index index = Order::at(beat);
     const int source = index.to_int();
     out.write(source < 0 ? fill : frame[source]);

@@ -22,7 +22,7 @@ void requantise(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
   int fold = 0;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const Vec<typename Shape::X, Shape::Lanes> x = in.read();
     Vec<typename Shape::Y, Shape::Lanes> y;
     for (int lane = 0; lane < Shape::Lanes; ++lane) {

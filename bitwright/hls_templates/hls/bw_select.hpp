@@ -65,7 +65,7 @@ vectors:
       for (int row = 0; row < Shape::RowFold; ++row) {
       beats:
         for (int col = 0; col < Shape::ColFold; ++col) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
 #pragma HLS LOOP_FLATTEN
           const In x = row == 0 ? in.read() : frame[col];
           if (row == 0) frame[col] = x;

@@ -34,7 +34,7 @@ template <typename Shape>
 void sparse_load(hls::stream<typename Shape::In> &in, typename Shape::In (&vector)[Shape::Ports][Shape::ColFold]) {
 beats:
   for (int beat = 0; beat < Shape::ColFold; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const typename Shape::In x = in.read();
     for (int port = 0; port < Shape::Ports; ++port) {
 #pragma HLS UNROLL
@@ -56,7 +56,7 @@ clear:
   }
 words:
   for (int word = 0; word < Shape::Words; ++word) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const ap_uint<1> last = Schedule::at(word).last;
     typename Shape::Out sums;
     for (int port = 0; port < Shape::Ports; ++port) {

@@ -30,7 +30,7 @@ void convert_width(hls::stream<Vec<typename Shape::T, Shape::InLanes>> &in,
   int level = 0;  // units held
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     if (level < Shape::OutUnits) {
       const Vec<typename Shape::T, Shape::InLanes> word = in.read();
       for (int lane = 0; lane < Shape::InLanes; ++lane) {

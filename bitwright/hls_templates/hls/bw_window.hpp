@@ -72,7 +72,7 @@ void window(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
   int block = 0, ky = 0, kx = 0, inner = 0;           // within the field
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     // Rows that are being written are not in the fields of this phase.
 #pragma HLS DEPENDENCE variable=ring type=inter false
     if (writing) {

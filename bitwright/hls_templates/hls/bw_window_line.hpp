@@ -61,7 +61,7 @@ void window_line(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
   int y = -Shape::PadTop, x = -Shape::PadLeft;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
 #pragma HLS DEPENDENCE variable=line type=inter false
     Word word = taps[0][0];
     if (beat < Shape::InBeats) word = in.read();

@@ -91,7 +91,11 @@ def _pragma(project: Project, loop: Cursor, name: str) -> bool:
 
 def _pragmas(project: Project, loop: Cursor) -> Iterator[Finding]:
     """A loop is pipelined, unrolled, processes side by side, or nothing but a nest around one."""
-    if _pragma(project, loop, "PIPELINE") or _pragma(project, loop, "UNROLL"):
+    if _pragma(project, loop, "PIPELINE"):
+        if not _pragma(project, loop, "PIPELINE II=1 style=flp"):
+            yield project.finding(loop, "loop pragma", "a pipeline that does not flush")
+        return
+    if _pragma(project, loop, "UNROLL"):
         return
     block = body(loop)
     inner = list(block.get_children()) if block else []

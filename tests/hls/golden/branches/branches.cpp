@@ -37,7 +37,7 @@
 #include "weights/act7.hpp"
 
 // A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or what a kernel
-// reads at once: the rows of a window, the vector of a matrix.
+// reads at once: the rows of a window, the vector of a matrix. Depths allow for pipelines of 16 stages, which flush.
 void branches_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
                       hls::stream<bw::Vec<ap_int<8>, 1>> &act7_out) {
 #pragma HLS DATAFLOW

@@ -17,7 +17,7 @@
 #include "weights/dense2.hpp"
 
 // A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or what a kernel
-// reads at once: the rows of a window, the vector of a matrix.
+// reads at once: the rows of a window, the vector of a matrix. Depths allow for pipelines of 16 stages, which flush.
 void pruned_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
                     hls::stream<bw::Vec<ap_uint<9>, 2>> &dense2_acc) {
 #pragma HLS DATAFLOW

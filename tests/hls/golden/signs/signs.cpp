@@ -18,7 +18,7 @@
 #include "weights/classes.hpp"
 
 // A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or what a kernel
-// reads at once: the rows of a window, the vector of a matrix.
+// reads at once: the rows of a window, the vector of a matrix. Depths allow for pipelines of 16 stages, which flush.
 void signs_network(hls::stream<bw::Vec<bw::Bipolar, 4>> &x,
                    hls::stream<bw::Vec<ap_int<4>, 3>> &classes_out) {
 #pragma HLS DATAFLOW

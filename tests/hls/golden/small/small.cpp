@@ -30,7 +30,7 @@
 #include "weights/table.hpp"
 
 // A stream of depth 2 passes one word per clock. A deeper one holds what waits for the other branch, or what a kernel
-// reads at once: the rows of a window, the vector of a matrix.
+// reads at once: the rows of a window, the vector of a matrix. Depths allow for pipelines of 16 stages, which flush.
 void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
                    hls::stream<bw::Vec<ap_int<3>, 1>> &table_out) {
 #pragma HLS DATAFLOW

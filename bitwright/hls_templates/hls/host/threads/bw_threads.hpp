@@ -27,6 +27,16 @@ namespace bw {
   std::_Exit(1);
 }
 
+// What a kernel has written to one stream and its pipeline still holds.
+class Pipeline {
+ public:
+  virtual bool holds() const = 0;
+  virtual void release() = 0;  // the oldest word, as soon as there is room
+
+ protected:
+  ~Pipeline() = default;
+};
+
 struct Task {
   std::string name;
   std::function<void()> body;
@@ -34,16 +44,27 @@ struct Task {
   bool done = false;
   bool writes = false;      // what stopped it: a full stream, or an empty one
   std::string stream = {};  // which one
+  std::vector<Pipeline *> outputs = {};
 };
 
 class Threads {
  public:
+  // `stages` words are on their way through a kernel's pipeline to each of its outputs. It flushes: what it holds comes
+  // out where it waits for an input, and at the end of a frame.
+  explicit Threads(int stages) : stages_(static_cast<std::size_t>(stages)) {}
+
+  // The number that the program was given, else `stages`.
+  static int given(int count, char **arguments, int stages) { return count > 1 ? std::atoi(arguments[1]) : stages; }
+
   // A kernel, called once for each frame. `frames` calls follow each other.
   void add(const char *name, int frames, const std::function<void()> &kernel) {
     tasks_.emplace_back();
     tasks_.back().name = name;
     tasks_.back().body = [=] {
-      for (int frame = 0; frame < frames; ++frame) kernel();
+      for (int frame = 0; frame < frames; ++frame) {
+        kernel();
+        flush();
+      }
     };
   }
 
@@ -63,6 +84,23 @@ class Threads {
 
   // The task that runs, null outside of run().
   static Task *running() { return current() ? current()->running_ : nullptr; }
+
+  // Words that a pipeline holds for one output.
+  static std::size_t stages() { return current()->stages_; }
+
+  // All that the pipeline of the running task holds goes to its streams, a word each in turn; whether there was any.
+  static bool flush() {
+    bool any = false, more = true;
+    while (more) {
+      more = false;
+      for (Pipeline *output : running()->outputs) {
+        if (!output->holds()) continue;
+        output->release();
+        any = more = true;
+      }
+    }
+    return any;
+  }
 
   // The running task waits in `place`, before it writes to `stream` or reads from it, until another one wakes it.
   static void wait(Task *&place, bool writes, const std::string &stream) { current()->suspend(place, writes, stream); }
@@ -135,6 +173,7 @@ class Threads {
     return lines;
   }
 
+  const std::size_t stages_;
   std::deque<Task> tasks_;  // their places stay the same
   std::deque<Task *> ready_;
   Task *running_ = nullptr;

@@ -16,7 +16,7 @@
 namespace hls {
 
 template <typename T>
-class stream {
+class stream : private bw::Pipeline {
  public:
   // Without a depth it is never full: a stream of the test bench.
   explicit stream(const char *name, std::size_t depth = ~std::size_t(0)) : name_(name), depth_(depth) {}
@@ -28,18 +28,18 @@ class stream {
   }
 
   void write(const T &word) {
-    claim(writer_, "writers");
-    while (words_.size() >= depth_) {
-      bw::Threads::wait(waiting_, true, "'" + name_ + "' is full at " + std::to_string(depth_) + " words");
-    }
-    words_.push_back(word);
-    bw::Threads::wake(waiting_);
+    bw::Task *const task = bw::Threads::running();
+    if (claim(writer_, "writers")) task->outputs.push_back(this);
+    held_.push_back(word);
+    if (task == nullptr || held_.size() > bw::Threads::stages()) release();
   }
 
   T read() {
     claim(reader_, "readers");
     if (words_.empty() && bw::Threads::running() == nullptr) bw::stop("nobody will write to '" + name_ + "'");
-    while (words_.empty()) bw::Threads::wait(waiting_, false, "'" + name_ + "' is empty");
+    while (words_.empty()) {
+      if (!bw::Threads::flush()) bw::Threads::wait(waiting_, false, "'" + name_ + "' is empty");
+    }
     const T word = words_.front();
     words_.pop_front();
     bw::Threads::wake(waiting_);
@@ -49,17 +49,29 @@ class stream {
   bool empty() { return words_.empty(); }
 
  private:
-  // A task is the only one at its end of the stream; the test bench, which is no task, may help.
-  void claim(const bw::Task *&end, const char *role) {
+  bool holds() const override { return !held_.empty(); }
+
+  void release() override {
+    while (words_.size() >= depth_) {
+      bw::Threads::wait(waiting_, true, "'" + name_ + "' is full at " + std::to_string(depth_) + " words");
+    }
+    words_.push_back(held_.front());
+    held_.pop_front();
+    bw::Threads::wake(waiting_);
+  }
+
+  // Whether the task is new at its end of the stream, where it is the only one; the test bench, no task, may help.
+  bool claim(const bw::Task *&end, const char *role) {
     const bw::Task *const task = bw::Threads::running();
-    if (task == nullptr || task == end) return;
+    if (task == nullptr || task == end) return false;
     if (end != nullptr) bw::stop("stream '" + name_ + "' has two " + role + ": " + end->name + " and " + task->name);
     end = task;
+    return true;
   }
 
   const std::string name_;
   const std::size_t depth_;
-  std::deque<T> words_;
+  std::deque<T> words_, held_;  // there; still in the writer's pipeline
   const bw::Task *reader_ = nullptr, *writer_ = nullptr;
   bw::Task *waiting_ = nullptr;  // at either end: both cannot wait at once
 };

@@ -7,7 +7,7 @@
 #include "../tb/bw_testbench.hpp"
 #include "../tb/small_vectors.hpp"
 
-int main() {
+int main(int argc_, char **argv_) {
   hls::stream<small::x::Shape::Transfer> x_axis("x_axis");
   hls::stream<bw::Vec<ap_uint<4>, 1>> x("x", 15);
   hls::stream<small::table_out::Shape::Transfer> table_out_axis("table_out_axis");
@@ -21,7 +21,7 @@ int main() {
   hls::stream<bw::Vec<ap_int<6>, 1>> dense_out("dense_out", 2);
   hls::stream<bw::Vec<ap_int<4>, 1>> quant_out("quant_out", 2);
 
-  bw::Threads threads_;
+  bw::Threads threads_(bw::Threads::given(argc_, argv_, 16));
   const int frames_ = small_vectors::Frames;
   threads_.add("x_axis", frames_, [&] {
     bw::axis_in<small::x::Shape>(x_axis, x);
