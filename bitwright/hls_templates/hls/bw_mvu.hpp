@@ -20,6 +20,7 @@ struct MvuShape : Spec {
   static constexpr int Words = Spec::Groups * RowFold * ColFold;
   static_assert(1LL * Spec::Vectors * Words < (1LL << 31), "a frame must take fewer than 2^31 beats");
   static constexpr int Beats = Spec::Vectors * Words;
+  static constexpr int ColBanks = ColFold < Near ? ColFold : 1;  // registers, where a memory's stages do not fit
 };
 
 // One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out; Beats iterations.
@@ -34,6 +35,7 @@ void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
   using Acc = typename Shape::Acc;
   X frame[Shape::ColFold];  // the input vector, kept for the later row folds
 #pragma HLS AGGREGATE variable=frame
+#pragma HLS ARRAY_PARTITION variable=frame cyclic factor=Shape::ColBanks
   Vec<Acc, Shape::Pe> acc;
 #pragma HLS ARRAY_PARTITION variable=acc.lane complete
   const Acc start = Mac::start();
@@ -54,6 +56,7 @@ vectors:
         for (int col = 0; col < Shape::ColFold; ++col) {
 #pragma HLS PIPELINE II=1 style=flp
 #pragma HLS LOOP_FLATTEN
+#pragma HLS DEPENDENCE variable=frame type=inter direction=RAW distance=Shape::ColFold true
           const X x = row == 0 ? in.read() : frame[col];
           if (row == 0) frame[col] = x;
           const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;

@@ -30,6 +30,7 @@ struct SelectShape : Spec {
   static constexpr int Words = Spec::Groups * RowFold * ColFold;
   static_assert(1LL * Spec::Vectors * Words < (1LL << 31), "a frame must take fewer than 2^31 beats");
   static constexpr int Beats = Spec::Vectors * Words;
+  static constexpr int ColBanks = ColFold < Near ? ColFold : 1;  // registers, where a memory's stages do not fit
   struct Row : Spec {
     static constexpr int Pe = 1, Simd = Products, Cols = ColFold * Products;
   };
@@ -47,6 +48,7 @@ void select(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out
   using Acc = typename Shape::Acc;
   In frame[Shape::ColFold];  // the input vector, kept for the later row folds
 #pragma HLS AGGREGATE variable=frame
+#pragma HLS ARRAY_PARTITION variable=frame cyclic factor=Shape::ColBanks
   Vec<Acc, 1> acc[Shape::Pe];
 #pragma HLS ARRAY_PARTITION variable=acc complete
   const Acc start = Mac::start();
@@ -67,6 +69,7 @@ vectors:
         for (int col = 0; col < Shape::ColFold; ++col) {
 #pragma HLS PIPELINE II=1 style=flp
 #pragma HLS LOOP_FLATTEN
+#pragma HLS DEPENDENCE variable=frame type=inter direction=RAW distance=Shape::ColFold true
           const In x = row == 0 ? in.read() : frame[col];
           if (row == 0) frame[col] = x;
           const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;

@@ -11,6 +11,9 @@
 
 namespace bw {
 
+// Iterations between a write and a read of the same place within which a memory's stages may not fit.
+constexpr int Near = 8;
+
 // Lanes of one stream word; lane 0 in the least significant bits.
 template <typename T, int N>
 struct Vec {

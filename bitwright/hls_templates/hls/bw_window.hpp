@@ -41,12 +41,42 @@ struct WindowRows : Spec {
     for (int row = 0; row < Spec::OutHeight; ++row) sum += phase(row);
     return sum;
   }
+  // Iterations from a new row's first word, were it the word at the start of its row, to the first field that holds it
+  // at the same place; less what columns take: words come by one, fields by KernelH * KernelW for each one of them. The
+  // newest column of a field is the nearest, of the first field or of the last, as fields or pixels are the faster.
+  static constexpr long long columns() {
+    const long long newest = 1LL * (Spec::KernelW - 1) * (Spec::Inner - Spec::DilationW * PixelWords);
+    const long long later = 1LL * (Spec::OutWidth - 1) * PixelWords * (Spec::KernelH * Spec::KernelW - Spec::StrideW);
+    return newest + 1LL * Spec::PadLeft * PixelWords + (later < 0 ? later : 0);
+  }
+  // The least iterations from the write of a ring's word in the phase of output row `row` to its read; a row between
+  // dilated ones is read a phase later.
+  static constexpr long long distance_after(int row, long long least) {
+    const int first = row < 0 ? 0 : rows_for(row), top = (row + 1) * Spec::StrideH - Spec::PadTop;
+    const long long beats = row < 0 ? 1LL * rows_for(0) * RowWords : phase(row);
+    for (int y = first; y < rows_for(row + 1); ++y) {
+      const bool next = (y - top) % Spec::DilationH == 0 && y >= top;
+      const long long fields = (y - top) / Spec::DilationH * Spec::KernelW * Spec::Inner + columns();
+      const long long found = next ? beats - 1LL * (y - first) * RowWords + fields : OutRowWords + 1;
+      if (found < least) least = found;
+    }
+    return least;
+  }
+  static constexpr long long least_distance() {
+    long long least = 1LL * RingRows * RowWords;
+    for (int row = -1; row < Spec::OutHeight - 1; ++row) least = distance_after(row, least);
+    return least < 1 ? 1 : least;
+  }
 };
 
 template <typename Spec>
 struct WindowShape : WindowRows<Spec> {
   static_assert(WindowRows<Spec>::all_phases() < (1LL << 31), "a frame must take fewer than 2^31 beats");
   static constexpr int Beats = int(WindowRows<Spec>::all_phases());
+  static constexpr int Distance = int(WindowRows<Spec>::least_distance());
+  // A ring whose words are read so soon that a memory's stages do not fit in between is made of registers.
+  static constexpr int RowBanks = Distance < Near ? WindowRows<Spec>::RingRows : 1;
+  static constexpr int WordBanks = Distance < Near ? WindowRows<Spec>::RowWords : 1;
 };
 
 // One frame. Words out, slowest first: OutHeight, OutWidth, Blocks, KernelH, KernelW, Inner; a position in the padding
@@ -57,6 +87,8 @@ void window(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
   using T = typename Shape::T;
   Vec<T, Shape::Lanes> ring[Shape::RingRows][Shape::RowWords];
 #pragma HLS AGGREGATE variable=ring
+#pragma HLS ARRAY_PARTITION variable=ring cyclic factor=Shape::RowBanks dim=1
+#pragma HLS ARRAY_PARTITION variable=ring cyclic factor=Shape::WordBanks dim=2
   Vec<T, Shape::Lanes> padding;
   for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
@@ -74,7 +106,7 @@ beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
     // Rows that are being written are not in the fields of this phase.
-#pragma HLS DEPENDENCE variable=ring type=inter false
+#pragma HLS DEPENDENCE variable=ring type=inter direction=RAW distance=Shape::Distance true
     if (writing) {
       const int y = top + ky * Shape::DilationH, x = left + kx * Shape::DilationW;
       const int below = slot + ky * Shape::DilationH;

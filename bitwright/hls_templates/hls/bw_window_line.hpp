@@ -24,6 +24,7 @@ struct LineShape : Spec {
   static constexpr int Row = Spec::DilationH * Spec::Width * Spec::Blocks;  // words between rows of taps
   static_assert(Spec::KernelH == 1 || Row >= Reach, "the image is narrower than the kernel");
   static constexpr int Gap = Row > Reach ? Row - Reach : 1;  // words between the last tap of a row and the next row
+  static constexpr int GapBanks = Gap < Near ? Gap : 1;  // registers, where a memory's stages do not fit in between
   static_assert(Spec::PadTop <= (Spec::KernelH - 1) * Spec::DilationH && Spec::PadLeft <= Across,
                 "a pad must be less than the kernel");
   static_assert(Spec::OutHeight == 1 || (Spec::OutWidth - 1) * Spec::StrideW < Spec::StrideH * Spec::Width,
@@ -52,6 +53,7 @@ void window_line(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
 #pragma HLS ARRAY_PARTITION variable=taps complete dim=0
   Word line[Shape::KernelH][Shape::Gap];  // between the rows of taps; the last one is not used
 #pragma HLS ARRAY_PARTITION variable=line complete dim=1
+#pragma HLS ARRAY_PARTITION variable=line cyclic factor=Shape::GapBanks dim=2
 #pragma HLS AGGREGATE variable=line
   const T padding = Element<T>::of(Shape::PadValue);
 
@@ -62,7 +64,7 @@ void window_line(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-#pragma HLS DEPENDENCE variable=line type=inter false
+#pragma HLS DEPENDENCE variable=line type=inter direction=RAW distance=Shape::Gap true
     Word word = taps[0][0];
     if (beat < Shape::InBeats) word = in.read();
     for (int ky = 0; ky < Shape::KernelH; ++ky) {
