@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-import tempfile
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,8 +25,9 @@ from bitwright.design import Design
 from bitwright.folder import design_folder
 from bitwright.ir.graph import Graph
 from bitwright.report import show
-from bitwright.sim import tools
+from bitwright.sim import rtl_bench, tools
 from bitwright.sim.engines import ENGINES
+from bitwright.sim.places import scratch
 
 CYCLES = 1000
 STEPS = {
@@ -86,12 +87,12 @@ def bench(design: Design, inputs: NDArray[np.float32]) -> dict[str, Any]:
     Gives `tests`, `failed`, the `frames` and output `elements` that each test compares, and `seconds`, build included.
     """
     codes = api.to_codes(design.graph, inputs)
-    with tempfile.TemporaryDirectory(prefix="bitwright-demo-") as folder:
-        with new_folder(Path(folder) / "digits") as write:
+    with scratch("bitwright-demo-") as folder:
+        with new_folder(folder / "digits") as write:
             write(design_folder(design, ["verilog"], codes))
         start = time.perf_counter()
-        where = Path(folder) / "digits/rtl/bench"
-        tools.run([tools.make().path], what="running the cocotb bench", cwd=where, env=tools.verilator_environment())
+        where = folder / "digits/rtl/bench"
+        rtl_bench.make(where)
         cases = list(ElementTree.parse(where / "results.xml").getroot().iter("testcase"))
     return {
         "tests": len(cases),
@@ -146,7 +147,7 @@ def _verdict(given: Digits, report: dict[str, Any], result: dict[str, Any], ran:
             f"module gave (stored beside the ONNX). A frame takes {counted} clocks, as predicted, and {right} of the",
             "digits are recognised.",
             "",
-            f"To keep both projects: bitwright compile {given.model} -o digits --cycles {CYCLES}",
+            f"To keep both projects: bitwright compile {shlex.quote(str(given.model))} -o digits --cycles {CYCLES}",
         ]
     else:
         says = [f"The {every} are NOT the same everywhere: see the tables above."]

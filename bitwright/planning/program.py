@@ -151,7 +151,8 @@ class Program:
 
         count = len(objective)
         rows, columns, factors = zip(*self.entries, strict=True)
-        matrix = csr_array((factors, (rows, columns)), shape=(len(self.right), count))
+        places = np.array(rows, np.int32), np.array(columns, np.int32)  # scipy 1.13 takes no others
+        matrix = csr_array((factors, places), shape=(len(self.right), count))
         constraints = [LinearConstraint(matrix, self.left, self.right)]
         constraints += [LinearConstraint(use, -np.inf, most) for use, most in limits]
         top = np.where(np.arange(count) < len(self.costs), 1.0, np.inf)

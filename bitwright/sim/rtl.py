@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bitwright.ir.weights import Ints
 from bitwright.sim import tools
+from bitwright.sim.places import new_scratch
 
 BOUNDARY = "bench/boundary.json"
 STEADY_FRAMES = 5
@@ -139,7 +140,7 @@ def build(files: Mapping[str, str]) -> RtlModel:
     data = json.loads(files[BOUNDARY])
     command, env = _command(str(data["top"])), tools.verilator_environment()
     inputs, outputs = (tuple(Port.of(entry) for entry in data[side]) for side in ("inputs", "outputs"))
-    model = RtlModel(inputs, outputs, Path(tempfile.mkdtemp(prefix="bitwright-rtl-")))
+    model = RtlModel(inputs, outputs, new_scratch("bitwright-rtl-"))
     weakref.finalize(model, shutil.rmtree, model.folder, ignore_errors=True)
     harness = package_files("bitwright").joinpath("hls_templates/bench/bw_harness.cpp").read_text(encoding="utf-8")
     for name, text in {**files, "bw_harness.cpp": harness, "bw_ports.h": _ports_header(model)}.items():

