@@ -10,10 +10,11 @@ from math import prod
 import numpy as np
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.mixed import unified
 from bitwright.frontend.values import T, Tensor
-from bitwright.ir.layers import Gather, Reshape
+from bitwright.ir.layers import Gather, Layer, Reshape
 from bitwright.ir.moves import as_move
-from bitwright.ir.per_channel import PerChannel, squeeze
+from bitwright.ir.per_channel import PerChannel, squeeze, width
 from bitwright.ir.weights import Ints
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
@@ -134,7 +135,7 @@ def _laid(
     whole = _covers(builder, tensor)
     order = np.empty(wanted.size, dtype=np.int64)
     order[wanted.reshape(-1)] = tensor.where.reshape(-1)
-    if alone and whole and tensor.layer in builder.feeds and not builder.is_read(tensor.layer):
+    if alone and whole and _may_relay(builder, tensor.layer):
         return relay(builder, tensor, shape, order)
     return replace(gather(builder, tensor, order.reshape(shape), node), where=wanted)
 
@@ -144,16 +145,13 @@ def gather(builder: Builder, tensor: Tensor, index: Ints, node: Node, fill: int 
 
     The `where` of the result is that of the layer itself; the caller knows the ONNX shape.
     """
+    if not _gathers(tensor, builder.layers[tensor.layer], index):
+        tensor = _unified(builder, tensor, node)
     old = builder.layers[tensor.layer]
+    first = _first(index) % old.channels
 
     def moved(values: tuple[T, ...]) -> tuple[T, ...]:
-        if len(values) == 1:
-            return values
-        rows = np.maximum(index, 0).reshape(-1, index.shape[-1]) % old.channels
-        picked = [tuple(values[i] for i in row) for row in rows[:1]]
-        if any(values[i] != values[j] for row in rows for i, j in zip(row, rows[0], strict=True)):
-            raise node.error("re-lays a tensor whose scale differs per channel", "use one scale for the activation")
-        return squeeze(picked[0])
+        return values if len(values) == 1 else squeeze(tuple(values[i] for i in first))
 
     name = builder.add(
         Gather(
@@ -176,6 +174,25 @@ def gather(builder: Builder, tensor: Tensor, index: Ints, node: Node, fill: int 
         low=moved(tensor.low),
         high=moved(tensor.high),
     )
+
+
+def _gathers(tensor: Tensor, layer: Layer, index: Ints) -> bool:
+    """True if no channel of what `index` takes is of channels that differ."""
+    values = (tensor.scale.values, tensor.offset.values, layer.scale.values, layer.zero.values, tensor.low, tensor.high)
+    several = [row for row in values if len(row) > 1]
+    if not several:
+        return True
+    numbers: dict[object, int] = {}
+    kinds = np.array([numbers.setdefault(each, len(numbers)) for each in zip(*several, strict=True)])
+    rows = index.reshape(-1, index.shape[-1])
+    return bool(((kinds[rows % layer.channels] == kinds[_first(index) % layer.channels]) | (rows < 0)).all())
+
+
+def _first(index: Ints) -> Ints:
+    """The first element that each channel takes; any where it takes none."""
+    rows = index.reshape(-1, index.shape[-1])
+    taken: Ints = rows[(rows >= 0).argmax(axis=0), np.arange(rows.shape[1])]
+    return np.maximum(taken, 0)
 
 
 def like(builder: Builder, tensor: Tensor, other: Tensor, node: Node) -> Tensor:
@@ -221,17 +238,45 @@ def _reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...], node: No
     old = builder.layers[tensor.layer]
     if old.shape == shape:
         return tensor
-    if tensor.layer in builder.feeds and not builder.is_read(tensor.layer):
-        return relay(builder, tensor, shape, np.arange(prod(shape)))
+    size = builder.size(tensor)
+    cast = tensor if _recasts(tensor, old, size, shape[-1]) else _unified(builder, tensor, node)
+    old = builder.layers[cast.layer]
+    moved = replace(
+        cast,
+        scale=PerChannel(_recast(cast.scale.values, size, shape[-1])),
+        offset=PerChannel(_recast(cast.offset.values, size, shape[-1])),
+        low=_recast(cast.low, size, shape[-1]),
+        high=_recast(cast.high, size, shape[-1]),
+    )
+    if _may_relay(builder, moved.layer, keeps=shape[-1] == old.channels):
+        return relay(builder, moved, shape, np.arange(prod(shape)))
     layer = Reshape(
-        name=f"{tensor.layer}_reshape",
-        inputs=(tensor.layer,),
+        name=f"{moved.layer}_reshape",
+        inputs=(moved.layer,),
         shape=shape,
         type=old.type,
-        scale=_recast(old.scale, builder.size(tensor), shape[-1], node),
-        zero=_recast(old.zero, builder.size(tensor), shape[-1], node),
+        scale=PerChannel(_recast(old.scale.values, size, shape[-1])),
+        zero=PerChannel(_recast(old.zero.values, size, shape[-1])),
     )
-    return replace(tensor, layer=builder.add(layer))
+    return replace(moved, layer=builder.add(layer))
+
+
+def _unified(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
+    """The tensor with one scale and zero point, before its channels are mixed."""
+    made = unified(builder, tensor, node)
+    if made is None:
+        raise node.error("re-lays a tensor whose scale differs per channel", "use one scale for the activation")
+    return made
+
+
+def _may_relay(builder: Builder, name: str, *, keeps: bool = False) -> bool:
+    """True if the host may lay out an input anew; if that `keeps` no channels, nothing may differ between them."""
+    if name not in builder.feeds or builder.is_read(name):
+        return False
+    layer = builder.layers[name]
+    tensors = [value for value in builder.values.values() if isinstance(value, Tensor) and value.layer == name]
+    widths = [width(layer.scale, layer.zero), *(width(t.scale, t.offset, t.low, t.high) for t in tensors)]
+    return keeps or max(widths) == 1
 
 
 def relay(builder: Builder, tensor: Tensor, shape: tuple[int, ...], order: Ints) -> Tensor:
@@ -251,14 +296,19 @@ def relay(builder: Builder, tensor: Tensor, shape: tuple[int, ...], order: Ints)
     return replace(tensor, where=back[tensor.where])
 
 
-def _recast(values: PerChannel, size: int, last: int, node: Node) -> PerChannel:
-    """Per-channel values of `size` integers, for a last axis of another length."""
-    if values.is_single:
-        return values
-    rows = np.array(_repeat(values.values, size), dtype=object).reshape(-1, min(last, size))
-    if (rows != rows[0]).any():
-        raise node.error("re-lays a tensor whose scale differs per channel", "use one scale for the activation")
-    return PerChannel(tuple(rows[0])).squeezed()
+def _recasts(tensor: Tensor, layer: Layer, size: int, last: int) -> bool:
+    """True if no channel of a last axis of length `last` is of channels that differ."""
+    values = (tensor.scale.values, tensor.offset.values, layer.scale.values, layer.zero.values, tensor.low, tensor.high)
+    return all(_rows_agree(_repeat(row, size), last) for row in values if len(row) > 1)
+
+
+def _rows_agree(values: tuple[T, ...], last: int) -> bool:
+    return all(value == values[i % last] for i, value in enumerate(values))
+
+
+def _recast(values: tuple[T, ...], size: int, last: int) -> tuple[T, ...]:
+    """Per-channel values of `size` integers, for a last axis of another length that mixes no unlike ones."""
+    return values if len(values) == 1 else squeeze(_repeat(values, size)[:last])
 
 
 def _repeat(values: tuple[T, ...], size: int) -> tuple[T, ...]:

@@ -36,7 +36,7 @@ def folded(net: Net) -> str:
     x = chip(net)
     rows = net.add("Reshape", x, net.const([0, 2, 16], np.int64))
     left = net.add("MatMul", rows, kernel(net, 16, 3))
-    scale = np.arange(1.0, 7)
+    scale = np.sqrt(np.arange(2.0, 8))
     right = net.add("MatMul", net.add("Flatten", x), net.quant(net.const(np.ones((32, 6))), scale))
     return net.add("Add", left, net.add("Reshape", right, net.const([0, 2, 3], np.int64)))
 

@@ -63,7 +63,7 @@ OTHERS: list[Case] = [
     ),
     (
         "averagepool1",
-        lambda n: mean(n, n.quant(n.x, 1.0, 0.5), pads=[1, 1, 0, 0]),
+        lambda n: mean(n, n.quant(n.x, 1.0, 1 / 3), pads=[1, 1, 0, 0]),
         "pads around a zero point that is no integer",
         "use an integer zero point, or no padding",
     ),
@@ -96,7 +96,7 @@ OTHERS: list[Case] = [
     ),
     (
         "convtranspose2",
-        lambda n: transposed(n, n.quant(n.x, 1.0, 0.5)),
+        lambda n: transposed(n, n.quant(n.x, 1.0, 1 / 3)),
         "spreads its input around a zero point that is no integer",
         "use an integer zero point",
     ),

@@ -17,7 +17,6 @@ from tests.frontend.refusing import (
     convolution,
     kernel,
     name_of,
-    uneven,
 )
 
 MATRICES: list[Case] = [
@@ -65,7 +64,7 @@ MATRICES: list[Case] = [
     ),
     (
         "conv2",
-        lambda n: n.add("Conv", n.quant(n.x, 1.0, 0.5), kernel(n, 3, 2, 2, 2), pads=[1, 1, 1, 1]),
+        lambda n: n.add("Conv", n.quant(n.x, 1.0, 1 / 3), kernel(n, 3, 2, 2, 2), pads=[1, 1, 1, 1]),
         "pads around a zero point that is no integer",
         "use an integer zero point, or no padding",
     ),
@@ -92,15 +91,9 @@ MATRICES: list[Case] = [
     ),
     (
         "conv3",
-        lambda n: n.add("Conv", uneven(n), kernel(n, 3, 2, 2, 2)),
-        "reads a tensor whose scale differs per channel",
-        "use one scale for the activation",
-    ),
-    (
-        "conv3",
-        lambda n: n.add("Conv", n.add("Mul", chip(n), n.const(0.0)), kernel(n, 3, 2, 2, 2)),
-        "reads a tensor whose scale differs per channel",
-        "use one scale for the activation",
+        lambda n: n.add("Conv", n.quant(chip(n), [[[1e-9]], [[1e9]]]), kernel(n, 3, 2, 2, 2)),
+        "reads channels whose scales need weights of 86 bits",
+        "use scales that are closer to one another, or one scale for the activation",
     ),
     (
         "conv3",

@@ -97,8 +97,8 @@ QUANTISERS: list[Case] = [
     (
         "quantizelinear0",
         lambda n: n.quantize(n.x, [1.0, 2.0], [1, 2]),
-        "has a zero point per channel",
-        "use one zero point",
+        "quantises on the host per channel",
+        "use one scale for the whole tensor",
     ),
     (
         "quantizelinear0",

@@ -18,6 +18,7 @@ from bitwright.frontend.operators.shapes import shape_of
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir import host_ops
 from bitwright.ir.layers import Rounding
+from bitwright.ir.per_channel import ONES
 from bitwright.ir.types import IntType, integer
 from bitwright.reading.model import Array, Node
 
@@ -30,10 +31,10 @@ def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Valu
     zero, kind = _zero(node, values)
     value = data_operand(node, values)
     _refuse_blocks(node)
-    if np.unique(zero).size > 1:
-        raise node.error("has a zero point per channel", "use one zero point")
-    after = int(zero.reshape(-1)[0])
     low, high = _clipped(builder, node, kind.lo, kind.hi)
+    if np.unique(zero).size > 1:
+        return _around_zeros(builder, node, value, scale, zero, low, high)
+    after = int(zero.reshape(-1)[0])
     quantiser = Quantiser(
         _along_axis(node, scale, shape_of(value)),
         np.zeros((), np.float32),
@@ -44,6 +45,33 @@ def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Valu
         builder.reciprocal,
     )
     return quantise(builder, node, quantiser, value, as_codes=True)
+
+
+def _around_zeros(builder: Builder, node: Node, value: Value, scale: Array, zero: Array, low: int, high: int) -> Value:
+    """Codes of unlike zero points: the layer counts each channel from its own, which the tensor's offset adds back."""
+    shape = shape_of(value)
+    zeros = _along_axis(node, zero, shape)
+    quantiser = Quantiser(
+        _along_axis(node, scale, shape),
+        np.zeros((), np.float32),
+        0,
+        low - zeros,
+        high - zeros,
+        Rounding.HALF_EVEN,
+        builder.reciprocal,
+    )
+    made = quantise(builder, node, quantiser, value, as_codes=True)
+    match made:
+        case Const():
+            return replace(made, array=made.array + zeros)
+        case Tensor():
+            made, (shift,) = per_channel(builder, made, node, fractions(zeros))
+            return made.affine(ONES, shift)
+        case Host():
+            added = builder.host_step(
+                made.side, host_ops.Add(host_ops.Constant(zeros.astype(np.float64))), (made.name,)
+            )
+            return replace(made, name=added)
 
 
 def dequantize_linear(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -10,15 +10,15 @@ from math import prod
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import integers, widen
+from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import image, per_channel
+from bitwright.frontend.mixed import padded
 from bitwright.frontend.operands import optional_constant
 from bitwright.frontend.operators.elementwise import affine
 from bitwright.frontend.operators.windows import pool_window
 from bitwright.frontend.values import Tensor, Value
 from bitwright.ir.layers import SumPool
-from bitwright.ir.per_channel import ZEROS, width
-from bitwright.ir.types import IntType
+from bitwright.ir.per_channel import ZEROS
 from bitwright.ir.window import Pads, Pair, Window
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import check_size
@@ -68,13 +68,7 @@ def _activation(node: Node, values: tuple[Value | None, ...]) -> Tensor:
 def _mean(builder: Builder, node: Node, tensor: Tensor, window: Window, counted: Pads) -> Tensor:
     rank = tensor.where.ndim
     tensor = image(builder, integers(builder, tensor, node), node)
-    pad = 0
-    if window.is_padded:
-        zero = -tensor.offset.of(0) / tensor.scale.of(0)
-        if width(tensor.scale, tensor.offset) > 1 or zero.denominator != 1:
-            raise node.error("pads around a zero point that is no integer", "use an integer zero point, or no padding")
-        pad = int(zero)
-        tensor = widen(builder, tensor, IntType(pad, pad), node)
+    tensor, pad = padded(builder, tensor, node) if window.is_padded else (tensor, 0)
     old = builder.layers[tensor.layer]
     layer = SumPool(
         name=node.name,

@@ -14,6 +14,7 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import gather, whole
+from bitwright.frontend.mixed import padded
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.shapes import move, shape_of
 from bitwright.frontend.values import Const, Tensor, Value
@@ -190,17 +191,24 @@ def _pad_widths(node: Node, const: Const | None, axes: Const | None, shape: tupl
 
 def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], value: float) -> Tensor:
     tensor = whole(builder, integers(builder, tensor, node), node)
+    tensor, code = _filled(builder, node, tensor, value)
+    check_size(node, [n + before + after for n, (before, after) in zip(tensor.where.shape, widths, strict=True)])
+    index = np.pad(tensor.where, widths, constant_values=-1)[0]
+    last = np.moveaxis(index, 0, -1)
+    made = gather(builder, tensor, np.ascontiguousarray(last), node, fill=code)
+    back = np.moveaxis(np.arange(last.size).reshape(last.shape), -1, 0)[None]
+    return replace(made, where=back)
+
+
+def _filled(builder: Builder, node: Node, tensor: Tensor, value: float) -> tuple[Tensor, int]:
+    """The tensor over a layer in which one integer means `value` in every channel, and that integer."""
+    if not value and width(tensor.scale, tensor.offset) > 1:
+        return padded(builder, tensor, node)
     single = width(tensor.scale, tensor.offset) == 1
     code = (Fraction(value) - tensor.offset.of(0)) / tensor.scale.of(0) if single else None
     if code is None or code.denominator != 1:
         raise node.error(f"pads with {value:g}, which is no integer of its input", "pad with the zero point's value")
-    tensor = widen(builder, tensor, IntType(int(code), int(code)), node)
-    check_size(node, [n + before + after for n, (before, after) in zip(tensor.where.shape, widths, strict=True)])
-    index = np.pad(tensor.where, widths, constant_values=-1)[0]
-    last = np.moveaxis(index, 0, -1)
-    made = gather(builder, tensor, np.ascontiguousarray(last), node, fill=int(code))
-    back = np.moveaxis(np.arange(last.size).reshape(last.shape), -1, 0)[None]
-    return replace(made, where=back)
+    return widen(builder, tensor, IntType(int(code), int(code)), node), int(code)
 
 
 def _check_axes(node: Node, axes: list[int], shape: tuple[int, ...]) -> None:

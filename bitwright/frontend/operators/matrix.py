@@ -10,14 +10,14 @@ from math import prod
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import integers, widen
+from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, check_fit, features, image, per_channel
+from bitwright.frontend.mixed import into_weights, padded
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.windows import window_of
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import Conv, Dense
-from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, width
-from bitwright.ir.types import IntType
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.weights import Ints, Weights
 from bitwright.reading.model import Node
 
@@ -40,30 +40,27 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     groups = _groups(node, kernel, tensor.where.shape[1])
     height, width = tensor.where.shape[2:]
     window = window_of(node, weights.shape[2:], (height, width), rank)
-    zero = -tensor.offset.of(0) / tensor.scale.of(0)
-    if window.is_padded:
-        if zero.denominator != 1:
-            raise node.error("pads around a zero point that is no integer", "use an integer zero point, or no padding")
-        tensor = widen(builder, tensor, IntType(int(zero), int(zero)), node)
+    tensor, pad = padded(builder, tensor, node) if window.is_padded else (tensor, 0)
+    weights, scale, zero = into_weights(node, tensor, weights, groups, step)
     old = builder.layers[tensor.layer]
     layer = Conv(
         name=node.name,
         inputs=(tensor.layer,),
         shape=old.shape,
         type=old.type,
-        scale=(step * tensor.scale.of(0)).squeezed(),
-        zero=ZEROS,
+        scale=scale,
+        zero=zero,
         weights=Weights(weights.transpose(0, 2, 3, 1)),
         window=window,
         groups=groups,
-        pad_value=int(zero) if window.is_padded else 0,
+        pad_value=pad,
         source=_sources(tensor, node),
     )
     rows, cols = window.out((height, width))
     if rows < 1 or cols < 1:
         raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
     shape = (rows, cols, weights.shape[0])
-    made = _accumulate(builder, replace(layer, shape=shape), weights.reshape(len(weights), -1).sum(axis=1), zero)
+    made = _accumulate(builder, replace(layer, shape=shape))
     where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
     made = replace(made, where=where[:, :, 0] if rank == 3 else where)
     return _biased(builder, node, made, optional_constant(node, values, 2), 1)
@@ -117,24 +114,24 @@ def _dense(builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: Pe
     tensor, place = features(builder, tensor, node)
     ordered = np.empty_like(weights)
     ordered[:, place] = weights
+    ordered, scale, zero = into_weights(node, tensor, ordered, 1, step)
     shape = (*builder.layers[tensor.layer].shape[:-1], weights.shape[0])
     layer = Dense(
         name=node.name,
         inputs=(tensor.layer,),
         shape=shape,
         type=builder.layers[tensor.layer].type,
-        scale=(step * tensor.scale.of(0)).squeezed(),
-        zero=ZEROS,
+        scale=scale,
+        zero=zero,
         weights=Weights(ordered),
         source=_sources(tensor, node),
     )
-    zero = -tensor.offset.of(0) / tensor.scale.of(0)
-    made = _accumulate(builder, layer, weights.sum(axis=1), zero)
+    made = _accumulate(builder, layer)
     return replace(made, where=np.arange(prod(shape)).reshape(*tensor.where.shape[:-1], shape[-1]))
 
 
 def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
-    """The data input of a matrix layer: integers with one scale and one zero point."""
+    """The data input of a matrix layer: integers, of one scale and zero point or of one for each channel."""
     if isinstance(value, Host):
         if value.side == "output":
             raise builder.island(node, "reads", value)
@@ -146,10 +143,7 @@ def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
     if not isinstance(value, Tensor):
         raise node.error("reads only constants", "fold them before the export")
     tensor = integers(builder, value, node)
-    scale, offset = tensor.scale.squeezed(), tensor.offset.squeezed()
-    if width(scale, offset) > 1 or not scale.of(0):
-        raise node.error("reads a tensor whose scale differs per channel", "use one scale for the activation")
-    return replace(tensor, scale=scale, offset=offset)
+    return replace(tensor, scale=tensor.scale.squeezed(), offset=tensor.offset.squeezed())
 
 
 def _sources(tensor: Tensor, node: Node) -> tuple[str, ...]:
@@ -188,11 +182,9 @@ def _dyadic(node: Node, const: Const) -> tuple[Ints, PerChannel]:
     return codes.astype(np.int64), PerChannel.made(Fraction(2) ** low)
 
 
-def _accumulate(builder: Builder, layer: Conv | Dense, sums: Ints, zero: Fraction) -> Tensor:
-    """The accumulator over raw codes: its zero is the input's zero point times the sum of the weights."""
-    zeros = (PerChannel.made(sums.tolist()) * zero).squeezed() if zero else ZEROS
-    name = builder.add(replace(layer, zero=zeros))
-    made = builder.codes(name, np.arange(prod(layer.shape)))
+def _accumulate(builder: Builder, layer: Conv | Dense) -> Tensor:
+    """The accumulator over raw codes, which nothing is added to yet."""
+    made = builder.codes(builder.add(layer), np.arange(prod(layer.shape)))
     return replace(made, nodes=())
 
 

@@ -56,7 +56,7 @@ def add_pools(builder: Builder, node: Node, made: Tensor, pools: tuple[Pool, ...
 def _plain(builder: Builder, tensor: Tensor) -> bool:
     """True for codes themselves, rising with their real value: then pooling them now is the cheapest."""
     layer = builder.layers[tensor.layer]
-    return layer.op not in ("dense", "conv") and tensor.scale.is_single and tensor.scale.of(0) > 0
+    return layer.op not in ("dense", "conv") and all(scale > 0 for scale in tensor.scale.values)
 
 
 def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import integers, widen
+from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, gather, image
+from bitwright.frontend.mixed import padded
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.matrix import conv
 from bitwright.frontend.operators.windows import window_of
 from bitwright.frontend.values import Const, Tensor, Value
-from bitwright.ir.types import IntType
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import check_size
 
@@ -28,12 +28,9 @@ def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value
         raise node.error("computes its padding from the output's size", "export it with explicit pads")
     window = window_of(node, kernel.array.shape[2:], size, 4)
     extra = [int(v) for v in node.attributes.get("output_padding", [0, 0])]
-    zero = -tensor.offset.of(0) / tensor.scale.of(0)
-    if zero.denominator != 1:
-        raise node.error("spreads its input around a zero point that is no integer", "use an integer zero point")
-    tensor = widen(builder, tensor, IntType(int(zero), int(zero)), node)
+    tensor, zero = padded(builder, tensor, node, "spreads its input")
     spread = _spread(node, tensor, window.strides)
-    moved = gather(builder, tensor, spread, node, fill=int(zero))
+    moved = gather(builder, tensor, spread, node, fill=zero)
     moved = replace(moved, where=moved.where.transpose(2, 0, 1)[None])
     rows, columns = window.span
     top, left, bottom, right = window.pads

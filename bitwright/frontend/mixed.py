@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensors whose channels differ in scale or zero point, where a reader adds them up, pads them or mixes them.
+
+A matrix takes the ratios into its weights. What pads needs one integer that means zero, and what moves elements between
+channels one scale for all of them: there a layer that loses nothing goes before the reader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import gcd, lcm
+
+import numpy as np
+
+from bitwright.exact.steps import MAX_STEPS
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.integers import widen
+from bitwright.frontend.values import ONE, ZERO, Tensor
+from bitwright.ir.layers import Requantise, Rounding, Sum
+from bitwright.ir.per_channel import ZEROS, PerChannel, squeeze, width
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Ints
+from bitwright.reading.model import Node
+
+FINEST_BITS = 32
+"""Codes on the common grid of unlike scales that a reader still takes."""
+MAX_WEIGHT_BITS = 62
+"""Weights times the ratios of their inputs stay in int64."""
+
+
+def unit(values: tuple[Fraction, ...]) -> Fraction:
+    """The largest rational of which all are integer multiples; 1 of zeros alone."""
+    some = [value for value in values if value]
+    if not some:
+        return ONE
+    return Fraction(gcd(*(v.numerator for v in some)), lcm(*(v.denominator for v in some)))
+
+
+def into_weights(
+    node: Node, tensor: Tensor, weights: Ints, groups: int, step: PerChannel
+) -> tuple[Ints, PerChannel, PerChannel]:
+    """(weights, scale, zero) of sums over channels of unlike scales: the ratios of the scales are in the weights.
+
+    Weights are (outputs, inputs / groups, ...), ordered as the channels of the tensor's layer are.
+    """
+    outputs, reads = weights.shape[:2]
+    scales, offsets = tensor.scale.each(reads * groups), tensor.offset.each(reads * groups)
+    sums = weights.reshape(outputs, reads, -1).sum(axis=2)
+    if width(tensor.scale) == 1 and tensor.scale.of(0):
+        units = [tensor.scale.of(0)] * groups
+    else:
+        units = [unit(scales[g * reads : (g + 1) * reads]) for g in range(groups)]
+        weights = _scaled(node, weights, [[int(s / units[i // reads]) for i, s in enumerate(scales)]], groups)
+    of_output = [o * groups // outputs for o in range(outputs)]
+    zeros = []
+    for row, group in zip(sums.tolist(), of_output, strict=True):
+        terms = zip(row, offsets[group * reads : (group + 1) * reads], strict=True)
+        zeros.append(-sum((total * offset for total, offset in terms if offset), ZERO) / units[group])
+    scale = step * PerChannel(squeeze(tuple(units[group] for group in of_output)))
+    return weights, scale.squeezed(), PerChannel(squeeze(tuple(zeros)))
+
+
+def _scaled(node: Node, weights: Ints, ratios: list[list[int]], groups: int) -> Ints:
+    """Each weight times the ratio of the channel that it reads."""
+    (ratio,), (outputs, reads) = ratios, weights.shape[:2]
+    largest = int(np.abs(weights).max(initial=0)) * max(map(abs, ratio))
+    if largest.bit_length() > MAX_WEIGHT_BITS:
+        raise node.error(
+            f"reads channels whose scales need weights of {largest.bit_length() + 1} bits",
+            "use scales that are closer to one another, or one scale for the activation",
+        )
+    rows = np.array(ratio, dtype=np.int64).reshape(groups, reads)[np.arange(outputs) * groups // outputs]
+    return np.asarray(weights * rows.reshape(outputs, reads, *(1,) * (weights.ndim - 2)))
+
+
+def padded(builder: Builder, tensor: Tensor, node: Node, verb: str = "pads") -> tuple[Tensor, int]:
+    """The tensor over a layer in which one integer means zero in every channel, and that integer."""
+    size = width(tensor.scale, tensor.offset)
+    pairs = list(zip(tensor.scale.each(size), tensor.offset.each(size), strict=True))
+    zeros = {-offset / scale if scale else ZERO for scale, offset in pairs}
+    constant = any(offset and not scale for scale, offset in pairs)
+    if not constant and len(zeros) == 1 and next(iter(zeros)).denominator == 1:
+        zero = int(next(iter(zeros)))
+        return widen(builder, tensor, IntType(zero, zero), node), zero
+    made = _centred(builder, tensor, node)
+    if made is None:
+        hint = "use an integer zero point" + ", or no padding" * (verb == "pads")
+        raise node.error(f"{verb} around a zero point that is no integer", hint)
+    return made, 0
+
+
+def unified(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None:
+    """The tensor over a layer with one scale and zero point for all channels; None if that takes too many bits."""
+    if tensor.bounded or tensor.function or tensor.pools:
+        return None
+    made: Tensor | None = tensor
+    if not tensor.offset.squeezed().is_single:
+        made = _centred(builder, tensor, node)
+    return made and _scaled_alike(builder, made, node)
+
+
+def _scaled_alike(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None:
+    """The tensor, of one offset, over a layer of one scale; None if that takes too many bits."""
+    old, scale, offset = builder.layers[tensor.layer], tensor.scale, tensor.offset.squeezed()
+    grid = unit(scale.values)
+    factors = squeeze(tuple(int(value / grid) for value in scale.values))
+    ends = [factor * end for factor in factors for end in (old.type.lo, old.type.hi)]
+    if IntType(min(0, *ends), max(0, *ends)).bits > FINEST_BITS:
+        return None
+    layer = Sum(
+        name=f"{node.name}_align",
+        inputs=(tensor.layer,),
+        shape=old.shape,
+        type=old.type,
+        scale=PerChannel((grid,)),
+        zero=PerChannel((-offset.of(0) / grid,)),
+        factors=(factors,),
+        source=tuple(name for name, _ in tensor.nodes),
+    )
+    return replace(tensor, layer=builder.add(layer), scale=PerChannel((grid,)), offset=offset, nodes=())
+
+
+def _centred(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None:
+    """The tensor over codes that are counted from zero, on a finer grid where zero is between two; None if too fine."""
+    old = builder.layers[tensor.layer]
+    factors, offsets, scales, ends = [], [], [], []
+    for scale, offset in zip(tensor.scale.each(old.channels), tensor.offset.each(old.channels), strict=True):
+        zero = -offset / scale if scale else ZERO
+        factors.append(Fraction(zero.denominator if scale else 0))
+        offsets.append(-zero * zero.denominator if scale else Fraction(bool(offset)))
+        scales.append(scale / zero.denominator if scale else offset or ONE)
+        ends.append([int(factors[-1] * end + offsets[-1]) for end in (old.type.lo, old.type.hi)])
+    kind = IntType(min(0, *(low for low, _ in ends)), max(0, *(high for _, high in ends)))
+    if max(high - low for low, high in ends) * old.channels > MAX_STEPS:
+        return None
+    means = PerChannel(squeeze(tuple(scales)))
+    layer = Requantise(
+        name=f"{node.name}_centre",
+        inputs=(tensor.layer,),
+        shape=old.shape,
+        type=kind,
+        scale=PerChannel(tuple(map(abs, means.values))),
+        zero=ZEROS,
+        multiplier=PerChannel(squeeze(tuple(factors))),
+        offset=PerChannel(squeeze(tuple(offsets))),
+        rounding=Rounding.FLOOR,
+        low=squeeze(tuple(low for low, _ in ends)),
+        high=squeeze(tuple(high for _, high in ends)),
+        source=tuple(name for name, _ in tensor.nodes),
+    )
+    return replace(tensor, layer=builder.add(layer), scale=means, offset=ZEROS, nodes=())
