@@ -21,8 +21,7 @@ from bitwright.ir.names import chosen, identifier
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide, settled
 from bitwright.planning.devices import device, part_of
-from bitwright.planning.planner import GIVEN, PlanRecord, by_rule, scale_of
-from bitwright.planning.rule import fold
+from bitwright.planning.planner import GIVEN, PlanRecord, plan_for, scale_of
 from bitwright.planning.solver import OverBudget
 
 DEFAULT_CYCLES = 10_000
@@ -68,7 +67,7 @@ def compile_graph(
     if plan is not None:
         return _allowed(build(plan, GIVEN), force)
     if not asked and not scale.part:
-        return build(Plan(fold(graph, target), target), by_rule(target, "no target was given"))
+        return build(*plan_for(graph, target, found, scale))
     return _within(Fit(graph, found, scale, build), target if asked else None, force, target)
 
 

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 import bitwright as bw
 from bitwright import api
 from bitwright.exact.forms import MultiplyShift
+from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import save
 from bitwright.ir.graph import Graph
@@ -84,8 +85,9 @@ def test_verify_reports_what_it_compared(net: Graph) -> None:
 
 
 def test_a_claim_that_does_not_hold_is_not_counted_as_proved(net: Graph) -> None:
-    design = api.compile(net)
-    ((name, form),) = design.forms.items()
+    (name,) = api.compile(net).forms
+    design = api.compile(net, plan=Plan({name: LayerPlan(form="shift_even")}))
+    form = design.forms[name]
     assert isinstance(form, MultiplyShift)
     wrong = replace(design, forms={name: replace(form, c=Weights(form.c.array + (1 << form.s)))})
     report = api.verify(net, X, design=wrong)

@@ -38,11 +38,11 @@ def long_names() -> Design:
     return bitwright.compile(net.graph())
 
 
-@pytest.mark.parametrize("plan", ["solver", "rule", "given"])
+@pytest.mark.parametrize("plan", ["solver", "default", "given"])
 def test_a_report_comes_back_from_its_file(plan: str) -> None:
     made = {
         "solver": design,
-        "rule": lambda: bitwright.compile(network()),
+        "default": lambda: bitwright.compile(network()),
         "given": lambda: bitwright.compile(network(), plan=design().plan),
     }[plan]()
     text = to_json(made.report())
