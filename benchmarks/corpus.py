@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every quantised network of a collection on the compiled engines and through the linters; one line for each check.
 
-python -m benchmarks.corpus [--checks hls,rtl,lint,slang,synthesis,threads,sanitize,vendor] [--only 'brevitas/*']
+python -m benchmarks.corpus [--checks hls,rtl,lint,slang,synthesis,judge,threads,sanitize,vendor] [--only 'brevitas/*']
                             [--samples 3] [--models DIR]
 
 hls and rtl: no integer may differ from the reference engine's; rtl: the clocks are those of the plan, the interval
 exactly, the latency within 1 %; lint: Verilator's -Wall and Yosys are silent on the SystemVerilog; slang: so is it, on
-all that tests/rtl/slang does not allow; synthesis: the C++ keeps the rules of tests/hls/lint; threads: no stream of the
+all that tests/rtl/slang does not allow; synthesis: the C++ keeps the rules of tests/hls/lint; judge: in its
+IR nothing but streams enters a process, and no array is carried at no stated distance; threads: no stream of the
 C++ is so short that its kernels wait for each other; sanitize: its test bench passes with the address and undefined
 behaviour sanitizers; vendor: it passes with the vendor's open headers, as the package hls4ml carries them, and they
 warn of no stream. DIR holds FAMILY/NAME/{model.onnx,golden.npz,meta.json}, `../shared/models` unless given; networks
@@ -36,7 +37,7 @@ from bitwright.sim import tools
 from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
 
 MODELS = Path(__file__).parents[1].parent / "shared/models"
-CHECKS = ("hls", "rtl", "lint", "slang", "synthesis", "threads", "sanitize", "vendor")
+CHECKS = ("hls", "rtl", "lint", "slang", "synthesis", "judge", "threads", "sanitize", "vendor")
 BENCH = ["tb/{name}_tb.cpp", "{name}.cpp"]
 PROGRAMS = {
     "threads": (["host/threads.cpp"], ["-O1", "-pthread", "-Ihost/threads"]),
@@ -127,6 +128,15 @@ def check_synthesis(design: Design) -> tuple[bool, str]:
     return not found, "\n".join(map(str, found)) or f"clean; {perf_counter() - start:.1f} s"
 
 
+def check_judge(design: Design) -> tuple[bool, str]:
+    """Whether the judge of the IR is silent, its findings, and its seconds."""
+    from tests.hls.judge import judge  # it needs LLVM, and the repository's folder on the path
+
+    start = perf_counter()
+    found = judge(design.files("hls"))
+    return not found, "\n".join(found) or f"clean; {perf_counter() - start:.1f} s"
+
+
 def _vendor(folder: Path) -> tuple[str, ...]:
     from tests.hls.programs import vendor  # it needs the repository's folder on the path
 
@@ -167,6 +177,8 @@ def check(name: str, folder: Path, samples: int) -> tuple[bool, str]:
                 return check_slang(design)
             case "synthesis":
                 return check_synthesis(design)
+            case "judge":
+                return check_judge(design)
             case _:
                 files = design.files("hls", random_codes(net, samples))
                 return check_program(name, files, design.name)
