@@ -178,6 +178,6 @@ def test_a_bipolar_weight_is_one_bit(rows: int) -> None:
     source = hls(made)
     assert "using Weight = bw::Bipolar;" in source["design_params.hpp"]
     assert "ap_uint<1> bit;" in source["kernels/bw_stream.hpp"]
-    digits = source["weights/mv.hpp"].partition("= {")[2]
+    digits = source["weights/mv.hpp"].partition("= {")[2].partition("};")[0]
     assert {character for character in digits if character.isdigit()} == {"0", "1"}
     assert sum(digits.count(bit) for bit in "01") == rows * 64

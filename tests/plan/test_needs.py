@@ -124,6 +124,7 @@ PRINTED = {
     "YW bits must hold every place": "as of Y",
     "a bipolar element has one bit": "as IntType.bits says",
     "a ternary weight has one or two bits": "legal_styles: TERNARY covers its type",
+    "an element of a table has at most 64 bits": "weights and the constants of forms are int64",
     "Style must be given": "a constant of the text",
     "Latency must be at least 1": "a constant of the module around it",
     "Depth must be at least 1": "as much as that latency",
