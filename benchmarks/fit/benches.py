@@ -110,6 +110,46 @@ def _mas(rng: Generator) -> Mapping[str, object]:
     return own | {"UW": x + m, "Shift": shift, "YW": _between(rng, 1, 8), "YCode": _between(rng, 0, 2)}
 
 
+def _constants(rng: Generator, x: int, m: int, factor: str, number: int) -> Mapping[str, object]:
+    """A requantiser of which some constants are the same in all channels, as most of them are."""
+    shift, bound = _between(rng, 0, x + m - 3), _between(rng, 2, 9)
+    own = {"XW": x, "MW": m, "CW": _between(rng, m, x + m), "WinW": 1, "BoundW": bound, "Factor": f"bw_pkg::{factor}"}
+    own |= {"M": f"{m}'d{number % (1 << m)}", "EachWindow": 0, "Window": f"1'd{_between(rng, 0, 3) // 3}"}
+    each, low = _between(rng, 0, 3) // 3, 0 if rng.random() < 0.5 else 1 - (1 << bound - 1)
+    high = (1 << bound - 1) - 1
+    own |= {"EachBounds": each, "Low": f"{bound}'d{low % (1 << bound)}", "High": f"{bound}'d{high}"}
+    return own | {"UW": x + m, "Shift": shift, "YW": _between(rng, 1, 8), "YCode": _between(rng, 0, 1)}
+
+
+def _wired_mas(rng: Generator) -> Mapping[str, object]:
+    """A requantiser whose one factor is a power of two, or sometimes its negative."""
+    m = _between(rng, 2, 8)
+    number = 1 << _between(rng, 0, m - 2)
+    return _constants(rng, _between(rng, 4, 30), m, "Same", -number if rng.random() < 0.2 else number)
+
+
+def _shifting_mas(rng: Generator) -> Mapping[str, object]:
+    return _constants(rng, _between(rng, 4, 30), _between(rng, 2, 12), "Shifts", 0)
+
+
+def _powers_mas(rng: Generator) -> Mapping[str, object]:
+    return _constants(rng, _between(rng, 4, 30), _between(rng, 2, 12), "Powers", 0)
+
+
+def _bound_mas(rng: Generator) -> Mapping[str, object]:
+    """A requantiser with a factor for each channel, or one that is no power of two."""
+    m = _between(rng, 3, 24)
+    same = rng.random() < 0.4
+    return _constants(rng, _between(rng, 8, 30), m, "Same" if same else "Each", 3 * _between(rng, 1, (1 << m - 1) // 3))
+
+
+def _small_bound_mas(rng: Generator) -> Mapping[str, object]:
+    """The same with a product that is too narrow for a DSP slice."""
+    m = _between(rng, 3, 4)
+    same = rng.random() < 0.4
+    return _constants(rng, _between(rng, 2, 8 - m), m, "Same" if same else "Each", 3 * (m - 2))
+
+
 def _thresholds(rng: Generator) -> Mapping[str, object]:
     x = _between(rng, 4, 20)
     return {"XW": x, "TW": _between(rng, max(2, x - 2), x + 1), "Bits": _between(rng, 1, 5), "YW": _between(rng, 2, 8)}
@@ -197,5 +237,11 @@ DRAWS: tuple[tuple[str, Callable[[Generator], Mapping[str, object]]], ...] = (
     ("bw_ram", _ram),
     ("bw_ram", _ram),
     ("bw_packed_product", _narrow),
+    ("bw_mas_lane", _wired_mas),
+    ("bw_mas_lane", _shifting_mas),
+    ("bw_mas_lane", _powers_mas),
+    ("bw_mas_lane", _bound_mas),
+    ("bw_mas_lane", _bound_mas),
+    ("bw_mas_lane", _small_bound_mas),
 )
 """Module -> its parameters, drawn."""

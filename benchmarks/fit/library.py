@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from bitwright.hardware.arithmetic import FactorKind
 from bitwright.hardware.cells import Family
 from bitwright.hardware.kernels import joins, moves, reduce
 from bitwright.hardware.modules import streams as terms
@@ -37,6 +38,8 @@ LEFT_OUT = (
 
 STYLES = ("lut", "ternary", "dsp", "xnor")
 """The styles of `bw_mac` by number; each has samples and a model of its own, `bw_mac_lut` and so on."""
+FACTORS: Sequence[FactorKind] = get_args(FactorKind)
+"""What factors are like, by number."""
 SHARED = ("Lanes", "Stride", "PackW")
 NOT_OF_STYLE: Mapping[str, Sequence[str]] = {
     "bw_mac_lut": ("Style", "Cols", *SHARED),
@@ -141,11 +144,24 @@ def _mac_lut(p: Parameters) -> Parts:
 
 
 def _mas(p: Parameters) -> Parts:
-    lane = (p["MW"], p["CW"], p["WinW"], p["BoundW"], p["UW"], p["Shift"])
+    """Samples from before constants were parameters tell none: each channel had its own."""
+    factor, m = FACTORS[p.get("Factor", 0)], _signed(p.get("M", 0), p["MW"])
+    each_window, each_bounds = bool(p.get("EachWindow", 1)), bool(p.get("EachBounds", 1))
+    lane = unit_terms.MasLane(
+        m_w=p["MW"], c_w=p["CW"], win_w=p["WinW"], bound_w=p["BoundW"], u_w=p["UW"], shift=p["Shift"], factor=factor,
+        power=factor == "same" and abs(m).bit_count() == 1, negative=factor == "same" and m < 0,
+        each_window=each_window, each_bounds=each_bounds,
+    )  # fmt: skip
     x_bits = decoded(p["XCode"], p["XW"]) if "XCode" in p else p["XW"]
     return unit_terms.mas(
         lanes=p.get("Lanes", 1), folds=p.get("Folds", 1), x_w=p["XW"], x_bits=x_bits, y_w=p["YW"], lane=lane
     )
+
+
+def _signed(value: int | str, bits: int) -> int:
+    """A parameter of so many bits as the number that it is."""
+    raw = (int(value, 2) if isinstance(value, str) else value) % (1 << bits)
+    return raw - (1 << bits) if raw >> (bits - 1) else raw
 
 
 def _thresholds(p: Parameters) -> Parts:

@@ -3,7 +3,8 @@
 
     python -m benchmarks.fit.measure [--designs N] [--models DIR]
 
-Appends to `samples.jsonl` beside this file what is missing there; hours on two cores. `benchmarks.fit` fits to it.
+Puts into `samples.jsonl` beside this file what is missing there, and anew what is not as it was; a module of which
+there is a line is not made again. Hours on two cores from nothing. `benchmarks.fit` fits to it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,8 @@ import bitwright
 from benchmarks.fit.benches import benches
 from benchmarks.fit.designs import design, sparse_design
 from benchmarks.fit.library import OWN, called, kept
-from benchmarks.fit.samples import BENCH, SAMPLES, Samples, read, write
-from benchmarks.fit.yosys import Instance, Modules, alone, count, instances
+from benchmarks.fit.samples import BENCH, SAMPLES, Samples, forget, read, write
+from benchmarks.fit.yosys import NOTHING, Instance, Modules, alone, count, elaborated, instances
 from bitwright.backends.verilog.project import instances as owners
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
@@ -121,6 +123,21 @@ def entries(
         yield {"design": design, "layer": layer, "holds": dict(holds)}
 
 
+def measured(samples: Samples, instances: Sequence[Instance], known: Modules) -> Modules:
+    """The modules that `instances` hold beyond those `known` of which, and of all in which, there is a line already."""
+    lines = {_key(module.name, module.parameters): module.counted for module in samples.modules}
+    found: Modules = {}
+    for name, module in elaborated(instances, known).items():
+        kind = called(module.name, module.parameters)
+        counted = lines.get(_key(kind, kept(kind, module.parameters))) if kind in OWN else NOTHING
+        if counted is not None:
+            found[name] = replace(module, own=counted)
+    while missing := [name for name, module in found.items() if not module.holds.keys() <= found.keys() | known.keys()]:
+        for name in missing:
+            del found[name]
+    return found
+
+
 def _key(name: str, parameters: Mapping[str, Any]) -> str:
     return name + json.dumps(parameters, sort_keys=True)
 
@@ -138,9 +155,12 @@ def main() -> None:
     for name, layers in wanted(args.designs, args.models):
         samples, now = read(), digest(layers)
         if samples.digests.get(name) != now:
-            made, names = count([instance for each in layers.values() for instance in each], modules)
+            whole = [instance for each in layers.values() for instance in each]
+            modules |= measured(samples, whole, modules)
+            made, names = count(whole, modules)
             modules |= made
             lines = entries(samples, name, layers, modules, on_series7(made), names)
+            forget(SAMPLES, name)
             write(SAMPLES, [*lines, {"design": name, "digest": now}])
             print(name, len(made), "modules", flush=True)
 

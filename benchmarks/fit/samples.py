@@ -97,3 +97,9 @@ def write(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """Append `entries`, one line each."""
     with path.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+
+
+def forget(path: Path, design: str) -> None:
+    """Leave out the layers of a design; its modules stay: they are known by their places in the file."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if json.loads(line).get("design") != design), encoding="utf-8")

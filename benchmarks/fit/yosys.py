@@ -22,6 +22,7 @@ from bitwright.sim.lint import written
 LIBRARY = package_files("bitwright").joinpath("hls_templates/verilog")
 INSTANCE = re.compile(r"^  (bw_\w+) #\((.*?)\n?  ?\) (u_\w+) \(", re.MULTILINE | re.DOTALL)
 RESOURCES = ("lut", "ff", "dsp", "bram")
+NOTHING = (0,) * len(RESOURCES)
 DERIVED = ("AddrW", "KW", "Weights", "OutW")
 """Parameters that follow from others."""
 
@@ -74,6 +75,17 @@ def count(
     All stand in one top with no connections, and what is known is a black box: a hierarchy that is kept optimises no
     ports, so that each module is made alone.
     """
+    return _made(wanted, known, f"synth_xilinx -family {family} -noiopad -noclkbuf -top top")
+
+
+def elaborated(wanted: Sequence[Instance], known: Mapping[str, Module]) -> Modules:
+    """The same modules with what they hold, but with no cells of their own yet: that takes no time."""
+    return _made(wanted, known, "proc", counting=False)[0]
+
+
+def _made(
+    wanted: Sequence[Instance], known: Mapping[str, Module], make: str, *, counting: bool = True
+) -> tuple[Modules, list[str]]:
     texts, hexes = [], {}
     for index, instance in enumerate(wanted):
         parameters = instance.parameters
@@ -89,13 +101,13 @@ def count(
     files["known.ys"] = "\n".join(["select -none", *(f"select -add {name}" for name in names)]) + "\n"
     read = f"read_verilog -sv {' '.join(f'{name}.sv' for name in needed)} top.sv; hierarchy -top top"
     skip = "script known.ys; blackbox; select -clear"
-    make = f"synth_xilinx -family {family} -noiopad -noclkbuf -top top; write_json netlist.json"
+    script = f"{read}; {skip}; {make}; write_json netlist.json"
     with written(files) as folder:
-        tools.run([tools.yosys().path, "-q", "-p", f"{read}; {skip}; {make}"], what="synthesising samples", cwd=folder)
+        tools.run([tools.yosys().path, "-q", "-p", script], what="synthesising samples", cwd=folder)
         netlist = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"]
     cells = netlist["top"]["cells"]
     own = {name for name, module in netlist.items() if name in known or not synth.is_primitive(module)}
-    made = {name: _module(name, netlist[name], own, hexes) for name in own - {"top"} if name not in known}
+    made = {name: _module(name, netlist[name], own, hexes, counting) for name in own - {"top"} if name not in known}
     return made, [cells[f"u_{index}"]["type"] for index in range(len(wanted))]
 
 
@@ -114,10 +126,11 @@ def _text(value: Any) -> str:
     return f"{len(value)}'b{value}" if re.fullmatch("[01]+", value) else f'"{value}"'
 
 
-def _module(name: str, module: Mapping[str, Any], own: Set[str], hexes: Mapping[str, str]) -> Module:
+def _module(name: str, module: Mapping[str, Any], own: Set[str], hexes: Mapping[str, str], counting: bool) -> Module:
     kinds = Counter(cell["type"] for cell in module["cells"].values())
     holds = {kind: number for kind, number in kinds.items() if kind in own}
-    counted = synth.resources({kind: number for kind, number in kinds.items() if kind not in own})
+    cells = {kind: number for kind, number in kinds.items() if kind not in own}
+    counted = synth.resources(cells) if counting else dict.fromkeys(RESOURCES, 0)
     parameters = {key: _value(text) for key, text in module.get("parameter_default_values", {}).items()}
     if "File" in parameters:
         parameters["Content"] = hexes[parameters.pop("File").strip()]

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+import numpy as np
+
 from bitwright.hardware.cells import EVERY_DSP_BITS
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import TERNARY, IntType
+from bitwright.ir.weights import Ints
 
 Style = Literal["lut", "dsp", "xnor", "ternary"]
+FactorKind = Literal["each", "same", "powers", "shifts"]
+"""How hardware is told the factors of the channels: as `bw_pkg` names them."""
 
 LUT_PRODUCT = 16
 """Up to this product of the widths, multiply in logic.
@@ -97,6 +102,16 @@ def slices(weights: IntType, x: IntType, pe: int, simd: int) -> int:
 def signed_bits(kind: IntType) -> int:
     """The width of its numbers in two's complement."""
     return IntType(min(kind.lo, -1), kind.hi).bits
+
+
+def factor_kind(factors: Ints) -> FactorKind:
+    """One number for all channels, powers of two, with a sign or 0 or without, or any numbers."""
+    if (factors == factors.flat[0]).all():
+        return "same"
+    sizes = np.abs(factors)
+    if (sizes & (sizes - 1)).any():
+        return "each"
+    return "shifts" if factors.min() > 0 else "powers"
 
 
 @cache

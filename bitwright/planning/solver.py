@@ -20,7 +20,7 @@ from bitwright.hardware.lanes import Lanes, check_reachable, pace
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Passing, Pool
+from bitwright.ir.layers import Passing, Pool, Requantise, Table
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import KINDS, NOTHING, Choice, Cost, Node, Survey, amounts
 from bitwright.planning.devices import Budget
@@ -45,9 +45,11 @@ class Solution:
     certificate: Mapping[str, Any]
 
 
-def _moves_data(graph: Graph) -> bool:
-    """Whether some layer only moves data, and can be as wide as the others need."""
-    return any(isinstance(layer, Passing) and not isinstance(layer, Pool) for layer in graph.layers)
+def _follows(graph: Graph) -> bool:
+    """Whether some layer has no lanes of its own and can be as wide as the others need."""
+    return any(
+        isinstance(layer, Passing | Requantise | Table) and not isinstance(layer, Pool) for layer in graph.layers
+    )
 
 
 def _pace(graph: Graph, plan: Plan) -> int:
@@ -70,14 +72,14 @@ def solve(
     """The plan of at most `target` clocks per frame with the smallest sum of shares of `scale`.
 
     With `part`, whose budget `scale` then is, no resource exceeds it less `reserved`. Layers in `given` have those
-    lanes. What only moves data is as wide as the pace of the other layers needs, so the program is solved again at the
-    pace that it reached until both agree.
+    lanes. What only moves data, and what multiplies to requantise, is as wide as the pace of the other layers needs, so
+    the program is solved again at the pace that it reached until both agree.
     BitwrightError names what stops a target.
     """
     check_reachable(graph, target)
     worth = [THOUSAND / amount for amount in amounts(scale)]
     budget = tuple(map(sub, amounts(scale), reserved)) if part else None
-    limit, found, moves = target, None, _moves_data(graph)
+    limit, found, follows = target, None, _follows(graph)
     while True:
         try:
             nodes = Survey(graph, target, limit, offered, given, cells).nodes()
@@ -90,7 +92,7 @@ def solve(
             return found
         found = _solution(graph, outcome, target)
         reached = _pace(graph, found.plan)
-        if reached in (0, limit) or not moves:
+        if reached in (0, limit) or not follows:
             return found
         limit = reached
 

@@ -19,6 +19,7 @@ from tests.rtl.graphs import (
     argmax,
     depthwise,
     fifo,
+    fixed,
     fork,
     interleave,
     long_mas,
@@ -196,6 +197,24 @@ def parallel_windows() -> list[KernelGraph]:
     ]
 
 
+FIXED: list[tuple[list[int], int | None, int]] = [
+    ([1, 1, 1, 1], 3, 0),
+    ([1, 1, 1, 1], None, 16),
+    ([8, 8, 8, 8], None, 0),
+    ([-1, -1, -1, -1], 9, 0),
+    ([-4, -4, -4, -4], 0, 3),
+    ([0, 0, 0, 0], 77, 0),
+    ([7, 7, 7, 7], 0, 0),
+    ([-7, -7, -7, -7], None, 5),
+    ([1, 8, 2, 1], None, 0),
+    ([4, -8, 1, 2], 1, 2),
+    ([0, 16, 1, -1], None, 0),
+    ([1, 3, 0, -2], 6, 0),
+    ([0, -1, 0, 0], 6, 0),
+]
+"""Factors, offset of all channels or None for one each, window."""
+
+
 def requantisers() -> list[KernelGraph]:
     rng = np.random.default_rng(2)
     wide = IntType(-3000, 2500)
@@ -206,6 +225,10 @@ def requantisers() -> list[KernelGraph]:
         requantiser("q_unshifted", mas(rng, 2, U4, U8, shift=0), U4, U8, folds=1),
         requantiser("q_far", mas(rng, 2, U4, S4, shift=20), U4, S4, folds=1),
         requantiser("q_bit_in", mas(rng, 4, BIPOLAR, S4, shift=4), BIPOLAR, S4),
+        *(
+            requantiser(f"q_fixed{place}", fixed(m, S12, U4, shift=5, c=c, window=window), S12, U4)
+            for place, (m, c, window) in enumerate(FIXED)
+        ),
         requantiser("q_bit_out", sign(rng, 4, S12), S12, BIPOLAR),
         requantiser("q_steps", thresholds(rng, 4, S8, U2), S8, U2),
         requantiser("q_sign", thresholds(rng, 4, S8, BIPOLAR), S8, BIPOLAR),

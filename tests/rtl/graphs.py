@@ -226,6 +226,17 @@ def long_mas(x: IntType, shift: int, *, even: bool = False) -> MultiplyShift:
     )  # fmt: skip
 
 
+def fixed(m: list[int], x: IntType, y: IntType, *, shift: int, c: int | None = None, window: int = 0) -> MultiplyShift:
+    """A multiply-add-shift form with these factors, and everything else the same in all channels but perhaps c."""
+    offsets = [5 * channel - 7 for channel in range(len(m))] if c is None else [c] * len(m)
+    reach = [k * a + b for k, b in zip(m, offsets, strict=True) for a in (x.lo, x.hi)]
+    return MultiplyShift(
+        kind="mas_window" if window else "mas", m=Weights(np.array(m)), c=Weights(np.array(offsets)), s=shift,
+        window=Weights(np.full(len(m), window)), odd=0, low=Weights(np.full(len(m), y.lo)),
+        high=Weights(np.full(len(m), y.hi)), product=IntType(min(reach), max(reach)),
+    )  # fmt: skip
+
+
 def sign(rng: Generator, channels: int, x: IntType) -> MultiplyShift:
     """-1 or +1 by a multiply-add-shift: clip(2a + 1, -1, 1), or 1 - 2a in falling channels."""
     reach = 16 * max(-x.lo, x.hi) + 8

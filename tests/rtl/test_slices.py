@@ -3,14 +3,31 @@
 
 from __future__ import annotations
 
-import numpy as np
+import re
 
+import numpy as np
+import pytest
+
+import bitwright as bw
+from bitwright.backends.project import Project
 from bitwright.backends.verilog.project import generate
 from bitwright.hardware.area.resources import resources
-from bitwright.ir.types import BIPOLAR, TERNARY
+from bitwright.ir.types import BIPOLAR, TERNARY, integer
 from bitwright.sim import synth
+from bitwright.sim.lint import project_sources, yosys_netlist
 from tests.needs import needs_yosys
-from tests.rtl.graphs import S4, S8, U4, U8, matrix_vector, project, side_by_side
+from tests.rtl.graphs import S4, S8, U4, U8, fixed, matrix_vector, project, requantiser, side_by_side
+
+WIDE = integer(20, signed=True)
+FACTORS = {
+    "one": [1] * 4,
+    "same": [64] * 4,
+    "negative": [-64] * 4,
+    "distances": [1, 64, 8, 64],
+    "signs": [64, -8, 0, 1],
+    "constant": [77] * 4,
+    "any": [64, 8, 77, 1],
+}
 
 
 @needs_yosys
@@ -30,3 +47,35 @@ def test_slices_are_those_of_the_plan() -> None:
     found = {name: synth.resources(cells[f"u_{name}"])["dsp"] for name in cases}
     assert found == {name: slices for name, (_, slices) in cases.items()}
     assert found == {kernel.name: resources(kernel).dsp for kernel in made.kernels.kernels}
+
+
+def products(made: Project) -> int:
+    """Multipliers that Yosys reads in a design before it maps anything."""
+    files = generate(made)
+    netlist = yosys_netlist(files, project_sources(files), f"{made.name}_top")
+    return len(re.findall(r"[\w)] \* ", netlist))
+
+
+@needs_yosys
+def test_powers_of_two_take_no_multiplier() -> None:
+    """Neither a slice nor a product in logic: they are wires, a negation or a shifter."""
+    graphs = {name: requantiser(name, fixed(m, WIDE, U8, shift=9), WIDE, U8) for name, m in FACTORS.items()}
+    made = project(side_by_side(list(graphs.values())), np.random.default_rng(0), 1, "factors")
+    cells = synth.synthesise(generate(made), "factors_top", "xc7").cells
+    found = {name: synth.resources(cells[f"u_{name}"])["dsp"] for name in FACTORS}
+    assert found == {kernel.name: resources(kernel).dsp for kernel in made.kernels.kernels}
+    assert [name for name, slices in found.items() if slices] == ["constant", "any"]
+    alone = {name: project(graph, np.random.default_rng(0), 1, name) for name, graph in graphs.items()}
+    assert [name for name, one in alone.items() if products(one)] == ["constant", "any"]
+
+
+@needs_yosys
+@pytest.mark.parametrize(("scale", "multiplies"), [([0.25] * 4, False), ([0.25, 4, 0.5, 2], False), ([0.3] * 4, True)])
+def test_a_network_whose_scales_are_powers_of_two_multiplies_weights_alone(
+    scale: list[float], multiplies: bool
+) -> None:
+    net = bw.Net("scales.onnx")
+    rows = net.dense(net.input("x", (4,), "u8"), np.random.default_rng(0).choice([-1, 1], (4, 4)))
+    net.requantise(rows, "u8", scale=1, gain=scale, bias=[1, 0, -0.25, 7])
+    design = bw.compile(net.graph())
+    assert bool(products(design.project())) == multiplies

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bitwright.hardware.arithmetic import Style
+from bitwright.hardware.arithmetic import FactorKind, Style
 from bitwright.hardware.roms import Bits, Rom
 from bitwright.ir.types import IntType
 
@@ -39,6 +39,6 @@ def code_name(kind: IntType) -> str:
     return "Bipolar" if kind.is_bipolar else "Signed" if kind.signed else "Unsigned"
 
 
-def style_name(style: Style) -> str:
-    """The constant of `bw_pkg` that says how a unit multiplies."""
+def style_name(style: Style | FactorKind) -> str:
+    """The constant of `bw_pkg` that says how a unit multiplies, or what factors are like."""
     return style.capitalize()

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bitwright.hardware.arithmetic import Packing, Style
+from bitwright.hardware.arithmetic import FactorKind, Packing, Style
 from bitwright.hardware.roms import Rom
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
 Sizes = Mapping[str, int]
-Told = int | tuple[int, ...]
+Told = int | tuple[int, ...] | FactorKind
 NONE: Mapping[str, Told] = MappingProxyType({})
 
 

@@ -10,10 +10,10 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
-from bitwright.hardware.arithmetic import decoded_bits
+from bitwright.hardware.arithmetic import decoded_bits, factor_kind
 from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel, Needs
-from bitwright.hardware.kernels.interface import Interface, RomPort, Unit
+from bitwright.hardware.kernels.interface import Interface, RomPort, Told, Unit
 from bitwright.hardware.loops import Loops, together
 from bitwright.hardware.modules import units
 from bitwright.hardware.modules.memories import columns, random_columns
@@ -104,10 +104,10 @@ class Requantiser(Kernel):
         x_w, x_bits, y_w = self.x_type.bits, decoded_bits(self.x_type), self.y_type.bits
         match form := self.form:
             case MultiplyShift():
-                m_w, c_w, win_w, bound_w, _ = widths = mas_widths(form)
-                lane = m_w, c_w, win_w, bound_w, signed_bits(form.product.lo, form.product.hi), form.s
+                lane = mas_lane(form)
                 unit = units.mas(lanes=self.lanes, folds=self.folds, x_w=x_w, x_bits=x_bits, y_w=y_w, lane=lane)
-                width, varying = sum(widths), sum(_varying(field) for field in (form.m, form.c, form.window))
+                read = mas_fields(form)
+                width, varying = sum(bits for _, bits in read), sum(_changing(values, bits) for values, bits in read)
             case Thresholds():
                 bits = threshold_bits(form)
                 never = max(self.x_type.hi, ~self.x_type.lo) + 1
@@ -129,18 +129,17 @@ class Requantiser(Kernel):
     def interface(self) -> Interface:
         """A module for each form; the C++ of a form is a rule of its own (`backends/hls/forms.py`)."""
         x, y = self.x_type, self.y_type
+        more: dict[str, Told]
         match form := self.form:
             case MultiplyShift():
-                widths = dict(zip(("MW", "CW", "WinW", "BoundW"), mas_widths(form), strict=False))
-                product = signed_bits(form.product.lo, form.product.hi)
-                module, more = "bw_mas", widths | {"UW": product, "Shift": form.s, "Odd": form.odd}
+                module, more = "bw_mas", mas_told(form)
                 meaning = f"{form.kind}: code = clip((m*x + c) >> {form.s}, low, high)"
             case Thresholds():
                 bits = threshold_fields(form, x, y)[0][1]
                 module, more = "bw_thresholds", {"TW": bits, "Bits": threshold_bits(form)}
                 meaning = f"{form.kind}: code = first + the number of thresholds reached"
             case Lookup():
-                module, more, meaning = "bw_lookup", dict[str, int](), "table: code = entries[x]"
+                module, more, meaning = "bw_lookup", {}, "table: code = entries[x]"
             case _:
                 assert_never(form)
         called = f"requantiser ({form.kind})"
@@ -161,6 +160,12 @@ class Requantiser(Kernel):
         )
 
 
+def _changing(values: Ints, bits: int) -> int:
+    """Bits of a field of the ROM that are not the same for all channels, as if the numbers between were there too."""
+    low, high = int(values.min()), int(values.max())
+    return min(bits, (low ^ high).bit_length())
+
+
 def _varying(field: Weights) -> int:
     """Bits of a constant that are not the same for all channels."""
     return (field.type.lo ^ field.type.hi).bit_length()
@@ -171,18 +176,83 @@ def threshold_bits(form: Thresholds) -> int:
     return max(1, int(form.t.array.shape[1]).bit_length())
 
 
+def mas_lane(form: MultiplyShift) -> units.MasLane:
+    """A lane of `bw_mas` as sizes, with what is the same in all channels."""
+    m_w, c_w, win_w, bound_w = mas_widths(form)
+    factor, size = factor_kind(form.m.array), abs(int(form.m.array.flat[0]))
+    return units.MasLane(
+        m_w=m_w,
+        c_w=c_w,
+        win_w=win_w,
+        bound_w=bound_w,
+        u_w=signed_bits(form.product.lo, form.product.hi),
+        shift=form.s,
+        factor=factor,
+        power=factor == "same" and size.bit_count() == 1,
+        negative=factor == "same" and form.m.type.lo < 0,
+        each_window=not _is_same(form.window),
+        each_bounds=not (_is_same(form.low) and _is_same(form.high)),
+    )
+
+
+def multiplies(form: Form) -> bool:
+    """Whether each lane of `form` takes a multiplier."""
+    return isinstance(form, MultiplyShift) and mas_lane(form).multiplies
+
+
+def mas_told(form: MultiplyShift) -> dict[str, Told]:
+    """The parameters of `bw_mas`; a constant that the channels have each for themselves is 0 here."""
+    lane = mas_lane(form)
+    return {
+        "MW": lane.m_w,
+        "CW": lane.c_w,
+        "WinW": lane.win_w,
+        "BoundW": lane.bound_w,
+        "Factor": lane.factor,
+        "M": form.m.type.lo if lane.factor == "same" else 0,
+        "EachWindow": int(lane.each_window),
+        "Window": 0 if lane.each_window else form.window.type.lo,
+        "EachBounds": int(lane.each_bounds),
+        "Low": 0 if lane.each_bounds else form.low.type.lo,
+        "High": 0 if lane.each_bounds else form.high.type.lo,
+        "UW": lane.u_w,
+        "Shift": form.s,
+        "Odd": form.odd,
+    }
+
+
 def mas_fields(form: MultiplyShift) -> list[tuple[Ints, int]]:
-    """m, c, window, low, high of `bw_mas_lane` with their widths."""
-    arrays = form.m.array, form.offsets, form.window.array, form.low.array, form.high.array
-    return list(zip(arrays, mas_widths(form), strict=True))
+    """c, m, window, low and high of `bw_mas_lane` with their widths, without those that its parameters say."""
+    m_w, c_w, win_w, bound_w = mas_widths(form)
+    lane, found = mas_lane(form), [(form.offsets, c_w)]
+    if lane.factor == "each":
+        found.append((form.m.array, m_w))
+    elif lane.factor != "same":
+        found.append((np.array([_distance(int(m)) for m in form.m.array]), (m_w - 1).bit_length()))
+        if lane.factor == "powers":
+            found.append((np.where(form.m.array == 0, 1, 0) + np.where(form.m.array < 0, 2, 0), 2))
+    if lane.each_window:
+        found.append((form.window.array, win_w))
+    if lane.each_bounds:
+        found += [(form.low.array, bound_w), (form.high.array, bound_w)]
+    return found
 
 
-def mas_widths(form: MultiplyShift) -> tuple[int, ...]:
-    """Bits of m, c, window, low and high."""
+def mas_widths(form: MultiplyShift) -> tuple[int, int, int, int]:
+    """Bits of m, c, window and bounds; m has a distance to shift by even if it is 0 and -1."""
     m, c, window = form.m.type, form.c.type, form.window.type
     bound = signed_bits(form.low.type.lo, form.high.type.hi)
     offset = signed_bits(c.lo << form.grain, c.hi << form.grain)
-    return signed_bits(m.lo, m.hi), offset, max(1, window.hi.bit_length()), bound, bound
+    return max(2, signed_bits(m.lo, m.hi)), offset, max(1, window.hi.bit_length()), bound
+
+
+def _is_same(field: Weights) -> bool:
+    return field.type.lo == field.type.hi
+
+
+def _distance(m: int) -> int:
+    """How far a factor of two to some power, or its negative, shifts."""
+    return max(0, abs(m).bit_length() - 1)
 
 
 def threshold_fields(form: Thresholds, x_type: IntType, y_type: IntType) -> list[tuple[Ints, int]]:

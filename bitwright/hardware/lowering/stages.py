@@ -14,7 +14,7 @@ from bitwright.hardware.choice import Wired
 from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.kernels.joins import Adder, Interleave, Multiplier
 from bitwright.hardware.kernels.reduce import ArgMaxReduce
-from bitwright.hardware.kernels.requantiser import Requantiser
+from bitwright.hardware.kernels.requantiser import Requantiser, multiplies
 from bitwright.hardware.lanes import Planned, enough_lanes, gather_lanes
 from bitwright.hardware.lowering import orders
 from bitwright.hardware.lowering.emit import Emit, frame_buffer
@@ -38,7 +38,8 @@ def wired(emit: Emit, layer: AnyLayer, x: list[Stream], choice: Wired) -> Stream
             return arg_max(emit, layer, x[0])
         case Requantise() | Table():
             assert choice.form is not None, f"layer '{layer.name}' has no form"
-            return requantise(emit, layer, x[0], orders.permuted(choice.form, x[0]))
+            come = _as_narrow_as_the_pace(emit, x[0], choice.pace) if multiplies(choice.form) else x[0]
+            return requantise(emit, layer, come, choice.form)
         case Concat():
             return interleave(emit, layer, x, choice.pace)
     if isinstance(layer, Planned):
@@ -47,8 +48,8 @@ def wired(emit: Emit, layer: AnyLayer, x: list[Stream], choice: Wired) -> Stream
 
 
 def requantise(emit: Emit, layer: Requantise | Table, x: Stream, form: Form) -> Stream:
-    """A requantiser or a table, one beat per clock; `form` has the constants in the order of `x`."""
-    name = emit.name
+    """A requantiser or a table, one beat per clock."""
+    name, form = emit.name, orders.permuted(form, x)
     made = emit.stream(f"{name}_out", x.lanes, layer.type, x.beats, x.order)
     emit.add(
         Requantiser(
@@ -65,6 +66,11 @@ def requantise(emit: Emit, layer: Requantise | Table, x: Stream, form: Form) -> 
         )
     )
     return made
+
+
+def _as_narrow_as_the_pace(emit: Emit, x: Stream, pace: int) -> Stream:
+    """`x` at the fewest of its lanes that keep up with the pace: a multiplier costs as much when it waits."""
+    return emit.widen(x, enough_lanes(x.lanes * x.beats, 1, x.lanes, pace)) if pace else x
 
 
 def add(emit: Emit, layer: Sum, operands: list[Stream], shorter: Factors | None) -> Stream:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
+from bitwright.hardware.arithmetic import FactorKind
 from bitwright.hardware.cells import DSP_BITS, Family
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, log2, mux, ram, times, wrap
 
@@ -164,33 +165,65 @@ def sparse_flow(
 # Requantisers
 
 
-def _mas_lane(x_bits: int, y_w: int, lane: tuple[int, int, int, int, int, int]) -> Parts:
-    """One lane: without a DSP slice, with one, or with a product that is split among several."""
-    m_w, c_w, win_w, bound_w, u_w, shift = lane
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasLane:
+    """One lane of `bw_mas`: the bits of m, c, window and bounds, of the sum, and of the shift, and what is constant.
+
+    `factor` is how m is told; `power`: it is one power of two, or its negative, and then `negative`. `each_window`,
+    `each_bounds`: the channels have their own.
+    """
+
+    m_w: int
+    c_w: int
+    win_w: int
+    bound_w: int
+    u_w: int
+    shift: int
+    factor: FactorKind = "each"
+    power: bool = False
+    negative: bool = False
+    each_window: bool = True
+    each_bounds: bool = True
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it takes a multiplier."""
+        return self.factor == "each" or (self.factor == "same" and not self.power)
+
+
+def _mas_lane(x_bits: int, y_w: int, lane: MasLane) -> Parts:
+    """One lane: wires or a shifter, a product without a DSP slice, with one, or split among several."""
+    width, kept = min(x_bits + lane.m_w, lane.u_w), max(1, lane.u_w - lane.shift)
     terms: dict[str, float] = {
-        "product": min(x_bits + m_w, u_w),
-        "offset": min(c_w, u_w),
-        "sum": u_w,
-        "window": win_w,
-        "bounds": bound_w,
-        "kept": max(1, u_w - shift),
+        "product": min(x_bits, lane.u_w) if lane.factor == "same" and lane.power else width,
+        "offset": min(lane.c_w, lane.u_w),
+        "sum": lane.u_w,
+        "window": lane.win_w if lane.each_window else 0,
+        "bounds": lane.bound_w if lane.each_bounds else 0,
+        "kept": kept,
+        "limits": kept if lane.each_bounds else 0,
         "code": y_w,
     }
-    slices = {family: product_slices(x_bits, m_w, u_w, family) for family in DSP_BITS}
+    if not lane.multiplies:
+        signs = {"signs": width if lane.factor == "powers" or lane.negative else 0}
+        if lane.factor == "same":
+            return (Part("mas_lane_wired", terms | signs),)
+        return (Part("mas_lane_shift", terms | signs | {"shifter": width * log2(lane.m_w)}),)
+    slices = {family: product_slices(x_bits, lane.m_w, lane.u_w, family) for family in DSP_BITS}
     if not slices["xcup"]:
-        return (Part("mas_lane_lut", terms | {"partial": x_bits * m_w}),)
+        return (Part("mas_lane_lut", terms | {"partial": x_bits * lane.m_w}),)
     found = [
         Part("mas_lane", terms, dsp=1, family=family)
         if count == 1
-        else Part("mas_lane_split", terms | {"more": (count - 1) * u_w}, dsp=count, family=family)
+        else Part("mas_lane_split", terms | {"more": (count - 1) * lane.u_w}, dsp=count, family=family)
         for family, count in slices.items()
     ]
     return tuple(found) if slices["xcup"] != slices["xc7"] else (replace(found[0], family=None),)
 
 
 @cache
-def mas(*, lanes: int, folds: int, x_w: int, x_bits: int, y_w: int, lane: tuple[int, int, int, int, int, int]) -> Parts:
-    """`lane`: the bits of m, c, window and bounds, of the sum, and of the shift."""
+def mas(*, lanes: int, folds: int, x_w: int, x_bits: int, y_w: int, lane: MasLane) -> Parts:
+    """A requantiser that multiplies, adds and shifts."""
     own = Part("mas", {"input": lanes * x_w, "address": log2(folds)})
     many = tuple(replace(part, count=lanes) for part in _mas_lane(x_bits, y_w, lane))
     return (own, *many, *credit_pipe(width=lanes * y_w, latency=4, depth=6))

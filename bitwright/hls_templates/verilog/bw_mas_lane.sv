@@ -5,62 +5,118 @@
 //   code = clip(y, low, high)
 //
 // Contract
-//   Layout    k = {high, low, window, c, m}; all signed but window. Window 0 means no fix-up, and folds away.
+//   Layout    k = {high, low, window, m, c}; all signed but window. Window 0 means no fix-up, and folds away.
+//             What is the same in all channels is no field of k but a parameter.
+//   Factors   m is as Factor says (bw_pkg): a number, or a power of two, which takes no multiplier.
 //   Timing    latency 3; one element per clock.
 //   Widths    u fits in UW bits (the generator proves it); the product may wrap.
 //   Reset     none.
 `default_nettype none
 
 module bw_mas_lane #(
-  parameter int XW     = 8,                              // signed
-  parameter int MW     = 4,
-  parameter int CW     = 8,
-  parameter int WinW   = 1,
-  parameter int BoundW = 5,                              // bits of low and high
-  parameter int UW     = 12,                             // bits of u
-  parameter int Shift  = 4,
-  parameter bit Odd    = 1'b0,
-  parameter int YW     = 4,                              // bits of a code
-  parameter int YCode  = 1,                              // its code: bw_pkg; bipolar is 1 where it is above 0
-  parameter int KW     = MW + CW + WinW + 2 * BoundW     // derived: do not override
+  parameter int XW                          = 8,                     // signed
+  parameter int MW                          = 4,                     // of the factors as numbers
+  parameter int CW                          = 8,
+  parameter int WinW                        = 1,
+  parameter int BoundW                      = 5,                     // bits of low and high
+  parameter int Factor                      = bw_pkg::Each,          // how m is said: bw_pkg
+  parameter logic signed [MW-1:0] M         = '0,                    // m, if Factor is Same
+  parameter bit EachWindow                  = 1'b1,                  // if not, the window is
+  parameter logic [WinW-1:0] Window         = '0,
+  parameter bit EachBounds                  = 1'b1,                  // if not, low and high are
+  parameter logic signed [BoundW-1:0] Low   = '0,
+  parameter logic signed [BoundW-1:0] High  = '0,
+  parameter int UW                          = 12,                    // bits of u
+  parameter int Shift                       = 4,
+  parameter bit Odd                         = 1'b0,
+  parameter int YW                          = 4,                     // bits of a code
+  parameter int YCode                       = 1,                     // its code: bw_pkg; bipolar is 1 above 0
+  parameter int KW = bw_pkg::k_bits(Factor, MW, CW, EachWindow, WinW, EachBounds, BoundW)  // derived: do not override
 ) (
   input  wire  logic          clk,
   input  wire  logic [XW-1:0] x,
   input  wire  logic [KW-1:0] k,
   output logic [YW-1:0]       code
 );
-  localparam int ProdW = XW + MW;
-  localparam int Down  = (Shift < UW) ? Shift : UW - 1;     // of u >> Shift no more than the sign is left then
-  localparam int ResW  = (Shift > 0) ? Shift : 1;
-  localparam int TieW  = (ResW > WinW) ? ResW : WinW;
-  localparam int RestW = WinW + 2 * BoundW;                 // {high, low, window}
-  localparam int CmpW  = ((UW > BoundW) ? UW : BoundW) + 1;
+  localparam int WindowAt = CW + bw_pkg::factor_bits(Factor, MW);
+  localparam int BoundsAt = WindowAt + (EachWindow ? WinW : 0);
+  localparam int ProdW    = XW + MW;
+  localparam int ResW     = (Shift > 0) ? Shift : 1;
+  localparam int TieW     = (ResW > WinW) ? ResW : WinW;
+  localparam int Down     = (Shift < UW) ? Shift : UW - 1;  // of u >> Shift no more than the sign is left then
+  localparam int CmpW     = ((UW > BoundW) ? UW : BoundW) + 1;
 
   logic signed [ProdW-1:0]  product;   // stage 1
   logic signed [CW-1:0]     c_1;
-  logic [RestW-1:0]         rest_1, rest_2;
   logic signed [UW-1:0]     u, y;      // stage 2
-  logic [ResW-1:0]          residue;
   logic signed [BoundW-1:0] low, high;
   logic signed [CmpW-1:0]   rounded, clipped;
   logic                     tie, unused_high;
 
-  always_ff @(posedge clk) begin
-    product <= ProdW'($signed(x)) * ProdW'($signed(k[MW-1:0]));
-    c_1     <= k[MW +: CW];
-    rest_1  <= k[MW+CW +: RestW];
-    u       <= UW'(product) + UW'(c_1);
-    rest_2  <= rest_1;
-    code    <= (YCode == bw_pkg::Bipolar) ? YW'(clipped > 0) : YW'(clipped);  // stage 3
+  if (Factor == bw_pkg::Same) begin : gen_same
+    localparam logic [MW-1:0] Size     = MW'(M[MW-1] ? -M : M);
+    localparam bit            IsPower  = Size != '0 && (Size & (Size - 1'b1)) == '0;
+    localparam int            Distance = $clog2(Size);
+    if (!IsPower) begin : gen_product
+      always_ff @(posedge clk) product <= ProdW'($signed(x)) * ProdW'(M);
+    end else if (M[MW-1]) begin : gen_negative
+      always_ff @(posedge clk) product <= -(ProdW'($signed(x)) <<< Distance);
+    end else begin : gen_wires
+      always_ff @(posedge clk) product <= ProdW'($signed(x)) <<< Distance;
+    end
+  end else if (Factor == bw_pkg::Each) begin : gen_each
+    always_ff @(posedge clk) product <= ProdW'($signed(x)) * ProdW'($signed(k[CW +: MW]));
+  end else begin : gen_shifter
+    localparam int DistanceW = $clog2(MW);
+    logic signed [ProdW-1:0] shifted;
+    assign shifted = ProdW'($signed(x)) <<< k[CW +: DistanceW];
+    if (Factor == bw_pkg::Shifts) begin : gen_positive
+      always_ff @(posedge clk) product <= shifted;
+    end else begin : gen_powers
+      logic zero, negative;
+      assign {negative, zero} = k[CW+DistanceW +: 2];
+      always_ff @(posedge clk) product <= zero ? '0 : negative ? -shifted : shifted;
+    end
   end
 
-  assign unused_high = ^{product, c_1, clipped};  // bits above the ranges that are proved
+  if (EachWindow || Window != '0) begin : gen_ties
+    logic [ResW-1:0] residue;
+    logic [WinW-1:0] window;
+    assign residue = (Shift > 0) ? ResW'(u) : '0;
+    assign tie     = TieW'(residue) < TieW'(window);
+    if (EachWindow) begin : gen_windows
+      logic [WinW-1:0] window_1;
+      always_ff @(posedge clk) begin
+        window_1 <= k[WindowAt +: WinW];
+        window   <= window_1;
+      end
+    end else begin : gen_window
+      assign window = Window;
+    end
+  end else begin : gen_no_ties
+    assign tie = 1'b0;
+  end
+
+  if (EachBounds) begin : gen_bounds
+    logic [2*BoundW-1:0] bounds_1;
+    always_ff @(posedge clk) begin
+      bounds_1    <= k[BoundsAt +: 2*BoundW];
+      {high, low} <= bounds_1;
+    end
+  end else begin : gen_bound
+    assign low  = Low;
+    assign high = High;
+  end
+
+  always_ff @(posedge clk) begin
+    c_1  <= k[CW-1:0];
+    u    <= UW'(product) + UW'(c_1);
+    code <= (YCode == bw_pkg::Bipolar) ? YW'(clipped > 0) : YW'(clipped);  // stage 3
+  end
+
+  assign unused_high = ^{product, c_1, u, clipped};  // bits above the ranges that are proved
 
   assign y       = u >>> Down;
-  assign residue = (Shift > 0) ? ResW'(u) : '0;
-  assign tie     = TieW'(residue) < TieW'(rest_2[WinW-1:0]);
-  assign low     = rest_2[WinW +: BoundW];
-  assign high    = rest_2[WinW+BoundW +: BoundW];
   assign rounded = (tie && (y[0] != Odd)) ? CmpW'(y) - CmpW'(1) : CmpW'(y);
 
   always_comb begin

@@ -11,6 +11,25 @@ package bw_pkg;
   localparam int Dsp     = 2;  // multipliers in DSP slices, each for one or more products
   localparam int Xnor    = 3;  // weights and elements bipolar: agreeing bits are counted
 
+  // Factors of the channels.
+  localparam int Each   = 0;  // a number for each: a multiplier
+  localparam int Same   = 1;  // one number for all, a parameter: no multiplier if it is a power of two or its negative
+  localparam int Powers = 2;  // powers of two: {negative, zero, distance} for each, a shifter
+  localparam int Shifts = 3;  // powers of two, none negative or zero: the distance alone
+
+  // Bits that say the factor of a channel, which has m_bits as a number.
+  function automatic int factor_bits(input int factor, input int m_bits);
+    factor_bits = (factor == Same) ? 0 : (factor == Each) ? m_bits
+                  : (factor == Shifts) ? $clog2(m_bits) : (factor == Powers) ? $clog2(m_bits) + 2 : 0;
+  endfunction
+
+  // Bits that say the constants of a channel of bw_mas, without those that are parameters.
+  function automatic int k_bits(input int factor, input int m_bits, input int c_bits, input bit each_window,
+                                  input int window_bits, input bit each_bounds, input int bound_bits);
+    k_bits = c_bits + factor_bits(factor, m_bits) + (each_window ? window_bits : 0)
+               + (each_bounds ? 2 * bound_bits : 0);
+  endfunction
+
   // Bits of an element once bw_decode has made it two's complement.
   function automatic int decoded_bits(input int code, input int bits);
     decoded_bits = (code == Unsigned) ? bits + 1 : (code == Signed) ? bits : (code == Bipolar) ? 2 : 0;

@@ -499,16 +499,16 @@ module branches_top (
   logic [7:0] act7_out_data;
   logic act7_rom_en;
   logic [1:0] act7_rom_addr;
-  logic [46:0] act7_rom_word;
+  logic [29:0] act7_rom_word;
   bw_rom_inline #(
-    .Words(4), .Width(47), .Style("auto"), .Init({47'h3fc033410364, 47'h3fc027600668, 47'h3fc03029e472,
-    47'h3fc032e5b387})
+    .Words(4), .Width(30), .Style("auto"), .Init({30'h0d933410, 30'h19a27600, 30'h11cb029e, 30'h0e1f2e5b})
   ) u_act7_rom (
     .clk(aclk), .en(act7_rom_en), .addr(act7_rom_addr), .word(act7_rom_word)
   );
   bw_mas #(
-    .Lanes(1), .Folds(4), .XW(7), .XCode(bw_pkg::Unsigned), .MW(12), .CW(18), .WinW(1), .BoundW(8), .UW(18), .Shift(9),
-    .Odd(1'b0), .YW(8), .YCode(bw_pkg::Signed)
+    .Lanes(1), .Folds(4), .XW(7), .XCode(bw_pkg::Unsigned), .MW(12), .CW(18), .WinW(1), .BoundW(8),
+    .Factor(bw_pkg::Each), .M(12'd0), .EachWindow(1'b0), .Window(1'd0), .EachBounds(1'b0), .Low(8'd128), .High(8'd127),
+    .UW(18), .Shift(9), .Odd(1'b0), .YW(8), .YCode(bw_pkg::Signed)
   ) u_act7 (
     .clk(aclk), .rst, .s_valid(sum6_out_q_valid), .s_ready(sum6_out_q_ready), .s_data(sum6_out_q_data),
     .k_en(act7_rom_en), .k_addr(act7_rom_addr), .k_word(act7_rom_word),

@@ -274,14 +274,15 @@ module small_top (
   logic [3:0] quant_out_data;
   logic quant_rom_en;
   logic [1:0] quant_rom_addr;
-  logic [16:0] quant_rom_word;
+  logic [8:0] quant_rom_word;
   bw_rom_inline #(
-    .Words(3), .Width(17), .Style("auto"), .Init({17'h0f086, 17'h0f04b, 17'h0f12b})
+    .Words(3), .Width(9), .Style("auto"), .Init({9'h0e0, 9'h039, 9'h135})
   ) u_quant_rom (
     .clk(aclk), .en(quant_rom_en), .addr(quant_rom_addr), .word(quant_rom_word)
   );
   bw_mas #(
-    .Lanes(1), .Folds(3), .XW(6), .XCode(bw_pkg::Signed), .MW(3), .CW(4), .WinW(2), .BoundW(4), .UW(8), .Shift(3),
+    .Lanes(1), .Folds(3), .XW(6), .XCode(bw_pkg::Signed), .MW(3), .CW(4), .WinW(2), .BoundW(4), .Factor(bw_pkg::Each),
+    .M(3'd0), .EachWindow(1'b1), .Window(2'd0), .EachBounds(1'b0), .Low(4'd8), .High(4'd7), .UW(8), .Shift(3),
     .Odd(1'b1), .YW(4), .YCode(bw_pkg::Signed)
   ) u_quant (
     .clk(aclk), .rst, .s_valid(dense_out_q_valid), .s_ready(dense_out_q_ready), .s_data(dense_out_q_data),
