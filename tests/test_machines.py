@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import distribution, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 import bitwright
 from bitwright.backends.verilog.project import generate
 from bitwright.cli import main
+from bitwright.cli.signals import Stopped, stoppable
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim import places, tools
 from tests.needs import needs_cxx, needs_rtl
@@ -24,6 +27,8 @@ from tests.rtl.graphs import S4, U8, multiplier, project
 
 ROOT = Path(__file__).parents[1]
 DIGITS = ROOT / "bitwright/demo/digits.onnx"
+DATA = DIGITS.with_suffix(".npz")
+FLOAT = ROOT / "examples/digits/digits_float.onnx"
 HOSTILE = {
     "CXXFLAGS": "-Werror -Wall -Wextra",
     "CFLAGS": "-Werror",
@@ -61,7 +66,7 @@ def test_a_users_folders_and_build_variables_reach_no_build(monkeypatch: pytest.
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
     net = bitwright.load(DIGITS)
-    with np.load(DIGITS.with_suffix(".npz")) as data:
+    with np.load(DATA) as data:
         inputs = data["inputs"][:1]
     want = bitwright.run(net, inputs, engine="reference")
     for engine in ("hls", "rtl"):
@@ -144,3 +149,72 @@ def test_no_temporary_folder_that_make_takes(monkeypatch: pytest.MonkeyPatch, tm
         f"the folder for temporary files, '{tmp_path}/a b': has characters in its path that make cannot take\n"
         "  hint: set TMPDIR to a folder without them, that can be written"
     )
+
+
+# Signals
+
+
+def of_session(number: int) -> list[str]:
+    """The programs of a session that are not over."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = stat.read_text().rpartition(")")
+            state, _, _, session = rest.split()[:4]
+            found += [name] if session == str(number) and state != "Z" else []
+    return found
+
+
+COMMANDS = {
+    "verify": ["verify", DIGITS, "--data", DATA, "--engines", "rtl", "--samples", "2"],
+    "compile": ["compile", DIGITS, "-o", "out"],
+    "explore": ["explore", FLOAT, "--data", DATA, "-o", "out", "--jobs", "2"],
+}
+BEGUN = {"verify": "tmp/bitwright-rtl-*/obj_dir/*.o", "compile": ".out.partial-*", "explore": ".out.partial-*"}
+"""What is there when a command is in the middle of its work."""
+
+
+@needs_rtl
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [("verify", signal.SIGINT), ("verify", signal.SIGTERM), ("compile", signal.SIGINT), ("explore", signal.SIGTERM)],
+)
+def test_a_signal_leaves_nothing_behind(tmp_path: Path, command: str, number: signal.Signals) -> None:
+    (tmp_path / "tmp").mkdir()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "bitwright", *map(str, COMMANDS[command])],
+        cwd=tmp_path,
+        env=tools.environment() | {"TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list(tmp_path.glob(BEGUN[command])):
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"ended before it could be stopped: {running.wait(0.02)}")
+    running.send_signal(number)
+    running.send_signal(number)  # as `timeout` does: to the process, and to its group
+    said = running.communicate()[1]
+    assert running.returncode == 128 + number
+    assert said.splitlines()[-1] == "stopped" and "Traceback" not in said
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["tmp"]
+    assert of_session(running.pid) == []
+
+
+def test_signals_that_were_ignored_stay_so() -> None:
+    """As under `nohup`; and what was heard before is heard again."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            with pytest.raises(Stopped, match="SIGTERM"):
+                signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            with pytest.raises(Stopped, match="SIGINT"):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

@@ -20,9 +20,10 @@ from rich.rule import Rule
 from bitwright import api, compress, data, explore, synthesis, vendor_check
 from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
+from bitwright.cli import debug, doctor, options, output
 from bitwright.cli import demo as tour
-from bitwright.cli import doctor, options, output
 from bitwright.cli.progress import progress
+from bitwright.cli.signals import Stopped, stoppable
 from bitwright.design import Backend, to_json
 from bitwright.folder import design_folder
 from bitwright.ir.errors import BitwrightError
@@ -47,35 +48,26 @@ app = typer.Typer(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is 0 (done), 1 (a check failed) or 2 (cannot be honoured: one message).
 
+    A signal that asks the program to end leaves nothing behind, tools included; the code is then 128 and its number.
+
     With `--debug`, which every command takes, the traceback of what cannot be honoured stands above its message.
     """
     traced: list[bool] = []
     try:
-        return _commands(traced)(args=argv, prog_name="bitwright", standalone_mode=False) or 0
+        with stoppable():
+            return debug.added(app, traced)(args=argv, prog_name="bitwright", standalone_mode=False) or 0
     except BitwrightError as error:
         if any(traced):
             traceback.print_exception(error)
         _fail(str(error))
+    except Stopped as stop:
+        print("stopped", file=sys.stderr)
+        return stop.code
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         said = error.format_message().replace("Value error, ", "")
         _fail(f"{said}\n  hint: see `{context.command_path if context else 'bitwright'} --help`")
     return 2
-
-
-def _commands(traced: list[bool]) -> Any:
-    """The commands, each with `--debug`; whether it was given is appended to `traced`."""
-    said = "Show the traceback of an error."
-    option = typer.Option(False, "--debug", help=said, expose_value=False, callback=lambda given: traced.append(given))
-    alone = typer.Typer(add_completion=False)
-
-    @alone.command()
-    def _(debug: bool = option) -> None: ...
-
-    group = typer.main.get_group(app)
-    for command in (group, *group.commands.values()):
-        command.params += typer.main.get_command(alone).params
-    return group
 
 
 def _fail(message: str) -> None:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 
 from bitwright.explore.evaluate import Result
 from bitwright.explore.space import Point
@@ -39,11 +41,27 @@ def processes(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterato
 def _mapped(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Generator[Result, None, bool]:
     """The results; whether a process died."""
     try:
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_deaf) as pool, _ending():
             yield from pool.map(evaluate, points)
     except BrokenProcessPool:
         return True
     return False
+
+
+def _deaf() -> None:
+    """A worker leaves the interrupt of a terminal to its parent, which hears it as well."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """The workers end with the block if it fails: the pool would wait for what they are at."""
+    try:
+        yield
+    except BaseException:
+        for worker in active_children():
+            worker.terminate()
+        raise
 
 
 EXECUTORS: dict[str, Executor] = {"serial": serial, "processes": processes}

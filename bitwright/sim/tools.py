@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sysconfig
 from collections.abc import Mapping, Sequence
@@ -139,20 +140,12 @@ def verilator_environment() -> dict[str, str]:
 def run(command: Sequence[str | Path], *, what: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
     """The standard output of `command` run in `cwd`; a failure is a BitwrightError with the last lines it printed.
 
-    `what` says what was being done ("compiling the C++ engine"); `env` is `environment()` unless given.
+    `what` says what was being done ("compiling the C++ engine"); `env` is `environment()` unless given. The temporary
+    files of the tool lie in `cwd`, and an exception, as that of a signal, ends it with all that it has started.
     """
     argv = [str(part) for part in command]
     try:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            env=environment() if env is None else env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        done = _ended(argv, cwd, environment() if env is None else env)
     except OSError as error:
         raise BitwrightError(
             f"{what} failed: {error.strerror}", where=argv[0], hint="run `bitwright doctor` to see the tools"
@@ -166,6 +159,29 @@ def run(command: Sequence[str | Path], *, what: str, cwd: Path, env: Mapping[str
             hint=f"the command was: {shlex.join(argv)}",
         )
     return done.stdout
+
+
+def _ended(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """The tool run to its end in a process group of its own, that ends with us."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env={**env, "TMPDIR": str(cwd)},
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        errors="replace",
+        process_group=0,
+    )
+    try:
+        out, err = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()  # until the last of the group has closed its output
+        raise
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
 def _program(name: str, *, ask: str, at_least: str, hint: str, override: str = "") -> Tool:
