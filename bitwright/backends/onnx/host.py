@@ -56,7 +56,8 @@ class Value:
     """A tensor of the host: its name in the file, its shape without the samples, its type there.
 
     `codes` is the integer tensor of type `carrier` that it was dequantised from. With `first` it is an image whose
-    channels are first in the file; `shape` is the one that the steps see.
+    channels are first in the file; `shape` is the one that the steps see. A value with `numbers` has no name yet:
+    DequantizeLinear with that scale and zero point will make it of its codes, behind all that lays it out.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Value:
     codes: str = ""
     carrier: type[Any] = np.int8
     first: bool = False
+    numbers: tuple[Array, ...] = ()
 
 
 def write_step(write: Writer, stem: str, step: HostStep, *given: Value) -> Value:
@@ -109,7 +111,10 @@ def _pointwise(write: Writer, stem: str, does: Clip | LeakyRelu | Elu | Curve | 
 def gathered(write: Writer, stem: str, index: Ints, x: Value) -> Value:
     """The elements of `x` at `index`."""
     places = places_in_file(np.arange(prod(x.shape)).reshape(x.shape))[index] if x.first else index
-    name = relay(write, x.name, stem, laid(x.shape) if x.first else x.shape, places)
+    old = laid(x.shape) if x.first else x.shape
+    if x.numbers:
+        return replace(x, codes=relay(write, x.codes, stem, old, places), shape=index.shape, first=False)
+    name = relay(write, x.name, stem, old, places)
     return replace(x, name=name, shape=index.shape, first=False, codes=x.codes if name == x.name else "")
 
 
@@ -152,13 +157,17 @@ def top_k(write: Writer, stem: str, does: TopK, x: Value) -> tuple[Value, Value]
 
 def write_affine(write: Writer, stem: str, step: HostStep, does: Affine, x: Value) -> Value:
     """float32 of clip(scale * q + offset): DequantizeLinear if that is what it is, else float64 arithmetic."""
+    x = _dequantised(write, stem, x)
     held = (does.scale, does.offset, does.low, does.high)
     scale, offset, low, high = (np.asarray(constant.array, dtype=np.float64).reshape(-1) for constant in held)
     made = replace(x, kind=np.float32, codes="")
     bounded = bool(np.isfinite(low).any() or np.isfinite(high).any())
-    name = "" if bounded else _at_once(write, stem, x, scale, offset)
-    if name:
-        return replace(made, name=name)
+    if not bounded and x.kind is np.float32 and (scale == 1).all() and not offset.any():
+        return replace(made, name=x.name)
+    if not bounded and x.codes and _dequantises(scale, offset, x):
+        numbers = (number(scale[0], np.float32), number(-offset[0] / scale[0], x.carrier))
+        made = replace(made, name="", codes=x.codes, numbers=numbers)
+        return made if np.iinfo(x.carrier).bits == 8 else _dequantised(write, stem, made)
     shape = x.shape
     name = x.name if x.kind is np.float64 else write.cast(x.name, stem, DOUBLE)
     if (scale != 1).any():
@@ -170,14 +179,11 @@ def write_affine(write: Writer, stem: str, step: HostStep, does: Affine, x: Valu
     return replace(made, name=write.cast(name, stem, FLOAT))
 
 
-def _at_once(write: Writer, stem: str, x: Value, scale: Array, offset: Array) -> str:
-    """What holds scale * q + offset, in at most one node; empty if it takes more."""
-    if x.kind is np.float32 and (scale == 1).all() and not offset.any():
-        return x.name
-    if x.codes and _dequantises(scale, offset, x):
-        numbers = (number(scale[0], np.float32), number(-offset[0] / scale[0], x.carrier))
-        return write.step("DequantizeLinear", x.codes, stem, *numbers)
-    return ""
+def _dequantised(write: Writer, stem: str, x: Value) -> Value:
+    """`x` by a name of its own."""
+    if not x.numbers:
+        return x
+    return replace(x, name=write.step("DequantizeLinear", x.codes, stem, *x.numbers), codes="", numbers=())
 
 
 def _dequantises(scale: Array, offset: Array, x: Value) -> bool:
@@ -206,7 +212,14 @@ def _bound(values: Array, step: HostStep) -> Array | str:
 
 
 def settled(write: Writer, stem: str, x: Value) -> Value:
-    """`x` in the layout that the steps see."""
+    """`x` in the layout that the steps see.
+
+    Codes of 8 bits are laid out before they are dequantised: behind a layout at the end onnxruntime puts a quantiser
+    that it then refuses. Of 16 bits it lays out real numbers only.
+    """
+    if x.first and x.numbers:
+        x = replace(x, codes=transpose(write, x.codes, stem, (1, 2, 0)), first=False)
+    x = _dequantised(write, stem, x)
     return replace(x, name=transpose(write, x.name, stem, (1, 2, 0)), first=False, codes="") if x.first else x
 
 

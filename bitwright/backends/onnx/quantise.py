@@ -14,7 +14,7 @@ from bitwright.backends.onnx.forms import Form, Sign, Thresholds, Wire, carrier
 from bitwright.backends.onnx.tensors import Export, Tensor, channel_axis, column, number
 from bitwright.backends.onnx.writer import FLOAT, INT64, QONNX, Writer
 from bitwright.exact.meaning import limits
-from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.layers import Conv, Dense, Input, Requantise, Rounding
 from bitwright.ir.types import IntType
 
 Array = NDArray[Any]
@@ -60,9 +60,20 @@ def _line(out: Export, layer: Requantise, form: Line, source: Tensor) -> Tensor:
     if form.leak != 1:
         x = write.step("LeakyRelu", x, layer.name, alpha=float(form.leak))
     step = column([row.step for row in form.rows], layer.shape, np.float32).reshape(-1)
+    if step.size > 1 and (step != step[0]).any():
+        x = _kept_apart(out, layer, x)
     low, high = limits(layer)
     kind = IntType(int(low.min()), int(high.max()))
     return quantised(write, x, layer.name, step, form.zero, kind, channel_axis(layer.shape))
+
+
+def _kept_apart(out: Export, layer: Requantise, x: str) -> str:
+    """`x` within the range that it has: onnxruntime fuses joins and pools with a quantiser, its channels lost."""
+    source = out.graph.source_of(layer)
+    if isinstance(source, Conv | Dense | Requantise | Input) or x != out.tensors[source.name].name:
+        return x
+    bounds = (number(end, np.float32) for end in (source.type.lo, source.type.hi))
+    return out.writer.step("Clip", x, layer.name, *bounds)
 
 
 def quantised(write: Writer, x: str, name: str, step: Array, zero: int, kind: IntType, axis: int = 1) -> Tensor:
