@@ -141,6 +141,7 @@ def test_compile_writes_a_whole_design(run: Run, tmp_path: Path) -> None:
         "graph.bw",
         "plan.json",
         "certificate.json",
+        "files.json",
         "report.html",
         "report.json",
         "hls",

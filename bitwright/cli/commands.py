@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ from bitwright.cli import demo as tour
 from bitwright.cli.progress import progress
 from bitwright.cli.signals import Stopped, stoppable
 from bitwright.design import Backend, to_json
-from bitwright.folder import design_folder
+from bitwright.folder import design_folder, foreign
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.report import show
@@ -144,6 +145,7 @@ def compile_(
     plan: options.PlanFile = None,
     front: options.Front = False,
     force: options.Force = False,
+    overwrite: options.Overwrite = False,
     name: options.Name = None,
     hls_vendor: options.HlsVendor = "vitis",
     inputs: options.Inputs = None,
@@ -155,11 +157,13 @@ def compile_(
         options.only_one(backend=backend if backend != "all" else None, front=front)
         options.only_one(name=name, front=front)
         options.only_one(force=force or None, front=front)
+        options.only_one(overwrite=overwrite or None, front=front)
         _front(model, out, part, clock_ns, inputs, as_json)
         return
     if out is None:
         raise BitwrightError("no folder was given", where="--output", hint="give -o DIR; only --front can do without")
-    with output.new_folder(out) as write, progress(f"compiling {model}"):
+    replaced = partial(foreign, known=plan) if overwrite else None
+    with output.new_folder(out, replaced) as write, progress(f"compiling {model}"):
         net = api.load(model, inputs=options.parse_types(inputs))
         given = options.parse_plan(plan)
         design = api.compile(

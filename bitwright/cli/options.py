@@ -89,6 +89,10 @@ Part = Annotated[
 ]
 HlsVendor = Annotated[Literal["vitis", "bambu"], typer.Option(help="Whose HLS tool the C++ is for; bambu is untried.")]
 Force = Annotated[bool, typer.Option("--force", help="Write a design that does not fit its part all the same.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace a design that bitwright wrote to DIR; whatever else is there is kept."),
+]
 Name = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What top, namespace, IP and driver are called, unless as the model's file."),

@@ -6,30 +6,37 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from bitwright.ir.errors import BitwrightError
 
+SHOWN = 5
+"""Names in a message at most."""
 Files = Mapping[str, str | bytes]
 """Path inside a folder -> content."""
 
 
+Foreign = Callable[[Path], Iterable[str]]
+"""A folder -> the paths in it that may not be replaced."""
+
+
 @contextmanager
-def new_folder(path: Path) -> Iterator[Callable[[Files], None]]:
+def new_folder(path: Path, foreign: Foreign | None = None) -> Iterator[Callable[[Files], None]]:
     """A function that writes files into the folder `path`, which has them when the block ends and not if it fails.
 
     `path` must not exist, or be an empty folder, or a link to either, which stays; there must be a right to write. All
     this is known before the block runs, so that no work is done in vain. A folder that was there is kept, and filled.
+    With `foreign`, what is in the folder is replaced when the block ends, if all of it may be.
     """
     target = _target(path)
     with _writing(path):
         there = target.is_dir()
         if target.exists() and not there:
             raise BitwrightError("exists and is not a folder", where=str(path), hint="choose another folder with -o")
-        if there and any(target.iterdir()):
-            raise _not_empty(path)
+        if there:
+            _check_replaceable(path, target, foreign)
     partial = target / f".partial-{os.getpid()}" if there else _partial(target, path)
 
     def write(files: Files) -> None:
@@ -45,8 +52,8 @@ def new_folder(path: Path) -> Iterator[Callable[[Files], None]]:
         yield write
         with _writing(path):
             if there:
-                for entry in sorted(partial.iterdir()):
-                    entry.rename(target / entry.name)
+                _check_replaceable(path, target, foreign, partial)
+                _filled(partial, target)
             else:
                 _renamed(partial, target, path)
     finally:
@@ -61,6 +68,39 @@ def _renamed(partial: Path, target: Path, path: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         raise _not_empty(path) from error
+
+
+def _check_replaceable(path: Path, target: Path, foreign: Foreign | None, ours: Path | None = None) -> None:
+    """Refuse a folder that holds anything but `ours`, or with `foreign`, what may not be replaced."""
+    held = (
+        [name for name in foreign(target) if not ours or PurePosixPath(name).parts[0] != ours.name] if foreign else []
+    )
+    if held:
+        others = f" and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
+        raise BitwrightError(
+            f"holds what is not as bitwright wrote it: {', '.join(map(repr, held[:SHOWN]))}{others}",
+            where=str(path),
+            hint="move that elsewhere, or choose another folder with -o",
+        )
+    if foreign is None and any(entry != ours for entry in target.iterdir()):
+        raise _not_empty(path)
+
+
+def _filled(partial: Path, target: Path) -> None:
+    """`target` with the entries of `partial` in place of its own, which come back if that fails."""
+    old = target / f".old-{os.getpid()}"
+    old.mkdir()
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for source, place in ((target, old), (partial, target)):
+            for entry in sorted(set(source.iterdir()) - {partial, old}):
+                moved.append((entry.rename(place / entry.name), entry))
+    except BaseException:
+        for now, before in reversed(moved):
+            now.rename(before)
+        old.rmdir()
+        raise
+    shutil.rmtree(old)
 
 
 def _not_empty(path: Path) -> BitwrightError:
