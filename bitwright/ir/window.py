@@ -61,10 +61,13 @@ class Window:
         (height, width), (rows, columns), (down, across) = self.padded(size), self.reach, self.strides
         return (height - rows) // down + 1, (width - columns) // across + 1
 
+    def starts(self, axis: int, count: int) -> Ints:
+        """Where each of `count` windows begins along `axis`; below 0 is padding."""
+        return np.asarray(np.arange(count) * self.strides[axis] - self.pads[axis])
+
     def taps(self, axis: int, count: int) -> Ints:
         """Where each of `count` windows reads along `axis`, one row a window; below 0 is padding."""
-        starts = np.arange(count) * self.strides[axis] - self.pads[axis]
-        return np.asarray(starts[:, None] + np.arange(self.kernel[axis]) * self.dilations[axis])
+        return np.asarray(self.starts(axis, count)[:, None] + np.arange(self.kernel[axis]) * self.dilations[axis])
 
     def ceiled(self, size: Pair) -> Window:
         """Padded at the end so that the last, partial window counts; one that starts in the padding does not."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from bitwright.hardware.kernels.windows import Window
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.window import Window as LayerWindow
 from tests.rtl.kernel_models import run
 
 
@@ -99,28 +101,22 @@ class Chain:
     def window(self, height: int, width: int, blocks: int, pad_value: int = 0, **field: Any) -> Chain:
         """`field`: kernel, strides, dilations, pads."""
         tail = self.tail
-        (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = (
-            field[k] for k in ("kernel", "strides", "dilations", "pads")
-        )
-        out_height = (height + top + bottom - (kh - 1) * dh - 1) // sh + 1
-        out_width = (width + left + right - (kw - 1) * dw - 1) // sw + 1
+        moved = LayerWindow(**field)
         inner = tail.beats // (height * width * blocks)
         return self.push(
             Window,
             tail.lanes,
             tail.type,
-            out_height * out_width * blocks * kh * kw * inner,
+            prod(moved.out((height, width))) * blocks * moved.size * inner,
             height=height,
             width=width,
             blocks=blocks,
             inner=inner,
-            out_height=out_height,
-            out_width=out_width,
+            window=moved,
             pad_value=pad_value,
             lanes=tail.lanes,
             type=tail.type,
-            depth=((kh - 1) * dh + 1 + sh) * width * blocks * inner,
-            **field,
+            depth=(moved.reach[0] + moved.strides[0]) * width * blocks * inner,
         )
 
     def pool(self, fold: int) -> Chain:

@@ -87,7 +87,7 @@ def ports(kernel: Kernel) -> tuple[list[Port], list[Port]]:
         case Window() | Reorder():
             return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes, kernel.out_beats)]
         case ParallelWindow():
-            return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes * kernel.taps, kernel.out_beats)]
+            return [(kernel.lanes, kernel.in_beats)], [(kernel.lanes * kernel.window.size, kernel.out_beats)]
         case MatrixVector() | SparseMatrixVector():
             vectors = kernel.vectors * (kernel.groups if isinstance(kernel, MatrixVector) else 1)
             return [(kernel.simd, vectors * kernel.col_fold)], [(kernel.pe, vectors * kernel.row_fold)]

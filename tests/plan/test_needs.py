@@ -21,6 +21,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
+from bitwright.ir.window import Window
 from bitwright.sim import cpp, reference, rtl
 from tests.ir.graphs import random_codes
 from tests.layers.nets import Net, side_by_side
@@ -70,6 +71,9 @@ def named(kernels: KernelGraph, name: str) -> Kernel:
 
 
 LARGE = 1 << 31
+SAME = Window((3, 3), pads=(1, 1, 1, 1))
+SPREAD = Window((3, 3), dilations=(1, 4), pads=(1, 4, 1, 4))
+WIDE = Window((3, 3), strides=(1, 2), pads=(1, 1, 1, 9))
 ONE = Weights(np.array([1]))
 TIED = MultiplyShift(kind="shift_even", m=ONE, c=ONE, s=0, window=ONE, odd=0, low=ONE, high=ONE, product=U4)
 CASES: list[tuple[str, dict[str, Any], str]] = [
@@ -101,17 +105,17 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("conv7", {"simd": 0}, "lanes must be positive"),
     ("conv7", {"vectors": LARGE}, FRAME),
     ("conv7_window", {"height": 0}, "the input is empty"),
-    ("conv7_window", {"out_width": 0}, "no output"),
-    ("conv7_window", {"strides": (0, 1)}, "a stride must be positive"),
-    ("conv7_window", {"dilations": (1, 0)}, "a dilation must be positive"),
-    ("conv7_window", {"pads": (-1, 0, 0, 0)}, "a pad must not be negative"),
+    ("conv7_window", {"window": Window((9, 3))}, "no output"),
+    ("conv7_window", {"window": Window((3, 3), (0, 1))}, "a stride must be positive"),
+    ("conv7_window", {"window": Window((3, 3), dilations=(1, 0))}, "a dilation must be positive"),
+    ("conv7_window", {"window": Window((3, 3), pads=(-1, 0, 0, 0))}, "a pad must not be negative"),
     ("conv7_window", {"depth": 9}, "Depth does not hold one receptive field"),
-    ("conv7_window", {"out_height": 7}, "the last window starts beyond the image"),
+    ("conv7_window", {"window": Window((3, 3), pads=(0, 0, 9, 0))}, "the last window starts beyond the image"),
     ("conv7_window", {"inner": LARGE // 36, "depth": LARGE * 36}, FRAME),
     ("conv8_window", {"blocks": LARGE // 36}, FRAME),
-    ("conv8_window", {"dilations": (1, 4)}, "the image is narrower than the kernel"),
-    ("conv8_window", {"pads": (3, 0, 0, 0)}, "a pad must be less than the kernel"),
-    ("conv8_window", {"strides": (1, 2)}, "windows must come in the order of their newest pixels"),
+    ("conv8_window", {"window": SPREAD}, "the image is narrower than the kernel"),
+    ("conv8_window", {"window": replace(SAME, pads=(3, 0, 0, 0))}, "a pad must be less than the kernel"),
+    ("conv8_window", {"window": WIDE}, "windows must come in the order of their newest pixels"),
     ("conv8_window", {"period": 35}, "Period must hold a frame"),
     ("maxpool6_width", {"out_lanes": 0}, "a word needs at least one lane"),
     ("maxpool6_width", {"in_lanes": 4, "elements": 9}, "a frame must be whole input words"),

@@ -128,15 +128,12 @@ def window(
     dilations: tuple[int, int] = (1, 1), pads: tuple[int, int, int, int] = (0, 0, 0, 0), blocks: int = 1,
     inner: int = 1, lanes: int = 2, kind: IntType = U4, pad_value: int = 0, depth: int = 0,
 ) -> KernelGraph:  # fmt: skip
-    (height, width), (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = size, kernel, strides, dilations, pads
     unit = Window(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", height=height, width=width,
-        blocks=blocks, inner=inner, kernel=kernel, strides=strides, dilations=dilations, pads=pads,
-        out_height=(height + top + bottom - (kh - 1) * dh - 1) // sh + 1,
-        out_width=(width + left + right - (kw - 1) * dw - 1) // sw + 1,
-        pad_value=pad_value, lanes=lanes, type=kind, depth=depth,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", height=size[0], width=size[1], blocks=blocks,
+        inner=inner, window=FieldWindow(kernel, strides, dilations, pads), pad_value=pad_value, lanes=lanes, type=kind,
+        depth=depth,
     )  # fmt: skip
-    unit = replace(unit, depth=depth or ring_depth(unit))
+    unit = replace(unit, depth=depth or ring_depth(unit.walk_over(), unit.alone))
     return alone(
         unit, [stream(unit.input, lanes, kind, unit.in_beats)], [stream(unit.output, lanes, kind, unit.out_beats)]
     )
@@ -147,19 +144,17 @@ def parallel_window(
     dilations: tuple[int, int] = (1, 1), pads: tuple[int, int, int, int] = (0, 0, 0, 0), blocks: int = 1,
     lanes: int = 2, kind: IntType = U4, pad_value: int = 0,
 ) -> KernelGraph:  # fmt: skip
-    (height, width), (kh, kw), (sh, sw), (dh, dw), (top, left, bottom, right) = size, kernel, strides, dilations, pads
-    out = ((height + top + bottom - (kh - 1) * dh - 1) // sh + 1, (width + left + right - (kw - 1) * dw - 1) // sw + 1)
-    along = line(size, out, FieldWindow(kernel, strides, dilations, pads))
+    moved = FieldWindow(kernel, strides, dilations, pads)
+    along = line(size, moved.out(size), moved)
     assert along is not None
     unit = ParallelWindow(
-        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", height=height,
-        width=width, blocks=blocks, kernel=kernel, strides=strides, dilations=dilations, pads=pads, out_height=out[0],
-        out_width=out[1], pad_value=pad_value, lanes=lanes, type=kind, first=along.first, period=along.period,
+        name=name, layer=name, input=f"{name}_in", output=f"{name}_out", height=size[0], width=size[1], blocks=blocks,
+        window=moved, pad_value=pad_value, lanes=lanes, type=kind, first=along.first, period=along.period,
     )  # fmt: skip
     return alone(
         unit,
         [stream(unit.input, lanes, kind, unit.in_beats)],
-        [stream(unit.output, unit.taps * lanes, kind, unit.out_beats)],
+        [stream(unit.output, moved.size * lanes, kind, unit.out_beats)],
     )
 
 

@@ -126,10 +126,11 @@ def _depthwise(kernel: Depthwise, beats: Ints) -> Ints:
 
 def _window(kernel: Sliding, beats: Ints, inner: int) -> Ints:
     image = beats.reshape(kernel.height, kernel.width, kernel.blocks, inner, kernel.lanes)
-    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = kernel.kernel, kernel.strides, kernel.dilations, kernel.pads
+    moved = kernel.window
+    (kh, kw), (sh, sw), (dh, dw), (top, left, _, _) = moved.kernel, moved.strides, moved.dilations, moved.pads
     found = []
     for row, col, block, p, q in itertools.product(
-        range(kernel.out_height), range(kernel.out_width), range(kernel.blocks), range(kh), range(kw)
+        range(kernel.out[0]), range(kernel.out[1]), range(kernel.blocks), range(kh), range(kw)
     ):
         y, x = row * sh - top + p * dh, col * sw - left + q * dw
         inside = 0 <= y < kernel.height and 0 <= x < kernel.width

@@ -13,10 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.hardware.kernels.base import Kernel, KernelGraph
-from bitwright.hardware.kernels.joins import Join
-from bitwright.hardware.kernels.matrix import MatrixVector
-from bitwright.hardware.kernels.windows import ParallelWindow, Window
+from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.loops import Loop, Loops
 from bitwright.ir.weights import Ints
 
@@ -39,32 +36,19 @@ def size_streams(graph: KernelGraph, stages: int = STAGES) -> KernelGraph:
     """
     interval = max([graph.interval, *(kernel.iterations for kernel in graph.kernels)])
     depths = {stream.name: stream.depth for stream in graph.streams}
-    fields = {kernel.output for kernel in graph.kernels if isinstance(kernel, Window)}  # come as fast as they are read
+    fields = {kernel.output for kernel in graph.kernels if kernel.is_ring}  # come as fast as they are read
     for kernel in graph.kernels:
-        if _reads_in_bursts(kernel) and kernel.input not in fields:
+        if kernel.reads_in_bursts and kernel.input not in fields:
             depths[kernel.input] = max(depths[kernel.input], demand(kernel.loops()[0], interval, stages))
-        if isinstance(kernel, Window | ParallelWindow) and kernel.in_beats > kernel.out_beats:
+        if kernel.writes_in_bursts:
             depths[kernel.output] = max(depths[kernel.output], burst(kernel.loops()[-1]))
-    entering = [
-        name for kernel in graph.kernels if isinstance(kernel, Join) and kernel.others for name in kernel.inputs
-    ]
+    entering = [name for kernel in graph.kernels if len(kernel.inputs) > 1 for name in kernel.inputs]
     if entering:
         orders = {kernel.name: kernel.loops() for kernel in graph.kernels}
         held = [_held(graph, orders, interval + stages, clock, stages) for clock in (0, 1)]
         for name in entering:
             depths[name] = max(depths[name], *(found[name] + MARGIN for found in held))
     return replace(graph, streams=tuple(replace(s, depth=depths[s.name]) for s in graph.streams))
-
-
-def _reads_in_bursts(kernel: Kernel) -> bool:
-    """Whether a kernel reads a row or a vector at once, and then for a while nothing."""
-    match kernel:
-        case Window():
-            return not kernel.covers_image
-        case MatrixVector():
-            return kernel.row_fold > 1
-        case _:
-            return False
 
 
 def demand(loop: Loop, interval: int, stages: int = STAGES) -> int:

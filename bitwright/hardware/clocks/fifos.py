@@ -19,8 +19,6 @@ import numpy as np
 from bitwright.hardware.clocks.net import Net, leaving
 from bitwright.hardware.events import Clocks, earliest, latest, patience, periodic
 from bitwright.hardware.kernels.base import KernelGraph
-from bitwright.hardware.kernels.matrix import MatrixVector
-from bitwright.hardware.kernels.windows import Window
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.weights import Ints
 
@@ -66,9 +64,9 @@ def sustained(kernels: KernelGraph) -> bool:
 
 def _depths(bare: KernelGraph) -> Depths:
     """The depths of FIFOs deeper than those of `bare`."""
-    shown = {kernel.output for kernel in bare.kernels if isinstance(kernel, Window)}
+    shown = {kernel.output for kernel in bare.kernels if kernel.is_ring}
     meeting = {name for kernel in bare.kernels if len(kernel.inputs) > 1 for name in kernel.inputs}
-    replayed = {kernel.input for kernel in bare.kernels if isinstance(kernel, MatrixVector) and kernel.row_fold > 1}
+    replayed = {kernel.input for kernel in bare.kernels if kernel.replays}
     found = _needed(bare, frozenset(meeting | replayed - shown))
     if found is None:
         found = _needed(bare, frozenset(stream.name for stream in bare.streams))

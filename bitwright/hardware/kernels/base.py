@@ -92,6 +92,26 @@ class Kernel(ABC):
         """Beats that its pipeline and the buffer behind it hold: it decides no further one while they are there."""
         return self.latency + 1
 
+    @property
+    def is_ring(self) -> bool:
+        """Whether what it writes waits in a ring of its own, so that no FIFO behind it has to hold that."""
+        return False
+
+    @property
+    def replays(self) -> bool:
+        """Whether it reads a vector, and then nothing while it uses that again."""
+        return False
+
+    @property
+    def reads_in_bursts(self) -> bool:
+        """Whether its C++ function reads a row or a vector at once, and then for a while nothing."""
+        return self.replays
+
+    @property
+    def writes_in_bursts(self) -> bool:
+        """Whether its C++ function writes much in a part of the frame, and in the rest little."""
+        return False
+
     @abstractmethod
     def course(self) -> Course:
         """Its events in one frame: which beats each takes and decides."""

@@ -50,6 +50,11 @@ class MatrixVector(Styled):
         return self.rows // self.pe
 
     @property
+    def replays(self) -> bool:
+        """A vector, for every row fold but the first."""
+        return self.row_fold > 1
+
+    @property
     def col_fold(self) -> int:
         """Column folds per row fold."""
         return self.cols // self.simd

@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken, Wait
-from bitwright.hardware.kernels.base import FRAME, Kernel, Needs, fits
+from bitwright.hardware.kernels.base import FRAME, REGISTER_DEPTH, Kernel, KernelGraph, Needs, Stream, fits
 from bitwright.hardware.kernels.interface import Interface, Sizes, Told, Unit
 from bitwright.hardware.lines import out_positions
 from bitwright.hardware.loops import Loop, Loops, buffered, runs
 from bitwright.hardware.modules import windows as sizes
 from bitwright.hardware.modules.streams import Parts
 from bitwright.hardware.modules.windows import Geometry
+from bitwright.hardware.walks import Walk
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
+from bitwright.ir.window import Pair
+from bitwright.ir.window import Window as LayerWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +33,7 @@ class Sliding(Kernel):
     height: int
     width: int
     blocks: int
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    out_height: int
-    out_width: int
+    window: LayerWindow
     pad_value: int
     lanes: int
     type: IntType
@@ -42,42 +41,45 @@ class Sliding(Kernel):
     @property
     def geometry(self) -> Geometry:
         """What it walks over."""
-        return Geometry(
-            height=self.height,
-            width=self.width,
-            out_height=self.out_height,
-            out_width=self.out_width,
-            blocks=self.blocks,
-            kernel=self.kernel,
-            strides=self.strides,
-            dilations=self.dilations,
-            top=self.pads[0],
-            left=self.pads[1],
-        )
+        return Geometry(height=self.height, width=self.width, blocks=self.blocks, window=self.window)
 
     @property
-    def reach(self) -> tuple[int, int]:
-        """(rows, columns) from the first kernel position to the last."""
-        rows, columns = ((k - 1) * d for k, d in zip(self.kernel, self.dilations, strict=True))
-        return rows, columns
+    def out(self) -> Pair:
+        """(rows, columns) of windows."""
+        return self.window.out((self.height, self.width))
+
+    @property
+    @abstractmethod
+    def in_beats(self) -> int:
+        """Beats read per frame."""
+
+    @property
+    @abstractmethod
+    def out_beats(self) -> int:
+        """Beats written per frame."""
+
+    @property
+    def writes_in_bursts(self) -> bool:
+        """Rows of pixels that it leaves out."""
+        return self.in_beats > self.out_beats
 
     def walk(self, h: int = 0, w: int = 1) -> tuple[Sizes, Sizes, Sizes, Sizes]:
         """Its sizes, with `h` and `w` the axes that are down and along: image, kernel, strides, dilations."""
-        size, kernel, strides, dilations = (self.height, self.width), self.kernel, self.strides, self.dilations
+        size, window = (self.height, self.width), self.window
         return (
             {"Height": size[h], "Width": size[w], "Blocks": self.blocks},
-            {"KernelH": kernel[h], "KernelW": kernel[w]},
-            {"StrideH": strides[h], "StrideW": strides[w]},
-            {"DilationH": dilations[h], "DilationW": dilations[w]},
+            {"KernelH": window.kernel[h], "KernelW": window.kernel[w]},
+            {"StrideH": window.strides[h], "StrideW": window.strides[w]},
+            {"DilationH": window.dilations[h], "DilationW": window.dilations[w]},
         )
 
     def image_needs(self) -> Needs:
         """An image, windows, and where they stand."""
         yield min(self.height, self.width, self.blocks) > 0, "the input is empty"
-        yield min(*self.kernel, self.out_height, self.out_width) > 0, "no output"
-        yield min(self.strides) > 0, "a stride must be positive"
-        yield min(self.dilations) > 0, "a dilation must be positive"
-        yield min(self.pads[:2]) >= 0, "a pad must not be negative"
+        yield min(self.window.strides) > 0, "a stride must be positive"
+        yield min(self.window.dilations) > 0, "a dilation must be positive"
+        yield min(self.window.pads) >= 0, "a pad must not be negative"
+        yield min(*self.window.kernel, *self.out) > 0, "no output"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ class Window(Sliding):
     @property
     def out_beats(self) -> int:
         """Beats written per frame."""
-        return self.out_height * self.out_width * self.blocks * self.kernel[0] * self.kernel[1] * self.inner
+        return self.out[0] * self.out[1] * self.blocks * self.window.size * self.inner
 
     @property
     def cycles(self) -> int:
@@ -121,9 +123,8 @@ class Window(Sliding):
     def needs(self) -> Needs:
         """A ring that holds a field, windows that start on the image, and a frame that can be counted."""
         yield from self.image_needs()
-        (rows, columns), pixel = self.reach, self.blocks * self.inner
-        (top, left, _, _), (down, right) = self.pads, self.strides
-        last = (self.out_height - 1) * down - top, (self.out_width - 1) * right - left
+        (rows, columns), pixel = self.window.span, self.blocks * self.inner
+        last = self.window.starts(0, self.out[0])[-1], self.window.starts(1, self.out[1])[-1]
         yield self.depth > (rows * self.width + columns) * pixel + pixel - 1, "Depth does not hold one receptive field"
         yield last[0] < self.height and last[1] < self.width, "the last window starts beyond the image"
         yield fits(self.in_beats + self.out_beats), FRAME
@@ -131,12 +132,48 @@ class Window(Sliding):
     @property
     def covers_image(self) -> bool:
         """Whether it has one field, the whole image: then C++ gathers a frame, and has no ring of rows."""
-        return self.kernel == (self.height, self.width) and not any(self.pads) and set(self.dilations) == {1}
+        window = self.window
+        return window.kernel == (self.height, self.width) and not window.is_padded and set(window.dilations) == {1}
 
     @property
     def is_signal(self) -> bool:
         """Whether it is along a one-dimensional signal, which C++ takes as a column of pixels."""
-        return self.height == 1 and self.kernel[0] == 1 and not (self.pads[0] or self.pads[2])
+        return self.height == 1 and self.window.kernel[0] == 1 and not (self.window.pads[0] or self.window.pads[2])
+
+    @property
+    def is_ring(self) -> bool:
+        """It is."""
+        return True
+
+    @property
+    def reads_in_bursts(self) -> bool:
+        """A row."""
+        return not self.covers_image
+
+    def walk_over(self) -> Walk:
+        """A frame in the order of its output."""
+        (height, width), pixels = self.out, self.height * self.width
+        y, x = self.window.taps(0, height)[:, None, :, None], self.window.taps(1, width)[:, None, :]
+        inside = (y >= 0) & (y < self.height) & (x >= 0) & (x < self.width)
+        shown = np.where(inside, y * self.width + x, -1).reshape(height * width, -1)
+        spent = np.maximum.accumulate(np.clip(self._corners()[1:], 0, pixels))
+        rows, columns = self.window.span
+        field = rows * self.width + columns + 1
+        return Walk(shown, np.append(spent, pixels), pixels, field, self.blocks, self.inner)
+
+    def alone(self, depth: int) -> KernelGraph:
+        """Nothing else between its streams, its ring so deep."""
+        ends = (self.input, self.in_beats), (self.output, self.out_beats)
+        streams = (
+            Stream(name=name, lanes=self.lanes, type=self.type, beats=beats, depth=REGISTER_DEPTH, shape=())
+            for name, beats in ends
+        )
+        return KernelGraph((replace(self, depth=depth),), tuple(streams), (self.input,), (self.output,))
+
+    def _corners(self) -> Ints:
+        """The place of the top left corner of each window."""
+        rows, columns = self.window.starts(0, self.out[0]), self.window.starts(1, self.out[1])
+        return np.asarray((rows[:, None] * self.width + columns).reshape(-1))
 
     def course(self) -> Course:
         """Beats are written to the ring, shown, and dropped when no later window needs them."""
@@ -159,10 +196,7 @@ class Window(Sliding):
 
     def _needed(self) -> Ints:
         """For each output beat the newest input beat that it or one before shows; the first needs the first."""
-        rows = np.arange(self.out_height)[:, None] * self.strides[0] - self.pads[0]
-        rows = rows + np.arange(self.kernel[0]) * self.dilations[0]
-        cols = np.arange(self.out_width)[:, None] * self.strides[1] - self.pads[1]
-        cols = cols + np.arange(self.kernel[1]) * self.dilations[1]
+        rows, cols = self.window.taps(0, self.out[0]), self.window.taps(1, self.out[1])
         y, x = rows[:, None, None, :, None, None], cols[None, :, None, None, :, None]
         block, inner = np.arange(self.blocks)[:, None, None, None], np.arange(self.inner)
         inside = (y >= 0) & (y < self.height) & (x >= 0) & (x < self.width)
@@ -174,8 +208,7 @@ class Window(Sliding):
 
         Above the next frame the corner starts in the last rows of this one: they are spent in the next, or later.
         """
-        rows = np.arange(self.out_height)[:, None] * self.strides[0] - self.pads[0]
-        corners = (rows * self.width + np.arange(self.out_width) * self.strides[1] - self.pads[1]).reshape(-1)
+        corners = self._corners()
         pixels, field = self.height * self.width, self.out_beats // len(corners)
         frames = np.arange(2 + int(-corners[0]) // pixels)[:, None] * pixels
         moved = np.maximum.accumulate((corners + frames).reshape(-1))[1:]
@@ -187,10 +220,9 @@ class Window(Sliding):
         if self.covers_image:
             return buffered(self.in_beats, self.out_beats)
         axis = 1 if self.is_signal else 0
-        height, rows_out = (self.height, self.width)[axis], (self.out_height, self.out_width)[axis]
+        height, rows_out = (self.height, self.width)[axis], self.out[axis]
         row_in, row_out = self.in_beats // height, self.out_beats // rows_out
-        field = (self.kernel[axis] - 1) * self.dilations[axis] + 1
-        tops = np.arange(rows_out) * self.strides[axis] - self.pads[axis]
+        tops, field = self.window.starts(axis, rows_out), self.window.reach[axis]
         wanted = np.append(np.clip(tops + field, 0, height), height)  # rows that are there before each row of fields
         read = np.diff(wanted, prepend=0) * row_in  # words of each phase, the first of which only reads
         written = np.append(0, np.full(rows_out, row_out))
@@ -208,9 +240,9 @@ class Window(Sliding):
 
         Its pixels are then rows of one pixel, and the ring of rows holds no more of them than a field needs.
         """
-        (kh, kw), (sh, sw), (top, left, _, _) = self.kernel, self.strides, self.pads
+        (kh, kw), (sh, sw), (top, left, _, _) = self.window.kernel, self.window.strides, self.window.pads
         told: dict[str, Told] = {name: size for group in self.walk() for name, size in group.items()}
-        told |= {"OutHeight": self.out_height, "OutWidth": self.out_width, "Top": top, "Left": left}
+        told |= {"OutHeight": self.out[0], "OutWidth": self.out[1], "Top": top, "Left": left}
         function, header, shape, title, groups = self._in_cpp()
         return Interface(
             unit=Unit(called="window", function=function, header=header, shape=shape, module="bw_window"),
@@ -232,11 +264,11 @@ class Window(Sliding):
             return "gather", "bw_gather.hpp", "GatherShape", "the whole image as one field", gathered
         h, w = (1, 0) if self.is_signal else (0, 1)
         image, *walk = self.walk(h, w)
-        out = (self.out_height, self.out_width)
+        out, pads = self.out, self.window.pads
         groups = (
             {**image, "Inner": self.inner},
             *walk,
-            {"PadTop": self.pads[h], "PadLeft": self.pads[w], "PadValue": self.pad_value},
+            {"PadTop": pads[h], "PadLeft": pads[w], "PadValue": self.pad_value},
             {"OutHeight": out[h], "OutWidth": out[w], "Lanes": self.lanes},
         )
         title = "sliding window" + (", a signal as a column" if self.is_signal else "")
@@ -263,17 +295,12 @@ class ParallelWindow(Sliding):
     @property
     def out_beats(self) -> int:
         """Beats written per frame."""
-        return self.out_height * self.out_width * self.blocks
-
-    @property
-    def taps(self) -> int:
-        """Kernel positions in an output beat."""
-        return self.kernel[0] * self.kernel[1]
+        return self.out[0] * self.out[1] * self.blocks
 
     @property
     def span(self) -> int:
         """Beats from the newest tap to the oldest."""
-        rows, cols = self.reach
+        rows, cols = self.window.span
         return (rows * self.width + cols) * self.blocks
 
     @property
@@ -294,10 +321,11 @@ class ParallelWindow(Sliding):
     def needs(self) -> Needs:
         """Windows in the order of the line, and a frame that can be counted."""
         yield from self.image_needs()
-        (rows, columns), (top, left, _, _), down = self.reach, self.pads, self.strides[0]
-        beyond = self.height + self.out_height * down + self.kernel[0] * self.dilations[0]
-        in_order = self.out_height == 1 or (self.out_width - 1) * self.strides[1] < down * self.width
-        apart = self.kernel[0] == 1 or self.dilations[0] * self.width > columns
+        window, out = self.window, self.out
+        (rows, columns), (top, left, _, _), (down, right) = window.span, window.pads, window.strides
+        beyond = self.height + out[0] * down + window.kernel[0] * window.dilations[0]
+        in_order = out[0] == 1 or (out[1] - 1) * right < down * self.width
+        apart = window.kernel[0] == 1 or window.dilations[0] * self.width > columns
         yield fits(beyond * self.width * self.blocks), FRAME
         yield apart, "the image is narrower than the kernel"
         yield top <= rows and left <= columns, "a pad must be less than the kernel"
@@ -306,7 +334,7 @@ class ParallelWindow(Sliding):
 
     def _newest(self) -> Ints:
         """The place in the line of the newest beat of each output beat."""
-        positions = out_positions(self.first, self.width, (self.out_height, self.out_width), self.strides)
+        positions = out_positions(self.first, self.width, self.out, self.window.strides)
         return np.asarray((positions[:, None] * self.blocks + np.arange(self.blocks)).reshape(-1))
 
     def course(self) -> Course:
@@ -338,7 +366,7 @@ class ParallelWindow(Sliding):
 
     def interface(self) -> Interface:
         """A line with taps."""
-        (kh, kw), (sh, sw), (top, left, _, _) = self.kernel, self.strides, self.pads
+        (kh, kw), (sh, sw), (top, left, _, _) = self.window.kernel, self.window.strides, self.window.pads
         return Interface(
             unit=Unit(
                 called="parallel window",
@@ -351,12 +379,12 @@ class ParallelWindow(Sliding):
             notes=(
                 f"{kh} x {kw} windows of {self.height} x {self.width} pixels at once, strides {sh} {sw}, pads {top} "
                 f"{left}",
-                f"line of {self.span + 1} beats of {self.lanes} x {self.type}, {self.taps} taps",
+                f"line of {self.span + 1} beats of {self.lanes} x {self.type}, {self.window.size} taps",
             ),
             sizes=(
                 *self.walk(),
                 {"PadTop": top, "PadLeft": left, "PadValue": self.pad_value},
-                {"OutHeight": self.out_height, "OutWidth": self.out_width, "Lanes": self.lanes},
+                {"OutHeight": self.out[0], "OutWidth": self.out[1], "Lanes": self.lanes},
             ),
             more={"Top": top, "Left": left, "First": self.first, "Period": self.period},
             elements={"T": self.type},

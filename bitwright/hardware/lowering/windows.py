@@ -32,13 +32,13 @@ def before_unit(emit: Emit, layer: Conv, x: Stream, choice: Folded) -> Stream:
     return window(emit, layer, x, channels // x.lanes // inner, inner, layer.pad_value)
 
 
-def kept_lines(window: Window) -> int:
+def kept_lines(kernel: Window) -> int:
     """The depth of a ring for the lines between the outermost kernel positions and those of one stride.
 
     It is an estimate: `hardware.clocks.rings` finds the depth at which a window loses no clock.
     """
-    rows, columns = window.reach
-    return ((rows + window.strides[0] - 1) * window.width + columns + 1) * window.blocks * window.inner
+    rows, columns = kernel.window.span
+    return ((rows + kernel.window.strides[0] - 1) * kernel.width + columns + 1) * kernel.blocks * kernel.inner
 
 
 def window(emit: Emit, layer: Windowed, x: Stream, blocks: int, inner: int, pad_value: int) -> Stream:
@@ -46,10 +46,10 @@ def window(emit: Emit, layer: Windowed, x: Stream, blocks: int, inner: int, pad_
     name = f"{emit.name}_window"
     x, pad_value = _holding_padding(emit, layer, x, pad_value)
     height, width, _ = x.shape
-    pads = layer.window.pads
+    moved = layer.window
     if starts_beyond(layer, height, width):
         x = _padded(emit, layer, x, (height, width), pad_value)
-        height, width, pads = height + pads[0] + pads[2], width + pads[1] + pads[3], (0, 0, 0, 0)
+        (height, width), moved = moved.padded((height, width)), replace(moved, pads=(0, 0, 0, 0))
     kernel = Window(
         name=name,
         layer=layer.name,
@@ -59,18 +59,13 @@ def window(emit: Emit, layer: Windowed, x: Stream, blocks: int, inner: int, pad_
         width=width,
         blocks=blocks,
         inner=inner,
-        kernel=layer.window.kernel,
-        strides=layer.window.strides,
-        dilations=layer.window.dilations,
-        pads=pads,
-        out_height=layer.shape[0],
-        out_width=layer.shape[1],
+        window=moved,
         pad_value=pad_value,
         lanes=x.lanes,
         type=x.type,
         depth=0,
     )
-    depth = ring_depth(kernel) if emit.contents is Contents.REAL else kept_lines(kernel)
+    depth = ring_depth(kernel.walk_over(), kernel.alone) if emit.contents is Contents.REAL else kept_lines(kernel)
     emit.add(replace(kernel, depth=depth))
     field = (*layer.shape[:2], *layer.window.kernel, blocks * inner * x.lanes)
     return emit.edge(replace(x, name=kernel.output, beats=kernel.out_beats, shape=field))
@@ -95,12 +90,7 @@ def parallel_window(emit: Emit, layer: Conv, x: Stream, blocks: int, *, alone: b
         height=in_shape[0],
         width=in_shape[1],
         blocks=blocks,
-        kernel=layer.window.kernel,
-        strides=layer.window.strides,
-        dilations=layer.window.dilations,
-        pads=layer.window.pads,
-        out_height=layer.shape[0],
-        out_width=layer.shape[1],
+        window=layer.window,
         pad_value=pad_value,
         lanes=x.lanes,
         type=x.type,
@@ -109,7 +99,7 @@ def parallel_window(emit: Emit, layer: Conv, x: Stream, blocks: int, *, alone: b
     )
     emit.add(kernel)
     field = (*layer.shape[:2], blocks, *layer.window.kernel, x.lanes)
-    lanes = kernel.taps * x.lanes
+    lanes = layer.window.size * x.lanes
     return emit.edge(replace(x, name=kernel.output, lanes=lanes, beats=kernel.out_beats, shape=field))
 
 
@@ -138,7 +128,7 @@ def _padded(emit: Emit, layer: Windowed, x: Stream, size: tuple[int, int], fill:
     places = np.arange(x.beats).reshape(*size, -1)
     order = np.pad(places, ((top, bottom), (left, right), (0, 0)), constant_values=-1).reshape(-1)
     name = f"{emit.name}_pad"
-    shape = (size[0] + top + bottom, size[1] + left + right, x.shape[-1])
+    shape = (*layer.window.padded(size), x.shape[-1])
     made = emit.edge(replace(x, name=f"{name}_out", beats=order.size, shape=shape))
     emit.add(frame_buffer(name, layer, x, made, order, fill))
     return made

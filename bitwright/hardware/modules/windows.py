@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import prod
 
 from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2, ram, times, wrap
+from bitwright.ir.window import Pair, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,33 +16,35 @@ class Geometry:
 
     height: int
     width: int
-    out_height: int
-    out_width: int
     blocks: int
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-    top: int
-    left: int
+    window: Window
+
+    @property
+    def out(self) -> Pair:
+        """(rows, columns) of windows."""
+        return self.window.out((self.height, self.width))
 
     @property
     def padded(self) -> bool:
         """True if a window reaches beyond the image."""
-        bottom = (self.out_height - 1) * self.strides[0] - self.top + (self.kernel[0] - 1) * self.dilations[0]
-        right = (self.out_width - 1) * self.strides[1] - self.left + (self.kernel[1] - 1) * self.dilations[1]
-        return self.top > 0 or self.left > 0 or bottom >= self.height or right >= self.width
+        ends = zip(self.out, self.window.strides, self.window.span, self.window.pads, strict=False)
+        bottom, right = ((count - 1) * stride + span - pad for count, stride, span, pad in ends)
+        return any(self.window.pads[:2]) or bottom >= self.height or right >= self.width
 
     @property
     def row_bits(self) -> int:
         """Bits of a row's place."""
-        reach = self.out_height * self.strides[0] + self.kernel[0] * self.dilations[0] + self.top + self.height
-        return log2(reach) + 1
+        return self._place_bits(0, self.height)
 
     @property
     def column_bits(self) -> int:
         """Bits of a column's place."""
-        reach = self.out_width * self.strides[1] + self.kernel[1] * self.dilations[1] + self.left + self.width
-        return log2(reach) + 1
+        return self._place_bits(1, self.width)
+
+    def _place_bits(self, axis: int, size: int) -> int:
+        window = self.window
+        taps = window.kernel[axis] * window.dilations[axis]
+        return log2(self.out[axis] * window.strides[axis] + taps + window.pads[axis] + size) + 1
 
 
 @cache
@@ -50,8 +52,9 @@ def window(*, at: Geometry, inner: int, lanes: int, x_w: int, depth: int) -> Par
     """One beat of the receptive field per clock."""
     width, pixel = lanes * x_w, at.blocks * inner
     line = at.width * pixel
-    field = (at.kernel[0] - 1) * at.dilations[0] * line + (at.kernel[1] - 1) * at.dilations[1] * pixel
-    reach = (at.height + at.top + at.strides[0] + 1) * line + at.left * pixel + field + depth
+    (rows, columns), (top, left, _, _) = at.window.span, at.window.pads
+    field = rows * line + columns * pixel
+    reach = (at.height + top + at.window.strides[0] + 1) * line + left * pixel + field + depth
     own = Part(
         "window",
         {
@@ -68,7 +71,7 @@ def window(*, at: Geometry, inner: int, lanes: int, x_w: int, depth: int) -> Par
 
 def _walk(at: Geometry, inner: int) -> Part:
     places = (at.row_bits + at.column_bits) if at.padded else 0
-    counters = (inner, *at.kernel, at.blocks, at.out_width, at.out_height)
+    counters = (inner, *at.window.kernel, at.blocks, *at.out)
     return Part(
         "window_walk",
         {
@@ -82,12 +85,12 @@ def _walk(at: Geometry, inner: int) -> Part:
 @cache
 def window_line(*, at: Geometry, period: int, lanes: int, x_w: int) -> Parts:
     """All positions of the receptive field in one beat."""
-    taps, width = prod(at.kernel), lanes * x_w
-    rows, columns = at.kernel
-    along = at.dilations[1] * at.blocks
-    down = at.dilations[0] * at.width * at.blocks - (columns - 1) * along
+    taps, width = at.window.size, lanes * x_w
+    (rows, columns), dilations = at.window.kernel, at.window.dilations
+    along = dilations[1] * at.blocks
+    down = dilations[0] * at.width * at.blocks - (columns - 1) * along
     places = period * at.blocks
-    wait = log2((at.strides[0] + 1) * at.width * at.blocks + places + 1)
+    wait = log2((at.window.strides[0] + 1) * at.width * at.blocks + places + 1)
     own = Part("window_line", {"place": log2(places + 1), "wait": wait})
     mask = Part(
         "window_mask",
@@ -95,7 +98,7 @@ def window_line(*, at: Geometry, period: int, lanes: int, x_w: int) -> Parts:
             "field": taps * width if at.padded else 0,
             "places": at.row_bits + at.column_bits if at.padded else 0,
             "limits": rows * at.row_bits + columns * at.column_bits if at.padded else 0,
-            "counters": log2(at.blocks) + log2(at.out_width) + log2(at.out_height),
+            "counters": log2(at.blocks) + log2(at.out[0]) + log2(at.out[1]),
         },
     )
     steps = delay(width=width, depth=1), times(rows * (columns - 1), delay(width=width, depth=along))
