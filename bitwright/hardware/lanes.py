@@ -28,6 +28,7 @@ from bitwright.ir.layers import (
     Pool,
     Windowed,
 )
+from bitwright.ir.moves import Take
 from bitwright.ir.weights import Ints
 
 Lanes = tuple[int, int]
@@ -264,7 +265,9 @@ def least_cycles(graph: Graph, layer: AnyLayer) -> int:
 
 def gather_lanes(layer: Gather, x_shape: tuple[int, ...]) -> int:
     """The most elements that stay together in aligned groups; the numbers of lanes that do are its divisors."""
-    index, whole = layer.move.index(x_shape).reshape(-1), gcd(x_shape[-1], layer.channels)
+    if not isinstance(layer.move, Take):
+        return layer.move.together(x_shape)
+    index, whole = layer.move.indices.array.reshape(-1), gcd(x_shape[-1], layer.channels)
     return next(lanes for lanes in reversed(divisors(whole)) if _keeps_together(index, lanes))
 
 

@@ -2,7 +2,8 @@
 """Moves: where each integer of a tensor comes from, as what it means and not as a list of places.
 
 Each move knows the shape that it makes of a `shape` (None where it does not fit one), and the `index`: for each place
-of the new tensor the place in the old one, flattened, or -1 for fill.
+of the new tensor the place in the old one, flattened, or -1 for fill. All but bare places know how many channels stay
+`together` at most: each group of so many is an aligned group of the old tensor's channels, in order, or all fill.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from math import prod
+from math import gcd, prod
 from typing import TypeAlias
 
 import numpy as np
@@ -39,6 +40,11 @@ class Transpose(Case):
         """The place that each element comes from."""
         return places(shape).transpose(self.axes)
 
+    def together(self, shape: Shape) -> int:
+        """The most channels that stay together in aligned groups."""
+        last = len(shape) - 1
+        return shape[last] if self.axes[last] == last else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Slice(Case):
@@ -62,6 +68,10 @@ class Slice(Case):
         runs = zip(self.starts, self.steps, self.lengths, strict=True)
         return places(shape)[np.ix_(*(start + step * np.arange(n) for start, step, n in runs))]
 
+    def together(self, shape: Shape) -> int:
+        """The most channels that stay together in aligned groups."""
+        return gcd(shape[-1], self.lengths[-1], self.starts[-1]) if self.steps[-1] == 1 else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Pad(Case):
@@ -77,6 +87,10 @@ class Pad(Case):
     def index(self, shape: Shape) -> Ints:
         """The place that each element comes from."""
         return np.pad(places(shape), self.widths, constant_values=-1)
+
+    def together(self, shape: Shape) -> int:
+        """The most channels that stay together in aligned groups."""
+        return gcd(shape[-1], *self.widths[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,10 @@ class Repeat(Case):
             made = made.repeat(factor, axis)
         return made
 
+    def together(self, shape: Shape) -> int:
+        """The most channels that stay together in aligned groups."""
+        return shape[-1] if self.factors[-1] == 1 else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Spread(Case):
@@ -115,6 +133,10 @@ class Spread(Case):
         index = np.full(self.makes(shape) or (), -1, dtype=np.int64)
         index[:: self.strides[0], :: self.strides[1]] = places(shape)
         return index
+
+    def together(self, shape: Shape) -> int:
+        """The most channels that stay together in aligned groups."""
+        return shape[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +160,11 @@ class ToSpace(Case):
         (height, width, _), (rows, columns) = shape, self.block
         split = places(shape).reshape(height, width, self.groups, rows, columns, -1).transpose(0, 3, 1, 4, 2, 5)
         return split.reshape(height * rows, width * columns, -1)[: self.size[0], : self.size[1]]
+
+    def together(self, shape: Shape) -> int:
+        """The most channels that stay together in aligned groups."""
+        count = prod(self.block)
+        return shape[-1] // count // (self.groups if count > 1 else 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,11 @@ from bitwright.hardware.lanes import bound, choices, divisors, fastest, gather_l
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer, MaxPool, Reshape, SumPool
+from bitwright.ir.layers import Conv, Dense, Gather, Layer, MaxPool, Reshape, SumPool
+from bitwright.ir.moves import Move, Pad, Repeat, Shape, Slice, Spread, Take, ToSpace, Transpose
+from bitwright.ir.per_channel import ONES, ZEROS
+from bitwright.ir.types import IntType
+from bitwright.ir.weights import Weights
 from bitwright.planning.rule import fold
 from tests.ir.graphs import random_graph
 
@@ -234,3 +238,33 @@ def test_what_a_move_keeps_together_is_as_many_lanes(indices: list[list[list[int
     graph = net.graph()
     assert gather_lanes(layer, graph.inputs[0].shape) == lanes
     assert least_cycles(graph, layer) == max(8, np.size(indices)) // lanes
+
+
+@pytest.mark.parametrize(
+    ("shape", "move", "lanes"),
+    [
+        ((2, 3, 4), Transpose((1, 0, 2)), 4),
+        ((2, 3, 4), Transpose((2, 0, 1)), 1),
+        ((1, 6, 1), Transpose((2, 0, 1)), 1),
+        ((5, 3, 12), Slice((4, 0, 0), (-2, 1, 1), (2, 3, 8)), 4),
+        ((2, 3, 12), Slice((0, 0, 6), (1, 1, 1), (2, 3, 4)), 2),
+        ((2, 3, 12), Slice((0, 0, 3), (1, 1, 1), (2, 3, 4)), 1),
+        ((2, 3, 12), Slice((0, 0, 0), (1, 1, 2), (2, 3, 6)), 1),
+        ((2, 3, 12), Slice((0, 0, 11), (1, 1, -1), (2, 3, 12)), 1),
+        ((2, 3, 12), Slice((0, 0, 4), (1, 1, 2), (2, 3, 1)), 1),
+        ((2, 3, 8), Pad(((1, 0), (0, 2), (0, 0))), 8),
+        ((2, 3, 8), Pad(((1, 0), (0, 2), (4, 12))), 4),
+        ((2, 3, 8), Pad(((0, 0), (0, 0), (3, 5))), 1),
+        ((2, 3, 8), Repeat((2, 3, 1)), 8),
+        ((2, 3, 8), Repeat((1, 1, 2)), 1),
+        ((2, 3, 8), Spread((2, 3)), 8),
+        ((2, 3, 16), ToSpace((2, 2), 1, (4, 6)), 4),
+        ((2, 3, 16), ToSpace((2, 2), 2, (3, 5)), 2),
+        ((2, 3, 12), ToSpace((1, 1), 3, (2, 2)), 12),
+    ],
+)
+def test_a_known_move_keeps_together_what_its_places_do(shape: Shape, move: Move, lanes: int) -> None:
+    real: dict[str, Any] = {"type": IntType(0, 15), "scale": ONES, "zero": ZEROS}
+    head = {"name": "y", "inputs": ("x",), "shape": move.makes(shape) or (), **real}
+    assert gather_lanes(Gather(**head, move=move), shape) == lanes
+    assert gather_lanes(Gather(**head, move=Take(Weights(move.index(shape)))), shape) == lanes
