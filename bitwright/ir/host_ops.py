@@ -364,22 +364,9 @@ Arithmetic: TypeAlias = Add | Sub | Rsub | Mul | Div
 """Operations of two numbers."""
 Curve: TypeAlias = Relu | Sigmoid | Tanh | Exp | Abs | Softplus
 """Functions of one number that need nothing else."""
-HostOp: TypeAlias = (
-    Quantise
-    | CountLevels
-    | Affine
-    | Gather
-    | Same
-    | Arithmetic
-    | Clip
-    | LeakyRelu
-    | Elu
-    | Curve
-    | Softmax
-    | LogSoftmax
-    | TopK
-    | ArgMax
-)
+Real: TypeAlias = Arithmetic | Clip | LeakyRelu | Elu | Curve | Softmax | LogSoftmax | TopK | ArgMax
+"""What computes on real numbers as its operator in ONNX does."""
+HostOp: TypeAlias = Quantise | CountLevels | Affine | Gather | Same | Real
 """Everything that a host step can do, and nothing else."""
 HOST_OPS: Mapping[str, type[HostOp]] = {kind.kind(): kind for kind in get_args(HostOp)}
 """Each by its `op`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import onnx
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from bitwright.backends.onnx.host import Value, gathered, settled, write_affine, write_codes, write_step
 from bitwright.backends.onnx.inputs import write_quantise
 from bitwright.backends.onnx.tensors import Export, Tensor, channels_first, laid
-from bitwright.backends.onnx.writer import DOUBLE, FLOAT, tensor_info
+from bitwright.backends.onnx.writer import DOUBLE, FLOAT, Writer, tensor_info
 from bitwright.ir.host import HostGraph, HostStep
-from bitwright.ir.host_ops import Affine, CountLevels, Gather, Quantise, Same
+from bitwright.ir.host_ops import Affine, CountLevels, Gather, Quantise, Real, Same
 from bitwright.ir.layers import Input
 
 Array = NDArray[Any]
@@ -81,17 +81,24 @@ def write_after(out: Export) -> list[onnx.ValueInfoProto]:
     names = graph.after.inputs or graph.outputs
     values = {host: _left(out, layer) for host, layer in zip(names, graph.outputs, strict=True)}
     for step in _needed(graph.after):
-        given = [values[name] for name in step.inputs]
-        match step.does:
-            case Same():
-                values[step.output] = given[0]
-            case Affine() as does:
-                values[step.output] = write_affine(write, AFTER, step, does, given[0])
-            case Quantise() as does:
-                values[step.output] = write_codes(write, AFTER, step, does, given[0])
-            case _:
-                values[step.output] = write_step(write, AFTER, step, *given)
+        values[step.output] = _step_after(write, step, [values[name] for name in step.inputs])
     return [_leave(out, values[host], index) for index, host in enumerate(graph.after.outputs or names)]
+
+
+def _step_after(write: Writer, step: HostStep, given: list[Value]) -> Value:
+    """What a step behind the last integers makes of what is `given`."""
+    does = step.does
+    if isinstance(does, Same):
+        return given[0]
+    if isinstance(does, Affine):
+        return write_affine(write, AFTER, step, does, given[0])
+    if isinstance(does, Quantise):
+        return write_codes(write, AFTER, step, does, given[0])
+    if isinstance(does, Gather | Real):
+        return write_step(write, AFTER, step, *given)
+    if isinstance(does, CountLevels):
+        raise AssertionError(f"{does.op} stands in front")
+    assert_never(does)
 
 
 def _leave(out: Export, value: Value, index: int) -> onnx.ValueInfoProto:
