@@ -14,7 +14,7 @@ MOST_BRANCHES = 10
 COMPLEX = 0.01
 """The share of functions that may have more; it may only fall."""
 RUN = 6
-REPEATED = 0.01
+REPEATED = 0.006
 """The share of lines that may stand in runs of at least `RUN` equal lines; it may only fall."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
