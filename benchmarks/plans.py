@@ -36,7 +36,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, MaxPool, SumPool
 from bitwright.planning.candidates import Candidates, candidates
 from bitwright.planning.devices import DEVICES
-from bitwright.planning.planner import SCALE
+from bitwright.planning.planner import WEIGHED
 from bitwright.planning.solver import Solution, solve
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -109,7 +109,7 @@ def _ladder(layer: Dense | Conv | MaxPool | SumPool, channels: int) -> Iterator[
 
 def compare(network: str, graph: Graph, target: int) -> Row:
     """Rule and solver at the interval that the rule reaches, and the solver at the target."""
-    offered, scale = candidates(graph, Plan(), ranges(graph)), DEVICES[SCALE].budget
+    offered, scale = candidates(graph, Plan(), ranges(graph)), DEVICES[WEIGHED].budget
     lanes = finn(graph, target)
     interval = max(pace(graph, lanes), fastest(graph))
     rule = _percent(solve(graph, interval, offered, scale, given=lanes))
@@ -171,7 +171,7 @@ def _prose() -> list[str]:
         layer SIMD up through its divisors until the clocks are below the target or a word of weights has {WIDEST_WORD}
         bits, then PE. Both have the same cost model, weight memories, arithmetic, uses of zeros and requantiser forms:
         *rule* has the rule's lanes and the best of all else, *solver* is at the interval that the rule reached. Costs
-        are the sum of the shares of an {SCALE}, in percent. *At the target*: the solver for the target itself, which
+        are the sum of the shares of an {WEIGHED}, in percent. *At the target*: the solver for the target itself, which
         may be hit exactly. CPU seconds of the solver alone, on {_machine()}; {tools}."""
     return wrap(" ".join(text.split()), 120)
 

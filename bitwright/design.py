@@ -28,7 +28,7 @@ from bitwright.ir.columns import aligned, tail
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense, Layer
+from bitwright.ir.layers import Layer, Matrix
 from bitwright.ir.weights import Ints, Weights
 from bitwright.planning.devices import cells_of
 from bitwright.planning.planner import GIVEN, PlanRecord
@@ -166,7 +166,7 @@ class Design:
         used = self.used[layer.name]
         chosen = self.plan.layers.get(layer.name, LayerPlan())
         lanes = self._lanes(chosen, kernels)
-        weights = layer.weights if isinstance(layer, Dense | Conv) else None
+        weights = layer.weights if isinstance(layer, Matrix) else None
         form = self.forms.get(layer.name)
         return LayerRecord(
             name=layer.name,

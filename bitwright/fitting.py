@@ -15,7 +15,7 @@ from bitwright.hardware.lanes import Planned, choices, cycles_at, fastest, slowe
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense
+from bitwright.ir.layers import Matrix
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import KINDS, amounts
 from bitwright.planning.devices import device
@@ -66,7 +66,7 @@ class Fit:
 
     def check_capacity(self) -> None:
         """OverBudget if the weights alone are more than the part's memories hold, at whatever speed."""
-        matrices = [layer for layer in self.graph.layers if isinstance(layer, Dense | Conv)]
+        matrices = [layer for layer in self.graph.layers if isinstance(layer, Matrix)]
         bits = {m.name: (m.weights.array.size - m.weights.zeros) * m.weights.type.bits for m in matrices}
         held, total = self.scale.budget, sum(bits.values())
         blocks, tables = held.bram * BLOCK_BITS, held.lut * LUT_BITS

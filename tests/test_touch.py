@@ -58,7 +58,7 @@ ORDINARY = frozenset("sum adder multiply multiplier dense table gather reorder r
 """Words that mean other things too in Python: there only the classes of these kinds count."""
 MOST = 13
 """The most files for a kind: these, and every kind added from now on."""
-CEILINGS = {"Conv": 39, "Dense": 35, "Gather": 26, "Requantise": 41, "Reshape": 15, "Sum": 18, "Table": 27}
+CEILINGS = {"Conv": 37, "Dense": 33, "Gather": 26, "Requantise": 41, "Reshape": 15, "Sum": 18, "Table": 27}
 """Older kinds that are known in more places; lower a number when it falls."""
 
 

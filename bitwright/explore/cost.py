@@ -6,7 +6,7 @@ from __future__ import annotations
 from bitwright.compiling import compile_graph
 from bitwright.hardware.area.resources import Resources
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Conv, Dense
+from bitwright.ir.layers import Matrix
 from bitwright.planning.form_cost import KAPPA, RHO
 
 
@@ -22,5 +22,5 @@ def area(used: Resources) -> int:
 
 def weight_memory(graph: Graph) -> int:
     """Bits of all weights, each layer's at the narrowest width that holds its integers."""
-    matrix = (layer for layer in graph.layers if isinstance(layer, Dense | Conv))
+    matrix = (layer for layer in graph.layers if isinstance(layer, Matrix))
     return sum(layer.weights.array.size * layer.weights.type.bits for layer in matrix)

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.values import Tensor
-from bitwright.ir.layers import Requantise, Rounding
-from bitwright.ir.per_channel import ONES, ZEROS, spread, squeeze, width
+from bitwright.ir.layers import Requantise, Rounding, Sum
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, spread, squeeze, width
 from bitwright.ir.types import IntType
 from bitwright.reading.model import Node
 
@@ -58,20 +60,65 @@ def _identity(
     builder: Builder, tensor: Tensor, node: Node, low: tuple[int, ...], high: tuple[int, ...], kind: IntType
 ) -> Tensor:
     old = builder.layers[tensor.layer]
-    name = builder.add(
+    constants = Floored(ONES, ZEROS, low, high)
+    name = floored(builder, f"{node.name}_clip", tensor, constants, kind, (old.scale, old.zero))
+    return replace(tensor, layer=name, low=(None,), high=(None,), nodes=())
+
+
+class Floored(NamedTuple):
+    """clip(floor(multiplier * a + offset), low, high), each for the tensor or for a channel."""
+
+    multiplier: PerChannel
+    offset: PerChannel
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+
+def floored(
+    builder: Builder, name: str, tensor: Tensor, constants: Floored, kind: IntType, real: tuple[PerChannel, PerChannel]
+) -> str:
+    """The layer `name` of `constants` behind `tensor`; `real` are scale and zero point of what it makes."""
+    return builder.add(
         Requantise(
-            name=f"{node.name}_clip",
+            name=name,
             inputs=(tensor.layer,),
-            shape=old.shape,
+            shape=builder.layers[tensor.layer].shape,
             type=kind,
-            scale=old.scale,
-            zero=old.zero,
-            multiplier=ONES,
-            offset=ZEROS,
+            scale=real[0],
+            zero=real[1],
+            multiplier=constants.multiplier,
+            offset=constants.offset,
             rounding=Rounding.FLOOR,
-            low=low,
-            high=high,
-            source=tuple(name for name, _ in tensor.nodes),
+            low=constants.low,
+            high=constants.high,
+            source=_sources(tensor),
         )
     )
-    return replace(tensor, layer=name, low=(None,), high=(None,), nodes=())
+
+
+def weighted(
+    builder: Builder,
+    name: str,
+    tensors: Sequence[Tensor],
+    factors: tuple[tuple[int, ...], ...],
+    real: tuple[PerChannel, PerChannel],
+    source: tuple[str, ...] = (),
+) -> str:
+    """The layer `name`, the sum of `tensors` times their factors; `real` are scale and zero point of what it makes."""
+    old = builder.layers[tensors[0].layer]
+    return builder.add(
+        Sum(
+            name=name,
+            inputs=tuple(tensor.layer for tensor in tensors),
+            shape=old.shape,
+            type=old.type,
+            scale=real[0],
+            zero=real[1],
+            factors=factors,
+            source=source or _sources(*tensors),
+        )
+    )
+
+
+def _sources(*tensors: Tensor) -> tuple[str, ...]:
+    return tuple(name for tensor in tensors for name, _ in tensor.nodes)

@@ -15,9 +15,8 @@ import numpy as np
 
 from bitwright.exact.steps import MAX_STEPS
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import widen
+from bitwright.frontend.integers import Floored, floored, weighted, widen
 from bitwright.frontend.values import ONE, ZERO, Tensor
-from bitwright.ir.layers import Requantise, Rounding, Sum
 from bitwright.ir.per_channel import ZEROS, PerChannel, squeeze, width
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
@@ -108,17 +107,10 @@ def _scaled_alike(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None
     ends = [factor * end for factor in factors for end in (old.type.lo, old.type.hi)]
     if IntType(min(0, *ends), max(0, *ends)).bits > FINEST_BITS:
         return None
-    layer = Sum(
-        name=f"{node.name}_align",
-        inputs=(tensor.layer,),
-        shape=old.shape,
-        type=old.type,
-        scale=PerChannel((grid,)),
-        zero=PerChannel((-offset.of(0) / grid,)),
-        factors=(factors,),
-        source=tuple(name for name, _ in tensor.nodes),
-    )
-    return replace(tensor, layer=builder.add(layer), scale=PerChannel((grid,)), offset=offset, nodes=())
+    grids = PerChannel((grid,))
+    real = grids, PerChannel((-offset.of(0) / grid,))
+    layer = weighted(builder, f"{node.name}_align", [tensor], (factors,), real)
+    return replace(tensor, layer=layer, scale=grids, offset=offset, nodes=())
 
 
 def _centred(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None:
@@ -135,18 +127,12 @@ def _centred(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None:
     if max(high - low for low, high in ends) * old.channels > MAX_STEPS:
         return None
     means = PerChannel(squeeze(tuple(scales)))
-    layer = Requantise(
-        name=f"{node.name}_centre",
-        inputs=(tensor.layer,),
-        shape=old.shape,
-        type=kind,
-        scale=PerChannel(tuple(map(abs, means.values))),
-        zero=ZEROS,
-        multiplier=PerChannel(squeeze(tuple(factors))),
-        offset=PerChannel(squeeze(tuple(offsets))),
-        rounding=Rounding.FLOOR,
-        low=squeeze(tuple(low for low, _ in ends)),
-        high=squeeze(tuple(high for _, high in ends)),
-        source=tuple(name for name, _ in tensor.nodes),
+    constants = Floored(
+        PerChannel(squeeze(tuple(factors))),
+        PerChannel(squeeze(tuple(offsets))),
+        squeeze(tuple(low for low, _ in ends)),
+        squeeze(tuple(high for _, high in ends)),
     )
-    return replace(tensor, layer=builder.add(layer), scale=means, offset=ZEROS, nodes=())
+    real = PerChannel(tuple(map(abs, means.values))), ZEROS
+    layer = floored(builder, f"{node.name}_centre", tensor, constants, kind, real)
+    return replace(tensor, layer=layer, scale=means, offset=ZEROS, nodes=())

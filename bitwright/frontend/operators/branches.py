@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import integers
+from bitwright.frontend.integers import integers, weighted
 from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.operators.shapes import axis_of
 from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value
 from bitwright.ir.functions import Affine, TimesInput
-from bitwright.ir.layers import Concat, Multiply, Sum
+from bitwright.ir.layers import Concat, Multiply
 from bitwright.ir.per_channel import ZEROS, PerChannel, spread, squeeze, width
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
@@ -126,19 +126,7 @@ def _sum(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
         squeeze(tuple(int(pair[k] / unit) * (sign if k else 1) for pair, unit in zip(pairs, units, strict=True)))
         for k in (0, 1)
     ]
-    old = builder.layers[left.layer]
-    name = builder.add(
-        Sum(
-            name=node.name,
-            inputs=(left.layer, right.layer),
-            shape=old.shape,
-            type=old.type,
-            scale=scale,
-            zero=ZEROS,
-            factors=(factors[0], factors[1]),
-            source=(node.name,),
-        )
-    )
+    name = weighted(builder, node.name, (left, right), (factors[0], factors[1]), (scale, ZEROS), (node.name,))
     return Tensor(
         name,
         left.where,
