@@ -59,7 +59,11 @@ def test_the_vendors_stream_tells_of_a_word_too_few() -> None:
     ("old", "new", "says"),
     [
         ("y.lane[lane] = ", "y.lane[lane + 1] = ", "runtime error: store to address .* with insufficient space"),
-        ("int position = 0;", "int position = 1 << 31 << beat0();", "runtime error: shift exponent 40 is too large"),
+        (
+            "Counter<Shape::Fold> position = 0;",
+            "int position = 1 << 31 << beat0();",
+            "runtime error: shift exponent 40 is too large",
+        ),
     ],
 )
 def test_the_sanitizers_end_what_is_wrong(old: str, new: str, says: str) -> None:

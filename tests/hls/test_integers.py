@@ -147,6 +147,28 @@ def test_static_initialisation_takes_the_elements_of_a_table(headers: str, tmp_p
 
 
 @needs_vendor
+@pytest.mark.parametrize("headers", ["ours", "theirs"])
+def test_a_counter_is_as_wide_as_its_last_value_and_returns_to_zero(headers: str, tmp_path: Path) -> None:
+    sizes = [1, 2, 3, 4, 5, 7, 8, 9, 256, 257, 65536]
+    lines = [
+        '#include "bw_stream.hpp"',
+        "#include <cstdio>",
+        "template <int N>",
+        "void count() {",
+        "  bw::Counter<N> at = 0;",
+        "  int steps = 0;",
+        "  do ++steps; while ((at = bw::after<N>(at)) != 0 && steps <= N);",
+        '  std::printf("%d %d\\n", bw::Counter<N>::width, steps);',
+        "}",
+        f"int main() {{ {' '.join(f'count<{n}>();' for n in sizes)} }}",
+    ]
+    write(tmp_path, {"program.cpp": "\n".join([*lines, ""])})
+    includes = OURS if headers == "ours" else vendor(tmp_path)
+    done = run(compiled(tmp_path, ["program.cpp"], ["-w", f"-I{TEMPLATES}", *includes]))
+    assert done.stdout.splitlines() == [f"{max(1, (n - 1).bit_length())} {n}" for n in sizes]
+
+
+@needs_vendor
 def test_every_operator_gives_the_width_the_sign_and_the_value_of_the_vendors(tmp_path: Path) -> None:
     includes = vendor(tmp_path)
     write(tmp_path, {"program.cpp": program(np.random.default_rng(6))})

@@ -17,7 +17,7 @@ from tests.test_layers import Style, design
 
 pytestmark = [needs_cxx, needs_package("clang")]
 
-BEST, POSITION = "Number best[Shape::Lanes];", "int position = 0;"
+BEST, POSITION = "Number best[Shape::Lanes];", "Counter<Shape::Fold> position = 0;"
 CONV = "hls::stream<bw::Vec<ap_int<8>, 2>> conv_out"
 LANE = "for (int lane = 0; lane < Shape::Lanes; ++lane)"
 FROM_RELU = "(relu_out, dense_width_out)"
@@ -78,10 +78,11 @@ POOL = [  # old, new, the finding, what the line of the finding holds
     (" style=flp", "", "loop pragma: a pipeline that does not flush", "for (int beat"),
     ("beats:\n", "", "loop label: a pipelined loop without a label", "for (int beat"),
     (POSITION, "long long position = 0;", "integer width: 'position' is long long", "position"),
+    (POSITION, "int position = 0;", "integer width: 'position' is an int that a loop carries", "position"),
     (BEST, "int best[Shape::Lanes];", "integer width: 'best' holds native integers", "best"),
     (
         POSITION,
-        "if constexpr (true) {}\n  int position = 0;",
+        f"if constexpr (true) {{}}\n  {POSITION}",
         "C++14: constexpr if is a C++17 extension",
         "if constexpr",
     ),

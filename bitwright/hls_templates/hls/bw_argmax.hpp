@@ -63,7 +63,7 @@ template <typename Shape>
 void argmax_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
                    hls::stream<Vec<typename Shape::Y, 1>> &out) {
   Placed<Shape> best;
-  int base = 0;  // the place of lane 0
+  Counter<Shape::Channels> base = 0;  // the place of lane 0
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
@@ -71,12 +71,13 @@ beats:
     Placed<Shape> found = winner<Shape>(x);
     found.place += base;
     if (base == 0 || found.wins_over(best)) best = found;
-    base += Shape::Lanes;
-    if (base == Shape::Channels) {
+    if (base == Shape::Channels - Shape::Lanes) {
       Vec<typename Shape::Y, 1> y;
       y.lane[0] = best.place;
       out.write(y);
       base = 0;
+    } else {
+      base += Shape::Lanes;
     }
   }
 }

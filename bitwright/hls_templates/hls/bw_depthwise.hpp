@@ -29,7 +29,8 @@ void depthwise(hls::stream<Vec<typename Shape::X, Shape::Simd * Shape::Lanes>> &
                hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out) {
   Vec<typename Shape::Acc, Shape::Pe> acc;
 #pragma HLS ARRAY_PARTITION variable=acc.lane complete
-  int word = 0, position = 0;  // of the weights; within the field
+  Counter<Shape::Words> word = 0;     // of the weights
+  Counter<Shape::Fold> position = 0;  // within the field
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
@@ -44,10 +45,12 @@ beats:
       }
       acc.lane[pe] = sum;
     }
-    if (++word == Shape::Words) word = 0;
-    if (++position == Shape::Fold) {
+    word = after<Shape::Words>(word);
+    if (position == Shape::Fold - 1) {
       out.write(acc);
       position = 0;
+    } else {
+      ++position;
     }
   }
 }

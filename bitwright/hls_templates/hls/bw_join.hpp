@@ -35,7 +35,7 @@ void add_terms(int fold, typename Shape::Word &sum, hls::stream<Vec<X, Shape::La
 //   Factors  words of [Operands][Lanes]; lane i of word b is channel (b mod Folds) * Lanes + i
 template <typename Shape, typename Factors, typename... Streams>
 void add(hls::stream<typename Shape::Word> &out, Streams &...ins) {
-  int fold = 0;
+  Counter<Shape::Folds> fold = 0;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
@@ -46,7 +46,7 @@ beats:
     }
     add_terms<Shape, Factors, 0>(fold, sum, ins...);
     out.write(sum);
-    if (++fold == Shape::Folds) fold = 0;
+    fold = after<Shape::Folds>(fold);
   }
 }
 
@@ -93,14 +93,18 @@ typename Shape::Word read_operand(int operand, hls::stream<Vec<X, Shape::Lanes>>
 template <typename Shape, typename Parts, typename... Streams>
 void interleave(hls::stream<typename Shape::Word> &out, Streams &...ins) {
   static_assert(sizeof...(ins) == Shape::Operands, "there must be as many streams as operands");
-  int operand = 0, part = 0;
+  Counter<Shape::Operands> operand = 0;
+  typename Shape::Part part = 0;  // words of it so far
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
     out.write(read_operand<Shape>(operand, ins...));
-    if (++part == Parts::at(operand)) {
+    const typename Shape::Part parts = Parts::at(operand);
+    if (part == parts - 1) {
       part = 0;
-      if (++operand == Shape::Operands) operand = 0;
+      operand = after<Shape::Operands>(operand);
+    } else {
+      ++part;
     }
   }
 }

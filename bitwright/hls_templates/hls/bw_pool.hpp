@@ -21,7 +21,7 @@ void max_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
   using Number = decltype(value(typename Shape::X()));
   Number best[Shape::Lanes];
 #pragma HLS ARRAY_PARTITION variable=best complete
-  int position = 0;  // within the window
+  Counter<Shape::Fold> position = 0;  // within the window
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
@@ -33,9 +33,11 @@ beats:
       if (position == 0 || number > best[lane]) best[lane] = number;
       y.lane[lane] = Element<typename Shape::Y>::of(best[lane]);
     }
-    if (++position == Shape::Fold) {
+    if (position == Shape::Fold - 1) {
       out.write(y);
       position = 0;
+    } else {
+      ++position;
     }
   }
 }
@@ -46,7 +48,7 @@ void sum_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
                 hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out) {
   Vec<typename Shape::Y, Shape::Lanes> sum;
 #pragma HLS ARRAY_PARTITION variable=sum.lane complete
-  int position = 0;  // within the window
+  Counter<Shape::Fold> position = 0;  // within the window
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
@@ -56,9 +58,11 @@ beats:
       if (position == 0) sum.lane[lane] = 0;
       sum.lane[lane] += value(x.lane[lane]);
     }
-    if (++position == Shape::Fold) {
+    if (position == Shape::Fold - 1) {
       out.write(sum);
       position = 0;
+    } else {
+      ++position;
     }
   }
 }

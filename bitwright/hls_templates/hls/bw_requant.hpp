@@ -19,7 +19,7 @@ struct RequantShape : Spec {
 template <typename Shape, typename Rule>
 void requantise(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
                 hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out) {
-  int fold = 0;
+  Counter<Shape::Folds> fold = 0;
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
@@ -30,7 +30,7 @@ beats:
       y.lane[lane] = Element<typename Shape::Y>::of(Rule::code(fold, lane, value(x.lane[lane])));
     }
     out.write(y);
-    if (++fold == Shape::Folds) fold = 0;
+    fold = after<Shape::Folds>(fold);
   }
 }
 

@@ -14,6 +14,20 @@ namespace bw {
 // Iterations between a write and a read of the same place within which a memory's stages may not fit.
 constexpr int Near = 8;
 
+// Bits of a number from 0 to `most`: at least one.
+constexpr int bits_for(int most) { return most > 1 ? 1 + bits_for(most / 2) : 1; }
+
+// Counts from 0 to N - 1, as wide as that takes. N itself may not fit: it is compared with N - 1 before it steps.
+template <int N>
+using Counter = ap_uint<bits_for(N - 1)>;
+
+// What comes after `count`: 0 after N - 1.
+template <int N>
+Counter<N> after(const Counter<N> &count) {
+#pragma HLS INLINE
+  return count == N - 1 ? Counter<N>(0) : Counter<N>(count + 1);
+}
+
 // Lanes of one stream word; lane 0 in the least significant bits.
 template <typename T, int N>
 struct Vec {

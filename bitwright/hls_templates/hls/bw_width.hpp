@@ -27,7 +27,7 @@ void convert_width(hls::stream<Vec<typename Shape::T, Shape::InLanes>> &in,
                    hls::stream<Vec<typename Shape::T, Shape::OutLanes>> &out) {
   typename Shape::T held[Shape::Held][Shape::Unit] = {};  // oldest first; the shift moves empty places too
 #pragma HLS ARRAY_PARTITION variable=held complete dim=0
-  int level = 0;  // units held
+  Counter<Shape::Held + 1> level = 0;  // units held
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
@@ -35,7 +35,7 @@ beats:
       const Vec<typename Shape::T, Shape::InLanes> word = in.read();
       for (int lane = 0; lane < Shape::InLanes; ++lane) {
 #pragma HLS UNROLL
-        held[level + lane / Shape::Unit][lane % Shape::Unit] = word.lane[lane];
+        held[level.to_int() + lane / Shape::Unit][lane % Shape::Unit] = word.lane[lane];
       }
       level += Shape::InUnits;
     }

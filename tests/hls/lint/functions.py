@@ -16,13 +16,17 @@ NATIVE = {
 }
 SIMULATED = "kernels/bw_rom.hpp"
 """Where plain integers stand for the elements of a table, in a C simulation only."""
+PADDED = ("kernels/bw_window.hpp", "kernels/bw_window_line.hpp")
+"""Where positions are `int` still: some begin in the padding, below 0."""
 ARRAYS = {TypeKind.CONSTANTARRAY, TypeKind.DEPENDENTSIZEDARRAY, TypeKind.INCOMPLETEARRAY}
 
 
 def function_rules(project: Project) -> Iterator[Finding]:
-    """Recursion, and native integers where data travels: an `int` counts and indexes, nothing else."""
+    """Recursion, and native integers where data travels: an `int` indexes within an iteration, nothing else."""
     yield from _recursion(project)
     hardware = project.hardware
+    for cursor in (c for f in hardware for c in _carried(project, f) if path_of(c) not in PADDED):
+        yield project.finding(cursor, "integer width", f"'{cursor.spelling}' is an int that a loop carries")
     local = [c for f in hardware for c in under(f) if c.kind in (CursorKind.VAR_DECL, CursorKind.PARM_DECL)]
     for cursor in local:
         if _native(cursor.type) in NATIVE:
@@ -32,6 +36,17 @@ def function_rules(project: Project) -> Iterator[Finding]:
     for cursor in arrays + fields:
         if path_of(cursor) != SIMULATED and _native(cursor.type) in NATIVE | {TypeKind.INT}:
             yield project.finding(cursor, "integer width", f"'{cursor.spelling}' holds native integers")
+
+
+def _carried(project: Project, function: Cursor) -> Iterator[Cursor]:
+    """Variables of type `int` outside of the pipelined loops of a function: registers of 32 bits."""
+    block = body(function)
+    if block is None or "#pragma HLS PIPELINE" not in project.text(block):
+        return
+    for statement in block.get_children():
+        for variable in statement.get_children() if statement.kind == CursorKind.DECL_STMT else ():
+            if variable.type.get_canonical().kind == TypeKind.INT and not variable.type.is_const_qualified():
+                yield variable
 
 
 def _is_array(kind: Type) -> bool:

@@ -119,11 +119,11 @@ class ap_int_base<W, S, false> {
   }
 
   template <typename T>
-  ap_int_base &operator+=(const T &x) { return *this = *this + x; }
+  ap_int_base &operator+=(T x) { return *this = *this + x; }
   template <typename T>
-  ap_int_base &operator-=(const T &x) { return *this = *this - x; }
+  ap_int_base &operator-=(T x) { return *this = *this - x; }
   template <typename T>
-  ap_int_base &operator*=(const T &x) { return *this = *this * x; }
+  ap_int_base &operator*=(T x) { return *this = *this * x; }
   ap_int_base &operator++() { return *this += 1; }
   ap_int_base &operator--() { return *this -= 1; }
 
