@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     A signal that asks the program to end leaves nothing behind, tools included; the code is then 128 and its number.
 
-    With `--debug`, which every command takes, the traceback of what cannot be honoured stands above its message.
+    With `--debug`, which every command takes, the traceback of what cannot be honoured, and all that a tool printed,
+    stand above its message.
     """
     traced: list[bool] = []
     try:
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BitwrightError as error:
         if any(traced):
             traceback.print_exception(error)
+            print(error.log, end="\n" if error.log else "", file=sys.stderr)
         _fail(str(error))
     except Stopped as stop:
         print("stopped", file=sys.stderr)

@@ -7,12 +7,14 @@ class BitwrightError(Exception):
 
     `where` names the place (a file, `node 'conv2'`, `--input x`), `what` states the fact, `hint` the way out. Names
     come from files: what a terminal would obey is shown as an escape. Further lines are indented by four spaces.
+    `log` is what is too long for a message, as all that a program printed.
     """
 
-    def __init__(self, what: str, *, where: str, hint: str) -> None:
+    def __init__(self, what: str, *, where: str, hint: str, log: str = "") -> None:
         what, where, hint = map(_shown, (what, where, hint))
         super().__init__(f"{where}: {what}\n  hint: {hint}")
         self.what, self.where, self.hint = what, where, hint
+        self.log = "\n".join(map(printable, log.splitlines()))
 
 
 LONGEST = 2000

@@ -31,6 +31,12 @@ FOREIGN = re.compile(
     r"|VERILOG_\w+|GUI|WAVES|SCRIPT_FILE|PYTHON_BIN"
 )
 """Variables of a user's shell that the makefiles of Verilator and of cocotb would take for their own."""
+ERROR = re.compile(
+    r"(?:^|[\s%:])(?i:error)(?:-\w+)?:(?! Found \d+ problem| Exiting due to)"
+    r"|undefined reference|^make.*: \*\*\* No rule|: No such file or directory"
+)
+"""A line in which a compiler, a linker, make, Verilator or Yosys says what is wrong; not who was
+stopped by it, or sums it up."""
 PACKAGES = "apt-get install -y g++ make perl"
 """The one line that installs what no wheel carries (Debian, Ubuntu)."""
 
@@ -110,7 +116,8 @@ def package_version(name: str) -> str | None:
 
 def environment() -> dict[str, str]:
     """A copy of the process's environment for a subprocess, without what is meant for other builds than ours."""
-    return {name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name)}
+    kept = {name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name)}
+    return kept | {"LC_ALL": "C"}  # errors are found by their English words
 
 
 def verilator_environment() -> dict[str, str]:
@@ -138,7 +145,7 @@ def verilator_environment() -> dict[str, str]:
 
 
 def run(command: Sequence[str | Path], *, what: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
-    """The standard output of `command` run in `cwd`; a failure is a BitwrightError with the last lines it printed.
+    """The standard output of `command` run in `cwd`; a failure is a BitwrightError with its first error.
 
     `what` says what was being done ("compiling the C++ engine"); `env` is `environment()` unless given. The temporary
     files of the tool lie in `cwd`, and an exception, as that of a signal, ends it with all that it has started.
@@ -151,14 +158,21 @@ def run(command: Sequence[str | Path], *, what: str, cwd: Path, env: Mapping[str
             f"{what} failed: {error.strerror}", where=argv[0], hint="run `bitwright doctor` to see the tools"
         ) from error
     if done.returncode != 0:
-        said = (done.stdout + done.stderr).strip().splitlines()[-20:]
-        lines = "".join(f"\n    {line}" for line in said) or " (it printed nothing)"
+        said = (done.stdout + done.stderr).strip().splitlines()
+        lines = "".join(f"\n    {line}" for line in _reason(said)) or " (it printed nothing)"
         raise BitwrightError(
             f"{what} failed with exit code {done.returncode}:{lines}",
             where=Path(argv[0]).name,
-            hint=f"the command was: {shlex.join(argv)}",
+            hint="--debug shows the command and all that it printed",
+            log="\n".join([shlex.join(argv), *said]),
         )
     return done.stdout
+
+
+def _reason(said: Sequence[str]) -> Sequence[str]:
+    """The first error among the lines that a tool printed and what explains it, or the last lines where none is."""
+    first = next((index for index, line in enumerate(said) if ERROR.search(line)), None)
+    return said[-20:] if first is None else said[first : first + 4]
 
 
 def _ended(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

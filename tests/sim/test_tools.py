@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bitwright.cli import main
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
-from tests.needs import needs_package, needs_rtl
+from tests.needs import needs_cxx, needs_package, needs_rtl
 
 FINDERS = (tools.cxx, tools.make, tools.perl, tools.verilator, tools.yosys, tools.package_version)
 
@@ -119,7 +120,54 @@ def test_a_failed_run_shows_the_last_lines(tmp_path: Path) -> None:
         tools.run([sys.executable, "-c", code], what="counting", cwd=tmp_path)
     lines = "".join(f"\n    {n}" for n in range(10, 30))
     assert error.value.what == f"counting failed with exit code 3:{lines}"
-    assert error.value.hint == f"the command was: {sys.executable} -c '{code}'"
+    assert error.value.hint == "--debug shows the command and all that it printed"
+    assert error.value.log == "\n".join([f"{sys.executable} -c '{code}'", *map(str, range(30))])
+
+
+@needs_cxx
+def test_a_failed_build_shows_its_first_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not the last lines, nor the command of a whole screen; those with --debug. Whatever language the user speaks."""
+    lines = ["#warning old", *(f"int f{n}() {{ return nothing{n}; }}" for n in range(30))]
+    (tmp_path / "a.cpp").write_text("\n".join(lines))
+    (tmp_path / "Makefile").write_text("a.o: a.cpp\n\t$(CXX) -Werror=format -c $<\n")
+    monkeypatch.setenv("LANGUAGE", "de")
+
+    def fail() -> None:
+        tools.run([tools.make().path], what="compiling", cwd=tmp_path)
+
+    with pytest.raises(BitwrightError) as error:
+        fail()
+    assert error.value.what.startswith(
+        "compiling failed with exit code 2:\n    a.cpp:2:19: error: 'nothing0' was not declared in this scope\n"
+    )
+    assert error.value.what.count("\n") == 4 and "-Werror" not in error.value.what
+    monkeypatch.setattr("bitwright.cli.commands.doctor.examine", fail)
+    assert main(["doctor"]) == 2 and "-Werror=format -c a.cpp" not in capsys.readouterr().err
+    assert main(["doctor", "--debug"]) == 2 and "-Werror=format -c a.cpp" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("said", "first"),
+    [
+        (["g++ -Werror -c a.cpp", "a.cpp:1:1: fatal error: x.h: No such file or directory", "b", "c", "d"], 1),
+        (["- Report", "%Error: top.sv:3:1: syntax error", "%Error: Exiting due to 1 error(s)"], 1),
+        (["%Warning-WIDTH: a", "%Error-PINMISSING: top.sv:3:1: pin", "    : ... note"], 1),
+        (["ld: a.o: in f:", "a.cpp:(.text+0x5): undefined reference to `g()'", "collect2: error: ld returned 1"], 1),
+        (["1. reading", "ERROR: Module `x' is not part of the design."], 1),
+        (["make: *** No rule to make target 'x'.  Stop."], 0),
+        (["Warning: found logic loop:", "ERROR: Found 1 problems in 'check -assert'."], 0),
+        (["%Warning-UNUSEDSIGNAL: a.sv:1:1: x", "%Error: Exiting due to 1 warning(s)"], 0),
+        (["no transfer in 100 clocks"], 0),
+    ],
+)
+def test_the_first_error_of_each_tool(tmp_path: Path, said: list[str], first: int) -> None:
+    code = f"import sys; print({chr(10).join(said)!r}); sys.exit(1)"
+    with pytest.raises(BitwrightError) as error:
+        tools.run([sys.executable, "-c", code], what="trying", cwd=tmp_path)
+    shown = "".join(f"\n    {line}" for line in said[first : first + 4])
+    assert error.value.what == f"trying failed with exit code 1:{shown}"
 
 
 def test_a_program_that_is_absent(tmp_path: Path) -> None:
