@@ -125,6 +125,11 @@ def average_pool(attributes: Attributes, x: Array) -> Array:
     return np.asarray(sums / windows(attributes, counted, kernel).sum(axis=axes))
 
 
+def global_max_pool(attributes: Attributes, x: Array) -> Array:
+    """The largest over every spatial axis; `onnx.reference` takes that of an image only."""
+    return np.asarray(x.max(axis=tuple(range(2, x.ndim)), keepdims=True))
+
+
 def global_average_pool(attributes: Attributes, x: Array) -> Array:
     """The mean over every spatial axis: four sums of every fourth element, added up."""
     flat = x.reshape(*x.shape[:2], -1)
@@ -209,6 +214,7 @@ FLOAT: dict[str, Callable[..., Array]] = {
     "MaxPool": max_pool,
     "AveragePool": average_pool,
     "GlobalAveragePool": global_average_pool,
+    "GlobalMaxPool": global_max_pool,
     "ReduceMean": reduce_mean,
     "Resize": resize,
     "Upsample": resize,

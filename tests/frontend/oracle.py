@@ -7,6 +7,7 @@ Weights and the model's input are float32 and divided as such; what follows is f
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,25 @@ class Clip(OpRun):
         return (y if high is None else np.minimum(y, high.astype(x.dtype)),)
 
 
+class Max(OpRun):
+    def _run(self, *given: Array) -> tuple[Array]:
+        return (np.asarray(reduce(np.maximum, given)),)
+
+
+class Min(OpRun):
+    def _run(self, *given: Array) -> tuple[Array]:
+        return (np.asarray(reduce(np.minimum, given)),)
+
+
+class GlobalMaxPool(OpRun):
+    def _run(self, x: Array) -> tuple[Array]:
+        return (np.asarray(x.max(axis=tuple(range(2, x.ndim)), keepdims=True)),)
+
+
 CUSTOM = [
+    Max,
+    Min,
+    GlobalMaxPool,
     Add,
     Sub,
     Mul,

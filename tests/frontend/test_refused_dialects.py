@@ -74,12 +74,6 @@ OTHERS: list[Case] = [
         AGAIN,
     ),
     (
-        "reducemean1",
-        lambda n: n.add("ReduceMean", chip(n), axes=[1]),
-        "averages over axes [1] of 4",
-        "average over all spatial axes",
-    ),
-    (
         "convtranspose2",
         lambda n: chip(n) and transposed(n, n.x),
         "is no 2-D convolution of a quantised tensor",
@@ -118,7 +112,7 @@ OTHERS: list[Case] = [
             "Trunc", chip(n), *(n.const(v) for v in (1.0, 0.0, 8.0, 4.0)), domain=QONNX, rounding_mode="ODD"
         ),
         "rounds by 'ODD'",
-        "known modes: ROUND, HALF_EVEN, CEIL, FLOOR, UP, DOWN, HALF_UP, HALF_DOWN",
+        "known modes: ROUND, HALF_EVEN, CEIL, FLOOR, UP, DOWN, ROUND_TO_ZERO, HALF_UP, HALF_DOWN",
     ),
     (
         "requantshift0",

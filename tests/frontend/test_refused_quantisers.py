@@ -14,7 +14,7 @@ QUANTISERS: list[Case] = [
         "quant0",
         lambda n: n.quant(n.x, 1.0, mode="nearest"),
         "rounds by 'NEAREST'",
-        "known modes: ROUND, HALF_EVEN, CEIL, FLOOR, UP, DOWN, HALF_UP, HALF_DOWN",
+        "known modes: ROUND, HALF_EVEN, CEIL, FLOOR, UP, DOWN, ROUND_TO_ZERO, HALF_UP, HALF_DOWN",
     ),
     ("quant0", lambda n: n.quant(n.x, 1.0, bits=2.5), "has a bit width that is not a positive integer", AGAIN),
     ("quant0", lambda n: n.quant(n.x, 1.0, bits=0.0), "has a bit width that is not a positive integer", AGAIN),

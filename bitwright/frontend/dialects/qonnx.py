@@ -29,6 +29,7 @@ ROUNDINGS = {
     "FLOOR": Rounding.FLOOR,
     "UP": Rounding.FROM_ZERO,
     "DOWN": Rounding.TO_ZERO,
+    "ROUND_TO_ZERO": Rounding.TO_ZERO,  # as Brevitas calls it
     "HALF_UP": Rounding.HALF_AWAY,
     "HALF_DOWN": Rounding.HALF_ZERO,
 }
@@ -42,7 +43,7 @@ def quant(builder: Builder, node: Node, *values: Value | None) -> Value:
     mode = str(node.attributes.get("rounding_mode", "ROUND")).upper()
     if mode not in ROUNDINGS:
         raise node.error(f"rounds by '{mode}'", "known modes: " + ", ".join(ROUNDINGS))
-    if not np.array_equal(widths.array, np.rint(widths.array)) or (widths.array < 1).any():
+    if not np.array_equal(widths.array, np.rint(widths.array)) or widths.array.min() < 0 or widths.array.max() < 1:
         raise node.error("has a bit width that is not a positive integer", "export the model again")
     quantiser = Quantiser(
         scale,
@@ -162,11 +163,13 @@ def _flag(node: Node, name: str) -> int:
 
 
 def _limits(node: Node, widths: Array, signed: bool, narrow: bool) -> tuple[Array, Array]:
-    """Lowest and highest code for every bit width."""
+    """Lowest and highest code for every bit width; without a bit there is the code 0."""
     if (widths > 32).any():
         raise node.error(f"has {int(widths.max())} bits", "at most 32 bits are supported")
     if signed and 1 in widths and (widths > 1).any():
         raise node.error("has one signed bit in some channels only", "use one bit in every channel, or none")
-    kinds = [integer(int(w), signed=signed, narrow=narrow and w > signed) for w in widths.reshape(-1)]
+    kinds = [
+        integer(int(w), signed=signed, narrow=narrow and w > signed) if w else IntType(0, 0) for w in widths.reshape(-1)
+    ]
     low, high = (np.array([getattr(k, end) for k in kinds]).reshape(widths.shape) for end in ("lo", "hi"))
     return low, high

@@ -13,7 +13,6 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import image, per_channel
 from bitwright.frontend.mixed import padded
-from bitwright.frontend.operands import optional_constant
 from bitwright.frontend.operators.elementwise import affine
 from bitwright.frontend.operators.windows import pool_window
 from bitwright.frontend.values import Tensor, Value
@@ -40,20 +39,6 @@ def global_average_pool(builder: Builder, node: Node, *values: Value | None) -> 
     tensor = _activation(node, values)
     size = (1, *tensor.where.shape[2:]) if tensor.where.ndim == 3 else tensor.where.shape[2:]
     return _mean(builder, node, tensor, Window((size[0], size[1])), (0, 0, 0, 0))
-
-
-def reduce_mean(builder: Builder, node: Node, *values: Value | None) -> Tensor:
-    """ReduceMean over all spatial axes of an image or signal."""
-    const = optional_constant(node, values, 1)
-    given = node.attributes.get("axes", []) if const is None else const.array.reshape(-1)
-    tensor = _activation(node, values)
-    rank = tensor.where.ndim
-    if sorted(int(axis) % rank for axis in given) != list(range(2, rank)):
-        raise node.error(f"averages over axes {[int(a) for a in given]} of {rank}", "average over all spatial axes")
-    made = global_average_pool(builder, node, tensor)
-    if node.attributes.get("keepdims", 1):
-        return made
-    return replace(made, where=made.where.reshape(made.where.shape[:2]))
 
 
 def _activation(node: Node, values: tuple[Value | None, ...]) -> Tensor:

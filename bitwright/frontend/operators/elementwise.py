@@ -160,7 +160,7 @@ def _normalised(builder: Builder, node: Node, value: Host, steps: Sequence[Norma
 
 def relu(builder: Builder, node: Node, *values: Value | None) -> Value:
     """max(x, 0)."""
-    return _clip(builder, node, data_operand(node, values), ZERO, None)
+    return clip_to(builder, node, data_operand(node, values), ZERO, None)
 
 
 def clip(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -173,10 +173,11 @@ def clip(builder: Builder, node: Node, *values: Value | None) -> Value:
     low, high = bounds
     if low is not None and high is not None:
         low = min(low, high)  # where the bounds cross, ONNX takes the upper one
-    return _clip(builder, node, data_operand(node, values), low, high)
+    return clip_to(builder, node, data_operand(node, values), low, high)
 
 
-def _clip(builder: Builder, node: Node, value: Value, low: Fraction | None, high: Fraction | None) -> Value:
+def clip_to(builder: Builder, node: Node, value: Value, low: Fraction | None, high: Fraction | None) -> Value:
+    """min(max(value, low), high) for low <= high, wherever the value is."""
     if isinstance(value, Const):
         limits = [np.inf if high is None else float(high), -np.inf if low is None else float(low)]
         array = np.clip(value.array, limits[1], limits[0]).astype(value.array.dtype)

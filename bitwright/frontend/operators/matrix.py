@@ -14,6 +14,7 @@ from bitwright.frontend.integers import integers
 from bitwright.frontend.layouts import FIT, check_fit, features, image, per_channel
 from bitwright.frontend.mixed import into_weights, padded
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.operators.pools import add_pools
 from bitwright.frontend.operators.windows import window_of
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import Conv, Dense
@@ -142,8 +143,16 @@ def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
         )
     if not isinstance(value, Tensor):
         raise node.error("reads only constants", "fold them before the export")
-    tensor = integers(builder, value, node)
+    tensor = _pooled(builder, node, value) if value.pools and not value.function else integers(builder, value, node)
     return replace(tensor, scale=tensor.scale.squeezed(), offset=tensor.offset.squeezed())
+
+
+def _pooled(builder: Builder, node: Node, value: Tensor) -> Tensor:
+    """The integers of a max-pool that waited for a quantiser, of a clip that falls on integers."""
+    tensor = integers(builder, replace(value, pools=()), node)
+    if any(scale < 0 for scale in tensor.scale.values):
+        raise node.error("reads a max-pool of falling values", "quantise the activation before the pool")
+    return add_pools(builder, node, tensor, value.pools)
 
 
 def _sources(tensor: Tensor, node: Node) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from bitwright.ir.layers import MaxPool
 from bitwright.reading.model import Node
 
 
-def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
+def max_pool(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     """MaxPool(x); ceil_mode pads at the end, and padded positions never win."""
     tensor = _operand(node, values)
     window, size = pool_window(node, tensor.where.shape)
@@ -27,7 +27,7 @@ def max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
     pool = Pool(node.name, window)
     if min(window.out(size)) < 1:
         raise node.error(f"has a kernel larger than its {size[0]} x {size[1]} input", "export the model again")
-    if tensor.function or tensor.bounded or not _plain(builder, tensor):
+    if tensor.function or tensor.bounded or not is_plain(builder, tensor):
         if tensor.pools:
             raise node.error("pools twice before a quantiser", "quantise the activation between the pools")
         return replace(tensor, pools=(pool,)).then(node.name, node.op)
@@ -46,6 +46,13 @@ def _operand(node: Node, values: tuple[Value | None, ...]) -> Tensor:
     return tensor
 
 
+def over_all(node: Node, value: Value) -> Node:
+    """The max-pool over every spatial axis of `value`."""
+    if not isinstance(value, Tensor) or value.where.ndim not in (3, 4):
+        return replace(node.acting("MaxPool"), attributes={"kernel_shape": []})
+    return replace(node.acting("MaxPool"), attributes={"kernel_shape": list(value.where.shape[2:])})
+
+
 def add_pools(builder: Builder, node: Node, made: Tensor, pools: tuple[Pool, ...]) -> Tensor:
     """The tensor behind the pools that waited for it."""
     for pool in pools:
@@ -53,7 +60,7 @@ def add_pools(builder: Builder, node: Node, made: Tensor, pools: tuple[Pool, ...
     return made
 
 
-def _plain(builder: Builder, tensor: Tensor) -> bool:
+def is_plain(builder: Builder, tensor: Tensor) -> bool:
     """True for codes themselves, rising with their real value: then pooling them now is the cheapest."""
     layer = builder.layers[tensor.layer]
     return layer.op not in ("dense", "conv") and all(scale > 0 for scale in tensor.scale.values)

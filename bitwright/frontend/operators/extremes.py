@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Max and Min, of constants and of activations: a difference, clipped at zero, and a sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from bitwright.frontend.builder import Builder
+from bitwright.frontend.integers import integers
+from bitwright.frontend.operators.elementwise import arithmetic, clip_to
+from bitwright.frontend.values import ZERO, Const, Host, Tensor, Value
+from bitwright.reading.model import Node
+
+
+def extreme(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Max or Min of any number of tensors."""
+    first, *others = sorted((v for v in values if v is not None), key=lambda value: isinstance(value, Const))
+    for other in others:
+        first = _of_two(builder, node, first, other)
+    return first
+
+
+def _of_two(builder: Builder, node: Node, value: Value, other: Value) -> Value:
+    """max(a, b) = b + max(a - b, 0), and min(a, b) = b + min(a - b, 0)."""
+    if isinstance(other, Const) and other.array.size == 1:
+        bound = Fraction(other.exact().reshape(-1)[0])
+        return clip_to(builder, node, value, *((bound, None) if node.op == "Max" else (None, bound)))
+    if isinstance(value, Host) or isinstance(other, Host):
+        raise node.error("compares a float tensor with another", "quantise both operands")
+    difference = arithmetic(builder, node.acting("Sub"), value, other)
+    assert isinstance(difference, Tensor)
+    low, high = (ZERO, None) if node.op == "Max" else (None, ZERO)
+    beyond = difference.clip(low, high)
+    if not isinstance(other, Const):
+        beyond = integers(builder, beyond, node)
+    return arithmetic(builder, node.acting("Add"), beyond, other)
+
+
+OPERATORS: Mapping[str, Callable[..., Any]] = {"Max": extreme, "Min": extreme}
+"""The handlers of the operators that are added here."""
