@@ -101,6 +101,12 @@ def sigmoid(attributes: Attributes, x: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-x)))
 
 
+def softmax(attributes: Attributes, x: Array) -> Array:
+    """exp(x) over its sum along an axis."""
+    e = np.exp(x - x.max(axis=attributes.get("axis", -1), keepdims=True))
+    return np.asarray(e / e.sum(axis=attributes.get("axis", -1), keepdims=True))
+
+
 FUNCTIONS: dict[str, Function] = {
     "QLinearConv": qlinear_conv,
     "QLinearMatMul": qlinear_matmul,
@@ -111,6 +117,7 @@ FUNCTIONS: dict[str, Function] = {
     "QLinearLeakyRelu": qlinear_unary(leaky_relu),
     "QLinearSigmoid": qlinear_unary(sigmoid),
     "QLinearAveragePool": qlinear_unary(average_pool),
+    "QLinearSoftmax": qlinear_unary(softmax),
     "QLinearGlobalAveragePool": qlinear_global_average_pool,
 }
 

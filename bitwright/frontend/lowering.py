@@ -112,6 +112,7 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "QLinearLeakyRelu": qoperator.qlinear_unary("LeakyRelu"),
     "QLinearSigmoid": qoperator.qlinear_unary("Sigmoid"),
     "QLinearAveragePool": qoperator.qlinear_unary("AveragePool"),
+    "QLinearSoftmax": qoperator.qlinear_softmax,
     "QLinearGlobalAveragePool": qoperator.qlinear_unary("GlobalAveragePool"),
     **pools.OPERATORS,
     "Transpose": shapes.transpose,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from math import gcd, lcm
+from operator import sub
 
 import numpy as np
 
@@ -116,23 +117,25 @@ def _scaled_alike(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None
 def _centred(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None:
     """The tensor over codes that are counted from zero, on a finer grid where zero is between two; None if too fine."""
     old = builder.layers[tensor.layer]
-    factors, offsets, scales, ends = [], [], [], []
-    for scale, offset in zip(tensor.scale.each(old.channels), tensor.offset.each(old.channels), strict=True):
-        zero = -offset / scale if scale else ZERO
-        factors.append(Fraction(zero.denominator if scale else 0))
-        offsets.append(-zero * zero.denominator if scale else Fraction(bool(offset)))
-        scales.append(scale / zero.denominator if scale else offset or ONE)
-        ends.append([int(factors[-1] * end + offsets[-1]) for end in (old.type.lo, old.type.hi)])
-    kind = IntType(min(0, *(low for low, _ in ends)), max(0, *(high for _, high in ends)))
-    if max(high - low for low, high in ends) * old.channels > MAX_STEPS:
-        return None
-    means = PerChannel(squeeze(tuple(scales)))
-    constants = Floored(
-        PerChannel(squeeze(tuple(factors))),
-        PerChannel(squeeze(tuple(offsets))),
-        squeeze(tuple(low for low, _ in ends)),
-        squeeze(tuple(high for _, high in ends)),
+    pairs = zip(tensor.scale.each(old.channels), tensor.offset.each(old.channels), strict=True)
+    factors, offsets, scales = zip(*(_from_zero(scale, offset) for scale, offset in pairs), strict=True)
+    lows, highs = (
+        tuple(int(factor * end + offset) for factor, offset in zip(factors, offsets, strict=True))
+        for end in (old.type.lo, old.type.hi)
     )
+    kind = IntType(min(0, *lows), max(0, *highs))
+    if max(map(sub, highs, lows)) * old.channels > MAX_STEPS:
+        return None
+    means = PerChannel(squeeze(scales))
+    constants = Floored(PerChannel(squeeze(factors)), PerChannel(squeeze(offsets)), squeeze(lows), squeeze(highs))
     real = PerChannel(tuple(map(abs, means.values))), ZEROS
     layer = floored(builder, f"{node.name}_centre", tensor, constants, kind, real)
     return replace(tensor, layer=layer, scale=means, offset=ZEROS, nodes=())
+
+
+def _from_zero(scale: Fraction, offset: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+    """(factor, offset, scale) of the integers factor * q + offset that are 0 where the value is."""
+    if not scale:
+        return ZERO, Fraction(bool(offset)), offset or ONE
+    zero = -offset / scale
+    return Fraction(zero.denominator), -zero * zero.denominator, scale / zero.denominator

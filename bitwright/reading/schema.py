@@ -50,6 +50,7 @@ OWN_INPUTS: Mapping[str, tuple[int, int]] = {
     "QLinearSigmoid": (4, 5),
     "QLinearAveragePool": (4, 5),
     "QLinearGlobalAveragePool": (5, 5),
+    "QLinearSoftmax": (5, 5),
 }
 """Fewest and most inputs of operators that ONNX does not define."""
 INFINITE = ("Clip", "Constant")

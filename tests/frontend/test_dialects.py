@@ -100,6 +100,15 @@ def concat(net: Net, x: str, short: bool) -> str:
     return net.add("QuantizeLinear", net.add("Concat", *real, axis=1), *pair(net, Y))
 
 
+def softmax(net: Net, x: str, short: bool) -> str:
+    """The last layer's codes, of one axis, behind a product that makes them."""
+    codes_in = matmul(net, x, short)
+    if short:
+        return net.add("QLinearSoftmax", codes_in, *pair(net, Y), *pair(net, Y), domain=MS, axis=-1, opset=17)
+    real = net.add("Softmax", net.add("DequantizeLinear", codes_in, *pair(net, Y)), axis=-1)
+    return net.add("QuantizeLinear", real, *pair(net, Y))
+
+
 OPERATORS: dict[str, Build] = {
     "QLinearConv": conv,
     "QLinearMatMul": matmul,
@@ -110,6 +119,7 @@ OPERATORS: dict[str, Build] = {
     "QLinearLeakyRelu": unary("LeakyRelu", alpha=0.1),
     "QLinearSigmoid": unary("Sigmoid"),
     "QLinearAveragePool": unary("AveragePool", kernel_shape=[2, 3], pads=[0, 1, 1, 0]),
+    "QLinearSoftmax": softmax,
     "QLinearGlobalAveragePool": unary("GlobalAveragePool"),
 }
 

@@ -113,6 +113,21 @@ def test_pads(pads: list[int], value: float | None) -> None:
         assert only(graph, Gather).fill == (0 if value is None else int(value / 0.5)) + 1
 
 
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
+@pytest.mark.parametrize("seed", range(5))
+def test_pads_that_continue_a_tensor(mode: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = ((2, 5, 6), (3, 7))[seed % 2]
+    net = Net(*shape, opset=19)
+    x = net.quant(net.quant(net.x, 0.25), 0.5, float(rng.integers(3)), bits=5.0)
+    widths = [[0, int(rng.integers(2)), *rng.integers(0, 4, len(shape) - 1).tolist()] for _ in range(2)]
+    padded = net.add("Pad", net.add("Relu", x) if seed % 3 else x, ints(net, *widths[0], *widths[1]), mode=mode)
+    channels = shape[0] + widths[0][1] + widths[1][1]
+    kernel = net.weights(rng.integers(-3, 4, (4, channels, *[3] * (len(shape) - 1))).astype(float))
+    net.quant(net.add("Conv", padded, kernel), 2.0, bits=6.0)
+    agree(net, grid(4, *shape, seed=seed))
+
+
 def test_pads_of_some_axes_and_as_attributes() -> None:
     net = Net(2, 3, 4, opset=18)
     x = net.quant(net.quant(net.x, 0.25), 0.5, bits=5.0)

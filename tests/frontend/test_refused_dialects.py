@@ -175,9 +175,15 @@ OTHERS: list[Case] = [
     ("resize1.out", lambda n: resized(n, 2, 1, 1, 1), "leaves without its batch axis", "keep the samples on axis 0"),
     (
         "pad1",
-        lambda n: padded(n, chip(n), 0, 0, 1, 1, 0, 0, 0, 0, mode="reflect"),
-        "pads by 'reflect'",
-        "only constant padding is supported",
+        lambda n: padded(n, chip(n), 0, 0, 1, 1, 0, 0, 0, 0, mode="mirror"),
+        "pads by 'mirror'",
+        "known modes: constant, reflect, edge, wrap",
+    ),
+    (
+        "pad1",
+        lambda n: padded(n, chip(n), 0, 0, 4, 1, 0, 0, 0, 0, mode="reflect"),
+        "pads a tensor of shape (1, 2, 4, 4) by 'reflect' beyond its length",
+        "pad by less, or by 'edge'",
     ),
     *(
         (

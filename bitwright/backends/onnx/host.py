@@ -162,12 +162,9 @@ def write_affine(write: Writer, stem: str, step: HostStep, does: Affine, x: Valu
     scale, offset, low, high = (np.asarray(constant.array, dtype=np.float64).reshape(-1) for constant in held)
     made = replace(x, kind=np.float32, codes="")
     bounded = bool(np.isfinite(low).any() or np.isfinite(high).any())
-    if not bounded and x.kind is np.float32 and (scale == 1).all() and not offset.any():
-        return replace(made, name=x.name)
-    if not bounded and x.codes and _dequantises(scale, offset, x):
-        numbers = (number(scale[0], np.float32), number(-offset[0] / scale[0], x.carrier))
-        made = replace(made, name="", codes=x.codes, numbers=numbers)
-        return made if np.iinfo(x.carrier).bits == 8 else _dequantised(write, stem, made)
+    at_once = None if bounded else _at_once(write, stem, x, made, scale, offset)
+    if at_once is not None:
+        return at_once
     shape = x.shape
     name = x.name if x.kind is np.float64 else write.cast(x.name, stem, DOUBLE)
     if (scale != 1).any():
@@ -177,6 +174,17 @@ def write_affine(write: Writer, stem: str, step: HostStep, does: Affine, x: Valu
     if bounded:
         name = write.step("Clip", name, stem, *(_bound(row, step) for row in (low, high)))
     return replace(made, name=write.cast(name, stem, FLOAT))
+
+
+def _at_once(write: Writer, stem: str, x: Value, made: Value, scale: Array, offset: Array) -> Value | None:
+    """`made` as what holds scale * q + offset, in at most one node; None if it takes more."""
+    if x.kind is np.float32 and (scale == 1).all() and not offset.any():
+        return replace(made, name=x.name)
+    if not x.codes or not _dequantises(scale, offset, x):
+        return None
+    numbers = (number(scale[0], np.float32), number(-offset[0] / scale[0], x.carrier))
+    made = replace(made, name="", codes=x.codes, numbers=numbers)
+    return made if np.iinfo(x.carrier).bits == 8 else _dequantised(write, stem, made)
 
 
 def _dequantised(write: Writer, stem: str, x: Value) -> Value:

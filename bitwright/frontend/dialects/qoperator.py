@@ -11,11 +11,13 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.qdq import dequantize_linear, quantize_linear
-from bitwright.frontend.operands import constant_operand, optional_constant
+from bitwright.frontend.operands import constant_operand, optional_constant, whole_attribute
 from bitwright.frontend.operators import branches
 from bitwright.frontend.operators.averages import average_pool, global_average_pool
 from bitwright.frontend.operators.elementwise import arithmetic, function, leaky_relu
 from bitwright.frontend.operators.matrix import conv, gemm, matmul
+from bitwright.frontend.operators.shapes import shape_of
+from bitwright.frontend.operators.terminal import softmax
 from bitwright.frontend.values import Const, Value
 from bitwright.ir.functions import Sigmoid
 from bitwright.reading.model import Node
@@ -78,6 +80,18 @@ def qlinear_unary(op: str) -> Operator:
         return _codes(builder, node, values, made, 3)
 
     return handler
+
+
+def qlinear_softmax(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """QLinearSoftmax(x, xs, xz, ys, yz), on the host; its axis is that of the opset it names."""
+    old = whole_attribute(node, "opset", otherwise=13) < 13
+    real = _real(builder, node, values, 0)
+    rank = len(shape_of(real))
+    axis = whole_attribute(node, "axis", otherwise=1 if old else -1)
+    if old and axis not in (-1, rank - 1):
+        raise node.error(f"normalises over axes {axis} to {rank - 1} of {rank}", "normalise over the last axis")
+    inner = replace(node.acting("Softmax"), attributes={"axis": axis})
+    return _codes(builder, node, values, softmax(builder, inner, real), 3)
 
 
 def _real(builder: Builder, node: Node, values: tuple[Value | None, ...], index: int, axis: int = 1) -> Value:

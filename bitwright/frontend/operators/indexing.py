@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 from math import prod
+from typing import Literal
 
 import numpy as np
 
@@ -159,10 +161,20 @@ def _check_nearest(builder: Builder, node: Node, length: int, factor: int) -> No
         )
 
 
+PADS: Mapping[str, Literal["constant", "reflect", "edge", "wrap"]] = {
+    "constant": "constant",
+    "reflect": "reflect",
+    "edge": "edge",
+    "wrap": "wrap",
+}
+"""Modes of Pad, and what numpy calls them."""
+
+
 def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """Pad with a constant that is an integer of the tensor's quantisation."""
-    if str(node.attributes.get("mode", "constant")) != "constant":
-        raise node.error(f"pads by '{node.attributes['mode']}'", "only constant padding is supported")
+    """Pad with a constant that is an integer of the tensor's quantisation, or with elements of the tensor itself."""
+    mode = str(node.attributes.get("mode", "constant"))
+    if mode not in PADS:
+        raise node.error(f"pads by '{mode}'", "known modes: " + ", ".join(PADS))
     const, fill = optional_constant(node, values, 1), optional_constant(node, values, 2)
     axes = optional_constant(node, values, 3)
     tensor = data_operand(node, values)
@@ -172,8 +184,20 @@ def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
         return tensor
     if not isinstance(tensor, Tensor) or min(sizes) < 0 or any(widths[0]):
         raise node.error("pads a float tensor, the samples, or by a negative width", "pad quantised tensors only")
+    if mode != "constant":
+        return _continued(builder, node, tensor, widths, mode)
     value = float(node.attributes.get("value", 0.0)) if fill is None else float(fill.array.reshape(-1)[0])
     return _padded(builder, node, tensor, widths, value)
+
+
+def _continued(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], mode: str) -> Value:
+    """The tensor continued beyond its ends by its own elements."""
+    shape = shape_of(tensor)
+    check_size(node, [n + before + after for n, (before, after) in zip(shape, widths, strict=True)])
+    most = [n - (mode == "reflect") for n in shape]
+    if mode != "edge" and any(max(pair) > limit for pair, limit in zip(widths, most, strict=True)):
+        raise node.error(f"pads a tensor of shape {shape} by '{mode}' beyond its length", "pad by less, or by 'edge'")
+    return move(builder, node, tensor, lambda array: np.pad(array, widths, mode=PADS[mode]))
 
 
 def _pad_widths(node: Node, const: Const | None, axes: Const | None, shape: tuple[int, ...]) -> list[tuple[int, int]]:

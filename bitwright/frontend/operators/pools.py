@@ -46,11 +46,12 @@ def _operand(node: Node, values: tuple[Value | None, ...]) -> Tensor:
     return tensor
 
 
-def over_all(node: Node, value: Value) -> Node:
-    """The max-pool over every spatial axis of `value`."""
-    if not isinstance(value, Tensor) or value.where.ndim not in (3, 4):
-        return replace(node.acting("MaxPool"), attributes={"kernel_shape": []})
-    return replace(node.acting("MaxPool"), attributes={"kernel_shape": list(value.where.shape[2:])})
+def global_largest(builder: Builder, node: Node, *values: Value | None) -> Tensor:
+    """GlobalMaxPool: the largest over every spatial axis."""
+    value = data_operand(node, values)
+    spatial = isinstance(value, Tensor) and value.where.ndim in (3, 4)
+    sizes = list(value.where.shape[2:]) if isinstance(value, Tensor) and spatial else []
+    return max_pool(builder, replace(node.acting("MaxPool"), attributes={"kernel_shape": sizes}), value)
 
 
 def add_pools(builder: Builder, node: Node, made: Tensor, pools: tuple[Pool, ...]) -> Tensor:
@@ -88,5 +89,5 @@ def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor
     return replace(tensor, layer=name, where=where)
 
 
-OPERATORS: Mapping[str, Callable[..., Any]] = {"MaxPool": max_pool}
+OPERATORS: Mapping[str, Callable[..., Any]] = {"MaxPool": max_pool, "GlobalMaxPool": global_largest}
 """The handlers of the operators that are added here."""

@@ -12,7 +12,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.operands import data_operand, optional_constant
 from bitwright.frontend.operators.averages import global_average_pool
 from bitwright.frontend.operators.elementwise import affine
-from bitwright.frontend.operators.pools import is_plain, max_pool, over_all
+from bitwright.frontend.operators.pools import global_largest, is_plain
 from bitwright.frontend.values import Tensor, Value
 from bitwright.ir.per_channel import ZEROS, PerChannel
 from bitwright.reading.model import Node
@@ -39,15 +39,9 @@ def reduce_max(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     def largest(builder: Builder, node: Node, tensor: Tensor) -> Tensor:
         if tensor.function or tensor.bounded or not is_plain(builder, tensor):
             raise node.error("takes the largest of real values", "quantise the activation before it")
-        return max_pool(builder, over_all(node, tensor), tensor)
+        return global_largest(builder, node, tensor)
 
     return _reduced(builder, node, values, largest)
-
-
-def global_max_pool(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """GlobalMaxPool: the largest over every spatial axis."""
-    tensor = data_operand(node, values)
-    return max_pool(builder, over_all(node, tensor), tensor)
 
 
 def _reduced(
@@ -60,35 +54,39 @@ def _reduced(
     shape, axes = tensor.where.shape, _axes(node, values, tensor.where.ndim)
     if not axes:
         return tensor
-    if len(shape) not in (3, 4) or axes != list(range(2, len(shape))):
-        kept = [axis for axis in range(1, len(shape)) if axis not in axes]
-        count = prod(shape[axis] for axis in axes)
-        where = tensor.where.transpose(0, *kept, *axes).reshape(1, -1, count)
-        tensor = replace(tensor, where=where)
-    made = reduce(builder, node, tensor)
-    keeps = bool(node.attributes.get("keepdims", 1))
-    left = tuple(1 if axis in axes else n for axis, n in enumerate(shape) if keeps or axis not in axes)
-    return replace(made, where=made.where.reshape(left))
+    made = reduce(builder, node, _spatial(tensor, axes))
+    lengths = [1 if axis in axes else n for axis, n in enumerate(shape)]
+    if not node.attributes.get("keepdims", 1):
+        lengths = [n for axis, n in enumerate(lengths) if axis not in axes]
+    return replace(made, where=made.where.reshape(lengths))
+
+
+def _spatial(tensor: Tensor, axes: list[int]) -> Tensor:
+    """The tensor as an image or signal whose spatial axes are `axes`: itself, or one channel per kept element."""
+    shape = tensor.where.shape
+    if len(shape) in (3, 4) and axes == list(range(2, len(shape))):
+        return tensor
+    kept = [axis for axis in range(1, len(shape)) if axis not in axes]
+    where = tensor.where.transpose(0, *kept, *axes).reshape(1, -1, prod(shape[axis] for axis in axes))
+    return replace(tensor, where=where)
 
 
 def _axes(node: Node, values: tuple[Value | None, ...], rank: int) -> list[int]:
     """The axes that are reduced, ascending; none where the node then does nothing."""
     const = optional_constant(node, values, 1)
-    given = node.attributes.get("axes") if const is None else const.array.reshape(-1)
-    if given is None or not len(given):
-        if node.attributes.get("noop_with_empty_axes", 0):
-            return []
-        given = range(rank)
-    axes = [int(axis) for axis in given]
-    if not all(-rank <= axis < rank for axis in axes) or 0 in (axis % rank for axis in axes):
+    given = node.attributes.get("axes", ()) if const is None else const.array.reshape(-1)
+    if not len(given) and node.attributes.get("noop_with_empty_axes", 0):
+        return []
+    axes = [int(axis) for axis in given] or list(range(rank))
+    places = {axis % rank for axis in axes}
+    if min(axes) < -rank or max(axes) >= rank or 0 in places:
         raise node.error(f"reduces axes {axes} of {rank}", "reduce axes of the data, not that of the samples")
-    return sorted({axis % rank for axis in axes})
+    return sorted(places)
 
 
 OPERATORS: Mapping[str, Callable[..., Any]] = {
     "ReduceMean": reduce_mean,
     "ReduceSum": reduce_sum,
     "ReduceMax": reduce_max,
-    "GlobalMaxPool": global_max_pool,
 }
 """The handlers of the operators that are added here."""
