@@ -74,7 +74,8 @@ def test_a_broken_stream_is_named(beats: int, says: str) -> None:
     files = generate(tiny())
     params = files["tiny_params.hpp"].replace("Rows = 6, Cols = 4", f"Rows = 6, Cols = {beats}")
     zeros = ", ".join(["{{1}}"] * (6 * beats))
-    table = files["weights/matrixvector0.hpp"].split("= {\n")[0] + f"= {{\n{zeros}\n}};\n}}}}\n"
+    before, _, after = files["weights/matrixvector0.hpp"].partition("= {\n")
+    table = f"{before}= {{\n{zeros}\n}};\n{after.partition('};')[2]}"
     model = build(files | {"tiny_params.hpp": params, "weights/matrixvector0.hpp": table})
     with pytest.raises(BitwrightError) as error:
         model.run([tiny().inputs[0].array])
