@@ -32,8 +32,9 @@ def wide(size: int) -> Graph:
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
-    """Every file of a design but its reports, which say who made the plan."""
-    paths = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("report."))
+    """Every file of a design but its reports, which say who made the plan, and the list of all files' hashes."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "files.json")
+    paths = (path for path in files if not path.name.startswith("report."))
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 

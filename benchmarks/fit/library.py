@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ from bitwright.hardware.modules import windows as window_terms
 from bitwright.hardware.modules.memories import Columns, columns
 from bitwright.hardware.modules.streams import Part, Parts
 from bitwright.hardware.modules.windows import Geometry
+from bitwright.ir.window import Window
 
 Parameters = Mapping[str, Any]
 
@@ -88,18 +89,13 @@ def decoded(code: int, bits: int) -> int:
 
 
 def _geometry(p: Parameters) -> Geometry:
-    return Geometry(
-        height=p["Height"],
-        width=p["Width"],
-        out_height=p["OutHeight"],
-        out_width=p["OutWidth"],
-        blocks=p["Blocks"],
-        kernel=(p["KernelH"], p["KernelW"]),
-        strides=(p["StrideH"], p["StrideW"]),
-        dilations=(p["DilationH"], p["DilationW"]),
-        top=p["Top"],
-        left=p["Left"],
-    )
+    size = p["Height"], p["Width"]
+    window = Window((p["KernelH"], p["KernelW"]), (p["StrideH"], p["StrideW"]), (p["DilationH"], p["DilationW"]))
+    bottom = (p["OutHeight"] - 1) * p["StrideH"] + window.reach[0] - p["Height"] - p["Top"]
+    right = (p["OutWidth"] - 1) * p["StrideW"] + window.reach[1] - p["Width"] - p["Left"]
+    window = replace(window, pads=(p["Top"], p["Left"], max(bottom, 0), max(right, 0)))
+    assert window.out(size) == (p["OutHeight"], p["OutWidth"])
+    return Geometry(height=p["Height"], width=p["Width"], blocks=p["Blocks"], window=window)
 
 
 def _window(p: Parameters) -> Parts:

@@ -38,7 +38,8 @@ SPECS = {
     },
 }
 HEADERS = (
-    "argmax axis depthwise fork gather join mac mvu pool reorder requant select sparse width window window_line".split()
+    *"argmax axis depthwise fork gather join mac mvu pool".split(),
+    *"reorder requant rom select sparse width window window_line".split(),
 )
 
 REFUSED = [
@@ -121,6 +122,11 @@ def mac(style: str, weight: str = "ap_int<4>", lanes: int = 2, bias: int = 8) ->
 
 CODE = [
     ("bw::Vec<int, 0> v;", "a word needs at least one lane"),
+    ("bw::Rom<ap_int<65>> table[1] = {0};", "an element of a table has at most 64 bits"),
+    (
+        "struct Word { Word(); Word(const Word&); }; hls::stream<Word> words;",
+        "a stream of the vendor's copies words by memcpy",
+    ),
     ("auto y = ap_int<65>(1) * ap_int<64>(1);", "host arithmetic covers 1 to 128 bits"),
     ("ap_axiu<8, 1, 0, 0> t;", "only TDATA, TKEEP, TSTRB and TLAST are modelled"),
     (JOIN + "bw::add<Shape, Table>(out, in);", "there must be as many streams as operands"),
