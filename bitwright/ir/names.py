@@ -61,12 +61,11 @@ def identifier(name: str, taken: AbstractSet[str]) -> str:
 
     Lower case (headers define upper-case macros, and some file systems ignore case): letters, digits and single
     underscores, a letter first, no underscore last, no `_t` at the end (a C type), no `bw_` in front (ours), at most
-    `LIMIT` characters. Of a
-    long name what follows its last semicolon is kept, which names the operator among those that were fused, and of that
-    the first words and the last ones.
+    `LIMIT` characters. Of a long name what follows its last semicolon is kept, which names the operator among those
+    that were fused, and of that the first words and the last ones.
     """
     stem = _stem(name)
-    if not stem or stem[0].isdigit() or stem.startswith("bw_"):
+    if not stem or stem[0].isdigit() or f"{stem}_".startswith("bw_"):  # bw itself too: a number makes it bw_1
         stem = "n" + stem[1 - LIMIT :].lstrip("_")
     if not (stem in RESERVED or stem in taken or stem.endswith("_t")):
         return stem

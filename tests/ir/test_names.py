@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bitwright.ir.names import CPP, LIMIT, RESERVED, SYSTEMVERILOG, identifier, identifiers
@@ -29,6 +29,7 @@ def valid(text: str) -> bool:
 
 
 @given(st.lists(HOSTILE, max_size=30))
+@example(["BW", "bw", "bw_1"])
 def test_identifiers_are_valid_different_and_complete(names: list[str]) -> None:
     found = identifiers(names)
     assert list(found) == list(dict.fromkeys(names))
