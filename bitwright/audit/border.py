@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,23 +16,33 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep, run_host
 from bitwright.ir.host_ops import (
     ROUND,
+    Abs,
     Add,
     Affine,
+    ArgMax,
     Arithmetic,
     Clip,
     Constant,
+    CountLevels,
     Curve,
     Div,
     Elu,
+    Exp,
     Gather,
     HostOp,
     LeakyRelu,
+    LogSoftmax,
     Mul,
     Quantise,
     Relu,
     Rsub,
     Same,
+    Sigmoid,
+    Softmax,
+    Softplus,
     Sub,
+    Tanh,
+    TopK,
 )
 from bitwright.ir.weights import Ints
 
@@ -110,8 +120,12 @@ def _of_magnitudes(does: HostOp) -> HostOp:
             return does
         case Same() | Relu() | Clip():
             return Same()
-        case _:
+        case Quantise() | CountLevels() | Affine() | LeakyRelu() | Elu() | Sigmoid() | Tanh() | Exp() | Abs():
             raise AssertionError(f"{does.op} has no magnitude")
+        case Softplus() | Softmax() | LogSoftmax() | TopK() | ArgMax():
+            raise AssertionError(f"{does.op} has no magnitude")
+        case _:
+            assert_never(does)
 
 
 def _magnitudes(constant: Constant | None) -> Constant | None:

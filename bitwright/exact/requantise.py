@@ -44,19 +44,20 @@ def candidates(layer: Requantise, found: Steps) -> Iterator[Form]:
     """Forms that should be equal to `layer`, whose steps are `found`; none is proved yet."""
     yield from multiply_shifts(layer, found)
     if found.t.shape[1] <= MAX_THRESHOLDS:
-        yield thresholds(found)
+        yield thresholds(layer, found)
     if table := lookup(found):
         yield table
 
 
-def thresholds(found: Steps) -> Thresholds:
-    """The steps themselves."""
+def thresholds(layer: Requantise, found: Steps) -> Thresholds:
+    """The steps themselves; one over several codes, as of a sign that is not bipolar, stands once for each of them."""
+    step = found.step if layer.type.is_bipolar else 1
     return Thresholds(
         kind="thresholds",
-        t=Weights(found.t),
+        t=Weights(np.repeat(found.t, found.step // step, axis=1)),
         falling=Weights(found.falling.astype(np.int64)),
         first=Weights(found.first),
-        step=found.step,
+        step=step,
     )
 
 

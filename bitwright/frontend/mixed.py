@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from math import gcd, lcm
 from operator import sub
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from bitwright.exact.steps import MAX_STEPS
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import Floored, floored, weighted, widen
+from bitwright.frontend.scales import unit
 from bitwright.frontend.values import ONE, ZERO, Tensor
 from bitwright.ir.per_channel import ZEROS, PerChannel, squeeze, width
 from bitwright.ir.types import IntType
@@ -27,14 +27,6 @@ FINEST_BITS = 32
 """Codes on the common grid of unlike scales that a reader still takes."""
 MAX_WEIGHT_BITS = 62
 """Weights times the ratios of their inputs stay in int64."""
-
-
-def unit(values: tuple[Fraction, ...]) -> Fraction:
-    """The largest rational of which all are integer multiples; 1 of zeros alone."""
-    some = [value for value in values if value]
-    if not some:
-        return ONE
-    return Fraction(gcd(*(v.numerator for v in some)), lcm(*(v.denominator for v in some)))
 
 
 def into_weights(
@@ -51,7 +43,7 @@ def into_weights(
         units = [tensor.scale.of(0)] * groups
     else:
         units = [unit(scales[g * reads : (g + 1) * reads]) for g in range(groups)]
-        weights = _scaled(node, weights, [[int(s / units[i // reads]) for i, s in enumerate(scales)]], groups)
+        weights = _scaled(node, weights, [int(s / units[i // reads]) for i, s in enumerate(scales)], groups)
     of_output = [o * groups // outputs for o in range(outputs)]
     zeros = []
     for row, group in zip(sums.tolist(), of_output, strict=True):
@@ -61,16 +53,16 @@ def into_weights(
     return weights, scale.squeezed(), PerChannel(squeeze(tuple(zeros)))
 
 
-def _scaled(node: Node, weights: Ints, ratios: list[list[int]], groups: int) -> Ints:
+def _scaled(node: Node, weights: Ints, ratios: list[int], groups: int) -> Ints:
     """Each weight times the ratio of the channel that it reads."""
-    (ratio,), (outputs, reads) = ratios, weights.shape[:2]
-    largest = int(np.abs(weights).max(initial=0)) * max(map(abs, ratio))
+    outputs, reads = weights.shape[:2]
+    largest = int(np.abs(weights).max(initial=0)) * max(map(abs, ratios))
     if largest.bit_length() > MAX_WEIGHT_BITS:
         raise node.error(
             f"reads channels whose scales need weights of {largest.bit_length() + 1} bits",
             "use scales that are closer to one another, or one scale for the activation",
         )
-    rows = np.array(ratio, dtype=np.int64).reshape(groups, reads)[np.arange(outputs) * groups // outputs]
+    rows = np.array(ratios, dtype=np.int64).reshape(groups, reads)[np.arange(outputs) * groups // outputs]
     return np.asarray(weights * rows.reshape(outputs, reads, *(1,) * (weights.ndim - 2)))
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bitwright.frontend.values import ZERO
+from bitwright.frontend.values import ONE, ZERO
 from bitwright.ir.layers import Layer
 from bitwright.ir.per_channel import ZEROS, PerChannel, squeeze, width
 from bitwright.ir.weights import Ints
@@ -54,7 +54,7 @@ def of_sum(operands: Sequence[Layer]) -> tuple[tuple[tuple[int, ...], ...], Real
     """(factors, real) of the sum of real values: integers over the largest unit that every scale is a multiple of."""
     size = width(*(x.scale for x in operands))
     rows = [x.scale.each(size) for x in operands]
-    units = tuple(_unit(column) for column in zip(*rows, strict=True))
+    units = tuple(unit(column) for column in zip(*rows, strict=True))
     factors = tuple(squeeze(tuple(int(s / u) for s, u in zip(row, units, strict=True))) for row in rows)
     return factors, (PerChannel(squeeze(units)), of_weighted(operands, factors))
 
@@ -102,6 +102,6 @@ def _single(values: tuple[T, ...], what: str) -> T:
     return values[0]
 
 
-def _unit(scales: Sequence[Fraction]) -> Fraction:
-    """The greatest common divisor of positive rationals."""
-    return Fraction(gcd(*(s.numerator for s in scales))) / lcm(*(s.denominator for s in scales))
+def unit(scales: Sequence[Fraction]) -> Fraction:
+    """The largest rational of which all are integer multiples; 1 of zeros alone."""
+    return Fraction(gcd(*(s.numerator for s in scales)), lcm(*(s.denominator for s in scales))) or ONE

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from bitwright import api
 from bitwright.frontend.lowering import load_onnx
-from tests.frontend.nets import Net, agree, grid
+from tests.frontend.nets import Net, agree, grid, outputs_of
 from tests.frontend.refusing import ACTIVATION, Case, axes, check, chip, name_of
 from tests.needs import needs_cxx, needs_rtl
 
@@ -124,6 +126,36 @@ def test_a_pool_of_a_clip_on_integers_is_read_by_a_matrix(factor: float) -> None
     agree(net, grid(8, 2, 4, 6, span=40))
 
 
+INTEGERS: dict[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "ReduceSum": lambda a, b: a.sum(axis=2, keepdims=True),
+    "ReduceMax": lambda a, b: a.max(axis=2, keepdims=True),
+}
+
+
+@pytest.mark.parametrize("op", INTEGERS)
+@pytest.mark.parametrize("divisor", [3, 4])
+def test_integers_stay_integers(op: str, divisor: int) -> None:
+    """So that a division behind them truncates toward zero."""
+    net = Net(3, 5)
+    a, b = (net.add("Cast", net.quant(net.x, scale, bits=9.0), to=TensorProto.INT32) for scale in (1.0, 2.0))
+    more = {"ReduceSum": [axes(net, 2)], "ReduceMax": []}.get(op, [b])
+    made = net.add(op, a, *more, **({"axes": [2]} if op == "ReduceMax" else {}))
+    net.add("Cast", net.add("Div", made, net.const(divisor, np.int32)), to=TensorProto.FLOAT)
+    x = grid(9, 3, 5, step=2.0, span=60)
+    np.testing.assert_array_equal(
+        outputs_of(load_onnx(net.proto()), x)[0], np.trunc(INTEGERS[op](x, x) / np.float64(divisor))
+    )
+
+
+def integral(net: Net) -> str:
+    return net.add("Cast", net.quant(net.x, 1.0), to=TensorProto.INT32)
+
+
 def by(net: Net, factor: float) -> str:
     pool = net.add("MaxPool", net.add("Relu", net.add("Mul", chip(net), net.const(factor))), kernel_shape=[2, 2])
     return net.add("Conv", pool, net.weights(grid(3, 2, 1, 1, span=3)))
@@ -154,6 +186,30 @@ REFUSED: list[Case] = [
         lambda n: n.add("Max", chip(n), n.add("Tanh", chip(n))),
         "reads a real value that no quantiser turned into integers",
         ACTIVATION,
+    ),
+    (
+        "reducemean2",
+        lambda n: n.add("ReduceMean", integral(n), axes=[1]),
+        "averages integers, which truncates",
+        "sum them and divide, or cast them to float before it",
+    ),
+    (
+        "max1",
+        lambda n: n.add("Max", chip(n), n.const(-np.inf)),
+        "has a number in its input 1 that is not finite",
+        "export the model again",
+    ),
+    (
+        "min1",
+        lambda n: n.add("Min", chip(n), n.const([[[[[1.0]]]]])),
+        "combines shapes (1, 2, 4, 4) and (1, 1, 1, 1, 1)",
+        "export the model again; the shapes do not fit",
+    ),
+    (
+        "add1",
+        lambda n: n.add("Add", chip(n), n.const([[[[[1.0]]]]])),
+        "combines shapes (1, 2, 4, 4) and (1, 1, 1, 1, 1)",
+        "export the model again; the shapes do not fit",
     ),
     (
         "conv5",

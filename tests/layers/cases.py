@@ -151,6 +151,19 @@ def roundings() -> Graph:
     return net.graph()
 
 
+def signs() -> Graph:
+    """Signs that are no bits: two codes apart in a wider type, behind a zero point, and with one side cut off."""
+    net = Net()
+    x = net.input("x0", (3,), integer(16, signed=True))
+    slopes, offsets = [Fraction(1, 3000), Fraction(-1, 500), Fraction(1, 7)], [HALF, Fraction(-3), Fraction(0)]
+    made = [
+        net.rescale(x, kind, multiplier=slopes, offset=offsets, rounding="sign", low=low, high=1, shift=shift)
+        for kind, low, shift in ((S4, -1, 0), (U4, -1, 1), (U4, 0, 0))
+    ]
+    net.output(*made)
+    return net.graph()
+
+
 def powers_of_two() -> Graph:
     """Shifts, with ties to even and with a zero point that is odd."""
     net = Net()
@@ -338,9 +351,9 @@ CASES = {
     make.__name__: make()
     for make in (
         dense_signed, dense_of_pixels, dense_bits, odd_widths, conv_of_groups, conv_depthwise, conv_of_a_signal,
-        conv_of_bits, conv_of_a_calibrated_range, conv_that_leaves_out, max_pools, sum_pools, roundings, powers_of_two,
-        averages, sixteen_bits, levels, leaks, tables, sum_of_two, sums, products, concats, gathers, reshapes, residual,
-        classes, arg_maxes, passed_through,
+        conv_of_bits, conv_of_a_calibrated_range, conv_that_leaves_out, max_pools, sum_pools, roundings,
+        powers_of_two, signs, averages, sixteen_bits, levels, leaks, tables, sum_of_two, sums, products,
+        concats, gathers, reshapes, residual, classes, arg_maxes, passed_through,
     )
 }  # fmt: skip
 CASES |= {f"random_{seed}": random_graph(seed, joins=True) for seed in (101, 102, 103)}

@@ -44,7 +44,7 @@ def quant(builder: Builder, node: Node, *values: Value | None) -> Value:
     if mode not in ROUNDINGS:
         raise node.error(f"rounds by '{mode}'", "known modes: " + ", ".join(ROUNDINGS))
     if not np.array_equal(widths.array, np.rint(widths.array)) or widths.array.min() < 0 or widths.array.max() < 1:
-        raise node.error("has a bit width that is not a positive integer", "export the model again")
+        raise node.error("has bit widths that are no whole numbers, or are all 0", "export the model again")
     quantiser = Quantiser(
         scale,
         zero,
@@ -166,7 +166,7 @@ def _limits(node: Node, widths: Array, signed: bool, narrow: bool) -> tuple[Arra
     """Lowest and highest code for every bit width; without a bit there is the code 0."""
     if (widths > 32).any():
         raise node.error(f"has {int(widths.max())} bits", "at most 32 bits are supported")
-    if signed and 1 in widths and (widths > 1).any():
+    if signed and 1 in widths and (widths != 1).any():
         raise node.error("has one signed bit in some channels only", "use one bit in every channel, or none")
     kinds = [
         integer(int(w), signed=signed, narrow=narrow and w > signed) if w else IntType(0, 0) for w in widths.reshape(-1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from fractions import Fraction
-from math import gcd, lcm
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,8 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, weighted
 from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.operators.shapes import axis_of
-from bitwright.frontend.values import ONE, ZERO, Const, Host, T, Tensor, Value
+from bitwright.frontend.scales import unit
+from bitwright.frontend.values import ZERO, Const, Host, T, Tensor, Value
 from bitwright.ir.functions import Affine, TimesInput
 from bitwright.ir.layers import Concat, Multiply
 from bitwright.ir.per_channel import ZEROS, PerChannel, spread, squeeze, width
@@ -120,10 +119,10 @@ def _sum(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
     size = width(left.scale, right.scale)
     sign = -1 if node.op == "Sub" else 1
     pairs = list(zip(left.scale.each(size), right.scale.each(size), strict=True))
-    units = [_unit(a, b) for a, b in pairs]
+    units = [unit(pair) for pair in pairs]
     scale = PerChannel(tuple(units)).squeezed()
     factors = [
-        squeeze(tuple(int(pair[k] / unit) * (sign if k else 1) for pair, unit in zip(pairs, units, strict=True)))
+        squeeze(tuple(int(pair[k] / step) * (sign if k else 1) for pair, step in zip(pairs, units, strict=True)))
         for k in (0, 1)
     ]
     name = weighted(builder, node.name, (left, right), (factors[0], factors[1]), (scale, ZEROS), (node.name,))
@@ -132,14 +131,10 @@ def _sum(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
         left.where,
         scale,
         (left.offset + right.offset * sign).squeezed(),
+        integer=left.integer and right.integer,
         added=left.added + right.added,
         roundings=left.roundings + right.roundings + 1,
     )
-
-
-def _unit(a: Fraction, b: Fraction) -> Fraction:
-    """The largest rational of which both are integer multiples."""
-    return Fraction(gcd(a.numerator, b.numerator), lcm(a.denominator, b.denominator)) or ONE
 
 
 def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
@@ -169,7 +164,7 @@ def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tenso
             source=(node.name,),
         )
     )
-    return Tensor(name, left.where, scale, ZEROS)
+    return Tensor(name, left.where, scale, ZEROS, integer=left.integer and right.integer)
 
 
 def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:

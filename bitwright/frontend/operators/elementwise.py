@@ -57,11 +57,18 @@ def _activations(builder: Builder, node: Node, left: Value | None, right: Value 
     return left, right
 
 
+def check_rank(node: Node, value: Value, const: Const) -> None:
+    """Refuse a constant that would give `value` more axes, be it a single number."""
+    if const.array.ndim > len(shape_of(value)):
+        raise node.error(f"combines shapes {shape_of(value)} and {const.array.shape}", FIT)
+
+
 def _with_constant(builder: Builder, node: Node, value: Value | None, const: Const, *, reverse: bool) -> Value:
     refuse_infinite(node, const, 0 if reverse else 1)
     if isinstance(value, Host):
         return _host_with_constant(builder, node, value, const, reverse=reverse)
     tensor = _tensor(node, value)
+    check_rank(node, tensor, const)
     check_fit(node, tensor, const.array.shape)
     tensor, (exact,) = per_channel(builder, tensor, node, const.exact())
     if node.op == "Div" and (reverse or ZERO in exact.values):

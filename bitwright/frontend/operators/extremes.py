@@ -9,13 +9,17 @@ from typing import Any
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
-from bitwright.frontend.operators.elementwise import arithmetic, clip_to
+from bitwright.frontend.operands import refuse_infinite
+from bitwright.frontend.operators.elementwise import arithmetic, check_rank, clip_to
 from bitwright.frontend.values import ZERO, Const, Host, Tensor, Value
 from bitwright.reading.model import Node
 
 
 def extreme(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Max or Min of any number of tensors."""
+    for index, value in enumerate(values):
+        if isinstance(value, Const):
+            refuse_infinite(node, value, index)
     first, *others = sorted((v for v in values if v is not None), key=lambda value: isinstance(value, Const))
     for other in others:
         first = _of_two(builder, node, first, other)
@@ -24,6 +28,8 @@ def extreme(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def _of_two(builder: Builder, node: Node, value: Value, other: Value) -> Value:
     """max(a, b) = b + max(a - b, 0), and min(a, b) = b + min(a - b, 0)."""
+    if isinstance(other, Const):
+        check_rank(node, value, other)
     if isinstance(other, Const) and other.array.size == 1:
         bound = Fraction(other.exact().reshape(-1)[0])
         return clip_to(builder, node, value, *((bound, None) if node.op == "Max" else (None, bound)))

@@ -226,9 +226,9 @@ def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int
 
 def _filled(builder: Builder, node: Node, tensor: Tensor, value: float) -> tuple[Tensor, int]:
     """The tensor over a layer in which one integer means `value` in every channel, and that integer."""
-    if not value and width(tensor.scale, tensor.offset) > 1:
+    single = width(tensor.scale, tensor.offset) == 1 and bool(tensor.scale.of(0))
+    if not value and not single:
         return padded(builder, tensor, node)
-    single = width(tensor.scale, tensor.offset) == 1
     code = (Fraction(value) - tensor.offset.of(0)) / tensor.scale.of(0) if single else None
     if code is None or code.denominator != 1:
         raise node.error(f"pads with {value:g}, which is no integer of its input", "pad with the zero point's value")

@@ -20,6 +20,9 @@ from bitwright.reading.model import Node
 
 def reduce_mean(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     """ReduceMean: the exact sum, and the division waits for the quantiser."""
+    tensor = data_operand(node, values)
+    if isinstance(tensor, Tensor) and tensor.integer:
+        raise node.error("averages integers, which truncates", "sum them and divide, or cast them to float before it")
     return _reduced(builder, node, values, global_average_pool)
 
 
@@ -58,7 +61,7 @@ def _reduced(
     lengths = [1 if axis in axes else n for axis, n in enumerate(shape)]
     if not node.attributes.get("keepdims", 1):
         lengths = [n for axis, n in enumerate(lengths) if axis not in axes]
-    return replace(made, where=made.where.reshape(lengths))
+    return replace(made, where=made.where.reshape(lengths), integer=tensor.integer)
 
 
 def _spatial(tensor: Tensor, axes: list[int]) -> Tensor:

@@ -105,7 +105,7 @@ void window(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
 beats:
   for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    // Rows that are being written are not in the fields of this phase.
+    // A word is read in a later phase, at least Distance iterations after it was written.
 #pragma HLS DEPENDENCE variable=ring type=inter direction=RAW distance=Shape::Distance true
     if (writing) {
       const int y = top + ky * Shape::DilationH, x = left + kx * Shape::DilationW;
