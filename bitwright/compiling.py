@@ -21,7 +21,7 @@ from bitwright.ir.names import chosen, identifier
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide, settled
 from bitwright.planning.devices import device, part_of
-from bitwright.planning.planner import GIVEN, PlanRecord, plan_for, scale_of
+from bitwright.planning.planner import GIVEN, PlanRecord, check_clock, plan_for, scale_of
 from bitwright.planning.solver import OverBudget
 
 DEFAULT_CYCLES = 10_000
@@ -44,8 +44,7 @@ def compile_graph(
     Without a target: the fastest plan that fits `part`; without a part either, the cheapest of at most 10,000 clocks,
     or the fastest legal one, which the report then says. What does not fit a part is an error, unless by `force`.
     """
-    if not 0 < clock_ns < float("inf"):
-        raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
+    check_clock(clock_ns)
     part = None if part is None else part_of(part)
     scale = scale_of(part)
     name = _named(graph) if name is None else chosen(name)

@@ -14,8 +14,9 @@ from bitwright.compiling import compile_graph
 from bitwright.design import Design
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.files import load
+from bitwright.ir.files import load, text_of
 from bitwright.planning.devices import cells_of, device
+from bitwright.report.compare import AGAIN, read_report
 from bitwright.report.record import BOUNDARY, RESOURCES, Report
 from bitwright.sim import synth
 
@@ -80,17 +81,19 @@ def _total(counts: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
 
 def read_design(folder: Path) -> tuple[Report, Design]:
     """The report, and the design made again from graph and plan, of a compiled design."""
-    _expect(folder, "report.json", "graph.bw", "plan.json")
-    where = folder / "report.json"
-    report = Report.from_json(where.read_text(encoding="utf-8"), where=str(where))
-    plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"), where=str(folder / "plan.json"))
+    report = read_report(folder)
+    _expect(folder, "graph.bw", "plan.json")
+    plan = Plan.from_json(text_of(folder / "plan.json", AGAIN), where=str(folder / "plan.json"))
     net = load(folder / "graph.bw")
-    design = compile_graph(net, plan=plan, clock_ns=report.clock_ns, part=report.part, name=report.name, force=True)
+    try:
+        design = compile_graph(net, plan=plan, clock_ns=report.clock_ns, part=report.part, name=report.name, force=True)
+    except BitwrightError as error:
+        raise BitwrightError(f"{error.where}: {error.what}", where=str(folder), hint=AGAIN) from error
     if design.digest != report.design:
         raise BitwrightError(
             f"report.json is of design {report.design}, graph.bw and plan.json make {design.digest}",
             where=str(folder),
-            hint="compile it again",
+            hint=AGAIN,
         )
     return report, design
 
@@ -99,7 +102,7 @@ def _read(rtl: Path) -> dict[str, str]:
     """The SystemVerilog project of a compiled design."""
     _expect(rtl.parent, "rtl/filelist.f", more=", with its SystemVerilog")
     paths = [path for path in rtl.rglob("*") if path.suffix in (".sv", ".f", ".hex")]
-    return {path.relative_to(rtl).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    return {path.relative_to(rtl).as_posix(): text_of(path, AGAIN) for path in paths}
 
 
 def _expect(folder: Path, *names: str, more: str = "") -> None:

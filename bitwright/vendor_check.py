@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bitwright.backends.hls.project import sized
 from bitwright.backends.hls.reports import Module, Synthesised, read_reports
 from bitwright.design import Design
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
+from bitwright.ir.errors import BitwrightError
 from bitwright.report.record import RESOURCES, Report
 from bitwright.synthesis import read_design
 
@@ -28,7 +30,14 @@ Row = dict[str, Any]
 def check_reports(folder: Path, reports: Path) -> Row:
     """What the tool made of the design in `folder` beside its plan; `ok` if nothing is worse and nothing is missing."""
     record, design = read_design(folder)
-    return compared(record, design, read_reports(reports))
+    found = read_reports(reports)
+    if found.top not in (None, f"{design.name}_top"):
+        raise BitwrightError(
+            f"is the report of '{found.top}', the design's top is '{design.name}_top'",
+            where=str(reports),
+            hint="give the reports of this design",
+        )
+    return compared(record, design, found)
 
 
 def compared(record: Report, design: Design, found: Synthesised) -> Row:
@@ -52,7 +61,8 @@ def compared(record: Report, design: Design, found: Synthesised) -> Row:
         "stages": {"assumed": STAGES, "report": stages or None},
         "streams": streams,
     }
-    findings = [*_overall(result), *_of_kernels(kernels), *_of_streams(streams, stages, design.name)]
+    worse = (_overall(result), _of_kernels(kernels), _of_streams(streams, stages, design.name))
+    findings = [*_asked(record, found), *chain(*worse)]
     return result | {"findings": findings, "ok": not findings}
 
 
@@ -112,6 +122,16 @@ def _streams(graph: KernelGraph, needed: KernelGraph) -> list[Row]:
         {"name": stream.name, "depth": max(stream.depth, 2), "needed": max(other.depth, 2)}
         for stream, other in zip(graph.streams, needed.streams, strict=True)
     ]
+
+
+def _asked(record: Report, found: Synthesised) -> list[str]:
+    """Where the tool was asked for another part or clock than the plan is for; it writes a part without its dashes."""
+    asked = []
+    if record.part and found.part and record.part.replace("-", "").lower() != found.part.replace("-", "").lower():
+        asked.append(f"part: the report is for {found.part} where the plan has {record.part}")
+    if found.clock_ns not in (None, record.clock_ns):
+        asked.append(f"target clock: {found.clock_ns:g} ns where the plan has {record.clock_ns:g}")
+    return asked
 
 
 def _overall(result: Row) -> list[str]:

@@ -163,6 +163,14 @@ def test_a_misspelt_type(refused: Refused) -> None:
             "--clock-ns: a clock of inf ns\n  hint: give a positive period, e.g. 10",
         ),
         (
+            ["compile", DIGITS, "-o", "out", "--force"],
+            "--force: there is no part to exceed\n  hint: name one with --part",
+        ),
+        (
+            ["compile", DIGITS, "-o", "out", "--hls-vendor", "bambu", "--backend", "verilog"],
+            "--hls-vendor and --backend verilog: writes no C++\n  hint: give one of them",
+        ),
+        (
             ["explore", FLOAT, "--data", DATA, "-o", "out", "--weights", "1-3"],
             "quantize: 1 bits cannot be used for weights\n  hint: choose 2 to 16 bits",
         ),
@@ -275,7 +283,8 @@ def test_an_output_folder_with_something_in_it(refused: Refused, tmp_path: Path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/precious").write_text("1")
     assert refused("compile", DIGITS, "-o", "out") == (
-        "out: the folder exists and is not empty\n  hint: remove it, or choose another folder with -o"
+        "out: the folder exists and is not empty\n"
+        "  hint: --overwrite replaces a design; or remove it, or choose another folder with -o"
     )
 
 

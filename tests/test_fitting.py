@@ -22,6 +22,7 @@ from bitwright.planning.choices import KINDS
 from bitwright.planning.devices import DEVICES, Budget, device
 from bitwright.planning.planner import scale_of
 from bitwright.planning.solver import OverBudget, solve
+from bitwright.report.front import trade_off
 from tests.collection import load, needs_collection, taken
 from tests.test_planned import wide
 
@@ -114,6 +115,15 @@ def test_a_target_that_no_speed_makes_fit_has_a_true_hint() -> None:
     assert refused(graph, part, cycles=100).endswith(NO_HELP)
 
 
+def test_a_network_that_only_its_input_paces() -> None:
+    """A pixel a clock at best, whatever the layers could do; the front begins there."""
+    net = bitwright.Net()
+    net.table(net.input("x", (5, 8, 2), "s4"), "s4", "abs")
+    graph = net.graph()
+    assert bitwright.compile(graph, part="xc7z020").report()["interval_cycles"] == 40
+    assert trade_off(graph)[0]["rows"][-1]["interval_cycles"] == 40
+
+
 def test_the_command_refuses_and_writes_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, out = tmp_path / "wide.bw", tmp_path / "out"
     model.write_bytes(files.to_bytes(wide(128)))
@@ -123,7 +133,7 @@ def test_the_command_refuses_and_writes_by_force(tmp_path: Path, capsys: pytest.
     assert main([*command, "--force"]) == 0
     printed = capsys.readouterr().out
     assert (out / "report.json").is_file() and "does not fit xc7z010: layer 'dense0': the design takes" in printed
-    assert "of xc7z010" in printed
+    assert "of the part" in printed
 
 
 @needs_collection

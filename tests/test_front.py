@@ -109,3 +109,8 @@ def test_a_front_takes_no_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "error: --cycles and --front: exclude one another\n  hint: give one of them\n"
     assert cli.main(["compile", DIGITS, "--front", "--backend", "hls"]) == 2
     assert capsys.readouterr().err == "error: --backend and --front: exclude one another\n  hint: give one of them\n"
+    for option in (["--hls-vendor", "bambu"], ["--force"], ["--overwrite"]):
+        assert cli.main(["compile", DIGITS, "--front", *option]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {option[0]} and --front: exclude one another\n")
+    assert cli.main(["compile", DIGITS, "--front", "--clock-ns", "inf"]) == 2
+    assert "--clock-ns: a clock of inf ns" in capsys.readouterr().err

@@ -119,7 +119,8 @@ def test_a_folder_that_is_no_design(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_without_overwrite_a_design_is_kept(design: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compiled(design) == 2
     assert capsys.readouterr().err == (
-        f"error: {design}: the folder exists and is not empty\n  hint: remove it, or choose another folder with -o\n"
+        f"error: {design}: the folder exists and is not empty\n"
+        "  hint: --overwrite replaces a design; or remove it, or choose another folder with -o\n"
     )
     assert main(["compile", DIGITS, "--front", "--overwrite"]) == 2
     assert "error: --overwrite and --front: exclude one another" in capsys.readouterr().err

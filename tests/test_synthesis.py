@@ -107,3 +107,12 @@ def test_a_cell_that_is_not_known() -> None:
     with pytest.raises(BitwrightError) as error:
         synth.resources({"URAM288": 1})
     assert str(error.value) == "synth: the netlist has cells of type URAM288\n  hint: report this as a bug"
+
+
+@pytest.mark.parametrize("name", ["report.json", "plan.json"])
+def test_a_damaged_text_is_named(name: str, tmp_path: Path) -> None:
+    compiled(tmp_path)
+    (tmp_path / name).write_bytes(b"\xff\xfe")
+    with pytest.raises(BitwrightError) as caught:
+        synthesise(tmp_path)
+    assert str(caught.value) == f"{tmp_path}/{name}: cannot be read: it is not UTF-8 text\n  hint: compile it again"

@@ -149,30 +149,33 @@ def compile_(
     force: options.Force = False,
     overwrite: options.Overwrite = False,
     name: options.Name = None,
-    hls_vendor: options.HlsVendor = "vitis",
+    hls_vendor: options.HlsVendor = None,
     inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
     """Write an HLS C++ and a SystemVerilog project, plan, certificate, report and test vectors to a new folder."""
     options.only_one(cycles=cycles, fps=fps, plan=plan, front=front or None)
     if front:
-        options.only_one(backend=backend if backend != "all" else None, front=front)
-        options.only_one(name=name, front=front)
-        options.only_one(force=force or None, front=front)
-        options.only_one(overwrite=overwrite or None, front=front)
+        of_a_design = {"backend": None if backend == "all" else backend, "name": name, "force": force or None}
+        for option, value in (of_a_design | {"overwrite": overwrite or None, "hls_vendor": hls_vendor}).items():
+            options.only_one(**{option: value}, front=front)
         _front(model, out, part, clock_ns, inputs, as_json)
         return
     if out is None:
         raise BitwrightError("no folder was given", where="--output", hint="give -o DIR; only --front can do without")
+    if hls_vendor and backend == "verilog":
+        raise BitwrightError("writes no C++", where="--hls-vendor and --backend verilog", hint="give one of them")
+    if force and part is None:
+        raise BitwrightError("there is no part to exceed", where="--force", hint="name one with --part")
     replaced = partial(foreign, known=plan) if overwrite else None
-    with output.new_folder(out, replaced) as write, progress(f"compiling {model}"):
+    with output.new_folder(out, replaced, hint=output.FULL_OF_A_DESIGN) as write, progress(f"compiling {model}"):
         net = api.load(model, inputs=options.parse_types(inputs))
         given = options.parse_plan(plan)
         design = api.compile(
             net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=given, name=name, force=force
         )
         backends: tuple[Backend, ...] = ("hls", "verilog") if backend == "all" else (backend,)
-        write(design_folder(design, backends, hls_vendor=hls_vendor))
+        write(design_folder(design, backends, hls_vendor=hls_vendor or "vitis"))
     _show(design.report(), as_json, show.design(design.record), f"written to {out}")
 
 

@@ -10,6 +10,7 @@ import typer
 
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.files import text_of
 from bitwright.sim.engines import ENGINES, REFERENCE
 
 Model = Annotated[
@@ -87,15 +88,17 @@ Part = Annotated[
         metavar="NAME", help="The FPGA, or a board that carries it: named in the scripts, and the budget of the plan."
     ),
 ]
-HlsVendor = Annotated[Literal["vitis", "bambu"], typer.Option(help="Whose HLS tool the C++ is for; bambu is untried.")]
+HlsVendor = Annotated[
+    Literal["vitis", "bambu"] | None, typer.Option(help="Whose HLS tool the C++ is for: vitis, or bambu, untried.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Write a design that does not fit its part all the same.")]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace a design that bitwright wrote to DIR; whatever else is there is kept."),
+    typer.Option("--overwrite", help="Replace the design in DIR; refused if anything else or changed is there."),
 ]
 Name = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="What top, namespace, IP and driver are called, unless as the model's file."),
+    typer.Option(metavar="NAME", help="What top, namespace, IP and driver are called; else as the model's file."),
 ]
 ClockNs = Annotated[float, typer.Option(min=0.1, help="Clock period in nanoseconds.")]
 Fps = Annotated[float | None, typer.Option(min=0.001, help="Frames per second to reach at this clock.")]
@@ -128,13 +131,7 @@ def parse_plan(path: Path | None) -> Plan | None:
     """The plan in the file, if one was given."""
     if path is None:
         return None
-    try:
-        return Plan.from_json(path.read_text(encoding="utf-8"), where=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise BitwrightError(
-            f"cannot be read: {reason}", where=str(path), hint="give the plan.json of a compiled design"
-        ) from error
+    return Plan.from_json(text_of(path, "give the plan.json of a compiled design"), where=str(path))
 
 
 def parse_bits(option: str, text: str) -> tuple[int, ...]:
@@ -154,6 +151,6 @@ def parse_bits(option: str, text: str) -> tuple[int, ...]:
 
 def only_one(**given: object) -> None:
     """Refuses more than one of options that exclude one another."""
-    names = [f"--{name}" for name, value in given.items() if value is not None]
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
     if len(names) > 1:
         raise BitwrightError("exclude one another", where=" and ".join(names), hint="give one of them")

@@ -18,17 +18,21 @@ Files = Mapping[str, str | bytes]
 """Path inside a folder -> content."""
 
 
+FULL = "remove it, or choose another folder with -o"
+FULL_OF_A_DESIGN = f"--overwrite replaces a design; or {FULL}"
+"""What can be done about a folder that is not empty."""
 Foreign = Callable[[Path], Iterable[str]]
 """A folder -> the paths in it that may not be replaced."""
 
 
 @contextmanager
-def new_folder(path: Path, foreign: Foreign | None = None) -> Iterator[Callable[[Files], None]]:
+def new_folder(path: Path, foreign: Foreign | None = None, *, hint: str = FULL) -> Iterator[Callable[[Files], None]]:
     """A function that writes files into the folder `path`, which has them when the block ends and not if it fails.
 
     `path` must not exist, or be an empty folder, or a link to either, which stays; there must be a right to write. All
     this is known before the block runs, so that no work is done in vain. A folder that was there is kept, and filled.
-    With `foreign`, what is in the folder is replaced when the block ends, if all of it may be.
+    With `foreign`, what is in the folder is replaced when the block ends, if all of it may be. `hint` is the way out of
+    a folder that is full.
     """
     target = _target(path)
     with _writing(path):
@@ -36,7 +40,7 @@ def new_folder(path: Path, foreign: Foreign | None = None) -> Iterator[Callable[
         if target.exists() and not there:
             raise BitwrightError("exists and is not a folder", where=str(path), hint="choose another folder with -o")
         if there:
-            _check_replaceable(path, target, foreign)
+            _check_replaceable(path, target, foreign, hint)
     partial = target / f".partial-{os.getpid()}" if there else _partial(target, path)
 
     def write(files: Files) -> None:
@@ -52,25 +56,25 @@ def new_folder(path: Path, foreign: Foreign | None = None) -> Iterator[Callable[
         yield write
         with _writing(path):
             if there:
-                _check_replaceable(path, target, foreign, partial)
+                _check_replaceable(path, target, foreign, hint, partial)
                 _filled(partial, target)
             else:
-                _renamed(partial, target, path)
+                _renamed(partial, target, path, hint)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _renamed(partial: Path, target: Path, path: Path) -> None:
+def _renamed(partial: Path, target: Path, path: Path, hint: str) -> None:
     """`partial` under its name, unless somebody else has filled a folder there since we looked."""
     try:
         partial.rename(target)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-        raise _not_empty(path) from error
+        raise _not_empty(path, hint) from error
 
 
-def _check_replaceable(path: Path, target: Path, foreign: Foreign | None, ours: Path | None = None) -> None:
+def _check_replaceable(path: Path, target: Path, foreign: Foreign | None, hint: str, ours: Path | None = None) -> None:
     """Refuse a folder that holds anything but `ours`, or with `foreign`, what may not be replaced."""
     held = (
         [name for name in foreign(target) if not ours or PurePosixPath(name).parts[0] != ours.name] if foreign else []
@@ -83,7 +87,7 @@ def _check_replaceable(path: Path, target: Path, foreign: Foreign | None, ours: 
             hint="move that elsewhere, or choose another folder with -o",
         )
     if foreign is None and any(entry != ours for entry in target.iterdir()):
-        raise _not_empty(path)
+        raise _not_empty(path, hint)
 
 
 def _filled(partial: Path, target: Path) -> None:
@@ -103,10 +107,8 @@ def _filled(partial: Path, target: Path) -> None:
     shutil.rmtree(old)
 
 
-def _not_empty(path: Path) -> BitwrightError:
-    return BitwrightError(
-        "the folder exists and is not empty", where=str(path), hint="remove it, or choose another folder with -o"
-    )
+def _not_empty(path: Path, hint: str) -> BitwrightError:
+    return BitwrightError("the folder exists and is not empty", where=str(path), hint=hint)
 
 
 @contextmanager

@@ -240,13 +240,14 @@ def entry_beats(graph: Graph, entry: Input, lanes: Mapping[str, Lanes]) -> int:
 
 
 def fastest(graph: Graph) -> int:
-    """The smallest interval that every layer can reach, in clocks per frame."""
-    return max([1, *(least_cycles(graph, layer) for layer in graph.layers)])
+    """The smallest interval that every layer can reach, in clocks per frame; an input sends a pixel a clock at best."""
+    entering = (prod(entry.shape) // entry.channels for entry in graph.inputs)
+    return max([1, *entering, *(least_cycles(graph, layer) for layer in graph.layers)])
 
 
 def slowest(graph: Graph) -> int:
     """The interval of one lane in every layer, in clocks per frame: no plan needs to be slower."""
-    return max(fastest(graph), pace(graph, {}))
+    return max([fastest(graph), pace(graph, {}), *(entry_beats(graph, entry, {}) for entry in graph.inputs)])
 
 
 def least_cycles(graph: Graph, layer: AnyLayer) -> int:

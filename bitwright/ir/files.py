@@ -30,6 +30,15 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time stamp of every member, so that equal graphs make equal bytes."""
 
 
+def text_of(path: Path, hint: str) -> str:
+    """The text in a file; BitwrightError with `hint` where it cannot be read or is no UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BitwrightError(f"cannot be read: {reason}", where=str(path), hint=hint) from error
+
+
 def save(graph: Graph, path: Path) -> None:
     """Write `graph` to `path`: whole, or not at all."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")

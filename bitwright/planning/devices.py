@@ -225,4 +225,7 @@ def cells_of(part: str | None) -> Family:
 
 
 def _device(part: str) -> Device | None:
-    return next((known for name, known in DEVICES.items() if re.match(rf"{name}(?![0-9])", part.lower())), None)
+    """The device a part is a package and grade of; nothing else may stand behind its name, which goes into scripts."""
+    return next(
+        (known for name, known in DEVICES.items() if re.fullmatch(rf"{name}(?![0-9])[a-z0-9_.-]*", part.lower())), None
+    )

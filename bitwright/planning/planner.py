@@ -9,6 +9,7 @@ from typing import Any
 
 from bitwright.hardware.cells import Family
 from bitwright.hardware.plan import Plan
+from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import NOTHING, TOO_MANY, Cost, TooManyWidths
@@ -32,6 +33,12 @@ class Scale:
     cells: Family
     said: str
     reserved: Cost = NOTHING
+
+
+def check_clock(clock_ns: float) -> None:
+    """BitwrightError if no clock has this period."""
+    if not 0 < clock_ns < float("inf"):
+        raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
 
 
 def scale_of(part: str | None) -> Scale:

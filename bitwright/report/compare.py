@@ -12,10 +12,12 @@ from rich.text import Text
 
 from bitwright.ir.columns import by
 from bitwright.ir.errors import BitwrightError, printable
+from bitwright.ir.files import text_of
 from bitwright.report.record import RESOURCES, LayerRecord, Report, percent
 from bitwright.report.show import speed, table
 
 VERSION = 1
+AGAIN = "compile it again"
 FIGURES = ("interval_cycles", "latency_cycles", "fps", "clock_ns")
 FIELDS = tuple(entry.name for entry in fields(LayerRecord) if entry.name != "name")
 """In which a layer may differ from the one of its name."""
@@ -29,7 +31,7 @@ def read_report(folder: Path) -> Report:
         raise BitwrightError(
             "has no report.json", where=str(folder), hint="give a folder that `bitwright compile` wrote"
         )
-    return Report.from_json(path.read_text(encoding="utf-8"), where=str(path))
+    return Report.from_json(text_of(path, AGAIN), where=str(path))
 
 
 def compare(first: Report, second: Report) -> dict[str, Any]:

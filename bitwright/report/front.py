@@ -16,7 +16,7 @@ from bitwright.planning.candidates import candidates
 from bitwright.planning.choices import KINDS
 from bitwright.planning.devices import Budget, part_of
 from bitwright.planning.front import Front, front
-from bitwright.planning.planner import scale_of
+from bitwright.planning.planner import check_clock, scale_of
 from bitwright.planning.solver import Solution
 from bitwright.report.svg import BOTTOM, GRID, LEFT, RIGHT, TOP, LogAxis, canvas, line, log_ticks, printed, text
 
@@ -35,6 +35,7 @@ def trade_off(graph: Graph, *, part: str | None = None, clock_ns: float = 10.0) 
     Each row is the cheapest plan for its `target_cycles`, with the certificate; `cost` is the sum of `shares`, both in
     percent of the part. `stopped` says why no plan is faster.
     """
+    check_clock(clock_ns)
     part = None if part is None else part_of(part)
     scale = scale_of(part)
     offered = candidates(graph, Plan(), ranges(graph))

@@ -128,7 +128,7 @@ class Report:
         """The last rows of a table of layers: what serves none, the whole design, its shares of a part with a fit."""
         found = {BOUNDARY: asdict(self.boundary), "total": {name: getattr(self.total, name) for name in RESOURCES}}
         if self.total.share is not None:
-            found[f"of {self.part}"] = {name: percent(self.total.share[name]) for name in RESOURCES}
+            found["of the part"] = {name: percent(self.total.share[name]) for name in RESOURCES}
         return found
 
     def to_dict(self) -> dict[str, Any]:

@@ -282,7 +282,7 @@ def synthesis(result: Row) -> RenderableType:
         held = device(result["part"]).budget
         cells.append(
             [
-                f"of {result['part']}",
+                "of the part",
                 *(
                     None if (count := total[which][key]) is None else percent(count / getattr(held, key))
                     for key in names

@@ -9,10 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bitwright.ir.errors import BitwrightError
 from bitwright.sim import tools
-
-SCRATCH = Path.home() / ".cache" / "bitwright"
-"""Where files lie while Yosys reads them: the sandbox of its wheel has a /tmp of its own."""
 
 
 def verilator_lint(files: Mapping[str, str], sources: Sequence[str], top: str) -> None:
@@ -56,9 +54,18 @@ def project_sources(files: Mapping[str, str]) -> list[str]:
 
 @contextmanager
 def written(files: Mapping[str, str]) -> Iterator[Path]:
-    """`files` in a temporary folder."""
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="lint-") as name:
+    """`files` in a temporary folder below the user's own: the sandbox of the wheel of Yosys has a /tmp of its own."""
+    try:
+        scratch = Path.home() / ".cache" / "bitwright"
+        scratch.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=scratch, prefix="lint-")
+    except (OSError, RuntimeError) as error:
+        raise BitwrightError(
+            "has no place for the files that Yosys reads",
+            where="the home folder",
+            hint="set HOME to a folder that can be written",
+        ) from error
+    with folder as name:
         for path, text in files.items():
             target = Path(name, path)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -139,6 +139,13 @@ def test_pads_of_some_axes_and_as_attributes() -> None:
     agree(old, grid(4, 2, 3, 4))
 
 
+def test_pads_of_a_tensor_that_is_zero_everywhere() -> None:
+    net = Net(2, 3, 4)
+    x = net.add("Mul", net.quant(net.x, 0.25, bits=5.0), net.const(0.0))
+    net.quant(net.add("Pad", x, ints(net, 0, 0, 1, 0, 0, 0, 0, 2)), 0.5, bits=6.0)
+    agree(net, grid(4, 2, 3, 4))
+
+
 def test_padding_before_a_convolution() -> None:
     net = Net(2, 4, 4)
     x = net.quant(net.quant(net.x, 0.25), 0.5, 3.0, bits=5.0)

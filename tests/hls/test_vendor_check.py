@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,16 @@ def test_a_report_as_planned(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert all(row["needed"] == row["depth"] for row in found["streams"])
 
 
+def test_the_report_of_another_design_or_part(folder: Path) -> None:
+    with pytest.raises(BitwrightError, match="is the report of 'other_top', the design's top is 'tiny_top'"):
+        findings(folder, changed("tiny_top", "other_top", "<TopModelName>"))
+    for path, content in design_folder(replace(tiny(), part="xc7z020clg400-1"), ("hls",)).items():
+        (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
+    assert findings(folder, REPORT) == []
+    said = "part: the report is for xczu3eg-sbva484-1-e where the plan has xc7z020clg400-1"
+    assert findings(folder, changed("xc7z020-clg400-1", "xczu3eg-sbva484-1-e")) == [said]
+
+
 def test_it_is_shown_line_by_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     findings(folder, changed("<PipelineII>1<", "<PipelineII>3<", "mvu_lut_tiny_conv"))
     assert main(["hls-check", str(folder), str(folder / "hls/tiny_prj/solution1/syn/report/csynth.xml")]) == 1
@@ -108,6 +119,10 @@ def test_it_is_shown_line_by_line(folder: Path, capsys: pytest.CaptureFixture[st
         (
             changed(">7.284<", ">11.5<"),
             ["clock: 11.5 ns where the plan has 10"],
+        ),
+        (
+            changed("<TargetClockPeriod>10.00<", "<TargetClockPeriod>5.00<"),
+            ["target clock: 5 ns where the plan has 10"],
         ),
         (
             changed("<PipelineDepth>9<", "<PipelineDepth>-<"),
@@ -184,7 +199,7 @@ def test_a_truncated_report_is_one_error(tmp_path: Path) -> None:
 
 def test_what_is_no_report(tmp_path: Path) -> None:
     hint = "\n  hint: run `make vendor-check` in hls/ first"
-    assert refused(tmp_path / "none") == "PATH: does not exist" + hint
+    assert refused(tmp_path / "none") == "PATH: is neither a file nor a folder" + hint
     assert refused(tmp_path) == "PATH: has no csynth.xml" + hint
     (tmp_path / "csynth.xml").write_text("<profile/>", encoding="utf-8")
     assert refused(tmp_path / "csynth.xml") == (

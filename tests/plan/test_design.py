@@ -74,7 +74,7 @@ def test_shares_are_of_the_part_that_was_named() -> None:
     assert report["part"] == "xc7a15t" and list(total["share"]) == ["lut", "ff", "dsp", "bram", "uram"]
     held = {"lut": 10_400, "ff": 20_800, "dsp": 45, "bram": 50}
     assert all(total["share"][kind] == round(total[kind] / limit, 4) for kind, limit in held.items())
-    assert f"of xc7a15t {100 * total['share']['lut']:.1f} %" in " ".join(
+    assert f"of the part {100 * total['share']['lut']:.1f} %" in " ".join(
         str(compile_graph(network(), cycles=16, part="xc7a15t")).split()
     )
 

@@ -66,6 +66,8 @@ NEAREST = {
     "10ax115": "xcku115, xc7s15, kcu105, xcvu11p",
     "": "zybo-z7-20, zybo-z7-10, zedboard, zcu111",
     "an xc7z020": "xc7z020, xc7z100, xc7z030, xc7z010",
+    "xc7z020; exec rm": "xc7z020, xc7z100, xc7z030, xc7z010",
+    "xc7z020]": "xc7z020, xc7z100, xc7z030, xc7z010",
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bitwright.backends.verilog.project import generate
 from bitwright.ir.errors import BitwrightError
-from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
+from bitwright.sim.lint import project_sources, verilator_lint, written, yosys_check
 from tests.needs import needs_rtl, needs_yosys
 from tests.rtl.cases import GROUPS
 from tests.rtl.graphs import project, side_by_side
@@ -96,3 +96,12 @@ def test_few_lines_of_the_library_stand_in_it_twice() -> None:
         (name, start + i) for found in places.values() if len(found) > 1 for name, start in found for i in range(6)
     }
     assert len(again) <= 0.18 * sum(map(len, code.values()))
+
+
+def test_without_a_home_folder_there_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/proc/none")
+    with pytest.raises(BitwrightError) as caught, written({}):
+        pass
+    assert str(caught.value) == (
+        "the home folder: has no place for the files that Yosys reads\n  hint: set HOME to a folder that can be written"
+    )

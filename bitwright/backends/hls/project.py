@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import cache
 
@@ -29,7 +28,6 @@ from bitwright.backends.hls.views import Project as View
 from bitwright.backends.project import Project
 from bitwright.hardware.kernels import base
 from bitwright.hardware.kernels.joins import Fork
-from bitwright.ir.errors import BitwrightError
 from bitwright.ir.weights import Weights
 
 HOST = (
@@ -115,7 +113,7 @@ def _project(project: Project, banner: str, kernels: list[KernelView], tables: l
     return View(
         banner=banner,
         name=name,
-        part=None if project.part is None else _part(project.part),
+        part=project.part,
         clock_ns=f"{project.clock_ns:g}",
         rules=vendor_of(project.hls_vendor).rules,
         stages=STAGES,
@@ -194,15 +192,6 @@ def _vector(stream: base.Stream, data: Weights, side: str) -> Vector:
         size=int(frames.shape[1]),
         lines=text.initialiser(frames),
     )
-
-
-def _part(part: str) -> str:
-    """`part` if it is a device name and nothing else: it goes into a Tcl script."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", part):
-        raise BitwrightError(
-            f"{part!r} is not a device name", where="--part", hint="for example xc7z020clg400-1 or xczu3eg-sbva484-1-e"
-        )
-    return part
 
 
 @cache

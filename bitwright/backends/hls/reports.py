@@ -37,9 +37,10 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Synthesised:
-    """A whole report: tool and part, clock periods in ns, the largest interval and latency, resources, modules."""
+    """A whole report: tool, top and part, clock periods in ns, the largest interval and latency, resources, modules."""
 
     tool: str | None
+    top: str | None
     part: str | None
     clock_ns: float | None
     estimated_ns: float | None
@@ -69,6 +70,7 @@ def read_reports(path: Path) -> Synthesised:
     overall, timing = "PerformanceEstimates/SummaryOfOverallLatency/", "PerformanceEstimates/SummaryOfTimingAnalysis/"
     return Synthesised(
         tool=root.findtext("ReportVersion/Version"),
+        top=root.findtext("UserAssignments/TopModelName"),
         part=root.findtext("UserAssignments/Part"),
         clock_ns=_real(root.find("UserAssignments/TargetClockPeriod")),
         estimated_ns=_real(root.find(timing + "EstimatedClockPeriod")),
@@ -89,7 +91,7 @@ def _found(path: Path) -> Path:
     if len(files) == 1:
         return files[0]
     raise BitwrightError(
-        f"has {len(files) or 'no'} {FILE}" if path.is_dir() else "does not exist",
+        f"has {len(files) or 'no'} {FILE}" if path.is_dir() else "is neither a file nor a folder",
         where=str(path),
         hint=f"give one of them: {', '.join(map(str, files))}" if files else "run `make vendor-check` in hls/ first",
     )
@@ -106,7 +108,7 @@ def _loops(module: Element) -> Iterator[PipelinedLoop]:
 
 def _whole(element: Element | None) -> int | None:
     """The number, of a range the largest; None where there is none, as `undef`, `-` and `?`."""
-    numbers = [] if element is None else re.findall(r"\d+", " ".join(element.itertext()))
+    numbers = [] if element is None else re.findall(r"\d{1,18}", " ".join(element.itertext()))
     return max(map(int, numbers)) if numbers else None
 
 
