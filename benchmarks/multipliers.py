@@ -10,7 +10,6 @@ width, with its adder trees and accumulators; weights and inputs are its ports.
 from __future__ import annotations
 
 import json
-import tempfile
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +20,7 @@ from bitwright.backends.verilog.words import code_name, style_name
 from bitwright.hardware.arithmetic import Packing, Style, packing, product_range, signed_bits
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.sim import tools
-from bitwright.sim.lint import SCRATCH
+from bitwright.sim.lint import written
 
 PE, SIMD, COLS = 12, 4, 64
 NEW, OLD = "xcup", "xc7"
@@ -89,9 +88,7 @@ def synthesised(style: Style, w: IntType, x: IntType, shared: Packing | None, fa
         f"synth_xilinx -family {family} -noiopad -noclkbuf -top top",
         "tee -q -o cells.json stat -json",
     )
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as name:
-        folder = Path(name)
+    with written({}) as folder:
         for module in modules:
             (folder / module).write_text(LIBRARY.joinpath(module).read_text(encoding="utf-8"), encoding="utf-8")
         (folder / "top.sv").write_text(top(style, w, x, shared), encoding="utf-8")

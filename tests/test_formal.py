@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bitwright.sim import tools
-from bitwright.sim.lint import SCRATCH
+from bitwright.sim.lint import written
 from formal.library import LIBRARY, PROPERTIES, mutated, parts, source, sources
 from formal.paths import found_paths
 from formal.proofs import Proof, Question, proofs
@@ -30,12 +29,10 @@ def find_solver() -> tools.Tool:
 
 
 @pytest.fixture
-def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+def folder() -> Iterator[Path]:
     """A folder of this run alone that the sandbox of Yosys sees: not under /tmp."""
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"\W+", "-", f"formal-{request.node.name}")
-    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=SCRATCH) as path:
-        yield Path(path) / "work"
+    with written({}) as path:
+        yield path / "work"
 
 
 @needs(find_solver)
