@@ -19,7 +19,7 @@ from bitwright.reading.model import Node
 def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The same real values with no clip waiting: a clip becomes a layer of its own where it falls on integers."""
     layer = builder.layers[tensor.layer]
-    if tensor.function or tensor.pools:
+    if tensor.curved or tensor.pools:
         raise node.error("reads a real value that no quantiser turned into integers", "quantise the activation")
     size = width(tensor.scale, tensor.offset, tensor.low, tensor.high)
     ends = (spread(tensor.low, size), spread(tensor.high, size))

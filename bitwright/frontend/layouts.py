@@ -97,6 +97,7 @@ def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
         offset=PerChannel(_repeat(tensor.offset.values, size)),
         low=_repeat(tensor.low, size),
         high=_repeat(tensor.high, size),
+        slopes=PerChannel(_repeat(tensor.slopes.values, size)),
     )
 
 
@@ -173,12 +174,13 @@ def gather(builder: Builder, tensor: Tensor, index: Ints, node: Node, fill: int 
         offset=PerChannel(moved(tensor.offset.values)),
         low=moved(tensor.low),
         high=moved(tensor.high),
+        slopes=PerChannel(moved(tensor.slopes.values)),
     )
 
 
 def _gathers(tensor: Tensor, layer: Layer, index: Ints) -> bool:
     """True if no channel of what `index` takes is of channels that differ."""
-    values = (tensor.scale.values, tensor.offset.values, layer.scale.values, layer.zero.values, tensor.low, tensor.high)
+    values = _columns(tensor, layer)
     several = [row for row in values if len(row) > 1]
     if not several:
         return True
@@ -186,6 +188,12 @@ def _gathers(tensor: Tensor, layer: Layer, index: Ints) -> bool:
     kinds = np.array([numbers.setdefault(each, len(numbers)) for each in zip(*several, strict=True)])
     rows = index.reshape(-1, index.shape[-1])
     return bool(((kinds[rows % layer.channels] == kinds[_first(index) % layer.channels]) | (rows < 0)).all())
+
+
+def _columns(tensor: Tensor, layer: Layer) -> tuple[tuple[Fraction | None, ...], ...]:
+    """All that may differ between the channels of a tensor, and of its layer."""
+    numbers = (tensor.scale, tensor.offset, tensor.slopes, layer.scale, layer.zero)
+    return (*(row.values for row in numbers), tensor.low, tensor.high)
 
 
 def _first(index: Ints) -> Ints:
@@ -247,6 +255,7 @@ def _reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...], node: No
         offset=PerChannel(_recast(cast.offset.values, size, shape[-1])),
         low=_recast(cast.low, size, shape[-1]),
         high=_recast(cast.high, size, shape[-1]),
+        slopes=PerChannel(_recast(cast.slopes.values, size, shape[-1])),
     )
     if _may_relay(builder, moved.layer, keeps=shape[-1] == old.channels):
         return relay(builder, moved, shape, np.arange(prod(shape)))
@@ -275,7 +284,7 @@ def _may_relay(builder: Builder, name: str, *, keeps: bool = False) -> bool:
         return False
     layer = builder.layers[name]
     tensors = [value for value in builder.values.values() if isinstance(value, Tensor) and value.layer == name]
-    widths = [width(layer.scale, layer.zero), *(width(t.scale, t.offset, t.low, t.high) for t in tensors)]
+    widths = [width(layer.scale, layer.zero), *(width(t.scale, t.offset, t.low, t.high, t.slopes) for t in tensors)]
     return keeps or max(widths) == 1
 
 
@@ -298,7 +307,7 @@ def relay(builder: Builder, tensor: Tensor, shape: tuple[int, ...], order: Ints)
 
 def _recasts(tensor: Tensor, layer: Layer, size: int, last: int) -> bool:
     """True if no channel of a last axis of length `last` is of channels that differ."""
-    values = (tensor.scale.values, tensor.offset.values, layer.scale.values, layer.zero.values, tensor.low, tensor.high)
+    values = _columns(tensor, layer)
     return all(_rows_agree(_repeat(row, size), last) for row in values if len(row) > 1)
 
 

@@ -221,7 +221,7 @@ def _trace(builder: Builder, graph: Graph) -> Trace:
         name: Place(value.layer, value.where, value.scale, value.offset)
         for name, value in builder.values.items()
         if isinstance(value, Tensor) and value.layer in graph.by_name
-        if not (value.bounded or value.function or value.pools)
+        if not (value.bounded or value.curved or value.pools)
     }
     return Trace(places, builder.arithmetic)
 

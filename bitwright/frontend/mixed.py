@@ -84,7 +84,7 @@ def padded(builder: Builder, tensor: Tensor, node: Node, verb: str = "pads") -> 
 
 def unified(builder: Builder, tensor: Tensor, node: Node) -> Tensor | None:
     """The tensor over a layer with one scale and zero point for all channels; None if that takes too many bits."""
-    if tensor.bounded or tensor.function or tensor.pools:
+    if tensor.bounded or tensor.curved or tensor.pools:
         return None
     made: Tensor | None = tensor
     if not tensor.offset.squeezed().is_single:

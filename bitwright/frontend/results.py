@@ -59,7 +59,7 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     first, *more = tensor.nodes or (_last_node(builder, quantised, node),)
     output = "" if tensor.nodes else "affine"
     name = builder.host_step("output", does, (tensor.layer,), node=first, reason=reason, output=output)
-    name = _function(builder, tensor, node, name)
+    name = _function(builder, tensor, node, _sloped(builder, tensor, name))
     if not np.array_equal(tensor.where[0], np.arange(builder.size(tensor)).reshape(layer.shape)):
         name = builder.host_step("output", host_ops.Gather(Constant(tensor.where[0])), (name,))
     builder.after.extend(_note(name, other, reason) for other in more)
@@ -73,6 +73,17 @@ def _reason(quantised: Layer, tensor: Tensor) -> str:
     return NO_QUANTISER if tensor.nodes else "sums to real values: no quantiser follows"
 
 
+def _sloped(builder: Builder, tensor: Tensor, name: str) -> str:
+    """max(x, 0) + slopes * min(x, 0) of the values so far, which are laid out as the layer is."""
+    if tensor.slopes == ONES:
+        return name
+    add = partial(builder.host_step, "output", reason=NO_QUANTISER)
+    above = add(host_ops.Clip(_float32(0), _float32(inf)), (name,))
+    below = add(host_ops.Clip(_float32(-inf), _float32(0)), (name,))
+    slopes = Constant(_floats(tensor.slopes).astype(np.float32))
+    return add(host_ops.Add(), (above, add(host_ops.Mul(slopes), (below,))))
+
+
 def _function(builder: Builder, tensor: Tensor, node: Node, origin: str) -> str:
     """The function of a tensor whose values so far are `origin`."""
     name = origin
@@ -83,7 +94,7 @@ def _function(builder: Builder, tensor: Tensor, node: Node, origin: str) -> str:
 
 def _is_plain(tensor: Tensor) -> bool:
     """True if the values are the integers themselves."""
-    return (tensor.scale, tensor.offset) == (ONES, ZEROS) and not (tensor.bounded or tensor.function)
+    return (tensor.scale, tensor.offset) == (ONES, ZEROS) and not (tensor.bounded or tensor.curved)
 
 
 def _places(builder: Builder, tensor: Tensor) -> Host:
@@ -105,7 +116,7 @@ def _quantised(builder: Builder, tensor: Tensor) -> Layer:
 
 def _is_coded(layer: Layer, tensor: Tensor) -> bool:
     """True if the integers of `layer` are codes of a quantiser, and nothing is computed from them behind it."""
-    computed = tensor.function or tensor.bounded or any(op not in ONLY_SCALES for _, op in tensor.nodes)
+    computed = tensor.curved or tensor.bounded or any(op not in ONLY_SCALES for _, op in tensor.nodes)
     return not computed and isinstance(layer, Limited)
 
 

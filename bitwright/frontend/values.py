@@ -60,12 +60,13 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """clip(scale * q + offset, low, high), then `function`, of the integers q of one IR layer.
+    """clip(scale * q + offset, low, high), times `slopes` where negative, then `function`, of an IR layer's integers q.
 
     `where` has the ONNX shape (1 for the samples) and holds indices into the layer's flattened tensor, so that every
-    layout operator is an operation on `where`. scale, offset, low, high are exact, for the whole tensor or per channel
-    (last axis of the layer); a bound that is None does not bind. `nodes` are the source nodes gathered so far. `added`
-    bounds the magnitudes of what they added, `roundings` counts their elementwise operations: the audit's error bounds.
+    layout operator is an operation on `where`. scale, offset, low, high, slopes are exact, for the whole tensor or per
+    channel (last axis of the layer); a bound that is None does not bind. `nodes` are the source nodes gathered so far.
+    `added` bounds the magnitudes of what they added, `roundings` counts their elementwise operations: the audit's error
+    bounds.
     """
 
     layer: str
@@ -74,6 +75,7 @@ class Tensor:
     offset: PerChannel
     low: tuple[Fraction | None, ...] = (None,)
     high: tuple[Fraction | None, ...] = (None,)
+    slopes: PerChannel = ONES
     function: Function = ()
     pools: tuple[Pool, ...] = ()
     nodes: tuple[tuple[str, str], ...] = ()
@@ -95,9 +97,14 @@ class Tensor:
         """True if a clip waits to be applied."""
         return any(bound is not None for bound in (*self.low, *self.high))
 
+    @property
+    def curved(self) -> bool:
+        """True if a function that is no line waits for its quantiser."""
+        return bool(self.function) or self.slopes != ONES
+
     def affine(self, scale: PerChannel, offset: PerChannel) -> Tensor:
         """The tensor `scale * self + offset`, the waiting clip moved along; behind a function not per channel."""
-        if self.function:
+        if self.curved:
             assert scale.is_single and offset.is_single
             return replace(self, function=(*self.function, Affine(scale.of(0), offset.of(0))))
         if scale == ONES and not self.bounded:
@@ -129,7 +136,7 @@ class Tensor:
 
     def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:
         """min(max(self, low), high) for low <= high."""
-        if self.function:
+        if self.curved:
             return replace(self, function=(*self.function, Clip(low, high)))
         size = max(len(self.low), len(self.high))
         pairs = [

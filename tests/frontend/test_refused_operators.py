@@ -98,12 +98,6 @@ ELEMENTWISE: list[Case] = [
         for op in ("Neg", "HardSigmoid", "Erf")
     ),
     (
-        "prelu1",
-        lambda n: n.add("PRelu", chip(n), n.const([[[0.5]], [[0.25]]])),
-        "has a slope per channel",
-        "use one slope for the tensor",
-    ),
-    (
         "quant3",
         lambda n: n.quant(n.add("Gelu", n.add("Add", chip(n), n.const(1.0))), 0.5),
         "follows a function times its shifted or clipped input",

@@ -84,12 +84,12 @@ def divide(builder: Builder, node: Node, *values: Value | None) -> Value:
 def is_integral(tensor: Tensor) -> bool:
     """True if every value of the tensor is an integer already."""
     numbers = (*tensor.scale.values, *tensor.offset.values, *(b for b in (*tensor.low, *tensor.high) if b is not None))
-    return not tensor.function and all(number.denominator == 1 for number in numbers)
+    return not tensor.curved and all(number.denominator == 1 for number in numbers)
 
 
 def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, rounding: Rounding) -> Tensor:
     """R(tensor / divisor) within the clip in front of it, or else what the integers underneath can reach."""
-    if tensor.function:
+    if tensor.curved:
         return _rounded_function(builder, node, tensor, divisor, rounding)
     reached = builder.reached(tensor.layer)
     size = len(reached.lo)
@@ -107,7 +107,7 @@ def whole_numbers(builder: Builder, node: Node, tensor: Tensor, divisor: int, ro
 
 def _rounded_function(builder: Builder, node: Node, tensor: Tensor, divisor: int, rounding: Rounding) -> Tensor:
     """R(tensor / divisor) of a function whose last step limits it: R is monotone, so the limits are those of codes."""
-    last = tensor.function[-1]
+    last = tensor.function[-1] if tensor.function else None
     if not isinstance(last, Clip) or last.low is None or last.high is None:
         raise node.error("rounds a function that nothing limits", "clip it before, or quantise it")
     low, high = (round_exact(rounding, bound / divisor) for bound in (last.low, last.high))

@@ -106,7 +106,7 @@ def _constant(node: Node, value: Const, scale: Array, zero: Const | None) -> Con
 def _on_chip(builder: Builder, node: Node, value: Tensor, scale: Array, zero: Const | None) -> Tensor:
     zeros = _zeros(node, zero, value.shape)
     steps = fractions(_along_axis(node, scale, value.shape))
-    if value.function:
+    if value.curved:
         raise node.error(*REAL)
     value, (step, shift) = per_channel(builder, value, node, steps, fractions(zeros))
     moved = value.affine(step, step * -shift)

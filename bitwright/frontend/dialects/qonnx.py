@@ -112,7 +112,7 @@ def _count_on_host(
 def _count_on_chip(
     builder: Builder, node: Node, tensor: Tensor, levels: Array, kind: IntType, coding: tuple[PerChannel, PerChannel]
 ) -> Tensor:
-    if tensor.function or tensor.bounded:
+    if tensor.curved or tensor.bounded:
         raise node.error("counts thresholds of a clipped or non-linear value", "put a quantiser before it")
     shape = [1] * len(tensor.where.shape)
     shape[_channel_axis(node, len(shape))] = len(levels)

@@ -3,26 +3,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from bitwright.exact.rounding import round_exact
 from bitwright.exact.tabulate import tabulate
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.fake_quantise import as_torch, round_torch
+from bitwright.frontend.dialects.leaks import TABLE_BITS, leak, leaking
 from bitwright.frontend.dialects.quantiser import Coding, Quantiser
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operators.pools import add_pools
 from bitwright.frontend.values import ONE, ZERO, Tensor, fractions
-from bitwright.ir.functions import Affine, Clip, Function, LeakyRelu, Step, TimesInput
+from bitwright.ir.functions import Affine, Clip, Function, Step, TimesInput
 from bitwright.ir.layers import Layer, Requantise, Rounding, Table
-from bitwright.ir.per_channel import ONES, PerChannel, spread, squeeze, width
+from bitwright.ir.per_channel import NONE, ONES, PerChannel, spread, squeeze, width
 from bitwright.ir.trace import Arithmetic
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.reading.model import Node
-
-TABLE_BITS = 16
-LEAK_BITS = 10
-"""Inputs wider than this take a leaky ReLU as thresholds, not as a table, where the codes are few."""
 
 
 def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) -> Tensor:
@@ -31,29 +29,19 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
     tensor, (scale, before, low, high) = per_channel(builder, tensor, node, *map(fractions, parameters))
     zero = before + quantiser.after
     coding = Coding(scale, zero, before, low, high)
-    if tensor.function and not _leaks(builder, tensor, coding, quantiser.follows_torch):
+    bent = leak(builder, tensor, coding, follows_torch=quantiser.follows_torch)
+    if bent is not None:
+
+        def make(name: str, part: Tensor) -> str:
+            return _requantiser(builder, replace(node, name=name), quantiser, part, coding)
+
+        name = leaking(builder, node, quantiser, bent, coding, make)
+    elif tensor.curved:
         name = _table(builder, node, quantiser, tensor, coding)
     else:
         name = _requantiser(builder, node, quantiser, tensor, coding)
     made = Tensor(name, tensor.where, scale, (scale * -zero).squeezed())
     return add_pools(builder, node, made, tensor.pools)
-
-
-def _leaks(builder: Builder, tensor: Tensor, coding: Coding, follows_torch: bool) -> bool:
-    """True for a leaky ReLU of integers that are too many, or too different per channel, for a table.
-
-    Also for one whose exact ties PyTorch may take elsewhere: a table has the nearest codes.
-    """
-    inputs, outputs = builder.layers[tensor.layer].type.count, int(max(coding.high.values) - min(coding.low.values)) + 1
-    costly = inputs > 1 << LEAK_BITS and outputs <= 256
-    wide = costly or inputs > 1 << TABLE_BITS or width(tensor.scale, tensor.offset, coding.scale) > 1
-    wide = wide or (follows_torch and outputs <= 256)
-    return wide and _is_leak(tensor.function) and not tensor.bounded and set(coding.before.values) == {ZERO}
-
-
-def _is_leak(function: Function) -> bool:
-    """True for a leaky ReLU that rises on both sides of zero, and nothing else."""
-    return len(function) == 1 and isinstance(function[0], LeakyRelu) and function[0].slope > 0
 
 
 def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
@@ -64,7 +52,7 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
         kind = IntType(min(low) + quantiser.after, max(high) + quantiser.after)
     old = builder.layers[tensor.layer]
     same = (multiplier, offset) == (ONES, PerChannel.made(-quantiser.after))
-    same = same and not tensor.function and quantiser.rounding is not Rounding.SIGN
+    same = same and tensor.slopes == ONES and quantiser.rounding is not Rounding.SIGN
     if same and kind.covers(old.type) and len(low) == len(high) == 1:
         return tensor.layer
     layer = Requantise(
@@ -80,7 +68,7 @@ def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Ten
         low=low,
         high=high,
         shift=quantiser.after,
-        slope=PerChannel(tuple(step.slope for step in tensor.function if isinstance(step, LeakyRelu))),
+        slope=NONE if tensor.slopes == ONES else tensor.slopes,
         source=(*(name for name, _ in tensor.nodes), node.name),
     )
     if quantiser.follows_torch:

@@ -17,14 +17,14 @@ from bitwright.frontend.scales import unit
 from bitwright.frontend.values import ZERO, Const, Host, T, Tensor, Value
 from bitwright.ir.functions import Affine, TimesInput
 from bitwright.ir.layers import Concat, Multiply
-from bitwright.ir.per_channel import ZEROS, PerChannel, spread, squeeze, width
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, spread, squeeze, width
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
 
 
 def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
     """Add, Sub or Mul of two activations."""
-    if node.op == "Mul" and left.layer == right.layer and (left.function or right.function):
+    if node.op == "Mul" and left.layer == right.layer and (left.curved or right.curved):
         return _product_of_functions(node, left, right)
     if node.op == "Div":
         raise node.error("divides one activation by another", "not a function of fixed-point numbers")
@@ -50,7 +50,7 @@ def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor:
 def _part(builder: Builder, node: Node, value: Value | None) -> Tensor:
     if isinstance(value, Host | Const) or value is None:
         raise node.error("joins activations with a tensor that is none", "quantise all operands")
-    if value.function or value.pools:
+    if value.curved or value.pools:
         raise node.error("joins a real value that no quantiser turned into integers", "quantise the operand")
     return whole(builder, value, node)
 
@@ -169,11 +169,11 @@ def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tenso
 
 def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
     """A function times its own input, up to a factor, as in SiLU and GELU: one more step of the function."""
-    plain, other = (left, right) if right.function else (right, left)
+    plain, other = (left, right) if right.curved else (right, left)
     single = width(plain.scale, plain.offset, other.scale, other.offset) == 1
     ratio = plain.scale.of(0) / other.scale.of(0) if single and other.scale.of(0) else ZERO
     same = plain.offset.of(0) == ratio * other.offset.of(0) and not plain.bounded and not other.bounded
-    if plain.function or not ratio or not same or not np.array_equal(plain.where, other.where):
+    if plain.curved or other.slopes != ONES or not ratio or not same or not np.array_equal(plain.where, other.where):
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
     steps = (*other.function, TimesInput(), Affine(ratio, ZERO))
     return replace(other, function=steps).then(node.name, node.op)

@@ -109,7 +109,7 @@ def affine(node: Node, tensor: Tensor, scale: PerChannel, offset: PerChannel) ->
     """The tensor `scale * tensor + offset`, refused where a waiting pool or function stands in the way."""
     if tensor.pools and any(s < 0 for s in scale.values):
         raise node.error("turns a max-pool of real values upside down", "quantise the activation before the pool")
-    if tensor.function and width(scale, offset) > 1:
+    if tensor.curved and width(scale, offset) > 1:
         raise node.error("scales a non-linear function per channel", "quantise the activation behind the function")
     return tensor.affine(scale, offset).then(node.name, node.op)
 
@@ -201,7 +201,7 @@ def _binding(
     builder: Builder, tensor: Tensor, low: Fraction | None, high: Fraction | None
 ) -> tuple[Fraction | None, Fraction | None]:
     """The bounds without those that the tensor's type already keeps (as behind the Clip of QCDQ)."""
-    if tensor.function or tensor.bounded or width(tensor.scale, tensor.offset) > 1:
+    if tensor.curved or tensor.bounded or width(tensor.scale, tensor.offset) > 1:
         return low, high
     kind = builder.layers[tensor.layer].type
     ends = [tensor.scale.of(0) * q + tensor.offset.of(0) for q in (kind.lo, kind.hi)]

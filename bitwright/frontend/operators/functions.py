@@ -10,15 +10,17 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.operators.elementwise import affine
-from bitwright.frontend.values import ONE, ZERO, Tensor, Value
+from bitwright.frontend.values import ONE, ZERO, Tensor, Value, fractions
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import Affine, Clip, Elu, Function, LeakyRelu, NormalCdf, Step, TimesInput
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.reading.model import Node
 
 Handler = Callable[..., Value]
+BEFORE = "quantise the activation before it"
 SIXTH = Fraction(float(np.float32(1) / np.float32(6)))
 """HardSwish's slope, the float32 number that ONNX writes as 1/6."""
 
@@ -79,12 +81,18 @@ def negate(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 
 def prelu(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """PRelu with one slope for the whole tensor."""
+    """PRelu with one slope, or with one for each channel or element."""
     slope = constant_operand(node, values, 1, "only constant slopes are supported").array
-    if np.unique(slope).size != 1:
-        raise node.error("has a slope per channel", "use one slope for the tensor")
-    steps = (LeakyRelu(Fraction(float(slope.reshape(-1)[0]))),)
-    return unary(lambda node: steps)(builder, node, *values)
+    if np.unique(slope).size == 1:
+        steps = (LeakyRelu(Fraction(float(slope.reshape(-1)[0]))),)
+        return unary(lambda node: steps)(builder, node, *values)
+    value = data_operand(node, values)
+    if not isinstance(value, Tensor):
+        raise _not_quantised(node)
+    if value.curved or value.pools:
+        raise node.error("has a slope per channel behind what no quantiser turned into integers", BEFORE)
+    tensor, (slopes,) = per_channel(builder, value, node, fractions(slope))
+    return replace(tensor, slopes=slopes).then(node.name, node.op)
 
 
 def _number(node: Node, name: str, otherwise: float) -> Fraction:

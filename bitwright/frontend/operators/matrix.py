@@ -143,7 +143,7 @@ def _integers(builder: Builder, node: Node, value: Value) -> Tensor:
         )
     if not isinstance(value, Tensor):
         raise node.error("reads only constants", "fold them before the export")
-    tensor = _pooled(builder, node, value) if value.pools and not value.function else integers(builder, value, node)
+    tensor = _pooled(builder, node, value) if value.pools and not value.curved else integers(builder, value, node)
     return replace(tensor, scale=tensor.scale.squeezed(), offset=tensor.offset.squeezed())
 
 

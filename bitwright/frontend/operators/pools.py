@@ -27,7 +27,7 @@ def max_pool(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     pool = Pool(node.name, window)
     if min(window.out(size)) < 1:
         raise node.error(f"has a kernel larger than its {size[0]} x {size[1]} input", "export the model again")
-    if tensor.function or tensor.bounded or not is_plain(builder, tensor):
+    if tensor.curved or tensor.bounded or not is_plain(builder, tensor):
         if tensor.pools:
             raise node.error("pools twice before a quantiser", "quantise the activation between the pools")
         return replace(tensor, pools=(pool,)).then(node.name, node.op)

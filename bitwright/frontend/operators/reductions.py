@@ -40,7 +40,7 @@ def reduce_max(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     """ReduceMax of codes."""
 
     def largest(builder: Builder, node: Node, tensor: Tensor) -> Tensor:
-        if tensor.function or tensor.bounded or not is_plain(builder, tensor):
+        if tensor.curved or tensor.bounded or not is_plain(builder, tensor):
             raise node.error("takes the largest of real values", "quantise the activation before it")
         return global_largest(builder, node, tensor)
 
