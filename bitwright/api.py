@@ -34,6 +34,7 @@ from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 from bitwright.planning.candidates import cheapest
+from bitwright.reading.open_sizes import Shape
 from bitwright.sim import whole
 from bitwright.sim.engines import ENGINES, REFERENCE, Built, Outcome, best, find, missing
 
@@ -44,21 +45,35 @@ QUANTISED_BITS = 16
 
 
 def load(
-    model: str | Path | bytes | onnx.ModelProto, inputs: Mapping[str, str] | None = None, rounding: str = "onnx"
+    model: str | Path | bytes | onnx.ModelProto,
+    inputs: Mapping[str, str] | None = None,
+    rounding: str = "onnx",
+    *,
+    shapes: Mapping[str, Shape] | None = None,
+    outputs: Sequence[str] = (),
 ) -> Graph:
     """The graph of an ONNX model of any supported dialect, or of a graph that bitwright saved.
 
     `inputs` types real-valued inputs ({"x": "s16.8"}); `rounding` is "onnx" (divide by the scale) or "torch" (multiply
-    by its float32 reciprocal). Raises BitwrightError.
+    by its float32 reciprocal). `shapes` fills in sizes that the file leaves open, of an input or of a dimension by its
+    name ({"x": (1, 3, 96, 96)}, {"H": 96}). The network ends at `outputs`, tensors or nodes of the file by name; what
+    lies behind them is left off, and listed in `net.host`. Raises BitwrightError.
     """
     if rounding not in ROUNDINGS:
         raise BitwrightError(f"there is no rounding '{rounding}'", where="--rounding", hint="onnx or torch")
     if isinstance(model, str | Path) and _is_saved(Path(model)):
-        if inputs:
-            raise BitwrightError("a saved graph has its types", where="--input", hint="give the ONNX file instead")
+        _refuse_asking({"--input": ("types", inputs), "--shape": ("shapes", shapes), "--outputs": ("outputs", outputs)})
         return files.load(Path(model))
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
-    return origin.remember(load_onnx(model, inputs=types, rounding=rounding), model, inputs or {})
+    graph = load_onnx(model, inputs=types, rounding=rounding, shapes=shapes or {}, outputs=outputs)
+    return origin.remember(graph, model, inputs or {}, shapes or {}, outputs)
+
+
+def _refuse_asking(asked: Mapping[str, tuple[str, object]]) -> None:
+    """A saved graph was read already."""
+    for option, (thing, given) in asked.items():
+        if given:
+            raise BitwrightError(f"a saved graph has its {thing}", where=option, hint="give the ONNX file instead")
 
 
 def run(net: Graph, x: Array | Sequence[Array], engine: str | None = None, codes: bool = False) -> Any:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.reading.model import read_model
+from bitwright.reading.read import read_model
 
 Array = NDArray[Any]
 HINT = "save it with np.savez(path, inputs=x), x of shape (samples, ...)"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,17 @@ from bitwright.frontend.lowering import load_traced
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.source import Origin
-from bitwright.reading.model import read_model
+from bitwright.reading.open_sizes import Shape, parse_shape
+from bitwright.reading.read import Asked, read_model
 
 
-def remember(graph: Graph, model: str | Path | bytes | onnx.ModelProto, types: Mapping[str, str]) -> Graph:
+def remember(
+    graph: Graph,
+    model: str | Path | bytes | onnx.ModelProto,
+    types: Mapping[str, str],
+    shapes: Mapping[str, Shape],
+    outputs: Sequence[str],
+) -> Graph:
     """`graph` with the way back to its model, which it keeps through passes, `replace` and `pickle`."""
     match model:
         case onnx.ModelProto():
@@ -27,7 +34,10 @@ def remember(graph: Graph, model: str | Path | bytes | onnx.ModelProto, types: M
             kept = model
         case _:
             kept = str(Path(model).absolute())
-    return replace(graph, source=replace(graph.source, origin=Origin(kept, tuple(types.items()))))
+    sizes = tuple((name, parse_shape(shape, f"--shape {name}")) for name, shape in shapes.items())
+    return replace(
+        graph, source=replace(graph.source, origin=Origin(kept, tuple(types.items()), sizes, tuple(outputs)))
+    )
 
 
 def is_known(graph: Graph) -> bool:
@@ -42,9 +52,10 @@ def source(graph: Graph) -> Source | None:
         return None
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in origin.types}
     try:
-        again, trace = load_traced(origin.model, inputs=types, rounding=graph.source.rounding)
+        asked: Asked = {"shapes": dict(origin.shapes), "outputs": origin.outputs}
+        again, trace = load_traced(origin.model, inputs=types, rounding=graph.source.rounding, **asked)
         if again.source.sha256 != graph.source.sha256:
             return None
-        return Source(read_model(origin.model), again, trace)
+        return Source(read_model(origin.model, **asked), again, trace)
     except (BitwrightError, OSError):
         return None

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from rich.console import Console
 
 import bitwright
@@ -20,20 +22,21 @@ from bitwright.cli import commands as cli
 from bitwright.cli import progress
 from bitwright.report import show
 from bitwright.sim import tools
-from tests.frontend.nets import grid, without_form
+from tests.frontend.nets import Net, grid, without_form
 from tests.needs import needs_cxx, needs_rtl
 
 ROOT = Path(__file__).parents[1]
 DIGITS = str(ROOT / "bitwright/demo/digits.onnx")
 DATA = str(ROOT / "bitwright/demo/digits.npz")
 FLOAT = str(ROOT / "examples/digits/digits_float.onnx")
+MODEL = ["--input", "--shape", "--outputs"]
 COMMANDS = {
     "demo": [],
-    "inspect": ["--input"],
-    "compile": "--output --backend --part --clock-ns --cycles --fps --plan --front --hls-vendor --input".split(),
-    "verify": "--data --engines --samples --plan --cycles --rounding --trace --input".split(),
-    "simulate": "--data --output --engine --input".split(),
-    "export": "--output --rounding --input".split(),
+    "inspect": MODEL,
+    "compile": "--output --backend --part --clock-ns --cycles --fps --plan --front --hls-vendor".split() + MODEL,
+    "verify": "--data --engines --samples --plan --cycles --rounding --trace".split() + MODEL,
+    "simulate": "--data --output --engine".split() + MODEL,
+    "export": "--output --rounding".split() + MODEL,
     "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),
     "explore": "--data --output --weights --activations".split(),
     "check": [],
@@ -362,3 +365,31 @@ def test_what_takes_long_says_so_on_stderr(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(progress, "PATIENCE", 0)
     monkeypatch.setattr("bitwright.api.load", slow)
     assert run("inspect", DIGITS, "--json") == (0, out, f"reading {DIGITS} ...\n")
+
+
+def test_open_sizes_and_a_cut_on_the_command_line(run: Run, tmp_path: Path) -> None:
+    net = Net(4)
+    net.inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", "C"])]
+    first = net.quant(net.add("MatMul", net.quant(net.x, 0.25), net.weights(grid(4, 3, step=1, span=3))), 2.0)
+    net.add("Det", first)
+    model, data = tmp_path / "net.onnx", tmp_path / "d.npz"
+    onnx.save(net.proto(), model)
+    np.savez(data, inputs=np.ones((2, 4), np.float32))
+    asked = ("--shape", "C=4", "--outputs", "quant3")
+    code, out, err = run("verify", model, "--data", data, *asked, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["host"][-1] == {
+        "node": "det4",
+        "op": "Det",
+        "side": "output",
+        "reason": "left off: it lies behind the outputs that were asked for",
+    }
+    for command in (["inspect"], ["compile", "-o", tmp_path / "d"], ["export", "-o", tmp_path / "e.onnx"]):
+        code, out, err = run(command[0], model, *command[1:], *asked)
+        assert (code, err) == (0, "")
+    assert "left off" in (tmp_path / "d/report.html").read_text()
+    assert run("inspect", model, "--shape", "4") == (
+        2,
+        "",
+        "error: --shape 4: is not NAME=SIZES\n  hint: for example --shape x=1x3x96x96\n",
+    )

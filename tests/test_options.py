@@ -7,29 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from bitwright.cli.options import only_one, parse_bits, parse_plan, parse_types
+from bitwright.cli.options import only_one, parse_bits, parse_pairs, parse_plan
 from bitwright.ir.errors import BitwrightError
 
 
 def test_a_name_may_hold_anything_even_an_equals_sign() -> None:
-    assert parse_types(["a;b/c:0=s16.8", "x=y=u8/255", "input.1=bipolar"]) == {
+    assert parse_pairs("--input", ["a;b/c:0=s16.8", "x=y=u8/255", "input.1=bipolar"]) == {
         "a;b/c:0": "s16.8",
         "x=y": "u8/255",
         "input.1": "bipolar",
     }
-    assert parse_types(None) == {}
+    assert parse_pairs("--input", None) == {}
 
 
 @pytest.mark.parametrize("text", ["x", "x=", "=u8"])
 def test_a_type_needs_a_name_and_a_type(text: str) -> None:
     with pytest.raises(BitwrightError) as error:
-        parse_types([text])
+        parse_pairs("--input", [text])
     assert str(error.value) == f"--input {text}: is not NAME=TYPE\n  hint: for example --input x=s16.8"
 
 
 def test_one_type_for_each_input() -> None:
     with pytest.raises(BitwrightError) as error:
-        parse_types(["x=u8", "x=s8"])
+        parse_pairs("--input", ["x=u8", "x=s8"])
     assert str(error.value) == "--input x: is given twice\n  hint: give each input one type"
 
 

@@ -23,6 +23,7 @@ from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
 from bitwright.cli import debug, doctor, options, output
 from bitwright.cli import demo as tour
+from bitwright.cli.model import Source, reads_model
 from bitwright.cli.progress import progress
 from bitwright.cli.signals import Stopped, stoppable
 from bitwright.design import Backend, to_json
@@ -128,16 +129,18 @@ def demo(as_json: options.Json = False) -> None:
 
 
 @app.command()
-def inspect(model: options.Model, inputs: options.Inputs = None, as_json: options.Json = False) -> None:
+@reads_model
+def inspect(model: Source, as_json: options.Json = False) -> None:
     """Show layers, types, ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
     with progress(f"reading {model}"):
-        result = api.inspect(api.load(model, inputs=options.parse_types(inputs)))
+        result = api.inspect(model.net())
     _show(result, as_json, show.inspection(result))
 
 
 @app.command(name="compile")
+@reads_model
 def compile_(
-    model: options.Model,
+    model: Source,
     out: options.CompiledFolder = None,
     backend: options.Backend = "all",
     part: options.Part = None,
@@ -150,7 +153,6 @@ def compile_(
     overwrite: options.Overwrite = False,
     name: options.Name = None,
     hls_vendor: options.HlsVendor = None,
-    inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
     """Write an HLS C++ and a SystemVerilog project, plan, certificate, report and test vectors to a new folder."""
@@ -159,7 +161,7 @@ def compile_(
         of_a_design = {"backend": None if backend == "all" else backend, "name": name, "force": force or None}
         for option, value in (of_a_design | {"overwrite": overwrite or None, "hls_vendor": hls_vendor}).items():
             options.only_one(**{option: value}, front=front)
-        _front(model, out, part, clock_ns, inputs, as_json)
+        _front(model, out, part, clock_ns, as_json)
         return
     if out is None:
         raise BitwrightError("no folder was given", where="--output", hint="give -o DIR; only --front can do without")
@@ -169,7 +171,7 @@ def compile_(
         raise BitwrightError("there is no part to exceed", where="--force", hint="name one with --part")
     replaced = partial(foreign, known=plan) if overwrite else None
     with output.new_folder(out, replaced, hint=output.FULL_OF_A_DESIGN) as write, progress(f"compiling {model}"):
-        net = api.load(model, inputs=options.parse_types(inputs))
+        net = model.net()
         given = options.parse_plan(plan)
         design = api.compile(
             net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=given, name=name, force=force
@@ -179,12 +181,10 @@ def compile_(
     _show(design.report(), as_json, show.design(design.record), f"written to {out}")
 
 
-def _front(
-    model: Path, out: Path | None, part: str | None, clock_ns: float, inputs: list[str] | None, as_json: bool
-) -> None:
+def _front(model: Source, out: Path | None, part: str | None, clock_ns: float, as_json: bool) -> None:
     """What `compile --front` does: the table, and with a folder the picture and the plan of every row."""
     with output.new_folder(out) if out else nullcontext() as write, progress(f"planning {model}"):
-        net = api.load(model, inputs=options.parse_types(inputs))
+        net = model.net()
         result, files = explore.trade_off(net, part=part, clock_ns=clock_ns)
         if write:
             write(files)
@@ -192,8 +192,9 @@ def _front(
 
 
 @app.command()
+@reads_model
 def verify(
-    model: options.Model,
+    model: Source,
     data_file: options.DataFile,
     engines: options.Engines = "reference",
     samples: options.Samples = None,
@@ -201,13 +202,12 @@ def verify(
     plan: options.PlanFile = None,
     rounding: options.Rounding = "onnx",
     trace: options.Trace = False,
-    inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare the integers of the engines and the outputs in the data file, prove every claim; exit 1 if one fails."""
     options.only_one(cycles=cycles, plan=plan)
     with progress(f"verifying {model} on {engines}"):
-        net = api.load(model, inputs=options.parse_types(inputs), rounding=rounding)
+        net = model.net(rounding)
         held = _read(data_file, net, samples)
         asked = cycles is not None or plan is not None
         design = api.compile(net, cycles=cycles, plan=options.parse_plan(plan)) if asked else None
@@ -220,19 +220,19 @@ def verify(
 
 
 @app.command()
+@reads_model
 def simulate(
-    model: options.Model,
+    model: Source,
     data_file: options.DataFile,
     out: options.OutNpz,
     engine: options.OneEngine = None,
     samples: options.Samples = None,
-    inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
     """Run the model on one engine and save `outputs`, `outputs_1`, ... as the model gives them."""
     name = engine or best()
     with output.new_file(out) as write, progress(f"simulating {model} on {name}"):
-        net = api.load(model, inputs=options.parse_types(inputs))
+        net = model.net()
         results = api.run(net, _some(_read(data_file, net, samples).inputs), engine=name)
         arrays = results if isinstance(results, list) else [results]
         named = {f"outputs_{index}" if index else "outputs": array for index, array in enumerate(arrays)}
@@ -245,16 +245,16 @@ def simulate(
 
 
 @app.command()
+@reads_model
 def export(
-    model: options.Model,
+    model: Source,
     out: options.OutOnnx,
     rounding: options.Rounding = "onnx",
-    inputs: options.Inputs = None,
     as_json: options.Json = False,
 ) -> None:
     """Write the integer graph as standard ONNX (QDQ, or QONNX where needed) that computes the same integers."""
     with output.new_file(out) as write, progress(f"exporting {model}"):
-        written = api.to_onnx(api.load(model, inputs=options.parse_types(inputs), rounding=rounding))
+        written = api.to_onnx(model.net(rounding))
         content = written.SerializeToString(deterministic=True)
         write(content)
     result = {"model": str(model), "file": str(out), **api.describe_onnx(written), "bytes": len(content)}

@@ -13,9 +13,6 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import text_of
 from bitwright.sim.engines import ENGINES, REFERENCE
 
-Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="An ONNX file of any supported dialect, or a saved graph.")
-]
 DataFile = Annotated[
     Path,
     typer.Option(
@@ -41,14 +38,6 @@ OutZip = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.zip", help=
 Bundle = Annotated[
     Path | None,
     typer.Option("--bundle", metavar="DIR", help="Write versions, plan and logs of a design, none of its weights."),
-]
-Inputs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input",
-        metavar="NAME=TYPE",
-        help="Type a real-valued input: s16.8 (16 bits, 8 fractional), u8, u8/255, s4n, bipolar. Repeatable.",
-    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first N samples.")]
@@ -114,17 +103,24 @@ Bits = Annotated[str, typer.Option(metavar="BITS", help="Widths to try: 2-8, or 
 Jobs = Annotated[int, typer.Option(min=1, help="Processes to use.")]
 
 
-def parse_types(given: list[str] | None) -> dict[str, str]:
-    """`--input NAME=TYPE`, split at the last `=`, as a mapping."""
-    types: dict[str, str] = {}
+PAIRS = {"--input": ("TYPE", "x=s16.8", "type"), "--shape": ("SIZES", "x=1x3x96x96", "shape")}
+"""Options that say something of an input: what they give it, an example, and what each input has one of."""
+
+
+def parse_pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """`NAME=TYPE`, or `NAME=SIZES`, split at the last `=`, as a mapping."""
+    stands, example, thing = PAIRS[option]
+    pairs: dict[str, str] = {}
     for text in given or []:
-        name, _, kind = text.rpartition("=")
-        if not name or not kind:
-            raise BitwrightError("is not NAME=TYPE", where=f"--input {text}", hint="for example --input x=s16.8")
-        if name in types:
-            raise BitwrightError("is given twice", where=f"--input {name}", hint="give each input one type")
-        types[name] = kind
-    return types
+        name, _, value = text.rpartition("=")
+        if not name or not value:
+            raise BitwrightError(
+                f"is not NAME={stands}", where=f"{option} {text}", hint=f"for example {option} {example}"
+            )
+        if name in pairs:
+            raise BitwrightError("is given twice", where=f"{option} {name}", hint=f"give each input one {thing}")
+        pairs[name] = value
+    return pairs
 
 
 def parse_plan(path: Path | None) -> Plan | None:

@@ -18,7 +18,8 @@ from bitwright.compress.operators import MATRIX, channel_axis, check_nodes
 from bitwright.compress.sites import Site, find_sites, key
 from bitwright.ir.errors import BitwrightError
 from bitwright.reading.constants import fold_constants
-from bitwright.reading.model import Model, ModelInput, Node, read_model
+from bitwright.reading.model import Model, ModelInput, Node
+from bitwright.reading.read import read_model
 
 Array = NDArray[Any]
 

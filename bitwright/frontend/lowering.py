@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import onnx
 
@@ -31,7 +31,7 @@ from bitwright.frontend.operators import (
     transposed,
 )
 from bitwright.frontend.refusals import REFUSED, refuse_float
-from bitwright.frontend.results import to_host
+from bitwright.frontend.results import left_off, to_host
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import Abs, Erf, Exp, Sigmoid, Softplus, Tanh
@@ -47,8 +47,9 @@ from bitwright.ir.passes import (
 )
 from bitwright.ir.trace import Place, Trace
 from bitwright.reading.constants import constant_of
-from bitwright.reading.model import Model, Node, read_model
+from bitwright.reading.model import Model, Node
 from bitwright.reading.order import in_order
+from bitwright.reading.read import Asked, read_model
 from bitwright.reading.schema import CHANNELS_LAST, STANDARD, check_node
 from bitwright.reading.sizes import refuse_large
 
@@ -140,13 +141,14 @@ def load_onnx(
     *,
     inputs: Mapping[str, InputType] | None = None,
     rounding: str = "onnx",
+    **asked: Unpack[Asked],
 ) -> Graph:
     """The graph of a quantised ONNX model, without the channels that carry nothing; `inputs` types real-valued inputs.
 
-    `rounding` "torch" multiplies by float32(1/scale) where "onnx" divides. BitwrightError names the node that cannot
-    be taken.
+    `asked` is what `read_model` takes. `rounding` "torch" multiplies by float32(1/scale) where "onnx" divides.
+    BitwrightError names the node that cannot be taken.
     """
-    builder, graph = _lowered(source, inputs, rounding)
+    builder, graph = _lowered(source, inputs, rounding, asked)
     return _without_idle_channels(graph, builder.known)
 
 
@@ -155,16 +157,20 @@ def load_traced(
     *,
     inputs: Mapping[str, InputType] | None = None,
     rounding: str = "onnx",
+    **asked: Unpack[Asked],
 ) -> tuple[Graph, Trace]:
     """The graph of a model with all its channels, and where the model's tensors are in it."""
-    builder, graph = _lowered(source, inputs, rounding)
+    builder, graph = _lowered(source, inputs, rounding, asked)
     return graph, _trace(builder, graph)
 
 
 def _lowered(
-    source: str | Path | bytes | onnx.ModelProto, inputs: Mapping[str, InputType] | None, rounding: str
+    source: str | Path | bytes | onnx.ModelProto,
+    inputs: Mapping[str, InputType] | None,
+    rounding: str,
+    asked: Asked,
 ) -> tuple[Builder, Graph]:
-    model = read_model(source, instead=", or give a graph saved by bitwright")
+    model = read_model(source, ", or give a graph saved by bitwright", **asked)
     builder = Builder(model, reciprocal=rounding == "torch")
     _enter(builder, dict(inputs or {}))
     order = in_order(model)
@@ -199,7 +205,9 @@ def lower_model(model: Model, values: Mapping[str, Value], quantisers: Mapping[s
 def _finish(builder: Builder) -> Graph:
     """The graph of everything that was built, after the passes that leave every channel in place."""
     model = builder.model
-    graph = builder.graph(model.inputs, [_result(builder, name) for name in model.outputs])
+    results = [_result(builder, name) for name in model.outputs]
+    builder.after.extend(left_off(model, results))
+    graph = builder.graph(model.inputs, results)
     if not graph.layers:
         raise BitwrightError(
             "holds no quantised layer", where=model.file, hint="quantise the network first (bitwright quantize)"

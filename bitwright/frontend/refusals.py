@@ -30,6 +30,7 @@ WEIGHT_ONLY = (
 REFUSED: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"), RECURRENT),
     "FloatQuant": MINIFLOAT,
+    "If": ("chooses by the data, not by its shape", "export the network without control flow"),
     **dict.fromkeys(("LayerNormalization", "GroupNormalization", "InstanceNormalization"), NORMALISES),
     **dict.fromkeys(("RMSNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization"), NORMALISES),
     **dict.fromkeys(("Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention"), HOLDS_SOFTMAX),

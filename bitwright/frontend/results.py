@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 from math import inf
@@ -32,10 +33,11 @@ from bitwright.ir.host import HostStep
 from bitwright.ir.host_ops import Constant
 from bitwright.ir.layers import Layer, Limited, Passing
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
-from bitwright.reading.model import Array, Node
+from bitwright.reading.model import Array, Model, Node
 
 NO_QUANTISER = "no quantiser follows: real-valued output"
 LAYOUT = "layout of the output"
+LEFT_OFF = "left off: it lies behind the outputs that were asked for"
 ONLY_SCALES = ("DequantizeLinear", "Transpose", "Identity", "Cast")
 """Operators behind a quantiser that leave its codes what they are."""
 
@@ -151,6 +153,11 @@ def _function_step(builder: Builder, node: Node, step: Step, names: tuple[str, s
             raise node.error(f"leaves the function '{step.op}', which only a table computes", "quantise the output")
         case _:
             assert_never(step)
+
+
+def left_off(model: Model, results: Sequence[Host]) -> list[HostStep]:
+    """A line for every source node that is not there because the model was cut."""
+    return [_note(results[0].name, (node.name, node.op), LEFT_OFF) for node in model.left]
 
 
 def _note(name: str, node: tuple[str, str], reason: str) -> HostStep:

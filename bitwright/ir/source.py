@@ -17,10 +17,15 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How to read the model again: its path or its bytes, and the types that its inputs were given, by name."""
+    """How to read the model again: its path or its bytes, and what was asked of it.
+
+    By name the types that its inputs were given and the sizes that it left open; the tensors at which it was cut.
+    """
 
     model: str | bytes
     types: tuple[tuple[str, str], ...] = ()
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

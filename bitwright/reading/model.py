@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from bitwright.ir.errors import BitwrightError
+from bitwright.reading.open_sizes import Shape, Sizes, declared, filled
 from bitwright.reading.tensors import array_of
 
 Array = NDArray[Any]
@@ -50,6 +51,15 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """What an `If` computes in one of its cases; it may read every tensor around it."""
+
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Array]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInput:
     """A declared input; `shape` has 1 in place of the batch."""
 
@@ -70,17 +80,22 @@ class Model:
     inputs: tuple[ModelInput, ...]
     outputs: tuple[str, ...]
     batch: int  # samples that the file was exported for; 0 for any number
+    left: tuple[Node, ...] = ()  # nodes that only lay behind the outputs that were asked for
 
 
-def read_model(source: str | Path | bytes | onnx.ModelProto, instead: str = "") -> Model:
+def read_onnx(
+    source: str | Path | bytes | onnx.ModelProto, instead: str = "", shapes: Mapping[str, Shape] | None = None
+) -> Model:
     """The model in a file, in bytes or in a protobuf; BitwrightError if it is none, or reaches out of its folder.
 
-    `instead` says what else the caller takes, for whoever gave something that is not ONNX.
+    `instead` says what else the caller takes, for whoever gave something that is not ONNX; `shapes` fills in sizes that
+    the file leaves open.
     """
+    shapes = shapes or {}
     if isinstance(source, onnx.ModelProto):
-        return _model(source, "model", source.SerializeToString(), None)
+        return _model(source, "model", source.SerializeToString(), None, shapes)
     if isinstance(source, bytes):
-        return _model(_parse(source, "model", instead), "model", source, None)
+        return _model(_parse(source, "model", instead), "model", source, None, shapes)
     path = Path(source)
     try:
         data = path.read_bytes()
@@ -88,7 +103,7 @@ def read_model(source: str | Path | bytes | onnx.ModelProto, instead: str = "") 
         raise BitwrightError(
             f"cannot be read: {error.strerror}", where=str(source), hint="give the path of an ONNX file"
         ) from error
-    return _model(_parse(data, path.name, instead), path.name, data, path.parent)
+    return _model(_parse(data, path.name, instead), path.name, data, path.parent, shapes)
 
 
 def _parse(data: bytes, file: str, instead: str) -> onnx.ModelProto:
@@ -106,7 +121,7 @@ def _not_onnx(file: str, instead: str) -> BitwrightError:
     return BitwrightError("is not an ONNX model", where=file, hint=f"export the network to ONNX{instead}")
 
 
-def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) -> Model:
+def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None, shapes: Mapping[str, Shape]) -> Model:
     graph = proto.graph
     _refuse_undecodable(proto, file)
     opset = _opset(proto, file)
@@ -116,8 +131,10 @@ def _model(proto: onnx.ModelProto, file: str, data: bytes, folder: Path | None) 
     read = {name for node in nodes for name in node.inputs} | set(outputs)
     constants = _constants(graph, read, file, folder)
     entries = _entries(graph, file)
-    inputs = tuple(_input(info, file) for info in entries)
-    batch = entries[0].type.tensor_type.shape.dim[0].dim_value if entries else 0
+    sizes = filled(declared(entries), shapes, file)
+    inputs = tuple(_input(info, sizes[info.name], file) for info in entries)
+    first = next(iter(sizes.values()), None) or [0]
+    batch = first[0] if isinstance(first[0], int) else 0
     return Model(file, sha256(data).hexdigest(), opset, nodes, constants, inputs, outputs, batch)
 
 
@@ -207,6 +224,8 @@ def _value(attribute: onnx.AttributeProto, node: Node, folder: Path | None) -> A
     """An attribute as a number, a text, a list of these, or an array."""
     kind = onnx.AttributeProto.AttributeType
     match attribute.type:
+        case kind.GRAPH if node.op == "If" and not attribute.g.input:
+            return _branch(attribute.g, node, folder)
         case kind.GRAPH | kind.GRAPHS:
             raise node.error(f"has a subgraph '{attribute.name}'", "export the network without control flow")
         case kind.TENSOR:
@@ -223,25 +242,30 @@ def _value(attribute: onnx.AttributeProto, node: Node, folder: Path | None) -> A
             )
 
 
-def _input(info: onnx.ValueInfoProto, file: str) -> ModelInput:
+def _branch(graph: onnx.GraphProto, node: Node, folder: Path | None) -> Branch:
+    """The nodes and constants of a branch; tensors that two of them make are refused where the branch is taken."""
+    nodes = tuple(_node(inner, node.file, folder) for inner in graph.node)
+    read = {name for inner in nodes for name in inner.inputs} | {output.name for output in graph.output}
+    constants = _constants(graph, read, node.file, folder)
+    return Branch(nodes, constants, tuple(output.name for output in graph.output))
+
+
+def _input(info: onnx.ValueInfoProto, sizes: Sizes | None, file: str) -> ModelInput:
     where = f"{file}: input '{info.name}'"
-    sample = _sample(info, where)
+    sample = _sample(info.name, sizes, where)
     return ModelInput(info.name, (1, *sample), _dtype(info.type.tensor_type.elem_type, where))
 
 
-def _sample(info: onnx.ValueInfoProto, where: str) -> list[int]:
+def _sample(name: str, sizes: Sizes | None, where: str) -> list[int]:
     """The sizes of an input behind its batch."""
-    tensor = info.type.tensor_type
-    if not info.type.HasField("tensor_type") or not tensor.HasField("shape") or not tensor.shape.dim:
-        raise BitwrightError("declares no shape", where=where, hint="export the model with the input's shape")
-    dims = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim]
-    if any(dim < 1 for dim in dims[1:]):
-        raise BitwrightError(
-            f"has an unknown size: {[d if d > 0 else '?' for d in dims]}",
-            where=where,
-            hint="export the model with every size but the batch fixed",
-        )
-    return dims[1:]
+    if sizes is None:
+        raise BitwrightError("declares no shape", where=where, hint=f"say it: --shape {name}=1x3x96x96, for example")
+    known = [size for size in sizes[1:] if isinstance(size, int)]
+    if len(known) < len(sizes) - 1:
+        open_sizes = "x".join(map(str, [1, *sizes[1:]]))
+        hint = f"fill it in: --shape {name}={open_sizes}, with numbers throughout; in Python load(..., shapes={{...}})"
+        raise BitwrightError(f"has an unknown size: {sizes}", where=where, hint=hint)
+    return known
 
 
 def _dtype(number: int, where: str) -> np.dtype[Any]:

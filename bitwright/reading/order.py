@@ -21,6 +21,13 @@ def in_order(model: Model) -> list[Node]:
     return [model.nodes[i] for i in order]
 
 
+def reachable(model: Model) -> list[Node]:
+    """The nodes that can be put in order, whatever is wrong with the others."""
+    known = {*model.constants, *(entry.name for entry in model.inputs)}
+    missing = [{name for name in node.inputs if name and name not in known} for node in model.nodes]
+    return [model.nodes[i] for i in _sorted(model.nodes, missing)]
+
+
 def _sorted(nodes: Sequence[Node], missing: Sequence[set[str]]) -> list[int]:
     """The indices of the nodes that can be reached; `missing` is left with what each of the others still lacks."""
     readers: dict[str, list[int]] = {}

@@ -17,7 +17,7 @@ from bitwright.audit import operators
 from bitwright.audit.replay import Replay
 from bitwright.audit.verdict import Run, Source
 from bitwright.frontend.lowering import load_traced
-from bitwright.reading.model import read_model
+from bitwright.reading.read import read_model
 from bitwright.sim import reference
 from tests.frontend.nets import Net
 

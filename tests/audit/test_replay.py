@@ -17,7 +17,7 @@ from bitwright.audit import operators, qlinear
 from bitwright.audit.products import product
 from bitwright.audit.quantisers import quantisers
 from bitwright.audit.replay import Replay, ReplayError
-from bitwright.reading.model import read_model
+from bitwright.reading.read import read_model
 from tests.audit.nets import ORDERS, samples
 from tests.frontend.nets import QONNX, Net
 

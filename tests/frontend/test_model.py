@@ -15,7 +15,7 @@ from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
 from bitwright.ir.types import BIPOLAR, IntType, integer
-from bitwright.reading.model import read_model
+from bitwright.reading.read import read_model
 from tests.frontend.nets import Net, grid, outputs_of
 
 

@@ -91,17 +91,17 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         (
             helper.make_tensor_value_info("x", TensorProto.FLOAT, None),
             "declares no shape",
-            "export the model with the input's shape",
+            "say it: --shape x=1x3x96x96, for example",
         ),
         (
             helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [1]),
             "declares no shape",
-            "export the model with the input's shape",
+            "say it: --shape x=1x3x96x96, for example",
         ),
         (
             helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, "W"]),
-            "has an unknown size: ['?', 3, '?']",
-            "export the model with every size but the batch fixed",
+            "has an unknown size: ['N', 3, 'W']",
+            "fill it in: --shape x=1x3xW, with numbers throughout; in Python load(..., shapes={...})",
         ),
         (
             helper.make_tensor_value_info("x", TensorProto.STRING, ["N", 3]),
@@ -125,9 +125,9 @@ def test_inputs_that_declare_too_little(info: onnx.ValueInfoProto, what: str, hi
 def test_a_subgraph() -> None:
     net = Net(3)
     body = helper.make_graph([], "body", [], [helper.make_value_info("y", onnx.TypeProto())])
-    net.nodes.append(helper.make_node("If", ["x"], ["y"], name="if", then_branch=body, else_branch=body))
+    net.nodes.append(helper.make_node("Loop", ["", "", "x"], ["y"], name="loop", body=body))
     assert refusal(net.proto()) == (
-        "model: node 'if' (If): has a subgraph 'else_branch'\n  hint: export the network without control flow"
+        "model: node 'loop' (Loop): has a subgraph 'body'\n  hint: export the network without control flow"
     )
 
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MODEL and the options that say how it is read: every command that reads one takes them all."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from bitwright import api
+from bitwright.cli.options import parse_pairs
+from bitwright.ir.graph import Graph
+from bitwright.reading.open_sizes import Shape
+
+Taken = ParamSpec("Taken")
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=TYPE",
+        help="Type a real-valued input: s16.8 (16 bits, 8 fractional), u8, u8/255, s4n, bipolar. Repeatable.",
+    ),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        metavar="NAME=1x3x96x96",
+        help="The sizes of an input that the file leaves open, or of one named dimension: N=96. Repeatable.",
+    ),
+]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--outputs",
+        metavar="NAME,NAME",
+        help="End the network at these tensors or nodes; what lies behind them is left off, and listed.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model's path, and what was asked of it."""
+
+    path: Path
+    inputs: dict[str, str]
+    shapes: dict[str, Shape]
+    outputs: tuple[str, ...]
+
+    @staticmethod
+    def given(model: Path, inputs: list[str] | None, shapes: list[str] | None, outputs: list[str] | None) -> Source:
+        """What the options say."""
+        types, sizes = parse_pairs("--input", inputs), parse_pairs("--shape", shapes)
+        return Source(model, types, dict(sizes), tuple(outputs or ()))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def net(self, rounding: str = "onnx") -> Graph:
+        """The graph of the model."""
+        return api.load(self.path, self.inputs, rounding, shapes=self.shapes, outputs=self.outputs)
+
+
+def _asked(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="An ONNX file of any supported dialect, or a saved graph.")
+    ],
+    inputs: Inputs = None,
+    shapes: Shapes = None,
+    outputs: Outputs = None,
+) -> Source:
+    return Source.given(model, inputs, shapes, outputs)
+
+
+def reads_model(command: Callable[Concatenate[Source, Taken], None]) -> Callable[..., None]:
+    """`command` with MODEL and the options that go with it in place of its first parameter, which they become."""
+    ours = inspect.signature(_asked, eval_str=True).parameters
+    _, *theirs = inspect.signature(command, eval_str=True).parameters.values()
+    model, *more = ours.values()
+
+    call: Callable[..., None] = command
+
+    def wrapped(**given: Any) -> None:
+        asked = {name: given.pop(name) for name in ours}
+        call(_asked(**asked), **given)
+
+    parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (model, *theirs[:-1], *more, *theirs[-1:])]
+    taken = {parameter.name: parameter.annotation for parameter in parameters}
+    vars(wrapped).update(__signature__=inspect.Signature(parameters), __doc__=command.__doc__)
+    wrapped.__annotations__, wrapped.__name__ = taken, command.__name__
+    return wrapped

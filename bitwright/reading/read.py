@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model as everything reads it: open sizes filled in, branches chosen, cut where a person asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import onnx
+
+from bitwright.reading.branches import resolved
+from bitwright.reading.cut import cut
+from bitwright.reading.model import Model, read_onnx
+from bitwright.reading.open_sizes import Shape
+
+
+class Asked(TypedDict, total=False):
+    """What a person asks of a model: the sizes that the file leaves open, and where it ends.
+
+    `shapes` has sizes by the name of an input or of a dimension, `outputs` the names of tensors or nodes.
+    """
+
+    shapes: Mapping[str, Shape]
+    outputs: Sequence[str]
+
+
+def read_model(source: str | Path | bytes | onnx.ModelProto, instead: str = "", **asked: Unpack[Asked]) -> Model:
+    """The model in a file, in bytes or in a protobuf; BitwrightError if it is none, or reaches out of its folder.
+
+    `instead` says what else the caller takes, for whoever gave something that is none.
+    """
+    model = resolved(read_onnx(source, instead, asked.get("shapes", {})))
+    return cut(model, asked.get("outputs", ()))
