@@ -12,17 +12,23 @@ from numpy.typing import NDArray
 
 from bitwright.audit.bounds import Bounds, U
 from bitwright.ir.functions import (
+    Above,
     Abs,
     Affine,
+    Algebraic,
     Clip,
     Elu,
     Erf,
     Exp,
     LeakyRelu,
+    Log,
     NormalCdf,
+    Power,
     Rising,
     Sigmoid,
     Softplus,
+    Softsign,
+    Sqrt,
     Step,
     Tanh,
     TimesInput,
@@ -31,6 +37,8 @@ from bitwright.ir.layers import Layer, Table
 from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
+FAR = 2.0**200
+"""What stands for an infinite value."""
 LIBRARY = 16 * U
 """How far a float32 library may miss an exponential, relative to the larger of 1 and what it is called with."""
 
@@ -70,10 +78,36 @@ def _step(step: Step, x: Array, error: Array) -> tuple[Array, Array]:
             return y, np.where(x < 0, abs(slope), 1) * error + 2 * U * np.abs(y)
         case Abs():
             return np.abs(x), error
+        case Above() | Power() | Softsign() | Sqrt() | Log():
+            return _steep(step, x, error)
         case TimesInput():
             raise AssertionError("a product with the input is no function of what came before alone")
         case _:
             return _exponential(step, x, error)
+
+
+def _steep(step: Algebraic, x: Array, error: Array) -> tuple[Array, Array]:
+    """A step between its values at both ends of the error of what came before; a pole is far beyond every code."""
+    low, middle, high = (np.clip(_value(step, end), -FAR, FAR) for end in (x - error, x, x + error))
+    spread = np.maximum(np.abs(high - middle), np.abs(middle - low))
+    return middle, spread + LIBRARY * np.maximum(1, np.abs(middle))
+
+
+def _value(step: Algebraic, x: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        match step:
+            case Above():
+                return np.where(x > float(step.limit), x, 0.0)
+            case Power():
+                return np.asarray(np.where(x == 0, np.inf if step.exponent < 0 else 0, x) ** int(step.exponent))
+            case Softsign():
+                return np.asarray(x / (1 + np.abs(x)))
+            case Sqrt():
+                return np.asarray(np.sqrt(np.maximum(x, 0)))
+            case Log():
+                return np.asarray(np.log(np.maximum(x, 0)))
+            case _:
+                assert_never(step)
 
 
 def _exponential(step: Elu | Tanh | Rising, x: Array, error: Array) -> tuple[Array, Array]:

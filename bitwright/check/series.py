@@ -8,6 +8,8 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from math import isqrt
 
+INFINITE = Fraction(1 << 200)
+"""A number beyond what any quantiser holds."""
 Pair = tuple[Fraction, Fraction]
 """A lower and an upper bound; equal where the value is rational and known."""
 
@@ -54,11 +56,30 @@ def normal_cdf(v: Fraction, digits: int) -> Pair:
     return (1 + error_function(ends[0], digits)[0]) / 2, (1 + error_function(ends[1], digits)[1]) / 2
 
 
+def root(v: Fraction, digits: int) -> Pair:
+    """Bounds of the root of v; equal where it is rational, as numerator and denominator are then squares."""
+    rational = Fraction(isqrt(v.numerator), isqrt(v.denominator))
+    if rational * rational == v:
+        return rational, rational
+    unit = 10**digits * v.denominator
+    low = isqrt(v.numerator * unit * unit // v.denominator)
+    return Fraction(low, unit), Fraction(low + 1, unit)
+
+
+def logarithm(v: Fraction, digits: int) -> Pair:
+    """Bounds of log(v), of zero infinite."""
+    if v in (0, 1):
+        return (Fraction(0), Fraction(0)) if v else (-INFINITE, -INFINITE)
+    return _logarithm(v, digits)
+
+
 FUNCTIONS: dict[str, Callable[[Fraction, int], Pair]] = {
     "exp": exponential,
     "softplus": softplus,
     "erf": error_function,
     "normal_cdf": normal_cdf,
+    "sqrt": root,
+    "log": logarithm,
 }
 """Rising functions of one rational, by the name that a table gives them."""
 

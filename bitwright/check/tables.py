@@ -13,7 +13,7 @@ from math import ceil, floor
 from bitwright.check.forms import Refuted, check_width, claim, equal, integer, integers
 from bitwright.check.meaning import ROUND
 from bitwright.check.saved import Interval, Layer, Line, fraction
-from bitwright.check.series import FUNCTIONS, exponential
+from bitwright.check.series import FUNCTIONS, INFINITE, exponential
 
 DIGITS = (60, 240, 960)
 """Decimal digits tried in turn until the bounds of a value lie between two steps."""
@@ -110,12 +110,50 @@ def _apply(name: str, numbers: list[str], v: Bounds, digits: int) -> Bounds:
         case "tanh", []:
             return _line(_sigmoid(_line(v, Fraction(2), Fraction(0)), digits), Fraction(2), Fraction(-1))
         case _:
+            return _algebraic(name, numbers, v, digits)
+
+
+def _algebraic(name: str, numbers: list[str], v: Bounds, digits: int) -> Bounds:
+    match name, _arguments(name, numbers):
+        case "above", [Fraction() as limit]:
+            return v if _is_above(v, limit) else Bounds(Fraction(0), Fraction(0))
+        case "power", [Fraction() as exponent] if exponent.denominator == 1 and exponent:
+            return _power(v, int(exponent))
+        case "softsign", []:
+            return Bounds(v.low / (1 + abs(v.low)), v.high / (1 + abs(v.high)))
+        case "sqrt" | "log", []:
+            return _rising(FUNCTIONS[name], _not_negative(v, name), digits)
+        case _:
             raise Refuted(f"the function {name!r} of {len(numbers)} arguments is not known")
+
+
+def _not_negative(v: Bounds, name: str) -> Bounds:
+    if v.low >= 0:
+        return v
+    if v.high > 0:
+        raise _Undecided
+    raise Refuted(f"takes the {name} of a negative number")
 
 
 def _bent(v: Bounds, slope: Fraction) -> Bounds:
     """The number itself from zero up, `slope` times it below zero."""
     return v if _is_positive(v) else _line(v, slope, Fraction(0))
+
+
+def _is_above(v: Bounds, limit: Fraction) -> bool:
+    if v.low < limit < v.high:
+        raise _Undecided
+    return v.low > limit or (v.low == limit and not v.exact)
+
+
+def _power(v: Bounds, exponent: int) -> Bounds:
+    """The power of bounds that do not hold zero between them; of zero infinite where it has a pole."""
+    if v.exact and not v.low and exponent < 0:
+        return Bounds(INFINITE, INFINITE)
+    if v.low < 0 < v.high or (exponent < 0 and 0 in (v.low, v.high)):
+        raise _Undecided
+    ends = sorted(end**exponent for end in (v.low, v.high))
+    return Bounds(ends[0], ends[1])
 
 
 def _is_positive(v: Bounds) -> bool:

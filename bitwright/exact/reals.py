@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from math import isqrt
 from typing import Any, NamedTuple
 
 from mpmath.libmp import (
@@ -18,6 +19,8 @@ from mpmath.libmp import (
     round_floor,
     to_rational,
 )
+
+from bitwright.ir.functions import INFINITE
 
 GUARD = 8
 """Bits by which the last place of mpmath's functions is distrusted."""
@@ -93,12 +96,28 @@ def normal_cdf(value: Fraction, precision: int) -> Real:
     return Between((1 + bounds.lo) / 2, (1 + bounds.hi) / 2)
 
 
+def logarithm(value: Fraction, precision: int) -> Real:
+    """log(v): 0 at 1, infinite at 0, irrational at every other positive rational."""
+    if value <= 1 and value in (0, 1):
+        return ZERO if value else -INFINITE
+    return _bounds(mpf_log, value, precision)
+
+
+def root(value: Fraction, precision: int) -> Real:
+    """The root of v >= 0: rational where numerator and denominator are squares."""
+    ends = isqrt(value.numerator), isqrt(value.denominator)
+    found = Fraction(*ends)
+    return found if found * found == value else _bounds(mpf_sqrt, value, precision)
+
+
 RISING: dict[str, Callable[[Fraction, int], Real]] = {
     "sigmoid": sigmoid,
     "exp": exponential,
     "softplus": softplus,
     "erf": error_function,
     "normal_cdf": normal_cdf,
+    "sqrt": root,
+    "log": logarithm,
 }
 """Rising functions without arguments that a table may use."""
 

@@ -13,17 +13,24 @@ from bitwright.exact.reals import ONE, ZERO, Between, Real, rising
 from bitwright.exact.rounding import round_exact
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import (
+    INFINITE,
+    Above,
     Abs,
     Affine,
+    Algebraic,
     Clip,
     Elu,
     Erf,
     Exp,
     Function,
     LeakyRelu,
+    Log,
     NormalCdf,
+    Power,
     Sigmoid,
     Softplus,
+    Softsign,
+    Sqrt,
     Step,
     Tanh,
     TimesInput,
@@ -34,6 +41,11 @@ from bitwright.ir.weights import Weights
 
 MAX_BITS = 16
 """Bits of a code that is still tabulated."""
+NEGATIVE: dict[type[Step], str] = {
+    Sqrt: "takes the square root of a negative number",
+    Log: "takes the logarithm of a negative number",
+}
+NOT_NEGATIVE = "keep what it reads from below zero, by a Relu or an unsigned quantiser"
 PRECISIONS = tuple(200 << doublings for doublings in range(8))
 """Bits of the first try, 60 digits, and of all further ones."""
 
@@ -73,12 +85,24 @@ def tabulate(
     return Weights(np.array(entries, dtype=np.int64))
 
 
+def turns(step: Step) -> bool:
+    """True if a step may rise here and fall there."""
+    match step:
+        case Abs() | TimesInput():
+            return True
+        case LeakyRelu() | Elu():
+            return step.slope < 0
+        case Above():
+            return step.limit < 0
+        case Power():
+            return step.exponent < 0 or step.exponent % 2 == 0
+        case _:
+            return False
+
+
 def _monotone(function: Function) -> bool:
     """True if no step of the function turns: some do, and a linear unit does where its slope is negative."""
-    return not any(
-        isinstance(step, Abs | TimesInput) or (isinstance(step, LeakyRelu | Elu) and step.slope < 0)
-        for step in function
-    )
+    return not any(map(turns, function))
 
 
 def _bisected(entry: Callable[[int], int], size: int) -> list[int]:
@@ -136,20 +160,50 @@ def _apply(step: Step, real: Real, given: Fraction, precision: int) -> Real:
             return _affine(real, step.slope, step.offset)
         case Clip():
             return _clip(real, step)
-        case LeakyRelu():
-            return _bent(real, step.slope)
+        case LeakyRelu() | Abs():
+            return _bent(real, step.slope if isinstance(step, LeakyRelu) else -ONE)
         case Elu():
             return real if _positive(real) else _affine(rising("exp", real, precision), step.slope, -step.slope)
-        case Abs():
-            return _bent(real, -ONE)
         case Tanh():
             return _affine(rising("sigmoid", _affine(real, 2 * ONE, ZERO), precision), 2 * ONE, -ONE)
         case TimesInput():
             return _affine(real, given, ZERO)
+        case Above() | Power() | Softsign() | Sqrt() | Log():
+            return _algebraic(step, real, precision)
         case Exp() | Sigmoid() | Softplus() | Erf() | NormalCdf():
             return rising(step.op, real, precision)
         case _:
             assert_never(step)
+
+
+def _algebraic(step: Algebraic, real: Real, precision: int) -> Real:
+    match step:
+        case Above():
+            return real if _side(real, step.limit) > 0 else ZERO
+        case Power():
+            return _power(real, step.exponent)
+        case Softsign():
+            ends = [v / (1 + abs(v)) for v in ((real,) if isinstance(real, Fraction) else real)]
+            return ends[0] if isinstance(real, Fraction) else Between(*ends)
+        case Sqrt() | Log():
+            if not _positive(real):
+                raise BitwrightError(NEGATIVE[type(step)], where="table", hint=NOT_NEGATIVE)
+            return rising(step.op, real, precision)
+        case _:
+            assert_never(step)
+
+
+def _power(real: Real, given: Fraction) -> Real:
+    exponent = int(given)
+    if exponent != given or not exponent:
+        raise BitwrightError(f"takes the power {given}", where="table", hint="give a whole number but 0, and sqrt")
+    if isinstance(real, Fraction):
+        return real**exponent if real or exponent > 0 else INFINITE
+    _positive(real)  # a power turns at zero, or has its pole there
+    if exponent < 0 and 0 in real:
+        raise _Undecided
+    ends = real.lo**exponent, real.hi**exponent
+    return Between(min(ends), max(ends))
 
 
 def _bent(real: Real, slope: Fraction) -> Real:

@@ -15,6 +15,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.values import Host, Tensor
 from bitwright.ir import host_ops
 from bitwright.ir.functions import (
+    Above,
     Abs,
     Affine,
     Clip,
@@ -22,9 +23,13 @@ from bitwright.ir.functions import (
     Erf,
     Exp,
     LeakyRelu,
+    Log,
     NormalCdf,
+    Power,
     Sigmoid,
     Softplus,
+    Softsign,
+    Sqrt,
     Step,
     Tanh,
     TimesInput,
@@ -149,7 +154,7 @@ def _function_step(builder: Builder, node: Node, step: Step, names: tuple[str, s
             return add(host_ops.Clip(_float32(low), _float32(high)), (name,))
         case Abs() | Sigmoid() | Tanh() | Exp() | Softplus():
             return add(host_ops.curve(step.op), (name,))
-        case Erf() | NormalCdf():
+        case Above() | Power() | Softsign() | Sqrt() | Log() | Erf() | NormalCdf():
             raise node.error(f"leaves the function '{step.op}', which only a table computes", "quantise the output")
         case _:
             assert_never(step)

@@ -50,6 +50,35 @@ class Abs(Worded):
 
 
 @dataclass(frozen=True, slots=True)
+class Above(Worded):
+    """v -> v if v > limit else 0."""
+
+    limit: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Power(Worded):
+    """v -> v ** exponent, a whole number but 0; a zero to a negative power is infinite."""
+
+    exponent: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Softsign(Worded):
+    """v -> v / (1 + |v|)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sqrt(Worded):
+    """v -> the root of v, which is not negative."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Worded):
+    """v -> log(v) of a v that is not negative; that of zero is infinite."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sigmoid(Worded):
     """v -> 1 / (1 + exp(-v))."""
 
@@ -86,8 +115,12 @@ class TimesInput(Worded):
 
 Rising: TypeAlias = Exp | Sigmoid | Softplus | Erf | NormalCdf
 """Steps that rise, and are irrational nearly everywhere."""
-Step: TypeAlias = Affine | Clip | LeakyRelu | Elu | Abs | Tanh | Rising | TimesInput
+Algebraic: TypeAlias = Above | Power | Softsign | Sqrt | Log
+"""Steps that are monotone on either side of one place, where they may have a jump, a pole or an end."""
+Step: TypeAlias = Affine | Clip | LeakyRelu | Elu | Abs | Tanh | Rising | Algebraic | TimesInput
 """Every kind of step, and no other."""
+INFINITE = Fraction(1 << 200)
+"""A number beyond what any quantiser holds: the value of a function at its pole."""
 Function: TypeAlias = tuple[Step, ...]
 STEPS: dict[str, type[Step]] = {kind.kind(): kind for kind in get_args(Step)}
 """Every kind by its `op`."""

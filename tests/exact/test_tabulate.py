@@ -7,9 +7,10 @@ import mpmath
 import numpy as np
 import pytest
 
+from bitwright.check.tables import tabulate as checker
 from bitwright.exact.tabulate import tabulate
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.functions import function_of
+from bitwright.ir.functions import function_of, words
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import BIPOLAR, integer
 from tests.exact.meaning import rounded
@@ -149,5 +150,52 @@ def test_an_unknown_function_is_named(words: tuple[str, ...]) -> None:
     assert str(error.value) == (
         f"table: '{' '.join(words)}' is not a function that can be tabulated\n"
         "  hint: use affine slope offset, clip low high, leaky_relu slope, elu slope, abs, tanh, exp, sigmoid, "
-        "softplus, erf, normal_cdf, times_input"
+        "softplus, erf, normal_cdf, above limit, power exponent, softsign, sqrt, log, times_input"
     )
+
+
+ALGEBRAIC = {
+    "sqrt": mpmath.sqrt,
+    "log": lambda x: mpmath.log(x) if x else mpmath.mpf(-(2**200)),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "power 3": lambda x: x**3,
+    "power -2": lambda x: x**-2 if x else mpmath.mpf(2**200),
+}
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("name", ALGEBRAIC)
+def test_roots_logarithms_and_powers_at_four_hundred_digits(name: str, rounding: Rounding) -> None:
+    """Of rational numbers, and of irrational ones that another step made; the checker has the same codes."""
+    for before, gain in (((), "7/2"), ((("exp",),), "1/2"), ((("tanh",), ("affine", "1", "1")), "9")):
+        function = function_of(*before, tuple(name.split()), ("affine", gain, "0"))
+        given = [q * Fraction(3, 16) for q in range(16)]
+        expected = []
+        for x in given:
+            with mpmath.workdps(400):
+                value = mpmath.mpf(x.numerator) / x.denominator
+                value = {0: value, 1: mpmath.exp(value), 2: mpmath.tanh(value) + 1}[len(before)]
+                made = ALGEBRAIC[name](value)
+                exact = Fraction(*mpmath.libmp.to_rational(made._mpf_))
+            near = exact.limit_denominator(10**6)  # a rational value, of which mpmath has 400 digits only
+            exact = near if abs(near - exact) < Fraction(1, 2**300) else exact
+            expected.append(min(max(rounded(rounding, exact * Fraction(gain)), -128), 127))
+        assert table(function, integer(4, signed=False), scale=Fraction(3, 16), rounding=rounding) == expected
+        checked = [checker(tuple(map(tuple, map(words, function))), rounding.value, x) for x in given]
+        assert [min(max(code, -128), 127) for code in checked] == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (("sqrt",), "takes the square root of a negative number"),
+        (("log",), "takes the logarithm of a negative number"),
+        (("power", "1/2"), "takes the power 1/2"),
+    ],
+)
+def test_what_has_no_value_is_refused(step: tuple[str, ...], said: str) -> None:
+    with pytest.raises(BitwrightError) as error:
+        table((step,))
+    hint = "keep what it reads from below zero, by a Relu or an unsigned quantiser"
+    hint = "give a whole number but 0, and sqrt" if step[0] == "power" else hint
+    assert str(error.value) == f"table: {said}\n  hint: {hint}"

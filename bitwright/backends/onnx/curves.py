@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bitwright.backends.onnx.lines import roundest
 from bitwright.exact.tabulate import tabulate
 from bitwright.ir.functions import (
+    Above,
     Abs,
     Affine,
     Clip,
@@ -23,9 +24,13 @@ from bitwright.ir.functions import (
     Exp,
     Function,
     LeakyRelu,
+    Log,
     NormalCdf,
+    Power,
     Sigmoid,
     Softplus,
+    Softsign,
+    Sqrt,
     Step,
     Tanh,
     TimesInput,
@@ -37,17 +42,24 @@ Array = NDArray[Any]
 Kind = type[np.float32] | type[np.float64]
 ROOM: dict[Kind, float] = {np.float32: 2.0**-19, np.float64: 2.0**-40}
 """How far a function may be off, relative to its largest value or 1; in float32 onnxruntime's are within 2**-21."""
-ATTRIBUTES = (LeakyRelu, Elu)
+FAR = 2.0**100
+"""What stands for an infinite value, of which no entry can be sure."""
+ATTRIBUTES = (LeakyRelu, Elu, Above)
 """Steps whose number is an attribute, which is float32 whatever the tensors are."""
 BASIC: dict[type[Step], Callable[..., Array]] = {
     Affine: lambda x, a, b: x * x.dtype.type(a) + x.dtype.type(b),
     Clip: lambda x, low, high: np.clip(x, low, high),
     LeakyRelu: lambda x, a: np.where(x >= 0, x, x * x.dtype.type(a)),
     Abs: lambda x: np.abs(x),
+    Above: lambda x, limit: np.where(x > limit, x, x * 0),
 }
 """Steps that floating point computes alike everywhere."""
 SMOOTH: dict[type[Step], Callable[..., Array]] = {
     Elu: lambda x, a: np.where(x >= 0, x, a * np.expm1(np.minimum(x, 0))),
+    Power: lambda x, exponent: np.clip(x**exponent, -FAR, FAR),
+    Softsign: lambda x: x / (1 + np.abs(x)),
+    Sqrt: np.sqrt,
+    Log: lambda x: np.clip(np.log(x), -FAR, FAR),
     Sigmoid: lambda x: 1 / (1 + np.exp(-x)),
     Tanh: np.tanh,
     Exp: np.exp,
@@ -74,9 +86,10 @@ class Curve:
         kind = q.dtype.type
         x = (q - kind(self.zero)) * kind(self.scale) if self.centred else q * kind(self.scale) + kind(self.offset)
         w = x
-        for step in self.function:
-            given = (None if n is None else kind(float(n)) for n in numbers(step))
-            w = w * x if isinstance(step, TimesInput) else (BASIC | SMOOTH)[type(step)](w, *given)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for step in self.function:
+                given = (None if n is None else kind(float(n)) for n in numbers(step))
+                w = w * x if isinstance(step, TimesInput) else (BASIC | SMOOTH)[type(step)](w, *given)
         return np.asarray((w * kind(self.sign) + kind(add)) / kind(self.step))
 
     @property

@@ -15,16 +15,22 @@ from bitwright.backends.onnx.quantise import quantised
 from bitwright.backends.onnx.tensors import Export, Tensor, number, refuse
 from bitwright.backends.onnx.writer import Writer
 from bitwright.ir.functions import (
+    Above,
     Abs,
     Affine,
+    Algebraic,
     Clip,
     Elu,
     Erf,
     Exp,
     LeakyRelu,
+    Log,
     NormalCdf,
+    Power,
     Sigmoid,
     Softplus,
+    Softsign,
+    Sqrt,
     Step,
     Tanh,
     TimesInput,
@@ -92,10 +98,24 @@ def _node(write: Writer, made: str, x: str, layer: Table, step: Step, kind: Kind
             return write.step("Clip", made, layer.name, *bounds)
         case LeakyRelu() | Elu():
             return write.step(type(step).__name__, made, layer.name, alpha=float(step.slope))
+        case Above() | Power() | Softsign() | Sqrt() | Log():
+            return _algebraic(write, made, layer, step, kind)
         case Sigmoid() | Tanh() | Exp() | Softplus() | Erf() | Abs():
             return write.step(type(step).__name__, made, layer.name)
         case NormalCdf():
             refuse(layer, f"tabulates '{step.op}', which no ONNX operator computes", OWN_FORMAT)
+        case _:
+            assert_never(step)
+
+
+def _algebraic(write: Writer, made: str, layer: Table, step: Algebraic, kind: Kind) -> str:
+    match step:
+        case Above():
+            return write.step("ThresholdedRelu", made, layer.name, alpha=float(step.limit))
+        case Power():
+            return write.step("Pow", made, layer.name, number(float(step.exponent), kind))
+        case Softsign() | Sqrt() | Log():
+            return write.step(type(step).__name__, made, layer.name)
         case _:
             assert_never(step)
 

@@ -20,6 +20,7 @@ from bitwright.ir.layers import Rounding
 from bitwright.reading.model import Node
 
 FLOAT_TYPES = (1, 10, 11, 16)
+ROUNDINGS = {"Floor": Rounding.FLOOR, "Ceil": Rounding.CEIL, "Round": Rounding.HALF_EVEN}
 INTEGER_TYPES = (2, 3, 4, 5, 6, 7, 12, 13)
 
 
@@ -49,11 +50,21 @@ def requant_shift(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 
 def floor(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """Floor, or Round (ties to even), of an exact value: integers, limited by what the input can reach."""
+    """Floor, Ceil, or Round (ties to even), of an exact value: integers, limited by what the input can reach."""
     value = data_operand(node, values)
     if not isinstance(value, Tensor):
         raise node.error("rounds real values", "quantise the input first")
-    return whole_numbers(builder, node, value, 1, Rounding.FLOOR if node.op == "Floor" else Rounding.HALF_EVEN)
+    return whole_numbers(builder, node, value, 1, ROUNDINGS[node.op])
+
+
+def sign(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Sign: a value rounded away from zero and limited to -1 .. 1."""
+    value = data_operand(node, values)
+    if not isinstance(value, Tensor):
+        raise node.error("is a function of real values", "quantise its input, and its output")
+    made = quantise(builder, node, _quantiser(1, -1, 1, Rounding.FROM_ZERO), value, as_codes=True)
+    assert isinstance(made, Tensor)
+    return replace(made, integer=value.integer)
 
 
 def cast(builder: Builder, node: Node, *values: Value | None) -> Value:

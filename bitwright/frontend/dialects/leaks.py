@@ -13,7 +13,7 @@ from bitwright.frontend.dialects.fake_quantise import round_torch
 from bitwright.frontend.dialects.quantiser import Coding, Quantiser
 from bitwright.frontend.integers import Floored, floored, weighted
 from bitwright.frontend.values import ONE, ZERO, Tensor
-from bitwright.ir.functions import Function, LeakyRelu
+from bitwright.ir.functions import LeakyRelu
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, squeeze, width
 from bitwright.reading.model import Node
 
@@ -29,21 +29,22 @@ def leak(builder: Builder, tensor: Tensor, coding: Coding, *, follows_torch: boo
 
     A table holds the nearest codes, so none where PyTorch may take exact ties elsewhere.
     """
-    slope = _slope(tensor.function)
-    if slope is None or tensor.slopes != ONES:
-        return None if tensor.function or tensor.slopes == ONES else tensor
-    bent = replace(tensor, slopes=PerChannel((slope,)), function=())
+    bent = _bent(tensor)
+    if bent is None or not tensor.function:
+        return bent
     codes, outputs = builder.layers[tensor.layer].type.count, int(max(coding.high.values) - min(coding.low.values)) + 1
     if codes > 1 << TABLE_BITS or width(tensor.scale, tensor.offset, coding.scale) > 1:
         return bent
     cheap = outputs <= 256 and (codes > 1 << LEAK_BITS or follows_torch)
-    return bent if cheap and slope and _one_line(bent, coding) else None
+    return bent if cheap and bent.slopes.of(0) and _one_line(bent, coding) else None
 
 
-def _slope(function: Function) -> Fraction | None:
-    """The slope of a leaky ReLU and nothing else."""
-    only = function[0] if len(function) == 1 else None
-    return only.slope if isinstance(only, LeakyRelu) else None
+def _bent(tensor: Tensor) -> Tensor | None:
+    """The tensor with its leaky ReLU in its slopes; None if it has none, or more than that."""
+    if tensor.slopes != ONES:
+        return None if tensor.function else tensor
+    only = tensor.function[0] if len(tensor.function) == 1 else None
+    return replace(tensor, slopes=PerChannel((only.slope,)), function=()) if isinstance(only, LeakyRelu) else None
 
 
 def _one_line(tensor: Tensor, coding: Coding) -> bool:

@@ -172,8 +172,13 @@ def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
     plain, other = (left, right) if right.curved else (right, left)
     single = width(plain.scale, plain.offset, other.scale, other.offset) == 1
     ratio = plain.scale.of(0) / other.scale.of(0) if single and other.scale.of(0) else ZERO
-    same = plain.offset.of(0) == ratio * other.offset.of(0) and not plain.bounded and not other.bounded
-    if plain.curved or other.slopes != ONES or not ratio or not same or not np.array_equal(plain.where, other.where):
+    same = (
+        other.slopes == ONES
+        and plain.offset.of(0) == ratio * other.offset.of(0)
+        and not plain.bounded
+        and not other.bounded
+    )
+    if plain.curved or not ratio or not same or not np.array_equal(plain.where, other.where):
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
     steps = (*other.function, TimesInput(), Affine(ratio, ZERO))
     return replace(other, function=steps).then(node.name, node.op)

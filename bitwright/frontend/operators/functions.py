@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,12 +15,32 @@ from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.operators.elementwise import affine
 from bitwright.frontend.values import ONE, ZERO, Tensor, Value, fractions
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.functions import Affine, Clip, Elu, Function, LeakyRelu, NormalCdf, Step, TimesInput
+from bitwright.ir.functions import (
+    Above,
+    Affine,
+    Clip,
+    Elu,
+    Function,
+    LeakyRelu,
+    Log,
+    NormalCdf,
+    Power,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Step,
+    Tanh,
+    TimesInput,
+)
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.reading.model import Node
 
 Handler = Callable[..., Value]
 BEFORE = "quantise the activation before it"
+HALF = Fraction(1, 2)
+GELU_ROOT, CUBIC = Fraction(float(np.float32(np.sqrt(2 / np.pi)))), Fraction(float(np.float32(0.044715)))
+"""The constants of GELU by tanh, as float32 numbers."""
+MAX_POWER = 8
 SIXTH = Fraction(float(np.float32(1) / np.float32(6)))
 """HardSwish's slope, the float32 number that ONNX writes as 1/6."""
 
@@ -32,9 +52,16 @@ def unary(steps: Callable[[Node], Function]) -> Handler:
         value = data_operand(node, values)
         if not isinstance(value, Tensor):
             raise _not_quantised(node)
-        return replace(value, function=(*value.function, *steps(node))).then(node.name, node.op)
+        return then(node, value, steps(node))
 
     return handler
+
+
+def then(node: Node, tensor: Tensor, steps: Function) -> Tensor:
+    """The tensor with more steps of a function behind it."""
+    if tensor.curved and TimesInput() in steps:
+        raise node.error("is a function times its input, behind another function", BEFORE)
+    return replace(tensor, function=(*tensor.function, *steps)).then(node.name, node.op)
 
 
 def fixed(*steps: Step) -> Handler:
@@ -55,12 +82,43 @@ def selu(node: Node) -> Function:
 
 def gelu(node: Node) -> Function:
     """Gelu: x times the normal distribution function."""
-    if str(node.attributes.get("approximate", "none")) != "none":
-        raise node.error("approximates GELU by tanh", "export it with approximate='none'")
-    return (NormalCdf(), TimesInput())
+    if _text(node, "approximate", "none") == "none":
+        return (NormalCdf(), TimesInput())
+    cubic = (Power(Fraction(2)), Affine(CUBIC, ONE), TimesInput(), Affine(GELU_ROOT, ZERO))
+    return (*cubic, Tanh(), Affine(HALF, HALF), TimesInput())
 
 
-HARD_SWISH: Function = (Affine(SIXTH, Fraction(1, 2)), Clip(ZERO, ONE), TimesInput())
+def celu(node: Node) -> Function:
+    """Celu: x, or alpha * (exp(x / alpha) - 1) below zero."""
+    alpha = _number(node, "alpha", 1.0)
+    if alpha <= 0:
+        raise node.error("has an alpha that is not positive", "export the model again")
+    return (Elu(ONE),) if alpha == 1 else (Affine(1 / alpha, ZERO), Elu(ONE), Affine(alpha, ZERO))
+
+
+def thresholded_relu(node: Node) -> Function:
+    """ThresholdedRelu: x above alpha, else 0."""
+    return (Above(_number(node, "alpha", 1.0)),)
+
+
+def power(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Pow with a constant exponent: a whole number, or a half of one as a root of a power."""
+    const = constant_operand(node, values, 1, "only a constant exponent is supported")
+    exponents = {2 * Fraction(float(number)) for number in const.array.reshape(-1)}
+    twice = exponents.pop()
+    if exponents or twice.denominator != 1 or not twice or abs(twice) > 2 * MAX_POWER:
+        raise node.error(
+            f"has the exponents {np.unique(const.array).tolist()}",
+            f"one whole number from 1 to {MAX_POWER}, or minus it, or a half of one, is supported",
+        )
+    if twice % 2:
+        steps: Function = (Sqrt(),) if twice == 1 else (Power(twice), Sqrt())
+    else:
+        steps = () if twice == 2 else (Power(twice / 2),)
+    return unary(lambda node: steps)(builder, node, values[0])
+
+
+HARD_SWISH: Function = (Affine(SIXTH, HALF), Clip(ZERO, ONE), TimesInput())
 
 
 def hard_sigmoid(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -95,9 +153,27 @@ def prelu(builder: Builder, node: Node, *values: Value | None) -> Value:
     return replace(tensor, slopes=slopes).then(node.name, node.op)
 
 
+def _text(node: Node, name: str, otherwise: str) -> str:
+    given = node.attributes.get(name, otherwise)
+    return given.decode() if isinstance(given, bytes) else str(given)
+
+
 def _number(node: Node, name: str, otherwise: float) -> Fraction:
     return Fraction(float(np.float32(node.attributes.get(name, otherwise))))
 
 
 def _not_quantised(node: Node) -> BitwrightError:
     return node.error("is a function of real values", "quantise its input, and its output")
+
+
+OPERATORS: Mapping[str, Handler] = {
+    "Softsign": fixed(Softsign()),
+    "Sqrt": fixed(Sqrt()),
+    "Log": fixed(Log()),
+    "Reciprocal": fixed(Power(Fraction(-1))),
+    "Mish": fixed(Softplus(), Tanh(), TimesInput()),
+    "Celu": unary(celu),
+    "ThresholdedRelu": unary(thresholded_relu),
+    "Pow": power,
+}
+"""The handlers of the operators that are added here."""
