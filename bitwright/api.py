@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from bitwright import origin
+from bitwright import origin, sessions
 from bitwright.audit import verdict
 from bitwright.backends.onnx import export as onnx_backend
 from bitwright.check import CheckError, check
@@ -184,8 +184,10 @@ def _audited(run: verdict.Run, wanted: list[Array] | None, trace: bool) -> dict[
         result["golden"] = dict(audit.counts)
         if not origin.is_known(run.graph):
             result["audit"] = "unavailable"
-        elif audit.parts:
+        elif audit.parts or audit.counts["unexplained"]:
             result["audit"] = {"parts": [part.as_dict() for part in audit.parts]}
+        if audit.counts["unexplained"] and origin.is_known(run.graph):
+            result["audit"]["note"] = sessions.remark(run.graph, run.feeds, run.outputs, wanted)
     if trace:
         source = origin.source(run.graph)
         if source is None:

@@ -34,7 +34,7 @@ COMMANDS = {
     "demo": [],
     "inspect": MODEL,
     "compile": "--output --backend --part --clock-ns --cycles --fps --plan --front --hls-vendor".split() + MODEL,
-    "verify": "--data --engines --samples --plan --cycles --rounding --trace".split() + MODEL,
+    "verify": "--data --engines --samples --plan --cycles --rounding --golden --trace".split() + MODEL,
     "simulate": "--data --output --engine".split() + MODEL,
     "export": "--output --rounding".split() + MODEL,
     "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),

@@ -67,6 +67,10 @@ Rounding = Annotated[
     Literal["onnx", "torch"],
     typer.Option(help="Where exact ties go: as x / scale does (onnx), or as x times float32(1 / scale) does (torch)."),
 ]
+Golden = Annotated[
+    Literal["file", "ort"],
+    typer.Option(help="Outputs to compare with: of the data file, or of onnxruntime with its optimisations off (ort)."),
+]
 Trace = Annotated[
     bool, typer.Option("--trace", help="Also show where a float32 run of the source model first parts from ours.")
 ]

@@ -106,7 +106,7 @@ def verification(result: Row, *, border: bool = True) -> RenderableType:
     else:
         keys = ["elements", "equal", "boundary", "wide", "unexplained", "max_steps"]
         row = [_verdict(golden[key]) if key == "unexplained" else golden[key] for key in keys]
-        parts.append(table("against the outputs in the data file", keys, [row]))
+        parts.append(table(f"against {result.get('golden_from', 'the outputs in the data file')}", keys, [row]))
     parts += _audit(result)
     certificate = result["certificate"]
     parts.append(Text(f"{certificate['proved']} of {certificate['layers']} layers that make a claim proved again"))
@@ -131,7 +131,10 @@ def _audit(result: Row) -> Iterator[RenderableType]:
     if audit == "unavailable":
         yield Text("Without the source model, differences from the outputs cannot be explained.")
     elif audit:
-        yield rows("what explains the differences", keys, [_part(part) for part in audit["parts"]])
+        if audit["parts"]:
+            yield rows("what explains the differences", keys, [_part(part) for part in audit["parts"]])
+        if "note" in audit:
+            yield Text(audit["note"])
     if "trace" in result:
         firsts = [_part(part) for part in result["trace"] if part is not None]
         yield rows("the first integer at which a float32 run of the model parts", keys, firsts)
