@@ -144,9 +144,25 @@ def global_average_pool(attributes: Attributes, x: Array) -> Array:
 
 
 def reduce_mean(attributes: Attributes, x: Array, axes: Array | None = None) -> Array:
-    """ReduceMean over every spatial axis, the only one that is taken."""
-    made = global_average_pool({}, x)
-    return made if attributes.get("keepdims", 1) else made.reshape(x.shape[:2])
+    """ReduceMean over any axes, summed as an average pool is; that of integers truncates toward zero."""
+    over = _reduced_axes(attributes, x.ndim, axes)
+    if not over:
+        return x
+    lead = tuple(axis for axis in range(x.ndim) if axis not in over)
+    kept = x.sum(axis=over, keepdims=bool(attributes.get("keepdims", 1))).shape
+    rows = x.transpose(*lead, *over).reshape(1, -1, prod(x.shape[axis] for axis in over))
+    return (_truncated_mean(rows) if x.dtype.kind in "iu" else global_average_pool({}, rows)).reshape(kept)
+
+
+def _reduced_axes(attributes: Attributes, rank: int, axes: Array | None) -> tuple[int, ...]:
+    given = attributes.get("axes", ()) if axes is None else axes.reshape(-1)
+    if not len(given) and attributes.get("noop_with_empty_axes", 0):
+        return ()
+    return tuple(sorted({int(axis) % rank for axis in given} or range(rank)))
+
+
+def _truncated_mean(rows: Array) -> Array:
+    return np.asarray(np.trunc(rows.sum(axis=2) / rows.shape[2]).astype(rows.dtype))
 
 
 def resize(attributes: Attributes, x: Array, *others: Array | None) -> Array:

@@ -52,6 +52,11 @@ class Builder:
         """The nodes that read an ONNX tensor; a graph output counts as none."""
         return [] if name in self.model.outputs else self._readers.get(name, [])
 
+    @property
+    def single(self) -> bool:
+        """True if the file holds one sample, so that its first axis is an axis like any other."""
+        return self.model.batch == 1
+
     # Names and layers
 
     def unique(self, name: str) -> str:
@@ -191,8 +196,9 @@ class Builder:
 
 def channels_last(shape: tuple[int, ...]) -> tuple[Ints, tuple[int, ...]]:
     """Indices into a flattened ONNX tensor in channels-last order, and the layer's shape; axis 1 holds the channels."""
-    index = np.arange(prod(shape)).reshape(shape[1:] or (1,))
-    index = np.moveaxis(index, 0, -1)
+    index = np.arange(prod(shape)).reshape(shape if len(shape) > 1 else (1, *shape))
+    index = np.moveaxis(index, 1, -1)
+    index = index[0] if len(index) == 1 else index
     return index, index.shape
 
 

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from bitwright.frontend.builder import Builder
+from bitwright.frontend.builder import Builder, channels_last, invert
 from bitwright.frontend.mixed import unified
 from bitwright.frontend.values import T, Tensor
 from bitwright.ir.layers import Gather, Layer, Reshape
@@ -19,31 +19,34 @@ from bitwright.ir.weights import Ints
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
 
-BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0")
+BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0, or export the model for a batch of 1")
 FIT = "export the model again; the shapes do not fit"
 PLAIN_POOL = "quantise the activation before the pool"
 
 
-def one_sample(tensor: Tensor, node: Node) -> None:
-    """Refuse a tensor whose first axis is not that of the samples."""
-    if tensor.where.shape[:1] != (1,):
-        raise node.error(*BATCH_MOVED)
-
-
 def image(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
-    """The tensor as (1, C, H, W) over a layer of shape (H, W, C); a signal (1, C, L) is an image of height 1."""
-    one_sample(tensor, node)
+    """The tensor as (1, C, H, W) over a layer of shape (H, W, C); signals (N, C, L) are an image of height N."""
     shape = tensor.where.shape
     if len(shape) == 3:
-        tensor = replace(tensor, where=tensor.where[:, :, None, :])
+        tensor = replace(tensor, where=tensor.where.transpose(1, 0, 2)[None])
         shape = tensor.where.shape
+    if shape[0] != 1:
+        raise node.error(
+            f"acts on {shape[0]} frames of each sample, which are independent of one another",
+            "export the network of one frame, and give every frame as a sample",
+        )
     wanted = np.arange(prod(shape)).reshape(*shape[2:], shape[1])
     return _laid(builder, tensor, wanted.shape, wanted.transpose(2, 0, 1)[None], node)
 
 
+def signals(where: Ints) -> Ints:
+    """The elements (1, C, N, L) of an image whose rows are signals as (N, C, L)."""
+    rows: Ints = where[0].transpose(1, 0, 2)
+    return rows
+
+
 def features(builder: Builder, tensor: Tensor, node: Node) -> tuple[Tensor, Ints]:
     """The tensor over a layer of shape (..., F), and the place in the layer of each of its F features."""
-    one_sample(tensor, node)
     shape = tensor.where.shape
     rows = tensor.where.reshape(-1, shape[-1])
     first = rows[0] % shape[-1]
@@ -52,7 +55,8 @@ def features(builder: Builder, tensor: Tensor, node: Node) -> tuple[Tensor, Ints
     )
     place = first if regular else np.arange(shape[-1])
     wanted = (np.arange(len(rows))[:, None] * shape[-1] + place).reshape(shape)
-    layer_shape = (shape[-1],) if len(rows) == 1 else (*shape[1:-1], shape[-1])
+    outer = shape[1:-1] if shape[0] == 1 else tuple(n for n in shape[:-1] if n > 1)
+    layer_shape = (shape[-1],) if len(rows) == 1 else (*outer, shape[-1])
     return _laid(builder, tensor, layer_shape, wanted, node), place
 
 
@@ -106,7 +110,7 @@ def _by_channel(builder: Builder, tensor: Tensor, values: Array) -> PerChannel |
     if values.size == 1:
         return PerChannel((values.reshape(-1)[0],))
     shape = (1,) * (tensor.where.ndim - values.ndim) + values.shape
-    if shape[1] == values.size and _is_channels_last(builder, tensor):
+    if shape[1:2] == (values.size,) and _is_channels_last(builder, tensor):
         return PerChannel(tuple(values.reshape(-1))).squeezed()
     numbers: dict[Fraction, int] = {}
     index = np.array([numbers.setdefault(value, len(numbers)) for value in values.reshape(-1)])
@@ -232,14 +236,11 @@ def _covers(builder: Builder, tensor: Tensor) -> bool:
 
 def whole(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The tensor over a layer that holds it and nothing else."""
-    one_sample(tensor, node)
     if _covers(builder, tensor):
         return tensor
-    shape = tensor.where.shape[1:] or (1,)
-    index = np.moveaxis(tensor.where[0], 0, -1) if len(shape) > 1 else tensor.where.reshape(shape)
-    made = gather(builder, tensor, np.ascontiguousarray(index), node)
-    back = np.arange(made.where.size).reshape(index.shape)
-    return replace(made, where=(np.moveaxis(back, -1, 0) if len(shape) > 1 else back).reshape(tensor.where.shape))
+    order, _ = channels_last(tensor.where.shape)
+    made = gather(builder, tensor, np.ascontiguousarray(tensor.where.reshape(-1)[order]), node)
+    return replace(made, where=invert(order, tensor.where.shape))
 
 
 def _reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...], node: Node) -> Tensor:

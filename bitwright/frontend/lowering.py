@@ -98,6 +98,7 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "AveragePool": averages.average_pool,
     "GlobalAveragePool": averages.global_average_pool,
     **reductions.OPERATORS,
+    "ReduceMean": deployment.reduce_mean,
     **extremes.OPERATORS,
     **branches.OPERATORS,
     "Slice": indexing.slice_,

@@ -12,7 +12,7 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.values import Host, Tensor
+from bitwright.frontend.values import Host, Tensor, of_sample
 from bitwright.ir import host_ops
 from bitwright.ir.functions import (
     Above,
@@ -51,8 +51,6 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     """The tensor's real values on the host, behind the accelerator: the exact affine, rounded once to float32."""
     if tensor.pools:
         raise node.error("reads a max-pool of values that no quantiser turned into integers", "quantise the activation")
-    if tensor.where.shape[:1] != (1,):
-        raise node.error("leaves without its batch axis", "keep the samples on axis 0")
     layer, quantised = builder.layers[tensor.layer], _quantised(builder, tensor)
     if quantised.counts and tensor.integer and _is_plain(tensor):
         return _places(builder, tensor)
@@ -67,8 +65,8 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     output = "" if tensor.nodes else "affine"
     name = builder.host_step("output", does, (tensor.layer,), node=first, reason=reason, output=output)
     name = _function(builder, tensor, node, _sloped(builder, tensor, name))
-    if not np.array_equal(tensor.where[0], np.arange(builder.size(tensor)).reshape(layer.shape)):
-        name = builder.host_step("output", host_ops.Gather(Constant(tensor.where[0])), (name,))
+    if not np.array_equal(of_sample(tensor.where), np.arange(builder.size(tensor)).reshape(layer.shape)):
+        name = builder.host_step("output", host_ops.Gather(Constant(of_sample(tensor.where))), (name,))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
 
@@ -107,7 +105,7 @@ def _is_plain(tensor: Tensor) -> bool:
 def _places(builder: Builder, tensor: Tensor) -> Host:
     """Integers that leave as they are, in the layout of the source."""
     first, *more = tensor.nodes or (("", ""),)
-    reason, does = LAYOUT if tensor.nodes else "", host_ops.Gather(Constant(tensor.where[0]))
+    reason, does = LAYOUT if tensor.nodes else "", host_ops.Gather(Constant(of_sample(tensor.where)))
     name = builder.host_step("output", does, (tensor.layer,), node=first, reason=reason)
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")

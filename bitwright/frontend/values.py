@@ -43,11 +43,19 @@ class Const:
 
 @dataclass(frozen=True, eq=False)
 class Host:
-    """A float tensor that a host step makes; `shape` has 1 for the samples."""
+    """A float tensor that a host step makes; `shape` has 1 for the samples, or what a sample has on that axis.
+
+    The array has its samples on axis 0, and behind them the shape of one, less a first axis of length 1.
+    """
 
     name: str
     shape: tuple[int, ...]
     side: Literal["input", "output"]
+
+    @property
+    def front(self) -> int:
+        """How many axes of the array are in front of those of `shape`."""
+        return int(self.shape[:1] != (1,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +158,11 @@ class Tensor:
 
 
 Value = Const | Host | Tensor
+
+
+def of_sample(array: Array) -> Array:
+    """An array of an ONNX shape without the axis of the samples, which is kept where a sample holds several rows."""
+    return array[0] if array.shape[:1] == (1,) else array
 
 
 def _clip_bounds(

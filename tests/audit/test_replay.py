@@ -278,3 +278,14 @@ def test_attributes_that_no_schema_knows_and_foreign_domains_are_no_obstacle() -
     relu = net.add("Relu", net.x, weight_bits=8)
     net.quant(relu, 0.5, domain="onnx.brevitas")
     np.testing.assert_array_equal(outputs(net.proto(), np.array([-1, 1, 2, 3.3], np.float32)), [0, 1, 2, 3.5])
+
+
+@pytest.mark.parametrize("axes", [(2, 3), (1,), (-1, 1), (0, 2), ()])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_means_over_any_axes(axes: tuple[int, ...], keepdims: int) -> None:
+    x = np.random.default_rng(len(axes)).integers(-99, 99, (2, 3, 4, 5))
+    wanted = x.mean(axis=tuple(axes) or None, keepdims=bool(keepdims))
+    given = {"keepdims": keepdims, **({"axes": list(axes)} if axes else {})}
+    np.testing.assert_allclose(operators.reduce_mean(given, x.astype(np.float32)), wanted, rtol=1e-6, atol=1e-5)
+    np.testing.assert_array_equal(operators.reduce_mean(given, x), np.trunc(wanted))
+    assert operators.reduce_mean({"noop_with_empty_axes": 1}, x, np.array([], np.int64)) is x

@@ -32,7 +32,7 @@ def reduced(net: Net, op: str, x: str, rank: int, chosen: tuple[int, ...], rng: 
     return net.add(op, x, axes=given, keepdims=keepdims)
 
 
-@pytest.mark.parametrize("op", ["ReduceMean", "ReduceSum", "ReduceMax"])
+@pytest.mark.parametrize("op", ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"])
 @pytest.mark.parametrize(("shape", "chosen"), AXES)
 def test_any_axes_are_reduced(op: str, shape: tuple[int, ...], chosen: tuple[int, ...]) -> None:
     rng = np.random.default_rng(AXES.index((shape, chosen)))
@@ -44,6 +44,19 @@ def test_any_axes_are_reduced(op: str, shape: tuple[int, ...], chosen: tuple[int
     y = reduced(net, op, x, len(shape) + 1, chosen, rng)
     net.quant(y, float(rng.choice([0.25, 0.75, 1.0])), bits=7.0)
     agree(net, grid(6, *shape, span=8, seed=int(rng.integers(99))))
+
+
+@pytest.mark.parametrize("op", ["ReduceMax", "ReduceMin"])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_extremes_of_accumulators_of_either_sign(op: str, seed: int) -> None:
+    """Also behind a clip, and where the values of some channels fall as their integers rise."""
+    rng = np.random.default_rng(seed)
+    net = Net(2, 4, 5)
+    y = net.add("Conv", net.quant(net.x, 0.25, bits=6.0), net.weights(rng.integers(-3, 4, (3, 2, 2, 2)), 0.5))
+    y = net.add("Mul", y, net.const(rng.choice([-0.5, 0.75, -1.5], (3, 1, 1) if seed % 2 else ())))
+    y = net.add("Relu", y) if seed % 3 == 0 else y
+    net.quant(net.add(op, y, axes=[[2, 3], [3]][seed % 2], keepdims=0), 0.5, bits=7.0)
+    agree(net, grid(8, 2, 4, 5, span=8, seed=seed))
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (4, 5)])
@@ -134,6 +147,8 @@ INTEGERS: dict[str, Callable[..., Any]] = {
     "Min": np.minimum,
     "ReduceSum": lambda a, b: a.sum(axis=2, keepdims=True),
     "ReduceMax": lambda a, b: a.max(axis=2, keepdims=True),
+    "ReduceMin": lambda a, b: a.min(axis=2, keepdims=True),
+    "ReduceMean": lambda a, b: np.trunc(a.sum(axis=2, keepdims=True) / 5),
 }
 
 
@@ -143,17 +158,14 @@ def test_integers_stay_integers(op: str, divisor: int) -> None:
     """So that a division behind them truncates toward zero."""
     net = Net(3, 5)
     a, b = (net.add("Cast", net.quant(net.x, scale, bits=9.0), to=TensorProto.INT32) for scale in (1.0, 2.0))
-    more = {"ReduceSum": [axes(net, 2)], "ReduceMax": []}.get(op, [b])
-    made = net.add(op, a, *more, **({"axes": [2]} if op == "ReduceMax" else {}))
+    attribute = {"axes": [2]} if op in ("ReduceMax", "ReduceMin", "ReduceMean") else {}
+    more = {"ReduceSum": [axes(net, 2)]}.get(op, [] if attribute else [b])
+    made = net.add(op, a, *more, **attribute)
     net.add("Cast", net.add("Div", made, net.const(divisor, np.int32)), to=TensorProto.FLOAT)
     x = grid(9, 3, 5, step=2.0, span=60)
     np.testing.assert_array_equal(
         outputs_of(load_onnx(net.proto()), x)[0], np.trunc(INTEGERS[op](x, x) / np.float64(divisor))
     )
-
-
-def integral(net: Net) -> str:
-    return net.add("Cast", net.quant(net.x, 1.0), to=TensorProto.INT32)
 
 
 def by(net: Net, factor: float) -> str:
@@ -188,10 +200,10 @@ REFUSED: list[Case] = [
         ACTIVATION,
     ),
     (
-        "reducemean2",
-        lambda n: n.add("ReduceMean", integral(n), axes=[1]),
-        "averages integers, which truncates",
-        "sum them and divide, or cast them to float before it",
+        "reducemin2",
+        lambda n: n.add("ReduceMin", n.add("Tanh", chip(n)), axes=[1]),
+        "takes the smallest of real values",
+        "quantise the activation before it",
     ),
     (
         "max1",
@@ -235,6 +247,7 @@ def side_by_side() -> Any:
     made = [
         net.add("ReduceSum", x, axes(net, 1, 3), keepdims=0),
         net.add("ReduceMax", x, axes=[2], keepdims=0),
+        net.add("ReduceMin", x, axes=[3], keepdims=0),
         net.add("GlobalMaxPool", y),
         net.add("Max", x, y),
         net.add("Conv", net.quant(y, 0.5, bits=widths), net.weights(grid(2, 4, 1, 1, span=3))),

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from tests.frontend.nets import QONNX, Net
-from tests.frontend.refusing import AGAIN, Case, check, chip, kernel, name_of
+from tests.frontend.refusing import AGAIN, BATCH, Case, check, chip, kernel, name_of
 
 
 def mean(net: Net, x: str, **attributes: Any) -> str:
@@ -172,7 +172,7 @@ OTHERS: list[Case] = [
     ("resize1", lambda n: resized(n, 1, 1, 1.5, 2), "scales axis 2 by 1.5", "only whole factors are supported"),
     ("resize1", lambda n: resized(n, 1, 1, 0.5, 2), "scales axis 2 by 0.5", "only whole factors are supported"),
     ("resize1", lambda n: resized(n, 2, 2), "has no scales for its axes", AGAIN),
-    ("resize1.out", lambda n: resized(n, 2, 1, 1, 1), "leaves without its batch axis", "keep the samples on axis 0"),
+    ("resize1", lambda n: resized(n, 2, 1, 1, 1), *BATCH),
     (
         "pad1",
         lambda n: padded(n, chip(n), 0, 0, 1, 1, 0, 0, 0, 0, mode="mirror"),

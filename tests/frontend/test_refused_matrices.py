@@ -146,14 +146,20 @@ MATRICES: list[Case] = [
     (
         "gemm2",
         lambda n: n.add("Gemm", n.add("Flatten", chip(n)), n.const(np.ones((32, 3))), transA=1),
-        "transposes its data input",
-        "export the layer as a Linear or MatMul",
+        *BATCH,
     ),
     (
         "matmul1",
-        lambda n: n.add("MatMul", n.const(np.ones((4, 4))), chip(n)),
-        "has its constant on the left",
-        "export the layer as x @ W",
+        lambda n: n.add("MatMul", n.const(np.ones((2, 3, 4))), chip(n)),
+        "multiplies (2, 3, 4) by (1, 2, 4, 4)",
+        "use one matrix for the whole tensor",
+    ),
+    ("matmul2", lambda n: n.add("MatMul", n.const(np.ones((3, 1))), n.add("Flatten", chip(n))), *BATCH),
+    (
+        "matmul1",
+        lambda n: n.add("MatMul", n.const(np.ones((3, 5))), chip(n)),
+        "multiplies (1, 2, 4, 4) by (5, 3)",
+        FIT,
     ),
     ("matmul1", lambda n: n.add("MatMul", chip(n), n.const(np.ones((3, 5)))), "multiplies (1, 2, 4, 4) by (3, 5)", FIT),
     (
@@ -163,9 +169,10 @@ MATRICES: list[Case] = [
         FIT,
     ),
     (
-        "matmul2",
-        lambda n: n.add("MatMul", n.add("Reshape", chip(n), n.const([4, 8], np.int64)), n.const(np.ones((8, 2)))),
-        *BATCH,
+        "conv3",
+        lambda n: n.add("Conv", n.add("Reshape", chip(n), n.const([-1, 1, 4, 4], np.int64)), kernel(n, 3, 1, 2, 2)),
+        "acts on 2 frames of each sample, which are independent of one another",
+        "export the network of one frame, and give every frame as a sample",
     ),
 ]
 

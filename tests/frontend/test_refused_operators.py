@@ -155,7 +155,6 @@ POOLS: list[Case] = [
 LAYOUTS: list[Case] = [
     ("transpose0", lambda n: n.add("Transpose", n.x, perm=[0, 1]), "has perm [0, 1] on a tensor of rank 4", AGAIN),
     ("transpose0", lambda n: n.add("Transpose", n.x), *BATCH),
-    ("reshape0", lambda n: n.add("Reshape", n.x, n.const([4, 8], np.int64)), *BATCH),
     ("squeeze0", lambda n: n.add("Squeeze", n.x, n.const([0], np.int64)), *BATCH),
     ("unsqueeze0", lambda n: n.add("Unsqueeze", n.x, n.const([0], np.int64)), *BATCH),
     (
@@ -181,12 +180,6 @@ LAYOUTS: list[Case] = [
         lambda n: n.add("Squeeze", chip(n), n.const([1], np.int64)),
         "squeezes axes [1] of [1, 2, 4, 4]",
         "only axes of length 1 can go",
-    ),
-    (
-        "reshape1.out",
-        lambda n: n.add("Reshape", chip(n), n.const([4, 8], np.int64)),
-        "leaves without its batch axis",
-        "keep the samples on axis 0",
     ),
 ]
 

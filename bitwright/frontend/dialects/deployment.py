@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Integer-deployment graphs (NEMO, QuantLab, DORY, Deeploy): RequantShift, Floor, Round, casts, integer division."""
+"""Integer-deployment graphs (NEMO, QuantLab, DORY, Deeploy): RequantShift, Floor, Round, casts, quotients and means."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bitwright.frontend.dialects.quantise import quantise
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
+from bitwright.frontend.operators import reductions
 from bitwright.frontend.operators.elementwise import affine, arithmetic
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.functions import Clip
@@ -90,6 +91,16 @@ def divide(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error("divides integers by a vector or a number below 1", "divide by one positive constant")
     made = whole_numbers(builder, node, tensor, int(divisor.array.reshape(-1)[0]), Rounding.TO_ZERO)
     return replace(made, integer=True)
+
+
+def reduce_mean(builder: Builder, node: Node, *values: Value | None) -> Tensor:
+    """ReduceMean: of integers it truncates toward zero, elsewhere it is exact."""
+    tensor = data_operand(node, values)
+    if not isinstance(tensor, Tensor) or not tensor.integer:
+        return reductions.reduce_mean(builder, node, *values)
+    total = reductions.reduce_sum(builder, node, *values)
+    count = tensor.where.size // total.where.size
+    return replace(whole_numbers(builder, node, total, count, Rounding.TO_ZERO), integer=True) if count > 1 else total
 
 
 def is_integral(tensor: Tensor) -> bool:

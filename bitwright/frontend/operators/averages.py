@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
-from bitwright.frontend.layouts import image, per_channel
+from bitwright.frontend.layouts import image, per_channel, signals
 from bitwright.frontend.mixed import padded
 from bitwright.frontend.operators.elementwise import affine
 from bitwright.frontend.operators.windows import pool_window
@@ -77,7 +77,7 @@ def _mean(builder: Builder, node: Node, tensor: Tensor, window: Window, counted:
     shares = _shares(node, window, counted, size)
     made, (share,) = per_channel(builder, made, node, shares[None, None])
     made = affine(node, made, share, ZEROS)
-    return replace(made, where=made.where[:, :, 0]) if rank == 3 else made
+    return replace(made, where=signals(made.where)) if rank == 3 else made
 
 
 def _shares(node: Node, window: Window, counted: Pads, size: Pair) -> Array:

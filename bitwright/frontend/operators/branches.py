@@ -37,7 +37,7 @@ def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     parts = [_part(builder, node, value) for value in values]
     rank = parts[0].where.ndim
     axis = axis_of(node, rank, 0)
-    if axis == 0:
+    if axis == 0 and not builder.single:
         raise node.error("joins along the samples", "join along a data axis")
     shapes = [part.where.shape for part in parts]
     if len({(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:

@@ -11,10 +11,11 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
-from bitwright.frontend.layouts import FIT, check_fit, features, image, per_channel
+from bitwright.frontend.layouts import BATCH_MOVED, FIT, check_fit, features, image, per_channel, signals
 from bitwright.frontend.mixed import into_weights, padded
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.pools import add_pools
+from bitwright.frontend.operators.shapes import reshaped
 from bitwright.frontend.operators.windows import window_of
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import Conv, Dense
@@ -63,7 +64,7 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     shape = (rows, cols, weights.shape[0])
     made = _accumulate(builder, replace(layer, shape=shape))
     where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
-    made = replace(made, where=where[:, :, 0] if rank == 3 else where)
+    made = replace(made, where=signals(where) if rank == 3 else where)
     return _biased(builder, node, made, optional_constant(node, values, 2), 1)
 
 
@@ -86,29 +87,57 @@ def _groups(node: Node, kernel: Const, channels: int) -> int:
 
 
 def gemm(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """Gemm(a, b, c) = alpha * a b + beta * c with a constant b."""
-    matrix = constant_operand(node, values, 1, "a product of two activations is not supported yet")
-    if node.attributes.get("transA", 0):
-        raise node.error("transposes its data input", "export the layer as a Linear or MatMul")
-    weights, step = _weights(node, matrix, 0 if node.attributes.get("transB", 0) else 1)
-    weights = weights if node.attributes.get("transB", 0) else weights.T
-    made = _dense(builder, node, _integers(builder, node, data_operand(node, values)), weights, step)
+    """Gemm(a, b, c) = alpha * a b + beta * c with a constant on either side."""
+    turned = [bool(node.attributes.get(name, 0)) for name in ("transA", "transB")]
+    if isinstance(values[0], Const):
+        made = _from_left(builder, node, values[0], values[1], turned[0], turned[1])
+    else:
+        matrix = constant_operand(node, values, 1, "a product of two activations is not supported yet")
+        tensor = _integers(builder, node, data_operand(node, values))
+        if turned[0]:
+            tensor = _columns(builder, node, tensor)
+        weights, step = _weights(node, matrix, 0 if turned[1] else 1)
+        made = _dense(builder, node, tensor, weights if turned[1] else weights.T, step)
     alpha, beta = (Fraction(float(np.float32(node.attributes.get(name, 1.0)))) for name in ("alpha", "beta"))
     bias = optional_constant(node, values, 2)
     return _biased(builder, node, made.affine(PerChannel.made(alpha), ZEROS), bias, beta)
 
 
 def matmul(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """MatMul(a, b) with a constant b of shape (inputs, outputs)."""
+    """MatMul(a, b) with a constant b of shape (inputs, outputs), or a constant a of shape (outputs, inputs)."""
     if isinstance(values[0], Const):
-        raise node.error("has its constant on the left", "export the layer as x @ W")
+        return _from_left(builder, node, values[0], values[1])
     matrix = constant_operand(node, values, 1, "a product of two activations is not supported yet")
     weights, step = _weights(node, matrix, 1)
     return _dense(builder, node, _integers(builder, node, data_operand(node, values)), weights.T, step)
 
 
+def _from_left(
+    builder: Builder, node: Node, matrix: Const, data: Value | None, turned: bool = False, rows: bool = False
+) -> Tensor:
+    """The product of a constant matrix, `turned` or not, and the columns, or `rows`, of the data: positions mixed."""
+    if data is None:
+        raise node.error("lacks input 1", "export the model again")
+    tensor = _integers(builder, node, data)
+    shape, count = matrix.array.shape, matrix.array.size
+    if len(shape) < 2 or count != prod(shape[-2:]) or tensor.where.ndim < max(2, len(shape)):
+        raise node.error(f"multiplies {shape} by {tensor.where.shape}", "use one matrix for the whole tensor")
+    tensor = tensor if rows else _columns(builder, node, tensor)
+    matrix = reshaped(matrix, shape[-2:])
+    weights, step = _weights(node, matrix, 1 if turned else 0)
+    made = _dense(builder, node, tensor, weights.T if turned else weights, step)
+    return replace(made, where=made.where.swapaxes(-1, -2))
+
+
+def _columns(builder: Builder, node: Node, tensor: Tensor) -> Tensor:
+    """The tensor with its last two axes changed over."""
+    if tensor.where.ndim == 2 and not builder.single:
+        raise node.error(*BATCH_MOVED)
+    return replace(tensor, where=tensor.where.swapaxes(-1, -2))
+
+
 def _dense(builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: PerChannel) -> Tensor:
-    if weights.ndim != 2 or tensor.where.ndim < 2 or tensor.where.shape[-1] != weights.shape[1]:
+    if weights.ndim != 2 or tensor.where.shape[-1] != weights.shape[1]:
         raise node.error(
             f"multiplies {tensor.where.shape} by {weights.shape[::-1]}", "export the model again; the shapes do not fit"
         )

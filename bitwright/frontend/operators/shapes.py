@@ -14,7 +14,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import BATCH_MOVED
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.results import LAYOUT
-from bitwright.frontend.values import Const, Host, Tensor, Value
+from bitwright.frontend.values import Const, Host, Tensor, Value, of_sample
 from bitwright.ir import host_ops
 from bitwright.reading.model import Array, Node
 
@@ -29,8 +29,8 @@ def transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
     perm = tuple(node.attributes.get("perm", range(rank - 1, -1, -1)))
     if sorted(perm) != list(range(rank)):
         raise node.error(f"has perm {list(perm)} on a tensor of rank {rank}", "export the model again")
-    if perm[:1] != (0,) and not isinstance(value, Const):
-        raise node.error(*BATCH_MOVED)
+    if perm[:1] != (0,):
+        _check_free(builder, node, value)
     return move(builder, node, value, lambda array: array.transpose(perm))
 
 
@@ -44,13 +44,20 @@ def reshape(builder: Builder, node: Node, *values: Value | None) -> Value:
     wanted = _filled(wanted, prod(old))
     if min(wanted, default=1) < 0 or prod(wanted) != prod(old):
         raise node.error(f"reshapes {list(old)} to {wanted}", "export the model again; the sizes do not fit")
-    return move(builder, node, value, lambda array: array.reshape(wanted))
+    return move(builder, node, value, lambda array: array.reshape(wanted), folds=True)
 
 
 def _one_sample(wanted: list[int], size: int, batch: int) -> list[int]:
-    """`wanted` with 1 for the number of samples that the export wrote in front: the model's batch, or what fits."""
-    if wanted and wanted[0] > 1 and (wanted[0] == batch or prod(wanted) == size * wanted[0]):
+    """`wanted` of one sample, where the export wrote the number of samples in front: the batch, or what fits.
+
+    Steps of a sample may be folded into that axis.
+    """
+    if not wanted or wanted[0] < 2:
+        return wanted
+    if wanted[0] == batch or prod(wanted) == size * wanted[0]:
         return [1, *wanted[1:]]
+    if batch > 1 and wanted[0] % batch == 0 and (-1 in wanted or prod(wanted) == size * batch):
+        return [wanted[0] // batch, *wanted[1:]]
     return wanted
 
 
@@ -60,7 +67,13 @@ def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
     old = shape_of(value)
     axis = int(node.attributes.get("axis", 1))
     axis = axis + len(old) if axis < 0 else axis
-    return move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])))
+    return move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])), folds=True)
+
+
+def _check_free(builder: Builder, node: Node, value: Value) -> None:
+    """Refuse to act on the first axis of data of which there may be many samples."""
+    if not builder.single and not isinstance(value, Const):
+        raise node.error(*BATCH_MOVED)
 
 
 def _wanted(node: Node, values: tuple[Value | None, ...], old: tuple[int, ...]) -> list[int]:
@@ -87,8 +100,8 @@ def squeeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     value = data_operand(node, values)
     old = shape_of(value)
     axes = _single(node, values, old)
-    if 0 in axes and not isinstance(value, Const):
-        raise node.error(*BATCH_MOVED)
+    if 0 in axes:
+        _check_free(builder, node, value)
     kept = [d for i, d in enumerate(old) if i not in axes]
     return move(builder, node, value, lambda array: array.reshape(kept))
 
@@ -100,8 +113,8 @@ def unsqueeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     axes = _axes(node, values)
     rank = len(old) + len(axes)
     places = sorted(axis % rank for axis in axes)
-    if 0 in places and not isinstance(value, Const):
-        raise node.error(*BATCH_MOVED)
+    if 0 in places:
+        _check_free(builder, node, value)
     new = list(old)
     for axis in places:
         new.insert(axis, 1)
@@ -147,8 +160,11 @@ def _single(node: Node, values: tuple[Value | None, ...], old: tuple[int, ...]) 
     return axes
 
 
-def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
-    """`value` with its elements re-laid by `step`, which acts on an array of the ONNX shape."""
+def move(builder: Builder, node: Node, value: Value, step: Move, *, folds: bool = False) -> Value:
+    """`value` with its elements re-laid by `step`, which acts on an array of the ONNX shape.
+
+    Unless it `folds` other axes into that of the samples, it leaves that one alone.
+    """
     if isinstance(value, Const):
         return _move_constant(value, partial(_moved, node, step))
     if isinstance(value, Tensor) and value.pools:
@@ -157,6 +173,8 @@ def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
     index = _moved(node, step, where)
     if index.size == 0:
         raise node.error("makes a tensor without elements", "export the model again")
+    if not folds and index.shape[:1] != where.shape[:1]:
+        _check_free(builder, node, value)
     match value:
         case Tensor():
             return replace(value, where=index).then(node.name, node.op)
@@ -165,13 +183,12 @@ def move(builder: Builder, node: Node, value: Value, step: Move) -> Value:
 
 
 def _move_on_host(builder: Builder, node: Node, value: Host, index: Array) -> Host:
-    if index.shape[:1] != (1,):
-        raise node.error(*BATCH_MOVED)
-    if np.array_equal(index.reshape(-1), np.arange(index.size)) and index.shape == value.shape:
-        return value
+    made = of_sample(index)
+    if np.array_equal(made, np.arange(prod(value.shape)).reshape(of_sample(np.empty(value.shape)).shape)):
+        return replace(value, shape=index.shape)
     name = builder.host_step(
         value.side,
-        host_ops.Gather(host_ops.Constant(index[0])),
+        host_ops.Gather(host_ops.Constant(made)),
         (value.name,),
         node=(node.name, node.op),
         reason="layout before the input quantiser" if value.side == "input" else LAYOUT,
@@ -185,6 +202,11 @@ def _moved(node: Node, step: Move, array: Array) -> Array:
         return step(array)
     except (IndexError, ValueError) as error:
         raise node.error(f"does not fit a tensor of shape {array.shape}: {error}", "export the model again") from error
+
+
+def reshaped(value: Const, shape: tuple[int, ...]) -> Const:
+    """The constant in another shape."""
+    return _move_constant(value, lambda array: array.reshape(shape))
 
 
 def _move_constant(value: Const, move: Move) -> Const:

@@ -44,6 +44,7 @@ def softmax(builder: Builder, node: Node, *values: Value | None) -> Value:
     axis = axis_of(node, rank, 1 if old else -1)
     if axis == 0 or (old and axis != rank - 1):
         raise node.error(f"normalises over axis {axis} of {rank}", "normalise over the last axis")
+    axis += host.front
     does = host_ops.Softmax(axis) if node.op == "Softmax" else host_ops.LogSoftmax(axis)
     return _step(builder, node, does, host, host.shape, NOT_INTEGER)
 
@@ -61,7 +62,8 @@ def top_k(builder: Builder, node: Node, *values: Value | None) -> tuple[Value | 
     host, shape = _on_host(builder, node, value), list(shape_of(value))
     shape[wanted.axis] = wanted.k
     both = [
-        host_ops.TopK(axis=wanted.axis, k=wanted.k, largest=wanted.largest, indices=indices) for indices in range(2)
+        host_ops.TopK(axis=wanted.axis + host.front, k=wanted.k, largest=wanted.largest, indices=indices)
+        for indices in range(2)
     ]
     return tuple(
         _step(builder, node, does, host, tuple(shape), reason) if needed else None
@@ -95,7 +97,8 @@ def arg_max(builder: Builder, node: Node, *values: Value | None) -> Value:
         return _place(builder, node, value, axis, keep=keep, last=last)
     host = _on_host(builder, node, value)
     made = tuple(1 if i == axis else d for i, d in enumerate(shape) if i != axis or keep)
-    return _step(builder, node, host_ops.ArgMax(axis=axis, keepdims=int(keep), last=last), host, made, reason)
+    does = host_ops.ArgMax(axis=axis + host.front, keepdims=int(keep), last=last)
+    return _step(builder, node, does, host, made, reason)
 
 
 def _disorder(builder: Builder, value: Value, axis: int) -> str:
