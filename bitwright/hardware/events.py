@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bitwright.hardware.indices import WIDE, Indices, by_frame, mirrored, shifted, values, where
 from bitwright.ir.weights import Ints
 
 ROUNDS = 20_000
 """Times to go over all sequences; events that still move then wait for each other in a circle."""
+NARROW = 1 << 29
+"""Steps and lags below this, and clocks below twice this, are told in 32 bits."""
 
-Clocks = dict[str, Ints]
+Clocks = dict[str, NDArray[Any]]
 """For each sequence the clocks of its events."""
 
 
@@ -27,14 +31,19 @@ Clocks = dict[str, Ints]
 class Wait:
     """Event `after[i]` of the sequence that holds this comes at least `lag` clocks after event `of[i]` of `source`.
 
-    Events are counted from the first of the frame; `of` may lie in a frame before or after. Where an event stands in
-    `after` more than once, its `of` ascend: the last one counts.
+    Events are counted from the first of the frame; `of` may lie in a frame before or after. Both ascend; where an event
+    stands in `after` more than once, the last one counts.
     """
 
-    after: Ints
+    after: Indices
     source: str
-    of: Ints
+    of: Indices
     lag: int | Ints
+
+    def part(self, among: slice, of: Indices, later: int = 0) -> Wait:
+        """Some of this, with other `of` and `later` clocks more."""
+        lag = self.lag if isinstance(self.lag, int) else self.lag[among]
+        return Wait(self.after[among], self.source, of, lag + later)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +53,39 @@ class Events:
     No event comes before its `ready`, where that is given.
     """
 
-    steps: Ints
+    steps: Indices
     span: int
     waits: list[Wait] = field(default_factory=list)
-    ready: Ints | None = None
+    ready: NDArray[Any] | None = None
 
 
 def patience(sequences: Mapping[str, Events]) -> int:
-    """Rounds within which sequences settle whose FIFOs cost no clocks: about half as many as there are sequences do."""
+    """Rounds within which sequences settle whose FIFOs cost no clocks: many more than they take, which is some ten."""
     return 200 + 4 * len(sequences)
 
 
 def unrolled(sequences: Mapping[str, Events], frames: int) -> dict[str, Events]:
     """`frames` frames as one, nothing before or after them."""
-    frame, found = np.arange(frames)[:, None], {}
+    found = {}
     for name, events in sequences.items():
         waits = []
         for wait in events.waits:
-            after = (wait.after + frame * len(events.steps)).reshape(-1)
             size = len(sequences[wait.source].steps)
-            of = (wait.of + frame * size).reshape(-1)
-            inside = (of >= 0) & (of < size * frames)
-            lag = np.tile(np.broadcast_to(wait.lag, len(wait.of)), frames)
-            waits.append(Wait(after[inside], wait.source, of[inside], lag[inside]))
-        found[name] = Events((events.steps + frame * events.span).reshape(-1), 0, waits)
+            for earlier, among, of in by_frame(wait.of, size):
+                part = wait.part(among, of)
+                for frame in range(max(0, -earlier), min(frames, frames - earlier)):
+                    after = shifted(part.after, frame * len(events.steps))
+                    waits.append(replace(part, after=after, of=shifted(of, (frame + earlier) * size)))
+        found[name] = Events(_repeated(events, frames), 0, waits)
     return found
+
+
+def _repeated(events: Events, frames: int) -> Indices:
+    """The steps of so many frames."""
+    steps = events.steps
+    if isinstance(steps, range) and (frames == 1 or events.span == len(steps) * steps.step):
+        return range(steps.start, steps.start + frames * len(steps) * steps.step, steps.step)
+    return np.asarray((values(steps) + np.arange(frames)[:, None] * events.span).reshape(-1))
 
 
 def periodic(sequences: Mapping[str, Events], interval: int) -> dict[str, Events]:
@@ -76,10 +93,10 @@ def periodic(sequences: Mapping[str, Events], interval: int) -> dict[str, Events
     found = {}
     for name, events in sequences.items():
         last = len(events.steps) - 1
-        waits = [Wait(np.array([0]), name, np.array([last]), events.span - int(events.steps[last]) - interval)]
+        waits = [Wait(range(1), name, range(last, last + 1), events.span - int(events.steps[last]) - interval)]
         for wait in events.waits:
-            earlier, of = np.divmod(wait.of, len(sequences[wait.source].steps))
-            waits.append(replace(wait, of=of, lag=wait.lag + earlier * interval))
+            for earlier, among, of in by_frame(wait.of, len(sequences[wait.source].steps)):
+                waits.append(wait.part(among, of, earlier * interval))
         found[name] = replace(events, waits=waits)
     return found
 
@@ -98,16 +115,35 @@ def earliest(sequences: Mapping[str, Events], rounds: int = ROUNDS, start: Clock
 
     `start` are the earliest clocks under some of these waits, from which it is not far.
     """
-    never = np.iinfo(np.int64).min // 4
-    clocks = dict(start) if start else {name: np.full(len(e.steps), never) for name, e in sequences.items()}
+    if all(_is_narrow(events) for events in sequences.values()):
+        try:
+            return _settled(sequences, rounds, start, np.dtype(np.int32))
+        except OverflowError:
+            pass
+    return _settled(sequences, rounds, start, WIDE)
+
+
+def _is_narrow(events: Events) -> bool:
+    """Whether what these events add to a clock is told in 32 bits."""
+    lags = (int(np.max(np.abs(wait.lag))) for wait in events.waits)
+    return max(int(events.steps[-1]), events.span, *lags) < NARROW
+
+
+def _settled(sequences: Mapping[str, Events], rounds: int, start: Clocks | None, kind: np.dtype[Any]) -> Clocks | None:
+    """`earliest`, in numbers of this kind; OverflowError where they are too narrow."""
+    never, most = np.iinfo(kind).min // 4, np.iinfo(kind).max // 2
+    first = start or {name: np.full(len(e.steps), never, kind) for name, e in sequences.items()}
+    clocks = {name: found.astype(kind, copy=False) for name, found in first.items()}
     readers = _readers(sequences)
     stale = set(sequences)
     for names in _sweeps(list(sequences), rounds):
         for name in names:
             if name in stale:
                 stale.discard(name)
-                moved = _after(sequences[name], clocks)
+                moved = _after(sequences[name], clocks, kind)
                 if not np.array_equal(moved, clocks[name]):
+                    if moved[-1] > most:
+                        raise OverflowError
                     clocks[name] = moved
                     stale |= readers[name]
         if not stale:
@@ -123,14 +159,17 @@ def latest(sequences: Mapping[str, Events], found: Clocks, fixed: frozenset[str]
     horizon = max(int(clocks[-1]) for clocks in found.values())
     backwards = {
         name: Events(
-            events.steps[-1] - events.steps[::-1], 0, ready=horizon - found[name][::-1] if name in fixed else None
+            mirrored(events.steps, int(events.steps[-1])),
+            0,
+            ready=horizon - found[name][::-1] if name in fixed else None,
         )
         for name, events in reversed(list(sequences.items()))
     }
     for name, events in sequences.items():
         for wait in events.waits:
-            after = (len(sequences[wait.source].steps) - 1 - wait.of)[::-1]
-            of, lag = (len(events.steps) - 1 - wait.after)[::-1], np.broadcast_to(wait.lag, len(after))[::-1]
+            after = mirrored(wait.of, len(sequences[wait.source].steps) - 1)
+            of = mirrored(wait.after, len(events.steps) - 1)
+            lag = wait.lag if isinstance(wait.lag, int) else wait.lag[::-1]
             backwards[wait.source].waits.append(Wait(after, name, of, lag))
     turned = earliest(backwards, patience(backwards))
     return None if turned is None else {name: horizon - turned[name][::-1] for name in sequences}
@@ -142,19 +181,24 @@ def _sweeps(order: Sequence[str], rounds: int) -> Iterator[Sequence[str]]:
         yield order if turn % 2 == 0 else order[::-1]
 
 
-def _after(events: Events, clocks: Clocks) -> Ints:
+def _after(events: Events, clocks: Clocks, kind: np.dtype[Any]) -> NDArray[Any]:
     """The clocks of a sequence, given those of the others."""
-    lower = np.zeros_like(events.steps) if events.ready is None else events.ready.copy()
+    steps = values(events.steps, kind)
+    lower = np.zeros_like(steps) if events.ready is None else events.ready.astype(kind)
     for wait in events.waits:
-        lower[wait.after] = np.maximum(lower[wait.after], clocks[wait.source][wait.of] + wait.lag)
-    return np.asarray(np.maximum.accumulate(lower - events.steps) + events.steps)
+        after, of = where(wait.after), where(wait.of)
+        lower[after] = np.maximum(lower[after], clocks[wait.source][of] + wait.lag)
+    lower -= steps
+    np.maximum.accumulate(lower, out=lower)
+    lower += steps
+    return lower
 
 
 class Made(NamedTuple):
     """Where the beats of a stream come from: events that decide them, clocks until they are valid, beats on the way."""
 
     sequence: str
-    at: Ints
+    at: Indices
     latency: int
     credits: int
 
@@ -163,8 +207,8 @@ class Taken(NamedTuple):
     """Where they go: the event that needs each beat, and the one with which it leaves the stream."""
 
     sequence: str
-    needs: Ints
-    takes: Ints
+    needs: Indices
+    takes: Indices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from bitwright.hardware.events import Events, Made, Taken, Wait
+from bitwright.hardware.indices import Indices, before, shifted
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.fifos import fifo_words, stream_latency
 from bitwright.ir.weights import Ints
@@ -24,7 +23,7 @@ class Net:
     def __init__(
         self, kernels: KernelGraph, offered: Mapping[str, Ints] = {}, unbounded: frozenset[str] = frozenset()
     ) -> None:
-        self.sequences: dict[str, Events] = {}
+        self._found: dict[str, Events] = {}
         self.made: dict[str, Made] = {}
         self.taken: dict[str, Taken] = {}
         for name in kernels.inputs:
@@ -36,44 +35,52 @@ class Net:
         for stream in kernels.streams:
             self._connect(stream.name, None if stream.name in unbounded else fifo_words(stream), stream_latency(stream))
 
+    @property
+    def sequences(self) -> dict[str, Events]:
+        """All sequences, a stream's behind the one that makes its beats: what moves on reaches the end in one pass."""
+        entering: dict[str, list[str]] = {}
+        for name, made in self.made.items():
+            entering.setdefault(made.sequence, []).append(name)
+        makers = (name for name in self._found if name not in self.made)
+        return {name: self._found[name] for maker in makers for name in (maker, *entering.get(maker, ()))}
+
     def _add(self, kernel: Kernel) -> None:
         course = kernel.course()
-        self.sequences |= course.sequences
+        self._found |= course.sequences
         self.taken |= course.taken
         self.made |= course.made
         for name in course.wires:
             self._connect(name, 0, 0)
 
-    def _events(self, name: str, steps: Ints, span: int, *waits: Wait) -> None:
-        self.sequences[name] = Events(steps, span, list(waits))
+    def _events(self, name: str, steps: Indices, span: int, *waits: Wait) -> None:
+        self._found[name] = Events(steps, span, list(waits))
 
     def _connect(self, name: str, depth: int | None, latency: int) -> None:
         """The stream `name` between its ends: beats enter a FIFO of `depth` words, 0 a wire, None an endless one."""
         made, taken = self.made[name], self.taken[name]
-        every = np.arange(len(made.at))
+        every = range(len(made.at))
         self._events(name, every, len(every), Wait(every, made.sequence, made.at, made.latency))
-        self._wait(made.sequence, Wait(made.at, name, every - made.credits, 1))
+        self._wait(made.sequence, Wait(made.at, name, shifted(every, -made.credits), 1))
         if depth != 0:
             self._wait(taken.sequence, Wait(taken.needs, name, every, latency))
         else:
             self._wait(taken.sequence, Wait(taken.needs, made.sequence, made.at, made.latency))
         if depth is not None:
-            frames, beats = np.divmod(every - depth, len(every))
-            of = taken.takes[beats] + frames * len(self.sequences[taken.sequence].steps)
+            of = before(taken.takes, depth, len(self._found[taken.sequence].steps))
             self._wait(name, Wait(every, taken.sequence, of, min(depth, 1)))
 
     def _wait(self, name: str, wait: Wait) -> None:
-        self.sequences[name].waits.append(wait)
+        self._found[name].waits.append(wait)
 
     def _source(self, name: str, beats: int, offered: Ints | None) -> None:
         """Beats from outside, each from the clock on at which it is offered, one after the other."""
-        every = np.arange(beats)
-        self.sequences[f"{name} offered"] = Events(every, beats, ready=offered)
+        every = range(beats)
+        self._found[f"{name} offered"] = Events(every, beats, ready=offered)
         self.made[name] = Made(f"{name} offered", every, 0, 1)
 
     def _sink(self, name: str, beats: int) -> None:
         """Beats that leave as soon as they can."""
-        every = np.arange(beats)
+        every = range(beats)
         self._events(leaving(name), every, beats)
         self.taken[name] = Taken(leaving(name), every, every)
 

@@ -12,15 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from bitwright.hardware.events import Course, Events, Made, Taken
+from bitwright.hardware.indices import Indices
 from bitwright.hardware.kernels.interface import Interface
 from bitwright.hardware.loops import Loops
 from bitwright.hardware.modules.streams import Parts
 from bitwright.ir.columns import aligned, tail
 from bitwright.ir.types import IntType
-from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.weights import Weights
 
 Memory = Literal["lut", "block"]
 FRAME = "a frame must take fewer than 2^31 beats"
@@ -141,9 +140,9 @@ class Kernel(ABC):
         """Iterations of the longest loop of its C++ function in a frame."""
         return max(loop.iterations for loop in self.loops())
 
-    def counting(self, count: int, takes: Sequence[Ints] = (), fold: int = 1) -> Course:
+    def counting(self, count: int, takes: Sequence[Indices] = (), fold: int = 1) -> Course:
         """One event for each beat in; each `fold` of them decide a beat on every output."""
-        every = np.arange(count)
+        every = range(count)
         taken = zip(self.inputs, takes or [every] * len(self.inputs), strict=True)
         return Course(
             sequences={self.name: Events(every, count)},
@@ -151,7 +150,7 @@ class Kernel(ABC):
             made=self.making(self.name, every[fold - 1 :: fold]),
         )
 
-    def making(self, sequence: str, at: Ints) -> dict[str, Made]:
+    def making(self, sequence: str, at: Indices) -> dict[str, Made]:
         """Every output made by the events `at` of `sequence`."""
         return {name: Made(sequence, at, self.latency, self.credits) for name in self.outputs}
 

@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 
 from bitwright.hardware.events import Course
+from bitwright.hardware.indices import lean
 from bitwright.hardware.kernels.base import Kernel
 from bitwright.hardware.kernels.interface import Constants, Interface, RomPort, Unit
 from bitwright.hardware.loops import Loop, Loops, together
@@ -232,7 +233,7 @@ class Interleave(Join):
 
     def course(self) -> Course:
         """Each beat makes one."""
-        return self.counting(self.pixels * sum(self.parts), self.turns())
+        return self.counting(self.pixels * sum(self.parts), list(map(lean, self.turns())))
 
     def loops(self) -> Loops:
         """The same."""

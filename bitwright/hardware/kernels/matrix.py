@@ -9,6 +9,7 @@ import numpy as np
 
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.events import Course, Events, Taken
+from bitwright.hardware.indices import lean
 from bitwright.hardware.kernels.base import FRAME, Needs, fits
 from bitwright.hardware.kernels.interface import Interface, RomPort, Unit, counted
 from bitwright.hardware.kernels.weighted import Styled
@@ -84,10 +85,11 @@ class MatrixVector(Styled):
         clocks = self.row_fold * self.col_fold
         within = np.union1d(np.arange(self.col_fold), np.arange(self.col_fold - 1, clocks, self.col_fold))
         vectors = np.arange(self.vectors * self.groups)[:, None]
-        takes = (vectors * len(within) + np.arange(self.col_fold)).reshape(-1)
-        ends = (vectors * len(within) + np.arange(self.col_fold - 1, len(within))).reshape(-1)
+        takes = lean((vectors * len(within) + np.arange(self.col_fold)).reshape(-1))
+        ends = lean((vectors * len(within) + np.arange(self.col_fold - 1, len(within))).reshape(-1))
+        steps = lean((vectors * clocks + within).reshape(-1))
         return Course(
-            sequences={self.name: Events((vectors * clocks + within).reshape(-1), len(vectors) * clocks)},
+            sequences={self.name: Events(steps, len(vectors) * clocks)},
             taken={self.input: Taken(self.name, takes, takes)},
             made=self.making(self.name, ends),
         )

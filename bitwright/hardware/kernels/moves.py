@@ -10,6 +10,7 @@ from math import lcm
 import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken, Wait
+from bitwright.hardware.indices import shifted
 from bitwright.hardware.kernels.base import Kernel, Needs
 from bitwright.hardware.kernels.interface import Constants, Interface, RomPort, Unit
 from bitwright.hardware.loops import Loop, Loops, buffered
@@ -50,10 +51,10 @@ class Reorder(Kernel):
 
     def course(self) -> Course:
         """A frame is written whole before its first beat leaves; two frames fit."""
-        writes, reads, first = f"{self.name} in", self.name, np.array([0])
-        every, out = np.arange(self.in_beats), np.arange(self.out_beats)
-        spent = Wait(first, reads, first - self.out_beats - 1, 1)
-        whole = Wait(first, writes, first + self.in_beats - 1, 1)
+        writes, reads, first = f"{self.name} in", self.name, range(1)
+        every, out = range(self.in_beats), range(self.out_beats)
+        spent = Wait(first, reads, shifted(first, -self.out_beats - 1), 1)
+        whole = Wait(first, writes, every[-1:], 1)
         return Course(
             sequences={writes: Events(every, len(every), [spent]), reads: Events(out, len(out), [whole])},
             taken={self.input: Taken(writes, every, every)},
@@ -132,12 +133,12 @@ class WidthConverter(Kernel):
         gathers, cuts, whole = f"{self.name} up", self.name, f"{self.name} whole"
         sequences, taken, made = dict[str, Events](), dict[str, Taken](), dict[str, Made]()
         if up > 1:
-            every = np.arange(self.elements // self.in_lanes)
+            every = range(self.elements // self.in_lanes)
             sequences[gathers] = Events(every, len(every))
             taken[self.input] = Taken(gathers, every, every)
             made[whole if both else self.output] = Made(gathers, every[up - 1 :: up], 1, 2)
         if down > 1:
-            every = np.arange(self.elements // self.out_lanes)
+            every = range(self.elements // self.out_lanes)
             sequences[cuts] = Events(every, len(every))
             taken[whole if both else self.input] = Taken(cuts, every[::down], every[down - 1 :: down])
             made[self.output] = Made(cuts, every, 1, 2)

@@ -9,6 +9,7 @@ import numpy as np
 
 from bitwright.hardware.arithmetic import Packing, packing
 from bitwright.hardware.events import Course, Events, Taken, Wait
+from bitwright.hardware.indices import lean
 from bitwright.hardware.kernels.base import FRAME, Needs, fits
 from bitwright.hardware.kernels.interface import Constants, Interface, RomPort, Unit
 from bitwright.hardware.kernels.weighted import Styled
@@ -100,17 +101,17 @@ class SparseMatrixVector(Styled):
         writes, reads, loads, words = f"{self.name} in", self.name, self.col_fold, self.words
         ends = self.ends.array
         within = np.union1d(0, ends)
-        every, vectors, count = np.arange(self.vectors * loads), np.arange(self.vectors), len(within)
-        spent = Wait(vectors * loads, reads, (vectors - 1) * count - 1, 1)
-        whole = Wait(vectors * count, writes, vectors * loads + loads - 1, 1)
+        every, vectors, count = range(self.vectors * loads), np.arange(self.vectors), len(within)
+        spent = Wait(lean(vectors * loads), reads, lean((vectors - 1) * count - 1), 1)
+        whole = Wait(lean(vectors * count), writes, lean(vectors * loads + loads - 1), 1)
         sequences = {
             writes: Events(every, len(every), [spent]),
-            reads: Events((vectors[:, None] * words + within).reshape(-1), self.vectors * words, [whole]),
+            reads: Events(lean((vectors[:, None] * words + within).reshape(-1)), self.vectors * words, [whole]),
         }
         return Course(
             sequences=sequences,
             taken={self.input: Taken(writes, every, every)},
-            made=self.making(reads, (vectors[:, None] * count + np.searchsorted(within, ends)).reshape(-1)),
+            made=self.making(reads, lean((vectors[:, None] * count + np.searchsorted(within, ends)).reshape(-1))),
         )
 
     def loops(self) -> Loops:

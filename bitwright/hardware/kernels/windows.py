@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bitwright.hardware.events import Course, Events, Made, Taken, Wait
+from bitwright.hardware.indices import by_frame, lean, shifted
 from bitwright.hardware.kernels.base import FRAME, REGISTER_DEPTH, Kernel, KernelGraph, Needs, Stream, fits
 from bitwright.hardware.kernels.interface import Interface, Sizes, Told, Unit
 from bitwright.hardware.lines import out_positions
@@ -178,16 +179,16 @@ class Window(Sliding):
     def course(self) -> Course:
         """Beats are written to the ring, shown, and dropped when no later window needs them."""
         writes, reads, drops = f"{self.name} in", self.name, f"{self.name} drop"
-        every, needed = np.arange(self.in_beats), self._needed()
-        first = np.searchsorted(needed, every)  # the first beat out that shows this beat, or a newer one
-        used = first < len(needed)
-        shown = Wait(first[used], writes, every[used], 1)
-        spent = Wait(every, reads, self._spent(), 1)
-        out = np.arange(len(needed))
+        every, needed = range(self.in_beats), self._needed()
+        shown = range(int(needed[-1]) + 1)
+        first = np.searchsorted(needed, shown)  # the first beat out that shows this beat, or a newer one
+        waits = [Wait(lean(first), writes, shown, 1)]
+        spent = Wait(every, reads, lean(self._spent()), 1)
+        out = range(len(needed))
         return Course(
             sequences={
-                writes: Events(every, len(every), [Wait(every, drops, every - self.depth, 1)]),
-                reads: Events(out, len(out), [shown]),
+                writes: Events(every, len(every), [Wait(every, drops, shifted(every, -self.depth), 1)]),
+                reads: Events(out, len(out), waits),
                 drops: Events(every, len(every), [Wait(every, writes, every, 1), spent]),
             },
             taken={self.input: Taken(writes, every, every)},
@@ -341,15 +342,18 @@ class ParallelWindow(Sliding):
         """The line moves on place by place, except while a window in it is not given; some lie behind the frame."""
         moves, gives, places = f"{self.name} line", self.name, self.cycles
         newest = self._newest()
-        last, every = np.minimum(newest, places - 1), np.arange(len(newest))
+        last, every = np.minimum(newest, places - 1), range(len(newest))
         beyond = newest - last
-        frames, held = np.divmod(newest + 1, places)  # the place that waits for each window
-        waits = [Wait(held[frames == k], gives, every[frames == k] - k * len(newest), 0) for k in range(frames[-1] + 1)]
-        beats = np.arange(self.in_beats)
+        waits = [  # of the place behind each window
+            Wait(held, gives, shifted(every[among], -frame * len(newest)), 0)
+            for frame, among, held in by_frame(lean(newest + 1), places)
+        ]
+        lag = 1 + beyond if beyond.any() else 1
+        beats = range(self.in_beats)
         return Course(
             sequences={
-                moves: Events(np.arange(places), places, waits),
-                gives: Events(every, len(every), [Wait(every, moves, last, 1 + beyond)]),
+                moves: Events(range(places), places, waits),
+                gives: Events(every, len(every), [Wait(every, moves, lean(last), lag)]),
             },
             taken={self.input: Taken(moves, beats, beats)},
             made={self.output: Made(gives, every, self.latency - 1, self.credits)},
