@@ -42,13 +42,15 @@ def convolve(attributes: Attributes, x: Array, w: Array, multiply: Product) -> A
     return made.reshape(len(x), len(w), *spatial)
 
 
-def conv_transpose(attributes: Attributes, x: Array, w: Array, bias: Array | None = None) -> Array:
+def conv_transpose(
+    attributes: Attributes, x: Array, w: Array, bias: Array | None = None, multiply: Product = product
+) -> Array:
     """ConvTranspose of two spatial axes: each pixel's products, added up where they overlap."""
     groups = int(attributes.get("group", 1))
     n, outputs, kernel = len(x), w.shape[1] * groups, w.shape[2:]
     pixels = x.reshape(n, groups, -1, prod(x.shape[2:]))
     columns = w.reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)
-    terms = product(columns, pixels).reshape(n, outputs, *kernel, *x.shape[2:])
+    terms = multiply(columns, pixels).reshape(n, outputs, *kernel, *x.shape[2:])
     strides, dilations, pads = _window(attributes, kernel, (0, 0))
     extra = attributes.get("output_padding") or [0, 0]
     size = [
@@ -171,7 +173,7 @@ def resize(attributes: Attributes, x: Array, *others: Array | None) -> Array:
     assert given is not None
     sizes = len(others) == 3
     factors = [round(new / old) for new, old in zip(given, x.shape, strict=True)] if sizes else given
-    for axis, factor in enumerate(factors):
+    for axis, factor in enumerate(factors[1:], start=1):
         x = np.repeat(x, int(factor), axis)
     return x
 

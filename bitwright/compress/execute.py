@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.audit.operators import FLOAT, conv, gemm, matmul
+from bitwright.audit.operators import FLOAT, conv, conv_transpose, gemm, matmul
 from bitwright.audit.replay import function_of
 from bitwright.compress.network import FloatNet
+from bitwright.compress.operators import moves
+from bitwright.ir.errors import BitwrightError
 from bitwright.reading.constants import FAILURES
 from bitwright.reading.model import Node
 from bitwright.reading.sizes import MAX_ELEMENTS, check_folded, check_size
@@ -23,6 +25,8 @@ from bitwright.reading.sizes import MAX_ELEMENTS, check_folded, check_size
 Array = NDArray[Any]
 CHUNK = 64
 """Samples per run, whatever batch the network was exported for; bounds the memory for intermediate tensors."""
+Step = tuple[Node, Callable[[Sequence[Array | None]], Sequence[Array]]]
+"""A node, and what computes its outputs from its operands."""
 HINT = "check that the model runs in another tool on the same data"
 
 
@@ -45,6 +49,7 @@ def _squeeze(attributes: Mapping[str, Any], x: Array, axes: Array | None = None)
 
 FAST: Mapping[str, Callable[..., Array]] = FLOAT | {
     "Conv": partial(conv, multiply=np.matmul),
+    "ConvTranspose": partial(conv_transpose, multiply=np.matmul),
     "Gemm": partial(gemm, multiply=np.matmul),
     "MatMul": partial(matmul, multiply=np.matmul),
     "Reshape": _reshape,
@@ -60,22 +65,44 @@ def outputs_of(net: FloatNet, arrays: Sequence[Array]) -> list[Array]:
 
 
 def run(net: FloatNet, arrays: Sequence[Array]) -> Iterator[dict[str, Array]]:
-    """Every tensor of `net`, chunk by chunk."""
-    functions = []
+    """Every tensor of `net`, chunk by chunk; sample by sample where the network holds the size of its batch."""
+    steps = []
     for node in net.nodes:
         with _explained(node):
-            functions.append(function_of(node, net.opset, FAST))
-    for start in range(0, len(arrays[0]), CHUNK):
-        values: dict[str, Array] = dict(net.constants)
-        for entry, array in zip(net.inputs, arrays, strict=True):
-            values[entry.name] = array[start : start + CHUNK].astype(np.float32)
-        for node, function in zip(net.nodes, functions, strict=True):
-            with _explained(node):
-                operands = [values[name] if name else None for name in node.inputs]
-                _check_result(node, operands, len(values[net.inputs[0].name]))
-                results = function(operands)
-            values |= {name: result for name, result in zip(node.outputs, results, strict=False) if name}
-        yield values
+            steps.append((node, function_of(node, net.opset, FAST if _is_fast(node) else {})))
+    size = CHUNK if _takes_batches(net, steps, arrays) else 1
+    for start in range(0, len(arrays[0]), size):
+        yield _values(net, steps, [array[start : start + size] for array in arrays])
+
+
+def _takes_batches(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> bool:
+    """True if two samples at once give two of each output."""
+    if len(arrays[0]) < 2:
+        return True
+    try:
+        values = _values(net, steps, [array[:2] for array in arrays])
+    except BitwrightError:
+        return False
+    return all(values[name].shape[:1] == (2,) for name in net.outputs)
+
+
+def _values(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> dict[str, Array]:
+    """Every tensor of `net` for some samples."""
+    values: dict[str, Array] = dict(net.constants)
+    for entry, array in zip(net.inputs, arrays, strict=True):
+        values[entry.name] = array.astype(np.float32)
+    for node, function in steps:
+        with _explained(node):
+            operands = [values[name] if name else None for name in node.inputs]
+            _check_result(node, operands, len(arrays[0]))
+            results = function(operands)
+        values |= {name: result for name, result in zip(node.outputs, results, strict=False) if name}
+    return values
+
+
+def _is_fast(node: Node) -> bool:
+    """True unless the operator of `FAST` takes less than `node` asks."""
+    return node.op != "Resize" or moves(node)
 
 
 @contextmanager

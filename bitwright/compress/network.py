@@ -175,7 +175,8 @@ def _layer(node: Node, constants: Mapping[str, Array]) -> Layer:
     source, weight, *rest = node.inputs
     bias = rest[0] if rest and rest[0] in constants else None
     axis = channel_axis(node) % constants[weight].ndim
-    return Layer(key(node), node.op, source, weight, bias, axis, int(node.attributes.get("group", 1)))
+    groups = 1 if node.op == "ConvTranspose" else int(node.attributes.get("group", 1))  # its groups share a column
+    return Layer(key(node), node.op, source, weight, bias, axis, groups)
 
 
 def _bytes(name: str, value: Any) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operators of a float network that can be quantised, by what becomes of them; refusals of the others."""
+"""The operators of a float network: all that the importer takes, by what becomes of them; refusals of the others."""
 
 from __future__ import annotations
 
@@ -9,65 +9,85 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.frontend.lowering import ANY_DOMAIN, HANDLERS
+from bitwright.frontend.refusals import REFUSED
+from bitwright.reading.constants import FOLDED
 from bitwright.reading.model import Node
 from bitwright.reading.schema import STANDARD
 
 Array = NDArray[Any]
-MATRIX = frozenset(("Conv", "Gemm", "MatMul"))
-"""Layers with weights."""
-SUMS = frozenset(("Add", "AveragePool", "GlobalAveragePool"))
-"""Layers that add integers without weights; `Add` of a constant is pointwise."""
+QUANTISERS = ANY_DOMAIN | {"DynamicQuantizeLinear", "FloatQuant"}
+SUPPORTED = frozenset(HANDLERS) - QUANTISERS
+"""What the importer takes. An operator that no set below names reads integers at all its operands."""
+MATRIX = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
+"""Layers with weights: their data operand is integers."""
+MOVES = frozenset(
+    "DepthToSpace Dropout Flatten Gather GlobalMaxPool Identity MaxPool Pad ReduceMax Reshape Slice SpaceToDepth Split "
+    "Squeeze Transpose Unsqueeze Upsample".split()
+)
+"""Commute with a quantiser: they move, drop or compare values; so does `Resize` that repeats its pixels."""
+LINES = frozenset("Add BatchNormalization Cast Clip Div HardSigmoid Max Min Mul Neg Relu Sub".split())
+"""Lines and clips of one operand: they fold into the requantiser that follows."""
 TABLES = frozenset(("LeakyRelu", "Sigmoid", "Tanh"))
-"""Functions of one operand that become a table over the codes of their input."""
-MOVES = frozenset(("Dropout", "Flatten", "Identity", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
-"""Commute with a quantiser: they move, drop or compare values."""
-POINTWISE = frozenset(("Add", "BatchNormalization", "Clip", "Div", "Mul", "Relu", "Sub"))
-"""Fold into the requantiser that follows."""
-SHAPES = frozenset(("Cast", "Concat", "Constant", "Gather", "Shape", "Slice"))
-"""Compute the shape of a Reshape."""
+"""Functions that the host computes, too, where no integers follow."""
 TAIL = frozenset(("ArgMax", "LogSoftmax", "Softmax", "TopK"))
 """Allowed after the last integer layer, where they stay in float."""
-SUPPORTED = MATRIX | SUMS | TABLES | MOVES | POINTWISE | SHAPES | TAIL
-QUANTISERS = frozenset(
-    "BipolarQuant DequantizeLinear DynamicQuantizeLinear FloatQuant IntQuant MultiThreshold QLinearConv QLinearMatMul "
-    "Quant QuantizeLinear Trunc".split()
-)
-RANKS: Mapping[str, tuple[int, ...]] = {"Conv": (3, 4, 5), "Gemm": (2,), "MatMul": (2, 3, 4)}
+RANKS: Mapping[str, tuple[int, ...]] = {"Conv": (3, 4, 5), "ConvTranspose": (4,), "Gemm": (2,), "MatMul": (2, 3, 4)}
 """How many axes the weights of each layer may have."""
 MAY_BE_INFINITE = ("Clip",)
 """Operators with a constant that may be infinite: a bound that does not bind."""
 
 
+def fixed_tensors(nodes: Sequence[Node], constants: Mapping[str, Array]) -> set[str]:
+    """The tensors that are the same for all data: constants, shapes, and what is computed of these alone."""
+    found = {"", *constants}
+    for node in nodes:
+        if node.op == "Shape" or found.issuperset(node.inputs):
+            found.update(node.outputs)
+    return found
+
+
+def moves(node: Node) -> bool:
+    """True for a node that commutes with a quantiser of its first operand."""
+    if node.op == "Resize":
+        return str(node.attributes.get("mode", "nearest")) == "nearest"
+    return node.op in MOVES
+
+
 def check_nodes(nodes: Sequence[Node], constants: Mapping[str, Array]) -> None:
     """Refuse a network that is quantised already, or that holds what cannot be quantised."""
+    fixed = fixed_tensors(nodes, constants)
     for node in nodes:
         if node.op in QUANTISERS:
             raise node.error("the model is quantised already", "give the float model, or compile this one as it is")
     for node in nodes:
-        if node.op not in SUPPORTED or node.domain not in STANDARD:
-            raise node.error("cannot be quantised yet", f"supported: {', '.join(sorted(SUPPORTED))}")
-    for node in nodes:
+        _check_operator(node, fixed)
         _check_operands(node, constants)
         _check_numbers(node, constants)
 
 
+def _check_operator(node: Node, fixed: set[str]) -> None:
+    """Refuse an operator that the importer does not take, unless its operands are known."""
+    if node.op in REFUSED:
+        raise node.error(*REFUSED[node.op])
+    if node.domain in STANDARD and (node.op in SUPPORTED or (node.op in FOLDED and fixed.issuperset(node.outputs))):
+        return
+    raise node.error("cannot be quantised yet", f"supported: {', '.join(sorted(SUPPORTED))}")
+
+
 def _check_operands(node: Node, constants: Mapping[str, Array]) -> None:
-    """Matrix layers need constant weights, products a constant operand."""
-    if node.op in MATRIX:
-        weight = node.inputs[1]
-        if weight not in constants:
-            raise node.error(
-                f"its weights, '{weight}', are computed from the input",
-                "only layers with constant weights, as the second operand, can be quantised yet",
-            )
-        array = constants[weight]
-        if array.ndim not in RANKS[node.op] or array.size == 0 or array.dtype.kind in "iub":
-            raise node.error(f"has weights of type {array.dtype} and shape {array.shape}", "export the model again")
-    if node.op in ("Div", "Mul", "Sub") and not any(name in constants for name in node.inputs):
+    """Matrix layers need constant weights."""
+    if node.op not in MATRIX:
+        return
+    weight = node.inputs[1]
+    if weight not in constants:
         raise node.error(
-            "both its operands are computed from the input",
-            "one operand must be constant; only Add takes two tensors yet",
+            f"its weights, '{weight}', are computed from the input",
+            "only layers with constant weights, as the second operand, can be quantised yet",
         )
+    array = constants[weight]
+    if array.ndim not in RANKS[node.op] or array.size == 0 or array.dtype.kind in "iub":
+        raise node.error(f"has weights of type {array.dtype} and shape {array.shape}", "export the model again")
 
 
 def _check_numbers(node: Node, constants: Mapping[str, Array]) -> None:
@@ -87,6 +107,8 @@ def channel_axis(node: Node) -> int:
     match node.op:
         case "Conv":
             return 0
+        case "ConvTranspose":
+            return 1
         case "Gemm":
             return 0 if node.attributes.get("transB", 0) else 1
         case _:

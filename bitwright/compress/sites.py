@@ -4,16 +4,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from bitwright.compress.operators import MATRIX, MOVES, SUMS, TABLES
+from bitwright.compress.operators import LINES, MATRIX, TABLES, TAIL, fixed_tensors, moves
 from bitwright.reading.model import Node
 
 Constants = Mapping[str, NDArray[Any]]
+MEANS = frozenset(("AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum"))
+FUNCTIONS = TABLES | {"Abs", "Elu", "Erf", "Exp", "Gelu", "HardSwish", "PRelu", "Selu", "Softplus"}
+"""Of one operand, a table over the codes of their input."""
+POOLS = frozenset(("GlobalMaxPool", "MaxPool"))
+"""Wait for a quantiser behind them where there is one."""
+OF_CODES = frozenset(("Pad", "ReduceMax"))
+"""Move and compare values, but codes alone."""
+BENT = frozenset(("Clip", "HardSigmoid", "Max", "Min", "Relu"))
+"""Clips of one operand."""
 
 
 class Edge(NamedTuple):
@@ -44,37 +53,68 @@ def find_sites(nodes: Sequence[Node], constants: Constants, outputs: Sequence[st
     """The quantisers of activations, in the order of their first reader."""
     makers = {name: node for node in nodes for name in node.outputs if name}
     reads = Counter([*outputs, *(name for node in nodes for name in node.inputs)])
-    integer = _before_matrix(nodes)
+    positions = _integer_operands(nodes, makers, fixed_tensors(nodes, constants))
     positive = _non_negative(nodes, constants)
     edges: dict[str, list[Edge]] = {}
     for node in nodes:
-        for position in _integer_operands(node, constants, integer):
+        for position in positions[key(node)]:
             tensor, edge = node.inputs[position], Edge(key(node), position)
             # Quantising before a max-pool gives the same values and makes the pool compare narrow codes.
-            while tensor in makers and makers[tensor].op in MOVES and reads[tensor] == 1:
+            while tensor in makers and moves(makers[tensor]) and reads[tensor] == 1:
                 mover = makers[tensor]
                 tensor, edge = mover.inputs[0], Edge(key(mover), 0)
             edges.setdefault(tensor, []).append(edge)
     return tuple(Site(name, tuple(dict.fromkeys(found)), name in positive) for name, found in edges.items())
 
 
-def _integer_operands(node: Node, constants: Constants, before_matrix: set[str]) -> Iterator[int]:
-    """The inputs of `node` that must be integers in hardware."""
-    if node.op in MATRIX:
-        yield 0
-    elif node.op in SUMS and not any(name in constants for name in node.inputs):
-        yield from range(len(node.inputs))
-    elif node.op in TABLES and node.outputs[0] in before_matrix:
-        yield 0
-
-
-def _before_matrix(nodes: Sequence[Node]) -> set[str]:
-    """The tensors from which a matrix layer can be reached; what lies beyond the last one stays in float."""
-    found: set[str] = set()
-    for node in reversed(nodes):
-        if node.op in MATRIX or found.intersection(node.outputs):
-            found.update(filter(None, node.inputs))
+def _integer_operands(nodes: Sequence[Node], makers: Mapping[str, Node], fixed: set[str]) -> dict[str, list[int]]:
+    """The inputs of each node, by its key, that must be integers in hardware."""
+    data = {key(node): [i for i, name in enumerate(node.inputs) if name not in fixed] for node in nodes}
+    found = {key(node): _read_as_integers(node, data[key(node)]) for node in nodes}
+    _end_in_float(nodes, data, found)
+    for node in nodes:
+        if node.op == "Mul" and len(data[key(node)]) == 2:
+            found |= _gated(node, makers, data)
     return found
+
+
+def _end_in_float(nodes: Sequence[Node], data: Mapping[str, list[int]], found: dict[str, list[int]]) -> None:
+    """Where no integers follow, functions read real values, and pools codes: no quantiser comes to wait for."""
+    needed: set[str] = set()
+    for node in reversed(nodes):
+        name = key(node)
+        last = needed.isdisjoint(node.outputs)
+        if last and node.op in TABLES | POOLS:
+            found[name] = data[name] if node.op in POOLS else []
+        if found[name] or not last:
+            needed.update(filter(None, node.inputs))
+
+
+def _read_as_integers(node: Node, data: list[int]) -> list[int]:
+    """The data operands of a node that a quantiser comes before."""
+    if node.op in MATRIX:
+        return [0]
+    line = node.op in LINES and len(data) == 1
+    waits = moves(node) and node.op not in OF_CODES
+    return [] if line or waits or node.op in TAIL else data
+
+
+def _gated(node: Node, makers: Mapping[str, Node], data: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    """What a product of a tensor and a function of it reads as integers: that tensor alone, as in SiLU and GELU."""
+    for plain, other in ((0, 1), (1, 0)):
+        inner, tensor = [], node.inputs[other]
+        while tensor in makers and _is_function(makers[tensor], data):
+            inner.append(makers[tensor])
+            tensor = inner[-1].inputs[data[key(inner[-1])][0]]
+            if tensor == node.inputs[plain] and any(step.op in FUNCTIONS | BENT for step in inner):
+                first = key(inner.pop())
+                return {key(node): [plain], first: data[first]} | {key(step): [] for step in inner}
+    return {}
+
+
+def _is_function(node: Node, data: Mapping[str, list[int]]) -> bool:
+    """True for a node that computes each element of its one data operand by itself."""
+    return len(data[key(node)]) == 1 and (node.op in LINES or node.op in FUNCTIONS)
 
 
 def _non_negative(nodes: Sequence[Node], constants: Constants) -> set[str]:
@@ -82,14 +122,14 @@ def _non_negative(nodes: Sequence[Node], constants: Constants) -> set[str]:
     found: set[str] = set()
     for node in nodes:
         match node.op:
-            case "Relu" | "Sigmoid":
+            case "Abs" | "Exp" | "HardSigmoid" | "Relu" | "Sigmoid" | "Softplus":
                 positive = True
             case "Clip":
                 positive = _clip_low(node, constants) >= 0
-            case "Add":
+            case "Add" | "Concat" | "Mul":
                 positive = all(name in found for name in node.inputs)
             case op:
-                positive = (op in MOVES or op in SUMS) and node.inputs[0] in found
+                positive = (moves(node) or op in MEANS) and node.inputs[0] in found
         if positive:
             found.update(filter(None, node.outputs))
     return found

@@ -21,10 +21,9 @@ def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     layer = builder.layers[tensor.layer]
     if tensor.curved or tensor.pools:
         raise node.error("reads a real value that no quantiser turned into integers", "quantise the activation")
-    size = width(tensor.scale, tensor.offset, tensor.low, tensor.high)
-    ends = (spread(tensor.low, size), spread(tensor.high, size))
-    rows = zip(tensor.scale.each(size), tensor.offset.each(size), *ends, strict=True)
-    places = [_places(node, *channel) for channel in rows]
+    if not falls_on_integers(tensor):
+        raise node.error("reads a clip that does not fall on integers", "quantise the activation")
+    places = _places(tensor)
     lows, highs = ([_clamped(code, *bounds) for bounds in places] for code in (layer.type.lo, layer.type.hi))
     if set(lows) == {layer.type.lo} and set(highs) == {layer.type.hi}:
         return replace(tensor, low=(None,), high=(None,))
@@ -32,13 +31,22 @@ def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     return _identity(builder, tensor, node, squeeze(tuple(lows)), squeeze(tuple(highs)), kind)
 
 
-def _places(
-    node: Node, scale: Fraction, offset: Fraction, low: Fraction | None, high: Fraction | None
+def falls_on_integers(tensor: Tensor) -> bool:
+    """True if the clip that waits, if any, has its ends on integers of the layer."""
+    return all(place is None or place.denominator == 1 for places in _places(tensor) for place in places)
+
+
+def _places(tensor: Tensor) -> list[tuple[Fraction | None, Fraction | None]]:
+    """Where the two ends of the clip fall among the integers of each channel, the lower first."""
+    size = width(tensor.scale, tensor.offset, tensor.low, tensor.high)
+    ends = (spread(tensor.low, size), spread(tensor.high, size))
+    return [_place(*row) for row in zip(tensor.scale.each(size), tensor.offset.each(size), *ends, strict=True)]
+
+
+def _place(
+    scale: Fraction, offset: Fraction, low: Fraction | None, high: Fraction | None
 ) -> tuple[Fraction | None, Fraction | None]:
-    """The integers on which the two ends of a clip fall, the lower first."""
     places = [None if b is None or scale == 0 else (b - offset) / scale for b in (low, high)]
-    if any(p is not None and p.denominator != 1 for p in places):
-        raise node.error("reads a clip that does not fall on integers", "quantise the activation")
     return (places[0], places[1]) if scale > 0 else (places[1], places[0])
 
 

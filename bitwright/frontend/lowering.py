@@ -34,7 +34,7 @@ from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import left_off, to_host
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.functions import Abs, Erf, Exp, Sigmoid, Softplus, Tanh
+from bitwright.ir.functions import HARD_SWISH, Abs, Erf, Exp, Sigmoid, Softplus, Tanh
 from bitwright.ir.graph import Graph
 from bitwright.ir.passes import (
     drop_dead,
@@ -76,7 +76,7 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Erf": functions.fixed(Erf()),
     "Abs": functions.fixed(Abs()),
     "Softplus": functions.fixed(Softplus()),
-    "HardSwish": functions.fixed(*functions.HARD_SWISH),
+    "HardSwish": functions.fixed(*HARD_SWISH),
     "Elu": functions.unary(functions.elu),
     "Selu": functions.unary(functions.selu),
     "Gelu": functions.unary(functions.gelu),

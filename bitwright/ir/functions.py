@@ -124,6 +124,9 @@ INFINITE = Fraction(1 << 200)
 Function: TypeAlias = tuple[Step, ...]
 STEPS: dict[str, type[Step]] = {kind.kind(): kind for kind in get_args(Step)}
 """Every kind by its `op`."""
+SIXTH = Fraction(11184811, 1 << 26)
+"""HardSwish's slope, the float32 number that ONNX writes as 1/6."""
+HARD_SWISH: Function = (Affine(SIXTH, Fraction(1, 2)), Clip(Fraction(0), Fraction(1)), TimesInput())
 
 
 def numbers(step: Step) -> tuple[Fraction | None, ...]:

@@ -113,6 +113,8 @@ def find_curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
 def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
     """The function of the layer in constants of `kind`: an affine in front, the rest, an affine in the quantiser."""
     front = _parted(layer.function)[0]
+    if TimesInput() in layer.function and _line(front)[1]:
+        front = ()  # the product is with what comes before the line
     factor, shift = _line(front)
     first, second = factor * source.scale.of(0), shift - factor * source.scale.of(0) * source.zero.of(0)
     if not first:
@@ -122,14 +124,14 @@ def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
         if second != -first * source.zero.of(0):
             return None
         steps = _times(steps, source.scale.of(0) / first)
-    _, steps, back = _parted(steps)
+    start, steps, back = _parted(steps)
     gain, rest = _line(back)
     if not gain:
         return None
     scale, zero = _rounded(first, kind), -second / first
     if zero.denominator != 1:
         zero = -_rounded(second, kind) / scale
-    function = tuple(_constants(step, kind) for step in steps)
+    function = tuple(_constants(step, kind) for step in (*start, *steps))
     sign = Fraction(1 if gain > 0 else -1)
     return Curve(scale, zero, function, sign, _rounded(rest / abs(gain), kind), _rounded(1 / abs(gain), kind), kind)
 

@@ -15,6 +15,7 @@ from bitwright.backends.onnx.quantise import quantised
 from bitwright.backends.onnx.tensors import Export, Tensor, number, refuse
 from bitwright.backends.onnx.writer import Writer
 from bitwright.ir.functions import (
+    HARD_SWISH,
     Above,
     Abs,
     Affine,
@@ -78,6 +79,8 @@ def _nodes(out: Export, layer: Table, curve: Curve) -> str:
     if not curve.centred:
         x = write.step("Add", x, layer.name, number(float(curve.offset), kind))
     made, steps = x, list(curve.function)
+    if curve.function[: len(HARD_SWISH)] == HARD_SWISH:
+        made, steps = write.step("HardSwish", x, layer.name), steps[len(HARD_SWISH) :]
     while steps:
         step = steps.pop(0)
         if step == NormalCdf() and steps[:1] == [TimesInput()] and made == x:

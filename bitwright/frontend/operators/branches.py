@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import integers, weighted
+from bitwright.frontend.integers import falls_on_integers, integers, weighted
 from bitwright.frontend.layouts import FIT, flat, like, whole
 from bitwright.frontend.operators.shapes import axis_of
 from bitwright.frontend.scales import unit
 from bitwright.frontend.values import ZERO, Const, Host, T, Tensor, Value
-from bitwright.ir.functions import Affine, TimesInput
+from bitwright.ir.functions import Affine, Clip, TimesInput
 from bitwright.ir.layers import Concat, Multiply
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, spread, squeeze, width
 from bitwright.reading.model import Array, Node
@@ -26,6 +26,8 @@ def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor
     """Add, Sub or Mul of two activations."""
     if node.op == "Mul" and left.layer == right.layer and (left.curved or right.curved):
         return _product_of_functions(node, left, right)
+    if node.op == "Mul" and _is_bent(left, right):
+        return _product_of_clip(node, *((left, right) if right.bounded else (right, left)))
     if node.op == "Div":
         raise node.error("divides one activation by another", "not a function of fixed-point numbers")
     left, right = _aligned(builder, node, integers(builder, left, node), integers(builder, right, node))
@@ -182,6 +184,23 @@ def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
     steps = (*other.function, TimesInput(), Affine(ratio, ZERO))
     return replace(other, function=steps).then(node.name, node.op)
+
+
+def _is_bent(left: Tensor, right: Tensor) -> bool:
+    """True for a tensor and a clip of it that does not fall on integers."""
+    apart = left.layer == right.layer and left.bounded != right.bounded
+    return apart and not falls_on_integers(right if right.bounded else left)
+
+
+def _product_of_clip(node: Node, plain: Tensor, other: Tensor) -> Tensor:
+    """A line with limits times its own input, as in the hard swish: a function of that input."""
+    single = width(plain.scale, plain.offset, other.scale, other.offset, other.low, other.high) == 1
+    if not single or not plain.scale.of(0) or not np.array_equal(plain.where, other.where):
+        raise node.error("multiplies a tensor by limits of another", "quantise one of them first")
+    slope = other.scale.of(0) / plain.scale.of(0)
+    line = Affine(slope, other.offset.of(0) - slope * plain.offset.of(0))
+    steps = (line, Clip(other.low[0], other.high[0]), TimesInput())
+    return replace(plain, function=steps, nodes=other.nodes).then(node.name, node.op)
 
 
 OPERATORS: Mapping[str, Callable[..., Any]] = {"Concat": concat}

@@ -18,7 +18,6 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import (
     Above,
     Affine,
-    Clip,
     Elu,
     Function,
     LeakyRelu,
@@ -41,8 +40,6 @@ HALF = Fraction(1, 2)
 GELU_ROOT, CUBIC = Fraction(float(np.float32(np.sqrt(2 / np.pi)))), Fraction(float(np.float32(0.044715)))
 """The constants of GELU by tanh, as float32 numbers."""
 MAX_POWER = 8
-SIXTH = Fraction(float(np.float32(1) / np.float32(6)))
-"""HardSwish's slope, the float32 number that ONNX writes as 1/6."""
 
 
 def unary(steps: Callable[[Node], Function]) -> Handler:
@@ -116,9 +113,6 @@ def power(builder: Builder, node: Node, *values: Value | None) -> Value:
     else:
         steps = () if twice == 2 else (Power(twice / 2),)
     return unary(lambda node: steps)(builder, node, values[0])
-
-
-HARD_SWISH: Function = (Affine(SIXTH, HALF), Clip(ZERO, ONE), TimesInput())
 
 
 def hard_sigmoid(builder: Builder, node: Node, *values: Value | None) -> Value:
