@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from bitwright.audit.products import product
+from bitwright.audit.resizing import resize
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
@@ -165,17 +166,6 @@ def _reduced_axes(attributes: Attributes, rank: int, axes: Array | None) -> tupl
 
 def _truncated_mean(rows: Array) -> Array:
     return np.asarray(np.trunc(rows.sum(axis=2) / rows.shape[2]).astype(rows.dtype))
-
-
-def resize(attributes: Attributes, x: Array, *others: Array | None) -> Array:
-    """Nearest neighbour by whole factors: the only Resize and Upsample that are exact in integers."""
-    given = others[-1] if others else np.array(attributes["scales"])
-    assert given is not None
-    sizes = len(others) == 3
-    factors = [round(new / old) for new, old in zip(given, x.shape, strict=True)] if sizes else given
-    for axis, factor in enumerate(factors[1:], start=1):
-        x = np.repeat(x, int(factor), axis)
-    return x
 
 
 def windows(attributes: Attributes, x: Array, kernel: Any, fill: float = 0) -> Array:

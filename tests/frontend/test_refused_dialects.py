@@ -163,14 +163,6 @@ OTHERS: list[Case] = [
         "divides integers by a vector or a number below 1",
         "divide by one positive constant",
     ),
-    (
-        "resize1",
-        lambda n: resized(n, 1, 1, 2, 2, mode="linear"),
-        "interpolates by 'linear'",
-        "only nearest is exact in integers",
-    ),
-    ("resize1", lambda n: resized(n, 1, 1, 1.5, 2), "scales axis 2 by 1.5", "only whole factors are supported"),
-    ("resize1", lambda n: resized(n, 1, 1, 0.5, 2), "scales axis 2 by 0.5", "only whole factors are supported"),
     ("resize1", lambda n: resized(n, 2, 2), "has no scales for its axes", AGAIN),
     ("resize1", lambda n: resized(n, 2, 1, 1, 1), *BATCH),
     (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that pick, repeat or surround elements: slices, splits, gathers, nearest resize, depth to space, pads."""
+"""Operators that pick, repeat or surround elements: slices, splits, gathers, depth to space, pads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from bitwright.frontend.operators.shapes import move, shape_of
 from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.ir.per_channel import width
 from bitwright.ir.types import IntType
-from bitwright.ir.weights import Ints
 from bitwright.reading.model import Node
 from bitwright.reading.sizes import check_size
 
@@ -111,56 +110,6 @@ def depth_to_space(builder: Builder, node: Node, *values: Value | None) -> Value
     )
 
 
-def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
-    """Resize or Upsample by nearest neighbour to a whole multiple of the size."""
-    shape = shape_of(data_operand(node, values))
-    if str(node.attributes.get("mode", "nearest")) != "nearest":
-        raise node.error(f"interpolates by '{node.attributes['mode']}'", "only nearest is exact in integers")
-    factors = _factors(node, values, shape)
-    for axis, factor in enumerate(factors):
-        if factor < 1 or factor != int(factor):
-            raise node.error(f"scales axis {axis} by {factor:g}", "only whole factors are supported")
-    check_size(node, [length * int(factor) for length, factor in zip(shape, factors, strict=True)])
-    for length, factor in zip(shape, factors, strict=True):
-        _check_nearest(builder, node, length, int(factor))
-
-    def repeat(array: Ints) -> Ints:
-        for axis, factor in enumerate(factors):
-            array = np.repeat(array, int(factor), axis)
-        return array
-
-    return move(builder, node, data_operand(node, values), repeat)
-
-
-def _check_nearest(builder: Builder, node: Node, length: int, factor: int) -> None:
-    """Refuse a resize whose nearest neighbour of pixel i, at num / den of the input, is not pixel i // factor."""
-    if node.op == "Upsample" or factor == 1 or builder.model.opset < 11:
-        return
-    place = str(node.attributes.get("coordinate_transformation_mode", "half_pixel"))
-    mode = str(node.attributes.get("nearest_mode", "round_prefer_floor"))
-    i = np.arange(length * factor)
-    match place:
-        case "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric":
-            num, den = 2 * i + 1 - factor, 2 * factor
-        case "asymmetric":
-            num, den = i, factor
-        case "align_corners":
-            num, den = i * (length - 1), length * factor - 1
-        case _:
-            raise node.error(f"places its pixels by '{place}'", "export it with 'asymmetric' and 'floor'")
-    nearest = {
-        "round_prefer_floor": -((den - 2 * num) // (2 * den)),
-        "round_prefer_ceil": (2 * num + den) // (2 * den),
-        "floor": num // den,
-        "ceil": -(-num // den),
-    }.get(mode)
-    if nearest is None or not np.array_equal(nearest.clip(0, length - 1), i // factor):
-        raise node.error(
-            f"takes another neighbour than a repetition by {factor} does ('{place}', '{mode}')",
-            "export it with 'asymmetric' and 'floor'",
-        )
-
-
 PADS: Mapping[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     "constant": "constant",
     "reflect": "reflect",
@@ -238,15 +187,3 @@ def _filled(builder: Builder, node: Node, tensor: Tensor, value: float) -> tuple
 def _check_axes(node: Node, axes: list[int], shape: tuple[int, ...]) -> None:
     if not all(-len(shape) <= axis < len(shape) for axis in axes):
         raise node.error(f"acts on axes {axes} of a tensor of shape {shape}", "export the model again")
-
-
-def _factors(node: Node, values: tuple[Value | None, ...], shape: tuple[int, ...]) -> list[float]:
-    """How many times longer each axis becomes."""
-    last = optional_constant(node, values, 3)
-    if last is not None and last.array.size == len(shape):
-        return [int(new) / old for new, old in zip(last.array.reshape(-1), (1, *shape[1:]), strict=True)]
-    scales = optional_constant(node, values, 1 if node.op == "Upsample" or len(values) == 2 else 2)
-    given = node.attributes.get("scales", []) if scales is None else scales.array.reshape(-1)
-    if len(given) != len(shape) or min(given) <= 0:
-        raise node.error("has no scales for its axes", "export the model again")
-    return [float(v) for v in given]

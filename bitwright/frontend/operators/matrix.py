@@ -21,6 +21,7 @@ from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir.layers import Conv, Dense
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.window import Window
 from bitwright.reading.model import Node
 
 MAX_DYADIC_BITS = 60
@@ -42,6 +43,16 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     groups = _groups(node, kernel, tensor.where.shape[1])
     height, width = tensor.where.shape[2:]
     window = window_of(node, weights.shape[2:], (height, width), rank)
+    made = convolved(builder, node, tensor, weights, step, window, groups)
+    made = replace(made, where=signals(made.where)) if rank == 3 else made
+    return _biased(builder, node, made, optional_constant(node, values, 2), 1)
+
+
+def convolved(
+    builder: Builder, node: Node, tensor: Tensor, weights: Ints, step: PerChannel, window: Window, groups: int
+) -> Tensor:
+    """The accumulators (1, O, H, W) of an image by weights (O, I / groups, H, W), each worth a `step`."""
+    height, width = tensor.where.shape[2:]
     tensor, pad = padded(builder, tensor, node) if window.is_padded else (tensor, 0)
     weights, scale, zero = into_weights(node, tensor, weights, groups, step)
     old = builder.layers[tensor.layer]
@@ -63,9 +74,7 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error(f"has a kernel larger than its {height} x {width} input", "export the model again")
     shape = (rows, cols, weights.shape[0])
     made = _accumulate(builder, replace(layer, shape=shape))
-    where = np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None]
-    made = replace(made, where=signals(where) if rank == 3 else where)
-    return _biased(builder, node, made, optional_constant(node, values, 2), 1)
+    return replace(made, where=np.arange(prod(shape)).reshape(shape).transpose(2, 0, 1)[None])
 
 
 def _check_kernel(node: Node, kernel: Const, rank: int) -> None:
