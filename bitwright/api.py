@@ -14,14 +14,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from bitwright import origin, sessions
+from bitwright import origin, verifying
 from bitwright.audit import verdict
 from bitwright.backends.onnx import export as onnx_backend
 from bitwright.check import CheckError, check
 from bitwright.compiling import compile_graph
 from bitwright.compress import State
 from bitwright.design import Design
-from bitwright.exact.claims import claiming, proved_claims
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.frontend.inputs import InputType
 from bitwright.frontend.lowering import load_onnx
@@ -33,10 +32,9 @@ from bitwright.ir.host import TensorSpec
 from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
-from bitwright.planning.candidates import cheapest
 from bitwright.reading.open_sizes import Shape
 from bitwright.sim import whole
-from bitwright.sim.engines import ENGINES, REFERENCE, Built, Outcome, best, find, missing
+from bitwright.sim.engines import ENGINES, REFERENCE, Built, best, find, missing
 
 Array = NDArray[Any]
 ROUNDINGS = ("onnx", "torch")
@@ -79,11 +77,11 @@ def _refuse_asking(asked: Mapping[str, tuple[str, object]]) -> None:
 def run(net: Graph, x: Array | Sequence[Array], engine: str | None = None, codes: bool = False) -> Any:
     """The model's outputs for `x` (one array, or one per input; samples on axis 0), a list if there are several.
 
-    `engine` is the best that needs no design unless named; see `engines`. With `codes` the integers that leave the
-    accelerator, int64, channels last.
+    `engine` is `fast` where it is built or worth building, else `reference`, unless named; see `engines`. With `codes`
+    the integers that leave the accelerator, int64, channels last.
     """
     feeds = _feeds(net, _as_list(x))
-    ready = _ready(net, engine or best())
+    ready = _ready(net, engine or best(net.macs * len(_as_list(x)[0])))
     results = ready.run(whole.entering(net, feeds)).outputs if codes else whole.outputs(net, feeds, ready)
     return results[0] if len(results) == 1 else results
 
@@ -141,69 +139,44 @@ def verify(
     x: Array | Sequence[Array],
     outputs: Array | Sequence[Array] | None = None,
     *,
-    engines: Sequence[str] = ("reference",),
+    engines: Sequence[str] | None = None,
     design: Design | None = None,
     samples: int | None = None,
     trace: bool = False,
 ) -> dict[str, Any]:
-    """Every engine against the reference, and that against `outputs`; the keys are those of `verify --json`.
+    """The engines against one another, and the integers against `outputs`; the keys are those of `verify --json`.
 
-    Under `certificate`, `layers` make a claim (moves make none) and `proved` of these were proved again in this run.
-    Differences from `outputs` are audited (`docs/audit.md`) if `net` was loaded from ONNX. With `trace` the result also
-    names the first integer of each sample at which a float32 run of the source model parts from ours.
+    The measure is the reference where it is asked for, else the engine that `run` takes, of which a tenth of the
+    samples, at least one, is compared with the reference. `engines` is that engine unless given. Under `certificate`,
+    `layers` make a claim (moves make none) and `proved` of these were proved again in this run. Differences from
+    `outputs` are audited (`docs/audit.md`) if `net` was loaded from ONNX. With `trace` the result also names the first
+    integer of each sample at which a float32 run of the source model parts from ours.
     """
-    asked = {name: find(name, "--engines") for name in (REFERENCE, *engines)}
     arrays = [array[:samples] for array in _as_list(x)]
+    quickest = best(net.macs * len(arrays[0]))
+    asked = {name: find(name, "--engines") for name in (engines or (quickest,))}
+    measure = REFERENCE if REFERENCE in asked else quickest
     wanted = None if outputs is None else [array[:samples] for array in _as_list(outputs)]
     entered = to_codes(net, arrays)
     if design is None and any(engine.needs_design for engine in asked.values()):
         design = compile_graph(net)
-    ran = {name: engine.build(net, design).run(entered) for name, engine in asked.items()}
-    expected = ran[REFERENCE].outputs
+    running = {measure: find(measure), **asked}
+    ran = {name: engine.build(net, design).run(entered) for name, engine in running.items()}
+    expected = ran[measure].outputs
+    rows = {name: verifying.row(outcome, expected) for name, outcome in ran.items() if name in asked}
+    if measure != REFERENCE:
+        rows[measure] = verifying.spot_check(net, entered, ran[measure])
     return {
         "model": net.source.file,
         "samples": len(entered[0]),
-        "engines": {name: _row(ran[name], expected) for name in engines},
-        **_audited(verdict.Run(net, _feeds(net, arrays), entered, to_real(net, expected)), wanted, trace),
+        "engines": rows,
+        **verifying.audited(verdict.Run(net, _feeds(net, arrays), entered, to_real(net, expected)), wanted, trace),
         "host": net.host,
-        "certificate": _certified(net, design),
+        "certificate": verifying.certified(net, design),
     }
 
 
-def _certified(net: Graph, design: Design | None) -> dict[str, int]:
-    """How many layers make a claim, and for how many it holds: with the forms of `design`, or of the cheapest."""
-    forms, sums = (design.forms, design.sums) if design else cheapest(net)
-    return {"layers": len(claiming(net)), "proved": len(proved_claims(net, forms, sums))}
-
-
-def _audited(run: verdict.Run, wanted: list[Array] | None, trace: bool) -> dict[str, Any]:
-    """The keys `golden`, `audit` and, if asked for, `trace` of a report of `verify`."""
-    result: dict[str, Any] = {"golden": None}
-    if wanted is not None:
-        audit = verdict.compare(run, wanted, lambda: origin.source(run.graph))
-        result["golden"] = dict(audit.counts)
-        if not origin.is_known(run.graph):
-            result["audit"] = "unavailable"
-        elif audit.parts or audit.counts["unexplained"]:
-            result["audit"] = {"parts": [part.as_dict() for part in audit.parts]}
-        if audit.counts["unexplained"] and origin.is_known(run.graph):
-            result["audit"]["note"] = sessions.remark(run.graph, run.feeds, run.outputs, wanted)
-    if trace:
-        source = origin.source(run.graph)
-        if source is None:
-            raise BitwrightError(
-                "there is no source model to run in float32", where="--trace", hint="give the ONNX file itself"
-            )
-        firsts = verdict.first_parts(run, source)
-        result["trace"] = [None if part is None else part.as_dict() for part in firsts]
-    return result
-
-
-def passed(report: Mapping[str, Any]) -> bool:
-    """True if a report of `verify` holds no mismatch between engines, no unexplained element and no unproved claim."""
-    mismatches = sum(row["mismatches"] for row in report["engines"].values())
-    unproved = report["certificate"]["layers"] - report["certificate"]["proved"]
-    return mismatches == unproved == 0 and (report["golden"] is None or report["golden"]["unexplained"] == 0)
+passed = verifying.passed
 
 
 def recheck(folder: str | Path) -> dict[str, Any]:
@@ -367,17 +340,6 @@ def _ready(net: Graph, name: str) -> Built:
 @lru_cache(maxsize=4)
 def _default_design(net: Graph) -> Design:
     return compile_graph(net)
-
-
-def _row(outcome: Outcome, expected: list[Ints]) -> dict[str, Any]:
-    pairs = list(zip(outcome.outputs, expected, strict=True))
-    row: dict[str, Any] = {
-        "elements": sum(want.size for _, want in pairs),
-        "mismatches": sum(int((got != want).sum()) if got.shape == want.shape else want.size for got, want in pairs),
-        "seconds": round(outcome.seconds, 4),
-        "build_seconds": round(outcome.build_seconds, 3),
-    }
-    return row | dict(outcome.counts)
 
 
 def _matrix_rows(net: Graph, rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Dense | Conv]]:

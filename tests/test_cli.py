@@ -199,7 +199,7 @@ def test_verify_reports_engines_golden_host_and_certificate(run: Run) -> None:
 def test_verify_exits_1_when_a_claim_is_not_proved(run: Run, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(without_form().proto().SerializeToString())
     np.savez(tmp_path / "d.npz", inputs=grid(4, 4, span=1))
-    argv = ("verify", tmp_path / "m.onnx", "--data", tmp_path / "d.npz")
+    argv = ("verify", tmp_path / "m.onnx", "--data", tmp_path / "d.npz", "--engines", "reference")
     code, out, _ = run(*argv, "--json")
     result = json.loads(out)
     assert (code, result["engines"]["reference"]["mismatches"]) == (1, 0)

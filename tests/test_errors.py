@@ -135,7 +135,7 @@ def test_a_misspelt_type(refused: Refused) -> None:
         ),
         (
             ["verify", DIGITS, "--data", DATA, "--engines", "reference,vhdl"],
-            "--engines: there is no engine 'vhdl'\n  hint: known engines: reference, hls, rtl",
+            "--engines: there is no engine 'vhdl'\n  hint: known engines: reference, fast, hls, rtl",
         ),
         (["verify", DIGITS], "Missing option '--data'.\n  hint: see `bitwright verify --help`"),
         (["compile", DIGITS], "--output: no folder was given\n  hint: give -o DIR; only --front can do without"),

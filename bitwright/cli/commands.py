@@ -196,7 +196,7 @@ def _front(model: Source, out: Path | None, part: str | None, clock_ns: float, a
 def verify(
     model: Source,
     data_file: options.DataFile,
-    engines: options.Engines = "reference",
+    engines: options.Engines = None,
     samples: options.Samples = None,
     cycles: options.Cycles = None,
     plan: options.PlanFile = None,
@@ -207,14 +207,14 @@ def verify(
 ) -> None:
     """Compare the integers of the engines and the outputs in the data file, prove every claim; exit 1 if one fails."""
     options.only_one(cycles=cycles, plan=plan)
-    with progress(f"verifying {model} on {engines}"):
+    with progress(f"verifying {model}" + (f" on {engines}" if engines else "")):
         net = model.net(rounding)
         held = _read(data_file, net, samples)
         asked = cycles is not None or plan is not None
         design = api.compile(net, cycles=cycles, plan=options.parse_plan(plan)) if asked else None
         wanted = sessions.recomputed(net, held.inputs) if golden == "ort" else held.outputs
         outputs = _some(wanted) if wanted else None
-        names = tuple(engines.split(","))
+        names = tuple(engines.split(",")) if engines else None
         result = api.verify(net, _some(held.inputs), outputs, engines=names, design=design, trace=trace)
     result |= {"golden_from": "onnxruntime, its optimisations off"} if golden == "ort" else {}
     _show(result, as_json, show.verification(result))

@@ -24,13 +24,13 @@ class Finding:
     detail: str  # the path of a program that was found; how to install what is missing
 
 
-def _engines(program: Callable[[], tools.Tool]) -> str:
-    """The engines that cannot do without `program`."""
-    return ", ".join(f"engine {name}" for name, engine in ENGINES.items() if program in engine.programs)
+def _engines(*programs: Callable[[], tools.Tool]) -> str:
+    """The engines that cannot do without one of `programs`."""
+    return ", ".join(f"engine {name}" for name, engine in ENGINES.items() if {*programs} & {*engine.programs})
 
 
 PROGRAMS: tuple[tuple[str, str, Callable[[], tools.Tool]], ...] = (
-    ("g++", _engines(tools.cxx), tools.cxx),
+    ("g++", _engines(tools.cxx, tools.any_cxx), tools.cxx),
     ("make", _engines(tools.make), tools.make),
     ("perl", _engines(tools.perl), tools.perl),
     ("verilator", _engines(tools.verilator), tools.verilator),

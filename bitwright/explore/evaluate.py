@@ -59,7 +59,7 @@ class Evaluation:
         except BitwrightError as error:
             raise BitwrightError(error.what, where=f"point {point.label}: {error.where}", hint=error.hint) from error
         cost = estimate(graph)
-        engine = ENGINES[best()].build(graph, None)
+        engine = ENGINES[best(graph.macs * len(self.x))].build(graph, None)
         scores = outputs(graph, {graph.entry.inputs[0]: self.x}, engine)[0]
         return Result(
             point=point,

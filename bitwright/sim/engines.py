@@ -16,10 +16,14 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Ints
 from bitwright.sim import cpp, reference, rtl, tools
+from bitwright.sim.fast import engine as fast
+from bitwright.sim.fast import native
 from bitwright.sim.latest import Latest
 
 KEPT = 8
 """Networks that each compiled engine holds ready."""
+WORTH_BUILDING = 10**9
+"""Multiplications, about two seconds of the reference, for which an engine is built that nobody asked for by name."""
 
 Compute = Callable[[Sequence[Ints]], tuple[list[Ints], Mapping[str, Any]]]
 
@@ -66,6 +70,9 @@ class Engine(Protocol):
     def programs(self) -> tuple[Callable[[], tools.Tool], ...]:
         """What finds each program that it cannot do without."""
 
+    def is_there(self) -> bool:
+        """True if nothing has to be built before it takes its first network."""
+
     def build(self, net: Graph, design: Printed | None) -> Built:
         """The engine, ready for `net`; one that needs a design is given that of `net`."""
 
@@ -76,11 +83,37 @@ class Reference:
     needs_design = False
     programs: tuple[Callable[[], tools.Tool], ...] = ()
 
+    def is_there(self) -> bool:
+        """It is Python."""
+        return True
+
     def build(self, net: Graph, design: Printed | None) -> Built:
         """Ready when the steps of the requantisers are found."""
         start = time.perf_counter()
         reference.requantisers(net)
         return Built(time.perf_counter() - start, lambda codes: (reference.run(net, codes), {}))
+
+
+class Fast:
+    """Kernels that were compiled once for this machine; without a compiler the reference, which says so."""
+
+    needs_design = False
+    programs = (tools.any_cxx,)
+
+    def __init__(self) -> None:
+        self._programs: Latest[Callable[[Sequence[Ints]], list[Ints]]] = Latest(KEPT)
+
+    def is_there(self) -> bool:
+        """The library lies in the user's cache."""
+        return native.is_built()
+
+    def build(self, net: Graph, design: Printed | None) -> Built:
+        """Ready when the library is, and the network's weights and constants lie as it reads them."""
+        start = time.perf_counter()
+        if why := missing(self):
+            return Built(0.0, lambda codes: (reference.run(net, codes), {"computed_by": f"{REFERENCE}, {why}"}))
+        compute = self._programs.get({"graph": net.digest}, lambda _: fast.ready(net))
+        return Built(time.perf_counter() - start, lambda codes: (compute(codes), {}))
 
 
 class Hls:
@@ -91,6 +124,10 @@ class Hls:
 
     def __init__(self) -> None:
         self._models: Latest[cpp.CppModel] = Latest(KEPT)
+
+    def is_there(self) -> bool:
+        """Every network is a project of its own."""
+        return False
 
     def build(self, net: Graph, design: Printed | None) -> Built:
         """Ready when g++ is."""
@@ -111,6 +148,10 @@ class Rtl:
     def __init__(self) -> None:
         self._models: Latest[rtl.RtlModel] = Latest(KEPT)
 
+    def is_there(self) -> bool:
+        """Every network is a project of its own."""
+        return False
+
     def build(self, net: Graph, design: Printed | None) -> Built:
         """Ready when Verilator is, and g++ after it."""
         assert design is not None, "the engine rtl needs a design"
@@ -127,7 +168,7 @@ class Rtl:
 
 REFERENCE = "reference"
 """The engine that the others are compared with."""
-ENGINES: Mapping[str, Engine] = {REFERENCE: Reference(), "hls": Hls(), "rtl": Rtl()}
+ENGINES: Mapping[str, Engine] = {REFERENCE: Reference(), "fast": Fast(), "hls": Hls(), "rtl": Rtl()}
 """Every engine by its name; of those that run the graph itself a later one is a faster one."""
 
 
@@ -149,6 +190,10 @@ def missing(engine: Engine) -> str:
     return ""
 
 
-def best() -> str:
-    """The name of the fastest engine that is here and runs the graph itself."""
-    return [name for name, engine in ENGINES.items() if not engine.needs_design and not missing(engine)][-1]
+def best(work: int = 0) -> str:
+    """The name of the fastest engine that is here and runs the graph itself.
+
+    One that has to be built first is taken if the multiplications to come, `work`, are worth the wait.
+    """
+    rows = [(name, engine) for name, engine in ENGINES.items() if not engine.needs_design and not missing(engine)]
+    return [name for name, engine in rows if work > WORTH_BUILDING or engine.is_there()][-1]

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +64,17 @@ def cxx() -> Tool:
 
 
 @cache
+def any_cxx() -> Tool:
+    """A C++ compiler: that of `cxx`, or the clang that the `ziglang` wheel carries (`path c++`)."""
+    try:
+        return cxx()
+    except BitwrightError:
+        if os.environ.get("BITWRIGHT_CXX") or (wheel := _wheel("ziglang", "ziglang/zig")) is None:
+            raise
+        return wheel
+
+
+@cache
 def make() -> Tool:
     """GNU make."""
     return _program("make", ask="--version", at_least="4", hint=PACKAGES)
@@ -103,6 +115,16 @@ def nextpnr_ecp5() -> Tool:
     return wheel or _program(
         "nextpnr-ecp5", override="BITWRIGHT_NEXTPNR_ECP5", ask="--version", at_least="0.6", hint=hint
     )
+
+
+def cache_folder() -> Path:
+    """The user's cache, or a folder of this user among the temporary ones where there is no home."""
+    if found := os.environ.get("XDG_CACHE_HOME"):
+        return Path(found, "bitwright")
+    try:
+        return Path.home() / ".cache" / "bitwright"
+    except RuntimeError:
+        return Path(tempfile.gettempdir(), f"bitwright-{os.getuid()}")
 
 
 @cache

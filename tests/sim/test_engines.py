@@ -38,6 +38,10 @@ class Fast:
 
     def __init__(self) -> None:
         self.builds = 0
+        self.there = True
+
+    def is_there(self) -> bool:
+        return self.there
 
     def build(self, net: Graph, design: Printed | None) -> Built:
         self.builds += 1
@@ -75,6 +79,28 @@ def test_verify_compares_a_new_engine_with_the_reference(fast: Fast) -> None:
     assert (row["fast"]["mismatches"], row["fast"]["build_seconds"], row["fast"]["speed"]) == (0, 0.5, "high")
 
 
+def test_verify_runs_a_tenth_of_the_samples_on_the_reference_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measure of the others is itself measured: one wrong integer in the samples that are looked at is seen."""
+    x = np.random.default_rng(6).random((40, 1, 8, 8), dtype=np.float32)
+
+    class Wrong(Fast):
+        def build(self, net: Graph, design: Printed | None) -> Built:
+            return Built(0.0, lambda codes: ([array + 1 for array in reference.run(net, codes)], {}))
+
+    for row, mismatches in ((Fast(), 0), (Wrong(), 40)):
+        monkeypatch.setitem(cast("dict[str, engines.Engine]", ENGINES), "fast", row)
+        report = bw.verify(digits(), x)
+        assert (report["engines"]["fast"]["elements"], report["engines"]["fast"]["mismatches"]) == (40, mismatches)
+        assert api.passed(report) == (mismatches == 0)
+    assert list(bw.verify(digits(), x, engines=["reference"])["engines"]) == ["reference"]
+
+
+def test_an_engine_that_is_not_built_is_the_default_only_for_work_worth_it(fast: Fast) -> None:
+    fast.there = False
+    assert (engines.best(), engines.best(engines.WORTH_BUILDING)) == ("reference", "reference")
+    assert engines.best(engines.WORTH_BUILDING + 1) == "fast"
+
+
 def test_an_engine_that_lacks_a_program_says_which_and_is_not_the_default(fast: Fast) -> None:
     fast.programs = (absent,)
     assert engines.best() == "reference"
@@ -82,15 +108,16 @@ def test_an_engine_that_lacks_a_program_says_which_and_is_not_the_default(fast: 
 
 
 def test_without_a_compiler_only_the_reference_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("hls", "rtl"):
+    for name in ("fast", "hls", "rtl"):
         monkeypatch.setattr(type(ENGINES[name]), "programs", (absent,))
     missing = "abacus: not found on PATH; buy one"
-    assert bw.engines() == {"reference": "", "hls": missing, "rtl": missing}
+    assert bw.engines() == {"reference": "", "fast": missing, "hls": missing, "rtl": missing}
+    assert engines.best(10**18) == "reference"
 
 
 def test_doctor_names_the_engines_that_need_a_program() -> None:
     purposes = {name: purpose for name, purpose, _ in doctor.PROGRAMS}
-    assert purposes["g++"] == "engine hls, engine rtl"
+    assert purposes["g++"] == "engine fast, engine hls, engine rtl"
     assert purposes["make"] == purposes["perl"] == purposes["verilator"] == "engine rtl"
 
 

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cheapest form in which a processor computes a requantiser, tried at every step.
+
+Each form is monotone in the sum: a conversion, a multiply-add and a rounding keep order, and so do counting and
+looking up. A form that is right on both sides of every step, and at both ends, is therefore right everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.exact.forms import MultiplyShift
+from bitwright.exact.pairs import pair_forms
+from bitwright.exact.ranges import Ranges
+from bitwright.exact.steps import Steps
+from bitwright.ir.layers import Requantise, Sum
+from bitwright.ir.weights import Ints
+from bitwright.sim.fast.program import Program
+
+COMPARED = 4
+"""Steps of a channel that are compared with one by one in less time than a multiply-add takes."""
+COUNTED = 32
+"""Steps of a channel that are compared with in less time than a search for one takes."""
+MAX_TABLE = 1 << 16
+"""Entries of all channels that stay in a processor's cache."""
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Line:
+    """round_even(clip(m * a + c, low, high)) + after, in float32 or float64; (channels,) each."""
+
+    doubles: bool
+    m: Reals
+    c: Reals
+    low: Reals
+    high: Reals
+    after: int
+
+    def put(self, program: Program) -> None:
+        """Make it the tail of the next step."""
+        program.linear(self.doubles, self.m, self.c, self.low, self.high, self.after)
+
+    def tiled(self, span: int) -> Line:
+        """The same for `span` pixels at once."""
+        m, c, low, high = (np.tile(values, span) for values in (self.m, self.c, self.low, self.high))
+        return Line(self.doubles, m, c, low, high, self.after)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """first + step * #{t <= a ^ flip}; t: (channels, steps), compared in 32 bits if `narrow`, else searched."""
+
+    narrow: bool
+    t: Ints
+    flip: Ints
+    first: Ints
+    step: int
+
+    def put(self, program: Program) -> None:
+        """Make it the tail of the next step."""
+        program.steps(self.narrow, self.t, self.flip, self.first, self.step)
+
+    def tiled(self, span: int) -> Counted:
+        """The same for `span` pixels at once."""
+        return Counted(
+            self.narrow, np.tile(self.t, (span, 1)), np.tile(self.flip, span), np.tile(self.first, span), self.step
+        )
+
+
+@dataclass(frozen=True)
+class Looked:
+    """entries[starts + a]; starts: (channels,)."""
+
+    starts: Ints
+    entries: Ints
+
+    def put(self, program: Program) -> None:
+        """Make it the tail of the next step."""
+        program.table(self.starts, self.entries)
+
+    def tiled(self, span: int) -> Looked:
+        """The same for `span` pixels at once."""
+        return Looked(np.tile(self.starts, span), self.entries)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The sums themselves."""
+
+    def put(self, program: Program) -> None:
+        """There is nothing to state."""
+
+    def tiled(self, span: int) -> Raw:
+        """The same for `span` pixels at once."""
+        return self
+
+
+Tail = Line | Counted | Looked | Raw
+
+
+def tail(layer: Requantise, found: Steps, program: Program) -> Tail:
+    """The cheapest form that equals `layer`, whose steps are `found`, in this library on this processor."""
+    narrow = int(found.lo.min()) > -1 << 31 and int(found.hi.max()) < (1 << 31) - 1
+    if narrow and found.t.shape[1] <= COMPARED:
+        return counted(found, narrow=True)
+    candidates: Iterator[Tail] = chain(_lines(layer, found), _table(found))
+    for form in candidates:
+        if holds(form, found, program, wide=not narrow):
+            return form
+    return counted(found, narrow=narrow and found.t.shape[1] <= COUNTED)
+
+
+def counted(found: Steps, *, narrow: bool) -> Counted:
+    """The steps themselves, which need no trial."""
+    return Counted(narrow, found.t, -found.falling.astype(np.int64), found.first, found.step)
+
+
+def holds(form: Tail, found: Steps, program: Program, *, wide: bool) -> bool:
+    """True if `form` gives the code of `found` on both sides of every step and at both ends of every interval."""
+    form.put(program)
+    return all(np.array_equal(program.tried(sums, wide=wide), found.apply(sums)) for sums in _sides(found))
+
+
+def _sides(found: Steps) -> Iterator[Ints]:
+    """The integers to try, (rows, channels)."""
+    yield np.stack([found.lo, found.hi])
+    t = found.t.T
+    for b in (t, t - 1):
+        inside = np.clip(b, found.start, found.end)
+        yield np.ascontiguousarray(np.where(found.falling, ~inside, inside))
+
+
+def _lines(layer: Requantise, found: Steps) -> Iterator[Line]:
+    """Lines that should equal the steps: that of the layer's own scale, then one in the middle between its steps."""
+    if found.step != 1:
+        return
+    m = np.array([float(value) for value in layer.multiplier.each(layer.channels)])
+    ends = np.stack([found.first, found.last])
+    low, high = (edge(ends, axis=0).astype(np.float64) - layer.shift for edge in (np.min, np.max))
+    own = np.array([float(value) for value in layer.offset.each(layer.channels)])
+    for doubles in (False, True):
+        slope = m if doubles else m.astype(np.float32).astype(np.float64)
+        for constant in (own, _middle(found, slope, layer.shift)):
+            yield Line(doubles, slope, constant, low, high, layer.shift)
+
+
+def _middle(found: Steps, m: Reals, shift: int) -> Reals:
+    """For each channel the constant with the most room to both sides of every step, for codes rounded to nearest.
+
+    With k - 1/2 to be reached at b = t[k] and not at t[k] - 1 it lies in [max L, min L + m), L = k - 1/2 - m * t[k].
+    """
+    slope = np.abs(m).astype(np.longdouble)
+    code = (found.first - shift)[:, None] + np.arange(found.t.shape[1]) + np.longdouble(0.5)
+    least = code - slope[:, None] * found.t
+    lowest = np.where(found.reached, least, -np.inf).max(axis=1)
+    highest = np.where(found.reached, least, np.inf).min(axis=1) + slope
+    still = found.count == 0
+    middle = np.where(still, 0, (np.where(still, 0, lowest) + np.where(still, 0, highest)) / 2)
+    return np.asarray(np.where(found.falling, middle - slope, middle), dtype=np.float64)
+
+
+def _table(found: Steps) -> Iterator[Looked]:
+    """All channels' codes, if they are few; the clip of a line makes constant channels cheaper than an entry each."""
+    width = found.hi - found.lo + 1
+    if int(width.sum()) > MAX_TABLE:
+        return
+    starts = np.cumsum(width) - width - found.lo
+    rows = [found.take(np.array([c])) for c in range(len(width))]
+    codes = [row.apply(np.arange(row.lo[0], row.hi[0] + 1)[:, None])[:, 0] for row in rows]
+    yield Looked(starts, np.concatenate(codes).astype(np.int64))
+
+
+class Paired(NamedTuple):
+    """Factors (2, channels) and the line that makes the codes of their 32-bit sums."""
+
+    factors: Ints
+    line: Line
+
+
+def paired(join: Sum, layer: Requantise, reads: Sequence[Ranges], program: Program) -> Paired | None:
+    """Short factors and a line for `join` and `layer`, tried at every sum that a pair makes; None if none is found.
+
+    All channels are alike where `pair_forms` finds factors: one of them is tried.
+    """
+    if len(reads) != 2 or (found := pair_forms(join, layer, reads[0], reads[1])) is None:
+        return None
+    factors, form = found
+    (ma,), (mb,) = factors.factors
+    a, b = (np.arange(int(x.lo.min()), int(x.hi.max()) + 1) for x in reads)
+    sums = np.unique(ma * a[:, None] + mb * b)[:, None]
+    codes = form.apply(sums)[:, :1]
+    for doubles in (False, True):
+        line = _shifted(form, doubles)
+        line.put(program)
+        if np.array_equal(program.tried(sums, wide=False), codes):
+            return Paired(np.array([[ma], [mb]]).repeat(layer.channels, axis=1), line.tiled(layer.channels))
+    return None
+
+
+def _shifted(form: MultiplyShift, doubles: bool) -> Line:
+    """One channel of (m*u + c) >> s as a rounding to nearest: half a code lower, half a grain higher without ties."""
+    unit = float(1 << form.s)
+    ties = bool(form.window.array[0])
+    grain = 0.0 if ties else 0.5
+    after = form.odd if ties else 0
+    rows = (form.m.array / unit, (form.offsets.astype(np.float64) + grain) / unit - 0.5 - after)
+    limits = (form.low.array - after, form.high.array - after)
+    m, c, low, high = (np.asarray(row[:1], dtype=np.float64) for row in (*rows, *limits))
+    return Line(doubles, m, c, low, high, after)

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine fast against the reference: every kind of layer, random networks, the limits, and its library."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bitwright as bw
+from bitwright.exact.steps import steps
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Requantise
+from bitwright.ir.types import IntType, integer
+from bitwright.ir.weights import Ints
+from bitwright.sim import reference, tools
+from bitwright.sim.engines import ENGINES
+from bitwright.sim.fast import engine, native, prepare, program, tails
+from bitwright.sim.fast.layout import Form
+from bitwright.sim.fast.tails import Counted, Line, Looked
+from tests.ir.graphs import random_codes, random_graph
+from tests.layers.cases import CASES
+from tests.layers.nets import Net, side_by_side
+from tests.needs import needs_cxx
+
+pytestmark = needs_cxx
+U8, S8 = integer(8, signed=False), integer(8, signed=True)
+RANDOM = [(seed, 1 + seed % 16) for seed in range(100)]
+
+
+@cache
+def built(*flags: str) -> ctypes.CDLL:
+    """The library for other instructions, built in little time."""
+    folder = Path(native.SOURCES)
+    made = native.tools.cache_folder() / "tests" / f"fast{'-'.join(flags)}.so"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(tools.cxx().path), *(flag for flag in native.FLAGS if flag not in ("-O3", "-march=native")), "-O1"]
+    subprocess.run([*command, *flags, "-o", str(made), str(folder / "engine.cpp")], check=True)
+    return native.opened(made)
+
+
+def same(graph: Graph, codes: list[Ints], library: ctypes.CDLL | None = None) -> None:
+    ours = engine.of(prepare.prepare(graph, library or native.library()), graph)(codes)
+    for name, got, want in zip(graph.outputs, ours, reference.run(graph, codes), strict=True):
+        np.testing.assert_array_equal(got, want, err_msg=name)
+
+
+def random(seed: int, bits: int) -> Graph:
+    return random_graph(seed, bits=max(bits, 2), joins=bool(seed % 3))
+
+
+def test_every_kind_of_layer() -> None:
+    graph = side_by_side(CASES)
+    same(graph, random_codes(graph, 7, 9))
+
+
+@pytest.mark.parametrize("start", range(0, 100, 25))
+def test_random_networks(start: int) -> None:
+    for seed, bits in RANDOM[start : start + 25]:
+        graph = random(seed, bits)
+        same(graph, random_codes(graph, seed, 5))
+
+
+@pytest.mark.long
+def test_two_thousand_random_networks() -> None:
+    for seed in range(100, 2000):
+        graph = random(seed, 1 + seed % 16)
+        same(graph, random_codes(graph, seed, 5))
+
+
+@pytest.mark.parametrize("flags", [("-march=x86-64",), ("-march=x86-64-v3",)], ids=["portable", "AVX2"])
+def test_other_instructions_give_the_same_integers(flags: tuple[str]) -> None:
+    library, graph = built(*flags), side_by_side(CASES)
+    assert library.bw_probe() == 1 and library.bw_name() != b"AVX-512-VNNI"
+    same(graph, random_codes(graph, 7, 3), library)
+    for seed in range(20):
+        graph = random(seed, 1 + seed % 16)
+        same(graph, random_codes(graph, seed, 3), library)
+
+
+def wide_channels(depthwise: bool) -> Graph:
+    """More channels than any block of a kernel, a border on each side, and sums at the ends of what bytes make."""
+    net, rng = Net(), np.random.default_rng(3)
+    x = net.input("x", (5, 7, 70), U8)
+    weights = rng.integers(-128, 128, (70, 3, 3, 1 if depthwise else 70))
+    weights[0], weights[1] = -128, 127
+    options = {"groups": 70 if depthwise else 1, "pads": (1, 1, 1, 1), "pad_value": 255}
+    net.act(net.conv(x, weights, **options), S8, rng)
+    return net.graph()
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_blocks_that_are_not_full(depthwise: bool) -> None:
+    graph = wide_channels(depthwise)
+    same(graph, random_codes(graph, 1, 3))
+
+
+def dense(kind: IntType, weights: Ints) -> Graph:
+    net = bw.Net()
+    net.dense(net.input("x", (weights.shape[1],), kind), weights)
+    return net.graph()
+
+
+@pytest.mark.parametrize(
+    ("kind", "weight", "form"),
+    [
+        (U8, 127, Form.BYTES),
+        (S8, -128, Form.BYTES),
+        (S8, 128, Form.PAIRS),
+        (integer(16, signed=True), -(1 << 15), Form.PAIRS),
+        (integer(16, signed=False), 5, Form.PAIRS),
+        (integer(17, signed=True), 5, Form.WIDE),
+        (integer(30, signed=True), (1 << 29), Form.WIDE),
+        (IntType(1000, 1255), 100, Form.BYTES),
+    ],
+)
+def test_sums_at_their_limits(kind: IntType, weight: int, form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest and the highest codes, in the first two samples, by one weight: nothing saturates."""
+    used: list[Form] = []
+    product = program.Program.product
+    monkeypatch.setattr(
+        program.Program, "product", lambda self, form, *rest: (used.append(form), product(self, form, *rest))[1]
+    )
+    graph = dense(kind, np.full((3, 7 if form is not Form.PAIRS or kind.bits < 16 else 1), weight))
+    same(graph, random_codes(graph, 2, 4))
+    assert used == [form]
+
+
+def test_sums_of_more_than_32_bits() -> None:
+    weights = np.full((2, 600), 127)
+    weights[0] = 126
+    net = bw.Net()
+    first = net.dense(net.input("x", (600,), integer(15, signed=True)), weights * 100)
+    net.rescale(first, "s8", multiplier=[Fraction(1, 1 << 27)] * 2, offset=[Fraction(1, 3)] * 2)
+    graph = net.graph()
+    assert max(abs(layer.type.lo) for layer in graph.layers) > 1 << 31
+    same(graph, random_codes(graph, 3, 50))
+
+
+@pytest.mark.parametrize("samples", [1, 2, prepare.MOST - 1, prepare.MOST + 1, 3 * prepare.MOST + 5])
+def test_any_number_of_samples_in_threads(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "processors", lambda: 3)
+    graph = random(4, 6)
+    same(graph, random_codes(graph, 5, samples))
+
+
+def requantisers() -> Iterator[tuple[Graph, Requantise]]:
+    for seed in range(40):
+        graph = random(seed, 8)
+        yield from ((graph, layer) for layer in graph.layers if isinstance(layer, Requantise))
+
+
+def test_a_line_that_is_wrong_at_one_step_is_found_out() -> None:
+    """Half a code of room is what the trial leaves nobody: every constant is moved until one step lies elsewhere."""
+    tried = 0
+    for graph, layer in requantisers():
+        reached = prepare.ranges(graph)[layer.inputs[0]]
+        found, made = steps(layer, reached.lo, reached.hi), program.Program(native.library(), 1)
+        form = tails.tail(layer, found, made)
+        if not isinstance(form, Line) or not found.count.any():
+            continue
+        tried += 1
+        assert tails.holds(form, found, made, wide=False)
+        channel = int(found.count.argmax())
+        moved = form.c.copy()
+        moved[channel] += 1.01 * abs(form.m[channel])
+        assert not tails.holds(replace(form, c=moved), found, made, wide=False)
+    assert tried > 5
+
+
+def test_the_forms_that_are_chosen() -> None:
+    """Few steps are compared with, a line is a multiply-add, a short range is a table, and the rest is searched."""
+    chosen = set()
+    for graph in (*(random(seed, 8) for seed in range(60)), *CASES.values()):
+        reached = prepare.ranges(graph)
+        for layer in (layer for layer in graph.layers if isinstance(layer, Requantise)):
+            bound = reached[layer.inputs[0]]
+            made = program.Program(native.library(), 1)
+            chosen.add(type(tails.tail(layer, steps(layer, bound.lo, bound.hi), made)))
+    assert chosen == {Line, Counted, Looked}
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(native.tools, "cache_folder", lambda: tmp_path)
+    native._path.cache_clear()
+    yield tmp_path
+    native._path.cache_clear()
+
+
+def compiled_in(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The sources replaced by `text`, in a folder of their own."""
+    sources = folder / "sources"
+    sources.mkdir()
+    (sources / "engine.cpp").write_text(text)
+    monkeypatch.setattr(native, "SOURCES", sources)
+    return sources
+
+
+def test_a_library_that_fails_its_probe_is_not_kept(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled_in(empty_cache, 'extern "C" int bw_probe() { __builtin_trap(); }', monkeypatch)
+    with pytest.raises(BitwrightError) as error:
+        native.built()
+    assert error.value.what == "its products failed on this processor (exit code -4)"
+    assert not native.is_built() and list(empty_cache.glob("*.so")) == []
+
+
+def test_it_is_built_once_and_again_for_other_sources(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = compiled_in(empty_cache, 'extern "C" int bw_probe() { return 1; }', monkeypatch)
+    assert not native.is_built()
+    first = native.built()
+    assert native.is_built() and native.built() == first
+    (sources / "engine.cpp").write_text('extern "C" int bw_probe() { return 1; } // other')
+    native._path.cache_clear()
+    assert not native.is_built() and native.built() != first
+    monkeypatch.setattr(native, "_processor", lambda: "another")
+    native._path.cache_clear()
+    assert not native.is_built()
+
+
+def test_processes_may_race_for_it(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled_in(empty_cache, 'extern "C" int bw_probe() { return 1; }', monkeypatch)
+    code = (
+        "import sys; from pathlib import Path; from bitwright.sim.fast import native\n"
+        "native.tools.cache_folder = lambda: Path(sys.argv[1]); native.SOURCES = Path(sys.argv[1], 'sources')\n"
+        "print(native.built())"
+    )
+    command = [sys.executable, "-c", code, str(empty_cache)]
+    racing = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert {process.communicate()[0].strip() for process in racing} == {str(native.built())}
+    assert sorted(path.suffix for path in empty_cache.iterdir()) == ["", ".so"]
+
+
+def test_without_a_compiler_the_reference_computes_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> tools.Tool:
+        raise BitwrightError("not found on PATH", where="g++", hint="buy one")
+
+    row: Callable[[], tools.Tool] = absent
+    monkeypatch.setattr(type(ENGINES["fast"]), "programs", (row,))
+    graph = random(4, 6)
+    outcome = ENGINES["fast"].build(graph, None).run(random_codes(graph, 5, 4))
+    assert outcome.counts == {"computed_by": "reference, g++: not found on PATH; buy one"}
+    np.testing.assert_array_equal(outcome.outputs[0], reference.run(graph, random_codes(graph, 5, 4))[0])
+
+
+def test_a_changed_weight_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    native.library()
+    monkeypatch.setattr(tools, "run", lambda *args, **kwargs: pytest.fail("something was compiled"))
+    for weight in (1, 2):
+        same(dense(U8, np.full((2, 3), weight)), [np.arange(6).reshape(2, 3)])
