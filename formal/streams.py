@@ -194,10 +194,17 @@ STREAMS = (
     Stream("bw_interleave", {"Operands": 3, "Width": 8}, _turns, inputs=_operands(3)),
     Stream(
         "bw_adder",
-        {"Operands": 2, "Lanes": 1, "Folds": 2, "XW": 5, "FW": 3, "YW": 9},
+        {"Operands": 2, "Lanes": 1, "Folds": 2, "XW": 5, "FW": 3, "ProdW": 8, "YW": 9},
         partial(_sums, factors=((1, -2), (3, -4)), bits=5, out=9),
         inputs=_operands(2),
         roms={"k": (0b110_001, 0b100_011)},
+    ),
+    Stream(
+        "bw_adder",
+        {"Operands": 2, "Lanes": 1, "XW": 5, "FW": 3, "ProdW": 7, "YW": 7, "Factors": 0b110_010, "EachFactor": 0},
+        partial(_sums, factors=((2, -2), (2, -2)), bits=5, out=7),
+        inputs=_operands(2),
+        style="wired",
     ),
     Stream("bw_multiplier", {"Lanes": 1, "XW": 5, "YW": 10}, partial(_products, bits=5), inputs=_operands(2)),
     Stream(

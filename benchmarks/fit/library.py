@@ -31,11 +31,15 @@ LEFT_OUT = (
     "FieldW",
     "OutW",
     "Bias",
+    "C",
     "PadValue",
     "Start",
     "FirstLast",
 )
 """Parameters that follow from others, and values that the model does not look at."""
+
+SINCE: Mapping[str, int] = {"EachOffset": 1}
+"""Parameters that came after samples, with what all modules had before: such a module is one of those."""
 
 STYLES = ("lut", "ternary", "dsp", "xnor")
 """The styles of `bw_mac` by number; each has samples and a model of its own, `bw_mac_lut` and so on."""
@@ -63,7 +67,7 @@ def kept(name: str, parameters: Parameters) -> dict[str, Any]:
     """
     if not name.startswith("bw_rom"):
         without = (*LEFT_OUT, *NOT_OF_STYLE.get(name, ()))
-        own = {key: value for key, value in parameters.items() if key not in without}
+        own = {key: value for key, value in parameters.items() if key not in without and SINCE.get(key) != value}
         return own | {"Each": _is_set(own["Each"])} if "Each" in own else own
     words, width = parameters["Words"], parameters["Width"]
     if "Content" in parameters:
@@ -143,10 +147,11 @@ def _mas(p: Parameters) -> Parts:
     """Samples from before constants were parameters tell none: each channel had its own."""
     factor, m = FACTORS[p.get("Factor", 0)], _signed(p.get("M", 0), p["MW"])
     each_window, each_bounds = bool(p.get("EachWindow", 1)), bool(p.get("EachBounds", 1))
+    each_offset = bool(p.get("EachOffset", 1))
     lane = unit_terms.MasLane(
         m_w=p["MW"], c_w=p["CW"], win_w=p["WinW"], bound_w=p["BoundW"], u_w=p["UW"], shift=p["Shift"], factor=factor,
-        power=factor == "same" and abs(m).bit_count() == 1, negative=factor == "same" and m < 0,
-        each_window=each_window, each_bounds=each_bounds,
+        power=factor == "same" and abs(m).bit_count() == 1, zero=factor == "same" and m == 0,
+        negative=factor == "same" and m < 0, each_offset=each_offset, each_window=each_window, each_bounds=each_bounds,
     )  # fmt: skip
     x_bits = decoded(p["XCode"], p["XW"]) if "XCode" in p else p["XW"]
     return unit_terms.mas(
@@ -158,6 +163,22 @@ def _signed(value: int | str, bits: int) -> int:
     """A parameter of so many bits as the number that it is."""
     raw = (int(value, 2) if isinstance(value, str) else value) % (1 << bits)
     return raw - (1 << bits) if raw >> (bits - 1) else raw
+
+
+def _adder(p: Parameters) -> Parts:
+    """Samples from before factors were parameters tell none: each channel had its own."""
+    count, bits = p["Operands"], p["FW"]
+    each, flat = _flat(p.get("EachFactor", (1 << count) - 1)), _flat(p.get("Factors", 0))
+    factors = [None if each >> k & 1 else _signed(flat >> k * bits, bits) for k in range(count)]
+    return joins.adder(
+        factors=tuple(factors), lanes=p["Lanes"], folds=p["Folds"], x_w=p["XW"], f_w=bits,
+        p_w=p.get("ProdW", p["XW"] + bits), y_w=p["YW"],
+    )  # fmt: skip
+
+
+def _flat(value: int | str) -> int:
+    """A parameter as the number of its bits."""
+    return int(value, 2) if isinstance(value, str) else value
 
 
 def _thresholds(p: Parameters) -> Parts:
@@ -220,15 +241,13 @@ OWN: Mapping[str, Callable[[Parameters], Part | Parts | None]] = {
     "bw_width_up": lambda p: terms.width_up(width=p["Width"], ratio=p["Ratio"])[0],
     "bw_width_down": lambda p: terms.width_down(width=p["Width"], ratio=p["Ratio"])[0],
     "bw_fork": lambda p: joins.fork(width=p["Width"], copies=p["Copies"])[0],
-    "bw_ram": lambda p: _ram(p)[0],
+    "bw_ram": lambda p: _ram(p),
     "bw_reorder": lambda p: moves.reorder(
         lanes=p["Lanes"], x_w=p["XW"], in_beats=p["InBeats"], out_beats=p["OutBeats"]
     )[0],
     "bw_adder_tree": lambda p: unit_terms.adder_tree(n=p["N"], w=p["W"])[0],
     "bw_accumulate": lambda p: _accumulate(p)[0],
-    "bw_adder": lambda p: joins.adder(
-        operands=p["Operands"], lanes=p["Lanes"], folds=p["Folds"], x_w=p["XW"], f_w=p["FW"], y_w=p["YW"]
-    )[0],
+    "bw_adder": lambda p: _adder(p)[0],
     "bw_multiplier": lambda p: joins.multiplier(lanes=p["Lanes"], x_w=p["XW"], y_w=p["YW"])[0],
     "bw_max_reduce": lambda p: reduce.max_reduce(fold=p["Fold"], lanes=p["Lanes"], x_w=p["XW"])[0],
     "bw_sum_reduce": lambda p: reduce.sum_reduce(fold=p["Fold"], lanes=p["Lanes"], y_w=p["YW"])[0],

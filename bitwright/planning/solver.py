@@ -20,7 +20,7 @@ from bitwright.hardware.lanes import Lanes, check_reachable, pace
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Passing, Pointwise, Pool
+from bitwright.ir.layers import Join, Passing, Pointwise, Pool
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import KINDS, NOTHING, Choice, Cost, Node, Survey, amounts
 from bitwright.planning.devices import Budget
@@ -47,7 +47,7 @@ class Solution:
 
 def _follows(graph: Graph) -> bool:
     """Whether some layer has no lanes of its own and can be as wide as the others need."""
-    return any(isinstance(layer, Passing | Pointwise) and not isinstance(layer, Pool) for layer in graph.layers)
+    return any(isinstance(layer, Join | Passing | Pointwise) and not isinstance(layer, Pool) for layer in graph.layers)
 
 
 def _pace(graph: Graph, plan: Plan) -> int:

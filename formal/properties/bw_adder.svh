@@ -13,8 +13,9 @@
     logic [Operands*YW-1:0] products;
     logic [YW-1:0]          total;
     for (genvar k = 0; k < Operands; k++) begin : gen_product
-      assign products[k*YW +: YW] = YW'($signed(s_data[(k*Lanes+i)*XW +: XW]))
-                                    * YW'($signed(f_rom[((f_fold*Lanes+i)*Operands+k)*FW +: FW]));
+      logic signed [FW-1:0] factor;
+      assign factor = EachFactor[k] ? f_rom[((f_fold*Lanes+i)*Operands+k)*FW +: FW] : Factors[k*FW +: FW];
+      assign products[k*YW +: YW] = YW'($signed(s_data[(k*Lanes+i)*XW +: XW])) * YW'(factor);
     end
     always_comb begin
       total = '0;

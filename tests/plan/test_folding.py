@@ -13,7 +13,9 @@ from bitwright.compiling import compile_graph
 from bitwright.frontend.build import Net
 from bitwright.hardware.arithmetic import slices
 from bitwright.hardware.kernels.depthwise import Depthwise
+from bitwright.hardware.kernels.joins import Adder, Multiplier
 from bitwright.hardware.kernels.matrix import MatrixVector
+from bitwright.hardware.kernels.requantiser import Requantiser
 from bitwright.hardware.kernels.windows import ParallelWindow
 from bitwright.hardware.lanes import bound, choices, divisors, fastest, gather_lanes, layer_cycles, least_cycles
 from bitwright.hardware.plan import LayerPlan, Plan
@@ -268,3 +270,32 @@ def test_a_known_move_keeps_together_what_its_places_do(shape: Shape, move: Move
     head = {"name": "y", "inputs": ("x",), "shape": move.makes(shape) or (), **real}
     assert gather_lanes(Gather(**head, move=move), shape) == lanes
     assert gather_lanes(Gather(**head, move=Take(Weights(move.index(shape)))), shape) == lanes
+
+
+def lanes_of(kind: str, *, bits: int = 8, factors: tuple[int, int] = (1, 1)) -> int:
+    """Lanes of what reads two convolutions, eight of whose rows come together every eighth clock."""
+    net = Net()
+    x = net.input("x", (4, 4, 8), "u8")
+    weights = np.random.default_rng(0).integers(-127, 128, (2, 8, 1, 1, 8))
+    one, other = (net.conv(x, each, name=f"conv{place}") for place, each in enumerate(weights))
+    if kind == "sum":
+        made: Layer = net.sum(one, other, factors=factors, name="y")
+    elif kind == "product":
+        made = net.multiply(one, other, name="y")
+    else:
+        made = net.requantise(one, f"u{bits}", scale=2.0 ** (18 - bits) * 0.77, name="y")
+        net.output(other)
+    net.output(made)
+    plans = {f"conv{place}": LayerPlan(pe=8, simd=1) for place in range(2)}
+    plans |= {"y": LayerPlan(form=kind)} if kind in ("mas", "thresholds") else {}
+    design = compile_graph(net.graph(), plan=Plan(plans, target_cycles=128))
+    (unit,) = (kernel for kernel in design.kernels.kernels if kernel.name == "y")
+    assert isinstance(unit, Adder | Multiplier | Requantiser) and unit.cycles <= 128
+    return unit.lanes
+
+
+def test_what_takes_slices_or_searches_long_has_the_lanes_of_the_pace() -> None:
+    """A lane of anything else takes no more than its place in the converter that would make it narrow."""
+    assert lanes_of("mas") == lanes_of("thresholds", bits=3) == lanes_of("product") == 1
+    assert lanes_of("sum", factors=(3, 5)) == lanes_of("sum", factors=(1, 5)) == 1
+    assert lanes_of("thresholds", bits=2) == lanes_of("sum") == lanes_of("sum", factors=(4, -1)) == 8

@@ -18,6 +18,7 @@ from bitwright.hardware.area.resources import fifo_resources, model, resources, 
 from bitwright.hardware.kernels.base import Memory, Stream
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.modules.memories import Columns, block_rams, columns, ram_memory, random_columns
+from bitwright.hardware.modules.streams import ram
 from bitwright.hardware.modules.units import product_slices
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Shape, Weights
@@ -191,9 +192,13 @@ def test_the_banks_of_a_rom_lie_side_by_side() -> None:
 
 
 def test_a_ram_is_where_it_is_cheaper() -> None:
-    assert ram_memory(32, 14) == "distributed"
-    assert ram_memory(216, 15) == "block"
-    assert ram_memory(200, 6) == "distributed"
+    """On series 7 distributed memory is dearer: a replayed vector of 70 words of 56 bits is in block RAM there."""
+    assert ram_memory(32, 14, "xcup") == "distributed"
+    assert ram_memory(216, 15, "xcup") == "block"
+    assert ram_memory(200, 6, "xcup") == "distributed"
+    assert (ram_memory(70, 56, "xcup"), ram_memory(70, 56, "xc7")) == ("distributed", "block")
+    found = {part.family: (part.kind, part.bram) for part in ram(width=56, depth=70)}
+    assert found == {"xcup": ("ram", 0), "xc7": ("ram_block", 2)}
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,7 @@ FIXED: list[tuple[list[int], int | None, int]] = [
     ([-1, -1, -1, -1], 9, 0),
     ([-4, -4, -4, -4], 0, 3),
     ([0, 0, 0, 0], 77, 0),
+    ([0, 0, 0, 0], None, 0),
     ([7, 7, 7, 7], 0, 0),
     ([-7, -7, -7, -7], None, 5),
     ([1, 8, 2, 1], None, 0),
@@ -225,6 +226,7 @@ def requantisers() -> list[KernelGraph]:
         requantiser("q_unshifted", mas(rng, 2, U4, U8, shift=0), U4, U8, folds=1),
         requantiser("q_far", mas(rng, 2, U4, S4, shift=20), U4, S4, folds=1),
         requantiser("q_bit_in", mas(rng, 4, BIPOLAR, S4, shift=4), BIPOLAR, S4),
+        requantiser("q_same", fixed([8] * 6, S12, U4, shift=5, c=77, window=3), S12, U4, folds=3),
         *(
             requantiser(f"q_fixed{place}", fixed(m, S12, U4, shift=5, c=c, window=window), S12, U4)
             for place, (m, c, window) in enumerate(FIXED)
@@ -262,6 +264,11 @@ def others() -> list[KernelGraph]:
         fork("fork3", 3, BIPOLAR),
         adder("add2", rng, U4, S8),
         adder("add5", rng, U4, S8, BIPOLAR, S4, U8, folds=3),
+        adder("add_ones", rng, U4, S8, same=(1, 1)),
+        adder("add_wires", rng, U4, S8, S4, U8, BIPOLAR, same=(4, -8, -1, 16, 2)),
+        adder("add_same", rng, U4, S8, U8, same=(3, -5, 0)),
+        adder("add_some", rng, S8, U4, S4, folds=3, same=(None, 8, 7)),
+        adder("add_nothing", rng, S8, U4, same=(0, 0)),
         multiplier("mul", U8, S4, (128, -3)),
         interleave("cat2", S8, (U4, 1), (S8, 3)),
         interleave("cat3", BIPOLAR, (BIPOLAR, 2), (BIPOLAR, 1), (BIPOLAR, 1)),

@@ -284,8 +284,14 @@ def _join(name: str, count: int) -> dict[str, object]:
     return {"name": name, "layer": name, "input": f"{name}_in", "output": f"{name}_out", "others": others}
 
 
-def adder(name: str, rng: Generator, *kinds: IntType, folds: int = 2, pixels: int = 3) -> KernelGraph:
+def adder(
+    name: str, rng: Generator, *kinds: IntType, folds: int = 2, pixels: int = 3, same: tuple[int | None, ...] = ()
+) -> KernelGraph:
+    """A sum by random factors; an operand for which `same` has a number has it in all channels."""
     factors = rng.integers(-3, 4, (len(kinds), folds * 2))
+    for operand, factor in enumerate(same):
+        if factor is not None:
+            factors[operand] = factor
     y = IntType(
         int(min(sum(min(f * k.lo, f * k.hi) for f, k in zip(column, kinds, strict=True)) for column in factors.T)),
         int(max(sum(max(f * k.lo, f * k.hi) for f, k in zip(column, kinds, strict=True)) for column in factors.T)),
@@ -293,7 +299,7 @@ def adder(name: str, rng: Generator, *kinds: IntType, folds: int = 2, pixels: in
     beats = folds * pixels
     unit = Adder(
         **_join(name, len(kinds)), lanes=2, beats=beats, x_types=kinds, y_type=y,
-        factors=Weights(factors), folds=folds,
+        factors=Weights(factors),
     )  # fmt: skip
     sources = [stream(each, 2, kind, beats) for each, kind in zip(unit.inputs, kinds, strict=True)]
     return alone(unit, sources, [stream(unit.output, 2, y, beats)])

@@ -16,11 +16,12 @@ from bitwright.ir.types import BIPOLAR, TERNARY, integer
 from bitwright.sim import synth
 from bitwright.sim.lint import project_sources, yosys_netlist
 from tests.needs import needs_yosys
-from tests.rtl.graphs import S4, S8, U4, U8, fixed, matrix_vector, project, requantiser, side_by_side
+from tests.rtl.graphs import S4, S8, U4, U8, adder, fixed, matrix_vector, project, requantiser, side_by_side
 
 WIDE = integer(20, signed=True)
 FACTORS = {
     "one": [1] * 4,
+    "zero": [0] * 4,
     "same": [64] * 4,
     "negative": [-64] * 4,
     "distances": [1, 64, 8, 64],
@@ -28,6 +29,14 @@ FACTORS = {
     "constant": [77] * 4,
     "any": [64, 8, 77, 1],
 }
+SUMS = {
+    "ones": (1, 1, 1),
+    "wires": (8, -1, 64),
+    "nothing": (0, 0, 1),
+    "constant": (77, 1, 1),
+    "any": (1, None, -2),
+}
+"""Factors of three operands, None for one in each channel."""
 
 
 @needs_yosys
@@ -67,6 +76,35 @@ def test_powers_of_two_take_no_multiplier() -> None:
     assert [name for name, slices in found.items() if slices] == ["constant", "any"]
     alone = {name: project(graph, np.random.default_rng(0), 1, name) for name, graph in graphs.items()}
     assert [name for name, one in alone.items() if products(one)] == ["constant", "any"]
+
+
+@needs_yosys
+def test_factors_of_a_sum_that_all_channels_share_take_no_multiplier() -> None:
+    """If they are powers of two or their negatives: wires. Other constants are multiplied by, and so are channels'."""
+    rng, made = np.random.default_rng(0), {}
+    for name, same in SUMS.items():
+        made[name] = project(adder(name, rng, WIDE, S8, U8, same=same), rng, 1, name)
+    assert [name for name, one in made.items() if products(one)] == ["constant", "any"]
+    whole = project(side_by_side([one.kernels for one in made.values()]), rng, 1, "sums")
+    cells = synth.synthesise(generate(whole), "sums_top", "xc7").cells
+    found = {name: synth.resources(cells[f"u_{name}"])["dsp"] for name in SUMS}
+    assert found == {kernel.name: resources(kernel).dsp for kernel in whole.kernels.kernels}
+    assert [name for name, slices in found.items() if slices] == ["constant", "any"]
+
+
+def test_constants_that_all_channels_share_are_in_no_memory() -> None:
+    rng, shared = np.random.default_rng(0), fixed([5] * 4, S8, U8, shift=3, c=9)
+    kept = fixed([5] * 4, S8, U8, shift=3)
+    graphs = [
+        requantiser("shared", shared, S8, U8),
+        requantiser("offsets", kept, S8, U8),
+        adder("ones", rng, S8, U8, same=(1, -4)),
+        adder("ones_and_any", rng, S8, U8, same=(1, None)),
+    ]
+    text = generate(project(side_by_side(graphs), rng, 1, "memories"))["memories_top.sv"]
+    assert re.findall(r"^  bw_rom_inline #\(\n.*?\n  \) u_(\w+)_rom \(", text, flags=re.MULTILINE | re.DOTALL) == [
+        "offsets", "ones_and_any",
+    ]  # fmt: skip
 
 
 @needs_yosys

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,7 @@ def _multiply_shift(form: MultiplyShift, folds: int, lanes: int) -> Rule:
         members["window"] = ("Window", form.window.array)
         constants["Odd"] = form.odd
         types += [number("Window", form.window.array), Alias("Fraction", f"ap_uint<{form.s}>")]
+    columns = [values for _, values in members.values()]
     return _per_channel(
         kind=form.kind,
         title=f"y = clip((m * x + c) >> {form.s}, low, high)" + (", ties to even" if even else ""),
@@ -67,7 +68,7 @@ def _multiply_shift(form: MultiplyShift, folds: int, lanes: int) -> Rule:
         constants=constants,
         types=types,
         members=members,
-        always="c",
+        always=() if _is_literal(form.offsets) and not all(map(_is_same, columns)) else ("c",),
         shape=(folds, lanes),
     )
 
@@ -89,7 +90,7 @@ def _thresholds(form: Thresholds, folds: int, lanes: int, x: IntType) -> Rule:
             "falling": ("ap_uint<1>", form.falling.array),
             "first": ("Code", form.first.array),
         },
-        always="t",
+        always=("t",),
         shape=(folds, lanes),
     )
 
@@ -121,13 +122,13 @@ def _per_channel(
     constants: Mapping[str, int],
     types: list[Alias],
     members: Mapping[str, tuple[str, Ints]],
-    always: str,
+    always: Sequence[str],
     shape: tuple[int, int],
 ) -> Rule:
-    """A rule with a Channel: members that are equal in all channels are static constants, but for `always`."""
+    """A rule with a Channel: members that are equal in all channels are static constants, but those `always` there."""
     lines, columns, names = [], [], []
     for name, (kind_name, values) in members.items():
-        if name != always and bool((values == values.flat[0]).all()):
+        if name not in always and _is_same(values):
             lines.append(f"static constexpr {text.constants({name: int(values.flat[0])})};")
             continue
         extent = f"[{values.shape[1]}]" if values.ndim == 2 else ""
@@ -151,6 +152,15 @@ def _per_channel(
         lines=text.table([items[fold * lanes : (fold + 1) * lanes] for fold in range(folds)]),
         pragmas=("AGGREGATE variable=table", "ARRAY_RESHAPE variable=table complete dim=2"),
     )
+
+
+def _is_same(values: Ints) -> bool:
+    return bool((values == values.flat[0]).all())
+
+
+def _is_literal(values: Ints) -> bool:
+    """Whether a C++ literal holds each of `values`."""
+    return all(-(1 << 63) < value < 1 << 63 for value in values.tolist())
 
 
 def _braces(value: int | list[int], kind: str) -> str:

@@ -91,7 +91,7 @@ def _whole_words(table: Constants) -> list[str]:
 
 
 def _requantiser(kernel: Requantiser, site: Site) -> KernelView:
-    told, rule = kernel.interface(), rule_of(kernel.form, kernel.folds, kernel.lanes, kernel.x_type)
+    told, rule = kernel.interface(), rule_of(kernel.form, kernel.words, kernel.lanes, kernel.x_type)
     types = [element(name, kind) for name, kind in told.elements.items()]
     shape = block(
         kernel,

@@ -20,6 +20,7 @@ from bitwright.backends.verilog.parts import (
     slave,
     vector,
     with_rom,
+    without_rom,
 )
 from bitwright.backends.verilog.words import code_name, literal, style_name
 from bitwright.hardware.arithmetic import Style
@@ -57,7 +58,10 @@ def kernel_block(kernel: Kernel, at: Place) -> Block:
     block = Block(told.notes, block.nets, (*block.instances, unit))
     for port in told.roms:
         *before, unit = block.instances
-        made = with_rom(unit, port.prefix, port.words(), told.notes, at.names, port.called)
+        if port.words is None:
+            made = without_rom(unit, port.prefix, told.notes, at.names)
+        else:
+            made = with_rom(unit, port.prefix, port.words(), told.notes, at.names, port.called)
         hexes = {**block.hexes, **made.hexes}
         block = Block(told.notes, (*block.nets, *made.nets), (*before, *made.instances), hexes)
     return block
@@ -92,14 +96,21 @@ def _spelled(head: Parameter, value: Told | IntType | Style, told: Interface) ->
         return f"bw_pkg::{code_name(value)}"
     if isinstance(value, tuple):
         each = head.width.rpartition("*")[2]
-        return joined([f"{each}'d{part}" for part in value])
+        width = int(each) if each.isdecimal() else _width(each, told)
+        return joined([f"{width}'d{part % (1 << width)}" for part in value])
     if not head.width:
         return f"1'b{value}" if head.is_bit else str(value)
     if head.width == "XW" and "T" in told.elements:
         return literal(value, told.elements["T"])
-    bits = _told(head.width, told)
-    assert isinstance(bits, int), f"{head.name} has the width {head.width}"
+    bits = _width(head.width, told)
     return f"{bits}'d{value % (1 << bits)}"
+
+
+def _width(name: str, told: Interface) -> int:
+    """The parameter that says how wide another one is."""
+    bits = _told(name, told)
+    assert isinstance(bits, int), f"{name} is no width"
+    return bits
 
 
 def _operands(kernel: Join, at: Place) -> Block:

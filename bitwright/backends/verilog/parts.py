@@ -179,6 +179,15 @@ def with_rom(
     return Block(comment, declared, (memory, replace(reader, ports=(clocked, wired, *others))), hexes)
 
 
+def without_rom(reader: Instance, prefix: str, comment: tuple[str, ...], names: Names) -> Block:
+    """`reader` with nothing at its ports for a ROM: what it would read are parameters."""
+    asked = names.new(f"{reader.name}_unused")
+    clocked, *others = reader.ports
+    wired = (f".{prefix}_en({asked}_en)", f".{prefix}_addr({asked}_addr)", f".{prefix}_word('0)")
+    declared = (f"logic {asked}_en, {asked}_addr;",)
+    return Block(comment, declared, (replace(reader, ports=(clocked, wired, *others)),))
+
+
 def inline_words(rom: Rom) -> list[str]:
     """The parameter that gives a ROM its words, in pieces between which a line may break."""
     first, *rest = literals(rom)

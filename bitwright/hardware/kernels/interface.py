@@ -52,10 +52,13 @@ class Constants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RomPort:
-    """A ROM that the module reads by its ports `prefix`_en, _addr and _word; `called` if it has several."""
+    """A ROM that the module reads by its ports `prefix`_en, _addr and _word; `called` if it has several.
+
+    `words` is None where there is nothing to read: then all constants are parameters.
+    """
 
     prefix: str
-    words: Callable[[], Rom]
+    words: Callable[[], Rom] | None
     called: str = ""
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -112,7 +113,11 @@ class Adder(Join):
     """
 
     factors: Weights
-    folds: int
+
+    @property
+    def folds(self) -> int:
+        """Beats per pixel."""
+        return int(self.factors.array.shape[1]) // self.lanes
 
     @property
     def latency(self) -> int:
@@ -129,6 +134,27 @@ class Adder(Join):
         """Bits of a factor."""
         return signed_bits(self.factors.type.lo, self.factors.type.hi)
 
+    @property
+    def differ(self) -> tuple[bool, ...]:
+        """Of each operand whether its channels have factors of their own."""
+        return tuple(bool((row != row[0]).any()) for row in self.factors.array)
+
+    @property
+    def words(self) -> int:
+        """Words of factors that take turns: one for each fold, or the only one there is."""
+        return self.folds if any(self.differ) else 1
+
+    @property
+    def product_bits(self) -> int:
+        """Bits of a product, as wide as the widest one."""
+        ends = [
+            factor * value
+            for row, kind in zip(self.factors.array, self.x_types, strict=True)
+            for factor in (int(row.min()), int(row.max()))
+            for value in (kind.lo, kind.hi)
+        ]
+        return signed_bits(min(ends), max(ends))
+
     def factor_rom(self) -> Rom:
         """The factors: those of operand k in lane i at (i*operands+k) * bits, one word per fold."""
         words = fields(np.ascontiguousarray(self.factors.array.T), self.factor_bits)
@@ -136,27 +162,42 @@ class Adder(Join):
 
     def modules(self, *, contents: bool) -> Parts:
         """The factors are known whenever the sum is, so that they are always looked at."""
-        operands = len(self.inputs)
+        factors = self._same()
         unit = adder(
-            operands=operands,
+            factors=factors,
             lanes=self.lanes,
-            folds=self.folds,
+            folds=self.words,
             x_w=self.operand_bits,
             f_w=self.factor_bits,
+            p_w=self.product_bits,
             y_w=self.y_type.bits,
         )
-        width = self.lanes * operands * self.factor_bits
+        if None not in factors:
+            return unit
+        width = self.lanes * len(factors) * self.factor_bits
         return (*unit, *rom_holding(self.folds, width, self.factor_rom, contents=True))
 
+    def _same(self) -> tuple[int | None, ...]:
+        """The factor of each operand, None where its channels have their own."""
+        rows = zip(self.factors.array, self.differ, strict=True)
+        return tuple(None if differs else int(row[0]) for row, differs in rows)
+
     def interface(self) -> Interface:
-        """The factors are a table, and a ROM."""
-        operands, factors = len(self.inputs), self.factors.array
+        """The factors are a table; in hardware parameters, and a ROM where channels have their own."""
+        operands, factors, words = len(self.inputs), self.factors.array, self.words
+        bits = [differs << place for place, differs in enumerate(self.differ)]
         return Interface(
             unit=Unit(called="sum", function="add", header="bw_join.hpp", shape="JoinShape", module="bw_adder"),
             title=f"weighted sum of {operands}",
             notes=("sum of operands",),
-            sizes=({"Operands": operands, "Beats": self.beats, "Folds": self.folds, "Lanes": self.lanes},),
-            more={"XW": self.operand_bits, "FW": self.factor_bits},
+            sizes=({"Operands": operands, "Beats": self.beats, "Folds": words, "Lanes": self.lanes},),
+            more={
+                "XW": self.operand_bits,
+                "FW": self.factor_bits,
+                "Factors": tuple(factor or 0 for factor in self._same()),
+                "EachFactor": sum(bits),
+                "ProdW": self.product_bits,
+            },
             elements={"Y": self.y_type},
             numbers={"Factor": IntType(int(factors.min()), int(factors.max()))},
             table=Constants(
@@ -166,9 +207,9 @@ class Adder(Join):
                 name="Factors",
                 count="Shape::Folds",
                 extents="[Shape::Operands][Shape::Lanes]",
-                columns=(factors.reshape(operands, self.folds, self.lanes).swapaxes(0, 1),),
+                columns=(factors.reshape(operands, self.folds, self.lanes).swapaxes(0, 1)[:words],),
             ),
-            roms=(RomPort(prefix="k", words=self.factor_rom),),
+            roms=(RomPort(prefix="k", words=self.factor_rom if any(self.differ) else None),),
         )
 
 
@@ -279,18 +320,35 @@ def fork(*, width: int, copies: int) -> Parts:
     return (Part("fork", {"copies": copies}), *times(copies, elastic_reg(width=width)))
 
 
+def _wired(factors: Sequence[int], bits: int) -> dict[str, float]:
+    """Registers of operands whose factors are powers of two, and the negation of some."""
+    powers = [factor for factor in factors if abs(factor).bit_count() == 1]
+    return {"wires": bits * len(powers), "negated": bits * sum(power < 0 for power in powers)}
+
+
 @cache
-def adder(*, operands: int, lanes: int, folds: int, x_w: int, f_w: int, y_w: int) -> Parts:
-    """A sum of streams, each times a constant of its channel."""
+def adder(*, factors: tuple[int | None, ...], lanes: int, folds: int, x_w: int, f_w: int, p_w: int, y_w: int) -> Parts:
+    """A sum of streams, each times a constant: the same in all channels, or None for one of its channel.
+
+    A power of two is wires, its negative a subtraction; other products are in a slice or in logic by their widths.
+    """
+    operands = len(factors)
     latency = tree_latency(operands) + 2
-    count = operands * lanes
-    slices = product_slices(x_w, f_w, x_w + f_w)
-    terms = {"inputs": count * x_w, "products": count * (x_w + f_w), "address": log2(folds)}
-    if not slices:
-        terms |= {"partial": count * x_w * f_w, "factors": count * f_w}
-    own = Part("adder" if not slices else "adder_dsp", terms, dsp=count * slices)
+    shared = [factor for factor in factors if factor is not None]
+    fixed = [factor for factor in shared if abs(factor).bit_count() > 1]
+    each = operands - len(shared)
+    slices = each * product_slices(x_w, f_w, p_w)
+    slices += sum(product_slices(x_w, signed_bits(factor, factor), p_w) for factor in fixed)
+    per_lane = {"inputs": operands * x_w} | _wired(shared, min(x_w, p_w))
+    if slices:
+        per_lane["products"] = (each + len(fixed)) * p_w
+    else:
+        per_lane |= {"each": each * p_w, "partial": each * x_w * f_w, "factors": each * f_w}
+        per_lane |= {"fixed": len(fixed) * p_w, "rows": x_w * sum(abs(factor).bit_count() - 1 for factor in fixed)}
+    terms = {name: lanes * size for name, size in per_lane.items()} | {"address": log2(folds)}
+    own = Part("adder_dsp" if slices else "adder", terms, dsp=lanes * slices)
     flow = credit_pipe(width=lanes * y_w, latency=latency, depth=latency + 2)
-    return (own, *times(lanes, adder_tree(n=operands, w=x_w + f_w)), *flow)
+    return (own, *times(lanes, adder_tree(n=operands, w=p_w)), *flow)
 
 
 @cache

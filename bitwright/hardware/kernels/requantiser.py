@@ -23,6 +23,9 @@ from bitwright.hardware.roms import LUT_ROM, Rom, coded, fields, signed_bits
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
+CHEAP_STEPS = 2
+"""Steps of a search that take no more than the width converter in front of fewer lanes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requantiser(Kernel):
@@ -68,6 +71,20 @@ class Requantiser(Kernel):
         if isinstance(self.form, MultiplyShift) and self.form.window.array.any():
             yield self.form.s > 0, "without a fraction there are no ties"
 
+    @property
+    def words(self) -> int:
+        """Words of its constants that take turns: one for each fold, or the only one there is."""
+        match form := self.form:
+            case MultiplyShift():
+                constants = [form.m, form.c, form.window, form.low, form.high]
+            case Thresholds():
+                constants = [form.t, form.falling, form.first]
+            case Lookup():
+                constants = []
+            case _:
+                assert_never(form)
+        return 1 if all((each.array == each.array[:1]).all() for each in constants) else self.folds
+
     def constant_rom(self) -> Rom:
         """The constants: one word per fold, or the whole table for a lookup."""
         match self.form:
@@ -84,7 +101,7 @@ class Requantiser(Kernel):
         """Fields of (channels,) or (channels, n), lowest first, with their widths, as words of one fold each."""
         channels = self.folds * self.lanes
         held = [fields(values, width).reshape(channels, -1) for values, width in parts]
-        return Rom(np.concatenate(held, axis=1).reshape(self.folds, -1), LUT_ROM)
+        return Rom(np.concatenate(held, axis=1).reshape(self.folds, -1)[: self.words], LUT_ROM)
 
     def _table(self, form: Lookup) -> Rom:
         """One word for each pattern of bits of the input; patterns that are no code of the table read as 0."""
@@ -105,8 +122,10 @@ class Requantiser(Kernel):
         match form := self.form:
             case MultiplyShift():
                 lane = mas_lane(form)
-                unit = units.mas(lanes=self.lanes, folds=self.folds, x_w=x_w, x_bits=x_bits, y_w=y_w, lane=lane)
+                unit = units.mas(lanes=self.lanes, folds=self.words, x_w=x_w, x_bits=x_bits, y_w=y_w, lane=lane)
                 read = mas_fields(form)
+                if not read:
+                    return unit
                 width, varying = sum(bits for _, bits in read), sum(_changing(values, bits) for values, bits in read)
             case Thresholds():
                 bits = threshold_bits(form)
@@ -114,7 +133,7 @@ class Requantiser(Kernel):
                 filled = form.t.array.shape[1] < (1 << bits) - 1
                 t_w = signed_bits(form.t.type.lo, max(form.t.type.hi, never) if filled else form.t.type.hi)
                 unit = units.thresholds(
-                    lanes=self.lanes, folds=self.folds, x_w=x_w, x_bits=x_bits, t_w=t_w, bits=bits, y_w=y_w
+                    lanes=self.lanes, folds=self.words, x_w=x_w, x_bits=x_bits, t_w=t_w, bits=bits, y_w=y_w
                 )
                 width = ((1 << bits) - 1) * t_w + y_w + 1
                 varying = form.t.array.shape[1] * _varying(form.t)
@@ -123,16 +142,17 @@ class Requantiser(Kernel):
                 return (*units.lookup(lanes=self.lanes, y_w=y_w), *table)
             case _:
                 assert_never(form)
-        held = columns(self.constant_rom().bits) if contents else random_columns(self.folds, self.lanes * varying)
-        return (*unit, *rom(words=self.folds, width=self.lanes * width, columns=held))
+        held = columns(self.constant_rom().bits) if contents else random_columns(self.words, self.lanes * varying)
+        return (*unit, *rom(words=self.words, width=self.lanes * width, columns=held))
 
     def interface(self) -> Interface:
         """A module for each form; the C++ of a form is a rule of its own (`backends/hls/forms.py`)."""
         x, y = self.x_type, self.y_type
         more: dict[str, Told]
+        read = True
         match form := self.form:
             case MultiplyShift():
-                module, more = "bw_mas", mas_told(form)
+                module, more, read = "bw_mas", mas_told(form), bool(mas_fields(form))
                 meaning = f"{form.kind}: code = clip((m*x + c) >> {form.s}, low, high)"
             case Thresholds():
                 bits = threshold_fields(form, x, y)[0][1]
@@ -153,10 +173,10 @@ class Requantiser(Kernel):
             ),
             title=called,
             notes=(f"{meaning}; {x} to {y}",),
-            sizes=({"Beats": self.beats, "Folds": self.folds, "Lanes": self.lanes},),
+            sizes=({"Beats": self.beats, "Folds": self.words, "Lanes": self.lanes},),
             more=more,
             elements={"X": x, "Y": y},
-            roms=(RomPort(prefix="k", words=self.constant_rom),),
+            roms=(RomPort(prefix="k", words=self.constant_rom if read else None),),
         )
 
 
@@ -189,15 +209,28 @@ def mas_lane(form: MultiplyShift) -> units.MasLane:
         shift=form.s,
         factor=factor,
         power=factor == "same" and size.bit_count() == 1,
+        zero=factor == "same" and size == 0,
         negative=factor == "same" and form.m.type.lo < 0,
+        each_offset=not _is_same(form.c),
         each_window=not _is_same(form.window),
         each_bounds=not (_is_same(form.low) and _is_same(form.high)),
     )
 
 
-def multiplies(form: Form) -> bool:
-    """Whether each lane of `form` takes a multiplier."""
-    return isinstance(form, MultiplyShift) and mas_lane(form).multiplies
+def outweighs(form: Form) -> bool:
+    """Whether a lane of `form` takes more than the place of its input in a width converter.
+
+    That is what multiplies, and what searches among more than three thresholds: two steps take about as much.
+    """
+    match form:
+        case MultiplyShift():
+            return mas_lane(form).multiplies
+        case Thresholds():
+            return threshold_bits(form) > CHEAP_STEPS
+        case Lookup():
+            return False
+        case _:
+            assert_never(form)
 
 
 def mas_told(form: MultiplyShift) -> dict[str, Told]:
@@ -210,6 +243,8 @@ def mas_told(form: MultiplyShift) -> dict[str, Told]:
         "BoundW": lane.bound_w,
         "Factor": lane.factor,
         "M": form.m.type.lo if lane.factor == "same" else 0,
+        "EachOffset": int(lane.each_offset),
+        "C": 0 if lane.each_offset else int(form.offsets[0]),
         "EachWindow": int(lane.each_window),
         "Window": 0 if lane.each_window else form.window.type.lo,
         "EachBounds": int(lane.each_bounds),
@@ -222,9 +257,11 @@ def mas_told(form: MultiplyShift) -> dict[str, Told]:
 
 
 def mas_fields(form: MultiplyShift) -> list[tuple[Ints, int]]:
-    """c, m, window, low and high of `bw_mas_lane` with their widths, without those that its parameters say."""
+    """c, m, window, low and high of `bw_mas_lane` with their widths, without those that are its parameters."""
     m_w, c_w, win_w, bound_w = mas_widths(form)
-    lane, found = mas_lane(form), [(form.offsets, c_w)]
+    lane, found = mas_lane(form), list[tuple[Ints, int]]()
+    if lane.each_offset:
+        found.append((form.offsets, c_w))
     if lane.factor == "each":
         found.append((form.m.array, m_w))
     elif lane.factor != "same":

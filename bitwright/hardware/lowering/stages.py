@@ -5,22 +5,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import gcd, prod
-from typing import assert_never
+from typing import TypedDict, assert_never
 
 import numpy as np
 
-from bitwright.exact.forms import Factors, Form
+from bitwright.exact.forms import Form
 from bitwright.hardware.choice import Wired
 from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.kernels.joins import Adder, Interleave, Multiplier
 from bitwright.hardware.kernels.reduce import ArgMaxReduce
-from bitwright.hardware.kernels.requantiser import Requantiser, multiplies
+from bitwright.hardware.kernels.requantiser import Requantiser, outweighs
 from bitwright.hardware.lanes import Planned, enough_lanes, gather_lanes
 from bitwright.hardware.lowering import orders
 from bitwright.hardware.lowering.emit import Emit, frame_buffer
 from bitwright.ir.layers import AnyLayer, ArgMax, Concat, Gather, Multiply, Requantise, Reshape, Sum, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Weights
+
+
+class Ends(TypedDict):
+    """What every join is told."""
+
+    name: str
+    layer: str
+    input: str
+    output: str
+    others: tuple[str, ...]
+    lanes: int
+    beats: int
+    x_types: tuple[IntType, ...]
 
 
 def wired(emit: Emit, layer: AnyLayer, x: list[Stream], choice: Wired) -> Stream:
@@ -31,14 +44,14 @@ def wired(emit: Emit, layer: AnyLayer, x: list[Stream], choice: Wired) -> Stream
         case Gather():
             return reorder(emit, layer, x[0], choice.pace)
         case Sum():
-            return add(emit, layer, x, choice.factors)
+            return add(emit, layer, x, choice)
         case Multiply():
-            return multiply(emit, layer, x)
+            return multiply(emit, layer, x, choice.pace)
         case ArgMax():
             return arg_max(emit, layer, x[0])
         case Requantise() | Table():
             assert choice.form is not None, f"layer '{layer.name}' has no form"
-            come = _as_narrow_as_the_pace(emit, x[0], choice.pace) if multiplies(choice.form) else x[0]
+            come = _as_narrow_as_the_pace(emit, x[0], choice.pace) if outweighs(choice.form) else x[0]
             return requantise(emit, layer, come, choice.form)
         case Concat():
             return interleave(emit, layer, x, choice.pace)
@@ -73,55 +86,49 @@ def _as_narrow_as_the_pace(emit: Emit, x: Stream, pace: int) -> Stream:
     return emit.widen(x, enough_lanes(x.lanes * x.beats, 1, x.lanes, pace)) if pace else x
 
 
-def add(emit: Emit, layer: Sum, operands: list[Stream], shorter: Factors | None) -> Stream:
-    """Operands at the widest of their widths, then one adder per lane; `shorter` replaces the layer's factors."""
-    operands = _as_wide_as_the_widest(emit, operands)
-    first, kind = operands[0], shorter.type if shorter else layer.type
-    made = emit.stream(f"{emit.name}_out", first.lanes, kind, first.beats)
+def add(emit: Emit, layer: Sum, operands: list[Stream], choice: Wired) -> Stream:
+    """One adder per lane; the factors that were chosen replace the layer's."""
+    shorter = choice.factors
     rows = shorter.factors if shorter else layer.factors
-    emit.add(
-        Adder(
-            name=emit.name,
-            layer=layer.name,
-            input=first.name,
-            output=made.name,
-            others=tuple(x.name for x in operands[1:]),
-            lanes=first.lanes,
-            beats=first.beats,
-            x_types=tuple(x.type for x in operands),
-            y_type=kind,
-            factors=Weights(np.stack([np.broadcast_to(np.array(row), layer.channels) for row in rows])),
-            folds=layer.channels // first.lanes,
-        )
+    unit = Adder(
+        **_between(emit, operands),
+        y_type=shorter.type if shorter else layer.type,
+        factors=Weights(np.stack([np.broadcast_to(np.array(row), layer.channels) for row in rows])),
     )
-    return made
+    return _joined(emit, unit, operands, choice.pace)
 
 
-def multiply(emit: Emit, layer: Multiply, operands: list[Stream]) -> Stream:
-    """Operands at the widest of their widths, then one multiplier per lane."""
-    operands = _as_wide_as_the_widest(emit, operands)
-    first = operands[0]
-    made = emit.stream(f"{emit.name}_out", first.lanes, layer.type, first.beats)
-    emit.add(
-        Multiplier(
-            name=emit.name,
-            layer=layer.name,
-            input=first.name,
-            output=made.name,
-            others=tuple(x.name for x in operands[1:]),
-            lanes=first.lanes,
-            beats=first.beats,
-            x_types=tuple(x.type for x in operands),
-            y_type=layer.type,
-            zeros=layer.zeros,
-        )
+def multiply(emit: Emit, layer: Multiply, operands: list[Stream], pace: int) -> Stream:
+    """One multiplier per lane."""
+    unit = Multiplier(**_between(emit, operands), y_type=layer.type, zeros=layer.zeros)
+    return _joined(emit, unit, operands, pace)
+
+
+def _between(emit: Emit, operands: list[Stream]) -> Ends:
+    """A join of operands as they come, the widest of which decides how many lanes it has."""
+    widest = max(operands, key=lambda x: x.lanes)
+    return Ends(
+        name=emit.name,
+        layer=emit.layer.name,
+        input=operands[0].name,
+        output=f"{emit.name}_out",
+        others=tuple(x.name for x in operands[1:]),
+        lanes=widest.lanes,
+        beats=widest.beats,
+        x_types=tuple(x.type for x in operands),
     )
+
+
+def _joined(emit: Emit, unit: Adder | Multiplier, operands: list[Stream], pace: int) -> Stream:
+    """What leaves `unit`: at the lanes of its widest operand, or the fewest that keep up where it takes slices."""
+    lanes, elements = unit.lanes, unit.lanes * unit.beats
+    if pace and any(part.dsp for part in unit.modules(contents=False)):
+        lanes = enough_lanes(elements, 1, lanes, pace)
+    operands = [emit.widen(x, lanes, f"width_{i}") for i, x in enumerate(operands)]
+    made = emit.stream(unit.output, lanes, unit.y_type, elements // lanes)
+    first, *others = (x.name for x in operands)
+    emit.add(replace(unit, input=first, others=tuple(others), lanes=lanes, beats=made.beats))
     return made
-
-
-def _as_wide_as_the_widest(emit: Emit, operands: list[Stream]) -> list[Stream]:
-    lanes = max(x.lanes for x in operands)
-    return [emit.widen(x, lanes, f"width_{i}") for i, x in enumerate(operands)]
 
 
 def interleave(emit: Emit, layer: Concat, operands: list[Stream], pace: int) -> Stream:

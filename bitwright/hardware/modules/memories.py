@@ -90,9 +90,9 @@ def lut_ram(words: int, width: int, family: Family) -> tuple[float, int, int]:
     return min(found)
 
 
-def ram_memory(words: int, width: int) -> MemoryKind:
+def ram_memory(words: int, width: int, family: Family) -> MemoryKind:
     """Where Yosys puts a RAM that may lie anywhere."""
-    return "block" if block_rams(words, width).cost < lut_ram(words, width, "xcup")[0] else "distributed"
+    return "block" if block_rams(words, width).cost < lut_ram(words, width, family)[0] else "distributed"
 
 
 def rom_memory(words: int, width: int) -> MemoryKind:

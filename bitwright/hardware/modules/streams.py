@@ -131,9 +131,11 @@ def ram(*, width: int, depth: int) -> Parts:
     """A RAM with one port each way, wherever Yosys puts it."""
     if depth == 1:
         return (Part("ram_word", {"width": width}),)
-    if ram_memory(depth, width) == "block":
-        return (_ram_block(depth, width),)
-    return (Part("ram", {"width": width, **_distributed(depth, width)}),)
+    blocks = [family for family in LUT_RAMS if ram_memory(depth, width, family) == "block"]
+    block, distributed = _ram_block(depth, width), Part("ram", {"width": width, **_distributed(depth, width)})
+    if len(blocks) in (0, len(LUT_RAMS)):
+        return (block if blocks else distributed,)
+    return tuple(replace(block if family in blocks else distributed, family=family) for family in LUT_RAMS)
 
 
 @cache

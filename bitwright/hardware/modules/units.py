@@ -169,8 +169,8 @@ def sparse_flow(
 class MasLane:
     """One lane of `bw_mas`: the bits of m, c, window and bounds, of the sum, and of the shift, and what is constant.
 
-    `factor` is how m is told; `power`: it is one power of two, or its negative, and then `negative`. `each_window`,
-    `each_bounds`: the channels have their own.
+    `factor` is how m is told; `power`: it is one power of two, or its negative, and then `negative`; `zero`: it is 0.
+    `each_offset`, `each_window`, `each_bounds`: the channels have their own.
     """
 
     m_w: int
@@ -181,29 +181,38 @@ class MasLane:
     shift: int
     factor: FactorKind = "each"
     power: bool = False
+    zero: bool = False
     negative: bool = False
+    each_offset: bool = True
     each_window: bool = True
     each_bounds: bool = True
 
     @property
     def multiplies(self) -> bool:
         """Whether it takes a multiplier."""
-        return self.factor == "each" or (self.factor == "same" and not self.power)
+        return self.factor == "each" or (self.factor == "same" and not self.power and not self.zero)
 
 
-def _mas_lane(x_bits: int, y_w: int, lane: MasLane) -> Parts:
-    """One lane: wires or a shifter, a product without a DSP slice, with one, or split among several."""
-    width, kept = min(x_bits + lane.m_w, lane.u_w), max(1, lane.u_w - lane.shift)
-    terms: dict[str, float] = {
-        "product": min(x_bits, lane.u_w) if lane.factor == "same" and lane.power else width,
-        "offset": min(lane.c_w, lane.u_w),
-        "sum": lane.u_w,
+def _lane_terms(width: int, x_bits: int, y_w: int, lane: MasLane) -> dict[str, float]:
+    """What is in every lane, with a product of `width` bits if there is one; with a factor of 0 the sum is wires."""
+    kept = max(1, lane.u_w - lane.shift)
+    product = min(x_bits, lane.u_w) if lane.power else width
+    return {
+        "product": 0 if lane.zero else product,
+        "offset": min(lane.c_w, lane.u_w) if lane.each_offset else 0,
+        "sum": 0 if lane.zero else lane.u_w,
         "window": lane.win_w if lane.each_window else 0,
         "bounds": lane.bound_w if lane.each_bounds else 0,
         "kept": kept,
         "limits": kept if lane.each_bounds else 0,
         "code": y_w,
     }
+
+
+def _mas_lane(x_bits: int, y_w: int, lane: MasLane) -> Parts:
+    """One lane: wires or a shifter, a product without a DSP slice, with one, or split among several."""
+    width = min(x_bits + lane.m_w, lane.u_w)
+    terms = _lane_terms(width, x_bits, y_w, lane)
     if not lane.multiplies:
         signs = {"signs": width if lane.factor == "powers" or lane.negative else 0}
         if lane.factor == "same":

@@ -44,7 +44,7 @@ Code clip(const Number &number, Low low, High high) {
 }
 
 // y = clip((m * a + c) >> Shift, low, high); >> rounds down.
-//   Shape     Shift; types Factor (of m), Product (exact for m * a + c), Channel {m, c, low, high}
+//   Shape     Shift; types Factor (of m), Offset (of c), Product (exact for m * a + c), Channel {m, c, low, high}
 //   Channel   a member that is equal in all channels is a static constant
 template <typename Shape, typename Channels>
 struct MultiplyShift {
@@ -52,7 +52,7 @@ struct MultiplyShift {
   static typename Shape::Code code(int fold, int lane, const A &a) {
 #pragma HLS INLINE
     const typename Shape::Channel &channel = Channels::at(fold)[lane];
-    const typename Shape::Product u = typename Shape::Factor(channel.m) * a + channel.c;
+    const typename Shape::Product u = typename Shape::Factor(channel.m) * a + typename Shape::Offset(channel.c);
     const typename Shape::Product y = u >> Shape::Shift;
     return clip<typename Shape::Code>(y, channel.low, channel.high);
   }
@@ -69,7 +69,7 @@ struct MultiplyShiftEven {
   static typename Shape::Code code(int fold, int lane, const A &a) {
 #pragma HLS INLINE
     const typename Shape::Channel &channel = Channels::at(fold)[lane];
-    const typename Shape::Product u = typename Shape::Factor(channel.m) * a + channel.c;
+    const typename Shape::Product u = typename Shape::Factor(channel.m) * a + typename Shape::Offset(channel.c);
     const typename Shape::Product floor = u >> Shape::Shift;
     const typename Shape::Fraction fraction = u;  // keeps the low bits
     const bool odd = bool(floor[0]) != (Shape::Odd == 1);

@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// bw_adder: lane by lane the sum of Operands streams, each times a constant of its own per channel.
+// bw_adder: lane by lane the sum of Operands streams, each times a constant.
 //
 //   y = sum over k of  f[k][channel] * x[k]
 //
 // Contract
 //   Layout      operand k has s_valid[k], s_ready[k] and s_data[k*Lanes*XW +: Lanes*XW], signed elements.
 //   Channels    lane i of beat b is channel (b mod Folds)*Lanes + i.
+//   Factors     of operand k the same in all channels, at k*FW of Factors, no multiplier if it is a power of two or its
+//               negative; or, with bit k of EachFactor, one for each channel.
 //   Constants   k_word is word k_addr of the ROM one clock after k_en, one word per fold, signed factor of operand k
-//               in lane i at (i*Operands+k)*FW.
+//               in lane i at (i*Operands+k)*FW; what Factors says is not looked at there.
 //   Timing      one beat of each operand per clock; m_valid rises tree_latency(Operands) + 3 clocks after the last.
 //   Paths       s_ready is high when all operands are valid and there is a credit; no path from m_ready.
-//   Widths      sums are modulo 2**YW: exact whenever they fit.
+//   Widths      products fit in ProdW bits (the generator proves it); sums are modulo 2**YW, exact where they fit.
 //   Reset       synchronous, active high, control only: the next beat is fold 0.
 `default_nettype none
 
 module bw_adder #(
-  parameter int Operands = 2,
-  parameter int Lanes    = 2,
-  parameter int Folds    = 2,
-  parameter int XW       = 5,                               // bits of an operand, signed
-  parameter int FW       = 2,                               // bits of a factor, signed
-  parameter int YW       = 6,                               // bits of a sum
-  parameter int AddrW    = (Folds > 1) ? $clog2(Folds) : 1  // derived: do not override
+  parameter int Operands                    = 2,
+  parameter int Lanes                       = 2,
+  parameter int Folds                       = 2,
+  parameter int XW                          = 5,                   // bits of an operand, signed
+  parameter int FW                          = 2,                   // bits of a factor, signed
+  parameter logic [Operands*FW-1:0] Factors = '0,
+  parameter bit [Operands-1:0] EachFactor   = '1,
+  parameter int ProdW                       = 7,                   // bits of a product, signed
+  parameter int YW                          = 6,                   // bits of a sum
+  parameter int AddrW = (Folds > 1) ? $clog2(Folds) : 1  // derived: do not override
 ) (
   input  wire  logic                         clk,
   input  wire  logic                         rst,
@@ -37,12 +42,14 @@ module bw_adder #(
 );
   localparam int Levels  = bw_pkg::tree_latency(Operands);
   localparam int Latency = Levels + 2;  // the input register, the products, the tree
-  localparam int ProdW   = XW + FW;
   localparam int SumW    = ProdW + 2 * Levels;
 
   logic                         free;
   logic [Operands*Lanes*XW-1:0] x;
   logic [Lanes*YW-1:0]          sums;
+  logic                         unused_factors;
+
+  assign unused_factors = ^k_word;  // where no operand has its own
 
   assign k_en    = free && (&s_valid);
   assign s_ready = {Operands{k_en}};
@@ -59,9 +66,23 @@ module bw_adder #(
     logic                      unused_high;
 
     for (genvar k = 0; k < Operands; k++) begin : gen_operand
-      always_ff @(posedge clk) begin
-        products[k*ProdW +: ProdW] <= ProdW'($signed(x[(k*Lanes+i)*XW +: XW]))
-                                      * ProdW'($signed(k_word[(i*Operands+k)*FW +: FW]));
+      localparam logic signed [FW-1:0] F        = Factors[k*FW +: FW];
+      localparam logic [FW-1:0]        Size     = FW'(F[FW-1] ? -F : F);
+      localparam bit                   IsPower  = Size != '0 && (Size & (Size - 1'b1)) == '0;
+      localparam int                   Distance = $clog2(Size);
+      logic signed [ProdW-1:0] value, product;
+
+      assign value                      = ProdW'($signed(x[(k*Lanes+i)*XW +: XW]));
+      assign products[k*ProdW +: ProdW] = product;
+
+      if (EachFactor[k]) begin : gen_each
+        always_ff @(posedge clk) product <= value * ProdW'($signed(k_word[(i*Operands+k)*FW +: FW]));
+      end else if (!IsPower) begin : gen_same
+        always_ff @(posedge clk) product <= value * ProdW'(F);
+      end else if (F[FW-1]) begin : gen_negative
+        always_ff @(posedge clk) product <= -(value <<< Distance);
+      end else begin : gen_wires
+        always_ff @(posedge clk) product <= value <<< Distance;
       end
     end
 

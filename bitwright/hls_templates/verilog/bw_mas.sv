@@ -4,7 +4,7 @@
 // Contract
 //   Channels    lane i of beat b is channel (b mod Folds)*Lanes + i.
 //   Constants   k_word is word k_addr of the ROM one clock after k_en, one word per fold, lane i at i*KW,
-//               each {high, low, window, m, c} as bw_mas_lane takes them.
+//               each {high, low, window, m, c} as bw_mas_lane takes them; not read where all are parameters.
 //   Timing      one beat per clock; m_valid rises 5 clocks after the beat.
 //   Paths       s_ready and m_valid are functions of registers; the datapath runs freely behind credits.
 //   Reset       synchronous, active high, control only: the next beat is fold 0.
@@ -21,6 +21,8 @@ module bw_mas #(
   parameter int BoundW                      = 5,
   parameter int Factor                      = bw_pkg::Each,
   parameter logic signed [MW-1:0] M         = '0,
+  parameter bit EachOffset                  = 1'b1,
+  parameter logic signed [CW-1:0] C         = '0,
   parameter bit EachWindow                  = 1'b1,
   parameter logic [WinW-1:0] Window         = '0,
   parameter bit EachBounds                  = 1'b1,
@@ -31,7 +33,8 @@ module bw_mas #(
   parameter bit Odd                         = 1'b0,
   parameter int YW                          = 4,
   parameter int YCode                       = 1,
-  parameter int KW = bw_pkg::k_bits(Factor, MW, CW, EachWindow, WinW, EachBounds, BoundW),  // derived: do not override
+  parameter int KW =  // derived: do not override
+    bw_pkg::k_bits(Factor, MW, EachOffset, CW, EachWindow, WinW, EachBounds, BoundW),
   parameter int AddrW = (Folds > 1) ? $clog2(Folds) : 1  // derived: do not override
 ) (
   input  wire  logic                clk,
@@ -64,9 +67,9 @@ module bw_mas #(
   bw_decode #(.Lanes(Lanes), .W(XW), .Code(XCode)) u_x (.coded(x_q), .value(x));
   for (genvar i = 0; i < Lanes; i++) begin : gen_lane
     bw_mas_lane #(
-      .XW(XValW), .MW(MW), .CW(CW), .WinW(WinW), .BoundW(BoundW), .Factor(Factor), .M(M), .EachWindow(EachWindow),
-      .Window(Window), .EachBounds(EachBounds), .Low(Low), .High(High), .UW(UW), .Shift(Shift), .Odd(Odd), .YW(YW),
-      .YCode(YCode)
+      .XW(XValW), .MW(MW), .CW(CW), .WinW(WinW), .BoundW(BoundW), .Factor(Factor), .M(M), .EachOffset(EachOffset),
+      .C(C), .EachWindow(EachWindow), .Window(Window), .EachBounds(EachBounds), .Low(Low), .High(High), .UW(UW),
+      .Shift(Shift), .Odd(Odd), .YW(YW), .YCode(YCode)
     ) u_lane (.clk, .x(x[i*XValW +: XValW]), .k(k_word[i*KW +: KW]), .code(codes[i*YW +: YW]));
   end
   bw_credit_pipe #(.Width(Lanes * YW), .Latency(Latency), .Depth(Latency + 2)) u_flow (

@@ -6,7 +6,7 @@
 //
 // Contract
 //   Layout    k = {high, low, window, m, c}; all signed but window. Window 0 means no fix-up, and folds away.
-//             What is the same in all channels is no field of k but a parameter.
+//             What is the same in all channels is no field of k but a parameter; k is one bit if all of it is.
 //   Factors   m is as Factor says (bw_pkg): a number, or a power of two, which takes no multiplier.
 //   Timing    latency 3; one element per clock.
 //   Widths    u fits in UW bits (the generator proves it); the product may wrap.
@@ -21,6 +21,8 @@ module bw_mas_lane #(
   parameter int BoundW                      = 5,                     // bits of low and high
   parameter int Factor                      = bw_pkg::Each,          // how m is said: bw_pkg
   parameter logic signed [MW-1:0] M         = '0,                    // m, if Factor is Same
+  parameter bit EachOffset                  = 1'b1,                  // if not, c is
+  parameter logic signed [CW-1:0] C         = '0,
   parameter bit EachWindow                  = 1'b1,                  // if not, the window is
   parameter logic [WinW-1:0] Window         = '0,
   parameter bit EachBounds                  = 1'b1,                  // if not, low and high are
@@ -31,14 +33,16 @@ module bw_mas_lane #(
   parameter bit Odd                         = 1'b0,
   parameter int YW                          = 4,                     // bits of a code
   parameter int YCode                       = 1,                     // its code: bw_pkg; bipolar is 1 above 0
-  parameter int KW = bw_pkg::k_bits(Factor, MW, CW, EachWindow, WinW, EachBounds, BoundW)  // derived: do not override
+  parameter int KW =  // derived: do not override
+    bw_pkg::k_bits(Factor, MW, EachOffset, CW, EachWindow, WinW, EachBounds, BoundW)
 ) (
   input  wire  logic          clk,
   input  wire  logic [XW-1:0] x,
   input  wire  logic [KW-1:0] k,
   output logic [YW-1:0]       code
 );
-  localparam int WindowAt = CW + bw_pkg::factor_bits(Factor, MW);
+  localparam int FactorAt = EachOffset ? CW : 0;
+  localparam int WindowAt = FactorAt + bw_pkg::factor_bits(Factor, MW);
   localparam int BoundsAt = WindowAt + (EachWindow ? WinW : 0);
   localparam int ProdW    = XW + MW;
   localparam int ResW     = (Shift > 0) ? Shift : 1;
@@ -51,7 +55,7 @@ module bw_mas_lane #(
   logic signed [UW-1:0]     u, y;      // stage 2
   logic signed [BoundW-1:0] low, high;
   logic signed [CmpW-1:0]   rounded, clipped;
-  logic                     tie, unused_high;
+  logic                     tie, unused_high, unused_k;
 
   if (Factor == bw_pkg::Same) begin : gen_same
     localparam logic [MW-1:0] Size     = MW'(M[MW-1] ? -M : M);
@@ -65,18 +69,24 @@ module bw_mas_lane #(
       always_ff @(posedge clk) product <= ProdW'($signed(x)) <<< Distance;
     end
   end else if (Factor == bw_pkg::Each) begin : gen_each
-    always_ff @(posedge clk) product <= ProdW'($signed(x)) * ProdW'($signed(k[CW +: MW]));
+    always_ff @(posedge clk) product <= ProdW'($signed(x)) * ProdW'($signed(k[FactorAt +: MW]));
   end else begin : gen_shifter
     localparam int DistanceW = $clog2(MW);
     logic signed [ProdW-1:0] shifted;
-    assign shifted = ProdW'($signed(x)) <<< k[CW +: DistanceW];
+    assign shifted = ProdW'($signed(x)) <<< k[FactorAt +: DistanceW];
     if (Factor == bw_pkg::Shifts) begin : gen_positive
       always_ff @(posedge clk) product <= shifted;
     end else begin : gen_powers
       logic zero, negative;
-      assign {negative, zero} = k[CW+DistanceW +: 2];
+      assign {negative, zero} = k[FactorAt+DistanceW +: 2];
       always_ff @(posedge clk) product <= zero ? '0 : negative ? -shifted : shifted;
     end
+  end
+
+  if (EachOffset) begin : gen_offsets
+    always_ff @(posedge clk) c_1 <= k[CW-1:0];
+  end else begin : gen_offset
+    assign c_1 = C;
   end
 
   if (EachWindow || Window != '0) begin : gen_ties
@@ -109,12 +119,12 @@ module bw_mas_lane #(
   end
 
   always_ff @(posedge clk) begin
-    c_1  <= k[CW-1:0];
     u    <= UW'(product) + UW'(c_1);
     code <= (YCode == bw_pkg::Bipolar) ? YW'(clipped > 0) : YW'(clipped);  // stage 3
   end
 
   assign unused_high = ^{product, c_1, u, clipped};  // bits above the ranges that are proved
+  assign unused_k    = ^k;                           // where all constants are parameters
 
   assign y       = u >>> Down;
   assign rounded = (tie && (y[0] != Odd)) ? CmpW'(y) - CmpW'(1) : CmpW'(y);

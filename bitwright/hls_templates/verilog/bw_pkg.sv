@@ -23,11 +23,13 @@ package bw_pkg;
                   : (factor == Shifts) ? $clog2(m_bits) : (factor == Powers) ? $clog2(m_bits) + 2 : 0;
   endfunction
 
-  // Bits that say the constants of a channel of bw_mas, without those that are parameters.
-  function automatic int k_bits(input int factor, input int m_bits, input int c_bits, input bit each_window,
-                                  input int window_bits, input bit each_bounds, input int bound_bits);
-    k_bits = c_bits + factor_bits(factor, m_bits) + (each_window ? window_bits : 0)
+  // Bits that say the constants of a channel of bw_mas, without those that are parameters; one bit if all are.
+  function automatic int k_bits(input int factor, input int m_bits, input bit each_offset, input int c_bits,
+                                  input bit each_window, input int window_bits, input bit each_bounds,
+                                  input int bound_bits);
+    k_bits = (each_offset ? c_bits : 0) + factor_bits(factor, m_bits) + (each_window ? window_bits : 0)
                + (each_bounds ? 2 * bound_bits : 0);
+    if (k_bits == 0) k_bits = 1;
   endfunction
 
   // Bits of an element once bw_decode has made it two's complement.

@@ -200,7 +200,7 @@ using Rule = bw::Thresholds<Shape, struct Channels>;
 // sum6: weighted sum of 2
 namespace sum6 {
 struct Spec {
-  static constexpr int Operands = 2, Beats = 256, Folds = 4, Lanes = 1;
+  static constexpr int Operands = 2, Beats = 256, Folds = 1, Lanes = 1;
   using Y = ap_uint<7>;  // 0..120
   using Factor = ap_uint<3>;  // 3..5
 };

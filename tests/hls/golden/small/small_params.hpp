@@ -151,7 +151,7 @@ using Rule = bw::MultiplyShiftEven<Shape, struct Channels>;
 // layer table: table of 16 entries
 namespace table {
 struct Spec {
-  static constexpr int Beats = 3, Folds = 3, Lanes = 1;
+  static constexpr int Beats = 3, Folds = 1, Lanes = 1;
   static constexpr int Low = -8, Entries = 16;
   using X = ap_int<4>;  // -8..7
   using Y = ap_int<3>;  // -4..3

@@ -454,9 +454,7 @@ module branches_top (
   logic [6:0] sum6_out_data;
   logic [4:0] act5_out_q_wide_data;
   logic [4:0] act1_fork_1_q_wide_data;
-  logic sum6_rom_en;
-  logic [1:0] sum6_rom_addr;
-  logic [7:0] sum6_rom_word;
+  logic sum6_unused_en, sum6_unused_addr;
   bw_decode #(
     .Lanes(1), .W(4), .Code(bw_pkg::Unsigned), .OutW(5)
   ) u_act5_out_q_wide (
@@ -467,17 +465,12 @@ module branches_top (
   ) u_act1_fork_1_q_wide (
     .coded(act1_fork_1_q_data), .value(act1_fork_1_q_wide_data)
   );
-  bw_rom_inline #(
-    .Words(4), .Width(8), .Style("auto"), .Init({8'h53, 8'h53, 8'h53, 8'h53})
-  ) u_sum6_rom (
-    .clk(aclk), .en(sum6_rom_en), .addr(sum6_rom_addr), .word(sum6_rom_word)
-  );
   bw_adder #(
-    .Operands(2), .Lanes(1), .Folds(4), .XW(5), .FW(4), .YW(7)
+    .Operands(2), .Lanes(1), .Folds(1), .XW(5), .FW(4), .Factors({4'd5, 4'd3}), .EachFactor(2'd0), .ProdW(8), .YW(7)
   ) u_sum6 (
     .clk(aclk), .rst, .s_valid({act1_fork_1_q_valid, act5_out_q_valid}), .s_ready({act1_fork_1_q_ready,
     act5_out_q_ready}), .s_data({act1_fork_1_q_wide_data, act5_out_q_wide_data}),
-    .k_en(sum6_rom_en), .k_addr(sum6_rom_addr), .k_word(sum6_rom_word),
+    .k_en(sum6_unused_en), .k_addr(sum6_unused_addr), .k_word('0),
     .m_valid(sum6_out_valid), .m_ready(sum6_out_ready), .m_data(sum6_out_data)
   );
 
@@ -507,8 +500,8 @@ module branches_top (
   );
   bw_mas #(
     .Lanes(1), .Folds(4), .XW(7), .XCode(bw_pkg::Unsigned), .MW(12), .CW(18), .WinW(1), .BoundW(8),
-    .Factor(bw_pkg::Each), .M(12'd0), .EachWindow(1'b0), .Window(1'd0), .EachBounds(1'b0), .Low(8'd128), .High(8'd127),
-    .UW(18), .Shift(9), .Odd(1'b0), .YW(8), .YCode(bw_pkg::Signed)
+    .Factor(bw_pkg::Each), .M(12'd0), .EachOffset(1'b1), .C(18'd0), .EachWindow(1'b0), .Window(1'd0), .EachBounds(1'b0),
+    .Low(8'd128), .High(8'd127), .UW(18), .Shift(9), .Odd(1'b0), .YW(8), .YCode(bw_pkg::Signed)
   ) u_act7 (
     .clk(aclk), .rst, .s_valid(sum6_out_q_valid), .s_ready(sum6_out_q_ready), .s_data(sum6_out_q_data),
     .k_en(act7_rom_en), .k_addr(act7_rom_addr), .k_word(act7_rom_word),

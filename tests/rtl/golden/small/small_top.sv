@@ -282,8 +282,8 @@ module small_top (
   );
   bw_mas #(
     .Lanes(1), .Folds(3), .XW(6), .XCode(bw_pkg::Signed), .MW(3), .CW(4), .WinW(2), .BoundW(4), .Factor(bw_pkg::Each),
-    .M(3'd0), .EachWindow(1'b1), .Window(2'd0), .EachBounds(1'b0), .Low(4'd8), .High(4'd7), .UW(8), .Shift(3),
-    .Odd(1'b1), .YW(4), .YCode(bw_pkg::Signed)
+    .M(3'd0), .EachOffset(1'b1), .C(4'd0), .EachWindow(1'b1), .Window(2'd0), .EachBounds(1'b0), .Low(4'd8), .High(4'd7),
+    .UW(8), .Shift(3), .Odd(1'b1), .YW(4), .YCode(bw_pkg::Signed)
   ) u_quant (
     .clk(aclk), .rst, .s_valid(dense_out_q_valid), .s_ready(dense_out_q_ready), .s_data(dense_out_q_data),
     .k_en(quant_rom_en), .k_addr(quant_rom_addr), .k_word(quant_rom_word),
