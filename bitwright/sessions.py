@@ -15,7 +15,8 @@ from bitwright.audit.golden import golden, rows
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reading.model import Array
-from bitwright.reading.read import read_model
+from bitwright.reading.read import beginning, read_model
+from bitwright.reading.tflite.model import is_tflite
 
 WHERE = "--golden ort"
 SHOWN = 8
@@ -25,6 +26,12 @@ FUSED = f"The outputs are those of a default onnxruntime session, which fuses no
 UNKNOWN = f"A default onnxruntime session fuses nodes and rounds elsewhere; if the outputs are of one, {AGAIN}"
 OTHER = "The outputs are not what onnxruntime computes of the model, with its optimisations or without."
 OURS = "The outputs are what onnxruntime computes with its optimisations off: please report it with model and data."
+
+
+INTERPRETER = (
+    "TFLite's kernels are other functions: they round twice or away from zero, and add in fixed point (docs/audit.md). "
+    "What they change is theirs; XNNPACK's convolutions and products are the file's own."
+)
 
 
 class Missing(BitwrightError):
@@ -62,6 +69,9 @@ def session(net: Graph, *, optimised: bool) -> Session:
     """The source model of `net` in onnxruntime, as a default session runs it or as its nodes say."""
     if net.source.origin is None:
         raise Missing("there is no source model to run", where=WHERE, hint="give the ONNX file itself")
+    if is_tflite_source(net):
+        hint = "give outputs in the data file, of the TFLite interpreter"
+        raise Missing("onnxruntime runs no TFLite file", where=WHERE, hint=hint)
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -82,6 +92,8 @@ def session(net: Graph, *, optimised: bool) -> Session:
 
 def remark(net: Graph, feeds: Mapping[str, Array], ours: Sequence[Array], theirs: Sequence[Array]) -> str:
     """What is said of outputs that nothing explains: whether they are of a session that optimises."""
+    if is_tflite_source(net):
+        return INTERPRETER
     wrong = golden(ours, theirs).unequal(rows(ours, len(ours[0])), slice(None)).any(axis=1)
     some = np.flatnonzero(wrong)[:SHOWN]
     arrays, given = ([array[some] for array in group] for group in (list(feeds.values()), theirs))
@@ -92,6 +104,12 @@ def remark(net: Graph, feeds: Mapping[str, Array], ours: Sequence[Array], theirs
     if same[False]:
         return OURS
     return FUSED if same[True] else OTHER
+
+
+def is_tflite_source(net: Graph) -> bool:
+    """True if the graph was read from a TFLite file."""
+    asked = net.source.origin
+    return asked is not None and is_tflite(beginning(asked.model))
 
 
 def _is_same(ours: Sequence[Array], theirs: Sequence[Array]) -> bool:

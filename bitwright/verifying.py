@@ -53,23 +53,33 @@ def audited(run: verdict.Run, wanted: list[Array] | None, trace: bool) -> dict[s
     """The keys `golden`, `audit` and, if asked for, `trace` of a report of `verify`."""
     result: dict[str, Any] = {"golden": None}
     if wanted is not None:
-        audit = verdict.compare(run, wanted, lambda: origin.source(run.graph))
-        result["golden"] = dict(audit.counts)
-        if not origin.is_known(run.graph):
-            result["audit"] = "unavailable"
-        elif audit.parts or audit.counts["unexplained"]:
-            result["audit"] = {"parts": [part.as_dict() for part in audit.parts]}
-        if audit.counts["unexplained"] and origin.is_known(run.graph):
-            result["audit"]["note"] = sessions.remark(run.graph, run.feeds, run.outputs, wanted)
+        result |= _compared(run, wanted)
     if trace:
-        source = origin.source(run.graph)
-        if source is None:
-            raise BitwrightError(
-                "there is no source model to run in float32", where="--trace", hint="give the ONNX file itself"
-            )
-        firsts = verdict.first_parts(run, source)
-        result["trace"] = [None if part is None else part.as_dict() for part in firsts]
+        result["trace"] = _traced(run)
     return result
+
+
+def _compared(run: verdict.Run, wanted: list[Array]) -> dict[str, Any]:
+    """Counts, and what explains the differences or may be behind them."""
+    audit = verdict.compare(run, wanted, lambda: origin.source(run.graph))
+    golden = dict(audit.counts)
+    if not origin.is_known(run.graph):
+        return {"golden": golden, "audit": "unavailable"}
+    found: dict[str, Any] = {"parts": [part.as_dict() for part in audit.parts]}
+    if golden["unexplained"]:
+        found["note"] = sessions.remark(run.graph, run.feeds, run.outputs, wanted)
+    return {"golden": golden, "audit": found} if audit.parts or golden["unexplained"] else {"golden": golden}
+
+
+def _traced(run: verdict.Run) -> list[dict[str, Any] | None]:
+    """For each sample the first integer at which a float32 run parts."""
+    source = origin.source(run.graph)
+    if source is None:
+        raise BitwrightError(
+            "there is no source model to run in float32", where="--trace", hint="give the ONNX file itself"
+        )
+    firsts = verdict.first_parts(run, source)
+    return [None if part is None else part.as_dict() for part in firsts]
 
 
 def passed(report: Mapping[str, Any]) -> bool:

@@ -68,7 +68,8 @@ class Source:
 
 def _asked(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="An ONNX file of any supported dialect, or a saved graph.")
+        Path,
+        typer.Argument(metavar="MODEL", help="An ONNX file of any supported dialect, a TFLite file, or a saved graph."),
     ],
     inputs: Inputs = None,
     shapes: Shapes = None,

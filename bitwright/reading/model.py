@@ -252,11 +252,11 @@ def _branch(graph: onnx.GraphProto, node: Node, folder: Path | None) -> Branch:
 
 def _input(info: onnx.ValueInfoProto, sizes: Sizes | None, file: str) -> ModelInput:
     where = f"{file}: input '{info.name}'"
-    sample = _sample(info.name, sizes, where)
+    sample = sample_sizes(info.name, sizes, where)
     return ModelInput(info.name, (1, *sample), _dtype(info.type.tensor_type.elem_type, where))
 
 
-def _sample(name: str, sizes: Sizes | None, where: str) -> list[int]:
+def sample_sizes(name: str, sizes: Sizes | None, where: str) -> list[int]:
     """The sizes of an input behind its batch."""
     if sizes is None:
         raise BitwrightError("declares no shape", where=where, hint=f"say it: --shape {name}=1x3x96x96, for example")

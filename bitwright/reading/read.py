@@ -13,6 +13,7 @@ from bitwright.reading.branches import resolved
 from bitwright.reading.cut import cut
 from bitwright.reading.model import Model, read_onnx
 from bitwright.reading.open_sizes import Shape
+from bitwright.reading.tflite.model import is_tflite, read_tflite
 
 
 class Asked(TypedDict, total=False):
@@ -30,5 +31,24 @@ def read_model(source: str | Path | bytes | onnx.ModelProto, instead: str = "", 
 
     `instead` says what else the caller takes, for whoever gave something that is none.
     """
-    model = resolved(read_onnx(source, instead, asked.get("shapes", {})))
+    shapes = asked.get("shapes", {})
+    data = beginning(source)
+    model = read_tflite(*_whole(source), shapes) if is_tflite(data) else resolved(read_onnx(source, instead, shapes))
     return cut(model, asked.get("outputs", ()))
+
+
+def beginning(source: str | Path | bytes | onnx.ModelProto) -> bytes:
+    """The first bytes of a file; none where there is no file, which is said elsewhere."""
+    if isinstance(source, onnx.ModelProto | bytes):
+        return source[:8] if isinstance(source, bytes) else b""
+    try:
+        with Path(source).open("rb") as stream:
+            return stream.read(8)
+    except OSError:
+        return b""
+
+
+def _whole(source: str | Path | bytes | onnx.ModelProto) -> tuple[bytes, str]:
+    """All bytes of a file, and what errors call it."""
+    assert not isinstance(source, onnx.ModelProto)
+    return (source, "model") if isinstance(source, bytes) else (Path(source).read_bytes(), Path(source).name)
