@@ -42,24 +42,26 @@ def requantise_bounds(graph: Graph, layer: Requantise, arithmetic: Arithmetic | 
     """The bounds of a requantiser for the integers `values`; `arithmetic` is what stands before it in the source."""
     behind = arithmetic or NO_ARITHMETIC
     sums = terms(graph, layer.inputs[0], values)
-    m, b = _floats(layer.multiplier), _floats(layer.offset)
+    m, b = floats(layer.multiplier), floats(layer.offset)
     value = m * values[layer.inputs[0]] + b
     if layer.slope:
-        leak = np.where(value < 0, _floats(layer.slope), 1.0)
+        leak = np.where(value < 0, floats(layer.slope), 1.0)
         value, m = value * leak, m * leak
-    before = np.abs(_floats(layer.zero) - layer.shift)
-    certain = _certain(sums, np.abs(m), behind) + 3 * U * np.abs(value) + 2 * U * before
-    likely = _likely(sums, np.abs(m), behind) + 3 * U * np.abs(value) + 2 * U * before
+    before = np.abs(floats(layer.zero) - layer.shift)
+    certain = certain_error(sums, np.abs(m), behind) + 3 * U * np.abs(value) + 2 * U * before
+    likely = likely_error(sums, np.abs(m), behind) + 3 * U * np.abs(value) + 2 * U * before
     inexact = ~_is_exact(graph, layer, behind, np.abs(m) * sums.size)
     return Bounds(value, np.minimum(likely, certain) * inexact, certain * inexact)
 
 
-def _certain(sums: Terms, m: Array, behind: Arithmetic) -> Array:
+def certain_error(sums: Terms, m: Array, behind: Arithmetic) -> Array:
+    """The bound of the error of sums times `m`, and of what is added to them, for any order of summation."""
     n = BASE_ROUNDINGS + behind.roundings
     return np.asarray(_gamma(sums.count + n) * m * sums.size + _gamma(n) * behind.added)
 
 
-def _likely(sums: Terms, m: Array, behind: Arithmetic) -> Array:
+def likely_error(sums: Terms, m: Array, behind: Arithmetic) -> Array:
+    """The model of that error."""
     n = BASE_ROUNDINGS + behind.roundings
     total, spread = m * np.abs(sums.value), m * np.sqrt(sums.energy)
     walk = 6 * np.sqrt(sums.count) * U * (total + 3 * spread)
@@ -89,5 +91,6 @@ def _is_power(values: tuple[Fraction | int, ...]) -> bool:
     return all(f.numerator & (f.numerator - 1) == 0 and f.denominator & (f.denominator - 1) == 0 for f in values)
 
 
-def _floats(values: PerChannel) -> Array:
+def floats(values: PerChannel) -> Array:
+    """The numbers in float64."""
     return np.array([float(value) for value in values.values])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import lru_cache
 from math import erf, sqrt
 from typing import Any, assert_never
@@ -10,7 +11,8 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.audit.bounds import Bounds, U
+from bitwright.audit.bounds import Bounds, U, certain_error, floats, likely_error
+from bitwright.audit.terms import Values, terms
 from bitwright.ir.functions import (
     Above,
     Abs,
@@ -20,6 +22,7 @@ from bitwright.ir.functions import (
     Elu,
     Erf,
     Exp,
+    Function,
     LeakyRelu,
     Log,
     NormalCdf,
@@ -33,7 +36,9 @@ from bitwright.ir.functions import (
     Tanh,
     TimesInput,
 )
+from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Layer, Table
+from bitwright.ir.trace import Arithmetic, Curve
 from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
@@ -55,13 +60,39 @@ def _curve(layer: Table, source: Layer) -> tuple[Array, Array]:
     """(values before rounding, errors) of every code in order: step by step, each error behind those before it."""
     codes = np.arange(source.type.lo, source.type.hi + 1)
     given = float(source.scale.of(0)) * (codes - float(source.zero.of(0)))
-    x, error = given, 2 * U * np.abs(given)
-    for step in layer.function:
+    x, error = _through(layer.function, given, 2 * U * np.abs(given), 0.0)
+    return x, error + 3 * U * np.abs(x)
+
+
+def curve_bounds(graph: Graph, behind: Arithmetic, curve: Curve, values: Values) -> Bounds:
+    """The bounds of what several layers compute of an accumulator, for the integers `values`."""
+    sums, m = terms(graph, curve.source, values), np.abs(floats(curve.scale))
+    reached = floats(curve.scale) * values[curve.source] + floats(curve.offset)
+    bottom, top = (_ends(row, end) for row, end in ((curve.bottom, -np.inf), (curve.top, np.inf)))
+    given = np.clip(reached, bottom, top)
+    leak = np.where(given < 0, floats(curve.slopes), 1.0)
+    found = []
+    for error in (likely_error(sums, m, behind), certain_error(sums, m, behind)):
+        error = np.abs(leak) * (error + 3 * U * np.abs(reached))
+        x, error = _through(curve.function, given * leak, error, error)
+        x, error = x / floats(curve.step) + floats(curve.before), error / floats(curve.step)
+        found.append(error + 3 * U * (np.abs(x) + np.abs(floats(curve.before))))
+    return Bounds(x, np.minimum(*found), found[1])
+
+
+def _ends(row: tuple[Fraction | None, ...], none: float) -> Array:
+    return np.array([none if end is None else float(end) for end in row])
+
+
+def _through(function: Function, given: Array, error: Array, whole: Array | float) -> tuple[Array, Array]:
+    """Values and errors behind the steps of a function; `whole` is the error of what is given, beyond its rounding."""
+    x = given
+    for step in function:
         if isinstance(step, TimesInput):
-            x, error = x * given, error * np.abs(given) + 4 * U * np.abs(x * given)
+            x, error = x * given, error * np.abs(given) + whole * np.abs(x) + 4 * U * np.abs(x * given)
         else:
             x, error = _step(step, x, error)
-    return x, error + 3 * U * np.abs(x)
+    return x, error
 
 
 def _step(step: Step, x: Array, error: Array) -> tuple[Array, Array]:

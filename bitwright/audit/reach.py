@@ -5,18 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.audit.bounds import Bounds, requantise_bounds
-from bitwright.audit.curves import table_bounds
+from bitwright.audit.bounds import Bounds, floats, requantise_bounds
+from bitwright.audit.curves import curve_bounds, table_bounds
 from bitwright.audit.terms import Values, coded, moved
 from bitwright.ir.graph import Graph
 from bitwright.ir.host_ops import ROUND
-from bitwright.ir.layers import Gather, Move, Passing, Pool, Requantise, Rounding, Table
-from bitwright.ir.trace import Arithmetic
+from bitwright.ir.layers import Gather, Layer, Move, Passing, Pool, Requantise, Rounding, Table
+from bitwright.ir.trace import Arithmetic, Curve
 from bitwright.ir.weights import Ints
 from bitwright.sim.windows import windows
 
@@ -27,6 +27,15 @@ NEAREST = {Rounding.HALF_UP: Rounding.HALF_EVEN, Rounding.HALF_DOWN: Rounding.HA
 """Roundings that no source has in float32, and the one that differs from each in exact ties only."""
 REALS = ("value", "error", "up", "down")
 ENDS = ("low", "high", "lowest", "highest")
+
+
+class Limits(NamedTuple):
+    """How values become codes: clip(R(v), low, high) + shift."""
+
+    rounding: Rounding
+    low: Array
+    high: Array
+    shift: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +72,12 @@ def reaches(graph: Graph, values: Values, arithmetic: Mapping[str, Arithmetic], 
         return known[name]
 
     def made(name: str) -> Reach | None:
-        layer = graph.by_name[name]
+        layer, behind = graph.by_name[name], arithmetic.get(name)
+        if behind and _stands(graph, layer, behind.curve):
+            return _of_curve(graph, behind, values, values[name])
         match layer:
             case Requantise():
-                return _rounded(layer, values[name], requantise_bounds(graph, layer, arithmetic.get(name), values))
+                return _rounded(layer, values[name], requantise_bounds(graph, layer, behind, values))
             case Table():
                 source = layer.inputs[0]
                 return _rounded(layer, values[name], table_bounds(layer, graph.by_name[source], values[source]))
@@ -131,9 +142,28 @@ def _rounded(layer: Requantise | Table, codes: Ints, bounds: Bounds) -> Reach:
         rows = np.broadcast_to(np.arange(len(levels)), at.shape)
         steps = padded[rows, at + 1], padded[rows, at]
         return reach_of(lambda v: count(v).clip(low, high) + layer.shift, bounds, codes, steps)
-    function = ROUND[NEAREST.get(layer.rounding, layer.rounding)]
-    steps = edges(layer.rounding, function(bounds.value))
-    return reach_of(lambda v: function(v).clip(low, high) + layer.shift, bounds, codes, steps)
+    return _nearest(Limits(layer.rounding, low, high, layer.shift), codes, bounds)
+
+
+def _nearest(limits: Limits, codes: Ints, bounds: Bounds) -> Reach:
+    """The reach of codes that a rounding of values gives."""
+    function = ROUND[NEAREST.get(limits.rounding, limits.rounding)]
+    steps = edges(limits.rounding, function(bounds.value))
+    return reach_of(lambda v: function(v).clip(limits.low, limits.high) + limits.shift, bounds, codes, steps)
+
+
+def _of_curve(graph: Graph, behind: Arithmetic, values: Values, codes: Ints) -> Reach:
+    """The reach of the codes that several layers make together."""
+    curve = behind.curve
+    assert curve is not None
+    limits = Limits(curve.rounding, floats(curve.low), floats(curve.high), curve.shift)
+    return _nearest(limits, codes, curve_bounds(graph, behind, curve, values))
+
+
+def _stands(graph: Graph, layer: Layer, curve: Curve | None) -> bool:
+    """True for a curve of a layer that passes left where it was, element by element over the one that it reads."""
+    source = graph.by_name.get(curve.source) if curve else None
+    return source is not None and source.shape == layer.shape
 
 
 def _moved(layer: Passing, parts: list[Reach]) -> Reach:

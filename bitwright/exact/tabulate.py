@@ -50,7 +50,7 @@ PRECISIONS = tuple(200 << doublings for doublings in range(8))
 """Bits of the first try, 60 digits, and of all further ones."""
 
 
-class _Undecided(Exception):
+class Undecided(Exception):
     """An interval is too wide to know which branch of a function its number takes."""
 
 
@@ -77,8 +77,8 @@ def tabulate(
         )
 
     def entry(i: int) -> int:
-        rounded = _rounded(function, scale * (codes.lo + i - zero), rounding)
-        return min(max(rounded, low), high) + shift
+        code = rounded(function, scale * (codes.lo + i - zero), rounding)
+        return min(max(code, low), high) + shift
 
     size = codes.hi - codes.lo + 1
     entries = _bisected(entry, size) if _monotone(function) else [entry(i) for i in range(size)]
@@ -129,7 +129,7 @@ def evaluate(function: Function, value: Fraction, precision: int) -> Real:
     return real
 
 
-def _rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
+def rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
     """R(function(value)): the precision rises until no step of R lies in the interval.
 
     An irrational number is no step, so some precision is enough. Steps are multiples of 1/2, so none lies within
@@ -138,7 +138,7 @@ def _rounded(function: Function, value: Fraction, rounding: Rounding) -> int:
     for precision in PRECISIONS:
         try:
             real = evaluate(function, value, precision)
-        except _Undecided:
+        except Undecided:
             continue
         if isinstance(real, Fraction):
             return round_exact(rounding, real)
@@ -201,7 +201,7 @@ def _power(real: Real, given: Fraction) -> Real:
         return real**exponent if real or exponent > 0 else INFINITE
     _positive(real)  # a power turns at zero, or has its pole there
     if exponent < 0 and 0 in real:
-        raise _Undecided
+        raise Undecided
     ends = real.lo**exponent, real.hi**exponent
     return Between(min(ends), max(ends))
 
@@ -237,5 +237,5 @@ def _side(real: Real, limit: Fraction) -> int:
     if isinstance(real, Fraction):
         return (real > limit) - (real < limit)
     if real.lo < limit < real.hi:
-        raise _Undecided
+        raise Undecided
     return 1 if real.lo >= limit else -1

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
+from bitwright.ir.functions import Function
 from bitwright.ir.per_channel import PerChannel
+from bitwright.ir.rounding import Rounding
 from bitwright.ir.weights import Ints
 
 
@@ -23,16 +26,39 @@ class Place:
     offset: PerChannel
 
 
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The function of an accumulator that one or more layers compute: clip(R(f(v) / step + before), low, high) + shift.
+
+    v is clip(scale * q + offset, bottom, top) of the integers q of `source`, what is negative times `slopes`.
+    """
+
+    source: str
+    scale: PerChannel
+    offset: PerChannel
+    bottom: tuple[Fraction | None, ...]
+    top: tuple[Fraction | None, ...]
+    slopes: PerChannel
+    function: Function
+    step: PerChannel
+    before: PerChannel
+    rounding: Rounding
+    low: PerChannel
+    high: PerChannel
+    shift: int
+
+
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
     """The float32 arithmetic between an accumulator and its requantiser, which the integers do not show.
 
     `added` bounds the magnitudes of the constants that were added, in steps of the output; `roundings` counts the
-    elementwise operations.
+    elementwise operations. Where a `curve` follows, both are of what it reads, in real numbers.
     """
 
     added: float
     roundings: int
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True, eq=False)

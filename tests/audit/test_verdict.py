@@ -70,6 +70,19 @@ def curved(seed: int) -> onnx.ModelProto:
     return net.proto()
 
 
+def bent(seed: int) -> onnx.ModelProto:
+    """Functions directly on accumulators: what rises, what turns, and slopes of both signs."""
+    net = Wide(3, 8, 8, seed=seed)
+    y = net.conv(net.codes(net.x, 2), 3, 6)
+    bits = net.rng.uniform(0.001, 0.002, 3)
+    silu = net.quant(net.add("Mul", y, net.add("Sigmoid", y)), bits[0], bits=9.0)
+    tanh = net.quant(net.add("Tanh", y), bits[1], bits=9.0)
+    slopes = net.const(np.reshape([0.25, -0.5, 1.5, 0.1, -2, 0.75], (6, 1, 1)))
+    prelu = net.quant(net.add("PRelu", y, slopes), bits[2] / 50, bits=16.0)
+    net.codes(net.conv(net.add("Concat", silu, tanh, prelu, axis=1), 18, 4), 2)
+    return net.proto()
+
+
 def normalised(seed: int) -> onnx.ModelProto:
     net = Net(3, 10, 10)
     rng = np.random.default_rng(seed)
@@ -97,11 +110,12 @@ def traced(build: Callable[[int], onnx.ModelProto], count: int) -> tuple[Run, So
     return loaded(proto, samples(count, *shape, seed=2))
 
 
+NETWORKS = [(two_convs, 4), (pooled, 24), (joined, 4), (curved, 4), (bent, 24), (normalised, 2), (dense, 60)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("product", ORDERS)
-@pytest.mark.parametrize(
-    ("build", "count"), [(two_convs, 4), (pooled, 24), (joined, 4), (curved, 4), (normalised, 2), (dense, 60)]
-)
+@pytest.mark.parametrize(("build", "count"), NETWORKS)
 def test_float32_parts_from_the_integers_only_beside_a_step(
     build: Callable[[int], onnx.ModelProto], count: int, product: Product
 ) -> None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from bitwright.exact.rounding import round_exact
 from bitwright.exact.tabulate import tabulate
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.dialects.curves import Way, way_of
 from bitwright.frontend.dialects.fake_quantise import as_torch, round_torch
 from bitwright.frontend.dialects.leaks import TABLE_BITS, leak, leaking
 from bitwright.frontend.dialects.quantiser import Coding, Quantiser
@@ -17,8 +18,8 @@ from bitwright.frontend.operators.pools import add_pools
 from bitwright.frontend.values import ONE, ZERO, Tensor, fractions
 from bitwright.ir.functions import Affine, Clip, Function, Step, TimesInput
 from bitwright.ir.layers import Layer, Requantise, Rounding, Table
-from bitwright.ir.per_channel import NONE, ONES, PerChannel, spread, squeeze, width
-from bitwright.ir.trace import Arithmetic
+from bitwright.ir.per_channel import NONE, ONES, ZEROS, PerChannel, spread, squeeze, width
+from bitwright.ir.trace import Arithmetic, Curve
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.reading.model import Node
 
@@ -37,11 +38,36 @@ def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) 
 
         name = leaking(builder, node, quantiser, bent, coding, make)
     elif tensor.curved:
-        name = _table(builder, node, quantiser, tensor, coding)
+        name = _function(builder, node, quantiser, tensor, coding)
     else:
         name = _requantiser(builder, node, quantiser, tensor, coding)
+    _note_curve(builder, name, quantiser, tensor, coding)
     made = Tensor(name, tensor.where, scale, (scale * -zero).squeezed())
     return add_pools(builder, node, made, tensor.pools)
+
+
+def _note_curve(builder: Builder, name: str, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> None:
+    """Keep for the audit what the layers up to `name` compute together, if it is more than one of them shows."""
+    layer = builder.layers[name]
+    shown = name in builder.arithmetic or (isinstance(layer, Table) and layer.inputs == (tensor.layer,))
+    if shown or not tensor.curved:
+        return
+    curve = Curve(
+        source=tensor.layer,
+        scale=tensor.scale,
+        offset=tensor.offset,
+        bottom=tensor.low,
+        top=tensor.high,
+        slopes=tensor.slopes,
+        function=tensor.function,
+        step=coding.scale,
+        before=coding.before,
+        rounding=quantiser.rounding,
+        low=coding.low,
+        high=coding.high,
+        shift=quantiser.after,
+    )
+    builder.arithmetic[name] = Arithmetic(tensor.added, tensor.roundings, curve)
 
 
 def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
@@ -115,19 +141,60 @@ def _channel(
     return scale / step, shift + before if before else shift, limit(floor, low), limit(ceiling, high)
 
 
-def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
-    """The table of the codes of a function of the codes of a layer."""
+def _function(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
+    """The layer that holds the codes of a function: a table of the codes of a layer, or levels that are counted."""
     layer = builder.layers[tensor.layer]
-    values = (tensor.scale, tensor.offset, tensor.low, tensor.high, layer.scale, layer.zero)
+    values = (tensor.scale, tensor.offset, tensor.low, tensor.high, tensor.slopes, layer.scale, layer.zero)
     constants = (coding.scale, coding.before, coding.low, coding.high)
-    if layer.type.count > 1 << TABLE_BITS or width(*values, *constants) > 1:
+    single = layer.type.count <= 1 << TABLE_BITS and width(*values, *constants) == 1
+    function = _of_layer(tensor, layer) if single else None
+    if function is not None:
+        return _table(builder, node, quantiser, coding, tensor, (*function, _into_codes(coding)))
+    way = way_of(tensor, coding, quantiser.rounding, builder.reached(tensor.layer))
+    if way is None:
         raise node.error(
             f"follows a function of a tensor of type {layer.type}: too wide for a table, or with scales per channel",
             f"quantise the activation to at most {TABLE_BITS} bits before the function",
         )
-    function = _of_layer(node, tensor, layer)
-    function = (*function, Affine(1 / coding.scale.of(0), coding.before.of(0)))
-    low, high = int(coding.low.of(0)), int(coding.high.of(0))
+    counted = _counted(builder, node, quantiser, coding, tensor, way)
+    if way.rises:
+        return counted
+    return _table(builder, node, quantiser, coding, replace(tensor, layer=counted), way.function)
+
+
+def _into_codes(coding: Coding) -> Affine:
+    return Affine(1 / coding.scale.of(0), coding.before.of(0))
+
+
+def _counted(builder: Builder, node: Node, quantiser: Quantiser, coding: Coding, tensor: Tensor, way: Way) -> str:
+    """How many levels of a way the values of a tensor have passed: its codes, or places on it."""
+    count = len(way.levels[0])
+    return builder.add(
+        Requantise(
+            name=node.name if way.rises else f"{node.name}_steps",
+            inputs=(tensor.layer,),
+            shape=builder.layers[tensor.layer].shape,
+            type=quantiser.type if way.rises else IntType(0, max(count, 1)),
+            scale=coding.scale if way.rises else ONES,
+            zero=coding.zero if way.rises else ZEROS,
+            multiplier=tensor.scale,
+            offset=tensor.offset,
+            rounding=Rounding.LEVELS,
+            low=(0,),
+            high=(count,),
+            shift=way.turn + quantiser.after if way.rises else 0,
+            levels=way.levels,
+            source=(*(name for name, _ in tensor.nodes), node.name),
+        )
+    )
+
+
+def _table(
+    builder: Builder, node: Node, quantiser: Quantiser, coding: Coding, tensor: Tensor, function: Function
+) -> str:
+    """The table of the codes of a function of the codes of a layer."""
+    layer = builder.layers[tensor.layer]
+    low, high = int(min(coding.low.values)), int(max(coding.high.values))
     entries = tabulate(
         function,
         layer.type,
@@ -157,14 +224,14 @@ def _table(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, c
     )
 
 
-def _of_layer(node: Node, tensor: Tensor, layer: Layer) -> Function:
-    """The tensor's function as one of the real value of its layer."""
+def _of_layer(tensor: Tensor, layer: Layer) -> Function | None:
+    """The tensor's function as one of the real value of its layer; None for a product with a shifted or clipped one."""
     before = _before(tensor, layer)
     if not before or TimesInput() not in tensor.function:
         return (*before, *tensor.function)
     (first, *more) = before
     if more or not isinstance(first, Affine) or first.offset != 0:
-        raise node.error("follows a function times its shifted or clipped input", "quantise that input first")
+        return None
     steps: list[Step] = [*before]
     for step in tensor.function:  # the layer's value times the slope is what the function was given
         steps += [step, first] if step == TimesInput() else [step]

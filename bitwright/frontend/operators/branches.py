@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -139,19 +140,24 @@ def _sum(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
     )
 
 
+def _zero(tensor: Tensor) -> int | None:
+    """The one integer that means zero in every channel; None if there is none."""
+    size = width(tensor.scale, tensor.offset)
+    channels = list(zip(tensor.scale.each(size), tensor.offset.each(size), strict=True))
+    places = {-o / s for s, o in channels if s}
+    constant = any(o for s, o in channels if not s)
+    if constant or len(places) != 1 or next(iter(places)).denominator != 1:
+        return None
+    return int(places.pop())
+
+
 def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
-    zeros = []
-    for tensor in (left, right):
-        size = width(tensor.scale, tensor.offset)
-        channels = list(zip(tensor.scale.each(size), tensor.offset.each(size), strict=True))
-        places = {-o / s for s, o in channels if s}
-        constant = any(o for s, o in channels if not s)
-        if constant or len(places) != 1 or next(iter(places)).denominator != 1:
-            raise node.error(
-                "multiplies by a tensor whose zero point is no single integer",
-                "quantise it with one integer zero point",
-            )
-        zeros.append(int(places.pop()))
+    zeros = [zero for zero in (_zero(left), _zero(right)) if zero is not None]
+    if len(zeros) < 2:
+        raise node.error(
+            "multiplies by a tensor whose zero point is no single integer",
+            "quantise it with one integer zero point",
+        )
     scale = (left.scale * right.scale).squeezed()
     old = builder.layers[left.layer]
     name = builder.add(
@@ -172,35 +178,42 @@ def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tenso
 def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
     """A function times its own input, up to a factor, as in SiLU and GELU: one more step of the function."""
     plain, other = (left, right) if right.curved else (right, left)
-    single = width(plain.scale, plain.offset, other.scale, other.offset) == 1
-    ratio = plain.scale.of(0) / other.scale.of(0) if single and other.scale.of(0) else ZERO
-    same = (
-        other.slopes == ONES
-        and plain.offset.of(0) == ratio * other.offset.of(0)
-        and not plain.bounded
-        and not other.bounded
-    )
-    if plain.curved or not ratio or not same or not np.array_equal(plain.where, other.where):
+    ratio = ZERO if plain.curved or other.slopes != ONES else _ratio(plain, other)
+    if not ratio or not np.array_equal(plain.where, other.where):
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
     steps = (*other.function, TimesInput(), Affine(ratio, ZERO))
     return replace(other, function=steps).then(node.name, node.op)
 
 
 def _is_bent(left: Tensor, right: Tensor) -> bool:
-    """True for a tensor and a clip of it that does not fall on integers."""
+    """True for a tensor and a clip of it that no product of integers is: it falls between them, or is around none."""
     apart = left.layer == right.layer and left.bounded != right.bounded
-    return apart and not falls_on_integers(right if right.bounded else left)
+    whole = falls_on_integers(right if right.bounded else left) and None not in (_zero(left), _zero(right))
+    return apart and not whole
 
 
 def _product_of_clip(node: Node, plain: Tensor, other: Tensor) -> Tensor:
     """A line with limits times its own input, as in the hard swish: a function of that input."""
-    single = width(plain.scale, plain.offset, other.scale, other.offset, other.low, other.high) == 1
-    if not single or not plain.scale.of(0) or not np.array_equal(plain.where, other.where):
+    size = width(plain.scale, plain.offset, other.scale, other.offset)
+    scale, offset = plain.scale.each(size), plain.offset.each(size)
+    rows = list(zip(scale, offset, other.scale.each(size), other.offset.each(size), strict=True))
+    slope, rest = next(((c / a, d - c / a * b) for a, b, c, d in rows if a), (ZERO, ZERO))
+    same = all(c == slope * a and d == slope * b + rest for a, b, c, d in rows)
+    ends = width(squeeze(other.low), squeeze(other.high)) == 1
+    if not (slope and same and ends) or not np.array_equal(plain.where, other.where):
         raise node.error("multiplies a tensor by limits of another", "quantise one of them first")
-    slope = other.scale.of(0) / plain.scale.of(0)
-    line = Affine(slope, other.offset.of(0) - slope * plain.offset.of(0))
-    steps = (line, Clip(other.low[0], other.high[0]), TimesInput())
+    steps = (Affine(slope, rest), Clip(other.low[0], other.high[0]), TimesInput())
     return replace(plain, function=steps, nodes=other.nodes).then(node.name, node.op)
+
+
+def _ratio(plain: Tensor, other: Tensor) -> Fraction:
+    """By what the values of `other` before its function are multiplied to be those of `plain`; 0 if by no number."""
+    size = width(plain.scale, plain.offset, other.scale, other.offset)
+    pairs = zip(plain.scale.each(size), other.scale.each(size), strict=True)
+    ratios = {a / b if b else ZERO for a, b in pairs if a or b}
+    ratio = ratios.pop() if len(ratios) == 1 else ZERO
+    moved = (other.offset * ratio).each(size)
+    return ZERO if plain.bounded or other.bounded or moved != plain.offset.each(size) else ratio
 
 
 OPERATORS: Mapping[str, Callable[..., Any]] = {"Concat": concat}
