@@ -20,9 +20,10 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.names import chosen, identifier
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide, settled
-from bitwright.planning.devices import device, part_of
+from bitwright.planning.devices import device, part_of, ultra_rams
 from bitwright.planning.planner import GIVEN, PlanRecord, check_clock, plan_for, scale_of
 from bitwright.planning.solver import OverBudget
+from bitwright.planning.ultra import placed
 
 DEFAULT_CYCLES = 10_000
 
@@ -57,7 +58,7 @@ def compile_graph(
 
     def build(plan: Plan, made: PlanRecord) -> Design:
         choices = decide(graph, plan, found)
-        kernels = lower(graph, choices, _depths(plan))
+        kernels = placed(lower(graph, choices, _depths(plan)), ultra_rams(part))
         plan = settled(graph, plan, choices, found)
         if asked:
             _check_interval(kernels, target)

@@ -30,7 +30,7 @@ from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Layer, Matrix
 from bitwright.ir.weights import Ints, Weights
-from bitwright.planning.devices import cells_of
+from bitwright.planning.devices import cells_of, ultra_rams
 from bitwright.planning.planner import GIVEN, PlanRecord
 from bitwright.report.record import RESOURCES, VERSION, HostNode, LayerRecord, Report, Uses, total_of
 from bitwright.sim import reference
@@ -142,8 +142,11 @@ class Design:
             host=tuple(HostNode(**step) for step in self.graph.host),
             removed=self.graph.source.removed,
             layers=tuple(self._layer(layer) for layer in self.graph.layers),
-            boundary=Uses(**{name: getattr(self.boundary, name) for name in RESOURCES}),
-            total=total_of({name: getattr(self.total, name) for name in RESOURCES}, self.part),
+            boundary=Uses(
+                **{name: getattr(self.boundary, name) for name in RESOURCES},
+                uram=self.boundary.uram if ultra_rams(self.part) else None,
+            ),
+            total=total_of({name: getattr(self.total, name) for name in (*RESOURCES, "uram")}, self.part),
         )
 
     def report(self) -> dict[str, Any]:
@@ -184,6 +187,7 @@ class Design:
             ff=used.ff,
             dsp=used.dsp,
             bram=used.bram,
+            uram=used.uram if ultra_rams(self.part) else None,
             requantiser=form.kind if form else None,
             fifo_depth=max((edge.depth for edge in edges), default=0),
         )
@@ -197,20 +201,22 @@ class Design:
     def __str__(self) -> str:
         """A line a layer, short enough to read; `record` has everything."""
         made = self.record
-        heads = ("layer", "op", "PE", "SIMD", "style", "clocks", *(name.upper() for name in RESOURCES), "FIFO")
+        names = made.resources
+        heads = ("layer", "op", "PE", "SIMD", "style", "clocks", *(name.upper() for name in names), "FIFO")
         rows = [
             (
                 tail(row.name),
                 row.op,
                 *map(str, (row.pe, row.simd)),
                 row.style or "",
-                *map(str, (row.cycles, row.lut, row.ff, row.dsp, row.bram, row.fifo_depth)),
+                *map(str, (row.cycles, *(getattr(row, name) for name in names), row.fifo_depth)),
             )
             for row in made.layers
         ]
-        rows += [(name, *[""] * 5, *(str(used[key]) for key in RESOURCES), "") for name, used in made.totals().items()]
+        rows += [(name, *[""] * 5, *(str(used[key]) for key in names), "") for name, used in made.totals().items()]
         head = f"{made.model or 'network'}, design {made.design}: a frame every {made.interval_cycles} clocks"
-        return f"{head}, latency {made.latency_cycles}\n" + aligned([heads, *rows], numbers=(2, 3, 5, 6, 7, 8, 9, 10))
+        numbers = (2, 3, *range(5, len(heads)))
+        return f"{head}, latency {made.latency_cycles}\n" + aligned([heads, *rows], numbers=numbers)
 
     def _repr_html_(self) -> str:
         columns = {"op": "op", "pe": "PE", "simd": "SIMD", "cycles": "cycles", "lut": "LUT"}

@@ -65,7 +65,10 @@ class Fit:
         return self.build(*plan_for(self.graph, target, self.offered, scale))
 
     def check_capacity(self) -> None:
-        """OverBudget if the weights alone are more than the part's memories hold, at whatever speed."""
+        """OverBudget if the weights alone are more than the part's memories hold, at whatever speed.
+
+        UltraRAM is none of these memories: it cannot be given an initial content, and nothing loads the weights later.
+        """
         matrices = [layer for layer in self.graph.layers if isinstance(layer, Matrix)]
         bits = {m.name: (m.weights.array.size - m.weights.zeros) * m.weights.type.bits for m in matrices}
         held, total = self.scale.budget, sum(bits.values())
@@ -131,14 +134,15 @@ def over_budget(design: Design) -> OverBudget | None:
     if design.part is None or not device(design.part).fitted:
         return None
     total, held = design.total, device(design.part).budget
-    worst = max(KINDS, key=lambda kind: getattr(total, kind) / getattr(held, kind))
+    worst = max(KINDS, key=lambda kind: getattr(total, kind) / max(getattr(held, kind), 1))
     taken, limit = getattr(total, worst), getattr(held, worst)
     if taken <= limit:
         return None
     layer = max(design.used, key=lambda name: getattr(design.used[name], worst))
+    beside = f", and of its {held.uram} URAM {total.uram} are taken" if worst == "bram" and held.uram else ""
     return OverBudget(
         f"the design takes {taken} {worst.upper()}, {getattr(design.used[layer], worst)} of them in this layer;"
-        f" {design.part} holds {limit}",
+        f" {design.part} holds {limit}{beside}",
         where=f"layer '{layer}'",
         hint="ask for more clocks per frame, or for a larger part",
     )
@@ -149,7 +153,7 @@ def tightened(scale: Scale, design: Design) -> Scale:
     seen = design.planned.used or {}
     unseen = (getattr(design.total, kind) - seen.get(kind, 0) for kind in KINDS)
     pairs = zip(unseen, scale.reserved, amounts(scale.budget), strict=True)
-    return replace(scale, reserved=tuple(min(max(extra, kept), limit - 1) for extra, kept, limit in pairs))
+    return replace(scale, reserved=tuple(min(max(extra, kept), max(limit - 1, 0)) for extra, kept, limit in pairs))
 
 
 def _targets(graph: Graph) -> list[int]:

@@ -17,7 +17,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import load, text_of
 from bitwright.planning.devices import cells_of, device
 from bitwright.report.compare import AGAIN, read_report
-from bitwright.report.record import BOUNDARY, RESOURCES, Report
+from bitwright.report.record import BOUNDARY, Report
 from bitwright.sim import synth
 
 VERSION = 1
@@ -43,9 +43,10 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[Report, dict[str, A
     for instance, cells in made.cells.items():
         owner = owners.get(instance, "")
         counted.setdefault(owner if owner in design.used else "", Counter()).update(cells)
-    rows = [_row(entry.name, asdict(entry), counted.get(entry.name, {})) for entry in report.layers]
-    rows.append(_row(BOUNDARY, asdict(report.boundary), counted.get("", {})))
-    total = {which: _total([row[which] for row in rows]) for which in ("estimate", "yosys")}
+    names = report.resources
+    rows = [_row(entry.name, names, asdict(entry), counted.get(entry.name, {})) for entry in report.layers]
+    rows.append(_row(BOUNDARY, names, asdict(report.boundary), counted.get("", {})))
+    total = {which: _total(names, [row[which] for row in rows]) for which in ("estimate", "yosys")}
     result: dict[str, Any] = {
         "version": VERSION,
         "design": report.design,
@@ -61,22 +62,22 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[Report, dict[str, A
     return report, result
 
 
-def _row(name: str, estimate: Mapping[str, Any], cells: Mapping[str, int]) -> dict[str, Any]:
+def _row(name: str, names: Sequence[str], estimate: Mapping[str, Any], cells: Mapping[str, int]) -> dict[str, Any]:
     """One layer: its estimate and what was counted, by resource."""
     return {
         "name": name,
-        "estimate": {key: estimate.get(key) for key in RESOURCES},
-        "yosys": synth.resources(cells),
+        "estimate": {key: estimate.get(key) for key in names},
+        "yosys": {key: count for key, count in synth.resources(cells).items() if key in names},
     }
 
 
-def _total(counts: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
+def _total(names: Sequence[str], counts: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
     """The sum of each resource; None for one that nothing is known of."""
 
     def column(name: str) -> list[int]:
         return [count for row in counts if (count := row[name]) is not None]
 
-    return {name: sum(column(name)) if column(name) else None for name in RESOURCES}
+    return {name: sum(column(name)) if column(name) else None for name in names}
 
 
 def read_design(folder: Path) -> tuple[Report, Design]:

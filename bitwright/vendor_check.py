@@ -19,7 +19,7 @@ from bitwright.backends.hls.reports import Module, Synthesised, read_reports
 from bitwright.design import Design
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.ir.errors import BitwrightError
-from bitwright.report.record import RESOURCES, Report
+from bitwright.report.record import Report
 from bitwright.synthesis import read_design
 
 VERSION = 1
@@ -68,7 +68,7 @@ def compared(record: Report, design: Design, found: Synthesised) -> Row:
 
 def _planned(record: Report, resource: str) -> int | None:
     """What the plan says the design takes; None of what it does not count."""
-    return getattr(record.total, resource) if resource in RESOURCES else None
+    return getattr(record.total, resource) if resource in record.resources else None
 
 
 def owners(project: str, kernels: Iterable[Kernel], modules: Iterable[Module]) -> dict[str, list[Module]]:

@@ -243,7 +243,11 @@ OWN: Mapping[str, Callable[[Parameters], Part | Parts | None]] = {
     "bw_fork": lambda p: joins.fork(width=p["Width"], copies=p["Copies"])[0],
     "bw_ram": lambda p: _ram(p),
     "bw_reorder": lambda p: moves.reorder(
-        lanes=p["Lanes"], x_w=p["XW"], in_beats=p["InBeats"], out_beats=p["OutBeats"]
+        width=p["Lanes"] * p["XW"],
+        words=2 << max(1, terms.log2(p["InBeats"])),
+        in_beats=p["InBeats"],
+        out_beats=p["OutBeats"],
+        ultra=False,
     )[0],
     "bw_adder_tree": lambda p: unit_terms.adder_tree(n=p["N"], w=p["W"])[0],
     "bw_accumulate": lambda p: _accumulate(p)[0],

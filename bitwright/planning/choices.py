@@ -34,11 +34,12 @@ from bitwright.ir.layers import AnyLayer, Conv, Input, Join, Layer, Move, Pointw
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.decide import leaves_alone
 from bitwright.planning.devices import Budget
+from bitwright.planning.ultra import in_ultra
 from bitwright.planning.units import units
 from bitwright.planning.variants import ends_of_order
 
 KINDS: tuple[str, ...] = tuple(
-    name for name in ("lut", "ff", "dsp", "bram") if name in {entry.name for entry in fields(Resources)}
+    name for name in ("lut", "ff", "dsp", "bram", "uram") if name in {entry.name for entry in fields(Resources)}
 )
 """The resources that estimates know."""
 MOST_TUPLES = 20_000
@@ -101,6 +102,14 @@ def taken(kernels: Iterable[Kernel], read: Iterable[Stream], cells: Family) -> C
     return total([*costs, *(amounts(fifo_resources(stream, family=cells)) for stream in read)])
 
 
+def ways(kernels: Sequence[Kernel], read: Sequence[Stream], cells: Family, *, ultra: bool) -> tuple[Cost, ...]:
+    """What kernels and FIFOs take; with `ultra` also with buffers in UltraRAM, where some are worth it."""
+    costs = [taken(kernels, read, cells)]
+    if ultra and (others := in_ultra(kernels)) != tuple(kernels):
+        costs.append(taken(others, read, cells))
+    return tuple(costs)
+
+
 def first_planned(graph: Graph, entry: Input) -> Planned | None:
     """The layer whose lanes an input takes: the first with lanes of its own behind it, by first readers."""
     layer: Layer = entry
@@ -135,7 +144,8 @@ class Survey:
     """The choices of a graph, layer by layer, each evaluated on the kernels that it would become.
 
     Layers without lanes of their own are lowered one at a time, at `pace`, for every width that may reach them.
-    `given` are the lanes of layers that have no choice of them.
+    `given` are the lanes of layers that have no choice of them. With `ultra` a choice is there with its buffers in
+    UltraRAM too: which memories are there in the end, `planning.ultra` says of the whole design.
     """
 
     def __init__(
@@ -146,8 +156,10 @@ class Survey:
         offered: Candidates,
         given: Mapping[str, Lanes] | None = None,
         cells: Family = "xc7",
+        *,
+        ultra: bool = False,
     ) -> None:
-        self.cells = cells
+        self.cells, self.ultra = cells, ultra
         self.graph, self.target, self.pace, self.given = graph, target, pace, given or {}
         self.offered = offered
         self.published: dict[str, dict[int, tuple[Stream, ...]]] = {}
@@ -201,7 +213,7 @@ class Survey:
         forks = self._forks(layer, {pe for pe, _ in pairs})
         offered = self._offered(layer)
         x, made = next(iter(offered.values())), list[Choice]()
-        fronts: dict[Lanes, Cost] = {}
+        fronts: dict[Lanes, tuple[Cost, ...]] = {}
         for pe, simd in sorted(pairs, key=lambda lanes: lanes[1]):
             wants = in_lanes(layer, shape[-1], pe, simd)
             came = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
@@ -232,7 +244,9 @@ class Survey:
         wanted = sorted({choice.takes[0] for choice in made})
         return {(n, want): self._converter(layer, came, want) for n, came in offered.items() for want in wanted}
 
-    def _units(self, layer: Planned, x: Stream, lanes: Lanes, most: int, fronts: dict[Lanes, Cost]) -> Iterator[Choice]:
+    def _units(
+        self, layer: Planned, x: Stream, lanes: Lanes, most: int, fronts: dict[Lanes, tuple[Cost, ...]]
+    ) -> Iterator[Choice]:
         """The choices of one pair of lanes within `most` clocks; `fronts` has the costs of windows met so far."""
         channels, entering = x.shape[-1], entering_cycles(layer, x.shape, *lanes)
         alone = isinstance(layer, Conv) and leaves_alone(layer, x.shape, lanes, self.pace)
@@ -243,10 +257,11 @@ class Survey:
             front = x.lanes, lanes[1]
             if front not in fronts:
                 read = [streams[name] for each in made.kernels for name in each.inputs]
-                fronts[front] = taken(before, read, self.cells)
-            cycles, cost = max(entering, kernel.cycles), total([fronts[front], taken([kernel], [], self.cells)])
+                fronts[front] = ways(before, read, self.cells, ultra=self.ultra)
+            cycles, behind = max(entering, kernel.cycles), taken([kernel], [], self.cells)
             settled = unit.plan.zeros != "multiply" and lanes[1] > 1
-            yield Choice((x.lanes,), lanes[0], unit.plan, cycles, cost, unit.moved, settled)
+            for cost in fronts[front]:
+                yield Choice((x.lanes,), lanes[0], unit.plan, cycles, total([cost, behind]), unit.moved, settled)
 
     def _converter(self, layer: Layer, x: Stream, lanes: int) -> Cost:
         if x.lanes == lanes:
@@ -262,9 +277,9 @@ class Survey:
             raise TooManyWidths(layer.name)
         for takes in product(*offers):
             for form in self.offered.forms.get(layer.name, (None,)):
-                yield self._lowered(layer, takes, form)
+                yield from self._lowered(layer, takes, form)
 
-    def _lowered(self, layer: AnyLayer, takes: tuple[int, ...], form: Form | None) -> Choice:
+    def _lowered(self, layer: AnyLayer, takes: tuple[int, ...], form: Form | None) -> Iterator[Choice]:
         """What lowering makes of one layer for operands of these widths."""
         places = [layer.inputs[:i].count(name) for i, name in enumerate(layer.inputs)]
         reads = [self.published[name][n][i] for name, n, i in zip(layer.inputs, takes, places, strict=True)]
@@ -277,4 +292,5 @@ class Survey:
         cycles = max((kernel.cycles for kernel in kernels), default=0)
         plan = LayerPlan(form=form.kind) if form is not None and len(self.offered.forms[layer.name]) > 1 else None
         read = [streams[name] for kernel in kernels for name in kernel.inputs]
-        return Choice(takes, made.leaves.lanes, plan, cycles, taken(kernels, read, self.cells))
+        for cost in ways(kernels, read, self.cells, ultra=self.ultra):
+            yield Choice(takes, made.leaves.lanes, plan, cycles, cost)

@@ -15,12 +15,13 @@ from bitwright.ir.errors import BitwrightError
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Look-up tables, flip-flops, DSP slices and 18-kbit block RAMs of one device."""
+    """Look-up tables, flip-flops, DSP slices, 18-kbit block RAMs and UltraRAMs of one device."""
 
     lut: int
     ff: int
     dsp: int
     bram: int
+    uram: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,58 +103,58 @@ DEVICES: Mapping[str, Device] = {
     "xczu2eg": Device("xcup", Budget(47_232, 94_464, 240, 300)),
     "xczu3cg": Device("xcup", Budget(70_560, 141_120, 360, 432)),
     "xczu3eg": Device("xcup", Budget(70_560, 141_120, 360, 432)),
-    "xczu4cg": Device("xcup", Budget(87_840, 175_680, 728, 256)),
-    "xczu4eg": Device("xcup", Budget(87_840, 175_680, 728, 256)),
-    "xczu4ev": Device("xcup", Budget(87_840, 175_680, 728, 256)),
-    "xczu5cg": Device("xcup", Budget(117_120, 234_240, 1_248, 288)),
-    "xczu5eg": Device("xcup", Budget(117_120, 234_240, 1_248, 288)),
-    "xczu5ev": Device("xcup", Budget(117_120, 234_240, 1_248, 288)),
+    "xczu4cg": Device("xcup", Budget(87_840, 175_680, 728, 256, 48)),
+    "xczu4eg": Device("xcup", Budget(87_840, 175_680, 728, 256, 48)),
+    "xczu4ev": Device("xcup", Budget(87_840, 175_680, 728, 256, 48)),
+    "xczu5cg": Device("xcup", Budget(117_120, 234_240, 1_248, 288, 64)),
+    "xczu5eg": Device("xcup", Budget(117_120, 234_240, 1_248, 288, 64)),
+    "xczu5ev": Device("xcup", Budget(117_120, 234_240, 1_248, 288, 64)),
     "xczu6cg": Device("xcup", Budget(214_604, 429_208, 1_973, 1_428)),
     "xczu6eg": Device("xcup", Budget(214_604, 429_208, 1_973, 1_428)),
-    "xczu7cg": Device("xcup", Budget(230_400, 460_800, 1_728, 624)),
-    "xczu7eg": Device("xcup", Budget(230_400, 460_800, 1_728, 624)),
-    "xczu7ev": Device("xcup", Budget(230_400, 460_800, 1_728, 624)),
+    "xczu7cg": Device("xcup", Budget(230_400, 460_800, 1_728, 624, 96)),
+    "xczu7eg": Device("xcup", Budget(230_400, 460_800, 1_728, 624, 96)),
+    "xczu7ev": Device("xcup", Budget(230_400, 460_800, 1_728, 624, 96)),
     "xczu9cg": Device("xcup", Budget(274_080, 548_160, 2_520, 1_824)),
     "xczu9eg": Device("xcup", Budget(274_080, 548_160, 2_520, 1_824)),
-    "xczu11eg": Device("xcup", Budget(298_560, 597_120, 2_928, 1_200)),
-    "xczu15eg": Device("xcup", Budget(341_280, 682_560, 3_528, 1_488)),
-    "xczu17eg": Device("xcup", Budget(423_403, 846_806, 1_590, 1_592)),
-    "xczu19eg": Device("xcup", Budget(522_720, 1_045_440, 1_968, 1_968)),
+    "xczu11eg": Device("xcup", Budget(298_560, 597_120, 2_928, 1_200, 80)),
+    "xczu15eg": Device("xcup", Budget(341_280, 682_560, 3_528, 1_488, 112)),
+    "xczu17eg": Device("xcup", Budget(423_403, 846_806, 1_590, 1_592, 102)),
+    "xczu19eg": Device("xcup", Budget(522_720, 1_045_440, 1_968, 1_968, 128)),
     # Zynq UltraScale+ RFSoC
-    "xczu27dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160)),
-    "xczu28dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160)),
-    "xczu29dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160)),
-    "xczu47dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160)),
-    "xczu48dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160)),
-    "xczu49dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160)),
+    "xczu27dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160, 80)),
+    "xczu28dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160, 80)),
+    "xczu29dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160, 80)),
+    "xczu47dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160, 80)),
+    "xczu48dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160, 80)),
+    "xczu49dr": Device("xcup", Budget(425_280, 850_560, 4_272, 2_160, 80)),
     # Kria
     "xck24": Device("xcup", Budget(70_560, 141_120, 360, 432)),
-    "xck26": Device("xcup", Budget(117_120, 234_240, 1_248, 288)),
+    "xck26": Device("xcup", Budget(117_120, 234_240, 1_248, 288, 64)),
     # Kintex and Virtex UltraScale+
-    "xcku3p": Device("xcup", Budget(162_720, 325_440, 1_368, 720)),
-    "xcku5p": Device("xcup", Budget(216_960, 433_920, 1_824, 960)),
+    "xcku3p": Device("xcup", Budget(162_720, 325_440, 1_368, 720, 48)),
+    "xcku5p": Device("xcup", Budget(216_960, 433_920, 1_824, 960, 64)),
     "xcku9p": Device("xcup", Budget(274_080, 548_160, 2_520, 1_824)),
-    "xcku11p": Device("xcup", Budget(298_560, 597_120, 2_928, 1_200)),
-    "xcku13p": Device("xcup", Budget(341_280, 682_560, 3_528, 1_488)),
-    "xcku15p": Device("xcup", Budget(522_720, 1_045_440, 1_968, 1_968)),
-    "xcvu3p": Device("xcup", Budget(394_080, 788_160, 2_280, 1_440)),
-    "xcvu7p": Device("xcup", Budget(788_160, 1_576_320, 4_560, 2_880)),
-    "xcvu9p": Device("xcup", Budget(1_182_240, 2_364_480, 6_840, 4_320)),
-    "xcvu11p": Device("xcup", Budget(1_296_000, 2_592_000, 9_216, 4_032)),
-    "xcvu13p": Device("xcup", Budget(1_728_000, 3_456_000, 12_288, 5_376)),
-    "xcvu35p": Device("xcup", Budget(871_680, 1_743_360, 5_952, 2_688)),
-    "xcvu37p": Device("xcup", Budget(1_303_680, 2_607_360, 9_024, 4_032)),
+    "xcku11p": Device("xcup", Budget(298_560, 597_120, 2_928, 1_200, 80)),
+    "xcku13p": Device("xcup", Budget(341_280, 682_560, 3_528, 1_488, 112)),
+    "xcku15p": Device("xcup", Budget(522_720, 1_045_440, 1_968, 1_968, 128)),
+    "xcvu3p": Device("xcup", Budget(394_080, 788_160, 2_280, 1_440, 320)),
+    "xcvu7p": Device("xcup", Budget(788_160, 1_576_320, 4_560, 2_880, 640)),
+    "xcvu9p": Device("xcup", Budget(1_182_240, 2_364_480, 6_840, 4_320, 960)),
+    "xcvu11p": Device("xcup", Budget(1_296_000, 2_592_000, 9_216, 4_032, 960)),
+    "xcvu13p": Device("xcup", Budget(1_728_000, 3_456_000, 12_288, 5_376, 1_280)),
+    "xcvu35p": Device("xcup", Budget(871_680, 1_743_360, 5_952, 2_688, 640)),
+    "xcvu37p": Device("xcup", Budget(1_303_680, 2_607_360, 9_024, 4_032, 960)),
     # Alveo
-    "xcu50": Device("xcup", Budget(871_680, 1_743_360, 5_952, 2_688)),
-    "xcu55c": Device("xcup", Budget(1_303_680, 2_607_360, 9_024, 4_032)),
-    "xcu200": Device("xcup", Budget(1_182_240, 2_364_480, 6_840, 4_320)),
-    "xcu250": Device("xcup", Budget(1_728_000, 3_456_000, 12_288, 5_376)),
-    "xcu280": Device("xcup", Budget(1_304_000, 2_607_000, 9_024, 4_032)),
+    "xcu50": Device("xcup", Budget(871_680, 1_743_360, 5_952, 2_688, 640)),
+    "xcu55c": Device("xcup", Budget(1_303_680, 2_607_360, 9_024, 4_032, 960)),
+    "xcu200": Device("xcup", Budget(1_182_240, 2_364_480, 6_840, 4_320, 960)),
+    "xcu250": Device("xcup", Budget(1_728_000, 3_456_000, 12_288, 5_376, 1_280)),
+    "xcu280": Device("xcup", Budget(1_304_000, 2_607_000, 9_024, 4_032, 960)),
     # Versal
-    "xcve2302": Device("versal", Budget(150_272, 300_544, 464, 310)),
-    "xcve2802": Device("versal", Budget(520_704, 1_041_408, 1_312, 1_200)),
-    "xcvc1902": Device("versal", Budget(899_840, 1_799_680, 1_968, 1_934)),
-    "xcvm1802": Device("versal", Budget(899_840, 1_799_680, 1_968, 1_934)),
+    "xcve2302": Device("versal", Budget(150_272, 300_544, 464, 310, 155)),
+    "xcve2802": Device("versal", Budget(520_704, 1_041_408, 1_312, 1_200, 264)),
+    "xcvc1902": Device("versal", Budget(899_840, 1_799_680, 1_968, 1_934, 463)),
+    "xcvm1802": Device("versal", Budget(899_840, 1_799_680, 1_968, 1_934, 463)),
 }
 """Every part that is known, by its device: a part has the package and the speed grade behind it."""
 
@@ -217,6 +218,11 @@ def device(part: str) -> Device:
     found = _device(part_of(part))
     assert found is not None, part
     return found
+
+
+def ultra_rams(part: str | None) -> int:
+    """The UltraRAMs of `part`: none where none is named, nor in families that have none."""
+    return 0 if part is None else device(part).budget.uram
 
 
 def cells_of(part: str | None) -> Family:

@@ -66,12 +66,16 @@ class Program:
     def minimise(self, worth: Sequence[float], budget: Cost | None = None) -> Outcome | None:
         """The choices of the smallest worth within the budget; None if there are none."""
         use = self._use()
-        limits = [] if budget is None else [(use.T, np.array(budget, dtype=np.float64))]
+        limits = []
+        if budget is not None:
+            most = np.array(budget, dtype=np.float64)
+            there = (most > 0) | use.any(axis=0)  # what the part has not, and nothing takes, is no row
+            limits.append((use.T[there], most[there]))
         return self._solve(use @ np.array(worth), limits, 0.0)
 
     def least_excess(self, budget: Cost) -> Outcome | None:
         """The choices whose largest share of the budget is smallest, within 1 %."""
-        limit = np.array(budget, dtype=np.float64)
+        limit = np.maximum(np.array(budget, dtype=np.float64), 1.0)
         use = np.vstack([self._use() / limit, np.full(len(limit), -1.0)])
         objective = np.append(np.zeros(len(self.costs)), 1.0)
         return self._solve(objective, [(use.T, np.zeros(len(limit)))], 0.01)

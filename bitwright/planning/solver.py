@@ -75,12 +75,12 @@ def solve(
     BitwrightError names what stops a target.
     """
     check_reachable(graph, target)
-    worth = [THOUSAND / amount for amount in amounts(scale)]
+    worth = [THOUSAND / amount if amount else 0.0 for amount in amounts(scale)]
     budget = tuple(map(sub, amounts(scale), reserved)) if part else None
     limit, found, follows = target, None, _follows(graph)
     while True:
         try:
-            nodes = Survey(graph, target, limit, offered, given, cells).nodes()
+            nodes = Survey(graph, target, limit, offered, given, cells, ultra=scale.uram > 0).nodes()
             outcome = _cheapest(graph, nodes, worth, budget)
             if outcome is None:
                 raise _stopped(graph, nodes, target, budget, scale, part)
@@ -88,7 +88,7 @@ def solve(
             if found is None:
                 raise
             return found
-        found = _solution(graph, outcome, target)
+        found = _solution(graph, outcome, target, scale)
         reached = _pace(graph, found.plan)
         if reached in (0, limit) or not follows:
             return found
@@ -115,11 +115,11 @@ def _thinned(node: Node, worth: Sequence[float]) -> Node:
     return replace(node, choices=tuple(choice for _, choice in best.values()))
 
 
-def _solution(graph: Graph, outcome: Outcome, target: int) -> Solution:
+def _solution(graph: Graph, outcome: Outcome, target: int, scale: Budget) -> Solution:
     """The plan of an outcome. A unit that skips is faster than its choice if its readers take another order anyway."""
     plan = Plan({name: choice.plan for name, choice in outcome.chosen.items() if choice.plan is not None}, target)
     cycles = {name: choice.cycles for name, choice in outcome.chosen.items()} | skipped_cycles(graph, plan)
-    used = dict(zip(KINDS, outcome.used, strict=True))
+    used = {kind: n for kind, n, held in zip(KINDS, outcome.used, amounts(scale), strict=True) if held}
     return Solution(plan, max([1, *cycles.values()]), used, outcome.certificate)
 
 
@@ -134,7 +134,7 @@ def _stopped(
             where="the network",
             hint="ask for more clocks per frame",
         )
-    worst = int(np.argmax([used / limit for used, limit in zip(nearest.used, budget, strict=True)]))
+    worst = int(np.argmax([used / max(limit, 1) for used, limit in zip(nearest.used, budget, strict=True)]))
     layer = max(nearest.costs, key=lambda name: nearest.costs[name][worst])
     held, spare = amounts(scale)[worst], amounts(scale)[worst] - budget[worst]
     beside = f" and {spare} of them for what serves no layer and deeper FIFOs" if spare else ""

@@ -21,7 +21,8 @@ AGAIN = "compile it again"
 FIGURES = ("interval_cycles", "latency_cycles", "fps", "clock_ns")
 FIELDS = tuple(entry.name for entry in fields(LayerRecord) if entry.name != "name")
 """In which a layer may differ from the one of its name."""
-HEADS = {"cycles": "clocks", "pe": "PE", "simd": "SIMD", "fifo_depth": "FIFO"} | {r: r.upper() for r in RESOURCES}
+HEADS = {"cycles": "clocks", "pe": "PE", "simd": "SIMD", "fifo_depth": "FIFO", "uram": "URAM"}
+HEADS |= {name: name.upper() for name in RESOURCES}
 
 
 def read_report(folder: Path) -> Report:
@@ -58,13 +59,14 @@ def _pairs(first: Report, second: Report) -> list[tuple[str, LayerRecord | None,
 def comparison(result: dict[str, Any], first: Report, second: Report) -> RenderableType:
     """The same for a terminal: totals, then each field of a layer that is not what it was, before and after."""
     one, other = result["designs"]
+    names = max(first.resources, second.resources, key=len)
     figures = [(key, one[key], other[key], _ratio(one[key], other[key])) for key in FIGURES]
     figures += [
-        (k.upper(), one["total"][k], other["total"][k], _ratio(one["total"][k], other["total"][k])) for k in RESOURCES
+        (k.upper(), one["total"][k], other["total"][k], _ratio(one["total"][k], other["total"][k])) for k in names
     ]
     figures += [
         (f"{k.upper()} of the part", a, b, None)
-        for k in RESOURCES
+        for k in names
         for a, b in [(_percent(first, k), _percent(second, k))]
         if a or b
     ]

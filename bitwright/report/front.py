@@ -23,7 +23,14 @@ from bitwright.report.svg import BOTTOM, GRID, LEFT, RIGHT, TOP, LogAxis, canvas
 Row = dict[str, Any]
 VERSION = 1
 """Of `front.json`."""
-COLOURS = {"cost": "#222222", "lut": "#31688e", "ff": "#90a4ae", "dsp": "#d95f02", "bram": "#35b779"}
+COLOURS = {
+    "cost": "#222222",
+    "lut": "#31688e",
+    "ff": "#90a4ae",
+    "dsp": "#d95f02",
+    "bram": "#35b779",
+    "uram": "#8c6bb1",
+}
 """The lines of the picture: the sum of the shares, and the share of each resource."""
 LEAST = 0.01
 """The smallest share of a part, in percent, that the picture shows."""
@@ -54,7 +61,7 @@ def trade_off(graph: Graph, *, part: str | None = None, clock_ns: float = 10.0) 
 
 
 def _row(solution: Solution, scale: Budget, clock_ns: float) -> Row:
-    shares = {kind: round(100 * solution.used[kind] / getattr(scale, kind), 2) for kind in KINDS}
+    shares = {kind: round(100 * solution.used[kind] / getattr(scale, kind), 2) for kind in solution.used}
     certificate = {key: solution.certificate[key] for key in ("status", "objective", "dual_bound", "gap")}
     return {
         "target_cycles": solution.plan.target_cycles,
@@ -77,7 +84,8 @@ def picture(result: Row) -> str:
     """Shares of the part over clocks per frame, both logarithmic: one line for each resource, and one for their sum."""
     rows: Sequence[Row] = result["rows"]
     clocks = [row["interval_cycles"] for row in rows]
-    lines = {kind: [row["shares"][kind] for row in rows] for kind in KINDS} | {"cost": [row["cost"] for row in rows]}
+    kinds = [kind for kind in KINDS if any(kind in row["shares"] for row in rows)]
+    lines = {kind: [row["shares"][kind] for row in rows] for kind in kinds} | {"cost": [row["cost"] for row in rows]}
     lines = {kind: [max(share, LEAST) for share in shares] for kind, shares in lines.items() if any(shares)}
     seen = [share for shares in lines.values() for share in shares]
     x = LogAxis(log_ticks(min(clocks), max(clocks)), LEFT, RIGHT)
@@ -114,7 +122,7 @@ def _line(svg: Element, kind: str, points: Sequence[tuple[float, float]], rows: 
     SubElement(svg, "polyline", {"points": path, **style})
     for (across, up), row in zip(points, rows, strict=True):
         circle = SubElement(svg, "circle", {"cx": f"{across}", "cy": f"{up}", "r": "3.5", "fill": COLOURS[kind]})
-        used = ", ".join(f"{row[name]:,} {name.upper()}" for name in KINDS)
+        used = ", ".join(f"{row[name]:,} {name.upper()}" for name in row["shares"])
         SubElement(circle, "title").text = f"{row['interval_cycles']:,} clocks: {used}, {row['status']}"
     words = "sum" if kind == "cost" else kind.upper()
     text(svg, RIGHT + 8, label, words).set("fill", COLOURS[kind])

@@ -16,7 +16,7 @@ from bitwright.report.record import HostNode, LayerRecord, Report
 from bitwright.report.show import removed
 
 Row = Mapping[str, Any]
-RESOURCES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18"}
+RESOURCES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18", "uram": "URAM"}
 COLUMNS = {
     "name": "layer",
     "op": "op",
@@ -102,7 +102,7 @@ def page(report: Report, synthesis: Row | None = None) -> str:
         facts=_facts(report, synthesis),
         tool=synthesis["tool"] if synthesis else "",
         budget=_budget(report, synthesis),
-        titles=(*columns(report).values(), *RESOURCES.values()),
+        titles=(*columns(report).values(), *(RESOURCES[key] for key in report.resources)),
         prose=PROSE,
         layers=_lines(report, synthesis),
         removed=tuple(removed(report.removed)),
@@ -132,12 +132,12 @@ def _facts(report: Report, synthesis: Row | None) -> tuple[Fact, ...]:
 def _budget(report: Report, synthesis: Row | None) -> tuple[Use, ...]:
     held = None if report.part is None or report.total.share is None else device(report.part).budget
     uses = []
-    for key, name in RESOURCES.items():
+    for key in report.resources:
         estimate, counted = getattr(report.total, key), synthesis["total"]["yosys"][key] if synthesis else None
         used = estimate if counted is None else counted
         limit = None if held is None else getattr(held, key)
         share = None if limit is None else round(100 * used / limit, 1)
-        uses.append(Use(name, _text(estimate), _text(counted), _text(limit), share))
+        uses.append(Use(RESOURCES[key], _text(estimate), _text(counted), _text(limit), share))
     return tuple(uses)
 
 
@@ -149,7 +149,7 @@ def _lines(report: Report, synthesis: Row | None) -> tuple[Line, ...]:
         cells += [
             Cell(_text(_shown(layer, key)), title in PROSE) for key, title in columns(report).items() if key != "name"
         ]
-        for key in RESOURCES:
+        for key in report.resources:
             count = f" / {_text(counted.get(layer.name, {}).get(key))}" if synthesis else ""
             cells.append(Cell(_text(getattr(layer, key)) + count, False))
         share = round(100 * layer.cycles / report.interval_cycles, 1)
@@ -157,7 +157,7 @@ def _lines(report: Report, synthesis: Row | None) -> tuple[Line, ...]:
     whole = counted | ({"total": synthesis["total"]["yosys"]} if synthesis else {})
     for name, uses in report.totals().items():
         cells = [Cell(name, True), *(Cell("", t in PROSE) for key, t in columns(report).items() if key != "name")]
-        for key in RESOURCES:
+        for key in report.resources:
             count = f" / {_text(whole[name].get(key))}" if name in whole else ""
             cells.append(Cell(_text(uses[key]) + count, False))
         lines.append(Line(tuple(cells), 0.0, False))

@@ -17,7 +17,7 @@ from bitwright.planning.planner import PlanRecord
 VERSION = 2
 HINT = "compile the model again"
 RESOURCES = ("lut", "ff", "dsp", "bram")
-"""The fields of a layer that are resources of a part."""
+"""The fields of a layer that are resources of every part."""
 BOUNDARY = "(boundary)"
 """The row of what serves no layer: the AXI4-Stream ends, and forks behind inputs."""
 Record = TypeVar("Record")
@@ -38,7 +38,8 @@ class LayerRecord:
     """One layer: its tensor, how it was made, clocks per frame, and the estimate of what it takes.
 
     `sparsity` is the share of its weights that are zero, `zeros` what becomes of them, `dense_share` its clocks (or
-    multipliers) as a share of those of a unit that multiplies them all. `bram` counts blocks of 18 kbit.
+    multipliers) as a share of those of a unit that multiplies them all. `bram` counts blocks of 18 kbit; `uram` is
+    None, and left out of the file, where no part with UltraRAM was named.
     """
 
     name: str
@@ -56,23 +57,25 @@ class LayerRecord:
     ff: int
     dsp: int
     bram: int
+    uram: int | None = None
     requantiser: str | None
     fifo_depth: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
-    """The estimate of what something takes."""
+    """The estimate of what something takes; `uram` as that of a layer."""
 
     lut: int
     ff: int
     dsp: int
     bram: int
+    uram: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """What the whole design takes: the sum of its layers and of its boundary; no design uses UltraRAM.
+    """What the whole design takes: the sum of its layers and of its boundary.
 
     `share` is the part of each in what the device holds; None where no part was named, or the family has no terms.
     """
@@ -90,8 +93,8 @@ def total_of(taken: Mapping[str, int], part: str | None) -> Total:
     share = None
     if part is not None and device(part).fitted:
         held = device(part).budget
-        share = {name: round(taken[name] / getattr(held, name), 4) for name in RESOURCES} | {"uram": 0.0}
-    return Total(**taken, uram=0, share=share)
+        share = {name: round(count / max(getattr(held, name), 1), 4) for name, count in taken.items()}
+    return Total(**taken, share=share)
 
 
 def percent(share: float) -> str:
@@ -124,16 +127,28 @@ class Report:
     boundary: Uses
     total: Total
 
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """The resources that its tables show: those of every part, and UltraRAM where its part has it."""
+        return RESOURCES if self.boundary.uram is None else (*RESOURCES, "uram")
+
     def totals(self) -> dict[str, dict[str, Any]]:
         """The last rows of a table of layers: what serves none, the whole design, its shares of a part with a fit."""
-        found = {BOUNDARY: asdict(self.boundary), "total": {name: getattr(self.total, name) for name in RESOURCES}}
+        names = self.resources
+        found = {
+            BOUNDARY: {name: getattr(self.boundary, name) for name in names},
+            "total": {name: getattr(self.total, name) for name in names},
+        }
         if self.total.share is not None:
-            found["of the part"] = {name: percent(self.total.share[name]) for name in RESOURCES}
+            found["of the part"] = {name: percent(self.total.share[name]) for name in names}
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        for row in (*plain["layers"], plain["boundary"]):
+            if row["uram"] is None:
+                del row["uram"]
         return plain | {"plan": self.plan.to_dict()}
 
     @staticmethod

@@ -209,6 +209,7 @@ DESIGN = {
     "ff": "FF",
     "dsp": "DSP",
     "bram": "BRAM",
+    "uram": "URAM",
     "fifo_depth": "FIFO",
 }
 
@@ -219,7 +220,8 @@ def design(report: Report, *, border: bool = True) -> RenderableType:
     The layers that set the interval stand out.
     """
     layers = [_decided(row, slow=row.name in report.bottleneck) for row in report.layers]
-    keys = {key: head for key, head in DESIGN.items() if key != "zeros" or _has_zeros(report)}
+    unseen = ("zeros",) * (not _has_zeros(report)) + ("uram",) * ("uram" not in report.resources)
+    keys = {key: head for key, head in DESIGN.items() if key not in unseen}
     layers += [{"name": name} | used for name, used in report.totals().items()]
     parts: list[RenderableType] = [rows(f"{report.model}, design {report.design}", keys, layers)]
     parts += [
@@ -274,9 +276,9 @@ def _has_zeros(report: Report) -> bool:
 
 def synthesis(result: Row) -> RenderableType:
     """What Yosys counted beside the estimates, and the clock where it was placed and routed."""
-    names = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM"}
-    heads = ["layer", *(f"{title} {which}" for title in names.values() for which in ("est.", "Yosys"))]
     total = {"name": "total"} | result["total"]
+    names = list(total["estimate"])
+    heads = ["layer", *(f"{name.upper()} {which}" for name in names for which in ("est.", "Yosys"))]
     cells = [
         [row["name"], *(row[which][key] for key in names for which in ("estimate", "yosys"))]
         for row in (*result["layers"], total)
@@ -319,6 +321,7 @@ def sweep(found: Row) -> RenderableType:
 def trade_off(result: Row) -> RenderableType:
     """The plans of `compile --front`, slowest first: what each takes, the sum of its shares of the part, its proof."""
     keys = {"interval_cycles": "clocks", "fps": "frames/s", "lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM"}
+    keys |= {"uram": "URAM"} if any("uram" in row for row in result["rows"]) else {}
     keys |= {"cost": "cost %", "status": "proof", "gap": "gap"}
     lines = [result["note"], f"no faster: {result['stopped']}"]
     plans = rows(f"{result['model']}: the cheapest plan at each speed", keys, result["rows"])

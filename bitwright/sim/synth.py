@@ -26,7 +26,8 @@ CELL_LUTS = {
 CELL_FFS = dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE"), 1)
 CELL_DSPS = dict.fromkeys(("DSP48E1", "DSP48E2"), 1)
 CELL_BRAMS = {"RAMB18E1": 1, "RAMB18E2": 1, "RAMB36E1": 2, "RAMB36E2": 2}
-COSTS = {"lut": CELL_LUTS, "ff": CELL_FFS, "dsp": CELL_DSPS, "bram": CELL_BRAMS}
+CELL_URAMS = {"URAM288": 1}
+COSTS = {"lut": CELL_LUTS, "ff": CELL_FFS, "dsp": CELL_DSPS, "bram": CELL_BRAMS, "uram": CELL_URAMS}
 FREE = re.compile(r"CARRY\d|MUXF[789]|INV|GND|VCC|BUF.*")
 """Cells that sit beside the look-up tables and are not counted."""
 ECP5_SPEED = 8
@@ -53,7 +54,7 @@ def synthesise(files: Mapping[str, str], top: str, family: str) -> Synthesis:
 
 
 def resources(cells: Mapping[str, int]) -> dict[str, int]:
-    """LUTs, flip-flops, DSPs and 18-kbit block RAMs of `cells`; a cell that is not known is an error."""
+    """LUTs, flip-flops, DSPs, 18-kbit block RAMs and UltraRAMs of `cells`; a cell that is not known is an error."""
     for cell in cells:
         if not FREE.fullmatch(cell) and not any(cell in cost for cost in COSTS.values()):
             raise BitwrightError(f"the netlist has cells of type {cell}", where="synth", hint="report this as a bug")

@@ -71,7 +71,7 @@ def _regions_of(text: str) -> Iterator[str]:
     """The bodies of functions that only call processes: the top, the network, and kernels of several processes."""
     for body in re.findall(r"^define .*?^\}$", text, re.M | re.S):
         head = body.partition("(")[0]
-        if re.search(r"_network|_top|_ZN2bw(?:6sparse|6gather|7reorder)I", head):
+        if re.search(r"_network|_top|_ZN2bw(?:6sparse|6gather|7reorder|12gather_ultra|13reorder_ultra)I", head):
             yield body
 
 

@@ -13,6 +13,16 @@ S8, U4 = integer(8, signed=True), integer(4, signed=False)
 SAME = (1, 1, 1, 1)
 
 
+def deep() -> Graph:
+    """A frame in another order and the ring of a pool beside a wire: each holds over 2,000 words of 32 bits."""
+    rng, net = np.random.default_rng(3), Net()
+    x = net.input("x0", (6, 512, 4), integer(8, signed=False))
+    pooled = net.max_pool(x, (5, 1), (1, 1), pads=(2, 0, 2, 0))
+    turned = net.gather(pooled, np.arange(6 * 512 * 4).reshape(6, 512, 4)[::-1])
+    net.act(net.sum(turned, x, factors=(1, 1)), S8, rng)
+    return net.graph()
+
+
 def dense() -> Graph:
     """Dense layers, each as busy as the others."""
     rng, net = np.random.default_rng(4), Net()

@@ -19,6 +19,7 @@ from bitwright.compiling import compile_graph
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.types import BIPOLAR, TERNARY, integer
 from tests.conftest import Golden
+from tests.hls import networks
 from tests.hls.designs import Chain, chain_project, lookup, multiply_shift, thresholds
 from tests.hls.networks import residual
 from tests.hls.programs import write
@@ -89,13 +90,19 @@ def pruned() -> Project:
     return replace(made, name="pruned", version="0.1.0", model="pruned.onnx", digest="5f3a9c1e0000")
 
 
+def deep() -> Project:
+    """A ring, a frame buffer and a FIFO in UltraRAM."""
+    made = compile_graph(networks.deep(), cycles=15_360, part="xczu7ev").project()
+    return replace(made, name="deep", version="0.1.0", model="deep.onnx", digest="5f3a9c1e0000")
+
+
 def test_the_text_of_a_small_design(golden: Golden) -> None:
     """All that is not written by hand."""
     files = generate(small())
     golden(FOLDER / "small", {path: text for path, text in files.items() if not path.startswith(CARRIED)})
 
 
-@pytest.mark.parametrize("made", [signs, branches, pruned])
+@pytest.mark.parametrize("made", [signs, branches, pruned, deep])
 def test_the_text_of_a_top(made: Callable[[], Project], golden: Golden) -> None:
     name = made.__name__
     files = generate(made())

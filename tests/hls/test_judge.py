@@ -11,7 +11,7 @@ import pytest
 from benchmarks.corpus import MODELS, check
 from bitwright.backends.hls.project import generate
 from bitwright.backends.project import Project
-from tests.hls.test_golden import branches, pruned, signs, small
+from tests.hls.test_golden import branches, deep, pruned, signs, small
 from tests.hls.test_kernels import ALL, made
 from tests.needs import needs_package
 
@@ -75,7 +75,7 @@ def clean() -> Mapping[str, str]:
     return generate(small())
 
 
-@pytest.mark.parametrize("design", [small, signs, branches, pruned])
+@pytest.mark.parametrize("design", [small, signs, branches, pruned, deep])
 def test_nothing_but_streams_enters_a_process(design: Callable[[], Project]) -> None:
     assert judged(generate(design())) == []
 

@@ -46,7 +46,7 @@ def best_of_all(graph: Graph, target: int, pace: int, limit: tuple[float, ...]) 
     for chosen in product(*(node.choices for node in nodes.values())):
         used = cost_of(graph, nodes, dict(zip(nodes, chosen, strict=True)))
         if used is not None and all(a <= b for a, b in zip(used, limit, strict=True)):
-            best = min(best, sum(1000 * a / b for a, b in zip(used, amounts(SCALE), strict=True)))
+            best = min(best, sum(1000 * a / b for a, b in zip(used, amounts(SCALE), strict=True) if b))
     return best
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.fifos import fifo_kind
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.ir.weights import Weights
 from tests.rtl.graphs import (
@@ -281,6 +282,26 @@ def others() -> list[KernelGraph]:
     ]
 
 
+def ultra() -> list[KernelGraph]:
+    """What may be in UltraRAM, there whatever its size."""
+    made = [
+        window("ring", pads=(1, 1, 1, 1), blocks=2, kind=S4, pad_value=-3),
+        window("stride", size=(7, 5), strides=(2, 2), inner=2),
+        window("whole", kernel=(5, 6)),
+        reorder("turn", [3, -1, 2, 1, 0], 4),
+        reorder("crop", [5, 1], 6),
+        *(fifo(f"fifo{depth}", depth) for depth in (300, 1024)),
+    ]
+    return [
+        replace(
+            graph,
+            kernels=tuple(replace(kernel, ultra=True) for kernel in graph.kernels),
+            streams=tuple(replace(stream, ultra=fifo_kind(stream) == "block") for stream in graph.streams),
+        )
+        for graph in made
+    ]
+
+
 GROUPS = {
     "matrices": matrices,
     "styles": styles,
@@ -291,6 +312,7 @@ GROUPS = {
     "lines": parallel_windows,
     "requantisers": requantisers,
     "others": others,
+    "ultra": ultra,
 }
 
 

@@ -15,7 +15,7 @@ from bitwright.backends.verilog.project import generate
 from bitwright.sim.lint import project_sources, verilator_lint, yosys_check
 from bitwright.sim.rtl import build
 from tests.conftest import Golden
-from tests.hls.test_golden import branches, pruned, signs, small
+from tests.hls.test_golden import branches, deep, pruned, signs, small
 from tests.needs import needs_rtl, needs_yosys
 from tests.rtl.cases import GROUPS
 from tests.rtl.graphs import project, side_by_side
@@ -35,7 +35,7 @@ def test_the_text_of_a_small_design(golden: Golden) -> None:
     golden(FOLDER / "small", {path: text for path, text in files.items() if not path.startswith("modules/")})
 
 
-@pytest.mark.parametrize("made", [signs, branches, pruned])
+@pytest.mark.parametrize("made", [signs, branches, pruned, deep])
 def test_the_text_of_a_top(made: Callable[[], Project], golden: Golden) -> None:
     top = f"{made.__name__}_top.sv"
     golden(FOLDER / made.__name__, {top: generate(made())[top]})

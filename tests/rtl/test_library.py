@@ -11,7 +11,7 @@ import pytest
 
 import bitwright
 from bitwright.backends.verilog.kernels import parameters
-from bitwright.backends.verilog.library import Parameter, needed, parameters_of, text_of
+from bitwright.backends.verilog.library import ULTRA, Parameter, needed, parameters_of, text_of
 from bitwright.hardware.arithmetic import Style
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.reduce import ArgMaxReduce
@@ -42,6 +42,19 @@ def test_the_types_of_parameters() -> None:
     assert parameters_of("bw_interleave")[-1] == Parameter("Parts", False, "Operands*32")
     assert parameters_of("bw_multiplier")[-1] == Parameter("Zero1", False, "XW")
     assert parameters_of("bw_mvu")[-1] == Parameter("Bias", False, "Stride", style="Dsp")
+
+
+@pytest.mark.parametrize("name", ULTRA)
+def test_a_module_in_ultra_ram_is_another_one_but_for_its_memory(name: str) -> None:
+    """What is proved and measured of the one holds for the other."""
+    made, other = text_of(name), text_of(ULTRA[name])
+    line = f"// Made of {ULTRA[name]}.sv: the same but for its memory, which is in UltraRAM.\n"
+    style = '.Style("ultra")) u_r'
+    assert made.count(line) == made.count(style) == 1 and other.count("bw_ram #(") == 1
+    back = made.replace(line, "").replace(name, ULTRA[name]).replace("UltraRAM", "block RAM")
+    old = '.Style("block")) u_r' if '.Style("block")' in other else ") u_r"
+    assert back.replace(style if old != ") u_r" else f", {style}", old) == other
+    assert parameters_of(name) == parameters_of(ULTRA[name])
 
 
 @pytest.mark.parametrize(("module", "shared"), [("bw_mvu", ["Lanes"]), ("bw_select", []), ("bw_sparse", ["Shared"])])

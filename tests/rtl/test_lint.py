@@ -9,6 +9,7 @@ from importlib.resources import files as package_files
 import numpy as np
 import pytest
 
+from bitwright.backends.verilog.library import ULTRA, text_of
 from bitwright.backends.verilog.project import generate
 from bitwright.ir.errors import BitwrightError
 from bitwright.sim.lint import project_sources, verilator_lint, written, yosys_check
@@ -17,9 +18,10 @@ from tests.rtl.cases import GROUPS
 from tests.rtl.graphs import project, side_by_side
 
 FOLDER = package_files("bitwright").joinpath("hls_templates/verilog")
-LIBRARY = {
+HAND_WRITTEN = {
     path.name: path.read_text() for path in sorted(FOLDER.iterdir(), key=lambda p: p.name) if path.name.endswith(".sv")
 }
+LIBRARY = HAND_WRITTEN | {f"{name}.sv": text_of(name) for name in ULTRA}
 MODULES = [name.removesuffix(".sv") for name in LIBRARY if name != "bw_pkg.sv"]
 SOURCES = ["bw_pkg.sv", *(f"{name}.sv" for name in MODULES)]
 
@@ -86,7 +88,7 @@ def test_few_lines_of_the_library_stand_in_it_twice() -> None:
 
     White space is folded; comments, and lines of three characters or less such as `end`, are passed over.
     """
-    folded = {name: [" ".join(line.split()) for line in text.splitlines()] for name, text in LIBRARY.items()}
+    folded = {name: [" ".join(line.split()) for line in text.splitlines()] for name, text in HAND_WRITTEN.items()}
     code = {name: [line for line in lines if len(line) > 3 and line[:2] != "//"] for name, lines in folded.items()}
     places = defaultdict[tuple[str, ...], list[tuple[str, int]]](list)
     for name, lines in code.items():

@@ -12,13 +12,13 @@ from bitwright.backends.project import Project
 from bitwright.backends.verilog.project import generate
 from bitwright.sim.lint import project_sources
 from tests import collection
-from tests.hls.test_golden import branches, pruned, signs
+from tests.hls.test_golden import branches, deep, pruned, signs
 from tests.needs import needs_package
 from tests.rtl.test_golden import projects
 from tests.rtl.test_lint import LIBRARY, MODULES, SOURCES
 
 pytestmark = needs_package("pyslang")
-DESIGNS = [*projects(), *(made() for made in (signs, branches, pruned))]
+DESIGNS = [*projects(), *(made() for made in (signs, branches, pruned, deep))]
 NETWORKS = ["finn/build_dataflow_tfc", "tflite/ic_resnet8_int8", "hls4ml_examples/bnn_fc_1layer"]
 
 

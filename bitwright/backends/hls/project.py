@@ -167,6 +167,7 @@ def _stream(stream: base.Stream) -> Stream:
         name=stream.name,
         word=text.word_type(stream.lanes, stream.type),
         depth=max(stream.depth, 2),
+        ultra=stream.ultra,
         comment=text.wrap_comment(f"{shape} of {stream.type}, {text.comment(stream.real)}"),
     )
 

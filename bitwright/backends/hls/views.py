@@ -57,11 +57,12 @@ class KernelView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """The declaration of a stream."""
+    """The declaration of a stream, in UltraRAM if `ultra`."""
 
     name: str
     word: str
     depth: int
+    ultra: bool
     comment: list[str]
 
 

@@ -10,6 +10,9 @@ from functools import cache
 from importlib.resources import files
 
 PACKAGE = "bw_pkg"
+ULTRA = {"bw_fifo_ultra": "bw_fifo_block", "bw_reorder_ultra": "bw_reorder", "bw_window_ultra": "bw_window"}
+"""Modules that differ from another one in that their memory is in UltraRAM: made of its text, for what needs them."""
+RAM = re.compile(r"bw_ram #\((.*?)(, \.Style\(\"block\"\))?\) u_")
 PARAMETER = re.compile(r"^  parameter (?:int|bit|logic)(?: signed)?(?: \[(.+?)-1:0\])? +(\w+) +=(.*)$", re.MULTILINE)
 STYLE = re.compile(r"// (Lut|Ternary|Dsp|Xnor): ")
 
@@ -30,7 +33,20 @@ class Parameter:
 @cache
 def text_of(name: str) -> str:
     """The text of a module."""
+    if name in ULTRA:
+        return _in_ultra(name, text_of(ULTRA[name]))
     return files("bitwright").joinpath(f"hls_templates/verilog/{name}.sv").read_text(encoding="utf-8")
+
+
+def _in_ultra(name: str, text: str) -> str:
+    """The module `name`, as that of `text` but for its RAM, of which there is one."""
+    text = re.sub(rf"\b{ULTRA[name]}\b", name, text).replace("block RAM", "UltraRAM")
+    text, found = RAM.subn(r'bw_ram #(\1, .Style("ultra")) u_', text)
+    assert found == 1, f"{name} has {found} memories"
+    licence, title, rest = text.split("\n", 2)
+    return (
+        f"{licence}\n{title}\n// Made of {ULTRA[name]}.sv: the same but for its memory, which is in UltraRAM.\n{rest}"
+    )
 
 
 @cache

@@ -20,6 +20,7 @@ FIFOS = {
     "shift": ("bw_fifo_shift", "FIFO in a shift register"),
     "distributed": ("bw_fifo", "FIFO in distributed memory"),
     "block": ("bw_fifo_block", "FIFO in block RAM"),
+    "ultra": ("bw_fifo_ultra", "FIFO in UltraRAM"),
 }
 """Kind of a FIFO -> its module, and what it is called in comments."""
 

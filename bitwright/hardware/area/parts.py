@@ -27,6 +27,8 @@ def fifo_parts(stream: Stream) -> Parts:
             return streams.fifo(width=stream.bits, depth=stream.depth)
         case "block":
             return streams.fifo_block(width=stream.bits, depth=stream.depth)
+        case "ultra":
+            return streams.fifo_block(width=stream.bits, depth=stream.depth, ultra=True)
         case _:
             assert_never(kind)
 

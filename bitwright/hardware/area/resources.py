@@ -20,15 +20,22 @@ Coefficients = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """LUTs, 18-kbit block RAMs, DSPs and flip-flops."""
+    """LUTs, 18-kbit block RAMs, DSPs, flip-flops and UltraRAMs."""
 
     lut: int = 0
     bram: int = 0
     dsp: int = 0
     ff: int = 0
+    uram: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(self.lut + other.lut, self.bram + other.bram, self.dsp + other.dsp, self.ff + other.ff)
+        return Resources(
+            self.lut + other.lut,
+            self.bram + other.bram,
+            self.dsp + other.dsp,
+            self.ff + other.ff,
+            self.uram + other.uram,
+        )
 
 
 def resources(kernel: Kernel, *, contents: bool = False, family: Family = "xc7") -> Resources:
@@ -53,7 +60,7 @@ def boundary_resources(graph: KernelGraph, *, family: Family = "xc7") -> Resourc
 def weighed(found: Iterable[Part], family: Family, known: Mapping[str, Coefficients]) -> Resources:
     """The sum of `found` on a family by the coefficients `known` of each kind, rounded."""
     lut = ff = 0.0
-    bram = dsp = 0
+    bram = dsp = uram = 0
     for part in found:
         if part.family not in (None, family):
             continue
@@ -62,7 +69,8 @@ def weighed(found: Iterable[Part], family: Family, known: Mapping[str, Coefficie
         ff += part.count * _sum(each["ff"], part.terms)
         bram += part.count * part.bram
         dsp += part.count * part.dsp
-    return Resources(round(lut), bram, dsp, round(ff))
+        uram += part.count * part.uram
+    return Resources(round(lut), bram, dsp, round(ff), uram)
 
 
 def _sum(coefficients: Mapping[str, float], terms: Mapping[str, float]) -> float:

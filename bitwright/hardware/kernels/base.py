@@ -32,6 +32,7 @@ class Stream:
     """One edge: `beats` words of `lanes` elements of `type` per frame, behind a FIFO of `depth` words.
 
     order: (channels,), the channel of the tensor at each place of a pixel, None if they come in their own order.
+    ultra: what would be a FIFO in block RAM is in UltraRAM.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stream:
     shape: tuple[int, ...]  # of the tensor that travels, for comments
     real: str = ""  # what the integers mean: "scale 0.0039, zero 3", for comments
     order: Weights | None = None
+    ultra: bool = False
 
     @property
     def bits(self) -> int:
@@ -55,13 +57,14 @@ class Kernel(ABC):
 
     What a kind of kernel must say of itself, its methods say: all that the cycle model, the estimate of its resources
     and the backends know of it. Its clocks are facts of `hls_templates/verilog`, which `tests/rtl` measures; its loops
-    are those of `hls_templates/hls`.
+    are those of `hls_templates/hls`. With `ultra` its `store` is in UltraRAM.
     """
 
     name: str
     layer: str
     input: str
     output: str
+    ultra: bool = False
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -95,6 +98,11 @@ class Kernel(ABC):
     def is_ring(self) -> bool:
         """Whether what it writes waits in a ring of its own, so that no FIFO behind it has to hold that."""
         return False
+
+    @property
+    def store(self) -> tuple[int, int]:
+        """Words and bits of the memory in it that may be in UltraRAM; no words where it has none."""
+        return 0, 0
 
     @property
     def replays(self) -> bool:

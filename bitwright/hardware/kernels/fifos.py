@@ -15,12 +15,12 @@ BLOCK_FIFO_WORDS, BLOCK_FIFO_BITS = 64, 4096
 """A FIFO beyond both is in block RAM: a smaller one would leave most of a block of 512 words unused, and takes fewer
 look-up tables than a block is worth."""
 
-FifoKind = Literal["wire", "register", "shift", "distributed", "block"]
+FifoKind = Literal["wire", "register", "shift", "distributed", "block", "ultra"]
 
 
 def stream_latency(stream: Stream) -> int:
     """Clocks through the FIFO of an edge."""
-    return {"wire": 0, "register": 1, "shift": 1, "distributed": 1, "block": 2}[fifo_kind(stream)]
+    return {"wire": 0, "register": 1, "shift": 1, "distributed": 1, "block": 2, "ultra": 2}[fifo_kind(stream)]
 
 
 def fifo_words(stream: Stream) -> int:
@@ -35,4 +35,6 @@ def fifo_kind(stream: Stream) -> FifoKind:
     if stream.depth <= SHIFT_FIFO_WORDS:
         return "shift"
     large = stream.depth > BLOCK_FIFO_WORDS and stream.depth * stream.bits > BLOCK_FIFO_BITS
-    return "block" if large else "distributed"
+    if large:
+        return "ultra" if stream.ultra else "block"
+    return "distributed"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bitwright.hardware.arithmetic import FactorKind, Packing, Style
@@ -30,6 +30,13 @@ class Unit:
     shape: str
     module: str
     mac: str = ""
+
+    def placed(self, *, ultra: bool) -> Unit:
+        """The unit, or the one that differs from it in that its memory is in UltraRAM."""
+        if not ultra:
+            return self
+        header = f"{self.header.removesuffix('.hpp')}_ultra.hpp"
+        return replace(self, function=f"{self.function}_ultra", header=header, module=f"{self.module}_ultra")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

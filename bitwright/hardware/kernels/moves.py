@@ -25,7 +25,8 @@ from bitwright.ir.weights import Weights
 class Reorder(Kernel):
     """A frame in another order: output beat i is input beat order[i], or `fill` in every lane where order[i] is -1.
 
-    Two frame buffers, so that the next frame enters while this one leaves. order: (output beats,).
+    Two frame buffers, in UltraRAM if `ultra`, so that the next frame enters while this one leaves. order: (output
+    beats,).
     """
 
     order: Weights
@@ -33,6 +34,11 @@ class Reorder(Kernel):
     in_beats: int
     lanes: int
     type: IntType
+
+    @property
+    def store(self) -> tuple[int, int]:
+        """One memory that holds both buffers."""
+        return 2 * (1 << max(1, log2(self.in_beats))), self.lanes * self.type.bits
 
     @property
     def out_beats(self) -> int:
@@ -73,7 +79,8 @@ class Reorder(Kernel):
 
     def modules(self, *, contents: bool) -> Parts:
         """The order is known whenever the kernel is, so that it is always looked at."""
-        unit = reorder(lanes=self.lanes, x_w=self.type.bits, in_beats=self.in_beats, out_beats=self.out_beats)
+        words, bits = self.store
+        unit = reorder(width=bits, words=words, in_beats=self.in_beats, out_beats=self.out_beats, ultra=self.ultra)
         width = max(1, (self.in_beats - 1).bit_length()) + 1
         return (*unit, *rom_holding(self.out_beats, width, self.order_rom, contents=True))
 
@@ -83,9 +90,12 @@ class Reorder(Kernel):
         return Interface(
             unit=Unit(
                 called="reorder", function="reorder", header="bw_reorder.hpp", shape="ReorderShape", module="bw_reorder"
-            ),
+            ).placed(ultra=self.ultra),
             title="another order",
-            notes=(f"{self.in_beats} beats in, {self.out_beats} beats out in the order of its list",),
+            notes=(
+                f"{self.in_beats} beats in, {self.out_beats} beats out in the order of its list",
+                *(("two frame buffers in UltraRAM",) if self.ultra else ()),
+            ),
             sizes=({"InBeats": self.in_beats, "OutBeats": order.size, "Fill": self.fill, "Lanes": self.lanes},),
             elements={"T": self.type},
             numbers={"Index": IntType(int(order.min()), int(order.max()))},
@@ -188,8 +198,7 @@ class WidthConverter(Kernel):
 
 
 @cache
-def reorder(*, lanes: int, x_w: int, in_beats: int, out_beats: int) -> Parts:
+def reorder(*, width: int, words: int, in_beats: int, out_beats: int, ultra: bool) -> Parts:
     """Two frame buffers that are read in another order."""
-    width, index = lanes * x_w, max(1, log2(in_beats))
     own = Part("reorder", {"width": width, "in": log2(in_beats), "out": log2(out_beats)})
-    return (own, *ram(width=width, depth=2 ** (index + 1)), *credit_pipe(width=width, latency=2, depth=4))
+    return (own, *ram(width=width, depth=words, ultra=ultra), *credit_pipe(width=width, latency=2, depth=4))

@@ -89,12 +89,17 @@ class Window(Sliding):
 
     Input beats: (height, width, blocks * inner); output beats, slowest first: (out_height, out_width, blocks, kernel h,
     kernel w, inner). A block is a convolution group, or, for a pool, one beat of channels (inner = 1).
-    The line buffer is a ring of `depth` beats: it holds what lies between the top left pixel that is still needed and
-    the newest one.
+    The line buffer is a ring of `depth` beats, in UltraRAM if `ultra`: it holds what lies between the top left pixel
+    that is still needed and the newest one.
     """
 
     inner: int
     depth: int
+
+    @property
+    def store(self) -> tuple[int, int]:
+        """The ring."""
+        return self.depth, self.lanes * self.type.bits
 
     @property
     def in_beats(self) -> int:
@@ -234,7 +239,7 @@ class Window(Sliding):
     def modules(self, *, contents: bool) -> Parts:
         """It has no ROM."""
         at, x_w = self.geometry, self.type.bits
-        return sizes.window(at=at, inner=self.inner, lanes=self.lanes, x_w=x_w, depth=self.depth)
+        return sizes.window(at=at, inner=self.inner, lanes=self.lanes, x_w=x_w, depth=self.depth, ultra=self.ultra)
 
     def interface(self) -> Interface:
         """A ring; in C++ a frame is gathered if it is one field, and a signal is a column.
@@ -244,36 +249,35 @@ class Window(Sliding):
         (kh, kw), (sh, sw), (top, left, _, _) = self.window.kernel, self.window.strides, self.window.pads
         told: dict[str, Told] = {name: size for group in self.walk() for name, size in group.items()}
         told |= {"OutHeight": self.out[0], "OutWidth": self.out[1], "Top": top, "Left": left}
-        function, header, shape, title, groups = self._in_cpp()
+        function, shape, title, groups = self._in_cpp()
+        unit = Unit(called="window", function=function, header=f"bw_{function}.hpp", shape=shape, module="bw_window")
         return Interface(
-            unit=Unit(called="window", function=function, header=header, shape=shape, module="bw_window"),
+            unit=unit.placed(ultra=self.ultra),
             title=title,
             notes=(
                 f"{kh} x {kw} windows of {self.height} x {self.width} pixels, strides {sh} {sw}, pads {top} {left}",
-                f"ring of {self.depth} beats of {self.lanes} x {self.type}",
+                f"ring of {self.depth} beats of {self.lanes} x {self.type}{', in UltraRAM' if self.ultra else ''}",
             ),
             sizes=groups,
             more=told | {"Inner": self.inner, "Depth": self.depth, "PadValue": self.pad_value},
             elements={"T": self.type},
         )
 
-    def _in_cpp(self) -> tuple[str, str, str, str, tuple[Sizes, ...]]:
-        """Function, header, Shape, title and sizes."""
+    def _in_cpp(self) -> tuple[str, str, str, tuple[Sizes, ...]]:
+        """Function, Shape, title and sizes."""
         if self.covers_image:
             pixels = {"Pixels": self.height * self.width}
             gathered = ({**pixels, "Blocks": self.blocks, "Inner": self.inner, "Lanes": self.lanes},)
-            return "gather", "bw_gather.hpp", "GatherShape", "the whole image as one field", gathered
-        h, w = (1, 0) if self.is_signal else (0, 1)
+            return "gather", "GatherShape", "the whole image as one field", gathered
+        (h, w), out, pads = (1, 0) if self.is_signal else (0, 1), self.out, self.window.pads
         image, *walk = self.walk(h, w)
-        out, pads = self.out, self.window.pads
         groups = (
             {**image, "Inner": self.inner},
             *walk,
             {"PadTop": pads[h], "PadLeft": pads[w], "PadValue": self.pad_value},
             {"OutHeight": out[h], "OutWidth": out[w], "Lanes": self.lanes},
         )
-        title = "sliding window" + (", a signal as a column" if self.is_signal else "")
-        return "window", "bw_window.hpp", "WindowShape", title, groups
+        return "window", "WindowShape", "sliding window" + ", a signal as a column" * self.is_signal, groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

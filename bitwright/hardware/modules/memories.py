@@ -35,6 +35,8 @@ LUT_RAMS: Mapping[Family, LutRam] = {
     "xcup": LutRam(16, 8, ((32, 14), (64, 7))),
     "xc7": LutRam(8, 4, ((32, 6), (64, 3))),
 }
+ULTRA_WORDS, ULTRA_BITS = 4096, 72
+"""The one shape of an UltraRAM."""
 BYTE = 9
 """Bits that are written together or not in a block RAM."""
 MUX_COST = 0.5
@@ -55,7 +57,10 @@ MemoryKind = Literal["block", "distributed", "logic"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class BlockRams:
-    """Block RAMs for one memory: their cost, 18-kbit blocks, and banks with a multiplexer behind them."""
+    """Block RAMs for one memory: their cost, 18-kbit blocks, and banks with a multiplexer behind them.
+
+    Of UltraRAMs, whose cost is not weighed, `blocks` counts those.
+    """
 
     cost: float
     blocks: int
@@ -77,6 +82,12 @@ def block_rams(words: int, width: int, *, rom: bool = False) -> BlockRams:
                 count = banks * -(-width // bits)
             found.append(BlockRams(count * cost + (banks - 1) * width * MUX_COST, count * blocks, banks))
     return min(found)
+
+
+def ultra_rams(words: int, width: int) -> BlockRams:
+    """The UltraRAMs for a memory, beside each other for its width and behind a multiplexer for its words."""
+    banks, beside = -(-words // ULTRA_WORDS), -(-width // ULTRA_BITS)
+    return BlockRams(0.0, banks * beside, banks)
 
 
 @cache

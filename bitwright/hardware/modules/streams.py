@@ -22,6 +22,7 @@ from bitwright.hardware.modules.memories import (
     lut_ram,
     ram_memory,
     rom_memory,
+    ultra_rams,
 )
 
 Terms = Mapping[str, float]
@@ -32,7 +33,7 @@ FEW = 8
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`count` modules of one kind: the terms of each, without the modules in it, and its DSP slices and block RAMs.
+    """`count` modules of one kind: the terms of each, without the modules in it, its DSP slices, block and UltraRAMs.
 
     A part that families make differently is there once for each `family`.
     """
@@ -42,6 +43,7 @@ class Part:
     count: int = 1
     dsp: int = 0
     bram: int = 0
+    uram: int = 0
     family: Family | None = None
 
 
@@ -85,9 +87,10 @@ def fifo_shift(*, width: int, depth: int) -> Parts:
 
 
 @cache
-def fifo_block(*, width: int, depth: int) -> Parts:
-    """A FIFO in block RAM."""
-    return (Part("fifo_block", _ring(depth)), _ram_block(depth, width))
+def fifo_block(*, width: int, depth: int, ultra: bool = False) -> Parts:
+    """A FIFO in block RAM, or in UltraRAM."""
+    own = Part("fifo_block", _ring(depth))
+    return (own, *(ram(width=width, depth=depth, ultra=True) if ultra else (_ram_block(depth, width),)))
 
 
 @cache
@@ -127,8 +130,11 @@ def width_down(*, width: int, ratio: int) -> Parts:
 
 
 @cache
-def ram(*, width: int, depth: int) -> Parts:
-    """A RAM with one port each way, wherever Yosys puts it."""
+def ram(*, width: int, depth: int, ultra: bool = False) -> Parts:
+    """A RAM with one port each way, wherever Yosys puts it, or in UltraRAM."""
+    if ultra:
+        found = ultra_rams(depth, width)
+        return (Part("ram_block", _banks(found, width), uram=found.blocks),)
     if depth == 1:
         return (Part("ram_word", {"width": width}),)
     blocks = [family for family in LUT_RAMS if ram_memory(depth, width, family) == "block"]

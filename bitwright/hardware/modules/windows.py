@@ -48,8 +48,8 @@ class Geometry:
 
 
 @cache
-def window(*, at: Geometry, inner: int, lanes: int, x_w: int, depth: int) -> Parts:
-    """One beat of the receptive field per clock."""
+def window(*, at: Geometry, inner: int, lanes: int, x_w: int, depth: int, ultra: bool = False) -> Parts:
+    """One beat of the receptive field per clock, from a ring anywhere or in UltraRAM."""
     width, pixel = lanes * x_w, at.blocks * inner
     line = at.width * pixel
     (rows, columns), (top, left, _, _) = at.window.span, at.window.pads
@@ -66,7 +66,7 @@ def window(*, at: Geometry, inner: int, lanes: int, x_w: int, depth: int) -> Par
         },
     )
     flow = credit_pipe(width=width, latency=1, depth=3)
-    return (own, _walk(at, inner), *ram(width=width, depth=depth), *flow)
+    return (own, _walk(at, inner), *ram(width=width, depth=depth, ultra=ultra), *flow)
 
 
 def _walk(at: Geometry, inner: int) -> Part:
