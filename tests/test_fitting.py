@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import bitwright
 from bitwright.cli import main
+from bitwright.design import Design
 from bitwright.exact.ranges import ranges
 from bitwright.fitting import tightened
 from bitwright.hardware.lanes import fastest
@@ -19,7 +21,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import candidates
 from bitwright.planning.choices import KINDS
-from bitwright.planning.devices import DEVICES, Budget, device
+from bitwright.planning.devices import DEVICES, Device, device
 from bitwright.planning.planner import scale_of
 from bitwright.planning.solver import OverBudget, solve
 from bitwright.report.front import trade_off
@@ -62,20 +64,30 @@ def test_without_a_target_a_part_gets_the_fastest_plan_that_fits() -> None:
     assert intervals == sorted(intervals, reverse=True) and intervals[0] > intervals[-1]
 
 
-def test_what_the_solver_does_not_see_is_left_free() -> None:
-    """The ends of the design and deeper FIFOs are reserved in the budget, and the solver keeps within what is left."""
-    graph = wide(64)
-    design = bitwright.compile(graph, cycles=64, part="xc7a15t")
-    seen = design.planned.used
-    assert seen is not None and seen["lut"] < design.total.lut
-    scale = tightened(scale_of("xc7a15t"), design)
-    unseen = dict(zip(KINDS, scale.reserved, strict=True))
-    assert unseen == {kind: max(0, getattr(design.total, kind) - seen[kind]) for kind in KINDS}
-    offered, held = candidates(graph, Plan(), ranges(graph)), design.total
-    limit = Budget(held.lut, held.ff, held.dsp, max(held.bram, 1))
-    assert solve(graph, 64, offered, limit, part="xc7a15t").used["lut"] <= limit.lut
-    with pytest.raises(OverBudget, match=rf"and {held.lut - 1} of them for what serves no layer and deeper FIFOs"):
-        solve(graph, 64, offered, limit, part="xc7a15t", reserved=(held.lut - 1, 0, 0, 0))
+def test_what_the_solver_does_not_see_is_left_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part holds all that the solver sees of a plan, but not the ends of its design: another plan fits it."""
+    graph, part = wide(64), "xc7a15t"
+    held = DEVICES[part].budget
+
+    def within(lut: int) -> Design:
+        monkeypatch.setitem(DEVICES, part, Device("xc7", replace(held, lut=lut)))  # type: ignore[misc]
+        return bitwright.compile(graph, cycles=64, part=part)
+
+    design = within(within(held.lut).total.lut - 1)
+    seen, limit = design.planned.used, design.total.lut - 1
+    assert seen is not None and seen["lut"] <= limit
+    assert within(limit).total.lut <= limit
+    unseen = dict(zip(KINDS, tightened(scale_of(part), design).reserved, strict=True))
+    assert unseen == {kind: max(0, getattr(design.total, kind) - seen.get(kind, 0)) for kind in KINDS}
+    with pytest.raises(OverBudget, match=rf"and {limit - 1} of them for what serves no layer and deeper FIFOs"):
+        solve(
+            graph,
+            64,
+            candidates(graph, Plan(), ranges(graph)),
+            replace(held, lut=limit),
+            part=part,
+            reserved=(limit - 1, 0, 0, 0, 0),
+        )
 
 
 def test_a_given_plan_beyond_the_part_is_refused_with_its_layer() -> None:
