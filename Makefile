@@ -35,6 +35,7 @@ long-tests: .venv/installed-test
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/compile.py
 
 # The guide and the API reference, in site/; fails at a broken link.
 docs: .venv/installed-docs

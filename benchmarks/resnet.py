@@ -46,12 +46,14 @@ class Writer:
         zero = self.constant(np.zeros(shape[0], dtype=np.int8))
         array = self.rng.integers(-127, 128, shape, dtype=np.int8)
         matrix = self.node("DequantizeLinear", self.constant(array), self.constant(scale), zero, axis=0)
-        return matrix, self.constant(self.rng.normal(size=shape[0]).astype(np.float32))
+        return matrix, self.constant(self.rng.normal(scale=0.1, size=shape[0]).astype(np.float32))
 
-    def conv(self, x: str, channels: int, outputs: int, kernel: int, stride: int = 1) -> str:
-        pads = [kernel // 2] * 4
-        shape = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": pads}
-        return self.node("Conv", x, *self.weights(outputs, channels, kernel, kernel), **shape)
+    def conv(
+        self, x: str, channels: int, outputs: int, kernel: int, strides: int | tuple[int, int] = 1, *, groups: int = 1
+    ) -> str:
+        steps = [strides] * 2 if isinstance(strides, int) else list(strides)
+        shape = {"kernel_shape": [kernel] * 2, "strides": steps, "pads": [kernel // 2] * 4, "group": groups}
+        return self.node("Conv", x, *self.weights(outputs, channels // groups, kernel, kernel), **shape)
 
     def activated(self, x: str) -> str:
         return self.quantised(self.node("Relu", x))
@@ -64,6 +66,19 @@ class Writer:
             x = self.quantised(self.conv(x, inputs, 4 * channels, 1, stride))
         return self.activated(self.node("Add", x, y))
 
+    def classes(self, x: str, channels: int, classes: int) -> str:
+        """The mean of every channel, and a number for each class from them."""
+        x = self.node("Flatten", self.quantised(self.node("GlobalAveragePool", x)), axis=1)
+        return self.quantised(self.node("Gemm", x, *self.weights(classes, channels), transB=1))
+
+    def save(self, path: Path, x: str, image: tuple[int, int, int], classes: int) -> int:
+        """Write the model from an image to `x`; returns how many weights it has."""
+        ends = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, *image])]
+        outputs = [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, classes])]
+        graph = helper.make_graph(self.nodes, path.stem, ends, outputs, self.tensors)
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8), path)
+        return sum(int(np.prod(tensor.dims)) for tensor in self.tensors if tensor.data_type == TensorProto.INT8)
+
 
 def write(path: Path) -> int:
     """Write the model to `path`; returns how many weights it has."""
@@ -74,10 +89,4 @@ def write(path: Path) -> int:
         for index in range(blocks):
             x = net.block(x, inputs, channels, 1 if index else stride)
             inputs = 4 * channels
-    x = net.node("Flatten", net.quantised(net.node("GlobalAveragePool", x)), axis=1)
-    x = net.quantised(net.node("Gemm", x, *net.weights(CLASSES, inputs), transB=1))
-    ends = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 224, 224])]
-    outputs = [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, CLASSES])]
-    graph = helper.make_graph(net.nodes, "resnet50", ends, outputs, net.tensors)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-    return sum(int(np.prod(tensor.dims)) for tensor in net.tensors if tensor.data_type == TensorProto.INT8)
+    return net.save(path, net.classes(x, inputs, CLASSES), (3, 224, 224), CLASSES)

@@ -7,6 +7,7 @@ channels one scale for all of them: there a layer that loses nothing goes before
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from operator import sub
@@ -45,12 +46,21 @@ def into_weights(
         units = [unit(scales[g * reads : (g + 1) * reads]) for g in range(groups)]
         weights = _scaled(node, weights, [int(s / units[i // reads]) for i, s in enumerate(scales)], groups)
     of_output = [o * groups // outputs for o in range(outputs)]
-    zeros = []
-    for row, group in zip(sums.tolist(), of_output, strict=True):
-        terms = zip(row, offsets[group * reads : (group + 1) * reads], strict=True)
-        zeros.append(-sum((total * offset for total, offset in terms if offset), ZERO) / units[group])
+    totals = _weighted(sums, offsets, groups)
+    zeros = [-total / units[group] for total, group in zip(totals, of_output, strict=True)]
     scale = step * PerChannel(squeeze(tuple(units[group] for group in of_output)))
     return weights, scale.squeezed(), PerChannel(squeeze(tuple(zeros)))
+
+
+def _weighted(sums: Ints, offsets: Sequence[Fraction], groups: int) -> list[Fraction]:
+    """For each output the sum of its weights times the offsets of what they read, as integers on their common grid."""
+    outputs, reads = sums.shape
+    grid = unit(offsets)
+    counts = [int(offset / grid) for offset in offsets]
+    most = reads * int(np.abs(sums).max(initial=0)) * max(map(abs, counts), default=0)
+    kind = np.int64 if most.bit_length() <= MAX_WEIGHT_BITS else object
+    rows = np.array(counts, dtype=kind).reshape(groups, reads)[np.arange(outputs) * groups // outputs]
+    return [int(total) * grid for total in (sums * rows).sum(axis=1)]
 
 
 def _scaled(node: Node, weights: Ints, ratios: list[int], groups: int) -> Ints:

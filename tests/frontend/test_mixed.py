@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
 from bitwright import api
+from bitwright.frontend.mixed import into_weights
+from bitwright.frontend.values import Tensor
 from bitwright.ir.layers import Conv
+from bitwright.ir.per_channel import ONES, PerChannel
+from bitwright.reading.model import Node
 from tests.frontend.nets import Net, agree, grid
 from tests.needs import needs_cxx, needs_rtl
 
@@ -213,3 +218,19 @@ def test_rtl_takes_unlike_channels(side_by_side: Any) -> None:
 
 def check(design: Any, pixels: Any, engine: str) -> None:
     assert api.passed(api.verify(design.graph, [pixels], None, engines=("reference", engine), design=design))
+
+
+@pytest.mark.parametrize("finest", [4, 100])
+def test_the_zero_of_a_sum_is_that_of_its_fractions(finest: int) -> None:
+    """Also where the offsets, on their common grid, are integers of more than 64 bits."""
+    rng, groups, reads, outputs = np.random.default_rng(0), 2, 5, 4
+    weights = rng.integers(-99, 100, (outputs, reads, 3))
+    offsets = [Fraction(int(n), 2 ** int(s)) for n, s in rng.integers(1, finest, (groups * reads, 2))]
+    tensor = Tensor("x", np.arange(groups * reads), ONES, PerChannel(tuple(offsets)))
+    node = Node("conv", "Conv", "", ("x",), ("y",), {}, "m.onnx")
+    same, scale, zero = into_weights(node, tensor, weights, groups, ONES)
+    assert np.array_equal(same, weights)
+    assert scale == ONES
+    rows = weights.sum(axis=2).tolist()
+    wanted = [-sum(w * o for w, o in zip(row, offsets[5 * (i // 2) :], strict=False)) for i, row in enumerate(rows)]
+    assert list(zero.each(outputs)) == wanted

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bitwright.backends.hls import depths
 from bitwright.backends.hls.depths import MARGIN, STAGES, burst, demand, size_streams
 from bitwright.compiling import compile_graph
 from bitwright.hardware.kernels.base import KernelGraph
@@ -24,8 +25,8 @@ from tests.hls.networks import bottleneck, dense, residual, straight
 NETWORKS: list[Callable[[], Graph]] = [dense, straight, residual, bottleneck]
 
 
-def with_depths(graph: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
-    return replace(graph, streams=tuple(replace(s, depth=depths.get(s.name, s.depth)) for s in graph.streams))
+def with_depths(graph: KernelGraph, given: Mapping[str, int]) -> KernelGraph:
+    return replace(graph, streams=tuple(replace(s, depth=given.get(s.name, s.depth)) for s in graph.streams))
 
 
 @pytest.mark.parametrize("target", [1, 2500, 20000], ids=["fast", "middle", "slow"])
@@ -51,6 +52,14 @@ def test_the_depths_of_the_rtl_are_not_enough(network: Callable[[], Graph]) -> N
     """C++ windows read whole rows before they write: words come later than in the RTL."""
     with pytest.raises(AssertionError, match="deadlock of loops"):
         timed.intervals(compile_graph(network(), cycles=2500).kernels)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_three_frames_tell_what_all_of_them_do(network: Callable[[], Graph], monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = compile_graph(network(), cycles=2500).kernels
+    found = size_streams(kernels)
+    monkeypatch.setattr(depths, "FIRST", depths.FRAMES)
+    assert found == size_streams(kernels)
 
 
 def test_without_words_that_wait_a_window_makes_the_others_wait() -> None:

@@ -7,14 +7,15 @@ one is done, a window reads whole rows before it writes fields, and what it cann
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.hardware.indices import lean, where
 from bitwright.hardware.kernels.base import KernelGraph
-from bitwright.hardware.loops import Loop, Loops
+from bitwright.hardware.loops import Loop
 from bitwright.ir.weights import Ints
 
 STAGES = 16
@@ -23,7 +24,9 @@ STAGES = 16
 With more of them a pipeline that flushes costs clocks, never a deadlock.
 """
 FRAMES = 8
-"""Frames in a row whose words are followed: more than are under way at once."""
+"""Frames in a row whose words count: more than are under way at once."""
+FIRST = 3
+"""Of them those that are followed, where the last one repeats the one before: then so do all behind it."""
 MARGIN = 2
 """Words beyond the computed occupancy."""
 
@@ -43,11 +46,10 @@ def size_streams(graph: KernelGraph, stages: int = STAGES) -> KernelGraph:
         if kernel.writes_in_bursts:
             depths[kernel.output] = max(depths[kernel.output], burst(kernel.loops()[-1]))
     entering = [name for kernel in graph.kernels if len(kernel.inputs) > 1 for name in kernel.inputs]
-    if entering:
-        orders = {kernel.name: kernel.loops() for kernel in graph.kernels}
-        held = [_held(graph, orders, interval + stages, clock, stages) for clock in (0, 1)]
+    for clock in (0, 1) if entering else ():
+        held = _held(graph, interval + stages, clock, stages)
         for name in entering:
-            depths[name] = max(depths[name], *(found[name] + MARGIN for found in held))
+            depths[name] = max(depths[name], held[name] + MARGIN)
     return replace(graph, streams=tuple(replace(s, depth=depths[s.name]) for s in graph.streams))
 
 
@@ -76,37 +78,70 @@ def _stray(moments: NDArray[np.float64] | Ints, frame: float) -> float:
     return float(ahead.max() + 1 - ahead.min())
 
 
-def _held(graph: KernelGraph, orders: Mapping[str, Loops], interval: int, clock: int, stages: int) -> dict[str, int]:
-    """The most words on each stream when an iteration takes `clock` clocks, frames come at `interval`, none is blocked.
+def _held(graph: KernelGraph, interval: int, clock: int, stages: int) -> dict[str, int]:
+    """The most words on each stream into a join, frames coming at `interval`, none blocked.
 
-    With clock 0, kernels take no time, only words: with so much room in front of joins, branches cannot wait for each
-    other in a circle. With clock 1 no branch waits for the other one.
+    An iteration takes `clock` clocks. With clock 0, kernels take no time, only words: with so much room in front of
+    joins, branches cannot wait for each other in a circle. With clock 1 no branch waits for the other one.
     """
-    frames = np.arange(FRAMES)[:, None] * interval
-    arrive, held = {}, {}
+    try:
+        return _followed(graph, _Pace(FIRST, interval, clock, stages))
+    except _Unsteady:
+        return _followed(graph, _Pace(FRAMES, interval, clock, stages))
+
+
+class _Pace(NamedTuple):
+    """Of how many frames words are followed, how fast they and iterations come, and the stages of a pipeline."""
+
+    frames: int
+    interval: int
+    clock: int
+    stages: int
+
+
+class _Unsteady(Exception):
+    """Of so few frames the last one does not yet repeat the one before."""
+
+
+def _followed(graph: KernelGraph, pace: _Pace) -> dict[str, int]:
+    """`_held`, by so many frames; each stream is forgotten where it is read."""
+    frames = np.arange(pace.frames)[:, None] * pace.interval
+    arrive, held = dict[str, Ints](), dict[str, int]()
     for name in graph.inputs:
         beats = graph.stream(name).beats
-        arrive[name] = frames + np.arange(beats) * interval // beats
+        arrive[name] = frames + np.arange(beats) * pace.interval // beats
     for kernel in graph.kernels:
-        words = [arrive[name] for name in kernel.inputs]
-        first, *others = orders[kernel.name]
-        taken, made = _run(first, words, clock, stages)
+        words = [arrive.pop(name) for name in kernel.inputs]
+        first, *others = kernel.loops()
+        taken, made = _run(first, words, pace)
         for other in others:
-            made = _run(other, [made], clock, stages)[1]
-        for name, come, go in zip(kernel.inputs, words, taken, strict=True):
-            held[name] = _occupancy(come, go, clock)
+            made = _run(other, [made], pace)[1]
+        if len(words) > 1:
+            for name, come, go in zip(kernel.inputs, words, taken, strict=True):
+                held[name] = _occupancy(_all(come, pace), _all(go, pace), pace.clock)
         arrive |= dict.fromkeys(kernel.outputs, made)
     return held
 
 
-def _run(loop: Loop, arrive: list[Ints], clock: int, stages: int) -> tuple[list[Ints], Ints]:
+def _run(loop: Loop, arrive: list[Ints], pace: _Pace) -> tuple[list[Ints], Ints]:
     """When a loop takes the words that arrive (frame, word), and when its own words come out of its pipeline."""
-    ready = np.zeros((FRAMES, loop.iterations + stages), dtype=np.int64)
-    for words, reads in zip(arrive, loop.reads, strict=True):
-        ready[:, reads] = np.maximum(ready[:, reads], words)
-    index = clock * np.arange(ready.size).reshape(ready.shape)
-    times = np.maximum.accumulate((ready - index).reshape(-1)).reshape(ready.shape) + index
-    return [times[:, reads] for reads in loop.reads], times[:, loop.writes + stages]
+    ready = np.zeros((pace.frames, loop.iterations + pace.stages), dtype=np.int64)
+    reads = [where(lean(places)) for places in loop.reads]
+    for words, places in zip(arrive, reads, strict=True):
+        ready[:, places] = np.maximum(ready[:, places], words)
+    index = pace.clock * np.arange(ready.size).reshape(ready.shape)
+    ready -= index
+    times = np.maximum.accumulate(ready.reshape(-1)).reshape(ready.shape)
+    times += index
+    if pace.frames < FRAMES and not np.array_equal(times[-1], times[-2] + pace.interval):
+        raise _Unsteady
+    return [times[:, places] for places in reads], times[:, where(lean(loop.writes + pace.stages))]
+
+
+def _all(moments: Ints, pace: _Pace) -> Ints:
+    """The moments of all frames: those behind the ones that were followed repeat the last one."""
+    later = np.arange(1, FRAMES - pace.frames + 1)[:, None] * pace.interval
+    return np.concatenate([moments, moments[-1] + later])
 
 
 def _occupancy(arrive: Ints, leave: Ints, clock: int) -> int:

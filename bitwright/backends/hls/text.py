@@ -39,7 +39,10 @@ def constants(values: Mapping[str, int]) -> str:
 
 def initialiser(array: Ints) -> list[str]:
     """The elements of an array between its outer braces, as lines of at most `COLUMNS`, in order."""
-    return fold(repr(array.tolist()).translate({ord("["): "{", ord("]"): "}"})[1:-1])
+    words = list(map(str, array.reshape(-1).tolist()))
+    for size in array.shape[:0:-1]:
+        words = ["{" + ", ".join(words[i : i + size]) + "}" for i in range(0, len(words), size)]
+    return fold(", ".join(words))
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

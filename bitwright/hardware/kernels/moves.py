@@ -156,15 +156,10 @@ class WidthConverter(Kernel):
 
     def loops(self) -> Loops:
         """An iteration reads if less than a word out is left, and writes if there is a whole one."""
-        level, reads, writes = 0, [], []
-        for iteration in range(self.cycles):
-            if level < self.out_lanes:
-                reads.append(iteration)
-                level += self.in_lanes
-            if level >= self.out_lanes:
-                writes.append(iteration)
-                level -= self.out_lanes
-        return (Loop((np.array(reads),), np.array(writes), self.cycles),)
+        takes, gives = np.arange(self.elements // self.in_lanes), np.arange(self.elements // self.out_lanes)
+        reads = np.maximum(takes, takes * self.in_lanes // self.out_lanes)
+        writes = np.maximum(gives, -((gives + 1) * self.out_lanes // -self.in_lanes) - 1)
+        return (Loop((reads,), writes, self.cycles),)
 
     def needs(self) -> Needs:
         """Whole words on both sides, and two widths."""
