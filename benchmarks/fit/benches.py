@@ -49,6 +49,34 @@ def _small_adder(rng: Generator) -> Mapping[str, object]:
     return own | {"XW": x, "FW": f, "YW": x + f}
 
 
+def _sums(rng: Generator, x: int, numbers: list[int], each: int) -> Mapping[str, object]:
+    """A sum with these factors; those of which a bit of `each` is set are of their channels."""
+    f = max(max(-number, number).bit_length() + 1 for number in numbers)
+    products = x + f if each else max((abs(number) << x - 1).bit_length() + 1 for number in numbers)
+    packed = sum(number % (1 << f) << place * f for place, number in enumerate(numbers))
+    own = {"Operands": len(numbers), "Lanes": _between(rng, 1, 3), "Folds": _between(rng, 1, 6) if each else 1}
+    own |= {"XW": x, "FW": f, "Factors": f"{len(numbers) * f}'d{packed}", "EachFactor": f"{len(numbers)}'d{each}"}
+    return own | {"ProdW": products, "YW": products + 1}
+
+
+def _wired_adder(rng: Generator) -> Mapping[str, object]:
+    """A sum of powers of two and of their negatives, most of them one."""
+    powers = [1 << _between(rng, 0, 3) * _between(rng, 0, 1) for _ in range(_between(rng, 2, 4))]
+    return _sums(rng, _between(rng, 3, 20), [-power if rng.random() < 0.2 else power for power in powers], 0)
+
+
+def _narrow_adder(rng: Generator) -> Mapping[str, object]:
+    """A sum whose products are too narrow for DSP slices."""
+    numbers = [(1, 3, -3, 2)[_between(rng, 0, 3)] for _ in range(_between(rng, 2, 3))]
+    return _sums(rng, _between(rng, 2, 5), [*numbers, 3], _between(rng, 0, 1))
+
+
+def _wide_adder(rng: Generator) -> Mapping[str, object]:
+    """A sum with DSP slices, some operands behind wires."""
+    numbers = [1 if rng.random() < 0.3 else _between(rng, 5, 1 << _between(rng, 4, 16)) for _ in range(2)]
+    return _sums(rng, _between(rng, 7, 16), [*numbers, 77][-_between(rng, 2, 3) :], _between(rng, 0, 3))
+
+
 def _interleave(rng: Generator) -> Mapping[str, object]:
     count = _between(rng, 2, 4)
     parts = ", ".join(f"32'd{_between(rng, 1, 20)}" for _ in range(count))
@@ -119,6 +147,25 @@ def _constants(rng: Generator, x: int, m: int, factor: str, number: int) -> Mapp
     high = (1 << bound - 1) - 1
     own |= {"EachBounds": each, "Low": f"{bound}'d{low % (1 << bound)}", "High": f"{bound}'d{high}"}
     return own | {"UW": x + m, "Shift": shift, "YW": _between(rng, 1, 8), "YCode": _between(rng, 0, 1)}
+
+
+def _offset(rng: Generator, own: Mapping[str, object]) -> Mapping[str, object]:
+    """The requantiser `own` with one offset for all channels."""
+    bits = int(str(own["CW"]))
+    return {**own, "EachOffset": 0, "C": f"{bits}'d{_between(rng, 0, (1 << bits) - 1)}"}
+
+
+def _shared_mas(rng: Generator) -> Mapping[str, object]:
+    """Of each kind of factor one with the same offset in all channels."""
+    draws = (_wired_mas, _shifting_mas, _bound_mas, _bound_mas)
+    return _offset(rng, draws[_between(rng, 0, 3)](rng))
+
+
+def _constant_mas(rng: Generator) -> Mapping[str, object]:
+    """A requantiser whose factor is 0 in all channels."""
+    own = _constants(rng, _between(rng, 4, 20), 2, "Same", 0)
+    own = {**own, "CW": _between(rng, 2, 12)}
+    return _offset(rng, own) if rng.random() < 0.2 else own
 
 
 def _wired_mas(rng: Generator) -> Mapping[str, object]:
@@ -243,5 +290,11 @@ DRAWS: tuple[tuple[str, Callable[[Generator], Mapping[str, object]]], ...] = (
     ("bw_mas_lane", _bound_mas),
     ("bw_mas_lane", _bound_mas),
     ("bw_mas_lane", _small_bound_mas),
+    ("bw_adder", _wired_adder),
+    ("bw_adder", _narrow_adder),
+    ("bw_adder", _wide_adder),
+    ("bw_mas_lane", _shared_mas),
+    ("bw_mas_lane", _shared_mas),
+    ("bw_mas_lane", _constant_mas),
 )
 """Module -> its parameters, drawn."""

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bitwright.hardware.arithmetic import FactorKind
+from bitwright.hardware.arithmetic import FactorKind, odd_bits
 from bitwright.hardware.cells import Family
 from bitwright.hardware.kernels import joins, moves, reduce
 from bitwright.hardware.modules import streams as terms
@@ -148,10 +148,11 @@ def _mas(p: Parameters) -> Parts:
     factor, m = FACTORS[p.get("Factor", 0)], _signed(p.get("M", 0), p["MW"])
     each_window, each_bounds = bool(p.get("EachWindow", 1)), bool(p.get("EachBounds", 1))
     each_offset = bool(p.get("EachOffset", 1))
+    same = factor == "same"
     lane = unit_terms.MasLane(
         m_w=p["MW"], c_w=p["CW"], win_w=p["WinW"], bound_w=p["BoundW"], u_w=p["UW"], shift=p["Shift"], factor=factor,
-        power=factor == "same" and abs(m).bit_count() == 1, zero=factor == "same" and m == 0,
-        negative=factor == "same" and m < 0, each_offset=each_offset, each_window=each_window, each_bounds=each_bounds,
+        power=same and abs(m).bit_count() == 1, zero=same and m == 0, negative=same and m < 0,
+        odd_w=odd_bits(m) if same else 0, each_offset=each_offset, each_window=each_window, each_bounds=each_bounds,
     )  # fmt: skip
     x_bits = decoded(p["XCode"], p["XW"]) if "XCode" in p else p["XW"]
     return unit_terms.mas(

@@ -114,6 +114,12 @@ def factor_kind(factors: Ints) -> FactorKind:
     return "shifts" if factors.min() > 0 else "powers"
 
 
+def odd_bits(factor: int) -> int:
+    """The width in two's complement of a factor without the zeros at its low end; 0 of 0."""
+    odd = factor // (factor & -factor) if factor else 0
+    return (~odd if odd < 0 else odd).bit_length() + (factor != 0)
+
+
 @cache
 def decoded_bits(kind: IntType) -> int:
     """Bits of an element once a module has made it two's complement."""

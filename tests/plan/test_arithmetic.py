@@ -13,7 +13,7 @@ from bitwright.backends.hls.project import generate as hls
 from bitwright.backends.verilog.project import generate as verilog
 from bitwright.compiling import compile_graph
 from bitwright.hardware.area.resources import resources
-from bitwright.hardware.arithmetic import Style, legal_styles, multipliers, packing, signed_bits, style_of
+from bitwright.hardware.arithmetic import Style, legal_styles, multipliers, odd_bits, packing, signed_bits, style_of
 from bitwright.hardware.cells import EVERY_DSP_BITS
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.plan import LayerPlan, Plan
@@ -181,3 +181,8 @@ def test_a_bipolar_weight_is_one_bit(rows: int) -> None:
     digits = source["weights/mv.hpp"].partition("= {")[2].partition("};")[0]
     assert {character for character in digits if character.isdigit()} == {"0", "1"}
     assert sum(digits.count(bit) for bit in "01") == rows * 64
+
+
+@pytest.mark.parametrize(("factor", "bits"), [(0, 0), (1, 2), (-1, 1), (8, 2), (-8, 1), (12, 3), (-12, 3), (77, 8)])
+def test_a_multiplier_does_not_see_zeros_at_the_low_end(factor: int, bits: int) -> None:
+    assert odd_bits(factor) == bits

@@ -10,6 +10,7 @@ from functools import cache
 
 import numpy as np
 
+from bitwright.hardware.arithmetic import odd_bits
 from bitwright.hardware.events import Course
 from bitwright.hardware.indices import lean
 from bitwright.hardware.kernels.base import Kernel
@@ -338,7 +339,7 @@ def adder(*, factors: tuple[int | None, ...], lanes: int, folds: int, x_w: int, 
     fixed = [factor for factor in shared if abs(factor).bit_count() > 1]
     each = operands - len(shared)
     slices = each * product_slices(x_w, f_w, p_w)
-    slices += sum(product_slices(x_w, signed_bits(factor, factor), p_w) for factor in fixed)
+    slices += sum(product_slices(x_w, odd_bits(factor), p_w) for factor in fixed)
     per_lane = {"inputs": operands * x_w} | _wired(shared, min(x_w, p_w))
     if slices:
         per_lane["products"] = (each + len(fixed)) * p_w

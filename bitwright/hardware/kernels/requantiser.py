@@ -10,7 +10,7 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
-from bitwright.hardware.arithmetic import decoded_bits, factor_kind
+from bitwright.hardware.arithmetic import decoded_bits, factor_kind, odd_bits
 from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel, Needs
 from bitwright.hardware.kernels.interface import Interface, RomPort, Told, Unit
@@ -211,6 +211,7 @@ def mas_lane(form: MultiplyShift) -> units.MasLane:
         power=factor == "same" and size.bit_count() == 1,
         zero=factor == "same" and size == 0,
         negative=factor == "same" and form.m.type.lo < 0,
+        odd_w=odd_bits(form.m.type.lo) if factor == "same" else 0,
         each_offset=not _is_same(form.c),
         each_window=not _is_same(form.window),
         each_bounds=not (_is_same(form.low) and _is_same(form.high)),

@@ -170,6 +170,7 @@ class MasLane:
     """One lane of `bw_mas`: the bits of m, c, window and bounds, of the sum, and of the shift, and what is constant.
 
     `factor` is how m is told; `power`: it is one power of two, or its negative, and then `negative`; `zero`: it is 0.
+    `odd_w`: bits of the one factor without the zeros at its low end, which a multiplier does not see.
     `each_offset`, `each_window`, `each_bounds`: the channels have their own.
     """
 
@@ -183,6 +184,7 @@ class MasLane:
     power: bool = False
     zero: bool = False
     negative: bool = False
+    odd_w: int = 0
     each_offset: bool = True
     each_window: bool = True
     each_bounds: bool = True
@@ -194,13 +196,12 @@ class MasLane:
 
 
 def _lane_terms(width: int, x_bits: int, y_w: int, lane: MasLane) -> dict[str, float]:
-    """What is in every lane, with a product of `width` bits if there is one; with a factor of 0 the sum is wires."""
+    """What is in every lane, with a product of `width` bits if there is one."""
     kept = max(1, lane.u_w - lane.shift)
-    product = min(x_bits, lane.u_w) if lane.power else width
     return {
-        "product": 0 if lane.zero else product,
+        "product": min(x_bits, lane.u_w) if lane.power else width,
         "offset": min(lane.c_w, lane.u_w) if lane.each_offset else 0,
-        "sum": 0 if lane.zero else lane.u_w,
+        "sum": lane.u_w,
         "window": lane.win_w if lane.each_window else 0,
         "bounds": lane.bound_w if lane.each_bounds else 0,
         "kept": kept,
@@ -211,6 +212,8 @@ def _lane_terms(width: int, x_bits: int, y_w: int, lane: MasLane) -> dict[str, f
 
 def _mas_lane(x_bits: int, y_w: int, lane: MasLane) -> Parts:
     """One lane: wires or a shifter, a product without a DSP slice, with one, or split among several."""
+    if lane.zero:
+        return (_constant_lane(y_w, lane),)
     width = min(x_bits + lane.m_w, lane.u_w)
     terms = _lane_terms(width, x_bits, y_w, lane)
     if not lane.multiplies:
@@ -218,7 +221,7 @@ def _mas_lane(x_bits: int, y_w: int, lane: MasLane) -> Parts:
         if lane.factor == "same":
             return (Part("mas_lane_wired", terms | signs),)
         return (Part("mas_lane_shift", terms | signs | {"shifter": width * log2(lane.m_w)}),)
-    slices = {family: product_slices(x_bits, lane.m_w, lane.u_w, family) for family in DSP_BITS}
+    slices = {family: product_slices(x_bits, lane.odd_w or lane.m_w, lane.u_w, family) for family in DSP_BITS}
     if not slices["xcup"]:
         return (Part("mas_lane_lut", terms | {"partial": x_bits * lane.m_w}),)
     found = [
@@ -228,6 +231,19 @@ def _mas_lane(x_bits: int, y_w: int, lane: MasLane) -> Parts:
         for family, count in slices.items()
     ]
     return tuple(found) if slices["xcup"] != slices["xc7"] else (replace(found[0], family=None),)
+
+
+def _constant_lane(y_w: int, lane: MasLane) -> Part:
+    """One lane with a factor of 0: the code of each channel's c, or wires."""
+    held = min(lane.c_w, lane.u_w) if lane.each_offset else 0
+    terms = {
+        "offset": held,
+        "window": lane.win_w if lane.each_window else 0,
+        "bounds": lane.bound_w if lane.each_bounds else 0,
+        "kept": max(0, held - lane.shift),
+        "code": y_w if held or lane.each_bounds else 0,
+    }
+    return Part("mas_lane_constant", terms)
 
 
 @cache
