@@ -24,6 +24,7 @@ from bitwright.design import Design
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.frontend.inputs import InputType
 from bitwright.frontend.lowering import load_onnx
+from bitwright.frontend.obstacles import Obstacle, survey
 from bitwright.hardware.plan import Plan
 from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
@@ -211,6 +212,36 @@ def inspect(net: Graph) -> dict[str, Any]:
         "on_chip": [row for layer in net.layers for row in _prologue(net, layer)],
         "removed": net.removed,
         "host": net.host,
+        "obstacles": [],
+    }
+
+
+def obstacles(
+    model: str | Path | bytes | onnx.ModelProto,
+    error: BitwrightError,
+    inputs: Mapping[str, str] | None = None,
+    *,
+    shapes: Mapping[str, Shape] | None = None,
+    outputs: Sequence[str] = (),
+) -> dict[str, Any]:
+    """All that `load` would refuse in a model, as `inspect --json` prints it; `error` is what it refused first.
+
+    For each reason the nodes, and the share of the multiply-accumulates in and behind them. BitwrightError where the
+    model cannot even be read.
+    """
+    types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
+    found = survey(model, types, shapes=shapes or {}, outputs=outputs)
+    rows = found.obstacles or (Obstacle("", error.what, error.hint, (error.where,), found.macs),)
+    keys = ("op", "what", "hint")
+    return {
+        "model": found.file,
+        "macs": found.macs,
+        "obstacles": [
+            {key: getattr(row, key) for key in keys}
+            | {"count": len(row.nodes), "nodes": list(row.nodes), "macs": row.macs}
+            | {"macs_share": round(row.macs / found.macs, 4) if found.macs else None}
+            for row in rows
+        ],
     }
 
 

@@ -329,7 +329,7 @@ def test_no_verilator_on_the_machine(
 
 @pytest.mark.parametrize("before", [True, False], ids=["before the command", "behind it"])
 def test_debug_shows_where_an_error_comes_from(
-    before: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    before: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A mistake of ours in a handler is a user's error, whose cause is the mistake."""
 
@@ -341,9 +341,10 @@ def test_debug_shows_where_an_error_comes_from(
         "error: digits.onnx: node 'conv1' (Conv): cannot be taken as it is: TypeError: a mistake of ours\n"
         "  hint: the file may be malformed; if other tools run it, please report it\n"
     )
-    assert cli.main(["inspect", DIGITS]) == 2
+    words = ["export", DIGITS, "-o", str(tmp_path / "out.onnx")]
+    assert cli.main(words) == 2
     assert capsys.readouterr() == ("", said)
-    assert cli.main(["--debug", "inspect", DIGITS] if before else ["inspect", DIGITS, "--debug"]) == 2
+    assert cli.main(["--debug", *words] if before else [*words, "--debug"]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.endswith(said)
     trace = err.removesuffix(said)

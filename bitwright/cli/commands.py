@@ -23,16 +23,16 @@ from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
 from bitwright.cli import debug, doctor, options, output
 from bitwright.cli import demo as tour
-from bitwright.cli.model import Source, reads_model
+from bitwright.cli.model import Source, read_data, reads_model
 from bitwright.cli.progress import progress
 from bitwright.cli.signals import Stopped, stoppable
 from bitwright.design import Backend, to_json
 from bitwright.folder import design_folder, foreign
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.graph import Graph
 from bitwright.report import show
 from bitwright.report import vendor as show_vendor
 from bitwright.report.compare import compare, comparison, read_report
+from bitwright.report.obstacles import obstacles
 from bitwright.report.page import page
 from bitwright.sim.engines import best
 
@@ -92,10 +92,6 @@ VERSION = 1
 """Of what `--json` prints; a result that has a version of its own keeps it."""
 
 
-def _read(path: Path, net: Graph, samples: int | None) -> data.Data:
-    return data.read_data(path, data.graph_tensors(net), samples=samples)
-
-
 def _some(arrays: Sequence[data.Array]) -> Any:
     """One array as it is, several as a list: how the Python functions take and give them."""
     return arrays[0] if len(arrays) == 1 else list(arrays)
@@ -133,8 +129,10 @@ def demo(as_json: options.Json = False) -> None:
 def inspect(model: Source, as_json: options.Json = False) -> None:
     """Show layers, types, ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
     with progress(f"reading {model}"):
-        result = api.inspect(model.net())
-    _show(result, as_json, show.inspection(result))
+        result, refused = model.inspected()
+    _show(result, as_json, obstacles(result) if refused else show.inspection(result))
+    if refused:
+        raise refused
 
 
 @app.command(name="compile")
@@ -209,7 +207,7 @@ def verify(
     options.only_one(cycles=cycles, plan=plan)
     with progress(f"verifying {model}" + (f" on {engines}" if engines else "")):
         net = model.net(rounding)
-        held = _read(data_file, net, samples)
+        held = read_data(data_file, net, samples)
         asked = cycles is not None or plan is not None
         design = api.compile(net, cycles=cycles, plan=options.parse_plan(plan)) if asked else None
         wanted = sessions.recomputed(net, held.inputs) if golden == "ort" else held.outputs
@@ -236,7 +234,7 @@ def simulate(
     name = engine or best()
     with output.new_file(out) as write, progress(f"simulating {model} on {name}"):
         net = model.net()
-        results = api.run(net, _some(_read(data_file, net, samples).inputs), engine=name)
+        results = api.run(net, _some(read_data(data_file, net, samples).inputs), engine=name)
         arrays = results if isinstance(results, list) else [results]
         named = {f"outputs_{index}" if index else "outputs": array for index, array in enumerate(arrays)}
         content = io.BytesIO()

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from bitwright import api
+from bitwright import api, data
 from bitwright.cli.options import parse_pairs
+from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reading.open_sizes import Shape
 
@@ -64,6 +65,21 @@ class Source:
     def net(self, rounding: str = "onnx") -> Graph:
         """The graph of the model."""
         return api.load(self.path, self.inputs, rounding, shapes=self.shapes, outputs=self.outputs)
+
+    def inspected(self) -> tuple[dict[str, Any], BitwrightError | None]:
+        """What `inspect` finds; and the error where that is what stands in the way."""
+        try:
+            return api.inspect(self.net()), None
+        except BitwrightError as error:
+            if not error.where.startswith(self.path.name):
+                raise
+            asked: dict[str, Any] = {"shapes": self.shapes, "outputs": self.outputs}
+            return api.obstacles(self.path, error, self.inputs, **asked), error
+
+
+def read_data(path: Path, net: Graph, samples: int | None) -> data.Data:
+    """The arrays of a data file for a network."""
+    return data.read_data(path, data.graph_tensors(net), samples=samples)
 
 
 def _asked(

@@ -135,6 +135,8 @@ ANY_DOMAIN = {
     *(name for name in HANDLERS if name.startswith("QLinear")),
 }
 """Operators that tools put into domains of their own, and that mean the same in each."""
+SAVED = ", or give a graph saved by bitwright"
+"""What else is taken where an ONNX file is."""
 MALFORMED = "cannot be taken as it is"
 MALFORMED_HINT = "the file may be malformed; if other tools run it, please report it"
 """The last resort for what no handler foresaw; the fuzzer counts it as a defect."""
@@ -174,14 +176,14 @@ def _lowered(
     rounding: str,
     asked: Asked,
 ) -> tuple[Builder, Graph]:
-    model = read_model(source, ", or give a graph saved by bitwright", **asked)
+    model = read_model(source, SAVED, **asked)
     builder = Builder(model, reciprocal=rounding == "torch")
-    _enter(builder, dict(inputs or {}))
+    enter(builder, inputs or {})
     order = in_order(model)
     refuse_float(model, order, bool(inputs))
     for node in order:
         check_node(node, model.opset)
-        _evaluate(builder, node)
+        evaluate(builder, node)
     return builder, _finish(builder)
 
 
@@ -192,12 +194,12 @@ def lower_model(model: Model, values: Mapping[str, Value], quantisers: Mapping[s
     name it is found.
     """
     builder = Builder(model)
-    _enter(builder, {})
+    enter(builder, {})
     builder.values.update(values)
     made = [entry.name for entry in model.inputs]
     for node in (None, *model.nodes):
         if node is not None:
-            _evaluate(builder, node)
+            evaluate(builder, node)
             made = list(node.outputs)
         for name in made:
             if name in quantisers:
@@ -238,7 +240,8 @@ def _trace(builder: Builder, graph: Graph) -> Trace:
     return Trace(places, builder.arithmetic)
 
 
-def _enter(builder: Builder, types: dict[str, InputType]) -> None:
+def enter(builder: Builder, types: Mapping[str, InputType]) -> None:
+    """Put the model's inputs among the builder's values, those that are typed as integers."""
     entries = builder.model.inputs
     for name in types:
         if name not in {entry.name for entry in entries}:
@@ -252,7 +255,7 @@ def _enter(builder: Builder, types: dict[str, InputType]) -> None:
         builder.values[entry.name] = typed_input(builder, entry, types.get(entry.name))
 
 
-def _evaluate(builder: Builder, node: Node) -> None:
+def evaluate(builder: Builder, node: Node) -> None:
     """Put what `node` makes among the builder's values; every error names the node."""
     operands = [builder.values[name] if name else None for name in node.inputs]
     try:
@@ -272,6 +275,12 @@ def _keep(builder: Builder, node: Node, results: Sequence[Value | None]) -> None
             builder.values[name] = value
 
 
+def is_taken(node: Node) -> bool:
+    """True if there is a handler for an operator, whatever it then says."""
+    own = node.op in HANDLERS and (node.domain in STANDARD or node.op in ANY_DOMAIN)
+    return own or node.domain == CHANNELS_LAST
+
+
 def _made(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Any:
     if node.op == "Constant":
         return Const(constant_of(node))
@@ -279,12 +288,17 @@ def _made(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Any
         return tuple(fold(node, operands, builder.model.opset))
     if node.domain == CHANNELS_LAST:
         return channels_last.wrapped(builder, node, *operands)
-    if node.op in HANDLERS and (node.domain in STANDARD or node.op in ANY_DOMAIN):
+    if is_taken(node):
         return HANDLERS[node.op](builder, node, *operands)
+    raise unsupported(node)
+
+
+def unsupported(node: Node) -> BitwrightError:
+    """The error that nothing takes an operator."""
     if node.op in REFUSED:
-        raise node.error(*REFUSED[node.op])
+        return node.error(*REFUSED[node.op])
     home = "" if node.domain in STANDARD else f" in the domain '{node.domain}'"
-    raise node.error(f"is not supported{home}", "supported operators: " + ", ".join(sorted(HANDLERS)))
+    return node.error(f"is not supported{home}", "supported operators: " + ", ".join(sorted(HANDLERS)))
 
 
 def _result(builder: Builder, name: str) -> Host:

@@ -48,7 +48,7 @@ MATRICES = ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedMatMul
 def refuse_float(model: Model, order: Sequence[Node], typed: bool) -> None:
     """Refuse a recurrent network, and one that computes in float from its inputs on, unless a person `typed` one."""
     _refuse_recurrent(order)
-    data = _behind(order, {entry.name for entry in model.inputs})
+    data = behind(order, {entry.name for entry in model.inputs})
     first = next((node for node in data if node.op in MATRICES), None)
     if first is None or typed or _is_quantised(model, data):
         return
@@ -82,11 +82,11 @@ def _refuse_islands(data: Sequence[Node]) -> None:
     for node in data:
         if node.op in REFUSED:
             raise node.error(*REFUSED[node.op])
-        if node.op == "Softmax" and any(other.op in MATRICES for other in _behind(data, set(node.outputs))):
+        if node.op == "Softmax" and any(other.op in MATRICES for other in behind(data, set(node.outputs))):
             raise node.error(*ATTENDS)
 
 
-def _behind(order: Sequence[Node], sources: set[str]) -> list[Node]:
+def behind(order: Sequence[Node], sources: set[str]) -> list[Node]:
     """The nodes that depend on a tensor of `sources`."""
     reached, found = set(sources), []
     for node in order:

@@ -43,8 +43,11 @@ class Inferred:
     constants: Mapping[str, Array]
 
 
-def infer(model: Model) -> Inferred:
-    """The kinds of all tensors that can be known, whatever else is wrong with the model."""
+def infer(model: Model, *, guess: bool = False) -> Inferred:
+    """The kinds of all tensors that can be known, whatever else is wrong with the model.
+
+    With a `guess` an operator that nobody knows makes what its first input is.
+    """
     constants: dict[str, Array] = dict(model.constants)
     kinds = {name: _kind(array) for name, array in constants.items()}
     kinds |= {entry.name: Kind(helper.np_dtype_to_tensor_dtype(entry.dtype), entry.shape) for entry in model.inputs}
@@ -54,7 +57,7 @@ def infer(model: Model) -> Inferred:
             constants |= values
             kinds |= {name: _kind(array) for name, array in values.items()}
         else:
-            kinds |= _inferred(node, constants, kinds, model.opset)
+            kinds |= _inferred(node, constants, kinds, model.opset, guess)
     return Inferred(kinds, constants)
 
 
@@ -87,11 +90,15 @@ def _operands(node: Node, constants: Mapping[str, Array], kinds: Mapping[str, Ki
     return None
 
 
-def _inferred(node: Node, constants: Mapping[str, Array], kinds: Mapping[str, Kind], opset: int) -> dict[str, Kind]:
+def _inferred(
+    node: Node, constants: Mapping[str, Array], kinds: Mapping[str, Kind], opset: int, guess: bool
+) -> dict[str, Kind]:
     """The kinds of what a node makes, as far as its schema tells."""
     names = list(filter(None, node.inputs))
     if node.domain not in STANDARD or not onnx.defs.has(node.op, opset):
-        return {node.outputs[0]: kinds[names[0]]} if node.op in AS_FIRST and {*names[:1]} & kinds.keys() else {}
+        return (
+            {node.outputs[0]: kinds[names[0]]} if (guess or node.op in AS_FIRST) and {*names[:1]} & kinds.keys() else {}
+        )
     if not kinds.keys() >= set(names):
         return {}
     try:

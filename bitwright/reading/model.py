@@ -52,7 +52,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """What an `If` computes in one of its cases; it may read every tensor around it."""
+    """A graph inside a node: what an `If` computes in one of its cases. It may read every tensor around it."""
 
     nodes: tuple[Node, ...]
     constants: Mapping[str, Array]
@@ -224,9 +224,9 @@ def _value(attribute: onnx.AttributeProto, node: Node, folder: Path | None) -> A
     """An attribute as a number, a text, a list of these, or an array."""
     kind = onnx.AttributeProto.AttributeType
     match attribute.type:
-        case kind.GRAPH if node.op == "If" and not attribute.g.input:
+        case kind.GRAPH:
             return _branch(attribute.g, node, folder)
-        case kind.GRAPH | kind.GRAPHS:
+        case kind.GRAPHS:
             raise node.error(f"has a subgraph '{attribute.name}'", "export the network without control flow")
         case kind.TENSOR:
             return array_of(attribute.t, f"{node.where}, attribute '{attribute.name}'", folder)

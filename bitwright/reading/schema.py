@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx.defs import OpSchema
 
-from bitwright.reading.model import Node
+from bitwright.reading.model import Branch, Node
 
 STANDARD = ("", "ai.onnx")
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
@@ -59,6 +59,7 @@ INFINITE = ("Clip", "Constant")
 
 def check_node(node: Node, opset: int) -> None:
     """Refuse a node without the inputs or attributes that it must have, or with others than its operator knows."""
+    _refuse_subgraphs(node)
     if not any(node.outputs):
         raise node.error("makes nothing", AGAIN)
     schema = _schema(node, opset)
@@ -71,6 +72,13 @@ def check_node(node: Node, opset: int) -> None:
     for name, value in node.attributes.items():
         kinds = (known[name].type,) if name in known else OWN_ATTRIBUTES.get(name, ())
         _check_attribute(node, name, value, kinds)
+
+
+def _refuse_subgraphs(node: Node) -> None:
+    """An `If` that is still there is refused by its own name."""
+    for name, value in node.attributes.items():
+        if isinstance(value, Branch) and node.op != "If":
+            raise node.error(f"has a subgraph '{name}'", "export the network without control flow")
 
 
 def _schema(node: Node, opset: int) -> OpSchema | None:
