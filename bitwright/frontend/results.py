@@ -37,7 +37,7 @@ from bitwright.ir.functions import (
 from bitwright.ir.host import HostStep
 from bitwright.ir.host_ops import Constant
 from bitwright.ir.layers import Layer, Limited, Passing
-from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
+from bitwright.ir.per_channel import ONES, ZEROS
 from bitwright.reading.model import Array, Model, Node
 
 NO_QUANTISER = "no quantiser follows: real-valued output"
@@ -56,8 +56,8 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
         return _places(builder, tensor)
     reason = _reason(quantised, tensor)
     does = host_ops.Affine(
-        scale=Constant(_floats(tensor.scale)),
-        offset=Constant(_floats(tensor.offset)),
+        scale=Constant(tensor.scale.floats()),
+        offset=Constant(tensor.offset.floats()),
         low=Constant(_bounds(tensor.low, -np.inf)),
         high=Constant(_bounds(tensor.high, np.inf)),
     )
@@ -85,7 +85,7 @@ def _sloped(builder: Builder, tensor: Tensor, name: str) -> str:
     add = partial(builder.host_step, "output", reason=NO_QUANTISER)
     above = add(host_ops.Clip(_float32(0), _float32(inf)), (name,))
     below = add(host_ops.Clip(_float32(-inf), _float32(0)), (name,))
-    slopes = Constant(_floats(tensor.slopes).astype(np.float32))
+    slopes = Constant(tensor.slopes.floats().astype(np.float32))
     return add(host_ops.Add(), (above, add(host_ops.Mul(slopes), (below,))))
 
 
@@ -176,7 +176,3 @@ def _float32(number: Fraction | float) -> Constant:
 
 def _bounds(values: tuple[Fraction | None, ...], none: float) -> Array:
     return np.array([none if value is None else float(value) for value in values])
-
-
-def _floats(values: PerChannel) -> Array:
-    return np.array([float(value) for value in values.values])

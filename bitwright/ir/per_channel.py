@@ -9,6 +9,9 @@ from fractions import Fraction
 from operator import sub, truediv
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 T = TypeVar("T")
 Number = Fraction | int
 
@@ -44,6 +47,10 @@ class PerChannel:
     def each(self, count: int) -> tuple[Fraction, ...]:
         """The numbers of all `count` channels."""
         return spread(self.values, count)
+
+    def floats(self) -> NDArray[np.float64]:
+        """The numbers as the floats that are nearest to them."""
+        return np.array([float(value) for value in self.values])
 
     def take(self, channels: Iterable[int]) -> PerChannel:
         """The numbers of `channels`; one for the whole tensor stays."""
