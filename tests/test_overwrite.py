@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +116,47 @@ def test_a_folder_that_is_no_design(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / FILES).write_text("[1]")
     assert compiled(tmp_path, "--overwrite") == 2
     assert "not as bitwright wrote it: 'a0', 'a1', 'a2', 'a3', 'a4' and 3 more\n" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_emptied_keeps_the_old_design_whole(
+    design: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.is_dir() or path.read_bytes() for path in design.rglob("*")}
+    locked = design / "hls/kernels"
+    locked.chmod(0o555)
+    if os.geteuid() == 0:  # whom no mode stops
+        monkeypatch.setattr(os, "access", lambda path, mode: bool(Path(path).stat().st_mode & mode << 6 == mode << 6))
+    try:
+        assert compiled(design, "--overwrite", "--clock-ns", "5") == 2
+    finally:
+        locked.chmod(0o755)
+    assert capsys.readouterr().err == (
+        f"error: {design}: the folder 'hls/kernels' in it cannot be written, so it would stay\n"
+        f"  hint: chmod u+wx '{locked}', or choose another folder with -o\n"
+    )
+    assert {path: path.is_dir() or path.read_bytes() for path in design.rglob("*")} == before
+
+
+def test_what_cannot_be_removed_afterwards_is_named(
+    design: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new design is whole then, and so is the message."""
+    remove = shutil.rmtree
+
+    def stuck(path: Path, ignore_errors: bool = False) -> None:
+        if Path(path).name.startswith(".old-"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", stuck)
+    assert compiled(design, "--overwrite", "--clock-ns", "5") == 2
+    old = design / f".old-{os.getpid()}"
+    assert capsys.readouterr().err == (
+        f"error: {old}: the design is there, but not all of the old one could be removed: Permission denied\n"
+        "  hint: remove that folder\n"
+    )
+    remove(old)
+    assert list(foreign(design)) == [] and json.loads((design / "report.json").read_text())["clock_ns"] == 5.0
 
 
 def test_without_overwrite_a_design_is_kept(design: Path, capsys: pytest.CaptureFixture[str]) -> None:

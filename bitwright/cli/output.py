@@ -88,10 +88,20 @@ def _check_replaceable(path: Path, target: Path, foreign: Foreign | None, hint: 
         )
     if foreign is None and any(entry != ours for entry in target.iterdir()):
         raise _not_empty(path, hint)
+    kept = next((folder for folder in sorted(target.rglob("*/")) if not os.access(folder, os.W_OK | os.X_OK)), None)
+    if kept is not None:
+        raise BitwrightError(
+            f"the folder '{kept.relative_to(target).as_posix()}' in it cannot be written, so it would stay",
+            where=str(path),
+            hint=f"chmod u+wx '{kept}', or choose another folder with -o",
+        )
 
 
 def _filled(partial: Path, target: Path) -> None:
-    """`target` with the entries of `partial` in place of its own, which come back if that fails."""
+    """`target` with the entries of `partial` in place of its own, which come back if that fails.
+
+    When the new ones are in place, nothing goes back: what cannot be removed of the old ones is named.
+    """
     old = target / f".old-{os.getpid()}"
     old.mkdir()
     moved: list[tuple[Path, Path]] = []
@@ -104,7 +114,14 @@ def _filled(partial: Path, target: Path) -> None:
             now.rename(before)
         old.rmdir()
         raise
-    shutil.rmtree(old)
+    try:
+        shutil.rmtree(old)
+    except OSError as error:
+        raise BitwrightError(
+            f"the design is there, but not all of the old one could be removed: {error.strerror}",
+            where=str(old),
+            hint="remove that folder",
+        ) from error
 
 
 def _not_empty(path: Path, hint: str) -> BitwrightError:
