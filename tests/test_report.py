@@ -64,6 +64,14 @@ def test_a_report_comes_back_from_its_file(plan: str) -> None:
         (lambda d: d | {"layers": {}}, "layers: expected a list, found {}"),
         (lambda d: d | {"layers": [3]}, "layers[0]: expected a table, found 3"),
         (lambda d: d | {"plan": {"made_by": 1}}, "plan: made_by: expected a text, found 1"),
+        (lambda d: d | {"interval_cycles": 0}, "interval_cycles: expected a positive number, found 0"),
+        (lambda d: d | {"clock_ns": 0.0}, "clock_ns: expected a positive number, found 0.0"),
+        (lambda d: d | {"part": "xc6slx9"}, "part: expected a part that is known, found 'xc6slx9'"),
+        (
+            lambda d: d | {"total": d["total"] | {"share": {"lut": 0.5}}},
+            "total: share: expected the shares lut, ff, dsp, bram, uram, found 'lut'",
+        ),
+        (lambda d: d | {"boundary": d["boundary"] | {"uram": 0}}, "the field 'uram' is there in some rows only"),
         (
             lambda d: d | {"plan": d["plan"] | {"used": {"lut": "x"}}},
             "plan: used: lut: expected a whole number, found 'x'",
@@ -121,6 +129,30 @@ def test_two_designs_side_by_side() -> None:
 def test_a_layer_of_one_design_only_is_said() -> None:
     result = compare(design().record, long_names().record)
     assert {row["name"]: row["fields"] for row in result["layers"]}["fc/1"] == {}
+
+
+def test_two_reports_of_one_design_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As two versions write them."""
+    other = design().report() | {"latency_cycles": 99}
+    for name, report in (("a", design().report()), ("b", other)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(to_json(report))
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    printed, digest = capsys.readouterr().out, design().digest
+    assert f"first {digest}" in printed and f"second {digest}" in printed
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "a")]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["first", digest, "second", digest, "ratio"] in lines
+
+
+def test_a_damaged_report_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "report.json").write_text(to_json(design().report() | {"interval_cycles": 0}))
+    said = (
+        f"{tmp_path}/report.json: interval_cycles: expected a positive number, found 0\n  hint: compile the model again"
+    )
+    for command in (["compare", str(tmp_path), str(tmp_path)], ["synth", str(tmp_path)]):
+        assert main(command) == 2
+        assert capsys.readouterr().err == f"error: {said}\n"
 
 
 def test_the_command_compares_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

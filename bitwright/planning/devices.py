@@ -213,6 +213,11 @@ def part_of(given: str) -> str:
     return part
 
 
+def is_known(part: str) -> bool:
+    """Whether the device of `part`, or of a board, is in the table."""
+    return _device(BOARDS.get(part, part)) is not None
+
+
 def device(part: str) -> Device:
     """The device of `part` (xc7z020clg400-1, ...) or of a board; BitwrightError lists the nearest names for others."""
     found = _device(part_of(part))

@@ -70,7 +70,8 @@ def comparison(result: dict[str, Any], first: Report, second: Report) -> Rendera
         for a, b in [(_percent(first, k), _percent(second, k))]
         if a or b
     ]
-    heads = ("", one["design"], other["design"], "ratio")
+    names_of = _names(one["design"], other["design"])
+    heads = ("", *names_of, "ratio")
     rows = [
         (row["name"], HEADS.get(key, key), *(_text(value) for value in values))
         for row in result["layers"]
@@ -79,13 +80,19 @@ def comparison(result: dict[str, Any], first: Report, second: Report) -> Rendera
         ).items()
     ]
     parts: list[RenderableType] = [
-        Text(printable(f"{r.model}, design {r.design}: {speed(r)}")) for r in (first, second)
+        Text(printable(f"{report.model}, design {name}: {speed(report)}"))
+        for report, name in zip((first, second), names_of, strict=True)
     ]
     parts.append(table(f"{one['model']} beside {other['model']}", heads, figures))
     if rows:
-        parts.append(table("layers that differ", ("layer", "", one["design"], other["design"]), rows))
+        parts.append(table("layers that differ", ("layer", "", *names_of), rows))
     parts.append(Text(f"{result['equal']} layers are the same in both"))
     return Group(*parts)
+
+
+def _names(one: str, other: str) -> tuple[str, str]:
+    """What both designs are called: by their digests, and by their places where there is one digest."""
+    return (one, other) if one != other else (f"first {one}", f"second {other}")
 
 
 def _head(report: Report) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.source import Removed
-from bitwright.planning.devices import device
+from bitwright.planning.devices import device, is_known
 from bitwright.planning.planner import PlanRecord
 
 VERSION = 2
@@ -164,7 +164,22 @@ class Report:
             raise BitwrightError(
                 what if isinstance(data, dict) else "is no report of a compiled design", where=where, hint=HINT
             )
-        return _record(Report, data, where)
+        return _checked(_record(Report, data, where), where)
+
+
+def _checked(report: Report, where: str) -> Report:
+    """`report`, whose numbers are divided by and looked up by name wherever it is shown."""
+    for name in ("interval_cycles", "clock_ns"):
+        if not getattr(report, name) > 0:
+            raise _refused(f"{where}: {name}", "a positive number", getattr(report, name))
+    share, names = report.total.share, [*RESOURCES, "uram"]
+    if share is not None and sorted(share) != sorted(names):
+        raise _refused(f"{where}: total: share", f"the shares {', '.join(names)}", ", ".join(share))
+    if report.part is not None and not is_known(report.part):
+        raise _refused(f"{where}: part", "a part that is known", report.part)
+    if any((layer.uram is None) != (report.boundary.uram is None) for layer in report.layers):
+        raise BitwrightError("the field 'uram' is there in some rows only", where=where, hint=HINT)
+    return report
 
 
 def _record(kind: type[Record], data: Any, where: str) -> Record:
