@@ -19,6 +19,9 @@ def vendor_check(result: Row) -> RenderableType:
     """What `hls-check` found: the whole, a line for each kernel and each stream, then what is worse or missing."""
     titles = {"clock_ns": "clock, ns", "interval": "interval, clocks", "latency": "latency, clocks"}
     whole = [[title, result[key]["plan"], result[key]["report"]] for key, title in titles.items()]
+    if (loops := result["interval"]["cpp"]) != result["interval"]["plan"]:
+        whole.insert(2, ["interval of the C++, clocks", loops, result["interval"]["report"]])
+        whole[1][2] = None
     whole += [[name.upper(), both["plan"], both["report"]] for name, both in result["resources"].items()]
     kernels = [
         [row["name"], *(row[key][side] for key in ("ii", "interval") for side in ("plan", "report")),

@@ -11,16 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from bitwright.backends.hls.project import generate, sized
-from bitwright.backends.hls.reports import Module, PipelinedLoop, read_reports
+from bitwright.backends.hls.reports import Module, PipelinedLoop, Synthesised, read_reports
 from bitwright.cli.commands import main
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
 from bitwright.folder import design_folder
 from bitwright.frontend.build import Net
 from bitwright.ir.errors import BitwrightError
-from bitwright.vendor_check import check_reports, owners
+from bitwright.report.vendor import vendor_check
+from bitwright.vendor_check import check_reports, compared, owners
+from tests.hls.networks import deep
 from tests.hls.programs import write
 from tests.hls.test_golden import small
 from tests.needs import needs, program
@@ -66,7 +69,11 @@ def test_a_report_as_planned(folder: Path, capsys: pytest.CaptureFixture[str]) -
     found = json.loads(capsys.readouterr().out)
     assert found["version"] == 1 and found["tool"] == "2023.2" and found["ok"]
     assert found["part"]["report"] == "xc7z020-clg400-1"
-    assert found["interval"] == {"plan": 288, "report": 288} and found["clock_ns"] == {"plan": 10.0, "report": 7.284}
+    assert found["interval"] == {"plan": 288, "cpp": 288, "report": 288}
+    assert found["clock_ns"] == {
+        "plan": 10.0,
+        "report": 7.284,
+    }
     assert found["resources"]["lut"]["report"] == 847 and found["resources"]["dsp"] == {"plan": 0, "report": 1}
     assert [(row["name"], row["interval"], row["depth"]["report"]) for row in found["kernels"]] == [
         ("conv_window", {"plan": 162, "report": 162}, 5),
@@ -77,6 +84,22 @@ def test_a_report_as_planned(folder: Path, capsys: pytest.CaptureFixture[str]) -
     depths = {row["name"]: row["depth"] for row in found["streams"]}
     assert depths == {name: int(depth) for name, depth in declared}
     assert all(row["needed"] == row["depth"] for row in found["streams"])
+
+
+def test_the_clocks_of_the_cpp_are_not_called_those_of_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    """A window of the C++ reads whole rows: its frame takes longer, and only more than that is worse."""
+    design = compile_graph(deep(), cycles=15_360)
+    for interval, said in (
+        (16_896, []),
+        (16_897, ["interval: 16897 clocks where the loops of the C++ have 16896 and the plan has 15360"]),
+    ):
+        whole = Synthesised(None, None, None, None, 5.0, interval, None, {}, ())
+        found = compared(design.record, design, whole)
+        assert found["interval"] == {"plan": 15_360, "cpp": 16_896, "report": interval}
+        assert [finding for finding in found["findings"] if finding.startswith("interval")] == said
+    Console(width=120).print(vendor_check(found))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "interval, clocks 15 360" in lines and "interval of the C++, clocks 16 896 16 897" in lines
 
 
 def test_the_report_of_another_design_or_part(folder: Path) -> None:
