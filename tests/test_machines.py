@@ -202,6 +202,13 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, command: str, number: si
     assert of_session(running.pid) == []
 
 
+def test_the_help_says_what_the_exit_codes_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with suppress(SystemExit):
+        main(["--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "The exit code is 0 when done, 1 when a check failed, 2 when the request cannot be honoured, and 128" in said
+
+
 def test_signals_that_were_ignored_stay_so() -> None:
     """As under `nohup`; and what was heard before is heard again."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -41,6 +41,8 @@ BUNDLE = Path("bitwright-bundle.zip")
 app = typer.Typer(
     name="bitwright",
     help="From a quantised ONNX network to a verified FPGA accelerator, exact to the last bit.",
+    epilog="The exit code is 0 when done, 1 when a check failed, 2 when the request cannot be honoured, and 128 more"
+    " than the number of a signal that ended it.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
