@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from math import prod
@@ -75,15 +75,22 @@ def _refuse_asking(asked: Mapping[str, tuple[str, object]]) -> None:
             raise BitwrightError(f"a saved graph has its {thing}", where=option, hint="give the ONNX file instead")
 
 
-def run(net: Graph, x: Array | Sequence[Array], engine: str | None = None, codes: bool = False) -> Any:
+def run(
+    net: Graph,
+    x: Array | Sequence[Array],
+    engine: str | None = None,
+    codes: bool = False,
+    progress: Callable[[int], None] = lambda samples: None,
+) -> Any:
     """The model's outputs for `x` (one array, or one per input; samples on axis 0), a list if there are several.
 
     `engine` is `fast` where it is built or worth building, else `reference`, unless named; see `engines`. With `codes`
-    the integers that leave the accelerator, int64, channels last.
+    the integers that leave the accelerator, int64, channels last. `x` may lie on the disk (`np.memmap`): a piece of it
+    is read at a time, and `progress` is told how many samples are done.
     """
     feeds = _feeds(net, _as_list(x))
     ready = _ready(net, engine or best(net.macs * len(_as_list(x)[0])))
-    results = ready.run(whole.entering(net, feeds)).outputs if codes else whole.outputs(net, feeds, ready)
+    results = ready.run(whole.entering(net, feeds)).outputs if codes else whole.outputs(net, feeds, ready, progress)
     return results[0] if len(results) == 1 else results
 
 
@@ -342,7 +349,7 @@ def _check_numbers(array: Array, kind: np.dtype[Any], where: str) -> None:
         raise BitwrightError(
             f"reaches {array.min()}..{array.max()}, the model takes {kind}", where=where, hint="check its scale"
         )
-    if array.dtype.kind == "f" and np.isnan(array).any():
+    if array.dtype.kind == "f" and np.isnan(array.min()):
         raise BitwrightError("holds values that are no numbers", where=where, hint="remove the NaNs")
 
 

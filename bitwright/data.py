@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -21,6 +22,8 @@ from bitwright.ir.graph import Graph
 from bitwright.reading.read import read_model
 
 Array = NDArray[Any]
+LARGE = 1 << 26
+"""Bytes of an array that is mapped, not read, where the file holds it as it is."""
 HINT = "save it with np.savez(path, inputs=x), x of shape (samples, ...)"
 
 
@@ -46,10 +49,11 @@ def graph_tensors(graph: Graph) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The arrays of a data file: `inputs` in the model's order, and the `outputs` that it holds, if any."""
+    """The arrays of a data file: `inputs` in the model's order, and the `outputs` and `labels` that it has, if any."""
 
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...] = ()
+    labels: Array | None = None  # y: (samples,), integers
 
     @property
     def samples(self) -> int:
@@ -60,15 +64,17 @@ class Data:
 def read_data(path: Path, tensors: Sequence[Tensor], *, samples: int | None = None) -> Data:
     """The inputs of `path` for a model that takes `tensors`, and its outputs if any; the first `samples` if given.
 
-    Inputs are `inputs`, `inputs_1`, ... (or `x` of a labelled set), outputs `outputs`, `outputs_1`, ...; other arrays
-    are ignored. A wrong count, shape or dtype is an error, found before anything is loaded.
+    Inputs are `inputs`, `inputs_1`, ... (or `x` of a labelled set), outputs `outputs`, `outputs_1`, ..., labels `y`;
+    other arrays are ignored. A `.npy` is the inputs. Arrays of `LARGE` bytes that are not compressed stay on the disk.
+    A wrong count, shape or dtype is an error, found before anything is loaded.
     """
     headers = _headers(path)
     names = _numbered(headers, "inputs") or _numbered(headers, "x")
     _check_inputs(path, headers, names, tensors)
     outputs = _numbered(headers, "outputs") if names[0] == "inputs" else []
-    arrays = _load(path, headers, [*names, *outputs], samples)
-    return Data(arrays[: len(names)], arrays[len(names) :])
+    labels = ["y"] if "y" in headers and _is_labels(headers["y"], headers[names[0]].shape[0]) else []
+    arrays = _load(path, headers, [*names, *outputs, *labels], samples)
+    return Data(arrays[: len(names)], arrays[len(names) :][: len(outputs)], arrays[-1] if labels else None)
 
 
 def read_calibration(path: Path, tensors: Sequence[Tensor], *, samples: int | None = None) -> tuple[Array, ...]:
@@ -104,6 +110,9 @@ def read_labelled(path: Path, tensors: Sequence[Tensor], *, samples: int | None 
 class _Header:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    order: Literal["C", "F"] = "C"
+    offset: int = 0  # where its first element lies, in the file if it is stored as it is
+    stored: bool = False
 
 
 @contextmanager
@@ -119,24 +128,41 @@ def _headers(path: Path) -> dict[str, _Header]:
     """Shape and dtype of every array of an `.npz`, its declared size checked against the archive."""
     if not path.is_file():
         raise BitwrightError("no such file", where=str(path), hint=HINT)
+    if path.suffix == ".npy":
+        with _reading(path), path.open("rb") as file:
+            return {"inputs": _header(file, path.name, path.stat().st_size)}
     with _reading(path), zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-        return {member.filename[:-4]: _header(archive, member) for member in members}
+        return {member.filename[:-4]: _member(archive, member) for member in members}
 
 
-def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{member.filename} is compressed in a way that NumPy does not write")
     with archive.open(member) as file:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
-        size = member.file_size - file.tell()
+        found = _header(file, member.filename, member.file_size)
+    if member.compress_type == zipfile.ZIP_DEFLATED or archive.fp is None:
+        return replace(found, stored=False)
+    archive.fp.seek(member.header_offset + 26)  # the lengths of the name and of the extra field of the local header
+    name, extra = struct.unpack("<HH", archive.fp.read(4))
+    return replace(found, offset=member.header_offset + 30 + name + extra + found.offset, stored=True)
+
+
+def _header(file: IO[bytes], name: str, held: int) -> _Header:
+    """What the first bytes of an array say, which is `held` bytes long with them."""
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    size = held - file.tell()
     if min(shape, default=0) < 0:
-        raise ValueError(f"{member.filename} declares the shape {_text(shape)}")
+        raise ValueError(f"{name} declares the shape {_text(shape)}")
     if not dtype.hasobject and prod(shape) * dtype.itemsize != size:
-        raise ValueError(f"{member.filename} declares {prod(shape) * dtype.itemsize} bytes and holds {size}")
-    return _Header(shape, dtype)
+        raise ValueError(f"{name} declares {prod(shape) * dtype.itemsize} bytes and holds {size}")
+    return _Header(shape, dtype, "F" if fortran else "C", file.tell(), stored=True)
+
+
+def _is_labels(header: _Header, samples: int) -> bool:
+    return header.dtype.kind in "iu" and header.shape == (samples,)
 
 
 def _load(path: Path, headers: dict[str, _Header], names: list[str], samples: int | None) -> tuple[Array, ...]:
@@ -158,8 +184,21 @@ def _load(path: Path, headers: dict[str, _Header], names: list[str], samples: in
             raise BitwrightError(
                 f"'{name}' holds Python objects", where=str(path), hint="save plain numbers, objects are never read"
             )
-    with _reading(path), np.load(path, allow_pickle=False) as file:
-        return tuple(np.asarray(file[name][:samples]) for name in names)
+    with _reading(path):
+        large = {name: _mapped(path, headers[name]) for name in names if _is_large(path, headers[name])}
+        if len(large) == len(names):
+            return tuple(large[name][:samples] for name in names)
+        with np.load(path, allow_pickle=False) as file:
+            return tuple(large[name][:samples] if name in large else np.asarray(file[name][:samples]) for name in names)
+
+
+def _is_large(path: Path, header: _Header) -> bool:
+    """True if an array stays on the disk; that of a `.npy` always does."""
+    return header.stored and (path.suffix == ".npy" or prod(header.shape) * header.dtype.itemsize >= LARGE)
+
+
+def _mapped(path: Path, header: _Header) -> Array:
+    return np.memmap(path, header.dtype, "r", header.offset, header.shape, header.order)
 
 
 def _numbered(headers: dict[str, _Header], stem: str) -> list[str]:

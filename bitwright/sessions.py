@@ -67,6 +67,13 @@ def recomputed(net: Graph, arrays: Sequence[Array]) -> list[Array]:
 
 def session(net: Graph, *, optimised: bool) -> Session:
     """The source model of `net` in onnxruntime, as a default session runs it or as its nodes say."""
+    held, made = opened(net, optimised=optimised), origin.source(net)
+    assert made is not None
+    return Session(held.run, net.entry.inputs, max(made.model.batch, 1))
+
+
+def opened(net: Graph, *, optimised: bool, threads: int = 0) -> Any:
+    """An `InferenceSession` of the source model of `net`; `threads` 0 are those that onnxruntime takes."""
     if net.source.origin is None:
         raise Missing("there is no source model to run", where=WHERE, hint="give the ONNX file itself")
     if is_tflite_source(net):
@@ -76,18 +83,17 @@ def session(net: Graph, *, optimised: bool) -> Session:
         import onnxruntime as ort
     except ImportError as error:
         raise Missing("needs onnxruntime", where=WHERE, hint="pip install onnxruntime") from error
-    made = origin.source(net)
-    if made is None:
+    if origin.source(net) is None:
         raise Missing("the source model is no longer what it was", where=WHERE, hint="load it again")
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what fails is said once, by us
+    options.intra_op_num_threads = threads
     level = ort.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
     try:
-        held = ort.InferenceSession(_written(net), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(written(net), options, providers=["CPUExecutionProvider"])
     except _failures() as error:
         raise _cannot(error) from error
-    return Session(held.run, net.entry.inputs, max(made.model.batch, 1))
 
 
 def remark(net: Graph, feeds: Mapping[str, Array], ours: Sequence[Array], theirs: Sequence[Array]) -> str:
@@ -116,7 +122,7 @@ def _is_same(ours: Sequence[Array], theirs: Sequence[Array]) -> bool:
     return not golden(ours, theirs).unequal(rows(ours, len(ours[0])), slice(None)).any()
 
 
-def _written(net: Graph) -> str | bytes:
+def written(net: Graph) -> str | bytes:
     """The source model, as far as `net` goes."""
     asked = net.source.origin
     assert asked is not None

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper
 from rich.console import Console
 
 import bitwright
+from bitwright import bench
 from bitwright.cli import commands as cli
 from bitwright.cli import progress
 from bitwright.report import show
@@ -36,6 +37,7 @@ COMMANDS = {
     "compile": "--output --backend --part --clock-ns --cycles --fps --plan --front --hls-vendor".split() + MODEL,
     "verify": "--data --engines --samples --plan --cycles --rounding --golden --trace".split() + MODEL,
     "simulate": "--data --output --engine".split() + MODEL,
+    "bench": "--data --engines".split() + MODEL,
     "export": "--output --rounding".split() + MODEL,
     "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),
     "explore": "--data --output --weights --activations".split(),
@@ -271,6 +273,30 @@ def test_simulate_saves_what_run_gives(run: Run, tmp_path: Path) -> None:
     assert result["outputs"] == [{"name": "outputs", "shape": [5, 10], "dtype": "float32"}]
     want = bitwright.run(bitwright.load(DIGITS), np.load(DATA)["inputs"][:5])
     np.testing.assert_array_equal(np.load(tmp_path / "y.npz")["outputs"], want)
+
+
+def test_simulate_prints_the_accuracy_where_there_are_labels(run: Run, tmp_path: Path) -> None:
+    data = np.load(DATA)
+    labels = bitwright.run(bitwright.load(DIGITS), data["inputs"][:8]).argmax(axis=1)
+    labels[0] += 1
+    np.savez(tmp_path / "d.npz", inputs=data["inputs"][:8], y=labels)
+    argv = ("simulate", DIGITS, "--data", tmp_path / "d.npz", "-o", tmp_path / "y.npz")
+    assert asked(run, *argv)["accuracy"] == 7 / 8
+    assert "accuracy 0.8750" in run(*argv)[1]
+
+
+def test_bench_times_every_engine_and_layer(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "PATIENCE", 0.001)
+    data = np.load(DATA)
+    np.savez(tmp_path / "d.npz", inputs=data["inputs"][:8], y=np.zeros(8, dtype=np.int64))
+    result = asked(run, "bench", DIGITS, "--data", tmp_path / "d.npz", "--engines", "reference")
+    names = [rate["name"] for rate in result["rates"]]
+    assert names[:2] == ["reference", "reference, codes to codes"]
+    assert all(rate["samples_per_second"] > 0 and rate["batch"] == 1 for rate in result["rates"])
+    assert 0 <= result["accuracy"] <= 1
+    if not bitwright.engines()["fast"]:
+        assert [row["op"] for row in result["layers"]].count("conv") == 2 and result["peak_macs_per_second"] > 0
+    assert "samples per second" in run("bench", DIGITS, "--engines", "reference")[1]
 
 
 def test_check_proves_a_design_and_refuses_a_changed_one(run: Run, tmp_path: Path) -> None:

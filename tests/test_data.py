@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bitwright import data
 from bitwright.data import Tensor, read_calibration, read_data, read_labelled
 from bitwright.ir.errors import BitwrightError
 
@@ -183,3 +184,32 @@ def test_a_file_that_numpy_did_not_write(tmp_path: Path, shape: tuple[int, ...],
     with pytest.raises(BitwrightError) as error:
         read_data(path, [IMAGE])
     assert error.value.what == f"not a readable .npz file ({what})"
+
+
+def test_large_arrays_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an archive that is not compressed, in either order, beside ones that are read."""
+    monkeypatch.setattr(data, "LARGE", 1000)
+    x = np.arange(5 * 4 * 6 * 3, dtype=np.float32).reshape(5, 4, 6, 3)
+    kind = Tensor("x", np.dtype(np.float32), (4, 6, 3))
+    for given in (x, np.asfortranarray(x)):
+        np.savez(tmp_path / "d.npz", inputs=given, outputs=np.arange(5), y=np.arange(5))
+        found = read_data(tmp_path / "d.npz", [kind], samples=4)
+        assert isinstance(found.inputs[0], np.memmap) and not isinstance(found.outputs[0], np.memmap)
+        np.testing.assert_array_equal(found.inputs[0], x[:4])
+        np.testing.assert_array_equal(found.outputs[0], range(4))
+        assert found.labels is not None and found.labels.tolist() == [0, 1, 2, 3]
+    np.savez_compressed(tmp_path / "d.npz", inputs=x, y=np.zeros(5))
+    found = read_data(tmp_path / "d.npz", [kind])
+    assert not isinstance(found.inputs[0], np.memmap) and found.labels is None
+    np.testing.assert_array_equal(found.inputs[0], x)
+
+
+def test_a_npy_is_the_inputs(tmp_path: Path) -> None:
+    x, kind = np.arange(12.0).reshape(3, 4), Tensor("x", np.dtype(np.float64), (4,))
+    np.save(tmp_path / "x.npy", x)
+    found = read_data(tmp_path / "x.npy", [kind], samples=2)
+    assert isinstance(found.inputs[0], np.memmap) and found.samples == 2
+    np.testing.assert_array_equal(found.inputs[0], x[:2])
+    (tmp_path / "y.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-8])
+    with pytest.raises(BitwrightError, match=r"y\.npy declares 96 bytes and holds 88"):
+        read_data(tmp_path / "y.npy", [kind])

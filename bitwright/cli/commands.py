@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 import traceback
@@ -13,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console, RenderableType
 from rich.rule import Rule
@@ -21,7 +19,7 @@ from rich.rule import Rule
 from bitwright import api, compress, data, explore, sessions, synthesis, vendor_check
 from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
-from bitwright.cli import debug, doctor, options, output
+from bitwright.cli import debug, doctor, options, output, running
 from bitwright.cli import demo as tour
 from bitwright.cli.model import Source, read_data, reads_model
 from bitwright.cli.progress import progress
@@ -233,18 +231,27 @@ def simulate(
     as_json: options.Json = False,
 ) -> None:
     """Run the model on one engine and save `outputs`, `outputs_1`, ... as the model gives them."""
-    name = engine or best()
-    with output.new_file(out) as write, progress(f"simulating {model} on {name}"):
+    with output.new_file(out) as write, progress(f"simulating {model}") as say:
         net = model.net()
-        results = api.run(net, _some(read_data(data_file, net, samples).inputs), engine=name)
-        arrays = results if isinstance(results, list) else [results]
-        named = {f"outputs_{index}" if index else "outputs": array for index, array in enumerate(arrays)}
-        content = io.BytesIO()
-        np.savez_compressed(content, allow_pickle=False, **named)
-        write(content.getvalue())
-    rows = [{"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in named.items()]
-    result = {"model": str(model), "engine": name, "file": str(out), "outputs": rows}
-    _show(result, as_json, show.rows(str(out), {"name": "array", "shape": "shape", "dtype": "type"}, rows))
+        held = read_data(data_file, net, samples)
+        name = engine or best(net.macs * held.samples)
+        found = running.simulated(net, held, name, say, write)
+    table = show.rows(str(out), {"name": "array", "shape": "shape", "dtype": "type"}, found["outputs"])
+    result = {"model": str(model), "engine": name, "file": str(out), **found}
+    _show(result, as_json, table, *running.scored(found))
+
+
+@app.command()
+@reads_model
+def bench(
+    model: Source, data_file: options.BenchFile = None, engines: options.Rates = None, as_json: options.Json = False
+) -> None:
+    """Samples per second of each engine, of onnxruntime on the same file, and the microseconds of each layer."""
+    with progress(f"timing {model}") as say:
+        net = model.net()
+        found = running.benched(net, read_data(data_file, net, None) if data_file else None, engines, say)
+    tables = [show.rows(*table) for table in running.drawn(found)]
+    _show({"model": str(model), **found}, as_json, *tables, *running.scored(found))
 
 
 @app.command()
@@ -315,16 +322,9 @@ def explore_(
         results = explore.sweep(
             model, arrays, write, **grid, jobs=jobs, progress=lambda done, total: say(f"{done} of {total} designs")
         )
-    points = [_point(result) for result in results]
+    points = [running.point(result) for result in results]
     found = {"model": str(model), "folder": str(out), "samples": len(x), "points": points}
     _show(found, as_json, show.sweep(found), f"{len(points)} designs: {out}/results.csv, {out}/front.svg")
-
-
-def _point(result: explore.Result) -> dict[str, Any]:
-    point = result.point
-    figures = ("accuracy", "macs", "weight_memory_bits", "lut", "bram", "dsp", "area", "on_front", "file")
-    bits = {"design": point.label, "weight_bits": point.weight_bits, "activation_bits": point.activation_bits}
-    return bits | {name: getattr(result, name) for name in figures}
 
 
 @app.command()

@@ -19,6 +19,15 @@ DataFile = Annotated[
         "--data", metavar="F.npz", help="Arrays 'inputs' ('inputs_1', ...) and optionally 'outputs'; samples on axis 0."
     ),
 ]
+BenchFile = Annotated[
+    Path | None, typer.Option("--data", metavar="F.npz", help="Inputs to time with; without it random ones.")
+]
+Rates = Annotated[
+    str | None,
+    typer.Option(
+        "--engines", metavar="NAME,NAME", help=f"Engines to time: {', '.join(ENGINES)}; else those that need no design."
+    ),
+]
 CalibrationFile = Annotated[
     Path, typer.Option("--data", metavar="F.npz", help="Arrays to calibrate on: 'calibration', else 'inputs' or 'x'.")
 ]

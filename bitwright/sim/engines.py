@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+import numpy as np
+
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Ints
@@ -53,9 +55,11 @@ class Built:
     compute: Compute
 
     def run(self, codes: Sequence[Ints]) -> Outcome:
-        """The outputs for `codes`: one array for each input, samples on axis 0, channels last."""
+        """The outputs for `codes`: one array for each input, samples on axis 0, channels last, whole numbers."""
         start = time.perf_counter()
-        outputs, counts = self.compute(codes)
+        outputs, counts = self.compute(
+            [array if array.dtype.kind in "iu" else array.astype(np.int64) for array in codes]
+        )
         return Outcome(outputs, time.perf_counter() - start, self.seconds, counts)
 
 

@@ -105,7 +105,7 @@ class RtlModel:
             return RtlResult([np.zeros((0, *port.shape), dtype=np.int64) for port in self.outputs], None, None)
         total = frames if frames == 1 else max(frames, STEADY_FRAMES)
         index = np.arange(total) % frames
-        packed = [port.pack(codes[index]) for port, codes in zip(self.inputs, inputs, strict=True)]
+        packed = [port.pack(codes[index].astype(np.int64)) for port, codes in zip(self.inputs, inputs, strict=True)]
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
             source, sink = Path(scratch, "in.bin"), Path(scratch, "out.bin")
             source.write_bytes(b"".join(packed))

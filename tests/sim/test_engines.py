@@ -181,3 +181,14 @@ def test_a_whole_model_is_host_engine_host() -> None:
     codes = bw.run(net, X, engine="reference", codes=True)
     np.testing.assert_array_equal(codes, ready.run(api.to_codes(net, X)).outputs[0])
     np.testing.assert_array_equal(whole.leaving(net, [codes])[0], ours)
+
+
+def test_a_piece_of_the_inputs_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    net, x = digits(), np.random.default_rng(6).random((7, 1, 8, 8), dtype=np.float32)
+    np.save(tmp_path / "x.npy", x)
+    monkeypatch.setattr(whole, "PIECE", 3 * x[:1].nbytes)
+    done: list[int] = []
+    found = bw.run(net, np.load(tmp_path / "x.npy", mmap_mode="r"), engine="reference", progress=done.append)
+    assert done == [3, 6, 7]
+    monkeypatch.undo()
+    np.testing.assert_array_equal(found, bw.run(net, x, engine="reference"))

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Ints
@@ -27,7 +29,12 @@ def of(program: Program, graph: Graph) -> Compute:
 
     def run(codes: Sequence[Ints]) -> list[Ints]:
         made = [np.empty((len(codes[0]), *shape), dtype=np.int64) for shape in shapes]
-        program.run([array(values) for values in codes], made)
+        program.run([_given(values) for values in codes], made)
         return made
 
     return run
+
+
+def _given(values: NDArray[Any]) -> NDArray[Any]:
+    """Integers in one piece, of a type that the library reads as it is."""
+    return array(values, values.dtype if values.dtype.kind in "iu" and values.dtype != np.uint64 else np.int64)

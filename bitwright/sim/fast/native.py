@@ -42,7 +42,7 @@ SIGNATURES = {
     "bw_try": "pillaa",
     "bw_arena": "p",
     "bw_free": "p",
-    "bw_run": "pplaa",
+    "bw_run": "pplaaa",
     "bw_time": "ppla",
 }
 """What each function takes: p an object, i an int, l a long, a an array."""
@@ -63,6 +63,7 @@ def opened(path: Path) -> ctypes.CDLL:
         function.argtypes = [_KINDS[letter] for letter in signature]
         function.restype = POINTER if name in MAKERS else ctypes.c_int
     found.bw_name.restype = ctypes.c_char_p
+    found.bw_peak.argtypes, found.bw_peak.restype = [ctypes.c_double], ctypes.c_double
     return found
 
 

@@ -105,6 +105,7 @@ class _Maker:
 
     def _step(self, layer: AnyLayer) -> None:
         place, made = self._read(layer.name)
+        self.program.begin(layer.name)
         match layer:
             case Requantise() | Table():
                 self._quantised(layer, made)
@@ -133,6 +134,7 @@ class _Maker:
         """A requantiser: in the tail of what it reads, or of a copy of it."""
         source = self.graph.source_of(layer)
         if isinstance(source, Sums) and self._fused(source) is layer:
+            self.program.begin(source.name)
             self._sums(source, layer, made)
             return
         read, number = self._read(source.name)

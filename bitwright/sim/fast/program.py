@@ -31,7 +31,14 @@ class Program:
         self._handle = library.bw_new(chunk)
         self._free: SimpleQueue[int] = SimpleQueue()
         self.chunk = chunk
+        self.layers: list[str] = []
+        """The layer that each step so far belongs to."""
+        self._layer = ""
         weakref.finalize(self, library.bw_delete, self._handle)
+
+    def begin(self, layer: str) -> None:
+        """The steps that follow belong to `layer`."""
+        self._layer = layer
 
     def tensor(self, placed: Placed) -> int:
         """The number of a new tensor."""
@@ -79,6 +86,7 @@ class Program:
         held = [array(values) for values in (weights, pixels, runs, bias)]
         w, offsets, starts, constants = map(at, held)
         depth = length if groups > 1 else 0
+        self.layers.append(self._layer)
         self._library.bw_product(
             self._handle, form, read, made, groups, depth, rows, w, offsets, len(runs), starts, length, constants
         )
@@ -87,6 +95,7 @@ class Program:
         """The largest element of each pixel's taps, or with `pad` their sum and what it adds."""
         counts, flat = array([len(row) for row in taps]), array(np.concatenate(taps))
         constants = array(np.zeros(len(taps)) if pad is None else pad)
+        self.layers.append(self._layer)
         self._library.bw_pool(self._handle, read, made, pad is not None, at(counts), at(flat), at(constants))
 
     def join(
@@ -94,15 +103,18 @@ class Program:
     ) -> None:
         """Elements by factors (operands, span * channels), or by one another, and a constant."""
         numbers, held = array(read, np.int32), (array(factors), array(bias))
+        self.layers.append(self._layer)
         self._library.bw_join(self._handle, len(read), at(numbers), made, product, wide, span, at(held[0]), at(held[1]))
 
     def move(self, read: int, made: int, index: Ints, channel: int = 0, fill: int = 0) -> None:
         """Elements of `read` in the order of `index`, from a channel of `made` on."""
         held = array(index.reshape(-1))
+        self.layers.append(self._layer)
         self._library.bw_move(self._handle, read, made, len(held), at(held), channel, fill)
 
     def places_of_largest(self, read: int, made: int, *, last: bool) -> None:
         """The channel of the largest element."""
+        self.layers.append(self._layer)
         self._library.bw_arg_max(self._handle, read, made, last)
 
     def run(self, inputs: Sequence[Ints], outputs: Sequence[Ints]) -> None:
@@ -120,11 +132,21 @@ class Program:
         else:
             list(pool().map(self._part, *zip(*parts, strict=True)))
 
+    def seconds(self, repeats: int) -> NDArray[np.float64]:
+        """Seconds of the processor that each step takes for a chunk of samples: the least of `repeats` runs."""
+        memory, found = self._arena(), np.zeros(len(self.layers))
+        try:
+            self._library.bw_time(self._handle, memory, repeats, at(found))
+        finally:
+            self._free.put(memory)
+        return found
+
     def _part(self, inputs: Sequence[Ints], outputs: Sequence[Ints]) -> None:
         memory = self._arena()
         try:
             given, made = addresses(inputs), addresses(outputs)
-            self._library.bw_run(self._handle, memory, len(inputs[0]), at(given), at(made))
+            widths = array([-x.itemsize if x.dtype.kind == "i" else x.itemsize for x in inputs], np.int32)
+            self._library.bw_run(self._handle, memory, len(inputs[0]), at(given), at(widths), at(made))
         finally:
             self._free.put(memory)
 

@@ -174,14 +174,16 @@ void* bw_arena(const Program* program) {
 
 void bw_free(void* arena) { delete static_cast<bw::Arena*>(arena); }
 
-// `samples` of every input to every output, channels last, in chunks.
-void bw_run(const Program* program, void* memory, i64 samples, const i64* const* in, i64* const* out) {
+// `samples` of every input, in integers of `widths` bytes, negative where they are signed, to every output, channels
+// last, in chunks.
+void bw_run(const Program* program, void* memory, i64 samples, const void* const* in, const int* widths,
+            i64* const* out) {
     const bw::Arena& arena = *static_cast<bw::Arena*>(memory);
     for (i64 done = 0; done < samples; done += program->chunk) {
         const i64 live = std::min(program->chunk, samples - done);
         for (std::size_t i = 0; i < program->inputs.size(); ++i) {
             const Tensor& to = program->of(program->inputs[i]);
-            bw::enter(arena, program->inputs[i], to, in[i] + done * to.pixels() * to.channels, live);
+            bw::enter(arena, program->inputs[i], to, in[i], std::abs(widths[i]), widths[i] < 0, done, live);
         }
         for (const auto& step : program->steps) step->run(arena, live);
         for (std::size_t i = 0; i < program->outputs.size(); ++i) {
@@ -189,6 +191,31 @@ void bw_run(const Program* program, void* memory, i64 samples, const i64* const*
             bw::leave(arena, program->outputs[i], from, out[i] + done * from.pixels() * from.channels, live);
         }
     }
+}
+
+// Products of bytes that add to sums in a second, at most: nothing but registers takes part.
+double bw_peak(double seconds) {
+    constexpr int INDEPENDENT = 12;
+    bw::Sums sums[INDEPENDENT] = {};
+    const bw::Sums x = bw::everywhere(0x01010101), w = bw::everywhere(0x02020202);
+    const auto now = [] {
+        std::timespec time{};
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+    };
+    double best = 0;
+    for (const double end = now() + seconds; now() < end;) {
+        constexpr int ROUNDS = 100000;
+        const double start = now();
+        for (int round = 0; round < ROUNDS; ++round) {
+#pragma GCC unroll 12
+            for (int i = 0; i < INDEPENDENT; ++i) sums[i] = bw::Bytes::add(sums[i], x, w);
+        }
+        best = std::max(best, double(ROUNDS) * INDEPENDENT * bw::LANES * 4 / (now() - start));
+    }
+    volatile std::int32_t kept = 0;
+    for (const bw::Sums& sum : sums) kept = kept + sum[0];
+    return best;
 }
 
 // Seconds of the processor that each step takes for a chunk of samples, the least of `repeats`; returns how many steps.

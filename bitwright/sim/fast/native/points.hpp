@@ -175,18 +175,36 @@ private:
     bool last_;
 };
 
-// The codes of a caller, 64 bits each, into a tensor.
-inline void enter(const Arena& arena, int id, const Tensor& to, const i64* codes, i64 samples) {
+// The codes of a caller, in integers of `width` bytes, into a tensor.
+template <class Given>
+inline void enter_as(const Arena& arena, int id, const Tensor& to, const Given* codes, i64 samples) {
     with_type(to.kind, [&](auto* type) {
         using Stored = std::remove_reference_t<decltype(*type)>;
+        const Stored base = Stored(to.base);  // what is taken off wraps as the stored type does
         for (i64 sample = 0; sample < samples; ++sample)
             for (i64 y = 0; y < to.rows; ++y) {
-                Stored* row = arena.of<Stored>(id) + sample * to.sample() + to.at(y, 0);
+                Stored* __restrict row = arena.of<Stored>(id) + sample * to.sample() + to.at(y, 0);
                 const i64 width = to.columns * to.channels;
-                const i64* from = codes + (sample * to.rows + y) * width;
-                for (i64 i = 0; i < width; ++i) row[i] = Stored(from[i] - to.base);
+                const Given* __restrict from = codes + (sample * to.rows + y) * width;
+                for (i64 i = 0; i < width; ++i) row[i] = Stored(Stored(from[i]) - base);
             }
     });
+}
+
+inline void enter(const Arena& arena, int id, const Tensor& to, const void* codes, int width, bool is_signed,
+                  i64 done, i64 samples) {
+    const i64 skipped = done * to.pixels() * to.channels;
+    const auto as = [&](auto* type) {
+        using Given = std::remove_reference_t<decltype(*type)>;
+        enter_as(arena, id, to, static_cast<const Given*>(codes) + skipped, samples);
+    };
+    if (width == 1 && is_signed) return as(static_cast<std::int8_t*>(nullptr));
+    if (width == 1) return as(static_cast<std::uint8_t*>(nullptr));
+    if (width == 2 && is_signed) return as(static_cast<std::int16_t*>(nullptr));
+    if (width == 2) return as(static_cast<std::uint16_t*>(nullptr));
+    if (width == 4 && is_signed) return as(static_cast<std::int32_t*>(nullptr));
+    if (width == 4) return as(static_cast<std::uint32_t*>(nullptr));
+    as(static_cast<i64*>(nullptr));
 }
 
 // A tensor as codes of 64 bits.
