@@ -17,9 +17,10 @@ from bitwright.audit.explain import EQUAL, UNEXPLAINED, Outcome, explain
 from bitwright.audit.follow import Case, Codes, Part, follow
 from bitwright.audit.golden import NO_CODES, Golden, golden, rows
 from bitwright.audit.replay import Replay, ReplayError
+from bitwright.audit.terms import coded
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Limited, Pool
+from bitwright.ir.layers import Move
 from bitwright.ir.trace import Place, Trace
 from bitwright.ir.weights import Ints
 from bitwright.reading.model import Model
@@ -170,11 +171,12 @@ class _Replayed:
 
 
 def _quantised(graph: Graph, trace: Trace) -> list[tuple[str, Place]]:
-    """The first tensor of every layer that holds codes of its own, or pools of codes."""
+    """The first tensor of every layer that holds codes of its own, or pools or joins of codes."""
     first: dict[str, tuple[str, Place]] = {}
+    codes = coded(graph)
     for name, place in trace.places.items():
         layer = graph.by_name[place.layer]
-        if (isinstance(layer, Limited) and not layer.counts) or (isinstance(layer, Pool) and not layer.sums):
+        if layer.name in codes and not layer.counts and not isinstance(layer, Move):
             first.setdefault(place.layer, (name, place))
     return list(first.values())
 

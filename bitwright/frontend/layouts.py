@@ -70,6 +70,7 @@ def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) ->
     if None in found:
         if tensor.pools:
             raise node.error("combines a max-pool of real values with a constant per element", PLAIN_POOL)
+        check_size(node, (builder.size(tensor),), MAX_CHANNELS)
         tensor = flat(builder, tensor, node)
         found = [_by_channel(builder, tensor, value) for value in values]
     if None in found:  # elements that stand in several places
@@ -94,9 +95,10 @@ def _broadcastable(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 def flat(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     """The tensor over a layer with one axis, so that every element may have constants of its own."""
     size = builder.size(tensor)
-    check_size(node, (size,), MAX_CHANNELS)
+    if width(tensor.scale, tensor.offset, tensor.low, tensor.high, tensor.slopes) > 1:
+        check_size(node, (size,), MAX_CHANNELS)
     return replace(
-        _reshaped(builder, tensor, (size,), node),
+        reshaped(builder, tensor, (size,), node),
         scale=PerChannel(_repeat(tensor.scale.values, size)),
         offset=PerChannel(_repeat(tensor.offset.values, size)),
         low=_repeat(tensor.low, size),
@@ -136,7 +138,7 @@ def _laid(
 ) -> Tensor:
     """The tensor over a layer of `shape` with its elements at `wanted`; an input that it reads `alone` is re-laid."""
     if np.array_equal(tensor.where, wanted) and builder.size(tensor) == wanted.size:
-        return _reshaped(builder, tensor, shape, node)
+        return reshaped(builder, tensor, shape, node)
     whole = _covers(builder, tensor)
     order = np.empty(wanted.size, dtype=np.int64)
     order[wanted.reshape(-1)] = tensor.where.reshape(-1)
@@ -219,7 +221,7 @@ def like(builder: Builder, tensor: Tensor, other: Tensor, node: Node) -> Tensor:
     shape = builder.layers[other.layer].shape
     same = builder.size(tensor) == builder.size(other)
     if same and np.array_equal(where, other.where):
-        return _reshaped(builder, tensor, shape, node)
+        return reshaped(builder, tensor, shape, node)
     alone = tensor.layer != other.layer
     return _laid(builder, replace(tensor, where=where), shape, other.where, node, alone=alone)
 
@@ -243,7 +245,8 @@ def whole(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     return replace(made, where=invert(order, tensor.where.shape))
 
 
-def _reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...], node: Node) -> Tensor:
+def reshaped(builder: Builder, tensor: Tensor, shape: tuple[int, ...], node: Node) -> Tensor:
+    """The tensor over a layer of `shape`, its integers in the same order."""
     old = builder.layers[tensor.layer]
     if old.shape == shape:
         return tensor

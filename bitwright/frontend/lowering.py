@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -18,11 +19,11 @@ from bitwright.frontend.folding import fold, foldable
 from bitwright.frontend.inputs import InputType, typed_input
 from bitwright.frontend.operators import (
     averages,
-    branches,
     elementwise,
     extremes,
     functions,
     indexing,
+    joins,
     matrix,
     pools,
     reductions,
@@ -31,9 +32,10 @@ from bitwright.frontend.operators import (
     terminal,
     transposed,
 )
+from bitwright.frontend.operators.joins import settled
 from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import left_off, to_host
-from bitwright.frontend.values import Const, Host, Tensor, Value
+from bitwright.frontend.values import Const, Host, Pieces, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import HARD_SWISH, Abs, Erf, Exp, Sigmoid, Softplus, Tanh
 from bitwright.ir.graph import Graph
@@ -101,7 +103,7 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     **reductions.OPERATORS,
     "ReduceMean": deployment.reduce_mean,
     **extremes.OPERATORS,
-    **branches.OPERATORS,
+    **joins.OPERATORS,
     "Slice": indexing.slice_,
     "Split": indexing.split,
     "Gather": indexing.gather_,
@@ -137,6 +139,17 @@ ANY_DOMAIN = {
 """Operators that tools put into domains of their own, and that mean the same in each."""
 SAVED = ", or give a graph saved by bitwright"
 """What else is taken where an ONNX file is."""
+MEET_PIECES = {
+    *("QuantizeLinear", "Quant", "IntQuant", "BipolarQuant"),
+    *("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather", "DepthToSpace"),
+    *("Shape", "Identity", "Dropout"),
+}
+"""Operators that take the parts of a join one by one, or that only move its elements."""
+POINTWISE = {
+    *("Add", "Sub", "Mul", "Div", "Neg", "Abs", "Relu", "Clip", "LeakyRelu", "Elu", "Sigmoid", "HardSigmoid"),
+    *("Tanh", "Softplus", "HardSwish", "Gelu", "Exp", "Erf"),
+}
+"""Functions of one number, and of a second one that is constant."""
 MALFORMED = "cannot be taken as it is"
 MALFORMED_HINT = "the file may be malformed; if other tools run it, please report it"
 """The last resort for what no handler foresaw; the fuzzer counts it as a defect."""
@@ -259,7 +272,7 @@ def evaluate(builder: Builder, node: Node) -> None:
     """Put what `node` makes among the builder's values; every error names the node."""
     operands = [builder.values[name] if name else None for name in node.inputs]
     try:
-        made = _made(builder, node, operands)
+        made = _of_parts(builder, node, operands) or _made(builder, node, _joined(builder, node, operands))
     except BitwrightError as error:
         raise error if error.where.startswith(builder.model.file) else node.error(error.what, error.hint) from error
     except MemoryError as error:
@@ -279,6 +292,27 @@ def is_taken(node: Node) -> bool:
     """True if there is a handler for an operator, whatever it then says."""
     own = node.op in HANDLERS and (node.domain in STANDARD or node.op in ANY_DOMAIN)
     return own or node.domain == CHANNELS_LAST
+
+
+def _of_parts(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Pieces | None:
+    """What a function of single numbers makes of a join that waits: of each part for itself."""
+    first, *others = operands or (None,)
+    if not isinstance(first, Pieces) or node.op not in POINTWISE or not all(map(_is_number, others)):
+        return None
+    made = [_made(builder, node, [part, *others]) for part in first.parts]
+    return replace(first, parts=tuple(part[0] if isinstance(part, tuple) else part for part in made))
+
+
+def _is_number(value: Value | None) -> bool:
+    """True for a constant of one element, and for what is not there."""
+    return value is None or (isinstance(value, Const) and value.array.size == 1)
+
+
+def _joined(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Sequence[Value | None]:
+    """The operands of a node; a join waits no longer where the node neither quantises it nor only moves it."""
+    if node.op in MEET_PIECES:
+        return operands
+    return [settled(builder, value) if isinstance(value, Pieces) else value for value in operands]
 
 
 def _made(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Any:
@@ -308,6 +342,8 @@ def _result(builder: Builder, name: str) -> Host:
         )
     value = builder.values[name]
     output = Node(name, "output", "", (), (name,), {}, builder.model.file)
+    if isinstance(value, Pieces):
+        value = settled(builder, value)
     if isinstance(value, Tensor):
         return to_host(builder, value, output)
     if isinstance(value, Const) or value.side == "input":

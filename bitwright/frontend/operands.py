@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bitwright.frontend.values import Const, Value
+from bitwright.frontend.values import Const, Pieces, Settled, Value
 from bitwright.reading.model import Array, Node
 
 MAY_BE_EMPTY = ("Reshape", "Resize", "Upsample")
@@ -13,8 +13,15 @@ MAY_BE_EMPTY = ("Reshape", "Resize", "Upsample")
 MAY_BE_INFINITE = ("Clip",)
 
 
-def data_operand(node: Node, values: tuple[Value | None, ...]) -> Value:
-    """The first input of a node, which must be there."""
+def data_operand(node: Node, values: tuple[Value | None, ...]) -> Settled:
+    """The first input of a node, which must be there; no join waits for this operator."""
+    value = waiting_operand(node, values)
+    assert not isinstance(value, Pieces), f"{node.op} takes no join that waits"
+    return value
+
+
+def waiting_operand(node: Node, values: tuple[Value | None, ...]) -> Value:
+    """The first input of a node, which must be there; it may be a join that waits."""
     value = values[0] if values else None
     if value is None:
         raise node.error("has no input", "export the model again")

@@ -14,6 +14,7 @@ from bitwright.ir.functions import Affine, Clip, Function
 from bitwright.ir.per_channel import ONES, PerChannel, spread, width
 from bitwright.ir.weights import Ints
 from bitwright.ir.window import Window
+from bitwright.reading.model import Node
 
 Array = NDArray[Any]
 ZERO, ONE = Fraction(0), Fraction(1)
@@ -157,7 +158,21 @@ class Tensor:
         return replace(self, nodes=(*self.nodes, (name, op)))
 
 
-Value = Const | Host | Tensor
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The join of `parts` along `axis` by `node`, which waits for a quantiser: each part meets it alone.
+
+    `where` has the ONNX shape and holds indices into the flattened join, as that of a tensor does into its layer.
+    """
+
+    node: Node
+    parts: tuple[Tensor | Const, ...]
+    axis: int
+    where: Ints
+
+
+Settled = Const | Host | Tensor
+Value = Settled | Pieces
 
 
 def of_sample(array: Array) -> Array:

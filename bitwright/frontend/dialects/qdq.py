@@ -13,7 +13,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.quantise import quantise
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.layouts import FIT, per_channel
-from bitwright.frontend.operands import data_operand, float32_operand, optional_constant
+from bitwright.frontend.operands import data_operand, float32_operand, optional_constant, waiting_operand
 from bitwright.frontend.operators.shapes import shape_of
 from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
 from bitwright.ir import host_ops
@@ -29,7 +29,7 @@ def quantize_linear(builder: Builder, node: Node, *values: Value | None) -> Valu
     """QuantizeLinear: clip(rint(x / scale) + zero) to the type's range, and to that of a Clip that alone reads it."""
     scale = float32_operand(node, values, 1)
     zero, kind = _zero(node, values)
-    value = data_operand(node, values)
+    value = waiting_operand(node, values)
     _refuse_blocks(node)
     low, high = _clipped(builder, node, kind.lo, kind.hi)
     if np.unique(zero).size > 1:

@@ -12,7 +12,13 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.quantise import quantise
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.layouts import check_fit, per_channel
-from bitwright.frontend.operands import constant_operand, data_operand, float32_operand, whole_attribute
+from bitwright.frontend.operands import (
+    constant_operand,
+    data_operand,
+    float32_operand,
+    waiting_operand,
+    whole_attribute,
+)
 from bitwright.frontend.operators.pools import add_pools
 from bitwright.frontend.values import ONE, Const, Host, Tensor, Value, fractions
 from bitwright.ir import host_ops
@@ -55,14 +61,14 @@ def quant(builder: Builder, node: Node, *values: Value | None) -> Value:
     )
     if signed and (widths.array == 1).all():
         quantiser = replace(quantiser, low=np.array(-1), high=np.array(1), rounding=Rounding.SIGN)
-    return quantise(builder, node, quantiser, data_operand(node, values))
+    return quantise(builder, node, quantiser, waiting_operand(node, values))
 
 
 def bipolar_quant(builder: Builder, node: Node, *values: Value | None) -> Value:
     """BipolarQuant(x, scale): +1 where x >= 0, else -1, times scale."""
     scale = float32_operand(node, values, 1)
     quantiser = Quantiser(scale, np.zeros((), np.float32), 0, np.array(-1), np.array(1), Rounding.SIGN)
-    return quantise(builder, node, quantiser, data_operand(node, values))
+    return quantise(builder, node, quantiser, waiting_operand(node, values))
 
 
 def multi_threshold(builder: Builder, node: Node, *values: Value | None) -> Value:

@@ -12,7 +12,7 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.qdq import dequantize_linear, quantize_linear
 from bitwright.frontend.operands import constant_operand, optional_constant, whole_attribute
-from bitwright.frontend.operators import branches
+from bitwright.frontend.operators import joins
 from bitwright.frontend.operators.averages import average_pool, global_average_pool
 from bitwright.frontend.operators.elementwise import arithmetic, function, leaky_relu
 from bitwright.frontend.operators.matrix import conv, gemm, matmul
@@ -61,7 +61,7 @@ def qlinear_concat(builder: Builder, node: Node, *values: Value | None) -> Value
     if len(values) < 5 or len(values) % 3 != 2:
         raise node.error(f"has {len(values)} inputs", "give a scale, a zero point, and three inputs for each operand")
     parts = [_real(builder, node, values, i) for i in range(2, len(values), 3)]
-    return _codes(builder, node, values, branches.OPERATORS["Concat"](builder, node.acting("Concat"), *parts), 0)
+    return _codes(builder, node, values, joins.OPERATORS["Concat"](builder, node.acting("Concat"), *parts), 0)
 
 
 def qlinear_unary(op: str) -> Operator:

@@ -14,7 +14,8 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.dialects.requantise import on_chip
 from bitwright.frontend.layouts import FIT
-from bitwright.frontend.values import Const, Host, Tensor, Value, fractions
+from bitwright.frontend.operators.joins import settled
+from bitwright.frontend.values import Const, Host, Pieces, Settled, Tensor, Value, fractions
 from bitwright.ir import host_ops
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.reading.model import Node
@@ -32,10 +33,10 @@ def _check_numbers(node: Node, quantiser: Quantiser) -> None:
         raise node.error("has a zero point that is not finite", "export the model again")
 
 
-def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *, as_codes: bool = False) -> Value:
+def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *, as_codes: bool = False) -> Settled:
     """`value` through `quantiser`; with `as_codes` the result is the integers themselves (ONNX QuantizeLinear)."""
     _check_numbers(node, quantiser)
-    made: Value
+    made: Settled
     match value:
         case Const():
             return _constant(node, quantiser, value, as_codes)
@@ -43,7 +44,17 @@ def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *
             made = _on_host(builder, node, quantiser, value, as_codes)
         case Tensor():
             made = on_chip(builder, node, quantiser, value)
+        case Pieces():
+            made = _each(builder, node, quantiser, value)
     return replace(made, scale=ONES, offset=ZEROS) if as_codes and isinstance(made, Tensor) else made
+
+
+def _each(builder: Builder, node: Node, quantiser: Quantiser, pieces: Pieces) -> Tensor:
+    """The join of the codes of all parts; parameters per channel meet the join."""
+    if any(values.size > 1 for values in (quantiser.scale, quantiser.before, quantiser.low, quantiser.high)):
+        return on_chip(builder, node, quantiser, settled(builder, pieces))
+    parts = [quantise(builder, node, quantiser, part) for part in pieces.parts]
+    return settled(builder, replace(pieces, parts=tuple(part for part in parts if not isinstance(part, Host))))
 
 
 def _check_shapes(node: Node, quantiser: Quantiser, shape: tuple[int, ...]) -> None:
@@ -66,7 +77,7 @@ def _constant(node: Node, quantiser: Quantiser, value: Const, as_codes: bool) ->
     return Const(real, codes, quantiser.scale, np.asarray(zero))
 
 
-def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host, as_codes: bool) -> Value:
+def _on_host(builder: Builder, node: Node, quantiser: Quantiser, value: Host, as_codes: bool) -> Host | Tensor:
     """An input quantiser makes the integers that enter; behind the accelerator a quantiser is one more host step."""
     scale, before = fractions(quantiser.scale), fractions(quantiser.before)
     if scale.size > 1 or before.size > 1:

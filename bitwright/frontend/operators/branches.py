@@ -1,26 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers with two or more activations: add, subtract, multiply, concatenate; exact for any scales."""
+"""Layers with two or more activations: add, subtract, multiply; exact for any scales."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import falls_on_integers, integers, weighted
-from bitwright.frontend.layouts import FIT, flat, like, whole
-from bitwright.frontend.operators.shapes import axis_of
+from bitwright.frontend.layouts import like, whole
 from bitwright.frontend.scales import unit
-from bitwright.frontend.values import ZERO, Const, Host, T, Tensor, Value
+from bitwright.frontend.values import ZERO, Tensor
 from bitwright.ir.functions import Affine, Clip, TimesInput
-from bitwright.ir.layers import Concat, Multiply
-from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, spread, squeeze, width
-from bitwright.reading.model import Array, Node
-from bitwright.reading.sizes import MAX_CHANNELS, check_size
+from bitwright.ir.layers import Multiply
+from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, squeeze, width
+from bitwright.reading.model import Node
 
 
 def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
@@ -33,79 +29,6 @@ def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor
         raise node.error("divides one activation by another", "not a function of fixed-point numbers")
     left, right = _aligned(builder, node, integers(builder, left, node), integers(builder, right, node))
     return _product(builder, node, left, right) if node.op == "Mul" else _sum(builder, node, left, right)
-
-
-def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor:
-    """Concat of activations along any axis; each part keeps its own scale."""
-    parts = [_part(builder, node, value) for value in values]
-    rank = parts[0].where.ndim
-    axis = axis_of(node, rank, 0)
-    if axis == 0 and not builder.single:
-        raise node.error("joins along the samples", "join along a data axis")
-    shapes = [part.where.shape for part in parts]
-    if len({(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
-        raise node.error(f"joins shapes {' and '.join(map(str, shapes))}", FIT)
-    if len({builder.layers[part.layer].shape[:-1] for part in parts}) > 1:
-        parts = [flat(builder, part, node) for part in parts]
-    return _joined(builder, node, parts, axis)
-
-
-def _part(builder: Builder, node: Node, value: Value | None) -> Tensor:
-    if isinstance(value, Host | Const) or value is None:
-        raise node.error("joins activations with a tensor that is none", "quantise all operands")
-    if value.curved or value.pools:
-        raise node.error("joins a real value that no quantiser turned into integers", "quantise the operand")
-    return whole(builder, value, node)
-
-
-def _joined(builder: Builder, node: Node, parts: list[Tensor], axis: int) -> Tensor:
-    layers = [builder.layers[part.layer] for part in parts]
-    counts = [layer.channels for layer in layers]
-    joined = Concat(
-        name=node.name,
-        inputs=tuple(part.layer for part in parts),
-        shape=(*layers[0].shape[:-1], sum(counts)),
-        type=layers[0].type,
-        scale=_joined_numbers(node, [layer.scale for layer in layers], counts),
-        zero=_joined_numbers(node, [layer.zero for layer in layers], counts),
-        source=(node.name,),
-    )
-    return _over(node, parts, counts, builder.add(joined), axis)
-
-
-def _over(node: Node, parts: list[Tensor], counts: list[int], name: str, axis: int) -> Tensor:
-    """The tensor that joins `parts` along `axis`, over the layer `name` that joins theirs."""
-    return Tensor(
-        name,
-        np.concatenate(_places(parts, counts), axis=axis),
-        _joined_numbers(node, [part.scale for part in parts], counts),
-        _joined_numbers(node, [part.offset for part in parts], counts),
-        _side_by_side(node, [part.low for part in parts], counts),
-        _side_by_side(node, [part.high for part in parts], counts),
-        added=max(part.added for part in parts),
-        roundings=max(part.roundings for part in parts),
-    )
-
-
-def _places(parts: list[Tensor], counts: list[int]) -> list[Array]:
-    """Where the elements of each part are once their channels lie side by side."""
-    total, places, start = sum(counts), [], 0
-    for part, count in zip(parts, counts, strict=True):
-        places.append(part.where // count * total + start + part.where % count)
-        start += count
-    return places
-
-
-def _joined_numbers(node: Node, values: list[PerChannel], counts: list[int]) -> PerChannel:
-    return PerChannel(_side_by_side(node, [row.values for row in values], counts))
-
-
-def _side_by_side(node: Node, values: list[tuple[T, ...]], counts: list[int]) -> tuple[T, ...]:
-    """The values of all channels, those of each part behind one another; one where they are all equal."""
-    if all(len(row) == 1 and row[0] == values[0][0] for row in values):
-        return values[0][:1]
-    check_size(node, (sum(counts),), MAX_CHANNELS)
-    return squeeze(tuple(v for row, n in zip(values, counts, strict=True) for v in spread(row, n)))
 
 
 def _aligned(builder: Builder, node: Node, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,7 +137,3 @@ def _ratio(plain: Tensor, other: Tensor) -> Fraction:
     ratio = ratios.pop() if len(ratios) == 1 else ZERO
     moved = (other.offset * ratio).each(size)
     return ZERO if plain.bounded or other.bounded or moved != plain.offset.each(size) else ratio
-
-
-OPERATORS: Mapping[str, Callable[..., Any]] = {"Concat": concat}
-"""The handlers of the operators that are added here."""

@@ -11,7 +11,13 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import FIT, check_fit, per_channel
-from bitwright.frontend.operands import constant_operand, data_operand, optional_constant, refuse_infinite
+from bitwright.frontend.operands import (
+    constant_operand,
+    data_operand,
+    optional_constant,
+    refuse_infinite,
+    waiting_operand,
+)
 from bitwright.frontend.operators.branches import combine
 from bitwright.frontend.operators.shapes import shape_of
 from bitwright.frontend.values import ZERO, Const, Host, Tensor, Value, fractions
@@ -239,7 +245,7 @@ def leaky_relu(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def identity(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Identity, and Dropout in inference."""
-    return data_operand(node, values)
+    return waiting_operand(node, values)
 
 
 def _host(

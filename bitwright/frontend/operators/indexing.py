@@ -17,7 +17,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import gather, whole
 from bitwright.frontend.mixed import padded
-from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.operands import constant_operand, data_operand, optional_constant, waiting_operand
 from bitwright.frontend.operators.shapes import move, shape_of
 from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.ir.per_channel import width
@@ -28,7 +28,7 @@ from bitwright.reading.sizes import check_size
 
 def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Slice with constant starts, ends, axes and steps, as inputs or (old files) as attributes."""
-    shape = shape_of(data_operand(node, values))
+    shape = shape_of(waiting_operand(node, values))
     starts, ends, axes, steps = _slices(node, values)
     if len({len(starts), len(ends), len(axes), len(steps)}) > 1 or 0 in steps:
         raise node.error(f"slices from {starts} to {ends} along {axes} by {steps}", "export the model again")
@@ -37,7 +37,7 @@ def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         stop = None if step < 0 and end < -shape[axis] else end
         picks[axis % len(shape)] = slice(start, stop, step)
-    return move(builder, node, data_operand(node, values), lambda array: array[tuple(picks)])
+    return move(builder, node, waiting_operand(node, values), lambda array: array[tuple(picks)])
 
 
 def _slices(node: Node, values: tuple[Value | None, ...]) -> tuple[list[int], list[int], list[int], list[int]]:
@@ -59,7 +59,7 @@ def _slices(node: Node, values: tuple[Value | None, ...]) -> tuple[list[int], li
 
 def split(builder: Builder, node: Node, *values: Value | None) -> tuple[Value, ...]:
     """Split along an axis into the given sizes, or into equal parts."""
-    value = data_operand(node, values)
+    value = waiting_operand(node, values)
     shape = shape_of(value)
     axis = int(node.attributes.get("axis", 0))
     _check_axes(node, [axis], shape)
@@ -86,7 +86,7 @@ def gather_(builder: Builder, node: Node, *values: Value | None) -> Value:
     index = constant_operand(node, values, 1, "only constant indices are supported").array
     if index.dtype.kind not in "iu":
         raise node.error(f"picks by numbers of type {index.dtype}", "use integers")
-    axis, value = int(node.attributes.get("axis", 0)), data_operand(node, values)
+    axis, value = int(node.attributes.get("axis", 0)), waiting_operand(node, values)
     shape = shape_of(value)
     _check_axes(node, [axis], shape)
     check_size(node, (prod(shape) // shape[axis], index.size))
@@ -95,7 +95,7 @@ def gather_(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def depth_to_space(builder: Builder, node: Node, *values: Value | None) -> Value:
     """DepthToSpace in DCR or CRD order."""
-    old = shape_of(data_operand(node, values))
+    old = shape_of(waiting_operand(node, values))
     b = int(node.attributes["blocksize"])
     if len(old) != 4 or b < 1 or old[1] % b**2:
         raise node.error(f"makes blocks of {b} x {b} of a tensor of shape {old}", "export the model again")
@@ -106,7 +106,7 @@ def depth_to_space(builder: Builder, node: Node, *values: Value | None) -> Value
         shape, perm = (n, b, b, c // b**2, h, w), (0, 3, 4, 1, 5, 2)
     result = (n, c // b**2, h * b, w * b)
     return move(
-        builder, node, data_operand(node, values), lambda array: array.reshape(shape).transpose(perm).reshape(result)
+        builder, node, waiting_operand(node, values), lambda array: array.reshape(shape).transpose(perm).reshape(result)
     )
 
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import BATCH_MOVED
-from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
+from bitwright.frontend.operands import constant_operand, optional_constant, waiting_operand
 from bitwright.frontend.results import LAYOUT
-from bitwright.frontend.values import Const, Host, Tensor, Value, of_sample
+from bitwright.frontend.values import Const, Host, Pieces, Tensor, Value, of_sample
 from bitwright.ir import host_ops
 from bitwright.reading.model import Array, Node
 
@@ -24,7 +24,7 @@ Move = Callable[[Array], Array]
 
 def transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Axes in another order."""
-    value = data_operand(node, values)
+    value = waiting_operand(node, values)
     rank = len(shape_of(value))
     perm = tuple(node.attributes.get("perm", range(rank - 1, -1, -1)))
     if sorted(perm) != list(range(rank)):
@@ -36,7 +36,7 @@ def transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def reshape(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Another shape; 0 keeps an axis (unless allowzero), -1 is what is left; a batch written into it counts as 1."""
-    value = data_operand(node, values)
+    value = waiting_operand(node, values)
     old = shape_of(value)
     wanted = _wanted(node, values, old)
     if not isinstance(value, Const):
@@ -63,7 +63,7 @@ def _one_sample(wanted: list[int], size: int, batch: int) -> list[int]:
 
 def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Two axes: those before `axis`, and the rest."""
-    value = data_operand(node, values)
+    value = waiting_operand(node, values)
     old = shape_of(value)
     axis = int(node.attributes.get("axis", 1))
     axis = axis + len(old) if axis < 0 else axis
@@ -97,7 +97,7 @@ def _filled(wanted: list[int], size: int) -> list[int]:
 
 def squeeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Axes of length 1 removed."""
-    value = data_operand(node, values)
+    value = waiting_operand(node, values)
     old = shape_of(value)
     axes = _single(node, values, old)
     if 0 in axes:
@@ -108,7 +108,7 @@ def squeeze(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def unsqueeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Axes of length 1 inserted."""
-    value = data_operand(node, values)
+    value = waiting_operand(node, values)
     old = shape_of(value)
     axes = _axes(node, values)
     rank = len(old) + len(axes)
@@ -123,7 +123,7 @@ def unsqueeze(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def shape(builder: Builder, node: Node, *values: Value | None) -> Value:
     """The shape as a constant, with 1 for the samples."""
-    dims = np.array(shape_of(data_operand(node, values)), dtype=np.int64)
+    dims = np.array(shape_of(waiting_operand(node, values)), dtype=np.int64)
     return Const(dims[node.attributes.get("start", 0) : node.attributes.get("end", len(dims))])
 
 
@@ -136,6 +136,8 @@ def shape_of(value: Value) -> tuple[int, ...]:
             return value.shape
         case Tensor():
             return value.shape
+        case Pieces():
+            return value.where.shape
 
 
 def axis_of(node: Node, rank: int, default: int) -> int:
@@ -169,7 +171,7 @@ def move(builder: Builder, node: Node, value: Value, step: Move, *, folds: bool 
         return _move_constant(value, partial(_moved, node, step))
     if isinstance(value, Tensor) and value.pools:
         raise node.error("re-lays a max-pool of real values", "quantise the activation first")
-    where = value.where if isinstance(value, Tensor) else np.arange(prod(value.shape)).reshape(value.shape)
+    where = _where(value)
     index = _moved(node, step, where)
     if index.size == 0:
         raise node.error("makes a tensor without elements", "export the model again")
@@ -178,8 +180,15 @@ def move(builder: Builder, node: Node, value: Value, step: Move, *, folds: bool 
     match value:
         case Tensor():
             return replace(value, where=index).then(node.name, node.op)
+        case Pieces():
+            return replace(value, where=index)
         case Host():
             return _move_on_host(builder, node, value, index)
+
+
+def _where(value: Host | Tensor | Pieces) -> Array:
+    """Where each element is in what is flattened underneath."""
+    return np.arange(prod(value.shape)).reshape(value.shape) if isinstance(value, Host) else value.where
 
 
 def _move_on_host(builder: Builder, node: Node, value: Host, index: Array) -> Host:

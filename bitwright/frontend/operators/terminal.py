@@ -17,7 +17,7 @@ from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.operators.matrix import NO_ARITHMETIC
 from bitwright.frontend.operators.shapes import axis_of, shape_of
 from bitwright.frontend.results import to_host
-from bitwright.frontend.values import Const, Host, Tensor, Value
+from bitwright.frontend.values import Const, Host, Settled, Tensor, Value
 from bitwright.ir import host_ops
 from bitwright.ir.layers import ArgMax
 from bitwright.ir.per_channel import ONES, ZEROS, width
@@ -138,7 +138,7 @@ def _place(builder: Builder, node: Node, value: Value, axis: int, *, keep: bool,
     return Tensor(builder.add(layer), np.expand_dims(places, axis) if keep else places, ONES, ZEROS, integer=True)
 
 
-def _on_host(builder: Builder, node: Node, value: Value) -> Host:
+def _on_host(builder: Builder, node: Node, value: Settled) -> Host:
     if isinstance(value, Tensor):
         return to_host(builder, value, node)
     if isinstance(value, Const) or value.side == "input":
