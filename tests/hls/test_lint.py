@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bitwright.backends.hls.project import generate
-from tests.hls.test_golden import small
+from tests.hls.test_golden import deep, small
 from tests.hls.test_kernels import ALL, made
 from tests.needs import needs_cxx, needs_package
 from tests.test_layers import Style, design
@@ -209,6 +209,10 @@ def test_every_rule_has_a_planted_fault() -> None:
 
 def test_a_small_design_is_clean() -> None:
     assert lint(clean()) == []
+
+
+def test_nothing_is_found_in_what_is_in_ultra_ram() -> None:
+    assert lint(generate(deep())) == []
 
 
 def test_a_loop_of_processes_holds_nothing_else() -> None:

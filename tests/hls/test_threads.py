@@ -14,7 +14,7 @@ from bitwright.backends.hls.project import THREADS, generate
 from bitwright.compiling import compile_graph
 from tests.hls.networks import bottleneck, residual, straight
 from tests.hls.programs import WARNINGS, compiled, run, write
-from tests.hls.test_golden import small
+from tests.hls.test_golden import deep, small
 from tests.needs import needs_cxx
 from tests.plan.test_orders import chain
 from tests.test_layers import design
@@ -41,6 +41,12 @@ def test_networks_run_through_their_streams(name: str, tmp_path: Path) -> None:
     done = threads(project(name), tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
+
+
+def test_what_is_in_ultra_ram_runs_through_its_streams(tmp_path: Path) -> None:
+    done = threads(generate(deep()), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"deep: \d+ compared, 0 different\n", done.stdout)
 
 
 def test_a_network_that_skips_zeros_runs_through_its_streams(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ NATIVE = {
 }
 SIMULATED = "kernels/bw_rom.hpp"
 """Where plain integers stand for the elements of a table, in a C simulation only."""
-PADDED = ("kernels/bw_window.hpp", "kernels/bw_window_line.hpp")
+PADDED = ("kernels/bw_window.hpp", "kernels/bw_window_ultra.hpp", "kernels/bw_window_line.hpp")
 """Where positions are `int` still: some begin in the padding, below 0."""
 ARRAYS = {TypeKind.CONSTANTARRAY, TypeKind.DEPENDENTSIZEDARRAY, TypeKind.INCOMPLETEARRAY}
 
