@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from bitwright.audit.operators import FLOAT, conv, conv_transpose, gemm, matmul
 from bitwright.audit.replay import function_of
 from bitwright.compress.network import FloatNet
-from bitwright.compress.operators import moves
 from bitwright.ir.errors import BitwrightError
 from bitwright.reading.constants import FAILURES
 from bitwright.reading.model import Node
@@ -69,7 +68,7 @@ def run(net: FloatNet, arrays: Sequence[Array]) -> Iterator[dict[str, Array]]:
     steps = []
     for node in net.nodes:
         with _explained(node):
-            steps.append((node, function_of(node, net.opset, FAST if _is_fast(node) else {})))
+            steps.append((node, function_of(node, net.opset, FAST)))
     size = CHUNK if _takes_batches(net, steps, arrays) else 1
     for start in range(0, len(arrays[0]), size):
         yield _values(net, steps, [array[start : start + size] for array in arrays])
@@ -98,11 +97,6 @@ def _values(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> di
             results = function(operands)
         values |= {name: result for name, result in zip(node.outputs, results, strict=False) if name}
     return values
-
-
-def _is_fast(node: Node) -> bool:
-    """True unless the operator of `FAST` takes less than `node` asks."""
-    return node.op != "Resize" or moves(node)
 
 
 @contextmanager

@@ -22,8 +22,8 @@ SUPPORTED = frozenset(HANDLERS) - QUANTISERS
 MATRIX = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
 """Layers with weights: their data operand is integers."""
 MOVES = frozenset(
-    "DepthToSpace Dropout Flatten Gather GlobalMaxPool Identity MaxPool Pad ReduceMax Reshape Slice SpaceToDepth Split "
-    "Squeeze Transpose Unsqueeze Upsample".split()
+    "DepthToSpace Dropout Flatten Gather GlobalMaxPool Identity MaxPool Pad ReduceMax ReduceMin Reshape Slice "
+    "SpaceToDepth Split Squeeze Transpose Unsqueeze".split()
 )
 """Commute with a quantiser: they move, drop or compare values; so does `Resize` that repeats its pixels."""
 LINES = frozenset("Add BatchNormalization Cast Clip Div HardSigmoid Max Min Mul Neg Relu Sub".split())
@@ -49,7 +49,7 @@ def fixed_tensors(nodes: Sequence[Node], constants: Mapping[str, Array]) -> set[
 
 def moves(node: Node) -> bool:
     """True for a node that commutes with a quantiser of its first operand."""
-    if node.op == "Resize":
+    if node.op in ("Resize", "Upsample"):
         return str(node.attributes.get("mode", "nearest")) == "nearest"
     return node.op in MOVES
 

@@ -19,7 +19,7 @@ FUNCTIONS = TABLES | {"Abs", "Elu", "Erf", "Exp", "Gelu", "HardSwish", "PRelu", 
 """Of one operand, a table over the codes of their input."""
 POOLS = frozenset(("GlobalMaxPool", "MaxPool"))
 """Wait for a quantiser behind them where there is one."""
-OF_CODES = frozenset(("Pad", "ReduceMax"))
+OF_CODES = frozenset(("Pad", "ReduceMax", "ReduceMin"))
 """Move and compare values, but codes alone."""
 BENT = frozenset(("Clip", "HardSigmoid", "Max", "Min", "Relu"))
 """Clips of one operand."""

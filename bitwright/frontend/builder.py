@@ -43,6 +43,7 @@ class Builder:
         self.arithmetic: dict[str, Arithmetic] = {}  # of the requantisers
         self.known: dict[str, Known] = {}  # of every layer but the inputs, whose shape may still change
         self.values: dict[str, Value] = {name: Const(array) for name, array in model.constants.items()}
+        self._frames = 0  # rows of a sample in the file's first axis, which no node has mixed
         self._readers: dict[str, list[Node]] = {}
         for node in model.nodes:
             for name in node.inputs:
@@ -52,10 +53,23 @@ class Builder:
         """The nodes that read an ONNX tensor; a graph output counts as none."""
         return [] if name in self.model.outputs else self._readers.get(name, [])
 
-    @property
-    def single(self) -> bool:
-        """True if the file holds one sample, so that its first axis is an axis like any other."""
+    def frees(self) -> bool:
+        """True if a node may act on the first axis, as on any other where the file holds one sample; its rows meet."""
+        self.meet()
         return self.model.batch == 1
+
+    def meet(self) -> None:
+        """Keep in mind that rows of one sample come together."""
+        self._frames = 0
+
+    def fold(self, value: Value, rows: int) -> None:
+        """Keep in mind that `value` comes as so many rows of each sample, if it comes from outside as it is."""
+        inner = isinstance(value, Tensor) and self.layers[value.layer].inputs
+        self._frames = 0 if inner or isinstance(value, Const) else rows
+
+    def independent(self, rows: int) -> bool:
+        """True if so many rows of each sample came from outside and never met since."""
+        return rows > 1 and rows == self._frames
 
     # Names and layers
 

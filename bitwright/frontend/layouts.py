@@ -25,24 +25,21 @@ PLAIN_POOL = "quantise the activation before the pool"
 
 
 def image(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
-    """The tensor as (1, C, H, W) over a layer of shape (H, W, C); signals (N, C, L) are an image of height N."""
+    """The tensor as (1, C, H, W) over a layer of shape (H, W, C).
+
+    Signals (N, C, L) of a sample are an image of height N, frames (N, C, H, W) have their channels side by side.
+    """
     shape = tensor.where.shape
-    if len(shape) == 3:
-        tensor = replace(tensor, where=tensor.where.transpose(1, 0, 2)[None])
-        shape = tensor.where.shape
-    if shape[0] != 1:
-        raise node.error(
-            f"acts on {shape[0]} frames of each sample, which are independent of one another",
-            "export the network of one frame, and give every frame as a sample",
-        )
+    where = tensor.where.transpose(1, 0, 2)[None] if len(shape) == 3 else tensor.where.reshape(1, -1, *shape[2:])
+    tensor, shape = replace(tensor, where=where), where.shape
     wanted = np.arange(prod(shape)).reshape(*shape[2:], shape[1])
     return _laid(builder, tensor, wanted.shape, wanted.transpose(2, 0, 1)[None], node)
 
 
-def signals(where: Ints) -> Ints:
-    """The elements (1, C, N, L) of an image whose rows are signals as (N, C, L)."""
-    rows: Ints = where[0].transpose(1, 0, 2)
-    return rows
+def framed(where: Ints, shape: tuple[int, ...]) -> Ints:
+    """The elements (1, C, H, W) of an image made of a tensor of the ONNX `shape`, with the axes that it had."""
+    made: Ints = where[0].transpose(1, 0, 2) if len(shape) == 3 else where.reshape(shape[0], -1, *where.shape[2:])
+    return made
 
 
 def features(builder: Builder, tensor: Tensor, node: Node) -> tuple[Tensor, Ints]:

@@ -54,7 +54,7 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     layer, quantised = builder.layers[tensor.layer], _quantised(builder, tensor)
     if quantised.counts and tensor.integer and _is_plain(tensor):
         return _places(builder, tensor)
-    reason = _reason(quantised, tensor)
+    reason = _reason(quantised, tensor) + _frames(builder, tensor)
     does = host_ops.Affine(
         scale=Constant(tensor.scale.floats()),
         offset=Constant(tensor.offset.floats()),
@@ -69,6 +69,13 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
         name = builder.host_step("output", host_ops.Gather(Constant(of_sample(tensor.where))), (name,))
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
+
+
+def _frames(builder: Builder, tensor: Tensor) -> str:
+    """What is said of the rows of a sample that never meet."""
+    rows = tensor.where.shape[0] if tensor.where.ndim else 1
+    alone = "; its {} frames are independent: the network of one frame does the same"
+    return alone.format(rows) if builder.independent(rows) else ""
 
 
 def _reason(quantised: Layer, tensor: Tensor) -> str:

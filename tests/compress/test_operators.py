@@ -135,6 +135,14 @@ def resized(rng: Generator, channels: int) -> Middle:
     return Middle([made], {"size": whole(1, channels, 6 * rows, 6 * columns)})
 
 
+def interpolated(rng: Generator, channels: int) -> Middle:
+    sizes = whole(1, channels, *rng.integers(3, 12, 2).tolist())
+    made = helper.make_node(
+        "Resize", ["r", "", "", "size"], ["m"], name="resize", mode=["linear", "cubic"][channels % 4 // 2]
+    )
+    return Middle([made], {"size": sizes})
+
+
 def transposed(rng: Generator, channels: int) -> Middle:
     groups = int(rng.integers(1, 3))
     weights = {"kt": kernel(rng, channels, 3, 2, 2), "bt": normal(3 * groups)}
@@ -182,6 +190,7 @@ KINDS: dict[str, Make] = {
     "reflection": padded("reflect"),
     "Split and Concat": split_and_joined,
     "Resize": resized,
+    "Resize by interpolation": interpolated,
     "ConvTranspose": transposed,
     "Slice": sliced,
     "Gather": gathered,
@@ -193,7 +202,7 @@ KINDS: dict[str, Make] = {
     **{op: one(op, "a") for op in ("HardSwish", "Elu", "Selu", "Softplus", "Abs")},
     **{f"{op} of two": pair(op) for op in ("Add", "Sub", "Mul")},
     "Concat": pair("Concat", axis=1),
-    **{op: reduced(op) for op in ("ReduceMean", "ReduceSum", "ReduceMax")},
+    **{op: reduced(op) for op in ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")},
 }
 
 ONLY_TABLES = ("GELU by Erf",)

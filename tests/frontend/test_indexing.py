@@ -113,6 +113,24 @@ def test_pads(pads: list[int], value: float | None) -> None:
         assert only(graph, Gather).fill == (0 if value is None else int(value / 0.5)) + 1
 
 
+@pytest.mark.parametrize("mode", ["constant", "edge"])
+@pytest.mark.parametrize("widths", [[0, 0, -1, -1, 0, 0, 0, -2], [0, -1, 0, 2, 0, 0, -1, -1]])
+def test_negative_pads_take_away(widths: list[int], mode: str) -> None:
+    """As a slice and the pads that are left do."""
+    made = []
+    for at_once in (True, False):
+        net = Net(2, 3, 5)
+        x = net.quant(net.x, 0.25, bits=6.0)
+        if not at_once:
+            starts, ends = ([max(-w, 0) for w in half] for half in (widths[:4], widths[4:]))
+            ends = [n - cut for n, cut in zip((1, 2, 3, 5), ends, strict=True)]
+            x = net.add("Slice", x, ints(net, *starts), ints(net, *ends))
+        pads = widths if at_once else [max(w, 0) for w in widths]
+        net.quant(net.add("Pad", x, ints(net, *pads), mode=mode), 0.5, bits=6.0)
+        made.append(outputs_of(load_onnx(net.proto()), grid(4, 2, 3, 5, span=8))[0])
+    np.testing.assert_array_equal(*made)
+
+
 @pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
 @pytest.mark.parametrize("seed", range(5))
 def test_pads_that_continue_a_tensor(mode: str, seed: int) -> None:

@@ -78,6 +78,25 @@ def test_signals_folded_into_the_batch(seed: int) -> None:
     agree_each(net, grid(6, 4, 2, 9, span=8, seed=seed))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_frames_folded_into_the_batch(seed: int) -> None:
+    """Their channels lie side by side: convolutions have a group for each, of the same weights."""
+    rng = np.random.default_rng(seed)
+    net = Net(3, 2, 6, 5)
+    y = net.add("Reshape", codes(net, net.x, 0.25), axes(net, -1, 2, 6, 5))
+    groups, outputs = 1 + seed % 2, 4
+    scale = rng.choice([0.25, 0.5], (outputs, 1, 1, 1)) if seed % 3 else 0.5
+    kernel = net.weights(rng.integers(-3, 4, (outputs, 2 // groups, 3, 2)).astype(float), scale)
+    bias = net.const(rng.integers(-4, 5, outputs) / 4)
+    y = net.add("Conv", y, kernel, bias, pads=[1, 0, 1, 1], strides=[1 + seed % 2, 1], group=groups)
+    y = net.add("MaxPool", net.add("Relu", y), kernel_shape=[2, 2]) if seed < 3 else codes(net, y)
+    y = codes(net, y if seed < 3 else net.add("AveragePool", y, kernel_shape=[2, 2]))
+    y = net.add("Reshape", net.add(["GlobalMaxPool", "GlobalAveragePool"][seed % 2], y), axes(net, -1, 3, outputs))
+    y = codes(net, y, 0.25)
+    codes(net, net.add("MatMul", net.add("Flatten", y), matrix(net, rng, 3 * outputs, 3)), 2.0)
+    agree_each(net, grid(4, 3, 2, 6, 5, span=8, seed=seed))
+
+
 @pytest.mark.parametrize("ends", ["codes", "real", "Softmax", "ArgMax", "TopK"])
 def test_a_network_that_ends_folded(ends: str) -> None:
     """The rows of a sample lie behind its axis, and what the host does along an axis does it along theirs."""
@@ -91,6 +110,30 @@ def test_a_network_that_ends_folded(ends: str) -> None:
     elif ends == "TopK":
         net.add("TopK", net.add("Neg", y), axes(net, 2), outputs=2)
     agree_each(net, grid(6, 5, 4, span=8), exact=ends != "Softmax")
+
+
+@pytest.mark.parametrize("batch", ["N", 1])
+@pytest.mark.parametrize("meet", ["never", "in a sum", "in a join", "behind a convolution", "folded back"])
+def test_frames_that_never_meet_are_said_to_be_independent(meet: str, batch: int | str) -> None:
+    rng = np.random.default_rng(3)
+    net = Net(5, 4, batch=batch)
+    x = codes(net, net.x, 0.25)
+    if meet == "behind a convolution":
+        x = codes(net, net.add("Conv", x, matrix(net, rng, 5, 5, 1)))
+    x = net.add("Reshape", x, axes(net, -1, 4))
+    y = codes(net, net.add("MatMul", x, matrix(net, rng, 4, 3)))
+    if meet == "in a sum":
+        whole = net.add("ReduceSum", codes(net, net.x, 0.5), axes(net, 1, 2), keepdims=0)
+        y = codes(net, net.add("Add", y, net.add("Reshape", whole, axes(net, -1, 1))))
+    elif meet == "in a join" and batch == 1:
+        y = net.add("Concat", y, y, axis=0)
+    elif meet == "folded back":
+        net.add("Reshape", y, axes(net, -1, 5, 3))
+    reasons = [step.reason for step in load_onnx(net.proto()).after.steps if step.reason]
+    alone = meet == "never" or (meet, batch) == ("in a join", "N")
+    said = "codes to real values; its 5 frames are independent: the network of one frame does the same"
+    assert (said in reasons) == alone
+    assert alone or not any("independent" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("back", [True, False])
@@ -165,6 +208,7 @@ def side_by_side() -> Any:
         net.add("Transpose", moved, perm=[1, 0, 2]),
         net.add("MatMul", matrix(net, rng, 3, 4), x),
         net.add("Conv", net.add("Reshape", x, axes(net, -1, 2, 3)), matrix(net, rng, 3, 2, 2)),
+        net.add("Conv", net.add("Reshape", x, axes(net, -1, 2, 2, 3)), matrix(net, rng, 3, 2, 2, 2)),
     ]
     samples = grid(4, 4, 6, span=8)
     return api.compile(agree_each(net, samples, *(codes(net, each) for each in made))), samples

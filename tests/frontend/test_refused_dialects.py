@@ -181,13 +181,12 @@ OTHERS: list[Case] = [
         (
             name,
             build,
-            "pads a float tensor, the samples, or by a negative width",
+            "pads a float tensor, or the samples",
             "pad quantised tensors only",
         )
         for name, build in (
             ("pad0", lambda n: padded(n, n.x, 0, 0, 1, 1, 0, 0, 0, 0)),
             ("pad1", lambda n: padded(n, chip(n), 1, 0, 0, 0, 0, 0, 0, 0)),
-            ("pad1", lambda n: padded(n, chip(n), 0, 0, -1, 0, 0, 0, 0, 0)),
         )
     ),
     (

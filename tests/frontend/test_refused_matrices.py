@@ -169,8 +169,10 @@ MATRICES: list[Case] = [
         FIT,
     ),
     (
-        "conv3",
-        lambda n: n.add("Conv", n.add("Reshape", chip(n), n.const([-1, 1, 4, 4], np.int64)), kernel(n, 3, 1, 2, 2)),
+        "convtranspose3",
+        lambda n: n.add(
+            "ConvTranspose", n.add("Reshape", chip(n), n.const([-1, 1, 4, 4], np.int64)), kernel(n, 1, 3, 2, 2)
+        ),
         "acts on 2 frames of each sample, which are independent of one another",
         "export the network of one frame, and give every frame as a sample",
     ),

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
-from bitwright.frontend.layouts import image, per_channel, signals
+from bitwright.frontend.layouts import framed, image, per_channel
 from bitwright.frontend.mixed import padded
 from bitwright.frontend.operators.elementwise import affine
 from bitwright.frontend.operators.windows import pool_window
@@ -51,7 +51,7 @@ def _activation(node: Node, values: tuple[Value | None, ...]) -> Tensor:
 
 
 def _mean(builder: Builder, node: Node, tensor: Tensor, window: Window, counted: Pads) -> Tensor:
-    rank = tensor.where.ndim
+    given = tensor.where.shape
     tensor = image(builder, integers(builder, tensor, node), node)
     tensor, pad = padded(builder, tensor, node) if window.is_padded else (tensor, 0)
     old = builder.layers[tensor.layer]
@@ -77,7 +77,7 @@ def _mean(builder: Builder, node: Node, tensor: Tensor, window: Window, counted:
     shares = _shares(node, window, counted, size)
     made, (share,) = per_channel(builder, made, node, shares[None, None])
     made = affine(node, made, share, ZEROS)
-    return replace(made, where=signals(made.where)) if rank == 3 else made
+    return replace(made, where=framed(made.where, given))
 
 
 def _shares(node: Node, window: Window, counted: Pads, size: Pair) -> Array:

@@ -33,6 +33,8 @@ def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor
 
 def _aligned(builder: Builder, node: Node, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     """Both operands over layers of one shape and order: the larger one leads, the other follows it."""
+    if left.where.shape[:1] != right.where.shape[:1]:
+        builder.meet()
     if left.where.size >= right.where.size:
         left = whole(builder, left, node)
         return left, like(builder, right, left, node)

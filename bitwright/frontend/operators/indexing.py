@@ -126,17 +126,28 @@ def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error(f"pads by '{mode}'", "known modes: " + ", ".join(PADS))
     const, fill = optional_constant(node, values, 1), optional_constant(node, values, 2)
     axes = optional_constant(node, values, 3)
-    tensor = data_operand(node, values)
-    widths = _pad_widths(node, const, axes, shape_of(tensor))
-    sizes = [size for pair in widths for size in pair]
-    if not any(sizes):
+    given = data_operand(node, values)
+    tensor, widths = _cropped(builder, node, given, _pad_widths(node, const, axes, shape_of(given)))
+    if not any(size for pair in widths for size in pair):
         return tensor
-    if not isinstance(tensor, Tensor) or min(sizes) < 0 or any(widths[0]):
-        raise node.error("pads a float tensor, the samples, or by a negative width", "pad quantised tensors only")
+    if not isinstance(tensor, Tensor) or any(widths[0]):
+        raise node.error("pads a float tensor, or the samples", "pad quantised tensors only")
     if mode != "constant":
         return _continued(builder, node, tensor, widths, mode)
     value = float(node.attributes.get("value", 0.0)) if fill is None else float(fill.array.reshape(-1)[0])
     return _padded(builder, node, tensor, widths, value)
+
+
+def _cropped(
+    builder: Builder, node: Node, value: Value, widths: list[tuple[int, int]]
+) -> tuple[Value, list[tuple[int, int]]]:
+    """`value` without what negative widths take away, and the widths that are left."""
+    if min(map(min, widths), default=0) >= 0:
+        return value, widths
+    shape = shape_of(value)
+    kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(shape, widths, strict=True))
+    left = [(max(a, 0), max(b, 0)) for a, b in widths]
+    return move(builder, node, value, lambda array: array[kept]), left
 
 
 def _continued(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], mode: str) -> Value:

@@ -33,7 +33,7 @@ def concat(builder: Builder, node: Node, *values: Value | None) -> Tensor | Piec
     parts = tuple(_part(builder, node, value) for value in values)
     shapes = [shape_of(part) for part in parts]
     axis = axis_of(node, len(shapes[0]), 0)
-    if axis == 0 and not builder.single:
+    if axis == 0 and not builder.frees():
         raise node.error("joins along the samples", "join along a data axis")
     if len({(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
         raise node.error(f"joins shapes {' and '.join(map(str, shapes))}", FIT)

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
-from bitwright.frontend.layouts import BATCH_MOVED, FIT, check_fit, features, image, per_channel, signals
+from bitwright.frontend.layouts import BATCH_MOVED, FIT, check_fit, features, framed, image, per_channel
 from bitwright.frontend.mixed import into_weights, padded
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant
 from bitwright.frontend.operators.pools import add_pools
@@ -35,16 +35,19 @@ def conv(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Conv(x, w, b): an integer convolution; padding holds the input's zero point."""
     kernel = constant_operand(node, values, 1, "only constant kernels are supported")
     tensor = _integers(builder, node, data_operand(node, values))
-    rank = tensor.where.ndim
+    given, rank = tensor.where.shape, tensor.where.ndim
     _check_kernel(node, kernel, rank)
     weights, step = _weights(node, kernel, 0)
     weights = weights.reshape(*weights.shape[:2], *((1,) if rank == 3 else ()), *weights.shape[2:])
+    groups = _groups(node, kernel, given[1])
+    if rank == 4 and given[0] > 1:  # the frames of a sample are groups of channels
+        groups, step = groups * given[0], PerChannel(step.values * given[0]).squeezed()
+        weights = np.tile(weights, (given[0], 1, 1, 1))
     tensor = image(builder, tensor, node)
-    groups = _groups(node, kernel, tensor.where.shape[1])
     height, width = tensor.where.shape[2:]
     window = window_of(node, weights.shape[2:], (height, width), rank)
     made = convolved(builder, node, tensor, weights, step, window, groups)
-    made = replace(made, where=signals(made.where)) if rank == 3 else made
+    made = replace(made, where=framed(made.where, given))
     return _biased(builder, node, made, optional_constant(node, values, 2), 1)
 
 
@@ -140,7 +143,7 @@ def _from_left(
 
 def _columns(builder: Builder, node: Node, tensor: Tensor) -> Tensor:
     """The tensor with its last two axes changed over."""
-    if tensor.where.ndim == 2 and not builder.single:
+    if tensor.where.ndim == 2 and not builder.frees():
         raise node.error(*BATCH_MOVED)
     return replace(tensor, where=tensor.where.swapaxes(-1, -2))
 

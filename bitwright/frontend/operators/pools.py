@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.layouts import image, signals
+from bitwright.frontend.layouts import framed, image
 from bitwright.frontend.operands import data_operand
 from bitwright.frontend.operators.windows import pool_window
 from bitwright.frontend.values import Host, Pool, Tensor, Value
@@ -69,7 +69,7 @@ def is_plain(builder: Builder, tensor: Tensor) -> bool:
 
 def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor:
     """A max-pool layer over integers; `tensor` is (1, C, H, W)."""
-    rank = len(tensor.where.shape)
+    given = tensor.where.shape
     tensor = image(builder, tensor, node)
     old = builder.layers[tensor.layer]
     layer = MaxPool(
@@ -85,8 +85,7 @@ def add_pool(builder: Builder, node: Node, tensor: Tensor, pool: Pool) -> Tensor
     shape = (*pool.window.out((old.shape[0], old.shape[1])), old.channels)
     name = builder.add(replace(layer, shape=shape))
     where = np.arange(shape[0] * shape[1] * shape[2]).reshape(shape).transpose(2, 0, 1)[None]
-    where = signals(where) if rank == 3 else where
-    return replace(tensor, layer=name, where=where)
+    return replace(tensor, layer=name, where=framed(where, given))
 
 
 OPERATORS: Mapping[str, Callable[..., Any]] = {"MaxPool": max_pool, "GlobalMaxPool": global_largest}

@@ -108,7 +108,7 @@ def _axes(builder: Builder, node: Node, values: tuple[Value | None, ...], rank: 
         return []
     axes = [int(axis) for axis in given] or list(range(rank))
     places = {axis % rank for axis in axes}
-    free = range(not builder.single, rank)
+    free = range(0 in places and not builder.frees(), rank)
     if not places.issubset(free) or not set(axes).issubset(range(-rank, rank)):
         raise node.error(f"reduces axes {axes} of {rank}", "reduce axes of the data, not that of the samples")
     return sorted(places)

@@ -72,7 +72,7 @@ def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
 
 def _check_free(builder: Builder, node: Node, value: Value) -> None:
     """Refuse to act on the first axis of data of which there may be many samples."""
-    if not builder.single and not isinstance(value, Const):
+    if not isinstance(value, Const) and not builder.frees():
         raise node.error(*BATCH_MOVED)
 
 
@@ -175,8 +175,11 @@ def move(builder: Builder, node: Node, value: Value, step: Move, *, folds: bool 
     index = _moved(node, step, where)
     if index.size == 0:
         raise node.error("makes a tensor without elements", "export the model again")
-    if not folds and index.shape[:1] != where.shape[:1]:
-        _check_free(builder, node, value)
+    if index.shape[:1] != where.shape[:1]:
+        if folds:
+            builder.fold(value, len(index))
+        else:
+            _check_free(builder, node, value)
     match value:
         case Tensor():
             return replace(value, where=index).then(node.name, node.op)

@@ -22,7 +22,13 @@ from bitwright.reading.sizes import check_size
 def conv_transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
     """ConvTranspose(x, w, b) with w of shape (inputs, outputs / groups, kernel...)."""
     kernel = constant_operand(node, values, 1, "only constant kernels are supported")
-    tensor = image(builder, integers(builder, _operand(node, values, kernel), node), node)
+    operand = _operand(node, values, kernel)
+    if len(operand.where) > 1:
+        raise node.error(
+            f"acts on {len(operand.where)} frames of each sample, which are independent of one another",
+            "export the network of one frame, and give every frame as a sample",
+        )
+    tensor = image(builder, integers(builder, operand, node), node)
     size = (tensor.where.shape[2], tensor.where.shape[3])
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes:
         raise node.error("computes its padding from the output's size", "export it with explicit pads")
