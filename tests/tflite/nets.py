@@ -279,6 +279,26 @@ def resized(mode: str, aligned: bool, centred: bool) -> Case:
     return Case(f"{name} {aligned} {centred}", net.bytes(), lambda a: np.abs(a).repeat(2, 1).repeat(2, 2))
 
 
+def to_depth() -> Case:
+    shape = (1, 6, 4, 3)
+    net = Net()
+    x = net.add("ABS", [net.input(shape, scale=S, zero=Z)], shape, scale=S, zero=Z)
+    net.add("SPACE_TO_DEPTH", [x], (1, 3, 2, 12), scale=S, zero=Z, _0=("i", 2))
+
+    def means(real: Array) -> Array:
+        blocks = abs(real).reshape(-1, 3, 2, 2, 2, 3)
+        return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(-1, 3, 2, 12)
+
+    return Case("to depth", net.bytes(), means, (shape,))
+
+
+def total() -> Case:
+    net = Net()
+    inputs = [net.input(IMAGE, scale=S, zero=Z) for _ in range(3)]
+    net.add("ADD_N", inputs, IMAGE, scale=1.0, zero=Z)
+    return Case("total", net.bytes(), lambda a, b, c: a + b + c, (IMAGE,) * 3, scale=1.0)
+
+
 def requantised() -> Case:
     net = Net()
     x = net.input(IMAGE, scale=S, zero=Z)
@@ -348,6 +368,8 @@ def cases() -> list[Case]:
             (1, 12, 10, 1),
             _0=("i", 2),
         ),
+        to_depth(),
+        total(),
         joined(S),
         joined(0.25),
         joined(0.25, "RELU6"),

@@ -155,17 +155,24 @@ def pack(writer: Writer, operator: Operator) -> None:
     writer.left(value, odd, made)
 
 
-def blocks(op: str) -> Handler:
-    """DEPTH_TO_SPACE and SPACE_TO_DEPTH, channels last."""
+def to_space(writer: Writer, operator: Operator) -> None:
+    """DEPTH_TO_SPACE, channels last."""
+    data, made = operand(writer, operator, 0), operator.outputs[0]
+    value = writer.first(writer.entered(data, made), made.name)
+    size = option(operator, 0, "i")
+    value = writer.node("DepthToSpace", (value,), f"{made.name}/blocks", written=operator.name, blocksize=size)
+    writer.left(writer.last(value, made.name), data, made)
 
-    def handler(writer: Writer, operator: Operator) -> None:
-        data, made = operand(writer, operator, 0), operator.outputs[0]
-        value = writer.first(writer.entered(data, made), made.name)
-        size = option(operator, 0, "i")
-        value = writer.node(op, (value,), f"{made.name}/blocks", written=operator.name, blocksize=size)
-        writer.left(writer.last(value, made.name), data, made)
 
-    return handler
+def to_depth(writer: Writer, operator: Operator) -> None:
+    """SPACE_TO_DEPTH, channels last: the pixels of a block behind one another."""
+    data, made = operand(writer, operator, 0), operator.outputs[0]
+    size, (rows, columns, channels) = option(operator, 0, "i"), made.sizes[1:]
+    apart = writer.constant([-1, rows, size, columns, size, data.sizes[3]], f"{made.name}/apart", np.int64)
+    joined = writer.constant([-1, rows, columns, channels], f"{made.name}/joined", np.int64)
+    value = writer.node("Reshape", (writer.entered(data, made), apart), f"{made.name}/blocks", written=operator.name)
+    value = writer.node("Transpose", (value,), f"{made.name}/behind", perm=[0, 1, 3, 2, 4, 5])
+    writer.left(writer.node("Reshape", (value, joined), f"{made.name}/pixels"), data, made)
 
 
 def resize(mode: str, corners: int) -> Handler:

@@ -60,6 +60,15 @@ def rsqrt(writer: Writer, operator: Operator) -> None:
     writer.finish(writer.node("Reciprocal", (root,), f"{made.name}/reciprocal", written=operator.name), made)
 
 
+def total(writer: Writer, operator: Operator) -> None:
+    """ADD_N."""
+    made, value = operator.outputs[0], writer.real(operand(writer, operator, 0))
+    for i in range(1, len(operator.inputs)):
+        other = writer.real(operand(writer, operator, i))
+        value = writer.node("Add", (value, other), f"{made.name}/add", written=operator.name)
+    writer.finish(value, made)
+
+
 def softmax(writer: Writer, operator: Operator) -> None:
     """SOFTMAX of the last axis, of its operand times beta."""
     made = operator.outputs[0]
@@ -100,16 +109,12 @@ def reduction(op: str) -> Handler:
     return handler
 
 
-def arg(op: str) -> Handler:
-    """ARG_MAX and ARG_MIN along a constant axis; the smallest index wins a tie."""
-
-    def handler(writer: Writer, operator: Operator) -> None:
-        axis = int(integers(writer, operator, 1).reshape(-1)[0])
-        made, data = operator.outputs[0], writer.real(operand(writer, operator, 0))
-        value = writer.node(op, (data,), f"{made.name}/index", written=operator.name, axis=axis, keepdims=0)
-        writer.become(value, made)
-
-    return handler
+def arg_of_largest(writer: Writer, operator: Operator) -> None:
+    """ARG_MAX along a constant axis; the smallest index wins a tie."""
+    axis = int(integers(writer, operator, 1).reshape(-1)[0])
+    made, data = operator.outputs[0], writer.real(operand(writer, operator, 0))
+    value = writer.node("ArgMax", (data,), f"{made.name}/index", written=operator.name, axis=axis, keepdims=0)
+    writer.become(value, made)
 
 
 def requantise(writer: Writer, operator: Operator) -> None:
