@@ -23,6 +23,7 @@ from bitwright.frontend.build import Net
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.reuse import Session
 from bitwright.torch_export import from_torch
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "LayerPlan",
     "Net",
     "Plan",
+    "Session",
     "State",
     "__version__",
     "compile",

@@ -88,8 +88,8 @@ def run(
     the integers that leave the accelerator, int64, channels last. `x` may lie on the disk (`np.memmap`): a piece of it
     is read at a time, and `progress` is told how many samples are done.
     """
-    feeds = _feeds(net, _as_list(x))
-    ready = _ready(net, engine or best(net.macs * len(_as_list(x)[0])))
+    feeds = feeds_of(net, as_list(x))
+    ready = _ready(net, engine or best(net.macs * len(as_list(x)[0])))
     results = ready.run(whole.entering(net, feeds)).outputs if codes else whole.outputs(net, feeds, ready, progress)
     return results[0] if len(results) == 1 else results
 
@@ -129,7 +129,7 @@ def to_onnx(net: Graph) -> onnx.ModelProto:
 def written(state: State, x: Sequence[Array], where: Path) -> bytes:
     """What `state.save` writes, once it is read again and computes of `x` what the state's graph does."""
     content = state.onnx()
-    pairs = zip(*(_as_list(run(net, x)) for net in (load(content), state.graph())), strict=True)
+    pairs = zip(*(as_list(run(net, x)) for net in (load(content), state.graph())), strict=True)
     if not all(np.array_equal(ours, theirs) for ours, theirs in pairs):
         hint = "please report it with the model and the data; bitwright.quantize gives the network without a file"
         raise BitwrightError("would be read as another network", where=str(where), hint=hint)
@@ -160,11 +160,11 @@ def verify(
     `outputs` are audited (`docs/audit.md`) if `net` was loaded from ONNX. With `trace` the result also names the first
     integer of each sample at which a float32 run of the source model parts from ours.
     """
-    arrays = [array[:samples] for array in _as_list(x)]
+    arrays = [array[:samples] for array in as_list(x)]
     quickest = best(net.macs * len(arrays[0]))
     asked = {name: find(name, "--engines") for name in (engines or (quickest,))}
     measure = REFERENCE if REFERENCE in asked else quickest
-    wanted = None if outputs is None else [array[:samples] for array in _as_list(outputs)]
+    wanted = None if outputs is None else [array[:samples] for array in as_list(outputs)]
     entered = to_codes(net, arrays)
     if design is None and any(engine.needs_design for engine in asked.values()):
         design = compile_graph(net)
@@ -178,7 +178,7 @@ def verify(
         "model": net.source.file,
         "samples": len(entered[0]),
         "engines": rows,
-        **verifying.audited(verdict.Run(net, _feeds(net, arrays), entered, to_real(net, expected)), wanted, trace),
+        **verifying.audited(verdict.Run(net, feeds_of(net, arrays), entered, to_real(net, expected)), wanted, trace),
         "host": net.host,
         "certificate": verifying.certified(net, design),
     }
@@ -305,10 +305,10 @@ def _prologue(net: Graph, layer: Layer) -> Iterator[dict[str, Any]]:
 
 def to_codes(net: Graph, x: Array | Sequence[Array]) -> list[Ints]:
     """The integers that enter the accelerator for the model's inputs, channels last."""
-    return whole.entering(net, _feeds(net, _as_list(x)))
+    return whole.entering(net, feeds_of(net, as_list(x)))
 
 
-def _feeds(net: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
+def feeds_of(net: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
     """The model's inputs by name, each of the shape that the model declares behind the samples."""
     entry = net.entry
     if len(arrays) != len(entry.inputs):
@@ -386,7 +386,8 @@ def _matrix_rows(net: Graph, rows: list[dict[str, Any]]) -> list[tuple[dict[str,
     return [(row, layer) for row, layer in pairs if isinstance(layer, Dense | Conv)]
 
 
-def _as_list(x: Array | Sequence[Array]) -> list[Array]:
+def as_list(x: Array | Sequence[Array]) -> list[Array]:
+    """One array, or several, as a list."""
     return [x] if isinstance(x, np.ndarray) else [np.asarray(array) for array in x]
 
 

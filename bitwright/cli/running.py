@@ -49,22 +49,24 @@ def _scored(arrays: list[Array], held: data.Data) -> dict[str, float]:
 def benched(net: Graph, held: data.Data | None, engines: str | None, say: Callable[[str], None]) -> dict[str, Any]:
     """The report of `bench`: rates of the engines that can run here and of onnxruntime, and those of each layer."""
     arrays = list(held.inputs) if held else bench.inputs_of(net, max(bench.BATCHES))
-    rates: list[bench.Rate] = []
+    layers, peak = ([], 0.0) if missing(ENGINES["fast"]) else bench.layer_rates(net)
+    return {
+        "rates": [asdict(rate) for rate in _rates(net, arrays, engines, say)],
+        "peak_macs_per_second": peak,
+        "layers": [asdict(layer) for layer in layers],
+        **(_scored(_as_list(api.run(net, arrays)), held) if held else {}),
+    }
+
+
+def _rates(net: Graph, arrays: list[Array], engines: str | None, say: Callable[[str], None]) -> Iterator[bench.Rate]:
     graphs = [name for name, engine in ENGINES.items() if not engine.needs_design]
     for name in engines.split(",") if engines else graphs:
         say(f"engine {name}")
         design = api.compile(net) if find(name, "--engines").needs_design else None
-        rates += bench.engine_rates(net, name, design, arrays)
+        yield from bench.engine_rates(net, name, design, arrays)
     say("onnxruntime")
-    theirs = bench.onnxruntime_rate(net, arrays)
-    layers, peak = ([], 0.0) if missing(ENGINES["fast"]) else bench.layer_rates(net)
-    scored = _scored(_as_list(api.run(net, arrays[0] if len(arrays) == 1 else arrays)), held) if held else {}
-    return {
-        "rates": [asdict(rate) for rate in (*rates, *([theirs] if theirs else []))],
-        "peak_macs_per_second": peak,
-        "layers": [asdict(layer) for layer in layers],
-        **scored,
-    }
+    if theirs := bench.onnxruntime_rate(net, arrays):
+        yield theirs
 
 
 def _as_list(found: Any) -> list[Array]:
