@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bitwright.compress.left import turned
 from bitwright.compress.operators import MATRIX, channel_axis, check_nodes
 from bitwright.compress.sites import Site, find_sites, key
 from bitwright.ir.errors import BitwrightError
@@ -113,7 +114,7 @@ def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet) -> FloatN
     """The float network of an ONNX model, checked: every node can be quantised, every layer has constant weights."""
     if isinstance(source, FloatNet):
         return source
-    model = fold_constants(read_model(source))
+    model = turned(fold_constants(read_model(source)))
     nodes = _live(model)
     check_nodes(nodes, model.constants)
     if not any(node.op in MATRIX for node in nodes):

@@ -192,6 +192,7 @@ KINDS: dict[str, Make] = {
     "Resize": resized,
     "Resize by interpolation": interpolated,
     "ConvTranspose": transposed,
+    "a matrix on the left": lambda rng, _: Middle([node("MatMul", "left r", "m")], {"left": kernel(rng, 5, 6)}),
     "Slice": sliced,
     "Gather": gathered,
     "Shape": shaped,
