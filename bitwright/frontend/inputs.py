@@ -74,3 +74,22 @@ def _integers(builder: Builder, entry: ModelInput, real: Host) -> Value:
         info = np.iinfo(entry.dtype)
         kind = IntType(int(info.min), int(info.max))
     return builder.input(entry.name, real, kind, ONES, ZEROS)
+
+
+LINES = host_ops.Add | host_ops.Sub | host_ops.Rsub | host_ops.Mul | host_ops.Div | host_ops.Clip
+"""Host steps that rise or fall from element to element."""
+
+
+def host_interval(builder: Builder, value: Host) -> tuple[float, float] | None:
+    """The least and the largest number that a host value can be in float32; None unless clips hold both ends."""
+    makers = {step.output: step for step in builder.before}
+    name, behind = value.name, list[LINES]()
+    while name in makers and isinstance(does := makers[name].does, LINES) and len(makers[name].inputs) == 1:
+        behind.append(does)
+        (name,) = makers[name].inputs
+    ends = [np.asarray(np.float32(end)) for end in (-np.inf, np.inf)]
+    with np.errstate(all="ignore"):
+        for does in reversed(behind):
+            ends = [does(end) for end in ends]
+    low, high = float(np.minimum(*ends).min()), float(np.maximum(*ends).max())
+    return (low, high) if np.isfinite((low, high)).all() else None

@@ -33,6 +33,7 @@ from bitwright.frontend.operators import (
     transposed,
 )
 from bitwright.frontend.operators.joins import settled
+from bitwright.frontend.operators.selections import MASKED, take
 from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import left_off, to_host
 from bitwright.frontend.values import Const, Host, Pieces, Tensor, Value
@@ -270,8 +271,10 @@ def enter(builder: Builder, types: Mapping[str, InputType]) -> None:
 
 def evaluate(builder: Builder, node: Node) -> None:
     """Put what `node` makes among the builder's values; every error names the node."""
-    operands = [builder.values[name] if name else None for name in node.inputs]
     try:
+        if take(builder, node):
+            return
+        operands = [builder.values[name] if name else None for name in node.inputs]
         made = _of_parts(builder, node, operands) or _made(builder, node, _joined(builder, node, operands))
     except BitwrightError as error:
         raise error if error.where.startswith(builder.model.file) else node.error(error.what, error.hint) from error
@@ -291,7 +294,7 @@ def _keep(builder: Builder, node: Node, results: Sequence[Value | None]) -> None
 def is_taken(node: Node) -> bool:
     """True if there is a handler for an operator, whatever it then says."""
     own = node.op in HANDLERS and (node.domain in STANDARD or node.op in ANY_DOMAIN)
-    return own or node.domain == CHANNELS_LAST
+    return own or node.domain == CHANNELS_LAST or (node.op in MASKED and node.domain in STANDARD)
 
 
 def _of_parts(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Pieces | None:
@@ -332,7 +335,7 @@ def unsupported(node: Node) -> BitwrightError:
     if node.op in REFUSED:
         return node.error(*REFUSED[node.op])
     home = "" if node.domain in STANDARD else f" in the domain '{node.domain}'"
-    return node.error(f"is not supported{home}", "supported operators: " + ", ".join(sorted(HANDLERS)))
+    return node.error(f"is not supported{home}", "supported operators: " + ", ".join(sorted((*HANDLERS, *MASKED))))
 
 
 def _result(builder: Builder, name: str) -> Host:

@@ -109,7 +109,7 @@ class _Walk:
     def step(self, node: Node) -> None:
         """Evaluate a node; what fails is kept, unless it follows from what failed before."""
         follows = not self._follows.isdisjoint(node.inputs)
-        known = self._builder.values.keys() >= set(filter(None, node.inputs))
+        known = self._builder.values.keys() | self._builder.masks.keys() >= set(filter(None, node.inputs))
         error = self._failure(node) if known else unsupported(node)
         excused = is_taken(node) and (follows or self._float or not known)
         if error is not None and not excused:

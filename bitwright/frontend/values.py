@@ -149,7 +149,7 @@ class Tensor:
             return replace(self, function=(*self.function, Clip(low, high)))
         size = max(len(self.low), len(self.high))
         pairs = [
-            _clip_bounds(a, b, low, high) for a, b in zip(spread(self.low, size), spread(self.high, size), strict=True)
+            clip_bounds(a, b, low, high) for a, b in zip(spread(self.low, size), spread(self.high, size), strict=True)
         ]
         return replace(self, low=tuple(a for a, _ in pairs), high=tuple(b for _, b in pairs))
 
@@ -175,12 +175,34 @@ Settled = Const | Host | Tensor
 Value = Settled | Pieces
 
 
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Where a value lies below a bound, or else above it; which holds at the bound itself makes no difference."""
+
+    value: Host | Tensor
+    bound: Const
+    below: bool
+
+    @property
+    def opposite(self) -> Mask:
+        """Where this one does not hold."""
+        return replace(self, below=not self.below)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A value where a mask holds, and 0 elsewhere."""
+
+    mask: Mask
+    value: Value
+
+
 def of_sample(array: Array) -> Array:
     """An array of an ONNX shape without the axis of the samples, which is kept where a sample holds several rows."""
     return array[0] if array.shape[:1] == (1,) else array
 
 
-def _clip_bounds(
+def clip_bounds(
     low: Fraction | None, high: Fraction | None, new_low: Fraction | None, new_high: Fraction | None
 ) -> tuple[Fraction | None, Fraction | None]:
     """Bounds of clip(clip(x, low, high), new_low, new_high)."""

@@ -140,6 +140,31 @@ class Div(OpRun):
         return (np.asarray(a / b),)
 
 
+class Where(OpRun):
+    def _run(self, condition: Array, a: Array, b: Array) -> tuple[Array]:
+        return (np.where(condition, a, b),)
+
+
+class Less(OpRun):
+    def _run(self, a: Array, b: Array) -> tuple[Array]:
+        return (np.asarray(a < b),)
+
+
+class LessOrEqual(OpRun):
+    def _run(self, a: Array, b: Array) -> tuple[Array]:
+        return (np.asarray(a <= b),)
+
+
+class Greater(OpRun):
+    def _run(self, a: Array, b: Array) -> tuple[Array]:
+        return (np.asarray(a > b),)
+
+
+class GreaterOrEqual(OpRun):
+    def _run(self, a: Array, b: Array) -> tuple[Array]:
+        return (np.asarray(a >= b),)
+
+
 class MatMul(OpRun):
     def _run(self, a: Array, b: Array) -> tuple[Array]:
         return (np.matmul(a, b),)
@@ -181,6 +206,11 @@ CUSTOM = [
     Max,
     Min,
     GlobalMaxPool,
+    Where,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
     Add,
     Sub,
     Mul,

@@ -95,6 +95,10 @@ def _pointwise(write: Writer, stem: str, does: Clip | LeakyRelu | Elu | Curve | 
     """The node of an operator that keeps the shape, whose name is that of the step."""
     operator = type(does).__name__
     match does:
+        case Clip() if does.low.array.size > 1 or does.high.array.size > 1:
+            for limit, bound in (("Max", does.low.array), ("Min", does.high.array)):
+                x = x if np.isinf(bound).all() else write.step(limit, x, stem, np.asarray(bound))
+            return x
         case Clip():
             bounds = ["" if np.isinf(c.array) else np.asarray(c.array) for c in (does.low, does.high)]
             return write.step(operator, x, stem, *bounds)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from bitwright.exact.rounding import round_exact
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.quantise import quantise
 from bitwright.frontend.dialects.quantiser import Quantiser
+from bitwright.frontend.inputs import host_interval
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operands import constant_operand, data_operand, whole_attribute
 from bitwright.frontend.operators import reductions
@@ -53,6 +55,9 @@ def requant_shift(builder: Builder, node: Node, *values: Value | None) -> Value:
 def floor(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Floor, Ceil, or Round (ties to even), of an exact value: integers, limited by what the input can reach."""
     value = data_operand(node, values)
+    if isinstance(value, Host) and value.side == "input" and (ends := host_interval(builder, value)) is not None:
+        low, high = (int(round_exact(ROUNDINGS[node.op], Fraction(float(end)))) for end in ends)
+        return quantise(builder, node, _quantiser(1, low, high, ROUNDINGS[node.op]), value, as_codes=True)
     if not isinstance(value, Tensor):
         raise node.error("rounds real values", "quantise the input first")
     return whole_numbers(builder, node, value, 1, ROUNDINGS[node.op])

@@ -197,10 +197,16 @@ def clip_to(builder: Builder, node: Node, value: Value, low: Fraction | None, hi
         return replace(value, array=array) if np.array_equal(array, value.array) else Const(array)
     if isinstance(value, Host):
         ends = [np.float32(-np.inf if low is None else low), np.float32(np.inf if high is None else high)]
-        return _host(builder, node, host_ops.Clip(*(Constant(np.asarray(end)) for end in ends)), value)
+        return clip_host(builder, node, value, np.asarray(ends[0]), np.asarray(ends[1]))
     assert isinstance(value, Tensor)
     low, high = _binding(builder, value, low, high)
     return value if low is None is high else value.clip(low, high).then(node.name, node.op)
+
+
+def clip_host(builder: Builder, node: Node, value: Host, low: Array, high: Array) -> Host:
+    """min(max(value, low), high) on the host, limits of one element or of each."""
+    does = host_ops.Clip(*(Constant(np.asarray(end, dtype=np.float32)) for end in (low, high)))
+    return _host(builder, node, does, value, shapes=(np.shape(low), np.shape(high)))
 
 
 def _binding(

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.integers import integers
 from bitwright.frontend.operands import refuse_infinite
-from bitwright.frontend.operators.elementwise import arithmetic, check_rank, clip_to
+from bitwright.frontend.operators.elementwise import arithmetic, check_rank, clip_host, clip_to
 from bitwright.frontend.values import ZERO, Const, Host, Tensor, Value
 from bitwright.reading.model import Node
 
@@ -30,9 +32,8 @@ def _of_two(builder: Builder, node: Node, value: Value, other: Value) -> Value:
     """max(a, b) = b + max(a - b, 0), and min(a, b) = b + min(a - b, 0)."""
     if isinstance(other, Const):
         check_rank(node, value, other)
-    if isinstance(other, Const) and other.array.size == 1:
-        bound = Fraction(other.exact().reshape(-1)[0])
-        return clip_to(builder, node, value, *((bound, None) if node.op == "Max" else (None, bound)))
+        if other.array.size == 1 or isinstance(value, Host):
+            return _limited(builder, node, value, other)
     if isinstance(value, Host) or isinstance(other, Host):
         raise node.error("compares a float tensor with another", "quantise both operands")
     difference = arithmetic(builder, node.acting("Sub"), value, other)
@@ -42,6 +43,16 @@ def _of_two(builder: Builder, node: Node, value: Value, other: Value) -> Value:
     if not isinstance(other, Const):
         beyond = integers(builder, beyond, node)
     return arithmetic(builder, node.acting("Add"), beyond, other)
+
+
+def _limited(builder: Builder, node: Node, value: Value, limit: Const) -> Value:
+    """A limit of one number, or of several where the host computes."""
+    up = node.op == "Max"
+    if isinstance(value, Host) and limit.array.size > 1:
+        none = np.float32(np.inf)
+        return clip_host(builder, node, value, *((limit.array, none) if up else (-none, limit.array)))
+    bound = Fraction(limit.exact().reshape(-1)[0])
+    return clip_to(builder, node, value, *((bound, None) if up else (None, bound)))
 
 
 OPERATORS: Mapping[str, Callable[..., Any]] = {"Max": extreme, "Min": extreme}
