@@ -22,7 +22,7 @@ from bitwright.compiling import compile_graph
 from bitwright.compress import State
 from bitwright.design import Design
 from bitwright.exact.ranges import Ranges, ranges
-from bitwright.frontend.inputs import InputType
+from bitwright.frontend.inputs import InputType, edge_types
 from bitwright.frontend.lowering import load_onnx
 from bitwright.frontend.obstacles import Obstacle, survey
 from bitwright.hardware.plan import Plan
@@ -50,29 +50,25 @@ def load(
     *,
     shapes: Mapping[str, Shape] | None = None,
     outputs: Sequence[str] = (),
+    quantise: Mapping[str, str] | None = None,
 ) -> Graph:
     """The graph of an ONNX model of any supported dialect, or of a graph that bitwright saved.
 
     `inputs` types real-valued inputs ({"x": "s16.8"}); `rounding` is "onnx" (divide by the scale) or "torch" (multiply
     by its float32 reciprocal). `shapes` fills in sizes that the file leaves open, of an input or of a dimension by its
     name ({"x": (1, 3, 96, 96)}, {"H": 96}). The network ends at `outputs`, tensors or nodes of the file by name; what
-    lies behind them is left off, and listed in `net.host`. Raises BitwrightError.
+    lies behind them is left off, and listed in `net.host`. `quantise` puts one more quantiser on each edge that it
+    names ({"Relu_22_0": "s16.8"}), for sums between few quantisers that no common grid holds. Raises BitwrightError.
     """
     if rounding not in ROUNDINGS:
         raise BitwrightError(f"there is no rounding '{rounding}'", where="--rounding", hint="onnx or torch")
     if isinstance(model, str | Path) and _is_saved(Path(model)):
-        _refuse_asking({"--input": ("types", inputs), "--shape": ("shapes", shapes), "--outputs": ("outputs", outputs)})
-        return files.load(Path(model))
+        return files.saved(Path(model), types=inputs, shapes=shapes, outputs=outputs, quantisers=quantise)
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
-    graph = load_onnx(model, inputs=types, rounding=rounding, shapes=shapes or {}, outputs=outputs)
-    return origin.remember(graph, model, inputs or {}, shapes or {}, outputs)
-
-
-def _refuse_asking(asked: Mapping[str, tuple[str, object]]) -> None:
-    """A saved graph was read already."""
-    for option, (thing, given) in asked.items():
-        if given:
-            raise BitwrightError(f"a saved graph has its {thing}", where=option, hint="give the ONNX file instead")
+    quantise = quantise or {}
+    edges = edge_types(quantise)
+    graph = load_onnx(model, inputs=types, rounding=rounding, shapes=shapes or {}, outputs=outputs, quantise=edges)
+    return origin.remember(graph, model, inputs or {}, shapes or {}, outputs, quantise)
 
 
 def run(
@@ -230,6 +226,7 @@ def obstacles(
     *,
     shapes: Mapping[str, Shape] | None = None,
     outputs: Sequence[str] = (),
+    quantise: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """All that `load` would refuse in a model, as `inspect --json` prints it; `error` is what it refused first.
 
@@ -237,7 +234,7 @@ def obstacles(
     model cannot even be read.
     """
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
-    found = survey(model, types, shapes=shapes or {}, outputs=outputs)
+    found = survey(model, types, shapes=shapes or {}, outputs=outputs, quantise=edge_types(quantise or {}))
     rows = found.obstacles or (Obstacle("", error.what, error.hint, (error.where,), found.macs),)
     keys = ("op", "what", "hint")
     return {

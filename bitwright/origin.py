@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 
 from bitwright.audit.verdict import Source
-from bitwright.frontend.inputs import InputType
+from bitwright.frontend.inputs import InputType, edge_types
 from bitwright.frontend.lowering import load_traced
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -25,6 +25,7 @@ def remember(
     types: Mapping[str, str],
     shapes: Mapping[str, Shape],
     outputs: Sequence[str],
+    quantise: Mapping[str, str],
 ) -> Graph:
     """`graph` with the way back to its model, which it keeps through passes, `replace` and `pickle`."""
     match model:
@@ -35,9 +36,8 @@ def remember(
         case _:
             kept = str(Path(model).absolute())
     sizes = tuple((name, parse_shape(shape, f"--shape {name}")) for name, shape in shapes.items())
-    return replace(
-        graph, source=replace(graph.source, origin=Origin(kept, tuple(types.items()), sizes, tuple(outputs)))
-    )
+    origin = Origin(kept, tuple(types.items()), sizes, tuple(outputs), tuple(quantise.items()))
+    return replace(graph, source=replace(graph.source, origin=origin))
 
 
 def is_known(graph: Graph) -> bool:
@@ -52,7 +52,8 @@ def source(graph: Graph) -> Source | None:
         return None
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in origin.types}
     try:
-        asked: Asked = {"shapes": dict(origin.shapes), "outputs": origin.outputs}
+        edges = edge_types(dict(origin.quantised))
+        asked: Asked = {"shapes": dict(origin.shapes), "outputs": origin.outputs, "quantise": edges}
         again, trace = load_traced(origin.model, inputs=types, rounding=graph.source.rounding, **asked)
         if again.source.sha256 != graph.source.sha256:
             return None

@@ -42,6 +42,15 @@ Outputs = Annotated[
         help="End the network at these tensors or nodes; what lies behind them is left off, and listed.",
     ),
 ]
+Quantisers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quantise",
+        "--quantize",
+        metavar="EDGE=TYPE",
+        help="Put one more quantiser on an edge, a tensor or node by name: s16.8, u8/255. Repeatable.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +61,28 @@ class Source:
     inputs: dict[str, str]
     shapes: dict[str, Shape]
     outputs: tuple[str, ...]
+    quantise: dict[str, str]
 
     @staticmethod
-    def given(model: Path, inputs: list[str] | None, shapes: list[str] | None, outputs: list[str] | None) -> Source:
+    def given(
+        model: Path,
+        inputs: list[str] | None,
+        shapes: list[str] | None,
+        outputs: list[str] | None,
+        quantise: list[str] | None,
+    ) -> Source:
         """What the options say."""
         types, sizes = parse_pairs("--input", inputs), parse_pairs("--shape", shapes)
-        return Source(model, types, dict(sizes), tuple(outputs or ()))
+        return Source(model, types, dict(sizes), tuple(outputs or ()), parse_pairs("--quantise", quantise))
 
     def __str__(self) -> str:
         return str(self.path)
 
     def net(self, rounding: str = "onnx") -> Graph:
         """The graph of the model."""
-        return api.load(self.path, self.inputs, rounding, shapes=self.shapes, outputs=self.outputs)
+        return api.load(
+            self.path, self.inputs, rounding, shapes=self.shapes, outputs=self.outputs, quantise=self.quantise
+        )
 
     def inspected(self) -> tuple[dict[str, Any], BitwrightError | None]:
         """What `inspect` finds; and the error where that is what stands in the way."""
@@ -73,7 +91,7 @@ class Source:
         except BitwrightError as error:
             if not error.where.startswith(self.path.name):
                 raise
-            asked: dict[str, Any] = {"shapes": self.shapes, "outputs": self.outputs}
+            asked: dict[str, Any] = {"shapes": self.shapes, "outputs": self.outputs, "quantise": self.quantise}
             return api.obstacles(self.path, error, self.inputs, **asked), error
 
 
@@ -90,8 +108,9 @@ def _asked(
     inputs: Inputs = None,
     shapes: Shapes = None,
     outputs: Outputs = None,
+    quantise: Quantisers = None,
 ) -> Source:
-    return Source.given(model, inputs, shapes, outputs)
+    return Source.given(model, inputs, shapes, outputs, quantise)
 
 
 def reads_model(command: Callable[Concatenate[Source, Taken], None]) -> Callable[..., None]:

@@ -121,8 +121,12 @@ Bits = Annotated[str, typer.Option(metavar="BITS", help="Widths to try: 2-8, or 
 Jobs = Annotated[int, typer.Option(min=1, help="Processes to use.")]
 
 
-PAIRS = {"--input": ("TYPE", "x=s16.8", "type"), "--shape": ("SIZES", "x=1x3x96x96", "shape")}
-"""Options that say something of an input: what they give it, an example, and what each input has one of."""
+PAIRS = {
+    "--input": ("TYPE", "x=s16.8", "input one type"),
+    "--shape": ("SIZES", "x=1x3x96x96", "input one shape"),
+    "--quantise": ("TYPE", "relu1_out=s16.8", "edge one type"),
+}
+"""Options that say something of an input or an edge: what they give it, an example, and what each has one of."""
 
 
 def parse_pairs(option: str, given: list[str] | None) -> dict[str, str]:
@@ -136,7 +140,7 @@ def parse_pairs(option: str, given: list[str] | None) -> dict[str, str]:
                 f"is not NAME={stands}", where=f"{option} {text}", hint=f"for example {option} {example}"
             )
         if name in pairs:
-            raise BitwrightError("is given twice", where=f"{option} {name}", hint=f"give each input one {thing}")
+            raise BitwrightError("is given twice", where=f"{option} {name}", hint=f"give each {thing}")
         pairs[name] = value
     return pairs
 

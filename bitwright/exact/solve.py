@@ -15,6 +15,7 @@ from bitwright.ir.layers import Rounding
 from bitwright.ir.weights import Ints
 
 INT64_SAFE = 1 << 62
+FURTHEST = (1 << 63) - 1
 FLOAT_EXPONENT = 900
 """Quotients of integers whose lengths differ by less than this many bits neither overflow nor underflow a float64."""
 HOPELESS = (1.0, 2.0**200)
@@ -104,7 +105,8 @@ def _solve_float(lines: Sequence[Affine], th2: Ints, e: Ints, start: Ints, end: 
     redo = near & (inside | (error > 0.25))
     rows = np.nonzero(redo)[0].tolist()
     wanted = zip(rows, th2[redo].tolist(), e[redo].tolist(), strict=True)
-    t[redo] = [-((2 * lines[c].q - lines[c].d * th - strict) // (2 * lines[c].p)) for c, th, strict in wanted]
+    found = [-((2 * lines[c].q - lines[c].d * th - strict) // (2 * lines[c].p)) for c, th, strict in wanted]
+    t[redo] = [min(max(at, -FURTHEST), FURTHEST) for at in found]  # what is that far lies beyond (start, end]
     return t
 
 

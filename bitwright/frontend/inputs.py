@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ from bitwright.ir import host_ops
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel
 from bitwright.ir.types import BIPOLAR, IntType, integer
+from bitwright.reading.edges import EdgeType
 from bitwright.reading.model import ModelInput
 
 
@@ -41,6 +43,17 @@ class InputType:
             )
         scale = Fraction(2) ** -int(match[4] or 0) / int(match[5] or 1)
         return InputType(integer(bits, signed=match[1] == "s", narrow=bool(match[3])), scale, text)
+
+
+def edge_types(given: Mapping[str, str]) -> dict[str, EdgeType]:
+    """What `--quantise` asks for, by the names of the edges."""
+    found = {}
+    for name, text in given.items():
+        kind = InputType.parse(text, where=f"--quantise {name}")
+        narrow = kind.type == IntType(-kind.type.hi, kind.type.hi)
+        bits = 1 if kind.type == BIPOLAR else (kind.type.hi.bit_length() + kind.type.signed)
+        found[name] = EdgeType(bits, kind.type.signed, narrow, float(kind.scale), text)
+    return found
 
 
 def typed_input(builder: Builder, entry: ModelInput, given: InputType | None) -> Value:

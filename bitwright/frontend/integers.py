@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.clips import apart, on_a_grid, too_many_steps, too_wide
+from bitwright.frontend.making import Floored, floored
 from bitwright.frontend.values import Tensor
-from bitwright.ir.layers import Requantise, Rounding, Sum
-from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, spread, squeeze, width
+from bitwright.ir.per_channel import ONES, ZEROS, spread, squeeze, width
 from bitwright.ir.types import IntType
 from bitwright.reading.model import Node
 
@@ -21,8 +20,11 @@ def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     layer = builder.layers[tensor.layer]
     if tensor.curved or tensor.pools:
         raise node.error("reads a real value that no quantiser turned into integers", "quantise the activation")
-    if not falls_on_integers(tensor):
-        raise node.error("reads a clip that does not fall on integers", "quantise the activation")
+    if not falls_on_integers(tensor) or too_many_steps(builder, tensor):
+        made = on_a_grid(builder, apart(builder, tensor, node), node)
+        if made is None:
+            raise too_wide(builder, node, tensor)
+        return made
     places = _places(tensor)
     lows, highs = ([_clamped(code, *bounds) for bounds in places] for code in (layer.type.lo, layer.type.hi))
     if set(lows) == {layer.type.lo} and set(highs) == {layer.type.hi}:
@@ -71,62 +73,3 @@ def _identity(
     constants = Floored(ONES, ZEROS, low, high)
     name = floored(builder, f"{node.name}_clip", tensor, constants, kind, (old.scale, old.zero))
     return replace(tensor, layer=name, low=(None,), high=(None,), nodes=())
-
-
-class Floored(NamedTuple):
-    """clip(floor(multiplier * a + offset), low, high), each for the tensor or for a channel."""
-
-    multiplier: PerChannel
-    offset: PerChannel
-    low: tuple[int, ...]
-    high: tuple[int, ...]
-
-
-def floored(
-    builder: Builder, name: str, tensor: Tensor, constants: Floored, kind: IntType, real: tuple[PerChannel, PerChannel]
-) -> str:
-    """The layer `name` of `constants` behind `tensor`; `real` are scale and zero point of what it makes."""
-    return builder.add(
-        Requantise(
-            name=name,
-            inputs=(tensor.layer,),
-            shape=builder.layers[tensor.layer].shape,
-            type=kind,
-            scale=real[0],
-            zero=real[1],
-            multiplier=constants.multiplier,
-            offset=constants.offset,
-            rounding=Rounding.FLOOR,
-            low=constants.low,
-            high=constants.high,
-            source=_sources(tensor),
-        )
-    )
-
-
-def weighted(
-    builder: Builder,
-    name: str,
-    tensors: Sequence[Tensor],
-    factors: tuple[tuple[int, ...], ...],
-    real: tuple[PerChannel, PerChannel],
-    source: tuple[str, ...] = (),
-) -> str:
-    """The layer `name`, the sum of `tensors` times their factors; `real` are scale and zero point of what it makes."""
-    old = builder.layers[tensors[0].layer]
-    return builder.add(
-        Sum(
-            name=name,
-            inputs=tuple(tensor.layer for tensor in tensors),
-            shape=old.shape,
-            type=old.type,
-            scale=real[0],
-            zero=real[1],
-            factors=factors,
-            source=source or _sources(*tensors),
-        )
-    )
-
-
-def _sources(*tensors: Tensor) -> tuple[str, ...]:
-    return tuple(name for tensor in tensors for name, _ in tensor.nodes)

@@ -34,6 +34,7 @@ from bitwright.frontend.operators import (
 )
 from bitwright.frontend.operators.joins import settled
 from bitwright.frontend.operators.selections import MASKED, take
+from bitwright.frontend.parts import taken
 from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import left_off, to_host
 from bitwright.frontend.values import Const, Host, Pieces, Tensor, Value
@@ -249,7 +250,7 @@ def _trace(builder: Builder, graph: Graph) -> Trace:
         name: Place(value.layer, value.where, value.scale, value.offset)
         for name, value in builder.values.items()
         if isinstance(value, Tensor) and value.layer in graph.by_name
-        if not (value.bounded or value.curved or value.pools)
+        if not (value.bounded or value.curved or value.pools or value.rest)
     }
     return Trace(places, builder.arithmetic)
 
@@ -326,7 +327,7 @@ def _made(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Any
     if node.domain == CHANNELS_LAST:
         return channels_last.wrapped(builder, node, *operands)
     if is_taken(node):
-        return HANDLERS[node.op](builder, node, *operands)
+        return taken(builder, node, operands, HANDLERS[node.op])
     raise unsupported(node)
 
 

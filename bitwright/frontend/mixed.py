@@ -16,7 +16,8 @@ import numpy as np
 
 from bitwright.exact.steps import MAX_STEPS
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import Floored, floored, weighted, widen
+from bitwright.frontend.integers import widen
+from bitwright.frontend.making import Floored, floored, weighted
 from bitwright.frontend.scales import unit
 from bitwright.frontend.values import ONE, ZERO, Tensor
 from bitwright.ir.per_channel import ZEROS, PerChannel, squeeze, width

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from math import inf
@@ -37,7 +38,7 @@ from bitwright.ir.functions import (
 from bitwright.ir.host import HostStep
 from bitwright.ir.host_ops import Constant
 from bitwright.ir.layers import Layer, Limited, Passing
-from bitwright.ir.per_channel import ONES, ZEROS
+from bitwright.ir.per_channel import ONES, ZEROS, spread, width
 from bitwright.reading.model import Array, Model, Node
 
 NO_QUANTISER = "no quantiser follows: real-valued output"
@@ -51,7 +52,9 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     """The tensor's real values on the host, behind the accelerator: the exact affine, rounded once to float32."""
     if tensor.pools:
         raise node.error("reads a max-pool of values that no quantiser turned into integers", "quantise the activation")
-    layer, quantised = builder.layers[tensor.layer], _quantised(builder, tensor)
+    if tensor.rest:
+        return _summed(builder, tensor, node)
+    quantised = _quantised(builder, tensor)
     if quantised.counts and tensor.integer and _is_plain(tensor):
         return _places(builder, tensor)
     reason = _reason(quantised, tensor) + _frames(builder, tensor)
@@ -65,8 +68,7 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     output = "" if tensor.nodes else "affine"
     name = builder.host_step("output", does, (tensor.layer,), node=first, reason=reason, output=output)
     name = _function(builder, tensor, node, _sloped(builder, tensor, name))
-    if not np.array_equal(of_sample(tensor.where), np.arange(builder.size(tensor)).reshape(layer.shape)):
-        name = builder.host_step("output", host_ops.Gather(Constant(of_sample(tensor.where))), (name,))
+    name = _laid_out(builder, tensor, name)
     builder.after.extend(_note(name, other, reason) for other in more)
     return Host(name, tensor.where.shape, "output")
 
@@ -76,6 +78,37 @@ def _frames(builder: Builder, tensor: Tensor) -> str:
     rows = tensor.where.shape[0] if tensor.where.ndim else 1
     alone = "; its {} frames are independent: the network of one frame does the same"
     return alone.format(rows) if builder.independent(rows) else ""
+
+
+def _summed(builder: Builder, tensor: Tensor, node: Node) -> Host:
+    """The sum of the parts, and the clip that waits for it."""
+    made = to_host(builder, replace(tensor, rest=(), low=(None,), high=(None,)), node)
+    name = made.name
+    for part in tensor.rest:
+        line = host_ops.Affine.unlimited(part.scale.floats(), np.zeros(1))
+        other = _laid_out(builder, part, builder.host_step("output", line, (part.layer,), output="affine"))
+        name = builder.host_step("output", host_ops.Add(), (name, other))
+    if tensor.bounded:
+        ends = {(low, high) for low, high in zip(*_spread_bounds(tensor), strict=True)}
+        if len(ends) > 1:
+            raise node.error("clips each channel of a sum to limits of its own", "quantise the output")
+        low, high = ends.pop()
+        does = host_ops.Clip(_float32(-inf if low is None else low), _float32(inf if high is None else high))
+        name = builder.host_step("output", does, (name,))
+    return replace(made, name=name)
+
+
+def _spread_bounds(tensor: Tensor) -> tuple[tuple[Fraction | None, ...], tuple[Fraction | None, ...]]:
+    size = width(tensor.low, tensor.high)
+    return spread(tensor.low, size), spread(tensor.high, size)
+
+
+def _laid_out(builder: Builder, tensor: Tensor, name: str) -> str:
+    """What the host holds of a layer, in the layout of the source."""
+    where, shape = of_sample(tensor.where), builder.layers[tensor.layer].shape
+    if np.array_equal(where, np.arange(builder.size(tensor)).reshape(shape)):
+        return name
+    return builder.host_step("output", host_ops.Gather(Constant(where)), (name,))
 
 
 def _reason(quantised: Layer, tensor: Tensor) -> str:

@@ -91,6 +91,7 @@ class Tensor:
     integer: bool = False  # the ONNX tensor has an integer type, so that division truncates
     added: float = 0.0
     roundings: int = 0
+    rest: tuple[Tensor, ...] = ()  # what is added to scale * q + offset: lines of other layers, where a clip fell apart
 
     @property
     def shape(self) -> tuple[int, ...]:

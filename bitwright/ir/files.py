@@ -64,6 +64,19 @@ def load(path: Path) -> Graph:
     return from_bytes(data, where=str(path))
 
 
+OPTIONS = {"types": "--input", "shapes": "--shape", "outputs": "--outputs", "quantisers": "--quantise"}
+"""What a model is asked for, and the option that asks for it."""
+
+
+def saved(path: Path, **asked: object) -> Graph:
+    """The graph that `path` holds, of which nothing may be `asked`: it was read already."""
+    for thing, given in asked.items():
+        if given:
+            hint = "give the ONNX file instead"
+            raise BitwrightError(f"a saved graph has its {thing}", where=OPTIONS[thing], hint=hint)
+    return load(path)
+
+
 def to_bytes(graph: Graph) -> bytes:
     """The file's content; equal graphs give equal bytes."""
     held: dict[str, Held] = {}

@@ -19,13 +19,15 @@ class Removed:
 class Origin:
     """How to read the model again: its path or its bytes, and what was asked of it.
 
-    By name the types that its inputs were given and the sizes that it left open; the tensors at which it was cut.
+    By name the types that its inputs were given, the sizes that it left open, and the types of quantisers that were
+    put on edges; the tensors at which it was cut.
     """
 
     model: str | bytes
     types: tuple[tuple[str, str], ...] = ()
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     outputs: tuple[str, ...] = ()
+    quantised: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

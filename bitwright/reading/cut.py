@@ -63,24 +63,30 @@ def _of_data(model: Model, nodes: Sequence[Node]) -> list[Node]:
 
 def _tensors(model: Model, asked: Sequence[str]) -> tuple[str, ...]:
     """The tensors that are named: by their own name, or by that of the node that makes them."""
-    makers = {node.name: node.outputs[0] for node in reversed(model.nodes) if any(node.outputs[:1])}
-    made = set[str]().union(*(node.outputs for node in model.nodes)) - {""}
-    known = makers | dict(zip(made, made, strict=True))
+    known = named(model)
     found: dict[str, str] = {}
     for name in chain(*([text] if text in known else text.split(",") for text in asked)):
         if name not in known:
-            raise _unknown(model, name, known)
+            raise unknown(model, "--outputs", name, known)
         if known[name] in found:
             raise BitwrightError("is given twice", where=f"--outputs {name}", hint="name each output once")
         found[known[name]] = name
     return tuple(found)
 
 
-def _unknown(model: Model, name: str, known: Iterable[str]) -> BitwrightError:
+def named(model: Model) -> dict[str, str]:
+    """The tensors that nodes make, by their own name and by that of the node."""
+    makers = {node.name: node.outputs[0] for node in reversed(model.nodes) if any(node.outputs[:1])}
+    made = set[str]().union(*(node.outputs for node in model.nodes)) - {""}
+    return makers | dict(zip(made, made, strict=True))
+
+
+def unknown(model: Model, option: str, name: str, known: Iterable[str]) -> BitwrightError:
+    """That no node makes what `option` names; lists what is close to it."""
     near = ", ".join(f"'{other}'" for other in get_close_matches(name, sorted(known), 3))
     outputs = ", ".join(f"'{output}'" for output in model.outputs)
     return BitwrightError(
         f"{model.file} has no node that makes '{name}'",
-        where=f"--outputs {name}",
+        where=f"{option} {name}",
         hint=f"close to it: {near}" if near else f"name a tensor or a node of the model; its outputs are {outputs}",
     )

@@ -11,19 +11,22 @@ import onnx
 
 from bitwright.reading.branches import resolved
 from bitwright.reading.cut import cut
+from bitwright.reading.edges import EdgeType, with_quantisers
 from bitwright.reading.model import Model, read_onnx
 from bitwright.reading.open_sizes import Shape
 from bitwright.reading.tflite.model import is_tflite, read_tflite
 
 
 class Asked(TypedDict, total=False):
-    """What a person asks of a model: the sizes that the file leaves open, and where it ends.
+    """What a person asks of a model: the sizes that the file leaves open, where it ends, and more quantisers.
 
-    `shapes` has sizes by the name of an input or of a dimension, `outputs` the names of tensors or nodes.
+    `shapes` has sizes by the name of an input or of a dimension, `outputs` the names of tensors or nodes, `quantise`
+    the codes of quantisers by such a name.
     """
 
     shapes: Mapping[str, Shape]
     outputs: Sequence[str]
+    quantise: Mapping[str, EdgeType]
 
 
 def read_model(source: str | Path | bytes | onnx.ModelProto, instead: str = "", **asked: Unpack[Asked]) -> Model:
@@ -34,7 +37,7 @@ def read_model(source: str | Path | bytes | onnx.ModelProto, instead: str = "", 
     shapes = asked.get("shapes", {})
     data = beginning(source)
     model = read_tflite(*_whole(source), shapes) if is_tflite(data) else resolved(read_onnx(source, instead, shapes))
-    return cut(model, asked.get("outputs", ()))
+    return cut(with_quantisers(model, asked.get("quantise", {})), asked.get("outputs", ()))
 
 
 def beginning(source: str | Path | bytes | onnx.ModelProto) -> bytes:

@@ -102,12 +102,6 @@ MATRICES: list[Case] = [
         ACTIVATION,
     ),
     (
-        "conv3",
-        lambda n: n.add("Conv", n.add("Clip", chip(n), n.const(0.1)), kernel(n, 3, 2, 2, 2)),
-        "reads a clip that does not fall on integers",
-        ACTIVATION,
-    ),
-    (
         "conv2",
         lambda n: n.add("Conv", chip(n), n.quant(n.const(np.ones((3, 2, 2, 2))), 1.0, 0.5)),
         "has weights with a zero point that is no integer",

@@ -11,7 +11,7 @@ from bitwright.exact.rounding import round_exact
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects.fake_quantise import round_torch
 from bitwright.frontend.dialects.quantiser import Coding, Quantiser
-from bitwright.frontend.integers import Floored, floored, weighted
+from bitwright.frontend.making import Floored, floored, weighted
 from bitwright.frontend.values import ONE, ZERO, Tensor
 from bitwright.ir.functions import LeakyRelu
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, squeeze, width

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.dialects.joined import joined
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.dialects.requantise import on_chip
 from bitwright.frontend.layouts import FIT
@@ -43,7 +44,7 @@ def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *
         case Host():
             made = _on_host(builder, node, quantiser, value, as_codes)
         case Tensor():
-            made = on_chip(builder, node, quantiser, value)
+            made = on_chip(builder, node, quantiser, joined(builder, node, quantiser, value))
         case Pieces():
             made = _each(builder, node, quantiser, value)
     return replace(made, scale=ONES, offset=ZEROS) if as_codes and isinstance(made, Tensor) else made

@@ -9,12 +9,12 @@ from fractions import Fraction
 import numpy as np
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import falls_on_integers, integers, weighted
+from bitwright.frontend.integers import falls_on_integers, integers
 from bitwright.frontend.layouts import like, whole
+from bitwright.frontend.making import multiplied, weighted
 from bitwright.frontend.scales import unit
 from bitwright.frontend.values import ZERO, Tensor
 from bitwright.ir.functions import Affine, Clip, TimesInput
-from bitwright.ir.layers import Multiply
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, squeeze, width
 from bitwright.reading.model import Node
 
@@ -84,19 +84,7 @@ def _product(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tenso
             "quantise it with one integer zero point",
         )
     scale = (left.scale * right.scale).squeezed()
-    old = builder.layers[left.layer]
-    name = builder.add(
-        Multiply(
-            name=node.name,
-            inputs=(left.layer, right.layer),
-            shape=old.shape,
-            type=old.type,
-            scale=scale,
-            zero=ZEROS,
-            zeros=(zeros[0], zeros[1]),
-            source=(node.name,),
-        )
-    )
+    name = multiplied(builder, node.name, (left, right), (zeros[0], zeros[1]), scale, (node.name,))
     return Tensor(name, left.where, scale, ZEROS, integer=left.integer and right.integer)
 
 

@@ -213,7 +213,7 @@ def _binding(
     builder: Builder, tensor: Tensor, low: Fraction | None, high: Fraction | None
 ) -> tuple[Fraction | None, Fraction | None]:
     """The bounds without those that the tensor's type already keeps (as behind the Clip of QCDQ)."""
-    if tensor.curved or tensor.bounded or width(tensor.scale, tensor.offset) > 1:
+    if tensor.curved or tensor.bounded or tensor.rest or width(tensor.scale, tensor.offset) > 1:
         return low, high
     kind = builder.layers[tensor.layer].type
     ends = [tensor.scale.of(0) * q + tensor.offset.of(0) for q in (kind.lo, kind.hi)]

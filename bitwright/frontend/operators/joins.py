@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from bitwright.frontend.builder import Builder, channels_last, invert
-from bitwright.frontend.integers import Floored, floored
 from bitwright.frontend.layouts import FIT, flat, gather, reshaped, whole
+from bitwright.frontend.making import Floored, floored
 from bitwright.frontend.operators.shapes import axis_of, shape_of
 from bitwright.frontend.scales import unit
 from bitwright.frontend.values import Const, Host, Pieces, T, Tensor, Value

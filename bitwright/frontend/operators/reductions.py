@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from bitwright.frontend.builder import Builder
-from bitwright.frontend.integers import Floored, floored
+from bitwright.frontend.making import Floored, floored
 from bitwright.frontend.operands import data_operand, optional_constant
 from bitwright.frontend.operators.averages import global_average_pool
 from bitwright.frontend.operators.elementwise import affine

@@ -105,7 +105,7 @@ def _disorder(builder: Builder, value: Value, axis: int) -> str:
     """Why the largest along `axis` is not that of the channels of a layer; empty if it is."""
     if not isinstance(value, Tensor):
         return SELECTS
-    if value.curved or value.pools:
+    if value.curved or value.pools or value.rest:
         return "selects among values that no quantiser turned into integers"
     if value.bounded:
         return "selects among clipped values, more of which are equal"
