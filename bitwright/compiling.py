@@ -18,6 +18,7 @@ from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.names import chosen, identifier
+from bitwright.ir.stages import begins
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide, settled
 from bitwright.planning.devices import device, part_of, ultra_rams
@@ -53,6 +54,7 @@ def compile_graph(
     target, note = _target(graph, cycles, fps, plan, clock_ns)
     note = "; ".join(said for said in (note, "" if part is None else device(part).caveat) if said)
     reached = ranges(graph)
+    begins("proving requantisers")
     found = candidates(graph, plan or Plan(), reached)
     asked = cycles is not None or fps is not None
 

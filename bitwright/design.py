@@ -29,6 +29,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Layer, Matrix
+from bitwright.ir.stages import begins
 from bitwright.ir.weights import Ints, Weights
 from bitwright.planning.devices import cells_of, ultra_rams
 from bitwright.planning.planner import GIVEN, PlanRecord
@@ -239,6 +240,7 @@ def _dense_share(kernels: Sequence[Kernel]) -> float | None:
 
 def _answered(graph: Graph, codes: list[Ints]) -> tuple[tuple[Weights, ...], tuple[Weights, ...]]:
     """Inputs and outputs of `graph`, by the reference."""
+    begins("computing test vectors")
     return tuple(map(Weights, codes)), tuple(map(Weights, reference.run(graph, codes)))
 
 

@@ -72,6 +72,17 @@ def test_a_saved_graph_is_loaded_as_it_was(net: Graph, tmp_path: Path) -> None:
     assert str(error.value) == "--input: a saved graph has its types\n  hint: give the ONNX file instead"
 
 
+def test_what_needs_no_design_makes_none(net: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiled(*_: object, **__: object) -> None:
+        raise AssertionError("a design")
+
+    monkeypatch.setattr(api, "compile_graph", compiled)
+    api.run(net, X, engine="reference")
+    api.verify(net, X, engines=["reference"])
+    with pytest.raises(AssertionError, match="a design"):
+        api.verify(net, X, engines=["reference", "hls"])
+
+
 def test_verify_reports_what_it_compared(net: Graph) -> None:
     wanted = replay(network().proto(), {"x": X})
     report = api.verify(net, X, wanted, samples=5, engines=["reference"])

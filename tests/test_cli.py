@@ -21,6 +21,7 @@ import bitwright
 from bitwright import bench
 from bitwright.cli import commands as cli
 from bitwright.cli import progress
+from bitwright.ir.stages import begins, heard
 from bitwright.report import show
 from bitwright.sim import tools
 from tests.frontend.nets import Net, grid, without_form
@@ -391,6 +392,46 @@ def test_what_takes_long_says_so_on_stderr(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(progress, "PATIENCE", 0)
     monkeypatch.setattr("bitwright.api.load", slow)
     assert run("inspect", DIGITS, "--json") == (0, out, f"reading {DIGITS} ...\n")
+
+
+def test_a_stage_that_takes_long_says_so_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def passes() -> None:
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.join()
+
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    with progress.progress("compiling x"):
+        passes()
+        begins("a")
+        passes()
+        monkeypatch.setattr(progress, "PATIENCE", 3600)
+        begins("b")
+        monkeypatch.setattr(progress, "PATIENCE", 0)
+        begins("c")
+        passes()
+    begins("d")
+    assert capsys.readouterr().err == "compiling x ...\ncompiling x: a ...\ncompiling x: c ...\n"
+
+
+def test_compile_names_its_stages() -> None:
+    stages: list[str] = []
+    with heard(stages.append):
+        design = bitwright.compile(bitwright.load(DIGITS), cycles=5000)
+        design.report()
+        for backend in ("hls", "verilog"):
+            design.files(backend)  # type: ignore[arg-type]
+    assert stages == [
+        "proving requantisers",
+        "planning for 5000 clocks",
+        "sizing FIFOs",
+        "counting clocks",
+        "computing test vectors",
+        "printing the C++ project",
+        "printing the Verilog project",
+    ]
 
 
 def test_open_sizes_and_a_cut_on_the_command_line(run: Run, tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from bitwright.backends.project import Project
+from bitwright.ir.stages import begins
 
 BACKENDS = {"hls": "bitwright.backends.hls.project", "verilog": "bitwright.backends.verilog.project"}
+NAMES = {"hls": "C++", "verilog": "Verilog"}
+"""What is said of them."""
 
 
 def generate(backend: str, project: Project) -> Mapping[str, str]:
     """Every file of the project in the language of `backend` (a key of `BACKENDS`), path -> text; touches no disk."""
+    begins(f"printing the {NAMES[backend]} project")
     files: Mapping[str, str] = import_module(BACKENDS[backend]).generate(project)
     return files

@@ -10,24 +10,57 @@ from threading import Timer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bitwright.ir.stages import heard
+
 PATIENCE = 1.0
 """Seconds after which a command says what it is at."""
 
 
+class _Watch:
+    """Calls `say` once `PATIENCE` has passed, counted anew from each start."""
+
+    def __init__(self, say: Callable[[], None]) -> None:
+        self.say = say
+        self.start()
+
+    def start(self) -> None:
+        self.timer = Timer(PATIENCE, self.say)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def stop(self) -> None:
+        self.timer.cancel()
+        self.timer.join()
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[str], None]]:
-    """Says on stderr what takes longer than `PATIENCE`: with a clock on a terminal, in a line elsewhere."""
+    """Says on stderr what takes longer than `PATIENCE`, and of its stages those that do.
+
+    With a clock on a terminal, in lines elsewhere.
+    """
     console = Console(stderr=True, highlight=False, markup=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     bar = Progress(*columns, console=console, transient=True)
-    task = bar.add_task(what)
-    timer = Timer(PATIENCE, bar.start if console.is_terminal else lambda: console.print(f"{what} ...", soft_wrap=True))
-    timer.daemon = True
-    timer.start()
+    task, at = bar.add_task(what), [what]
+
+    def say() -> None:
+        if console.is_terminal:
+            bar.start()
+        else:
+            console.print(f"{at[0]} ...", soft_wrap=True)
+
+    def begins(stage: str) -> None:
+        watch.stop()
+        at[0] = f"{what}: {stage}"
+        bar.update(task, description=at[0])
+        watch.start()
+
+    watch = _Watch(say)
     try:
-        yield lambda text: bar.update(task, description=text)
+        with heard(begins):
+            yield lambda text: bar.update(task, description=text)
     finally:
-        timer.cancel()
-        timer.join()
+        watch.stop()
         if bar.live.is_started:
             bar.stop()

@@ -11,6 +11,7 @@ from bitwright.hardware.cells import Family
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.ir.stages import begins
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import NOTHING, TOO_MANY, Cost, TooManyWidths
 from bitwright.planning.devices import Budget, cells_of, device
@@ -81,6 +82,7 @@ GIVEN = PlanRecord(made_by="--plan")
 
 def plan_for(graph: Graph, target: int, found: Candidates, scale: Scale) -> tuple[Plan, PlanRecord]:
     """The cheapest plan of at most `target` clocks per frame, and who made it, with the certificate of the solver."""
+    begins(f"planning for {target} clocks")
     try:
         solved = solve(graph, target, found, scale.budget, part=scale.part, cells=scale.cells, reserved=scale.reserved)
     except TooManyWidths as error:

@@ -23,6 +23,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.stages import begins
 from bitwright.sim.places import plain
 
 FOREIGN = re.compile(
@@ -173,6 +174,7 @@ def run(command: Sequence[str | Path], *, what: str, cwd: Path, env: Mapping[str
     files of the tool lie in `cwd`, and an exception, as that of a signal, ends it with all that it has started.
     """
     argv = [str(part) for part in command]
+    begins(what)
     try:
         done = _ended(argv, cwd, environment() if env is None else env)
     except OSError as error:

@@ -20,6 +20,7 @@ from bitwright.hardware.clocks.net import Net, leaving
 from bitwright.hardware.events import Clocks, earliest, latest, patience, periodic
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.stages import begins
 from bitwright.ir.weights import Ints
 
 REGISTER_DEPTH = 2
@@ -35,6 +36,7 @@ def size_fifos(kernels: KernelGraph, chosen: Mapping[str, int]) -> KernelGraph:
     Deep ones are where branches meet and where a vector gathers while the one before is replayed, and elsewhere only if
     those do not suffice. BitwrightError if the chosen depths lose throughput.
     """
+    begins("sizing FIFOs")
     bare = with_depths(kernels, dict.fromkeys((stream.name for stream in kernels.streams), REGISTER_DEPTH))
     found = _depths(bare)
     first = {kernel.layer: kernel.input for kernel in reversed(kernels.kernels)}

@@ -10,6 +10,7 @@ import numpy as np
 from bitwright.hardware.clocks.net import Net, leaving
 from bitwright.hardware.events import earliest, unrolled
 from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.ir.stages import begins
 
 BOUNDARY_LATENCY = 2
 """The elastic registers of the AXI4-Stream sink and source together."""
@@ -27,6 +28,7 @@ class Timing(NamedTuple):
 
 def latency(kernels: KernelGraph) -> int:
     """Clocks from the first input beat to the last output beat of the first frame, source and sink always ready."""
+    begins("counting clocks")
     found = earliest(unrolled(Net(kernels).sequences, 1))
     assert found is not None, "the kernels wait for each other"
     return max(int(found[leaving(name)][-1]) for name in kernels.outputs) + BOUNDARY_LATENCY
