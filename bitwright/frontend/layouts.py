@@ -19,7 +19,7 @@ from bitwright.ir.weights import Ints
 from bitwright.reading.model import Array, Node
 from bitwright.reading.sizes import MAX_CHANNELS, check_size
 
-BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0, or export the model for a batch of 1")
+BATCH_MOVED = ("moves the batch axis", "keep the samples on axis 0, or fix the batch to one (--shape NAME=1x...)")
 FIT = "export the model again; the shapes do not fit"
 PLAIN_POOL = "quantise the activation before the pool"
 

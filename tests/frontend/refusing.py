@@ -18,7 +18,7 @@ AGAIN = "export the model again"
 FIT = "export the model again; the shapes do not fit"
 ONLY_CONSTANTS = "only constants can set it"
 ACTIVATION = "quantise the activation"
-BATCH = ("moves the batch axis", "keep the samples on axis 0, or export the model for a batch of 1")
+BATCH = ("moves the batch axis", "keep the samples on axis 0, or fix the batch to one (--shape NAME=1x...)")
 TABLE = "quantise the activation to at most 16 bits before the function"
 
 Case = tuple[str, Callable[[Net], Any], str, str]

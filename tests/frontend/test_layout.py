@@ -15,7 +15,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.verify import verify
 from tests.frontend.nets import Array, Net, grid, outputs_of
 from tests.frontend.oracle import CUSTOM
-from tests.frontend.refusing import axes
+from tests.frontend.refusing import BATCH, axes, refusal
 from tests.needs import needs_cxx, needs_rtl
 
 
@@ -150,6 +150,19 @@ def test_an_axis_in_place_of_the_batch(perm: tuple[int, ...], back: bool) -> Non
     if back:
         y = net.add("Transpose", y, perm=[perm.index(0), *(i for i in range(3) if i != perm.index(0))])
     agree_each(net, grid(6, 2, 9, span=8))
+
+
+def test_a_batch_that_is_fixed_to_one_sample_may_move() -> None:
+    net = Net(2, 9)
+    y = net.add(
+        "MatMul", net.add("Transpose", codes(net, net.x, 0.25), perm=[2, 0, 1]), net.weights(grid(2, 5, span=3))
+    )
+    net.add("Transpose", codes(net, y), perm=[1, 0, 2])
+    assert refusal(net.proto()) == "model: node 'transpose1' (Transpose): {}\n  hint: {}".format(*BATCH)
+    fixed = load_onnx(net.proto(), shapes={"x": "1x2x9"})
+    x = grid(6, 2, 9, span=8)
+    net.inputs[0].type.tensor_type.shape.dim[0].dim_value = 1
+    np.testing.assert_array_equal(outputs_of(fixed, x)[0], outputs_of(agree_each(net, x), x)[0])
 
 
 def test_the_first_axis_of_one_sample_is_an_axis() -> None:
