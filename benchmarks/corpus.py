@@ -40,7 +40,7 @@ MODELS = Path(__file__).parents[1].parent / "shared/models"
 CHECKS = ("hls", "rtl", "lint", "slang", "synthesis", "judge", "threads", "sanitize", "vendor")
 BENCH = ["tb/{name}_tb.cpp", "{name}.cpp"]
 PROGRAMS = {
-    "threads": (["host/threads.cpp"], ["-O1", "-pthread", "-Ihost/threads"]),
+    "threads": (["host/threads.cpp"], ["-O1", "-DBW_FRAMES=3", "-pthread", "-Ihost/threads"]),
     "vendor": (BENCH, ["-O1"]),
     "sanitize": (BENCH, ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover"]),
 }

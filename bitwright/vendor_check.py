@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bitwright.backends.hls.depths import STAGES
-from bitwright.backends.hls.project import sized
+from bitwright.backends.hls.project import FRAMES_PER_CALL, sized
 from bitwright.backends.hls.reports import Module, Synthesised, read_reports
 from bitwright.design import Design
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
@@ -43,19 +43,21 @@ def check_reports(folder: Path, reports: Path) -> Row:
 def compared(record: Report, design: Design, found: Synthesised) -> Row:
     """The same, of a report that was read."""
     graph = sized(design.kernels)
-    owned = owners(design.name, graph.kernels, found.modules)
-    kernels = [_kernel(kernel, owned.get(kernel.name, ())) for kernel in graph.kernels]
+    frames = frames_of(graph.kernels, found.modules)
+    owned = owners(design.name, graph.kernels, found.modules, frames)
+    kernels = [_kernel(kernel, owned.get(kernel.name, ()), frames) for kernel in graph.kernels]
     stages = max((row["depth"]["report"] or 0 for row in kernels), default=0)
     streams = _streams(graph, sized(design.kernels, max(stages, STAGES)))
     loops = max([graph.interval, *(kernel.iterations for kernel in graph.kernels)])
+    paced, latency = of_a_frame(found, frames)
     result: Row = {
         "version": VERSION,
         "design": record.design,
         "tool": found.tool,
         "part": {"plan": record.part, "report": found.part},
         "clock_ns": {"plan": record.clock_ns, "report": found.estimated_ns},
-        "interval": {"plan": record.interval_cycles, "cpp": loops, "report": found.interval},
-        "latency": {"plan": record.latency_cycles, "report": found.latency},
+        "interval": {"plan": record.interval_cycles, "cpp": loops, "report": paced},
+        "latency": {"plan": record.latency_cycles, "report": latency},
         "resources": {name: {"plan": _planned(record, name), "report": n} for name, n in found.resources.items()},
         "kernels": kernels,
         "stages": {"assumed": STAGES, "report": stages or None},
@@ -71,7 +73,21 @@ def _planned(record: Report, resource: str) -> int | None:
     return getattr(record.total, resource) if resource in record.resources else None
 
 
-def owners(project: str, kernels: Iterable[Kernel], modules: Iterable[Module]) -> dict[str, list[Module]]:
+def frames_of(kernels: Iterable[Kernel], modules: Iterable[Module]) -> int:
+    """Frames of a call: those of the scripts, or one where the sources were given to the tool without the scripts'."""
+    trips = {loop.trips for module in modules for loop in module.loops}
+    return FRAMES_PER_CALL if any(FRAMES_PER_CALL * kernel.iterations in trips for kernel in kernels) else 1
+
+
+def of_a_frame(found: Synthesised, frames: int) -> tuple[int | None, int | None]:
+    """Interval and latency of one of so many frames of a call."""
+    paced = None if found.interval is None else found.interval // frames
+    return paced, None if found.latency is None else found.latency - (frames - 1) * (paced or 0)
+
+
+def owners(
+    project: str, kernels: Iterable[Kernel], modules: Iterable[Module], frames: int = 1
+) -> dict[str, list[Module]]:
     """Kernel -> the modules with loops that the tool made of it.
 
     A module's name has that of its template's argument in it, with or without the namespace of the project: the longest
@@ -88,7 +104,8 @@ def owners(project: str, kernels: Iterable[Kernel], modules: Iterable[Module]) -
             strays.append(module)
     free = [kernel for kernel in kernels if kernel.name not in owned]
     for kernel in free:
-        same = [module for module in strays if any(loop.trips == kernel.iterations for loop in module.loops)]
+        trips = frames * kernel.iterations
+        same = [module for module in strays if any(loop.trips == trips for loop in module.loops)]
         if len(same) == 1 and [k.iterations for k in free].count(kernel.iterations) == 1:
             owned[kernel.name] = same
     return owned
@@ -100,11 +117,17 @@ def _score(project: str, kernel: str, module: str) -> tuple[bool, int] | None:
     return (False, len(kernel)) if re.search(rf"(^|_){re.escape(kernel)}(_|$)", module) else None
 
 
-def _kernel(kernel: Kernel, modules: Iterable[Module]) -> Row:
+def _trips(kernel: Kernel, reported: int, frames: int) -> int:
+    """Iterations of a frame, of so many in all; a loop that ends by itself is reported with the most it may have."""
+    trips = -(-reported // frames)
+    return kernel.iterations if kernel.iterations < trips <= kernel.most_iterations else trips
+
+
+def _kernel(kernel: Kernel, modules: Iterable[Module], frames: int) -> Row:
     """One process: its iterations and II as planned and as reported, and how deep its pipeline is."""
     found = list(modules)
     loops = [loop for module in found for loop in module.loops]
-    paced = [loop.ii * loop.trips for loop in loops if loop.trips is not None]
+    paced = [loop.ii * _trips(kernel, loop.trips, frames) for loop in loops if loop.trips is not None]
     depths = [loop.depth for loop in loops if loop.depth is not None]
     return {
         "name": kernel.name,

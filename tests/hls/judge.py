@@ -26,12 +26,16 @@ CONSTRUCTED = re.compile(r"_ZN3hls6stream.*C[12]EPKc")
 def judge(files: Mapping[str, str]) -> list[str]:
     """Arguments that are no streams, and arrays that a loop loads and stores without a stated distance."""
     kernels = "\n".join(text for path, text in files.items() if path.startswith("kernels/"))
-    module = _optimised(_lowered(files))
+    lowered = _lowered(files)
+    module = _optimised(lowered)
     functions = {function.name: function for function in module.functions if not function.is_declaration}
-    regions = [name for name in functions if _is_region(name, kernels)]
+    regions = [name for name in functions if "_network" in name or "_top" in name]
     found = {said for name in regions for said in _arguments(functions[name], functions)}
     for name, function in functions.items():
         found |= {said for said in _carried(function, _body(kernels, _called(name)), _called(name))}
+    for function in llvm.parse_assembly(lowered).functions:
+        name = _called(function.name)
+        found |= {said for said in _only_stated(function, _body(kernels, name), name)}
     return sorted(found)
 
 
@@ -68,16 +72,11 @@ def _optimised(text: str) -> llvm.ModuleRef:
 
 
 def _regions_of(text: str) -> Iterator[str]:
-    """The bodies of functions that only call processes: the top, the network, and kernels of several processes."""
+    """The bodies of functions that only call processes: the top and the network."""
     for body in re.findall(r"^define .*?^\}$", text, re.M | re.S):
         head = body.partition("(")[0]
-        if re.search(r"_network|_top|_ZN2bw(?:6sparse|6gather|7reorder|12gather_ultra|13reorder_ultra)I", head):
+        if re.search(r"_network|_top", head):
             yield body
-
-
-def _is_region(name: str, kernels: str) -> bool:
-    body = _body(kernels, _called(name))
-    return "_network" in name or "_top" in name or "#pragma HLS DATAFLOW" in body
 
 
 def _called(name: str) -> str:
@@ -122,12 +121,24 @@ def _carried(function: llvm.ValueRef, body: str, name: str) -> Iterator[str]:
             yield f"{name} loads and stores '{source}' in a loop, at no stated distance"
 
 
+def _only_stated(function: llvm.ValueRef, body: str, name: str) -> Iterator[str]:
+    """Arrays with a stated distance that no loop both loads and stores, as the source has it: before optimisation.
+
+    What a constant leaves out of the source for this instance has no use at all.
+    """
+    stated = re.findall(r"DEPENDENCE variable=(\w+) .*distance=", body)
+    uses = _uses(function, _in_loops(function)) if stated else {}
+    for source in stated:
+        if uses.get(source) and not uses[source] >= {"load", "store"}:
+            yield f"{name} states a distance for '{source}', which no loop loads and stores"
+
+
 def _in_loops(function: llvm.ValueRef) -> set[str]:
     """The blocks that are reached from themselves."""
     after: dict[str, set[str]] = {}
     for block in function.blocks:
         *_, last = block.instructions
-        after[block.name] = set(re.findall(r"label %([\w.-]+)", str(last)))
+        after[_label(block)] = set(re.findall(r"label %([\w.-]+)", str(last)))
     found = set()
     for start in after:
         reached, left = set[str](), set(after[start])
@@ -140,37 +151,52 @@ def _in_loops(function: llvm.ValueRef) -> set[str]:
     return found
 
 
+def _label(block: llvm.ValueRef) -> str:
+    """The name of a block as branches spell it, a number if it has none; that of the first one may be missing."""
+    found = re.match(r"\s*([\w.-]+):", str(block))
+    return found[1] if found else block.name
+
+
+def _key(value: llvm.ValueRef) -> str:
+    """The name of a value, or all of it where it has none."""
+    return value.name or str(value)
+
+
 def _uses(function: llvm.ValueRef, inside: set[str]) -> dict[str, set[str]]:
     """For each array of the function how loops use it; an array that lives within an iteration is not carried."""
-    origin: dict[str, str] = {}
+    origin: dict[str, set[str]] = {}
     uses: dict[str, set[str]] = {}
     for block in function.blocks:
         for instruction in block.instructions:
-            operands = [o.name for o in instruction.operands]
-            known = [origin[o] for o in operands if o in origin]
+            operands = [_key(operand) for operand in instruction.operands]
+            known = set[str]().union(*(origin.get(o, ()) for o in operands))
             if instruction.opcode == "alloca":
-                origin[instruction.name] = instruction.name
+                origin[instruction.name] = {instruction.name}
                 uses[instruction.name] = set()
             elif instruction.opcode in ("getelementptr", "bitcast", "select", "phi") and known:
-                origin[instruction.name] = known[0]
-            elif block.name in inside and known:
+                origin[_key(instruction)] = known
+            elif _label(block) in inside and known:
                 _note(instruction, operands, origin, uses)
     return {name: found for name, found in uses.items() if "local" not in found}
 
 
 def _note(
-    instruction: llvm.ValueRef, operands: list[str], origin: Mapping[str, str], uses: dict[str, set[str]]
+    instruction: llvm.ValueRef, operands: list[str], origin: Mapping[str, set[str]], uses: dict[str, set[str]]
 ) -> None:
+    def add(use: str, operand: str) -> None:
+        for array in origin.get(operand, ()):
+            uses[array].add(use)
+
     if instruction.opcode in ("load", "store"):
-        uses[origin[operands[-1]]].add(instruction.opcode)
+        add(instruction.opcode, operands[-1])
     elif instruction.opcode == "call":
         callee = operands[-1]
         for place, operand in enumerate(operands[:-1]):
             if operand not in origin:
                 continue
             if "lifetime" in callee:
-                uses[origin[operand]].add("local")
+                add("local", operand)
             elif "llvm.memcpy" in callee:
-                uses[origin[operand]].add("load" if place else "store")
+                add("load" if place else "store", operand)
             else:
-                uses[origin[operand]].add("store" if "sret" in str(instruction) and not place else "load")
+                add("store" if "sret" in str(instruction) and not place else "load", operand)

@@ -17,10 +17,20 @@ pytestmark = needs_cxx
 
 SPECS = {
     "MvuShape": {"Vectors": 1, "Groups": 1, "Rows": 4, "Cols": 6, "Pe": 2, "Simd": 3},
-    "SparseShape": {"Vectors": 1, "ColFold": 2, "RowFold": 2, "Words": 3, "Ports": 1, "Pe": 2, "Simd": 3},
+    "SparseShape": {
+        "Vectors": 1,
+        "ColFold": 2,
+        "RowFold": 2,
+        "Words": 3,
+        "Distance": 1,
+        "Ports": 1,
+        "Pe": 2,
+        "Simd": 3,
+    },
     "SelectShape": {
         **{"Vectors": 1, "Groups": 1, "Rows": 4, "Columns": 8, "Pe": 2, "Sets": 1, "Kept": 2, "Of": 4},
     },
+    "ReorderShape": {"InBeats": 3, "OutBeats": 4, "Fill": 0, "Distance": 1, "Lanes": 1},
     "RequantShape": {"Beats": 4, "Folds": 2, "Lanes": 1},
     "PoolShape": {"Fold": 4, "Windows": 2},
     "ArgMaxShape": {"Fold": 4, "Pixels": 2, "Lanes": 2, "Last": 1},
@@ -39,7 +49,7 @@ SPECS = {
 }
 HEADERS = (
     *"argmax axis depthwise fork gather join mac mvu pool".split(),
-    *"reorder requant rom select sparse width window window_line".split(),
+    *"reorder requant rom select sparse turns width window window_line".split(),
 )
 
 REFUSED = [
@@ -80,6 +90,11 @@ REFUSED = [
     ("LineShape", {"DilationW": 5}, "the image is narrower than the kernel"),
     ("LineShape", {"PadTop": 2}, "a pad must be less than the kernel"),
     ("LineShape", {"StrideW": 2}, "windows must come in the order of their newest pixels"),
+    (
+        "LineShape",
+        {"Height": 1, "OutHeight": 1},
+        "all windows of a frame must come before the end of the next one",
+    ),
     ("LineShape", {"Width": 1 << 28}, "a frame must take fewer than 2^31 beats"),
     ("WindowShape", {"Inner": 0}, "the input is empty"),
     ("WindowShape", {"OutHeight": 0}, "no output"),
@@ -122,6 +137,7 @@ def mac(style: str, weight: str = "ap_int<4>", lanes: int = 2, bias: int = 8) ->
 
 CODE = [
     ("bw::Vec<int, 0> v;", "a word needs at least one lane"),
+    ("bw::Turns<1 << 30, 1 << 30, 1> turns;", "a call must take fewer than 2^31 beats"),
     ("bw::Rom<ap_int<65>> table[1] = {0};", "an element of a table has at most 64 bits"),
     (
         "struct Word { Word(); Word(const Word&); }; hls::stream<Word> words;",

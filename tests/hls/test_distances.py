@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bitwright.backends.hls.project import generate
+from bitwright.hardware.kernels.base import KernelGraph
 from tests.hls.programs import OURS, TEMPLATES, compiled, run, write
 from tests.needs import needs_cxx
+from tests.rtl.cases import sparses
+from tests.rtl.graphs import project, reorder, side_by_side
 
 pytestmark = needs_cxx
 
@@ -52,7 +57,7 @@ void measure() {
   hls::stream<bw::Vec<typename Shape::X, IN>> in("in");
   hls::stream<bw::Vec<typename Shape::X, OUT>> out("out");
   now_ = 0, least_ = 1LL << 40, written_.clear();
-  for (int i = 0; i < WORDS; ++i) in.write({});
+  for (int i = 0; i < bw::Frames * (WORDS); ++i) in.write({});
   CALL(in, out);
   while (!out.empty()) out.read();
   std::printf("%d %lld\\n", int(Shape::DISTANCE), least_);
@@ -83,8 +88,9 @@ class Noted:
         ]
         for line, note in notes:
             assert text.count(line) == 1, line
-            head = f"if ({'row != 0' if 'read' in note else 'row == 0'}) " if self.array == "frame" else ""
+            head = f"if ({'row != 0' if 'read' in note else 'row == 0'}) " if "row == 0" in line else ""
             head = "if (inside) " if line.startswith("out.write(inside") else head
+            head = "if (fills) " if line.startswith("if (fills)") else head
             text = text.replace(line, head + note + line)
         assert len(PIPELINE.findall(text)) == 1
         return NOTES + PIPELINE.sub(r"\g<0>++now_;\n", text)
@@ -102,7 +108,7 @@ class Noted:
             calls.append(f"  measure<bw::{self.shape}<Spec{index}>>();")
         text = "\n".join([*lines, "int main() {", *calls, "}"])
         write(folder, {f"kernels/{header}": self.text(header), "program.cpp": text})
-        flags = ["-O0", "-w", "-Ikernels", *OURS, f"-I{TEMPLATES}"]
+        flags = ["-O0", "-w", "-DBW_FRAMES=2", "-Ikernels", *OURS, f"-I{TEMPLATES}"]
         done = run(compiled(folder, ["program.cpp"], flags))
         assert done.returncode == 0, done.stderr
         stated, least = zip(*(map(int, line.split()) for line in done.stdout.splitlines()), strict=True)
@@ -118,7 +124,10 @@ NOTED = {
         call="bw::window<Shape>",
         lanes=("Shape::Lanes", "Shape::Lanes"),
         words="Shape::Height * Shape::RowWords",
-        read=("out.write(inside ? ring", "ring[place][(x * Shape::Blocks + block) * Shape::Inner + inner]"),
+        read=(
+            "out.write(inside ? ring",
+            "ring[place][(x * Shape::Blocks + block.to_int()) * Shape::Inner + inner.to_int()]",
+        ),
         written=("ring[in_slot][in_word] = in", "ring[in_slot][in_word]"),
     ),
     "bw_window_line.hpp": Noted(
@@ -128,31 +137,56 @@ NOTED = {
         call="bw::window_line<Shape>",
         lanes=("Shape::Lanes", "Shape::Field"),
         words="Shape::InBeats",
-        read=("word = line[ky][place];", "line[ky][place]"),
-        written=("line[ky][place] = oldest;", "line[ky][place]"),
+        read=("word = line[ky][gap];", "line[ky][gap]"),
+        written=("line[ky][gap] = oldest;", "line[ky][gap]"),
     ),
     "bw_mvu.hpp": Noted(
-        array="frame",
+        array="held",
         distance="ColFold",
         shape="MvuShape",
         call="bw::mvu<Shape, Mac, Any<Shape>>",
         lanes=("Shape::Simd", "Shape::Pe"),
         words="Shape::Vectors * Shape::Groups * Shape::ColFold",
-        read=("const X x = row == 0", "frame[col]"),
-        written=("if (row == 0) frame[col] = x;", "frame[col]"),
+        read=("const X x = row == 0", "held[col]"),
+        written=("if (row == 0) held[col] = x;", "held[col]"),
     ),
     "bw_select.hpp": Noted(
-        array="frame",
+        array="held",
         distance="ColFold",
         shape="SelectShape",
         call="bw::select<Shape, Mac, Table<Shape>>",
         lanes=("Shape::Simd", "Shape::Pe"),
         words="Shape::Vectors * Shape::Groups * Shape::ColFold",
-        read=("const In x = row == 0", "frame[col]"),
-        written=("if (row == 0) frame[col] = x;", "frame[col]"),
+        read=("const In x = row == 0", "held[col]"),
+        written=("if (row == 0) held[col] = x;", "held[col]"),
+    ),
+    "bw_gather.hpp": Noted(
+        array="held",
+        distance="Distance",
+        shape="GatherShape",
+        call="bw::gather<Shape>",
+        lanes=("Shape::Lanes", "Shape::Lanes"),
+        words="Shape::Beats",
+        read=("out.write(held[turns.out_half][place]);", "held[turns.out_half][place]"),
+        written=("if (fills) held[turns.in_half]", "held[turns.in_half][turns.entering]"),
     ),
 }
-"""Every header with a DEPENDENCE pragma."""
+"""Headers with a DEPENDENCE pragma whose distance follows from the sizes."""
+TURNS = {
+    "bw_reorder.hpp": (
+        ("out.write(source < 0 ?", "if (source >= 0) ", "held[turns.out_half][source]"),
+        ("if (fills) held[turns.in_half]", "if (fills) ", "held[turns.in_half][turns.entering]"),
+    ),
+    "bw_sparse.hpp": (
+        ("Mac::add(", "", "held[port][turns.out_half][from.to_int()]"),
+        ("held[port][turns.in_half][turns.entering] = x;", "", "held[port][turns.in_half][turns.entering]"),
+    ),
+}
+"""And whose distance follows from a table: the lines that read and write the array, when, and the place."""
+SAID = """
+  now_ = 0, least_ = 1LL << 40, written_.clear();
+  struct Said { ~Said() { std::fprintf(stderr, "%d %lld\\n", int(Shape::Distance), least_); } } said;
+"""
 
 
 def windows() -> Iterator[Spec]:
@@ -181,7 +215,22 @@ def lines() -> list[Spec]:
         if spec["Inner"] == 1
         and (spec["KernelH"] == 1 or spec["DilationH"] * spec["Width"] > (spec["KernelW"] - 1) * spec["DilationW"])
         and (spec["OutHeight"] == 1 or (spec["OutWidth"] - 1) * spec["StrideW"] < spec["StrideH"] * spec["Width"])
+        and fits(spec)
     ]
+
+
+def fits(spec: Spec) -> bool:
+    """Whether the windows of a frame come before the end of the next one."""
+    width, pixels = spec["Width"], spec["Height"] * spec["Width"]
+    above = (spec["KernelH"] - 1) * spec["DilationH"] - spec["PadTop"]
+    first = above * width + (spec["KernelW"] - 1) * spec["DilationW"] - spec["PadLeft"]
+    windows = (spec["OutHeight"] - 1) * spec["StrideH"] * width + (spec["OutWidth"] - 1) * spec["StrideW"] + 1
+    return first < max(pixels, windows) > first + windows - max(pixels, windows)
+
+
+def gathers() -> list[Spec]:
+    grid = product((1, 2, 9), (1, 2, 3), (1, 2, 4))
+    return [{"Pixels": pixels, "Blocks": blocks, "Inner": inner, "Lanes": 1} for pixels, blocks, inner in grid]
 
 
 def matrices() -> list[Spec]:
@@ -189,6 +238,15 @@ def matrices() -> list[Spec]:
     return [
         {"Vectors": vectors, "Groups": groups, "Rows": rows, "Cols": cols, "Pe": 1, "Simd": 1}
         for vectors, groups, rows, cols in grid
+    ]
+
+
+def reorders() -> list[KernelGraph]:
+    return [
+        reorder("turn", [3, 2, 1, 0], 4),
+        reorder("pad", [-1, 0, -1, 1, -1, 2], 3),
+        reorder("crop", [5, 1], 6),
+        reorder("transpose", list(np.arange(24).reshape(4, 6).T.reshape(-1)), 24),
     ]
 
 
@@ -202,6 +260,7 @@ GRIDS = {
     "bw_window_line.hpp": lambda: lines()[::4],
     "bw_mvu.hpp": matrices,
     "bw_select.hpp": selections,
+    "bw_gather.hpp": gathers,
 }
 
 
@@ -211,6 +270,26 @@ def test_a_place_is_read_no_sooner_than_stated(header: str, tmp_path: Path) -> N
     assert len(found) > 20
     assert [pair for pair in found if pair[1] < pair[0]] == []
     assert sum(stated == least for stated, least in found) > len(found) * 4 // 5, "most are the distance itself"
+
+
+@pytest.mark.parametrize("header", TURNS)
+def test_a_place_of_two_buffers_is_read_when_it_is_stated(header: str, tmp_path: Path) -> None:
+    """What is written last may be read first: then the distance is 1."""
+    graphs = [*sparses()[:7]] if "sparse" in header else [*reorders()]
+    text = (TEMPLATES / header).read_text(encoding="utf-8")
+    for (line, when, place), verb in zip(TURNS[header], ("read", "write"), strict=True):
+        assert text.count(line) == 1, line
+        text = text.replace(line, f"{when}note_{verb}(&{place});\n{line}")
+    text = NOTES + PIPELINE.sub(
+        r"\g<0>++now_;\n", re.sub(r"  typename Shape::Turn turns;\n", lambda line: line[0] + SAID, text)
+    )
+    made = project(side_by_side(graphs), np.random.default_rng(5), 2, "turns")
+    write(tmp_path, generate(made) | {f"kernels/{header}": text})
+    flags = ["-O0", "-w", "-DBW_FRAMES=2", *OURS]
+    done = run(compiled(tmp_path, ["tb/turns_tb.cpp", "turns.cpp"], flags))
+    assert done.returncode == 0
+    found = [tuple(map(int, line.split())) for line in done.stderr.splitlines()]
+    assert len(found) == len(graphs) and all(stated == least for stated, least in found), found
 
 
 @pytest.mark.long
@@ -233,7 +312,7 @@ def test_every_stated_distance_is_measured() -> None:
     for path in TEMPLATES.rglob("*"):
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         noted = NOTED.get(path.name)
-        wanted = (
-            [f"variable={noted.array} type=inter direction=RAW distance=Shape::{noted.distance} true"] if noted else []
-        )
+        array, distance = (noted.array, noted.distance) if noted else ("held", "Distance")
+        stated = path.name in {**NOTED, **TURNS}
+        wanted = [f"variable={array} type=inter direction=RAW distance=Shape::{distance} true"] * stated
         assert PRAGMA.findall(text) == wanted, path.name

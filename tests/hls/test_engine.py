@@ -44,7 +44,7 @@ def test_a_batch_of_any_length_gives_the_outputs_of_the_model() -> None:
 
 def test_ports_may_have_the_names_that_a_driver_would_use(tmp_path: Path) -> None:
     """`inputs`, `frame`, `frames`, `outputs` and the project's own name, as ports of one design."""
-    names = ("inputs", "frame", "frames", "outputs", "codes", "score")
+    names = ("inputs", "frame", "first", "outputs", "codes", "score")
     graph = side_by_side([fifo(name, 2) for name in names])
     made = project(graph, np.random.default_rng(8), name="frame")
     shapes = [vectors.array.shape[1:] for vectors in made.inputs]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bitwright.backends.hls import depths
-from bitwright.backends.hls.depths import MARGIN, STAGES, burst, demand, size_streams
+from bitwright.backends.hls.depths import MARGIN, burst, demand, size_streams
 from bitwright.compiling import compile_graph
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.kernels.windows import Window
@@ -34,7 +34,7 @@ def with_depths(graph: KernelGraph, given: Mapping[str, int]) -> KernelGraph:
 def test_frames_follow_each_other_as_the_longest_loop_lets_them(network: Callable[[], Graph], target: int) -> None:
     graph = network()
     kernels = size_streams(compile_graph(graph, cycles=max(target, fastest(graph))).kernels)
-    assert timed.intervals(kernels) == [max(kernel.iterations for kernel in kernels.kernels) + timed.STAGES]
+    assert timed.intervals(kernels) == [max(kernel.iterations for kernel in kernels.kernels)]
 
 
 @pytest.mark.parametrize("network", [dense, residual])
@@ -44,7 +44,7 @@ def test_a_unit_that_skips_zeros_waits_for_no_word(network: Callable[[], Graph])
     skips = LayerPlan(pe=2, simd=2, zeros="skip-rows")
     plan = Plan({layer.name: skips for layer in graph.layers if isinstance(layer, Dense | Conv)})
     kernels = size_streams(compile_graph(graph, plan=plan).kernels)
-    assert timed.intervals(kernels) == [max(kernel.iterations for kernel in kernels.kernels) + timed.STAGES]
+    assert timed.intervals(kernels) == [max(kernel.iterations for kernel in kernels.kernels)]
 
 
 @pytest.mark.parametrize("network", [residual, bottleneck])
@@ -66,14 +66,13 @@ def test_without_words_that_wait_a_window_makes_the_others_wait() -> None:
     """It reads a row in the first clocks of a row of fields: an even supply is then too slow."""
     kernels = size_streams(compile_graph(straight(), cycles=2500).kernels)
     inputs = [kernel.input for kernel in kernels.kernels if isinstance(kernel, Window)]
-    assert timed.intervals(with_depths(kernels, dict.fromkeys(inputs, 2)))[0] > 1.5 * timed.intervals(kernels)[0]
+    assert timed.intervals(with_depths(kernels, dict.fromkeys(inputs, 2)))[0] > 1.25 * timed.intervals(kernels)[0]
 
 
 def test_a_loop_that_reads_evenly_demands_nothing_in_advance() -> None:
     even, burst = np.arange(0, 400, 4), np.arange(100)
-    drained = MARGIN + STAGES // 4  # a word in four clocks
-    assert demand(Loop((even,), np.arange(400), 400), 400) == 1 + drained
-    assert demand(Loop((burst,), np.arange(400), 400), 400) == 76 + drained  # 100 words in the time of 25
+    assert demand(Loop((even,), np.arange(400), 400), 400) == 1 + MARGIN
+    assert demand(Loop((burst,), np.arange(400), 400), 400) == 76 + MARGIN  # 100 words in the time of 25
 
 
 def test_a_loop_that_writes_evenly_needs_no_room() -> None:

@@ -154,8 +154,8 @@ def test_the_tcl_script_gives_the_vendor_these_commands(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [
         "open_project -reset small_prj",
         "set_top small_top",
-        "add_files small.cpp -cflags -std=c++14",
-        "add_files -tb tb/small_tb.cpp -cflags -std=c++14",
+        "add_files small.cpp -cflags {-std=c++14 -DBW_FRAMES=16}",
+        "add_files -tb tb/small_tb.cpp -cflags {-std=c++14 -DBW_FRAMES=16}",
         "open_solution -reset solution1 -flow_target vivado",
         "set_part xc7z020clg400-1",
         "create_clock -period 5 -name default",
@@ -178,9 +178,9 @@ def test_the_vendor_configuration_names_files_of_the_project() -> None:
         "clock": "5ns",
         "syn.top": "small_top",
         "syn.file": "small.cpp",
-        "syn.cflags": "-std=c++14",
+        "syn.cflags": "-std=c++14 -DBW_FRAMES=16",
         "tb.file": "tb/small_tb.cpp",
-        "tb.cflags": "-std=c++14",
+        "tb.cflags": "-std=c++14 -DBW_FRAMES=16",
     }
     assert {parser["hls"]["syn.file"], parser["hls"]["tb.file"]} <= set(files)
 

@@ -39,7 +39,7 @@ FAULTS: list[tuple[str, list[Change]]] = [
             (TOP, "(pool_window_out, pool_out)", "(pool_window_out, pool_out, count)"),
             (TOP, "(dense_width_out, dense_out)", "(dense_width_out, dense_out, count)"),
             (POOL, "Shape::Lanes>> &out) {\n  using Number", "Shape::Lanes>> &out, int &count) {\n  using Number"),
-            (POOL, "position = 0;\n    }", "position = 0;\n      ++count;\n    }"),
+            (POOL, "position = 0;\n      }", "position = 0;\n        ++count;\n      }"),
             ("kernels/bw_mvu.hpp", "Shape::Pe>> &out) {\n", "Shape::Pe>> &out, int count = 0) {\n"),
             ("kernels/bw_mvu.hpp", "row == 0 ? in.read()", "row == count ? in.read()"),
         ],
@@ -49,8 +49,28 @@ FAULTS: list[tuple[str, list[Change]]] = [
         [("kernels/bw_window.hpp", DISTANCE.format("ring", "Distance"), "")],
     ),
     (
-        "mvu loads and stores 'frame' in a loop, at no stated distance",
-        [("kernels/bw_mvu.hpp", DISTANCE.format("frame", "ColFold"), "")],
+        "mvu loads and stores 'held' in a loop, at no stated distance",
+        [("kernels/bw_mvu.hpp", DISTANCE.format("held", "ColFold"), "")],
+    ),
+    (
+        "mvu states a distance for 'held', which no loop loads and stores",
+        [("kernels/bw_mvu.hpp", "in.read() : held[col]", "in.read() : X()")],
+    ),
+    (
+        "convert_width states a distance for 'out_words', which no loop loads and stores",
+        [
+            (
+                "kernels/bw_width.hpp",
+                "  Counter<Shape::Held + 1> level",
+                "  int out_words[2] = {};\n  Counter<Shape::Held + 1> level",
+            ),
+            (
+                "kernels/bw_width.hpp",
+                "#pragma HLS LOOP_FLATTEN\n",
+                "#pragma HLS LOOP_FLATTEN\n" + DISTANCE.format("out_words", "Unit"),
+            ),
+            ("kernels/bw_width.hpp", "        out.write(word);", "        out_words[0] = 1;\n        out.write(word);"),
+        ],
     ),
 ]
 

@@ -37,8 +37,8 @@ POOL = [  # old, new, the finding, what the line of the finding holds
     (LANE, LANE.replace("++lane", "lane *= 2"), "loop bounds: 'lane' does not step by a constant: 'lane *= 2'", "for"),
     (LANE, LANE.replace("lane < Shape::Lanes", "true"), "loop bounds: 'lane' is compared with nothing: 'true'", "for"),
     (
-        "position = 0;\n    }",
-        "position = 0;\n      ++beat;\n    }",
+        "position = 0;\n      }",
+        "position = 0;\n        ++beat;\n      }",
         "loop bounds: 'beat' is set in the body of its loop",
         "for",
     ),
@@ -75,8 +75,20 @@ POOL = [  # old, new, the finding, what the line of the finding holds
         "#pragma unroll",
     ),
     ("#pragma HLS UNROLL\n", "", "loop pragma: neither PIPELINE nor UNROLL", "for (int lane"),
+    (
+        "  beats:\n    for",
+        "    position = 0;\n  beats:\n    for",
+        "loop pragma: neither PIPELINE nor UNROLL",
+        "for (int frame",
+    ),
+    (
+        "frames:\n  for (int frame = 0; frame < Frames; ++frame) {",
+        "frames:\n  for (int frame = 0; frame < 1; ++frame) {",
+        "loop over frames: a pipeline that drains behind a frame",
+        "for (int frame",
+    ),
     (" style=flp", "", "loop pragma: a pipeline that does not flush", "for (int beat"),
-    ("beats:\n", "", "loop label: a pipelined loop without a label", "for (int beat"),
+    ("  beats:\n", "", "loop label: a pipelined loop without a label", "for (int beat"),
     (POSITION, "long long position = 0;", "integer width: 'position' is long long", "position"),
     (POSITION, "int position = 0;", "integer width: 'position' is an int that a loop carries", "position"),
     (BEST, "int best[Shape::Lanes];", "integer width: 'best' holds native integers", "best"),
@@ -105,9 +117,9 @@ OTHERS = [
     ),
     (
         "kernels/bw_window.hpp",
-        "rows_in = 0,",
-        "rows_in = int(Shape::all_phases()),",
-        "loop bounds: 'all_phases' is for the compiler to evaluate",
+        "in_slot = 0;",
+        "in_slot = int(Shape::phases());",
+        "loop bounds: 'phases' is for the compiler to evaluate",
         "void window(",
     ),
     (
@@ -213,14 +225,6 @@ def test_a_small_design_is_clean() -> None:
 
 def test_nothing_is_found_in_what_is_in_ultra_ram() -> None:
     assert lint(generate(deep())) == []
-
-
-def test_a_loop_of_processes_holds_nothing_else() -> None:
-    files, path = generate(made("sparses", 1)), "kernels/bw_sparse.hpp"
-    call = "sparse_load<Shape>(in, copies);"
-    assert call in files[path]
-    (found,) = lint({**files, path: files[path].replace(call, f"if (vector >= 0) {call}")})
-    assert (found.rule, found.what) == ("loop pragma", "more than declarations and calls in a loop with DATAFLOW")
 
 
 @pytest.mark.parametrize("group", ALL)

@@ -56,12 +56,12 @@ def test_a_network_that_skips_zeros_runs_through_its_streams(tmp_path: Path) -> 
     assert re.fullmatch(r"model: \d+ compared, 0 different\n", done.stdout)
 
 
+@pytest.mark.parametrize("frames", [1, 3])
 @pytest.mark.parametrize("name", ["residual", "bottleneck"])
-def test_pipelines_of_any_depth_run_through_the_streams(name: str, tmp_path: Path) -> None:
-    """Which flush."""
-    files = project(name)
-    write(tmp_path / "flushing", files)
-    program = compiled(tmp_path / "flushing", [THREADS], FLAGS)
+def test_pipelines_of_any_depth_run_through_the_streams(name: str, frames: int, tmp_path: Path) -> None:
+    """Which flush, with calls of one frame and of several."""
+    write(tmp_path, project(name))
+    program = compiled(tmp_path, [THREADS], [*FLAGS, f"-DBW_FRAMES={frames}"])
     for stages in (0, 8, 16, 64):
         done = run(program, str(stages))
         assert (done.returncode, done.stderr) == (0, ""), stages
@@ -71,7 +71,7 @@ def test_pipelines_of_any_depth_run_through_the_streams(name: str, tmp_path: Pat
 def test_pipelines_that_do_not_flush_are_a_deadlock_where_they_are_deep(tmp_path: Path) -> None:
     """With just the room on the wire that the convolutions beside it need: they hold words while they get none."""
     files, path = project("residual"), "host/threads/hls_stream.h"
-    wire, flush = '("act1_fork_1", 297)', "if (!bw::Threads::flush()) bw::Threads::wait("
+    wire, flush = '("act1_fork_1", 270)', "if (!bw::Threads::flush()) bw::Threads::wait("
     assert wire in files[THREADS] and flush in files[path]
     flushing = files | {THREADS: files[THREADS].replace(wire, '("act1_fork_1", 180)')}
     stalling = flushing | {path: files[path].replace(flush, "bw::Threads::wait(")}
@@ -132,8 +132,8 @@ def test_an_end_of_a_stream_has_one_kernel(tmp_path: Path) -> None:
 
 def test_a_kernel_that_misses_a_frame_is_a_deadlock(tmp_path: Path) -> None:
     files = dict(generate_small())
-    head, name, tail = files[THREADS].partition('threads_.add("table", frames_, ')
-    done = threads(files | {THREADS: head + name.replace("frames_", "frames_ - 1") + tail}, tmp_path)
+    head, name, tail = files[THREADS].partition('threads_.add("table", calls_, ')
+    done = threads(files | {THREADS: head + name.replace("calls_", "calls_ - 1") + tail}, tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
         "deadlock: no kernel can go on\n"
@@ -145,7 +145,7 @@ def test_a_kernel_that_misses_a_frame_is_a_deadlock(tmp_path: Path) -> None:
 def test_words_that_are_left_are_an_error(tmp_path: Path) -> None:
     files = dict(generate_small())
     text = files[THREADS].replace('table_out("table_out", 2)', 'table_out("table_out", 9)')
-    text = text.replace('threads_.add("table_out_axis", frames_, ', 'threads_.add("table_out_axis", frames_ - 1, ')
+    text = text.replace('threads_.add("table_out_axis", calls_, ', 'threads_.add("table_out_axis", calls_ - 1, ')
     done = threads(files | {THREADS: text}, tmp_path)
     assert (done.returncode, done.stderr) == (1, "stream 'table_out' still holds 3 words\n")
 

@@ -13,17 +13,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bitwright.backends.hls.project import generate, sized
+from bitwright.backends.hls.project import FRAMES_PER_CALL, generate, sized
 from bitwright.backends.hls.reports import Module, PipelinedLoop, Synthesised, read_reports
 from bitwright.cli.commands import main
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
 from bitwright.folder import design_folder
 from bitwright.frontend.build import Net
+from bitwright.hardware.kernels.windows import Window
 from bitwright.ir.errors import BitwrightError
 from bitwright.report.vendor import vendor_check
+from bitwright.synthesis import read_design
 from bitwright.vendor_check import check_reports, compared, owners
-from tests.hls.networks import deep
+from tests.hls.networks import deep, residual
 from tests.hls.programs import write
 from tests.hls.test_golden import small
 from tests.needs import needs, program
@@ -39,11 +41,15 @@ def tiny() -> Design:
     return compile_graph(net.graph(), cycles=400, name="tiny")
 
 
+def write_design(folder: Path, design: Design) -> None:
+    for path, content in design_folder(design, ("hls",)).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for path, content in design_folder(tiny(), ("hls",)).items():
-        (tmp_path / "tiny" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "tiny" / path).write_bytes(content.encode() if isinstance(content, str) else content)
+    write_design(tmp_path / "tiny", tiny())
     return tmp_path / "tiny"
 
 
@@ -76,7 +82,7 @@ def test_a_report_as_planned(folder: Path, capsys: pytest.CaptureFixture[str]) -
     }
     assert found["resources"]["lut"]["report"] == 847 and found["resources"]["dsp"] == {"plan": 0, "report": 1}
     assert [(row["name"], row["interval"], row["depth"]["report"]) for row in found["kernels"]] == [
-        ("conv_window", {"plan": 162, "report": 162}, 5),
+        ("conv_window", {"plan": 144, "report": 144}, 5),
         ("conv", {"plan": 288, "report": 288}, 9),
         ("act", {"plan": 32, "report": 32}, 7),
     ]
@@ -86,8 +92,11 @@ def test_a_report_as_planned(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert all(row["needed"] == row["depth"] for row in found["streams"])
 
 
-def test_the_clocks_of_the_cpp_are_not_called_those_of_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
-    """A window of the C++ reads whole rows: its frame takes longer, and only more than that is worse."""
+def test_the_clocks_of_the_cpp_are_not_called_those_of_the_plan(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Were the loop of a window longer than planned, only more than that would be worse."""
+    monkeypatch.setattr(Window, "iterations", property(lambda window: 16_896))
     design = compile_graph(deep(), cycles=15_360)
     for interval, said in (
         (16_896, []),
@@ -102,11 +111,34 @@ def test_the_clocks_of_the_cpp_are_not_called_those_of_the_plan(capsys: pytest.C
     assert "interval, clocks 15 360" in lines and "interval of the C++, clocks 16 896 16 897" in lines
 
 
+def of_a_call(report: str) -> str:
+    """The same of as many frames as the scripts give to a call, which takes ten clocks more than its frames."""
+
+    def times(found: re.Match[str]) -> str:
+        return f"<{found[1]}>{FRAMES_PER_CALL * int(found[2]) + (0 if found[1] == 'TripCount' else 10)}</"
+
+    return re.sub(r"<(TripCount|Interval-m\w\w|Worst-caseLatency)>(\d+)</", times, report)
+
+
+def test_a_report_of_several_frames_in_a_call(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A window may take longer where no frame follows: its loop ends by itself, and is reported at its most."""
+    assert findings(folder, of_a_call(REPORT)) == []
+    assert main(["hls-check", str(folder), str(folder / "hls"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["interval"] == {"plan": 288, "cpp": 288, "report": 288}
+    assert {row["name"]: row["interval"]["report"] for row in found["kernels"]} == {
+        "conv_window": 144,
+        "conv": 288,
+        "act": 32,
+    }
+    said = findings(folder, of_a_call(changed("<TripCount>288<", "<TripCount>289<")))
+    assert said == ["kernel 'conv': 289 iterations where the plan has 288"]
+
+
 def test_the_report_of_another_design_or_part(folder: Path) -> None:
     with pytest.raises(BitwrightError, match="is the report of 'other_top', the design's top is 'tiny_top'"):
         findings(folder, changed("tiny_top", "other_top", "<TopModelName>"))
-    for path, content in design_folder(replace(tiny(), part="xc7z020clg400-1"), ("hls",)).items():
-        (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
+    write_design(folder, replace(tiny(), part="xc7z020clg400-1"))
     assert findings(folder, REPORT) == []
     said = "part: the report is for xczu3eg-sbva484-1-e where the plan has xc7z020clg400-1"
     assert findings(folder, changed("xc7z020-clg400-1", "xczu3eg-sbva484-1-e")) == [said]
@@ -117,7 +149,7 @@ def test_it_is_shown_line_by_line(folder: Path, capsys: pytest.CaptureFixture[st
     assert main(["hls-check", str(folder), str(folder / "hls/tiny_prj/solution1/syn/report/csynth.xml")]) == 1
     shown = capsys.readouterr().out
     assert "beside the report of Vitis HLS 2023.2 for xc7z020-clg400-1" in shown
-    for words in (("conv_window", "1", "1", "162", "162", "16", "5"), ("conv", "1", "3", "288", "864", "16", "9")):
+    for words in (("conv_window", "1", "1", "144", "144", "16", "5"), ("conv", "1", "3", "288", "864", "16", "9")):
         assert re.search(r"\W+".join(words), shown), words
     assert "kernel 'conv': one iteration in 3 clocks where the plan has one a clock" in shown
     assert "Nothing is worse" not in shown
@@ -132,7 +164,7 @@ def test_it_is_shown_line_by_line(folder: Path, capsys: pytest.CaptureFixture[st
         ),
         (
             changed("<TripCount>162<", "<TripCount>180<"),
-            ["kernel 'conv_window': 180 iterations where the plan has 162"],
+            ["kernel 'conv_window': 180 iterations where the plan has 144"],
         ),
         (
             changed("<Interval-max>288<", "<Interval-max>301<"),
@@ -171,30 +203,37 @@ def test_resources_may_be_missing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("stages", "holds"), [(16, True), (40, False)])
-def test_pipelines_deeper_than_the_streams_allow(folder: Path, stages: int, holds: bool) -> None:
-    """The pragma that is named is in the project, and what it becomes is what such pipelines need."""
-    said = findings(folder, changed("<PipelineDepth>9<", f"<PipelineDepth>{stages}<"))
-    now = sized(tiny().kernels).stream("x").depth
-    needed = sized(tiny().kernels, stages).stream("x").depth
-    assert (needed == now) == holds
-    if not holds:
-        pragma = f"#pragma HLS STREAM variable=x depth={now}"
-        assert pragma in (folder / "hls/tiny.cpp").read_text(encoding="utf-8")
-        assert said == [
-            f"stream 'x': pipelines of {stages} stages need depth {needed}; in tiny.cpp "
-            f"change `{pragma}` to depth={needed}"
-        ]
+def test_pipelines_deeper_than_the_streams_allow(tmp_path: Path, stages: int, holds: bool) -> None:
+    """The pragmas that are named are in the project, and what they become is what such pipelines need."""
+    design = compile_graph(residual(), cycles=2500)
+    write_design(tmp_path, design)
+    write(tmp_path, {"report.xml": REPORT})
+    kernels = sized(design.kernels).kernels
+    loops = [PipelinedLoop("L", 1, stages, kernel.iterations) for kernel in kernels]
+    modules = [Module(f"model_{kernel.name}_s", (loop,)) for kernel, loop in zip(kernels, loops, strict=True)]
+    found = compared(*read_design(tmp_path), replace(read_reports(tmp_path / "report.xml"), modules=tuple(modules)))
+    said = [finding for finding in found["findings"] if finding.startswith("stream")]
+    text = (tmp_path / "hls/model.cpp").read_text(encoding="utf-8")
+    wanted = {stream.name: stream.depth for stream in sized(design.kernels, stages).streams}
+    now = {stream.name: stream.depth for stream in sized(design.kernels).streams}
+    assert said == [
+        f"stream '{name}': pipelines of {stages} stages need depth {wanted[name]}; in model.cpp "
+        f"change `#pragma HLS STREAM variable={name} depth={depth}` to depth={wanted[name]}"
+        for name, depth in now.items()
+        if wanted[name] > depth
+    ]
+    assert all(re.search("`(.*?)`", finding)[1] in text for finding in said)
     assert bool(said) != holds
 
 
 def test_a_module_of_another_name_is_known_by_its_trip_count() -> None:
     """Where the tool leaves namespaces out; two kernels of one count stay unknown."""
     kernels = tiny().kernels.kernels
-    loops = {count: (PipelinedLoop("L", 1, 4, count),) for count in (162, 288, 32)}
+    loops = {count: (PipelinedLoop("L", 1, 4, count),) for count in (144, 288, 32)}
     shapes = [Module(f"kernel_Shape_{count}", loops[count]) for count in loops]
     found = owners("tiny", kernels, shapes)
     assert {name: [m.name for m in modules] for name, modules in found.items()} == {
-        "conv_window": ["kernel_Shape_162"],
+        "conv_window": ["kernel_Shape_144"],
         "conv": ["kernel_Shape_288"],
         "act": ["kernel_Shape_32"],
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 
 STAGES = 8
-"""Clocks from an iteration to the words that it writes, and from the end of a frame to the next one's begin."""
+"""Clocks from an iteration to the words that it writes."""
 
 
 @dataclass
@@ -36,24 +36,36 @@ class Loop:
     """A loop on its way through the frames."""
 
     def __init__(self, reads: list[list[Queue]], writes: list[list[Queue]]) -> None:
-        self.reads, self.writes = reads, writes  # queues of each iteration
+        self.reads, self.writes = reads, writes  # queues of each iteration since a frame began; some are in the next
         self.iteration, self.clock = 0, 0
+
+    def end(self, frames: int) -> int:
+        """The iterations of so many frames."""
+        return (frames - 1) * len(self.reads) + len(self.writes)
+
+    def _at(self, index: int, frames: int) -> tuple[list[Queue], list[Queue]]:
+        """What iteration `index` reads and writes."""
+        frame, place = divmod(index, len(self.reads))
+        reads = self.reads[place] if frame < frames else []
+        before = [f for f in (frame - 1, frame) if 0 <= f < frames]
+        late = [self.writes[at] for f in before if (at := index - f * len(self.reads)) < len(self.writes)]
+        return reads, [queue for queues in late for queue in queues]
 
     def go_on(self, frames: int) -> bool:
         """As many iterations as the queues allow; whether there was one."""
         first = self.iteration
-        while self.iteration < frames * len(self.reads):
-            index = self.iteration % len(self.reads)
-            clock: int | None = self.clock + 1 + (STAGES if index == 0 else 0)
-            for queue in self.reads[index]:
+        while self.iteration < self.end(frames):
+            reads, writes = self._at(self.iteration, frames)
+            clock: int | None = self.clock + 1
+            for queue in reads:
                 clock = None if clock is None else queue.wait_to_read(clock)
-            for queue in self.writes[index]:
+            for queue in writes:
                 clock = None if clock is None else queue.wait_to_write(clock)
             if clock is None:
                 break
-            for queue in self.reads[index]:
+            for queue in reads:
                 queue.left.append(clock)
-            for queue in self.writes[index]:
+            for queue in writes:
                 queue.came.append(clock + STAGES)
             self.iteration, self.clock = self.iteration + 1, clock
         return self.iteration > first
@@ -69,7 +81,7 @@ def intervals(graph: KernelGraph, frames: int = 5) -> list[int]:
     running = [loop for kernel in graph.kernels for loop in _loops(kernel, queues)]
     while any([loop.go_on(frames) for loop in running]):
         pass
-    stuck = [index for index, loop in enumerate(running) if loop.iteration < frames * len(loop.reads)]
+    stuck = [index for index, loop in enumerate(running) if loop.iteration < loop.end(frames)]
     assert not stuck, f"deadlock of loops {stuck}"
     ends = [queues[name].came[:: -graph.stream(name).beats] for name in graph.outputs]
     return [last - before for last, before, *_ in ends]
@@ -84,7 +96,7 @@ def _loops(kernel: Kernel, queues: dict[str, Queue]) -> list[Loop]:
         sources = [buffers[index - 1]] if index else [queues[name] for name in kernel.inputs]
         targets = [buffers[index]] if index < len(buffers) else [queues[name] for name in kernel.outputs]
         reads: list[list[Queue]] = [[] for _ in range(stage.iterations)]
-        writes: list[list[Queue]] = [[] for _ in range(stage.iterations)]
+        writes: list[list[Queue]] = [[] for _ in range(max(stage.iterations, int(stage.writes[-1]) + 1))]
         for queue, when in zip(sources, stage.reads, strict=True):
             for iteration in when.tolist():
                 reads[iteration].append(queue)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How deep the streams of the C++ project must be, from the order in which its kernels read and write.
 
-The plan's depths are those of the RTL. A C++ kernel is a loop that stops as a whole: it takes the next frame when this
-one is done, a window reads whole rows before it writes fields, and what it cannot write holds up what it reads.
+The plan's depths are those of the RTL. A C++ kernel is a loop that stops as a whole: a window reads whole rows before
+it writes fields, and what it cannot write holds up what it reads.
 """
 
 from __future__ import annotations
@@ -42,29 +42,28 @@ def size_streams(graph: KernelGraph, stages: int = STAGES) -> KernelGraph:
     fields = {kernel.output for kernel in graph.kernels if kernel.is_ring}  # come as fast as they are read
     for kernel in graph.kernels:
         if kernel.reads_in_bursts and kernel.input not in fields:
-            depths[kernel.input] = max(depths[kernel.input], demand(kernel.loops()[0], interval, stages))
+            depths[kernel.input] = max(depths[kernel.input], demand(kernel.loops()[0], interval))
         if kernel.writes_in_bursts:
             depths[kernel.output] = max(depths[kernel.output], burst(kernel.loops()[-1]))
     entering = [name for kernel in graph.kernels if len(kernel.inputs) > 1 for name in kernel.inputs]
     for clock in (0, 1) if entering else ():
-        held = _held(graph, interval + stages, clock, stages)
+        held = _held(graph, interval, clock, stages)
         for name in entering:
             depths[name] = max(depths[name], held[name] + MARGIN)
     return replace(graph, streams=tuple(replace(s, depth=depths[s.name]) for s in graph.streams))
 
 
-def demand(loop: Loop, interval: int, stages: int = STAGES) -> int:
+def demand(loop: Loop, interval: int) -> int:
     """Words that must wait in front of a loop that reads in bursts, so that an even supply never stops it.
 
-    The loop spreads over `interval` clocks as its writes do: so far its reads stray from even. To that come the words
-    that arrive while its pipeline drains between frames.
+    The loop spreads over `interval` clocks as its writes do: so far its reads stray from even.
     """
     writes = np.zeros(loop.iterations, dtype=bool)
-    writes[loop.writes] = True
+    writes[loop.writes % loop.iterations] = True
     pace = max(1.0, (interval - loop.iterations + loop.writes.size) / loop.writes.size)
     times = np.cumsum(np.where(writes, pace, 1.0))
     reads = loop.reads[0]
-    return int(np.ceil(_stray(times[reads], times[-1]) + stages * reads.size / times[-1])) + MARGIN
+    return int(np.ceil(_stray(times[reads], times[-1]))) + MARGIN
 
 
 def burst(loop: Loop) -> int:
@@ -125,17 +124,24 @@ def _followed(graph: KernelGraph, pace: _Pace) -> dict[str, int]:
 
 def _run(loop: Loop, arrive: list[Ints], pace: _Pace) -> tuple[list[Ints], Ints]:
     """When a loop takes the words that arrive (frame, word), and when its own words come out of its pipeline."""
-    ready = np.zeros((pace.frames, loop.iterations + pace.stages), dtype=np.int64)
+    size = loop.iterations
+    made = loop.writes + pace.stages
+    behind = int(made[-1]) // size  # frames that bring the last words of one out, as they come in its course
+    ready = np.zeros((pace.frames + behind, size), dtype=np.int64)
     reads = [where(lean(places)) for places in loop.reads]
     for words, places in zip(arrive, reads, strict=True):
-        ready[:, places] = np.maximum(ready[:, places], words)
+        later = words[-1] + np.arange(1, behind + 1)[:, None] * pace.interval
+        ready[:, places] = np.maximum(ready[:, places], np.concatenate([words, later]))
     index = pace.clock * np.arange(ready.size).reshape(ready.shape)
     ready -= index
     times = np.maximum.accumulate(ready.reshape(-1)).reshape(ready.shape)
     times += index
-    if pace.frames < FRAMES and not np.array_equal(times[-1], times[-2] + pace.interval):
+    own = times[: pace.frames]
+    if pace.frames < FRAMES and not np.array_equal(own[-1], own[-2] + pace.interval):
         raise _Unsteady
-    return [times[:, places] for places in reads], times[:, where(lean(loop.writes + pace.stages))]
+    parts = [(late, made[made // size == late] - late * size) for late in range(behind + 1)]
+    out = [times[late : late + pace.frames, where(lean(places))] for late, places in parts if places.size]
+    return [own[:, places] for places in reads], np.concatenate(out, axis=1)
 
 
 def _all(moments: Ints, pace: _Pace) -> Ints:

@@ -38,6 +38,8 @@ HOST = (
     "threads/bw_threads.hpp",
     "threads/hls_stream.h",
 )
+FRAMES_PER_CALL = 16
+"""Frames that the kernels pass before their pipelines drain, as the vendor's tool synthesises and simulates them."""
 DRIVER = "host/driver.cpp"
 """The file that `sim.cpp` compiles; it includes all others."""
 THREADS = "host/threads.cpp"
@@ -117,6 +119,7 @@ def _project(project: Project, banner: str, kernels: list[KernelView], tables: l
         clock_ns=f"{project.clock_ns:g}",
         rules=vendor_of(project.hls_vendor).rules,
         stages=STAGES,
+        frames_per_call=FRAMES_PER_CALL,
         headers=sorted({kernel.header for kernel in kernels} | {"bw_axis.hpp"}),
         blocks=[port_block(graph.stream(port)) for port in (*graph.inputs, *graph.outputs)]
         + [kernel.block for kernel in kernels],

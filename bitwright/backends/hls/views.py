@@ -96,6 +96,7 @@ class Project:
     clock_ns: str
     rules: str  # the template of what the Makefile does with the vendor's tool
     stages: int  # of a pipeline, as the depths of the streams allow for
+    frames_per_call: int  # in the vendor's tool
     headers: list[str]
     blocks: list[Block]
     tables: list[str]  # paths of the table headers

@@ -148,6 +148,11 @@ class Kernel(ABC):
         """Iterations of the longest loop of its C++ function in a frame."""
         return max(loop.iterations for loop in self.loops())
 
+    @property
+    def most_iterations(self) -> int:
+        """The same, where no frame begins before the one before it has left."""
+        return sum(loop.iterations + loop.more for loop in self.loops())
+
     def counting(self, count: int, takes: Sequence[Indices] = (), fold: int = 1) -> Course:
         """One event for each beat in; each `fold` of them decide a beat on every output."""
         every = range(count)

@@ -46,6 +46,13 @@ class Reorder(Kernel):
         return int(self.order.array.size)
 
     @property
+    def distance(self) -> int:
+        """Clocks from a beat in to the same beat out, were the first beat out in the clock after the last one in."""
+        order = self.order.array.reshape(-1)
+        later = self.in_beats - order + np.arange(order.size)
+        return int(later[order >= 0].min(initial=self.in_beats + order.size))
+
+    @property
     def cycles(self) -> int:
         """A beat per clock, in or out."""
         return max(self.in_beats, self.out_beats)
@@ -96,7 +103,10 @@ class Reorder(Kernel):
                 f"{self.in_beats} beats in, {self.out_beats} beats out in the order of its list",
                 *(("two frame buffers in UltraRAM",) if self.ultra else ()),
             ),
-            sizes=({"InBeats": self.in_beats, "OutBeats": order.size, "Fill": self.fill, "Lanes": self.lanes},),
+            sizes=(
+                {"InBeats": self.in_beats, "OutBeats": order.size, "Fill": self.fill, "Lanes": self.lanes},
+                {"Distance": self.distance},
+            ),
             elements={"T": self.type},
             numbers={"Index": IntType(int(order.min()), int(order.max()))},
             table=Constants(

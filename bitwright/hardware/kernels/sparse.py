@@ -71,6 +71,12 @@ class SparseMatrixVector(Styled):
         return len(self.beats.array)
 
     @property
+    def distance(self) -> int:
+        """Words from a beat in to its first use, were the first word in the clock after the last beat in."""
+        later = self.col_fold - self.beats.array.reshape(self.words, -1) + np.arange(self.words)[:, None]
+        return int(later.min())
+
+    @property
     def dense_share(self) -> float:
         """Of the clocks."""
         return max(self.words, self.col_fold) / (self.row_fold * self.col_fold)
@@ -178,6 +184,7 @@ class SparseMatrixVector(Styled):
             ),
             sizes=(
                 {"Vectors": self.vectors, "RowFold": self.row_fold, "ColFold": self.col_fold, "Words": self.words},
+                {"Distance": self.distance},
                 {"Ports": self.ports, "Pe": self.lanes, "Simd": self.simd},
             ),
             more=more | ({"Shared": shared.lanes} if shared else {}),

@@ -13,7 +13,7 @@ from bitwright.hardware.indices import by_frame, lean, shifted
 from bitwright.hardware.kernels.base import FRAME, REGISTER_DEPTH, Kernel, KernelGraph, Needs, Stream, fits
 from bitwright.hardware.kernels.interface import Interface, Sizes, Told, Unit
 from bitwright.hardware.lines import out_positions
-from bitwright.hardware.loops import Loop, Loops, buffered, runs
+from bitwright.hardware.loops import Loop, Loops, buffered, phased
 from bitwright.hardware.modules import windows as sizes
 from bitwright.hardware.modules.streams import Parts
 from bitwright.hardware.modules.windows import Geometry
@@ -229,12 +229,8 @@ class Window(Sliding):
         height, rows_out = (self.height, self.width)[axis], self.out[axis]
         row_in, row_out = self.in_beats // height, self.out_beats // rows_out
         tops, field = self.window.starts(axis, rows_out), self.window.reach[axis]
-        wanted = np.append(np.clip(tops + field, 0, height), height)  # rows that are there before each row of fields
-        read = np.diff(wanted, prepend=0) * row_in  # words of each phase, the first of which only reads
-        written = np.append(0, np.full(rows_out, row_out))
-        ends = np.cumsum(np.maximum(read, written))
-        starts = np.append(0, ends[:-1])
-        return (Loop((runs(starts, read),), runs(starts, written), int(ends[-1])),)
+        wanted = np.append(np.clip(tops + field, 1, height), height)  # rows that are there before each row of fields
+        return (phased(int(wanted[0]) * row_in, np.diff(wanted) * row_in, row_out),)
 
     def modules(self, *, contents: bool) -> Parts:
         """It has no ROM."""
@@ -364,9 +360,10 @@ class ParallelWindow(Sliding):
         )
 
     def loops(self) -> Loops:
-        """A word in, while there are any, and a field out where its newest word has come, or would have."""
+        """A word in, and a field out where its newest word has come, or would: some of them in the next frame."""
         writes = self._newest()
-        return (Loop((np.arange(self.in_beats),), writes, max(self.in_beats, int(writes[-1]) + 1)),)
+        places = max(self.in_beats, int(writes[-1] - writes[0]) + 1)  # no more than it needs: it waits for no frame
+        return (Loop((np.arange(self.in_beats),), writes, places, max(0, int(writes[-1]) + 1 - places)),)
 
     def modules(self, *, contents: bool) -> Parts:
         """It has no ROM."""

@@ -58,26 +58,30 @@ Placed<Shape> winner(const Vec<typename Shape::X, Shape::Lanes> &x) {
   return found[0];
 }
 
-// One frame: Fold * Pixels words in, the places of Pixels pixels out.
+// Each frame: Fold * Pixels words in, the places of Pixels pixels out.
 template <typename Shape>
 void argmax_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
                    hls::stream<Vec<typename Shape::Y, 1>> &out) {
   Placed<Shape> best;
   Counter<Shape::Channels> base = 0;  // the place of lane 0
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const Vec<typename Shape::X, Shape::Lanes> x = in.read();
-    Placed<Shape> found = winner<Shape>(x);
-    found.place += base;
-    if (base == 0 || found.wins_over(best)) best = found;
-    if (base == Shape::Channels - Shape::Lanes) {
-      Vec<typename Shape::Y, 1> y;
-      y.lane[0] = best.place;
-      out.write(y);
-      base = 0;
-    } else {
-      base += Shape::Lanes;
+#pragma HLS LOOP_FLATTEN
+      const Vec<typename Shape::X, Shape::Lanes> x = in.read();
+      Placed<Shape> found = winner<Shape>(x);
+      found.place += base;
+      if (base == 0 || found.wins_over(best)) best = found;
+      if (base == Shape::Channels - Shape::Lanes) {
+        Vec<typename Shape::Y, 1> y;
+        y.lane[0] = best.place;
+        out.write(y);
+        base = 0;
+      } else {
+        base += Shape::Lanes;
+      }
     }
   }
 }

@@ -20,44 +20,52 @@ struct AxisShape : Spec {
   using Transfer = ap_axiu<DataBits, 0, 0, 0>;
 };
 
-// One frame from outside: Beats transfers in, Beats words out. Frames are counted, TLAST is not needed.
+// Each frame from outside: Beats transfers in, Beats words out. Frames are counted, TLAST is not needed.
 template <typename Shape>
 void axis_in(hls::stream<typename Shape::Transfer> &in, hls::stream<Vec<typename Shape::T, Shape::Lanes>> &out) {
   using T = typename Shape::T;
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const typename Shape::Transfer transfer = in.read();
-    Vec<T, Shape::Lanes> word;
-    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS LOOP_FLATTEN
+      const typename Shape::Transfer transfer = in.read();
+      Vec<T, Shape::Lanes> word;
+      for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-      const int low = lane * Shape::ByteBits;
-      const ap_uint<T::width> bits = transfer.data.range(low + T::width - 1, low);
-      word.lane[lane] = Element<T>::from_bits(bits);
+        const int low = lane * Shape::ByteBits;
+        const ap_uint<T::width> bits = transfer.data.range(low + T::width - 1, low);
+        word.lane[lane] = Element<T>::from_bits(bits);
+      }
+      out.write(word);
     }
-    out.write(word);
   }
 }
 
-// One frame to the outside: Beats words in, Beats transfers out.
+// Each frame to the outside: Beats words in, Beats transfers out.
 template <typename Shape>
 void axis_out(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in, hls::stream<typename Shape::Transfer> &out) {
   using T = typename Shape::T;
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const Vec<T, Shape::Lanes> word = in.read();
-    typename Shape::Transfer transfer;
-    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS LOOP_FLATTEN
+      const Vec<T, Shape::Lanes> word = in.read();
+      typename Shape::Transfer transfer;
+      for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-      const int low = lane * Shape::ByteBits;
-      const ap_uint<Shape::ByteBits> padded = Element<T>::raw(word.lane[lane]);
-      transfer.data.range(low + Shape::ByteBits - 1, low) = padded;
+        const int low = lane * Shape::ByteBits;
+        const ap_uint<Shape::ByteBits> padded = Element<T>::raw(word.lane[lane]);
+        transfer.data.range(low + Shape::ByteBits - 1, low) = padded;
+      }
+      transfer.keep = -1;
+      transfer.strb = -1;
+      transfer.last = beat == Shape::Beats - 1 ? 1 : 0;
+      out.write(transfer);
     }
-    transfer.keep = -1;
-    transfer.strb = -1;
-    transfer.last = beat == Shape::Beats - 1 ? 1 : 0;
-    out.write(transfer);
   }
 }
 

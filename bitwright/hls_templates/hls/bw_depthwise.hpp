@@ -20,7 +20,7 @@ struct DepthwiseShape : Spec {
   static constexpr int Beats = Spec::Pixels * Words;
 };
 
-// One frame: Pixels times, for each of Blocks words of channels, Fold words in and one word out; Beats iterations.
+// Each frame: Pixels times, for each of Blocks words of channels, Fold words in and one word out; Beats iterations.
 //   in         element [k][c] of a word, position and channel, at k * Lanes + c
 //   out        accumulators [c][r], r the kernel of a channel; exact (the generator proves their range)
 //   Weights    words of [c][r], [k], by block and by word of the field: the order in which they are used
@@ -31,26 +31,30 @@ void depthwise(hls::stream<Vec<typename Shape::X, Shape::Simd * Shape::Lanes>> &
 #pragma HLS ARRAY_PARTITION variable=acc.lane complete
   Counter<Shape::Words> word = 0;     // of the weights
   Counter<Shape::Fold> position = 0;  // within the field
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const Vec<typename Shape::X, Shape::Simd * Shape::Lanes> x = in.read();
-    for (int pe = 0; pe < Shape::Pe; ++pe) {
+#pragma HLS LOOP_FLATTEN
+      const Vec<typename Shape::X, Shape::Simd * Shape::Lanes> x = in.read();
+      for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
-      typename Shape::Acc sum = position == 0 ? typename Shape::Acc(0) : acc.lane[pe];
-      for (int k = 0; k < Shape::Simd; ++k) {
+        typename Shape::Acc sum = position == 0 ? typename Shape::Acc(0) : acc.lane[pe];
+        for (int k = 0; k < Shape::Simd; ++k) {
 #pragma HLS UNROLL
-        const typename Shape::Weight weight = Weights::at(word)[pe][k];
-        sum += product(weight, x.lane[k * Shape::Lanes + pe / Shape::Multiplier]);
+          const typename Shape::Weight weight = Weights::at(word)[pe][k];
+          sum += product(weight, x.lane[k * Shape::Lanes + pe / Shape::Multiplier]);
+        }
+        acc.lane[pe] = sum;
       }
-      acc.lane[pe] = sum;
-    }
-    word = after<Shape::Words>(word);
-    if (position == Shape::Fold - 1) {
-      out.write(acc);
-      position = 0;
-    } else {
-      ++position;
+      word = after<Shape::Words>(word);
+      if (position == Shape::Fold - 1) {
+        out.write(acc);
+        position = 0;
+      } else {
+        ++position;
+      }
     }
   }
 }

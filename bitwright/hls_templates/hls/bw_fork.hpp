@@ -25,14 +25,18 @@ void write_all(const Word &word, hls::stream<Word> &out, Streams &...others) {
   write_all(word, others...);
 }
 
-// One frame: every word of `in` to each of `outs`.
+// Each frame: every word of `in` to each of `outs`.
 template <typename Shape, typename... Streams>
 void fork(hls::stream<typename Shape::Word> &in, Streams &...outs) {
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const typename Shape::Word word = in.read();
-    write_all(word, outs...);
+#pragma HLS LOOP_FLATTEN
+      const typename Shape::Word word = in.read();
+      write_all(word, outs...);
+    }
   }
 }
 

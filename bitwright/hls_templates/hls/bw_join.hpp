@@ -30,43 +30,51 @@ void add_terms(int fold, typename Shape::Word &sum, hls::stream<Vec<X, Shape::La
   add_terms<Shape, Factors, Operand + 1>(fold, sum, others...);
 }
 
-// One frame: y = sum over operands of factor * x; one word of each operand in, one word out.
+// Each frame: y = sum over operands of factor * x; one word of each operand in, one word out.
 //   Y        exact for the whole sum
 //   Factors  words of [Operands][Lanes]; lane i of word b is channel (b mod Folds) * Lanes + i
 template <typename Shape, typename Factors, typename... Streams>
 void add(hls::stream<typename Shape::Word> &out, Streams &...ins) {
   Counter<Shape::Folds> fold = 0;
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    typename Shape::Word sum;
-    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS LOOP_FLATTEN
+      typename Shape::Word sum;
+      for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-      sum.lane[lane] = 0;
+        sum.lane[lane] = 0;
+      }
+      add_terms<Shape, Factors, 0>(fold, sum, ins...);
+      out.write(sum);
+      fold = after<Shape::Folds>(fold);
     }
-    add_terms<Shape, Factors, 0>(fold, sum, ins...);
-    out.write(sum);
-    fold = after<Shape::Folds>(fold);
   }
 }
 
-// One frame: y = (a - ZeroA) * (b - ZeroB), lane by lane.
+// Each frame: y = (a - ZeroA) * (b - ZeroB), lane by lane.
 //   Shape  also: ZeroA, ZeroB
 template <typename Shape, typename A, typename B>
 void multiply(hls::stream<typename Shape::Word> &out, hls::stream<Vec<A, Shape::Lanes>> &in_a,
               hls::stream<Vec<B, Shape::Lanes>> &in_b) {
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const Vec<A, Shape::Lanes> a = in_a.read();
-    const Vec<B, Shape::Lanes> b = in_b.read();
-    typename Shape::Word y;
-    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS LOOP_FLATTEN
+      const Vec<A, Shape::Lanes> a = in_a.read();
+      const Vec<B, Shape::Lanes> b = in_b.read();
+      typename Shape::Word y;
+      for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-      const auto product = (value(a.lane[lane]) - Shape::ZeroA) * (value(b.lane[lane]) - Shape::ZeroB);
-      y.lane[lane] = Element<typename Shape::Y>::of(product);
+        const auto product = (value(a.lane[lane]) - Shape::ZeroA) * (value(b.lane[lane]) - Shape::ZeroB);
+        y.lane[lane] = Element<typename Shape::Y>::of(product);
+      }
+      out.write(y);
     }
-    out.write(y);
   }
 }
 
@@ -89,22 +97,26 @@ typename Shape::Word read_operand(int operand, hls::stream<Vec<X, Shape::Lanes>>
   return word;
 }
 
-// One frame: pixel by pixel Parts::at(k) words of operand k in turn.
+// Each frame: pixel by pixel Parts::at(k) words of operand k in turn.
 template <typename Shape, typename Parts, typename... Streams>
 void interleave(hls::stream<typename Shape::Word> &out, Streams &...ins) {
   static_assert(sizeof...(ins) == Shape::Operands, "there must be as many streams as operands");
   Counter<Shape::Operands> operand = 0;
   typename Shape::Part part = 0;  // words of it so far
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    out.write(read_operand<Shape>(operand, ins...));
-    const typename Shape::Part parts = Parts::at(operand);
-    if (part == parts - 1) {
-      part = 0;
-      operand = after<Shape::Operands>(operand);
-    } else {
-      ++part;
+#pragma HLS LOOP_FLATTEN
+      out.write(read_operand<Shape>(operand, ins...));
+      const typename Shape::Part parts = Parts::at(operand);
+      if (part == parts - 1) {
+        part = 0;
+        operand = after<Shape::Operands>(operand);
+      } else {
+        ++part;
+      }
     }
   }
 }

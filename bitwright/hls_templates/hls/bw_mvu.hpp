@@ -23,7 +23,7 @@ struct MvuShape : Spec {
   static constexpr int ColBanks = ColFold < Near ? ColFold : 1;  // registers, where a memory's stages do not fit
 };
 
-// One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out; Beats iterations.
+// Each frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out; Beats iterations.
 //   X, Weight  elements; bipolar ones are one bit wide
 //   Acc        exact accumulator type: it holds the sum of a fold (the generator proves its range)
 //   Mac        one of bw_mac.hpp: how a beat is multiplied and added
@@ -33,9 +33,9 @@ void mvu(hls::stream<Vec<typename Shape::X, Shape::Simd>> &in,
          hls::stream<Vec<typename Shape::Acc, Shape::Pe>> &out) {
   using X = Vec<typename Shape::X, Shape::Simd>;
   using Acc = typename Shape::Acc;
-  X frame[Shape::ColFold];  // the input vector, kept for the later row folds
-#pragma HLS AGGREGATE variable=frame
-#pragma HLS ARRAY_PARTITION variable=frame cyclic factor=Shape::ColBanks
+  X held[Shape::ColFold];  // the input vector, kept for the later row folds
+#pragma HLS AGGREGATE variable=held
+#pragma HLS ARRAY_PARTITION variable=held cyclic factor=Shape::ColBanks
   Vec<Acc, Shape::Pe> acc;
 #pragma HLS ARRAY_PARTITION variable=acc.lane complete
   const Acc start = Mac::start();
@@ -46,26 +46,29 @@ clear:
   }
 
   // A perfect nest, flattened into one loop: the pipeline never drains between rows.
-vectors:
-  for (int vector = 0; vector < Shape::Vectors; ++vector) {
-  groups:
-    for (int group = 0; group < Shape::Groups; ++group) {
-    rows:
-      for (int row = 0; row < Shape::RowFold; ++row) {
-      beats:
-        for (int col = 0; col < Shape::ColFold; ++col) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  vectors:
+    for (int vector = 0; vector < Shape::Vectors; ++vector) {
+    groups:
+      for (int group = 0; group < Shape::Groups; ++group) {
+      rows:
+        for (int row = 0; row < Shape::RowFold; ++row) {
+        beats:
+          for (int col = 0; col < Shape::ColFold; ++col) {
 #pragma HLS PIPELINE II=1 style=flp
 #pragma HLS LOOP_FLATTEN
-#pragma HLS DEPENDENCE variable=frame type=inter direction=RAW distance=Shape::ColFold true
-          const X x = row == 0 ? in.read() : frame[col];
-          if (row == 0) frame[col] = x;
-          const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;
-          Mac::add(Weights::at(word), x, acc);
-          if (col == Shape::ColFold - 1) {
-            out.write(acc);
-            for (int pe = 0; pe < Shape::Pe; ++pe) {
+#pragma HLS DEPENDENCE variable=held type=inter direction=RAW distance=Shape::ColFold true
+            const X x = row == 0 ? in.read() : held[col];
+            if (row == 0) held[col] = x;
+            const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;
+            Mac::add(Weights::at(word), x, acc);
+            if (col == Shape::ColFold - 1) {
+              out.write(acc);
+              for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
-              acc.lane[pe] = start;
+                acc.lane[pe] = start;
+              }
             }
           }
         }

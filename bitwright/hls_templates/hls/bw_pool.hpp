@@ -14,7 +14,7 @@ struct PoolShape : Spec {
   static constexpr int Beats = Spec::Fold * Spec::Windows;
 };
 
-// One frame: Fold * Windows words in, the maxima of Windows windows out.
+// Each frame: Fold * Windows words in, the maxima of Windows windows out.
 template <typename Shape>
 void max_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
                 hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out) {
@@ -22,47 +22,55 @@ void max_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
   Number best[Shape::Lanes];
 #pragma HLS ARRAY_PARTITION variable=best complete
   Counter<Shape::Fold> position = 0;  // within the window
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const Vec<typename Shape::X, Shape::Lanes> x = in.read();
-    Vec<typename Shape::Y, Shape::Lanes> y;
-    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS LOOP_FLATTEN
+      const Vec<typename Shape::X, Shape::Lanes> x = in.read();
+      Vec<typename Shape::Y, Shape::Lanes> y;
+      for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-      const Number number = value(x.lane[lane]);
-      if (position == 0 || number > best[lane]) best[lane] = number;
-      y.lane[lane] = Element<typename Shape::Y>::of(best[lane]);
-    }
-    if (position == Shape::Fold - 1) {
-      out.write(y);
-      position = 0;
-    } else {
-      ++position;
+        const Number number = value(x.lane[lane]);
+        if (position == 0 || number > best[lane]) best[lane] = number;
+        y.lane[lane] = Element<typename Shape::Y>::of(best[lane]);
+      }
+      if (position == Shape::Fold - 1) {
+        out.write(y);
+        position = 0;
+      } else {
+        ++position;
+      }
     }
   }
 }
 
-// One frame: Fold * Windows words in, the sums of Windows windows out; Y is exact for them.
+// Each frame: Fold * Windows words in, the sums of Windows windows out; Y is exact for them.
 template <typename Shape>
 void sum_reduce(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
                 hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out) {
   Vec<typename Shape::Y, Shape::Lanes> sum;
 #pragma HLS ARRAY_PARTITION variable=sum.lane complete
   Counter<Shape::Fold> position = 0;  // within the window
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const Vec<typename Shape::X, Shape::Lanes> x = in.read();
-    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS LOOP_FLATTEN
+      const Vec<typename Shape::X, Shape::Lanes> x = in.read();
+      for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-      if (position == 0) sum.lane[lane] = 0;
-      sum.lane[lane] += value(x.lane[lane]);
-    }
-    if (position == Shape::Fold - 1) {
-      out.write(sum);
-      position = 0;
-    } else {
-      ++position;
+        if (position == 0) sum.lane[lane] = 0;
+        sum.lane[lane] += value(x.lane[lane]);
+      }
+      if (position == Shape::Fold - 1) {
+        out.write(sum);
+        position = 0;
+      } else {
+        ++position;
+      }
     }
   }
 }

@@ -3,50 +3,49 @@
 #pragma once
 
 #include "bw_rom.hpp"
-#include "bw_stream.hpp"
+#include "bw_turns.hpp"
 
 namespace bw {
 
-//   Spec  InBeats, OutBeats (per frame), Fill, Lanes; types T, Index
+//   Spec  InBeats, OutBeats (per frame), Fill, Distance (from a word in to the same one out, were the first word out in
+//         the iteration after the last one in), Lanes; types T, Index
 template <typename Spec>
 struct ReorderShape : Spec {
   using Word = Vec<typename Spec::T, Spec::Lanes>;
+  using Turn = Turns<Spec::InBeats, Spec::OutBeats, Frames>;
+  static constexpr int AllBeats = Turn::Beats;
+  static constexpr int Banks = Spec::Distance < Near ? Spec::InBeats : 1;  // registers, if a memory is too slow
+  static constexpr int Halves = Banks > 1 ? 2 : 1;
 };
 
-template <typename Shape>
-void reorder_fill(hls::stream<typename Shape::Word> &in, typename Shape::Word (&frame)[Shape::InBeats]) {
-beats:
-  for (int beat = 0; beat < Shape::InBeats; ++beat) {
-#pragma HLS PIPELINE II=1 style=flp
-    frame[beat] = in.read();
-  }
-}
-
+// Each frame: InBeats words in, OutBeats words out; word i out is word Order::at(i) in, or Fill in every lane where
+// that is -1. The next frame enters while this one leaves.
 template <typename Shape, typename Order>
-void reorder_drain(const typename Shape::Word (&frame)[Shape::InBeats], hls::stream<typename Shape::Word> &out) {
+void reorder(hls::stream<typename Shape::Word> &in, hls::stream<typename Shape::Word> &out) {
+  typename Shape::Word held[2][Shape::InBeats];
+#pragma HLS AGGREGATE variable=held
+#pragma HLS ARRAY_PARTITION variable=held cyclic factor=Shape::Halves dim=1
+#pragma HLS ARRAY_PARTITION variable=held cyclic factor=Shape::Banks dim=2
   typename Shape::Word fill;
   for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
     fill.lane[lane] = Element<typename Shape::T>::of(Shape::Fill);
   }
+  typename Shape::Turn turns;
 beats:
-  for (int beat = 0; beat < Shape::OutBeats; ++beat) {
+  for (int beat = 0; beat < Shape::AllBeats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const typename Shape::Index index = Order::at(beat);
-    const int source = index.to_int();
-    out.write(source < 0 ? fill : frame[source]);
+#pragma HLS DEPENDENCE variable=held type=inter direction=RAW distance=Shape::Distance true
+    const bool empties = turns.empties(), fills = turns.fills(in.empty());
+    if (empties) {
+      const typename Shape::Index index = Order::at(turns.leaving);
+      const int source = index.to_int();
+      out.write(source < 0 ? fill : held[turns.out_half][source]);
+    }
+    if (fills) held[turns.in_half][turns.entering] = in.read();
+    turns.step(fills, empties);
+    if (turns.are_over()) break;
   }
-}
-
-// One frame: InBeats words in, OutBeats words out; word i out is word Order::at(i) in, or Fill in every lane where that
-// is -1. The frame buffer is doubled by DATAFLOW: the next frame enters while this one leaves.
-template <typename Shape, typename Order>
-void reorder(hls::stream<typename Shape::Word> &in, hls::stream<typename Shape::Word> &out) {
-#pragma HLS DATAFLOW
-  typename Shape::Word frame[Shape::InBeats];
-#pragma HLS AGGREGATE variable=frame
-  reorder_fill<Shape>(in, frame);
-  reorder_drain<Shape, Order>(frame, out);
 }
 
 }  // namespace bw

@@ -14,23 +14,27 @@ struct RequantShape : Spec {
   static_assert(Spec::Beats % Spec::Folds == 0, "a frame must be whole pixels");
 };
 
-// One frame: Beats words in, Beats words out. Lane i of word b is channel (b mod Folds) * Lanes + i.
+// Each frame: Beats words in, Beats words out. Lane i of word b is channel (b mod Folds) * Lanes + i.
 //   Rule  has code(fold, lane, number), of Shape::Code
 template <typename Shape, typename Rule>
 void requantise(hls::stream<Vec<typename Shape::X, Shape::Lanes>> &in,
                 hls::stream<Vec<typename Shape::Y, Shape::Lanes>> &out) {
   Counter<Shape::Folds> fold = 0;
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    const Vec<typename Shape::X, Shape::Lanes> x = in.read();
-    Vec<typename Shape::Y, Shape::Lanes> y;
-    for (int lane = 0; lane < Shape::Lanes; ++lane) {
+#pragma HLS LOOP_FLATTEN
+      const Vec<typename Shape::X, Shape::Lanes> x = in.read();
+      Vec<typename Shape::Y, Shape::Lanes> y;
+      for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-      y.lane[lane] = Element<typename Shape::Y>::of(Rule::code(fold, lane, value(x.lane[lane])));
+        y.lane[lane] = Element<typename Shape::Y>::of(Rule::code(fold, lane, value(x.lane[lane])));
+      }
+      out.write(y);
+      fold = after<Shape::Folds>(fold);
     }
-    out.write(y);
-    fold = after<Shape::Folds>(fold);
   }
 }
 

@@ -39,16 +39,16 @@ struct SelectShape : Spec {
   using Out = Vec<typename Spec::Acc, Spec::Pe>;
 };
 
-// One frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out.
+// Each frame: Vectors times, for each of Groups matrices, ColFold words in and RowFold words out.
 //   Mac        one of bw_mac.hpp for Shape::Row: how the products of a row are multiplied and added
 //   Weights    Words words, by group, row fold, column fold: the order in which they are used
 template <typename Shape, typename Mac, typename Weights>
 void select(hls::stream<typename Shape::In> &in, hls::stream<typename Shape::Out> &out) {
   using In = typename Shape::In;
   using Acc = typename Shape::Acc;
-  In frame[Shape::ColFold];  // the input vector, kept for the later row folds
-#pragma HLS AGGREGATE variable=frame
-#pragma HLS ARRAY_PARTITION variable=frame cyclic factor=Shape::ColBanks
+  In held[Shape::ColFold];  // the input vector, kept for the later row folds
+#pragma HLS AGGREGATE variable=held
+#pragma HLS ARRAY_PARTITION variable=held cyclic factor=Shape::ColBanks
   Vec<Acc, 1> acc[Shape::Pe];
 #pragma HLS ARRAY_PARTITION variable=acc complete
   const Acc start = Mac::start();
@@ -59,34 +59,37 @@ clear:
   }
 
   // A perfect nest, flattened into one loop: the pipeline never drains between rows.
-vectors:
-  for (int vector = 0; vector < Shape::Vectors; ++vector) {
-  groups:
-    for (int group = 0; group < Shape::Groups; ++group) {
-    rows:
-      for (int row = 0; row < Shape::RowFold; ++row) {
-      beats:
-        for (int col = 0; col < Shape::ColFold; ++col) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  vectors:
+    for (int vector = 0; vector < Shape::Vectors; ++vector) {
+    groups:
+      for (int group = 0; group < Shape::Groups; ++group) {
+      rows:
+        for (int row = 0; row < Shape::RowFold; ++row) {
+        beats:
+          for (int col = 0; col < Shape::ColFold; ++col) {
 #pragma HLS PIPELINE II=1 style=flp
 #pragma HLS LOOP_FLATTEN
-#pragma HLS DEPENDENCE variable=frame type=inter direction=RAW distance=Shape::ColFold true
-          const In x = row == 0 ? in.read() : frame[col];
-          if (row == 0) frame[col] = x;
-          const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;
-          typename Shape::Out sums;
-          for (int pe = 0; pe < Shape::Pe; ++pe) {
+#pragma HLS DEPENDENCE variable=held type=inter direction=RAW distance=Shape::ColFold true
+            const In x = row == 0 ? in.read() : held[col];
+            if (row == 0) held[col] = x;
+            const int word = (group * Shape::RowFold + row) * Shape::ColFold + col;
+            typename Shape::Out sums;
+            for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
-            Vec<typename Shape::X, Shape::Products> chosen;
-            for (int i = 0; i < Shape::Products; ++i) {
+              Vec<typename Shape::X, Shape::Products> chosen;
+              for (int i = 0; i < Shape::Products; ++i) {
 #pragma HLS UNROLL
-              const typename Shape::Choice choice = Weights::at(word).choices[pe][i];
-              chosen.lane[i] = x.lane[i / Shape::Kept * Shape::Of + choice.to_int()];
+                const typename Shape::Choice choice = Weights::at(word).choices[pe][i];
+                chosen.lane[i] = x.lane[i / Shape::Kept * Shape::Of + choice.to_int()];
+              }
+              Mac::add(Weights::at(word).weights[pe], chosen, acc[pe]);
+              sums.lane[pe] = acc[pe].lane[0];
+              if (col == Shape::ColFold - 1) acc[pe].lane[0] = start;
             }
-            Mac::add(Weights::at(word).weights[pe], chosen, acc[pe]);
-            sums.lane[pe] = acc[pe].lane[0];
-            if (col == Shape::ColFold - 1) acc[pe].lane[0] = start;
+            if (col == Shape::ColFold - 1) out.write(sums);
           }
-          if (col == Shape::ColFold - 1) out.write(sums);
         }
       }
     }

@@ -11,6 +11,14 @@
 
 namespace bw {
 
+// Frames that a call of a kernel passes. A loop over them stands right around the loop of a frame, so that the tool
+// makes one of the two and a pipeline goes on from frame to frame; a result waits for no later frame.
+#ifdef BW_FRAMES
+constexpr int Frames = BW_FRAMES;
+#else
+constexpr int Frames = 1;
+#endif
+
 // Iterations between a write and a read of the same place within which a memory's stages may not fit.
 constexpr int Near = 8;
 
@@ -27,6 +35,12 @@ Counter<N> after(const Counter<N> &count) {
 #pragma HLS INLINE
   return count == N - 1 ? Counter<N>(0) : Counter<N>(count + 1);
 }
+
+// A row or a column of an image of which at most N lie on either side of its edge: from -N to N.
+template <int N>
+using Position = ap_int<bits_for(N) + 1>;
+
+constexpr int larger(int a, int b) { return a > b ? a : b; }
 
 // Lanes of one stream word; lane 0 in the least significant bits.
 template <typename T, int N>

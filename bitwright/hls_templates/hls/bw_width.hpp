@@ -21,39 +21,43 @@ struct WidthShape : Spec {
   static constexpr int Beats = Spec::Elements / (InUnits < OutUnits ? Spec::InLanes : Spec::OutLanes);
 };
 
-// One frame: Elements / InLanes words in, Elements / OutLanes words out; as many iterations as the longer of the two.
+// Each frame: Elements / InLanes words in, Elements / OutLanes words out; as many iterations as the longer of the two.
 template <typename Shape>
 void convert_width(hls::stream<Vec<typename Shape::T, Shape::InLanes>> &in,
                    hls::stream<Vec<typename Shape::T, Shape::OutLanes>> &out) {
   typename Shape::T held[Shape::Held][Shape::Unit] = {};  // oldest first; the shift moves empty places too
 #pragma HLS ARRAY_PARTITION variable=held complete dim=0
   Counter<Shape::Held + 1> level = 0;  // units held
-beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+frames:
+  for (int frame = 0; frame < Frames; ++frame) {
+  beats:
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
-    if (level < Shape::OutUnits) {
-      const Vec<typename Shape::T, Shape::InLanes> word = in.read();
-      for (int lane = 0; lane < Shape::InLanes; ++lane) {
+#pragma HLS LOOP_FLATTEN
+      if (level < Shape::OutUnits) {
+        const Vec<typename Shape::T, Shape::InLanes> word = in.read();
+        for (int lane = 0; lane < Shape::InLanes; ++lane) {
 #pragma HLS UNROLL
-        held[level.to_int() + lane / Shape::Unit][lane % Shape::Unit] = word.lane[lane];
-      }
-      level += Shape::InUnits;
-    }
-    if (level >= Shape::OutUnits) {
-      Vec<typename Shape::T, Shape::OutLanes> word;
-      for (int lane = 0; lane < Shape::OutLanes; ++lane) {
-#pragma HLS UNROLL
-        word.lane[lane] = held[lane / Shape::Unit][lane % Shape::Unit];
-      }
-      out.write(word);
-      for (int unit = 0; unit + Shape::OutUnits < Shape::Held; ++unit) {
-#pragma HLS UNROLL
-        for (int i = 0; i < Shape::Unit; ++i) {
-#pragma HLS UNROLL
-          held[unit][i] = held[unit + Shape::OutUnits][i];
+          held[level.to_int() + lane / Shape::Unit][lane % Shape::Unit] = word.lane[lane];
         }
+        level += Shape::InUnits;
       }
-      level -= Shape::OutUnits;
+      if (level >= Shape::OutUnits) {
+        Vec<typename Shape::T, Shape::OutLanes> word;
+        for (int lane = 0; lane < Shape::OutLanes; ++lane) {
+#pragma HLS UNROLL
+          word.lane[lane] = held[lane / Shape::Unit][lane % Shape::Unit];
+        }
+        out.write(word);
+        for (int unit = 0; unit + Shape::OutUnits < Shape::Held; ++unit) {
+#pragma HLS UNROLL
+          for (int i = 0; i < Shape::Unit; ++i) {
+#pragma HLS UNROLL
+            held[unit][i] = held[unit + Shape::OutUnits][i];
+          }
+        }
+        level -= Shape::OutUnits;
+      }
     }
   }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // bw_window_line.hpp: sliding window with a tap for every kernel position: a whole receptive field per word.
 //
-// Words are shifted through a line whose taps lie at fixed distances; counters say which taps are in the image.
+// Words are shifted through a line whose taps lie at fixed distances; counters say which taps are in the image. A field
+// in the padding below it is complete behind the frame, where the line is shifted by words of the next frame, or by
+// nothing while that has not begun.
 #pragma once
 
 #include "bw_stream.hpp"
@@ -34,16 +36,24 @@ struct LineShape : Spec {
   static constexpr int First = (Above * Spec::Width + Across - Spec::PadLeft) * Spec::Blocks;
   static constexpr int RowEnd = (Spec::OutWidth - 1) * Spec::StrideW;  // pixels from a row's first window to its last
   static constexpr int InBeats = Spec::Height * Spec::Width * Spec::Blocks;
-  static constexpr int Windows =  // words until the last one is complete
-      First + ((Spec::OutHeight - 1) * Spec::StrideH * Spec::Width + RowEnd + 1) * Spec::Blocks;
-  static constexpr int Beats = Windows < InBeats ? InBeats : Windows;
+  static constexpr int Windows =  // words from the first one's newest to the last one's
+      ((Spec::OutHeight - 1) * Spec::StrideH * Spec::Width + RowEnd + 1) * Spec::Blocks;
+  static constexpr int Beats = Windows < InBeats ? InBeats : Windows;  // places of the line for a frame
+  static constexpr int Behind = First + Windows - Beats;  // of them in the next frame, if positive
+  static_assert(First < Beats && Behind < Beats, "all windows of a frame must come before the end of the next one");
+  static_assert(1LL * Frames * (Beats + larger(Behind, 0)) < (1LL << 31), "a call must take fewer than 2^31 beats");
+  static constexpr int AllBeats = Frames * (Beats + larger(Behind, 0));  // where no frame begins before one has left
   // words from the last block of a window to the first one of the next
   static constexpr int NextColumn = Spec::StrideW * Spec::Blocks - (Spec::Blocks - 1);
   static constexpr int NextRow = (Spec::StrideH * Spec::Width - RowEnd) * Spec::Blocks - (Spec::Blocks - 1);
+  static constexpr int Longest = larger(First + Beats, larger(NextColumn, NextRow));  // between two windows, at most
+  using InRows = Position<larger(Spec::PadTop, Spec::OutHeight * Spec::StrideH)>;
+  using InColumns = Position<larger(Spec::PadLeft, Spec::OutWidth * Spec::StrideW)>;
 };
 
-// One frame. Words out: OutHeight x OutWidth x Blocks of (KernelH, KernelW, Lanes) elements; those in the padding read
-// as PadValue. A beat reads a word, while there are any, shifts the line, and writes a word where a field is complete.
+// Each frame. Words out: OutHeight x OutWidth x Blocks of (KernelH, KernelW, Lanes) elements; those in the padding read
+// as PadValue. A beat shifts the line by a word, or by nothing behind the frame, and writes a word where a field is
+// complete.
 template <typename Shape>
 void window_line(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
                  hls::stream<Vec<typename Shape::T, Shape::Field>> &out) {
@@ -57,16 +67,23 @@ void window_line(hls::stream<Vec<typename Shape::T, Shape::Lanes>> &in,
 #pragma HLS AGGREGATE variable=line
   const T padding = Element<T>::of(Shape::PadValue);
 
-  int place = 0;                          // in the line between the rows
-  int ahead = Shape::First;               // beats until the next field is complete
-  int block = 0, column = 0, row = 0;     // of this field
-  int y = -Shape::PadTop, x = -Shape::PadLeft;
+  Counter<Shape::Gap> gap = 0;                  // place in the line between the rows
+  Counter<Shape::Beats> place = 0;              // of the line, since the frame that enters began
+  Counter<Frames + 1> entered = 0, left = 0;    // whole frames, of words and of fields
+  Counter<Shape::Longest> wait = Shape::First;  // beats until the next field is complete
+  Counter<Shape::Blocks> block = 0;             // of this field, as all below
+  Counter<Shape::OutWidth> column = 0;
+  Counter<Shape::OutHeight> row = 0;
+  typename Shape::InRows y = -Shape::PadTop;
+  typename Shape::InColumns x = -Shape::PadLeft;
 beats:
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
+  for (int beat = 0; beat < Shape::AllBeats; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
 #pragma HLS DEPENDENCE variable=line type=inter direction=RAW distance=Shape::Gap true
+    const bool behind = left < entered;  // fields of the frame before the one that enters are left
+    const bool enters = !behind || place != 0 || (entered < Frames && !in.empty());
     Word word = taps[0][0];
-    if (beat < Shape::InBeats) word = in.read();
+    if (enters && place < Shape::InBeats) word = in.read();
     for (int ky = 0; ky < Shape::KernelH; ++ky) {
 #pragma HLS UNROLL
       const Word oldest = taps[ky][Shape::Reach - 1];
@@ -77,20 +94,22 @@ beats:
       taps[ky][0] = word;
       word = oldest;  // what the next row takes
       if (Shape::Row > Shape::Reach) {
-        word = line[ky][place];
-        line[ky][place] = oldest;
+        word = line[ky][gap];
+        line[ky][gap] = oldest;
       }
     }
-    if (++place == Shape::Gap) place = 0;
+    gap = after<Shape::Gap>(gap);
 
-    if (row < Shape::OutHeight && ahead-- == 0) {
+    const bool whole = enters && place == Shape::Beats - 1;
+    if (enters) place = after<Shape::Beats>(place);
+    if (wait == 0) {
       Vec<T, Shape::Field> field;
       for (int ky = 0; ky < Shape::KernelH; ++ky) {
 #pragma HLS UNROLL
-        const int below = y + ky * Shape::DilationH;
+        const int below = y.to_int() + ky * Shape::DilationH;
         for (int kx = 0; kx < Shape::KernelW; ++kx) {
 #pragma HLS UNROLL
-          const int right = x + kx * Shape::DilationW;
+          const int right = x.to_int() + kx * Shape::DilationW;
           const bool inside = below >= 0 && below < Shape::Height && right >= 0 && right < Shape::Width;
           const int back = (Shape::KernelW - 1 - kx) * Shape::DilationW * Shape::Blocks;
           for (int lane = 0; lane < Shape::Lanes; ++lane) {
@@ -101,20 +120,28 @@ beats:
         }
       }
       out.write(field);
-      ahead = 0;
-      if (++block == Shape::Blocks) {
-        block = 0;
-        ahead = Shape::NextColumn - 1;
+      block = after<Shape::Blocks>(block);
+      if (block == 0) {
+        wait = Shape::NextColumn - 1;
         x += Shape::StrideW;
-        if (++column == Shape::OutWidth) {
-          column = 0;
-          ahead = Shape::NextRow - 1;
+        column = after<Shape::OutWidth>(column);
+        if (column == 0) {
+          wait = Shape::NextRow - 1;
           x = -Shape::PadLeft;
           y += Shape::StrideH;
-          ++row;
+          row = after<Shape::OutHeight>(row);
+          if (row == 0) {
+            wait = Shape::First + (behind || whole ? 0 : Shape::Beats) - place.to_int();
+            y = -Shape::PadTop;
+            ++left;
+          }
         }
       }
+    } else {
+      --wait;
     }
+    if (whole) ++entered;
+    if (Shape::Behind > 0 && entered == Frames && left == Frames) break;
   }
 }
 

@@ -3,7 +3,8 @@
 
 `lint(files)` gives the findings of a project, none if it is clean. What the vendor's tool never sees (`host/`, `tb/`)
 is not looked at. The rules by name: C++14, standard library, floating point, virtual, memory, recursion, loop bounds,
-loop label, loop pragma, pragma place, integer width, top, process arguments, stream name, stream depth, stream ends.
+loop label, loop pragma, loop over frames, pragma place, integer width, top, process arguments, stream name, stream
+depth, stream ends.
 """
 
 from __future__ import annotations

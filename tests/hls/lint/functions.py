@@ -16,8 +16,6 @@ NATIVE = {
 }
 SIMULATED = "kernels/bw_rom.hpp"
 """Where plain integers stand for the elements of a table, in a C simulation only."""
-PADDED = ("kernels/bw_window.hpp", "kernels/bw_window_ultra.hpp", "kernels/bw_window_line.hpp")
-"""Where positions are `int` still: some begin in the padding, below 0."""
 ARRAYS = {TypeKind.CONSTANTARRAY, TypeKind.DEPENDENTSIZEDARRAY, TypeKind.INCOMPLETEARRAY}
 
 
@@ -25,7 +23,7 @@ def function_rules(project: Project) -> Iterator[Finding]:
     """Recursion, and native integers where data travels: an `int` indexes within an iteration, nothing else."""
     yield from _recursion(project)
     hardware = project.hardware
-    for cursor in (c for f in hardware for c in _carried(project, f) if path_of(c) not in PADDED):
+    for cursor in (c for f in hardware for c in _carried(project, f)):
         yield project.finding(cursor, "integer width", f"'{cursor.spelling}' is an int that a loop carries")
     local = [c for f in hardware for c in under(f) if c.kind in (CursorKind.VAR_DECL, CursorKind.PARM_DECL)]
     for cursor in local:

@@ -11,8 +11,7 @@ from clang.cindex import Cursor, CursorKind
 from tests.hls.lint.functions import called, enclosed
 from tests.hls.lint.source import Finding, Project, body, under
 
-PROCESSES = (CursorKind.DECL_STMT, CursorKind.CALL_EXPR, CursorKind.UNEXPOSED_EXPR)
-"""What stands in a loop with DATAFLOW: buffers and the processes between them."""
+FRAMES = "int frame = 0; frame < Frames; ++frame"
 
 
 def loop_rules(project: Project) -> Iterator[Finding]:
@@ -22,6 +21,7 @@ def loop_rules(project: Project) -> Iterator[Finding]:
         for name, _ in called(project, function):
             if name in unbounded:
                 yield project.finding(function, "loop bounds", f"'{name}' is for the compiler to evaluate")
+        yield from _frames(project, function)
         for cursor in under(function):
             if cursor.kind == CursorKind.FOR_STMT:
                 yield from _bounds(project, cursor)
@@ -90,7 +90,7 @@ def _pragma(project: Project, loop: Cursor, name: str) -> bool:
 
 
 def _pragmas(project: Project, loop: Cursor) -> Iterator[Finding]:
-    """A loop is pipelined, unrolled, processes side by side, or nothing but a nest around one."""
+    """A loop is pipelined, unrolled, or nothing but a nest around one."""
     if _pragma(project, loop, "PIPELINE"):
         if not _pragma(project, loop, "PIPELINE II=1 style=flp"):
             yield project.finding(loop, "loop pragma", "a pipeline that does not flush")
@@ -99,12 +99,19 @@ def _pragmas(project: Project, loop: Cursor) -> Iterator[Finding]:
         return
     block = body(loop)
     inner = list(block.get_children()) if block else []
-    if _pragma(project, loop, "DATAFLOW"):
-        if any(statement.kind not in PROCESSES for statement in inner):
-            yield project.finding(loop, "loop pragma", "more than declarations and calls in a loop with DATAFLOW")
-        return
     if len(inner) != 1 or not _loop_of(inner[0]):
         yield project.finding(loop, "loop pragma", "neither PIPELINE nor UNROLL")
+
+
+def _frames(project: Project, function: Cursor) -> Iterator[Finding]:
+    """A pipelined loop passes all frames: they are the outermost loop of its nest, or it counts them and ends."""
+    block = body(function)
+    for statement in block.get_children() if block else ():
+        for loop in (c for c in (statement, *statement.get_children()) if c.kind == CursorKind.FOR_STMT):
+            text = project.text(loop)
+            ends = _pragma(project, loop, "PIPELINE") and re.search(r"\bbreak;", text)
+            if "#pragma HLS PIPELINE" in text and enclosed(text, text.index("(") + 1) != FRAMES and not ends:
+                yield project.finding(loop, "loop over frames", "a pipeline that drains behind a frame")
 
 
 def _loop_of(statement: Cursor) -> bool:

@@ -10,7 +10,7 @@ from clang.cindex import Cursor, CursorKind
 
 from tests.hls.lint.source import FUNCTIONS, Finding, Project, path_of
 
-OF_LOOPS = ("PIPELINE", "UNROLL", "LOOP_FLATTEN", "DEPENDENCE", "DATAFLOW")
+OF_LOOPS = ("PIPELINE", "UNROLL", "LOOP_FLATTEN", "DEPENDENCE")
 OF_FUNCTIONS = ("DATAFLOW", "INTERFACE", "INLINE")
 OF_VARIABLES = ("AGGREGATE", "ARRAY_PARTITION", "ARRAY_RESHAPE", "BIND_OP", "BIND_STORAGE", "STREAM")
 

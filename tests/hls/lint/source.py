@@ -27,6 +27,7 @@ class stream {
   explicit stream(const char *name);
   T read();
   void write(const T &word);
+  bool empty();
 };
 }  // namespace hls
 """

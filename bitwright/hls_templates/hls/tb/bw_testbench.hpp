@@ -8,17 +8,20 @@
 
 namespace bw {
 
-// One frame of codes as transfers, TLAST on the last one.
-template <typename Shape, int Size>
-void send(const long long (&codes)[Size], hls::stream<typename Shape::Transfer> &out) {
+// The frames of a call, from number `first` on, as transfers, TLAST on the last one of each. Behind the last vector
+// come the first ones again.
+template <typename Shape, int Vectors, int Size>
+void send(const long long (&codes)[Vectors][Size], int first, hls::stream<typename Shape::Transfer> &out) {
   static_assert(Size == Shape::Beats * Shape::Lanes, "a frame of codes must fill its transfers");
   hls::stream<Vec<typename Shape::T, Shape::Lanes>> words("words");
-  for (int beat = 0; beat < Shape::Beats; ++beat) {
-    Vec<typename Shape::T, Shape::Lanes> word;
-    for (int lane = 0; lane < Shape::Lanes; ++lane) {
-      word.lane[lane] = Element<typename Shape::T>::of(codes[beat * Shape::Lanes + lane]);
+  for (int frame = first; frame < first + Frames; ++frame) {
+    for (int beat = 0; beat < Shape::Beats; ++beat) {
+      Vec<typename Shape::T, Shape::Lanes> word;
+      for (int lane = 0; lane < Shape::Lanes; ++lane) {
+        word.lane[lane] = Element<typename Shape::T>::of(codes[frame % Vectors][beat * Shape::Lanes + lane]);
+      }
+      words.write(word);
     }
-    words.write(word);
   }
   axis_out<Shape>(words, out);
 }
@@ -26,7 +29,26 @@ void send(const long long (&codes)[Size], hls::stream<typename Shape::Transfer> 
 // Counts of what was compared and of what differed; prints the first differences.
 class Scoreboard {
  public:
-  // One frame of transfers against the codes that the reference engine computed, TLAST included.
+  // The frames of a call, from number `first` on, against the codes that the reference engine computed, TLAST included.
+  template <typename Shape, int Vectors, int Size>
+  void check(const char *port, int first, hls::stream<typename Shape::Transfer> &in,
+             const long long (&codes)[Vectors][Size]) {
+    for (int frame = first; frame < first + Frames; ++frame) check<Shape>(port, frame, in, codes[frame % Vectors]);
+  }
+
+  // Nothing may be left on a stream.
+  template <typename Stream>
+  void check_empty(const char *port, Stream &stream) {
+    compare(port, 0, 0, "left over", stream.empty() ? 0 : 1, 0);
+  }
+
+  // Prints one line; the exit code of the program.
+  int summary(const char *design) const {
+    std::printf("%s: %lld compared, %lld different\n", design, compared_, different_);
+    return different_ == 0 ? 0 : 1;
+  }
+
+ private:
   template <typename Shape, int Size>
   void check(const char *port, int frame, hls::stream<typename Shape::Transfer> &in, const long long (&codes)[Size]) {
     static_assert(Size == Shape::Beats * Shape::Lanes, "a frame of codes must fill its transfers");
@@ -48,19 +70,6 @@ class Scoreboard {
     }
   }
 
-  // Nothing may be left on a stream.
-  template <typename Stream>
-  void check_empty(const char *port, Stream &stream) {
-    compare(port, 0, 0, "left over", stream.empty() ? 0 : 1, 0);
-  }
-
-  // Prints one line; the exit code of the program.
-  int summary(const char *design) const {
-    std::printf("%s: %lld compared, %lld different\n", design, compared_, different_);
-    return different_ == 0 ? 0 : 1;
-  }
-
- private:
   void compare(const char *port, int frame, int index, const char *what, long long got, long long want) {
     ++compared_;
     if (got == want) return;

@@ -2,20 +2,20 @@
 //
 //     kernel                    in                   out                  PE  SIMD  clocks/frame
 //   conv0
-//     window                    8x8x2 u4             8x8x3x3x2 u4          2     2           592
+//     window                    8x8x2 u4             8x8x3x3x2 u4          2     2           576
 //     matrix-vector             8x8x3x3x2 u4         8x8x4 s10             1     2          2304
 //   act1
 //     requantiser (thresholds)  8x8x4 s10            8x8x4 u4              1     1           256
 //     fork                      8x8x4 u4             8x8x4 u4 + 8x8x4 u4   1     1           256
 //   conv2
 //     width                     8x8x4 u4             8x8x4 u4              4     1           256
-//     window                    8x8x4 u4             8x8x3x3x4 u4          4     4           592
+//     window                    8x8x4 u4             8x8x3x3x4 u4          4     4           576
 //     matrix-vector             8x8x3x3x4 u4         8x8x4 s11             1     4          2304
 //   act3
 //     requantiser (thresholds)  8x8x4 s11            8x8x4 u4              1     1           256
 //   conv4
 //     width                     8x8x4 u4             8x8x4 u4              4     1           256
-//     window                    8x8x4 u4             8x8x3x3x4 u4          4     4           592
+//     window                    8x8x4 u4             8x8x3x3x4 u4          4     4           576
 //     matrix-vector             8x8x3x3x4 u4         8x8x4 s11             1     4          2304
 //   act5
 //     requantiser (thresholds)  8x8x4 s11            8x8x4 u4              1     1           256
@@ -55,10 +55,10 @@ void branches_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
 #pragma HLS STREAM variable=act1_fork_0 depth=2
   // 8 x 8 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 1>> act1_fork_1("act1_fork_1");
-#pragma HLS STREAM variable=act1_fork_1 depth=297
+#pragma HLS STREAM variable=act1_fork_1 depth=270
   // 8 x 8 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 4>> conv2_width_out("conv2_width_out");
-#pragma HLS STREAM variable=conv2_width_out depth=26
+#pragma HLS STREAM variable=conv2_width_out depth=18
   // 8 x 8 x 3 x 3 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 4>> conv2_window_out("conv2_window_out");
 #pragma HLS STREAM variable=conv2_window_out depth=2
@@ -70,7 +70,7 @@ void branches_network(hls::stream<bw::Vec<ap_uint<4>, 2>> &x0,
 #pragma HLS STREAM variable=act3_out depth=2
   // 8 x 8 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 4>> conv4_width_out("conv4_width_out");
-#pragma HLS STREAM variable=conv4_width_out depth=26
+#pragma HLS STREAM variable=conv4_width_out depth=18
   // 8 x 8 x 3 x 3 x 4 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 4>> conv4_window_out("conv4_window_out");
 #pragma HLS STREAM variable=conv4_window_out depth=2
@@ -123,7 +123,7 @@ void branches_top(hls::stream<branches::x0::Shape::Transfer> &x0_axis,
 #pragma HLS DATAFLOW
   // 8 x 8 x 2 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 2>> x0("x0");
-#pragma HLS STREAM variable=x0 depth=26
+#pragma HLS STREAM variable=x0 depth=18
   // 8 x 8 x 4 of s8, scale 1, zero 0
   hls::stream<bw::Vec<ap_int<8>, 1>> act7_out("act7_out");
 #pragma HLS STREAM variable=act7_out depth=2

@@ -70,6 +70,7 @@ using Shape = bw::PoolShape<Spec>;
 namespace gather1 {
 struct Spec {
   static constexpr int InBeats = 3072, OutBeats = 3072, Fill = 0, Lanes = 4;
+  static constexpr int Distance = 512;
   using T = ap_uint<8>;  // 0..255
   using Index = ap_uint<12>;  // 0..3071
 };

@@ -33,6 +33,7 @@ using Shape = bw::AxisShape<Spec>;
 namespace dense0 {
 struct Spec {
   static constexpr int Vectors = 1, RowFold = 3, ColFold = 4, Words = 11;
+  static constexpr int Distance = 4;
   static constexpr int Ports = 2, Pe = 1, Simd = 2;
   using X = ap_uint<4>;  // 0..15
   using Weight = ap_uint<2>;  // 0..3
@@ -75,6 +76,7 @@ using Shape = bw::WidthShape<Spec>;
 namespace dense2 {
 struct Spec {
   static constexpr int Vectors = 1, RowFold = 2, ColFold = 6, Words = 2;
+  static constexpr int Distance = 2;
   static constexpr int Ports = 1, Pe = 2, Simd = 1;
   static constexpr int Lanes = 2, Stride = 9, Bias = 0;
   using X = ap_uint<4>;  // 0..15

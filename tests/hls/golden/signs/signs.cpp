@@ -53,7 +53,7 @@ void signs_top(hls::stream<signs::x::Shape::Transfer> &x_axis,
 #pragma HLS DATAFLOW
   // 16 of bipolar, scale 1, zero 0
   hls::stream<bw::Vec<bw::Bipolar, 4>> x("x");
-#pragma HLS STREAM variable=x depth=10
+#pragma HLS STREAM variable=x depth=6
   // 3 of s4[-6..6], scale 1, zero 0
   hls::stream<bw::Vec<ap_int<4>, 3>> classes_out("classes_out");
 #pragma HLS STREAM variable=classes_out depth=2

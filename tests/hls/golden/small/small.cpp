@@ -2,13 +2,13 @@
 //
 //     kernel                    in      out     PE  SIMD  clocks/frame
 //   layer conv_window
-//     window                    16 u4   144 u4   1     1           152
+//     window                    16 u4   144 u4   1     1           144
 //   layer conv
 //     matrix-vector             144 u4  64 s8    2     1           288
 //   layer relu
 //     requantiser (thresholds)  64 s8   64 u2    2     2            32
 //   layer pool_window
-//     window                    64 u2   64 u2    2     2            48
+//     window                    64 u2   64 u2    2     2            32
 //   layer pool
 //     maximum                   64 u2   16 u2    2     2            32
 //   layer dense_width
@@ -42,7 +42,7 @@ void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
 #pragma HLS STREAM variable=conv_out depth=2
   // 64 of u2, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<2>, 2>> relu_out("relu_out");
-#pragma HLS STREAM variable=relu_out depth=19
+#pragma HLS STREAM variable=relu_out depth=3
   // 64 of u2, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<2>, 2>> pool_window_out("pool_window_out");
 #pragma HLS STREAM variable=pool_window_out depth=2
@@ -51,7 +51,7 @@ void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
 #pragma HLS STREAM variable=pool_out depth=2
   // 16 of u2, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<2>, 4>> dense_width_out("dense_width_out");
-#pragma HLS STREAM variable=dense_width_out depth=6
+#pragma HLS STREAM variable=dense_width_out depth=5
   // 3 of s6[-30..27], scale 1, zero 0
   hls::stream<bw::Vec<ap_int<6>, 1>> dense_out("dense_out");
 #pragma HLS STREAM variable=dense_out depth=2
@@ -95,7 +95,7 @@ void small_top(hls::stream<small::x::Shape::Transfer> &x_axis,
 #pragma HLS DATAFLOW
   // 16 of u4, scale 1, zero 0
   hls::stream<bw::Vec<ap_uint<4>, 1>> x("x");
-#pragma HLS STREAM variable=x depth=15
+#pragma HLS STREAM variable=x depth=10
   // 3 of s3, scale 1, zero 0
   hls::stream<bw::Vec<ap_int<3>, 1>> table_out("table_out");
 #pragma HLS STREAM variable=table_out depth=2

@@ -3,11 +3,12 @@
 
 #include "small_params.hpp"
 
-// The accelerator on internal words, one frame per call.
+// The accelerator on internal words, bw::Frames frames per call.
 void small_network(hls::stream<bw::Vec<ap_uint<4>, 1>> &x,
                    hls::stream<bw::Vec<ap_int<3>, 1>> &table_out);
 
-// The accelerator on AXI4-Stream, one frame per call. TDATA holds element i of a word at byte i * bytes per element.
+// The accelerator on AXI4-Stream, bw::Frames frames per call. TDATA holds element i of a word at byte i * bytes per
+// element.
 //   in: x, 16 transfers of 1 x u4, 1 byte per element; scale 1, zero 0
 //   out: table_out, 3 transfers of 1 x s3, 1 byte per element; scale 1, zero 0
 void small_top(hls::stream<small::x::Shape::Transfer> &x_axis,

@@ -50,18 +50,18 @@ struct Task {
 class Threads {
  public:
   // `stages` words are on their way through a kernel's pipeline to each of its outputs. It flushes: what it holds comes
-  // out where it waits for an input, and at the end of a frame.
+  // out where it waits for an input, and at the end of a call.
   explicit Threads(int stages) : stages_(static_cast<std::size_t>(stages)) {}
 
   // The number that the program was given, else `stages`.
   static int given(int count, char **arguments, int stages) { return count > 1 ? std::atoi(arguments[1]) : stages; }
 
-  // A kernel, called once for each frame. `frames` calls follow each other.
-  void add(const char *name, int frames, const std::function<void()> &kernel) {
+  // A kernel, called once for each batch of frames. `calls` follow each other.
+  void add(const char *name, int calls, const std::function<void()> &kernel) {
     tasks_.emplace_back();
     tasks_.back().name = name;
     tasks_.back().body = [=] {
-      for (int frame = 0; frame < frames; ++frame) {
+      for (int call = 0; call < calls; ++call) {
         kernel();
         flush();
       }
