@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Unpack
 
 import numpy as np
 from numpy.lib import format as npy
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-from bitwright.reading.read import read_model
+from bitwright.reading.read import Asked, read_model
 
 Array = NDArray[Any]
 LARGE = 1 << 26
@@ -36,9 +36,9 @@ class Tensor:
     sample: tuple[int | None, ...]  # None where the model leaves the size open
 
 
-def model_tensors(path: Path) -> tuple[Tensor, ...]:
-    """What the ONNX model in the file `path` declares, float or quantised."""
-    return tuple(Tensor(entry.name, entry.dtype, entry.shape[1:]) for entry in read_model(path).inputs)
+def model_tensors(path: Path, **asked: Unpack[Asked]) -> tuple[Tensor, ...]:
+    """What the model in the file `path` declares, float or quantised; `asked` is what `read_model` takes."""
+    return tuple(Tensor(entry.name, entry.dtype, entry.shape[1:]) for entry in read_model(path, **asked).inputs)
 
 
 def graph_tensors(graph: Graph) -> tuple[Tensor, ...]:

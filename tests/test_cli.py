@@ -40,7 +40,7 @@ COMMANDS = {
     "simulate": "--data --output --engine".split() + MODEL,
     "bench": "--data --engines".split() + MODEL,
     "export": "--output --rounding".split() + MODEL,
-    "quantize": "--data --output --weights --activations --per-channel --range --scale".split(),
+    "quantize": "--shape --outputs --data --output --weights --activations --per-channel --range --scale".split(),
     "explore": "--data --output --weights --activations".split(),
     "check": [],
     "compare": [],
@@ -460,3 +460,18 @@ def test_open_sizes_and_a_cut_on_the_command_line(run: Run, tmp_path: Path) -> N
         "",
         "error: --shape 4: is not NAME=SIZES\n  hint: for example --shape x=1x3x96x96\n",
     )
+
+
+def test_a_float_network_is_quantised_as_far_as_asked(run: Run, tmp_path: Path) -> None:
+    net = Net(4)
+    net.inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", "C"])]
+    first = net.add("Relu", net.add("MatMul", net.x, net.const(grid(4, 3))))
+    net.add("Det", first)
+    model, data, out = tmp_path / "net.onnx", tmp_path / "d.npz", tmp_path / "q.onnx"
+    onnx.save(net.proto(), model)
+    np.savez(data, inputs=np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32))
+    code, _, err = run("quantize", model, "--data", data, "-o", out)
+    assert (code, err.partition("\n")[0]) == (2, "error: net.onnx: input 'x': has an unknown size: ['N', 'C']")
+    code, _, err = run("quantize", model, "--data", data, "-o", out, "--shape", "C=4", "--outputs", "relu1")
+    assert (code, err) == (0, "")
+    assert bitwright.load(out).entry.specs[0].shape == (4,)

@@ -21,7 +21,7 @@ from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
 from bitwright.cli import debug, doctor, options, output, running
 from bitwright.cli import demo as tour
-from bitwright.cli.model import Source, read_data, reads_model
+from bitwright.cli.model import Outputs, Shapes, Source, asked_of, read_data, reads_model
 from bitwright.cli.progress import progress
 from bitwright.cli.signals import Stopped, stoppable
 from bitwright.design import Backend, to_json
@@ -273,7 +273,7 @@ def export(
 
 @app.command()
 def quantize(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX model.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX or TFLite model.")],
     data_file: options.CalibrationFile,
     out: options.OutOnnx,
     weights: options.WeightBits = 8,
@@ -282,26 +282,25 @@ def quantize(
     range_: options.Range = "mse",
     scale: options.Scale = "free",
     samples: options.Samples = None,
+    shapes: Shapes = None,
+    outputs: Outputs = None,
     as_json: options.Json = False,
 ) -> None:
     """Quantise a float ONNX model after training, ranges from calibration data, and save it as ONNX."""
-    scheme: dict[str, Any] = {
-        "weights": weights,
-        "activations": activations,
-        "per_channel": per_channel,
-        "range": range_,
-        "scale": scale,
-    }
+    scheme: dict[str, Any] = {"weights": weights, "activations": activations, "per_channel": per_channel}
+    scheme |= {"range": range_, "scale": scale}
     with output.new_file(out) as write, progress(f"quantising {model}"):
-        arrays = data.read_calibration(data_file, data.model_tensors(model), samples=samples)
-        write(api.written(compress.quantize(model, arrays, **scheme), [array[:2] for array in arrays], out))
+        asked = asked_of(shapes, outputs)
+        arrays = data.read_calibration(data_file, data.model_tensors(model, **asked), samples=samples)
+        state = compress.quantize(compress.float_net(model, **asked), arrays, **scheme)
+        write(api.written(state, [array[:2] for array in arrays], out))
     result = {"model": str(model), "file": str(out), "samples": len(arrays[0]), **scheme}
     _show(result, as_json, show.table(f"quantised {model}", list(result), [list(result.values())]))
 
 
 @app.command(name="explore")
 def explore_(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX model.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX or TFLite model.")],
     data_file: options.LabelledFile,
     out: options.OutFolder,
     weights: options.Bits = "2-8",

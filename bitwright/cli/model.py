@@ -16,6 +16,7 @@ from bitwright.cli.options import parse_pairs
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reading.open_sizes import Shape
+from bitwright.reading.read import Asked
 
 Taken = ParamSpec("Taken")
 Inputs = Annotated[
@@ -93,6 +94,11 @@ class Source:
                 raise
             asked: dict[str, Any] = {"shapes": self.shapes, "outputs": self.outputs, "quantise": self.quantise}
             return api.obstacles(self.path, error, self.inputs, **asked), error
+
+
+def asked_of(shapes: list[str] | None, outputs: list[str] | None) -> Asked:
+    """What the two options ask of a model that is read without types."""
+    return {"shapes": dict(parse_pairs("--shape", shapes)), "outputs": tuple(outputs or ())}
 
 
 def read_data(path: Path, net: Graph, samples: int | None) -> data.Data:

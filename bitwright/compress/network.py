@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import onnx
@@ -20,7 +20,7 @@ from bitwright.compress.sites import Site, find_sites, key
 from bitwright.ir.errors import BitwrightError
 from bitwright.reading.constants import fold_constants
 from bitwright.reading.model import Model, ModelInput, Node
-from bitwright.reading.read import read_model
+from bitwright.reading.read import Asked, read_model
 
 Array = NDArray[Any]
 
@@ -110,11 +110,14 @@ class FloatNet:
         return replace(self, constants=_frozen({**self.constants, **constants}))
 
 
-def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet) -> FloatNet:
-    """The float network of an ONNX model, checked: every node can be quantised, every layer has constant weights."""
+def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet, **asked: Unpack[Asked]) -> FloatNet:
+    """The float network of a model, checked: every node can be quantised, every layer has constant weights.
+
+    `asked` fills in open sizes (`shapes`) and ends the network at `outputs`, as `bitwright.load` does.
+    """
     if isinstance(source, FloatNet):
         return source
-    model = turned(fold_constants(read_model(source)))
+    model = turned(fold_constants(read_model(source, **asked)))
     nodes = _live(model)
     check_nodes(nodes, model.constants)
     if not any(node.op in MATRIX for node in nodes):

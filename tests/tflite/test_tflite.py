@@ -45,6 +45,55 @@ def several() -> Net:
     return net
 
 
+def mobile() -> Net:
+    """Real ends, asymmetric uint8 weights, a mean, sizes that follow from a shape, an absent bias, a Softmax."""
+    rng = np.random.default_rng(0)
+    net = Net()
+    net.inputs.append(net.tensor("in", (-1, 8, 8, 3), "float32"))
+    x = net.add("QUANTIZE", net.inputs, (-1, 8, 8, 3), "uint8", 2.0**-7, 128)
+    w = net.const(rng.integers(0, 256, (8, 3, 3, 3)), "uint8", scale=0.01, zero=121)
+    b = net.const(rng.integers(-500, 500, 8), "int32", scale=2.0**-7 * 0.01, zero=0)
+    strides = {"_0": ("b", 0), "_1": ("i", 2), "_2": ("i", 2), "_3": act("RELU6")}
+    x = net.add("CONV_2D", [x, w, b], (-1, 4, 4, 8), "uint8", 6 / 255, 0, **strides)
+    w = net.const(rng.integers(0, 256, (1, 3, 3, 8)), "uint8", scale=0.02, zero=130)
+    strides = {"_0": ("b", 0), "_1": ("i", 1), "_2": ("i", 1), "_3": ("i", 1), "_4": act("RELU6")}
+    x = net.add("DEPTHWISE_CONV_2D", [x, w, -1], (-1, 4, 4, 8), "uint8", 6 / 255, 0, **strides)
+    window = {f"_{i}": ("i", 4) for i in range(1, 5)}
+    x = net.add("AVERAGE_POOL_2D", [x], (-1, 1, 1, 8), "uint8", 6 / 255, 0, _0=("b", 1), **window)
+    sizes = net.add("SHAPE", [x], (4,), "int32", None, _0=("b", 2))
+    ends = [net.const([value]) for value in (0, 1, 1)]
+    batch = net.add("STRIDED_SLICE", [sizes, *ends], (), "int32", None, _4=("i", 1))
+    sizes = net.add("PACK", [batch, net.const(8)], (2,), "int32", None, _0=("i", 2), _1=("i", 0))
+    x = net.add("RESHAPE", [x, sizes], (-1, 8), "uint8", 6 / 255, 0)
+    w = net.const(rng.integers(0, 256, (5, 8)), "uint8", scale=0.02, zero=100)
+    x = net.add("FULLY_CONNECTED", [x, w, -1], (-1, 5), "uint8", 0.1, 128)
+    x = net.add("SOFTMAX", [x], (-1, 5), "uint8", 1 / 256, 0, _0=("f", 1.0))
+    net.add("DEQUANTIZE", [x], (-1, 5), "float32", None)
+    return net
+
+
+def test_a_network_with_real_ends() -> None:
+    net = bitwright.load(mobile().bytes())
+    assert [layer.op for layer in net.layers if layer.op in ("conv", "sumpool", "dense")] == [
+        "conv",
+        "conv",
+        "sumpool",
+        "dense",
+    ]
+    assert [row["op"] for row in net.host] == [
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "Softmax",
+        "QuantizeLinear",
+        "DequantizeLinear",
+    ]
+    x = np.random.default_rng(1).uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32)
+    report = bitwright.verify(net, x, bitwright.run(net, x), trace=True)
+    assert report["golden"]["unexplained"] == 0
+    assert {part and part["verdict"] for part in report["trace"]} <= {None, "boundary"}
+    np.testing.assert_allclose(bitwright.run(net, x).sum(axis=1), 1, atol=0.02)
+
+
 def test_several_outputs_and_an_open_batch() -> None:
     net = bitwright.load(several().bytes(5, 3))
     x = np.arange(-20, 20, dtype=np.int8).reshape(5, 8)
