@@ -80,6 +80,20 @@ def shaped(net: Net, x: str, dialect: str) -> str:
     return net.add("Reshape", x, net.add("Shape", x))
 
 
+def selection(op: str) -> Probe:
+    """A limit by a comparison, one way or the other."""
+
+    def probe(net: Net, x: str, dialect: str) -> str:
+        bound = net.const(4, np.int8 if dialect == "codes" else np.float32)
+        condition = net.add(op if op not in ("Not", "Where") else "Less", x, bound)
+        if op == "Not":
+            condition = net.add("Not", condition)
+        above = op.startswith("Greater") or op == "Not"
+        return net.add("Where", condition, *((x, bound) if above else (bound, x)))
+
+    return probe
+
+
 INTEGERS = {"dtype": np.int64}
 UNARY = """
     Abs Ceil Celu Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu Log Mish Neg Reciprocal Relu
@@ -131,6 +145,7 @@ PROBES: Mapping[str, tuple[tuple[int, ...], Probe]] = {
     "TopK": (VECTOR, lambda net, x, d: net.add("TopK", x, net.const([2], np.int64), outputs=2)),
     "MultiThreshold": (IMAGE, levels),
     "Trunc": (IMAGE, truncated),
+    **{op: (IMAGE, selection(op)) for op in ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Not", "Where")},
     "RequantShift": (IMAGE, shifted),
 }
 """Operator -> the shape of its input, and how it is put behind it."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitwright.frontend.builder import Builder, channels_last, invert
 from bitwright.frontend.mixed import unified
-from bitwright.frontend.values import T, Tensor
+from bitwright.frontend.values import Host, Kept, Mask, T, Tensor
 from bitwright.ir.layers import Gather, Layer, Reshape
 from bitwright.ir.moves import as_move
 from bitwright.ir.per_channel import PerChannel, squeeze, width
@@ -303,7 +303,21 @@ def relay(builder: Builder, tensor: Tensor, shape: tuple[int, ...], order: Ints)
     for name, value in builder.values.items():  # whoever else reads the input finds its elements where they are now
         if isinstance(value, Tensor) and value.layer == tensor.layer:
             builder.values[name] = replace(value, where=back[value.where])
+    for name, mask in builder.masks.items():
+        builder.masks[name] = _mask_relaid(mask, tensor.layer, back)
     return replace(tensor, where=back[tensor.where])
+
+
+def _mask_relaid(mask: Mask | Kept, layer: str, back: Ints) -> Mask | Kept:
+    value = mask.value
+    if isinstance(value, Tensor) and value.layer == layer:
+        value = replace(value, where=back[value.where])
+    if isinstance(mask, Kept):
+        inner = _mask_relaid(mask.mask, layer, back)
+        assert isinstance(inner, Mask)
+        return replace(mask, mask=inner, value=value)
+    assert isinstance(value, Host | Tensor)
+    return replace(mask, value=value)
 
 
 def _recasts(tensor: Tensor, layer: Layer, size: int, last: int) -> bool:

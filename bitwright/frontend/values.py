@@ -180,9 +180,11 @@ Value = Settled | Pieces
 class Mask:
     """Where a value lies below a bound, or else above it; which holds at the bound itself makes no difference."""
 
+    name: str  # of the ONNX tensor that is compared
     value: Host | Tensor
     bound: Const
     below: bool
+    nodes: tuple[tuple[str, str], ...] = ()
 
     @property
     def opposite(self) -> Mask:
@@ -196,6 +198,7 @@ class Kept:
 
     mask: Mask
     value: Value
+    nodes: tuple[tuple[str, str], ...] = ()
 
 
 def of_sample(array: Array) -> Array:

@@ -128,6 +128,19 @@ def test_limits_of_the_input_are_written_and_read_back() -> None:
     np.testing.assert_array_equal(outputs_of(again, features(9, 0))[0], outputs_of(graph, features(9, 0))[0])
 
 
+def test_an_input_that_is_laid_out_anew_between_the_parts_of_a_selection() -> None:
+    net = Net(3, 4, 5, kind=TensorProto.UINT8)
+    bound, one = net.const(40, np.uint8), net.const(1, np.uint8)
+    mask = net.add("Cast", net.add("Less", net.x, bound), to=TensorProto.UINT8)
+    kept, limit = net.add("Mul", net.x, net.add("Sub", one, mask)), net.add("Mul", mask, bound)
+    real = net.add("Cast", net.x, to=TensorProto.FLOAT)
+    first = net.add("MatMul", real, net.weights(grid(5, 2, span=3)))
+    made = net.add("Cast", net.add("Add", kept, limit), to=TensorProto.FLOAT)
+    values = np.random.default_rng(0).integers(0, 256, (6, 3, 4, 5)).astype(np.uint8)
+    second = net.add("Conv", made, net.weights(grid(3, 3, 1, 1, span=3)))
+    agree(net, values, outputs=(net.quant(first, 8.0), net.quant(second, 2.0)))
+
+
 def masked(net: Net, x: str, bound: float = 1.0) -> str:
     return net.add("Cast", net.add("Less", x, net.const(bound)), to=TensorProto.FLOAT)
 

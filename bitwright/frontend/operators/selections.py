@@ -37,8 +37,11 @@ def take(builder: Builder, node: Node) -> bool:
     if not masked and (node.op not in SELECTED or all(isinstance(operand, Const) for operand in operands)):
         return False
     made = _made(builder, node, operands)
+    before = tuple(dict.fromkeys(n for operand in operands if isinstance(operand, Mask | Kept) for n in operand.nodes))
     if isinstance(made, Mask | Kept):
-        builder.masks[node.outputs[0]] = made
+        builder.masks[node.outputs[0]] = replace(made, nodes=(*before, (node.name, node.op)))
+    elif isinstance(made, Tensor):
+        builder.values[node.outputs[0]] = replace(made, nodes=(*made.nodes[:-1], *before, *made.nodes[-1:]))
     else:
         builder.values[node.outputs[0]] = made
     return True
@@ -74,17 +77,17 @@ def _either(builder: Builder, node: Node, mask: Mask, one: Value, other: Value) 
 
 
 def _compared(node: Node, left: Mask | Kept | Value | None, right: Mask | Kept | Value | None) -> Mask:
-    below = node.op.startswith("Less")
+    below, name = node.op.startswith("Less"), node.inputs[0]
     if isinstance(left, Const):
-        left, right, below = right, left, not below
+        left, right, below, name = right, left, not below, node.inputs[1]
     if not isinstance(right, Const) or not isinstance(left, Host | Tensor):
         raise node.error("compares two activations", "use Max or Min")
     refuse_infinite(node, right, 1)
-    return Mask(left, right, below)
+    return Mask(name, left, right, below)
 
 
 def _are_opposite(one: Mask, other: Mask) -> bool:
-    same = one.value is other.value and np.array_equal(one.bound.array, other.bound.array)
+    same = one.name == other.name and np.array_equal(one.bound.array, other.bound.array)
     return same and one.below != other.below
 
 
