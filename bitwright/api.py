@@ -25,6 +25,7 @@ from bitwright.exact.ranges import Ranges, ranges
 from bitwright.frontend.inputs import InputType, edge_types
 from bitwright.frontend.lowering import load_onnx
 from bitwright.frontend.obstacles import Obstacle, survey
+from bitwright.hardware.clocks.fifos import Sizing
 from bitwright.hardware.plan import Plan
 from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
@@ -105,13 +106,15 @@ def compile(
     plan: Plan | None = None,
     name: str | None = None,
     force: bool = False,
+    fifos: Sizing = "exact",
 ) -> Design:
     """The design of `net`: at most `cycles` clocks per frame, or `fps` frames per second, or the given `Plan`.
 
     `name` is what its top, namespace, IP and driver are called; without one they are called after the model's file. A
-    design that does not fit `part` is refused, unless by `force`.
+    design that does not fit `part` is refused, unless by `force`. `fifos` "fast" takes safe depths, at once.
     """
-    return compile_graph(net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan, name=name, force=force)
+    asked: dict[str, Any] = {"clock_ns": clock_ns, "part": part, "plan": plan, "name": name, "force": force}
+    return compile_graph(net, cycles=cycles, fps=fps, **asked, fifos=fifos)
 
 
 def to_onnx(net: Graph) -> onnx.ModelProto:

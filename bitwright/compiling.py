@@ -11,6 +11,7 @@ from bitwright.exact.forms import Form
 from bitwright.exact.ranges import ranges
 from bitwright.fitting import Fit, over_budget
 from bitwright.hardware.choice import Choices, Wired
+from bitwright.hardware.clocks.fifos import Sizing
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.lanes import fastest
 from bitwright.hardware.lowering.lower import lower
@@ -39,12 +40,14 @@ def compile_graph(
     plan: Plan | None = None,
     name: str | None = None,
     force: bool = False,
+    fifos: Sizing = "exact",
 ) -> Design:
     """The design of `graph` for a target: at most `cycles` clocks per frame, or `fps` at the clock, or a given plan.
 
     `name` is what its top, files and drivers are called, unless given after the model's file.
     Without a target: the fastest plan that fits `part`; without a part either, the cheapest of at most 10,000 clocks,
     or the fastest legal one, which the report then says. What does not fit a part is an error, unless by `force`.
+    `fifos` "fast" takes depths that are safe but may be deeper than they need be.
     """
     check_clock(clock_ns)
     part = None if part is None else part_of(part)
@@ -60,7 +63,7 @@ def compile_graph(
 
     def build(plan: Plan, made: PlanRecord) -> Design:
         choices = decide(graph, plan, found)
-        kernels = placed(lower(graph, choices, _depths(plan)), ultra_rams(part))
+        kernels = placed(lower(graph, choices, _depths(plan), fifos), ultra_rams(part))
         plan = settled(graph, plan, choices, found)
         if asked:
             _check_interval(kernels, target)

@@ -35,7 +35,8 @@ MODEL = ["--input", "--shape", "--outputs"]
 COMMANDS = {
     "demo": [],
     "inspect": MODEL,
-    "compile": "--output --backend --part --clock-ns --cycles --fps --plan --front --hls-vendor".split() + MODEL,
+    "compile": "--output --backend --part --clock-ns --cycles --fps --plan --front --hls-vendor --fifos".split()
+    + MODEL,
     "verify": "--data --engines --samples --plan --cycles --rounding --golden --trace".split() + MODEL,
     "simulate": "--data --output --engine".split() + MODEL,
     "bench": "--data --engines".split() + MODEL,

@@ -151,13 +151,15 @@ def compile_(
     overwrite: options.Overwrite = False,
     name: options.Name = None,
     hls_vendor: options.HlsVendor = None,
+    fifos: options.Fifos = None,
     as_json: options.Json = False,
 ) -> None:
     """Write an HLS C++ and a SystemVerilog project, plan, certificate, report and test vectors to a new folder."""
     options.only_one(cycles=cycles, fps=fps, plan=plan, front=front or None)
     if front:
         of_a_design = {"backend": None if backend == "all" else backend, "name": name, "force": force or None}
-        for option, value in (of_a_design | {"overwrite": overwrite or None, "hls_vendor": hls_vendor}).items():
+        of_a_design |= {"overwrite": overwrite or None, "hls_vendor": hls_vendor, "fifos": fifos}
+        for option, value in of_a_design.items():
             options.only_one(**{option: value}, front=front)
         _front(model, out, part, clock_ns, as_json)
         return
@@ -171,9 +173,8 @@ def compile_(
     with output.new_folder(out, replaced, hint=output.FULL_OF_A_DESIGN) as write, progress(f"compiling {model}"):
         net = model.net()
         given = options.parse_plan(plan)
-        design = api.compile(
-            net, cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=given, name=name, force=force
-        )
+        target: dict[str, Any] = {"cycles": cycles, "fps": fps, "clock_ns": clock_ns, "part": part, "plan": given}
+        design = api.compile(net, **target, name=name, force=force, fifos=fifos or "exact")
         backends: tuple[Backend, ...] = ("hls", "verilog") if backend == "all" else (backend,)
         write(design_folder(design, backends, hls_vendor=hls_vendor or "vitis"))
     _show(design.report(), as_json, show.design(design.record), f"written to {out}")

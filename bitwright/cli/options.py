@@ -98,6 +98,10 @@ Part = Annotated[
 HlsVendor = Annotated[
     Literal["vitis", "bambu"] | None, typer.Option(help="Whose HLS tool the C++ is for: vitis, or bambu, untried.")
 ]
+Fifos = Annotated[
+    Literal["exact", "fast"] | None,
+    typer.Option(help="Depths of FIFOs: exact, or fast: safe ones at once, that may be deeper than needed."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Write a design that does not fit its part all the same.")]
 Overwrite = Annotated[
     bool,

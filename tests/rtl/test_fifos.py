@@ -12,7 +12,7 @@ from benchmarks.occupancy import highest_levels, watched
 from bitwright.backends.project import Project
 from bitwright.backends.verilog.project import generate
 from bitwright.compiling import compile_graph
-from bitwright.hardware.clocks.fifos import sustained, with_depths
+from bitwright.hardware.clocks.fifos import Sizing, sustained, with_depths
 from bitwright.hardware.clocks.interval import timing
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.kernels.fifos import fifo_kind
@@ -88,6 +88,9 @@ NETWORKS = (residual, lopsided, strided, three, nested, direct)
 SLOWDOWNS = (1, 3, 9, 40)
 
 
+SIZINGS: tuple[Sizing, ...] = ("fast", "exact")
+
+
 def deep(kernels: KernelGraph) -> dict[str, int]:
     """The FIFOs of more than two words."""
     return {stream.name: stream.depth for stream in kernels.streams if stream.depth > 2}
@@ -122,6 +125,21 @@ def test_depths_lose_no_clock_and_where_branches_meet_none_is_too_deep(
     meeting = {name for kernel in kernels.kernels if len(kernel.inputs) > 1 for name in kernel.inputs}
     for name in deep(kernels).keys() & meeting:
         assert not sustained(less(kernels, name, of=3) if unhurried(kernels) else one_less(kernels, name)), name
+
+
+@pytest.mark.parametrize("made", NETWORKS)
+def test_fast_depths_lose_no_clock_either(made: Callable[[], Graph]) -> None:
+    graph = made()
+    fast, exact = (compile_graph(graph, plan=folded(graph, 3), fifos=how).kernels for how in SIZINGS)
+    found = timing(fast)
+    assert found is not None and found.interval == exact.interval
+    assert sum(deep(fast).values()) >= sum(deep(exact).values())
+
+
+def test_fast_depths_are_not_the_exact_ones() -> None:
+    graphs = [made() for made in NETWORKS]
+    made = [[deep(compile_graph(g, plan=folded(g, 3), fifos=how).kernels) for g in graphs] for how in SIZINGS]
+    assert made[0] != made[1]
 
 
 @needs_rtl

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from bitwright.hardware.clocks.net import Net, leaving
 from bitwright.hardware.events import Clocks, earliest, latest, patience, periodic
+from bitwright.hardware.indices import where
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import begins
@@ -26,11 +27,13 @@ from bitwright.ir.weights import Ints
 REGISTER_DEPTH = 2
 """Words of an elastic register, the least that is behind a kernel."""
 
+Sizing = Literal["exact", "fast"]
+"""As the module says, or as full as FIFOs get in the first of its two schedules: at once, safe, and often too deep."""
 Depths = dict[str, int]
 """Stream -> words of its FIFO."""
 
 
-def size_fifos(kernels: KernelGraph, chosen: Mapping[str, int]) -> KernelGraph:
+def size_fifos(kernels: KernelGraph, chosen: Mapping[str, int], sizing: Sizing = "exact") -> KernelGraph:
     """`kernels` with FIFOs that lose no throughput; `chosen` sets the depth in front of a layer's first kernel instead.
 
     Deep ones are where branches meet and where a vector gathers while the one before is replayed, and elsewhere only if
@@ -38,7 +41,7 @@ def size_fifos(kernels: KernelGraph, chosen: Mapping[str, int]) -> KernelGraph:
     """
     begins("sizing FIFOs")
     bare = with_depths(kernels, dict.fromkeys((stream.name for stream in kernels.streams), REGISTER_DEPTH))
-    found = _depths(bare)
+    found = _depths(bare, sizing)
     first = {kernel.layer: kernel.input for kernel in reversed(kernels.kernels)}
     given = {first[layer]: depth for layer, depth in chosen.items() if layer in first}
     sized = with_depths(bare, found | given)
@@ -64,19 +67,19 @@ def sustained(kernels: KernelGraph) -> bool:
     return earliest(sequences, patience(sequences)) is not None
 
 
-def _depths(bare: KernelGraph) -> Depths:
+def _depths(bare: KernelGraph, sizing: Sizing) -> Depths:
     """The depths of FIFOs deeper than those of `bare`."""
     shown = {kernel.output for kernel in bare.kernels if kernel.is_ring}
     meeting = {name for kernel in bare.kernels if len(kernel.inputs) > 1 for name in kernel.inputs}
     replayed = {kernel.input for kernel in bare.kernels if kernel.replays}
-    found = _needed(bare, frozenset(meeting | replayed - shown))
+    found = _needed(bare, frozenset(meeting | replayed - shown), sizing)
     if found is None:
-        found = _needed(bare, frozenset(stream.name for stream in bare.streams))
+        found = _needed(bare, frozenset(stream.name for stream in bare.streams), sizing)
     assert found is not None, "no FIFO sustains the interval"
     deep = {name: depth for name, depth in found.depths.items() if depth > REGISTER_DEPTH}
-    if len(deep) == len(found.depths):
+    if len(deep) == len(found.depths) or sizing == "fast":
         return deep
-    fewer = _needed(bare, frozenset(deep), found.soon)  # readers of the others need not be held
+    fewer = _needed(bare, frozenset(deep), sizing, found.soon)  # readers of the others need not be held
     return fewer.depths if fewer else deep
 
 
@@ -87,7 +90,7 @@ class _Needed(NamedTuple):
     soon: Clocks
 
 
-def _needed(kernels: KernelGraph, sized: frozenset[str], start: Clocks | None = None) -> _Needed | None:
+def _needed(kernels: KernelGraph, sized: frozenset[str], sizing: Sizing, start: Clocks | None = None) -> _Needed | None:
     """The depths of the FIFOs `sized` at the interval, the others as they are; None if those are too shallow for it.
 
     `start` are the earliest clocks with more FIFOs sized.
@@ -99,18 +102,17 @@ def _needed(kernels: KernelGraph, sized: frozenset[str], start: Clocks | None = 
     soon = earliest(sequences, patience(sequences), start)
     if soon is None:
         return None
+    if sizing == "fast":
+        return _Needed(_filled(net, soon, sized, interval), soon)
     held = frozenset(net.taken[name].sequence for name in sized) | {leaving(name) for name in kernels.outputs}
     late = latest(sequences, soon, held)
-    if late is None:
-        return None
-    held_most = {name: _most_held(late[name], _left(net, late, name), interval) for name in sized}
-    return _Needed({name: max(REGISTER_DEPTH, most) for name, most in held_most.items()}, soon)
+    return None if late is None else _Needed(_filled(net, late, sized, interval), soon)
 
 
-def _left(net: Net, clocks: Mapping[str, Ints], name: str) -> Ints:
-    """When the beats of a stream leave its FIFO."""
-    taken = net.taken[name]
-    return clocks[taken.sequence][taken.takes]
+def _filled(net: Net, clocks: Clocks, sized: frozenset[str], interval: int) -> Depths:
+    """How far the FIFOs `sized` fill in this schedule."""
+    left = {name: clocks[net.taken[name].sequence][where(net.taken[name].takes)] for name in sized}
+    return {name: max(REGISTER_DEPTH, _most_held(clocks[name], left[name], interval)) for name in sized}
 
 
 def _most_held(entering: Ints, leaving: Ints, interval: int) -> int:
