@@ -15,7 +15,7 @@ from bitwright.reading.tflite.schema import ACTIVATIONS, BUILTINS, TYPES
 
 Array = NDArray[Any]
 SIZES = {"b": 1, "?": 1, "i": 4, "I": 4, "f": 4}
-KINDS = {name: number for number, name in TYPES.items()}
+KINDS = {name: number for number, name in TYPES.items()} | {"float80": 99}
 OPTIONS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 2, "POOL_2D": 5, "FULLY_CONNECTED": 8, "SOFTMAX": 9, "CONCATENATION": 10}
 OPTIONS |= {"ADD": 11, "RESIZE_BILINEAR": 15, "RESHAPE": 17, "MUL": 21, "PAD": 22, "TRANSPOSE": 26, "MEAN": 27}
 OPTIONS |= {"SUB": 28, "STRIDED_SLICE": 32, "SPLIT": 35, "SLICE": 48, "TRANSPOSE_CONV": 49, "LEAKY_RELU": 75}

@@ -170,6 +170,9 @@ def broken(name: str) -> bytes:
             net.add("SLICE", [x, x, x], (1, 2, 2, 4))
         case "mirror":
             net.add("MIRROR_PAD", [x, net.const(np.zeros((4, 2)))], (1, 6, 5, 4), _0=("b", 1))
+        case "codes":
+            net.add("ABS", [x], (1, 6, 5, 4))
+            net.tensors[-1]["dtype"] = "float80"
         case "input":
             net.tensors[x]["dtype"] = "int64"
             net.add("ABS", [x], (1, 6, 5, 4))
@@ -204,6 +207,10 @@ def broken(name: str) -> bytes:
             "model: node 'mirror_pad0' (MIRROR_PAD): repeats the border\n  hint: use the mode REFLECT",
         ),
         (
+            broken("codes"),
+            "model: tensor 'abs0': holds codes of type 99\n  hint: use integers of 4 to 32 bits",
+        ),
+        (
             broken("input"),
             "model: input 'x0': is of type int64\n  hint: use float32, or integers up to 32 bits",
         ),
@@ -213,6 +220,14 @@ def test_what_is_not_read_is_named(data: bytes, error: str) -> None:
     with pytest.raises(BitwrightError) as refused:
         bitwright.load(data)
     assert str(refused.value).startswith(error) and (str(refused.value) == error or "SVDF" in error)
+
+
+def test_a_float_tensor_may_have_kept_its_range() -> None:
+    net = Net()
+    x = net.add("ABS", [net.input((1, 4))], (1, 4))
+    net.add("DEQUANTIZE", [x], (1, 4), "float32", 0.25)
+    y = bitwright.run(bitwright.load(net.bytes()), np.array([[-3, 2, 1, 0]], np.int8))
+    np.testing.assert_array_equal(y, [[1.5, 1.0, 0.5, 0.0]])
 
 
 def test_a_truncated_file_and_one_that_claims_too_much() -> None:

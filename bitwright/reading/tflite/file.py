@@ -117,7 +117,11 @@ def _tensor(table: Record, name: str, buffers: Sequence[Record], file: str) -> T
         raise BitwrightError("is stored as a sparse tensor", where=where, hint=hint)
     raw = _raw(table, buffers)
     value = _value(raw, dtype, sizes, where) if raw.size else None
-    return Tensor(name, dtype, sizes, table.integers(7) or sizes, _quantisation(table.table(4), sizes), value)
+    held = _quantisation(table.table(4), sizes)
+    if held is not None and dtype not in TYPES.values():
+        raise BitwrightError(f"holds codes of {dtype}", where=where, hint="use integers of 4 to 32 bits")
+    codes = held if "int" in dtype else None  # of a float tensor a range may be left
+    return Tensor(name, dtype, sizes, table.integers(7) or sizes, codes, value)
 
 
 def _value(raw: Array, dtype: str, sizes: tuple[int, ...], where: str) -> Array:
