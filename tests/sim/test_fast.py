@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import bitwright as bw
+from bitwright import api
 from bitwright.exact.steps import steps
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -27,6 +28,8 @@ from bitwright.sim.engines import ENGINES
 from bitwright.sim.fast import engine, native, prepare, program, tails
 from bitwright.sim.fast.layout import Form
 from bitwright.sim.fast.tails import Counted, Line, Looked
+from tests import collection
+from tests.collection import needs_collection
 from tests.ir.graphs import random_codes, random_graph
 from tests.layers.cases import CASES
 from tests.layers.nets import Net, side_by_side
@@ -75,6 +78,35 @@ def test_two_thousand_random_networks() -> None:
     for seed in range(100, 2000):
         graph = random(seed, 1 + seed % 16)
         same(graph, random_codes(graph, seed, 5))
+
+
+@needs_collection
+@pytest.mark.long
+@pytest.mark.parametrize("name", collection.taken() if collection.MODELS.exists() else [])
+def test_the_collection_on_all_its_samples(name: str) -> None:
+    graph = collection.load(name)
+    same(graph, api.to_codes(graph, collection.golden(name)[0]))
+    same(graph, random_codes(graph, 1, 20))
+
+
+@pytest.mark.long
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    flags = [*native.FLAGS[:1], "-O1", *native.FLAGS[2:], "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    made, compiler = tmp_path / "fast.so", str(tools.cxx().path)
+    subprocess.run([compiler, *flags, "-o", str(made), str(native.SOURCES / "engine.cpp")], check=True)
+    asked = ("libasan.so", "libubsan.so", "libstdc++.so")
+    found = [subprocess.check_output([compiler, f"-print-file-name={name}"], text=True).strip() for name in asked]
+    env = tools.environment() | {"LD_PRELOAD": " ".join(found), "ASAN_OPTIONS": "detect_leaks=0"}
+    command = [sys.executable, "-m", "tests.sim.sanitized", str(made)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("clean"), done.stderr[-3000:]
+
+
+@pytest.mark.slow
+def test_a_million_samples() -> None:
+    graph = dense(U8, np.array([[1, -2], [3, 4]]))
+    codes = np.random.default_rng(1).integers(0, 256, (1_000_000, 2), dtype=np.uint8)
+    same(graph, [codes])
 
 
 @pytest.mark.parametrize("flags", [("-march=x86-64",), ("-march=x86-64-v3",)], ids=["portable", "AVX2"])
