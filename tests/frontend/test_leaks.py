@@ -92,7 +92,28 @@ def test_ties_follow_torch() -> None:
     np.testing.assert_array_equal(np.rint(outputs_of(graph, x)[0] / scale), wanted)
 
 
+def test_a_slope_that_is_left_alone_by_a_slice_stays_before_a_function() -> None:
+    net = Net(2, 4, 5)
+    y = net.add("PRelu", net.quant(net.x, 0.25, bits=6.0), net.const(np.reshape([0.5, -0.25], (2, 1, 1))))
+    y = net.add("Slice", y, net.const([1], np.int64), net.const([2], np.int64), net.const([1], np.int64))
+    net.quant(net.add("Tanh", y), 0.03125, bits=6.0)
+    agree(net, grid(8, 2, 4, 5, span=8))
+
+
 REFUSED: list[Case] = [
+    (
+        "resize2",
+        lambda n: n.add(
+            "Resize",
+            n.add("PRelu", chip(n), n.const([[[0.5]], [[0.25]]])),
+            "",
+            n.const([1, 1, 2, 2]),
+            mode="linear",
+            coordinate_transformation_mode="asymmetric",
+        ),
+        "interpolates real values by 'linear'",
+        "quantise the activation before it",
+    ),
     (
         "prelu2",
         lambda n: n.add("PRelu", n.add("Tanh", chip(n)), n.const([[[0.5]], [[0.25]]])),

@@ -144,9 +144,9 @@ def _channel(
 def _function(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:
     """The layer that holds the codes of a function: a table of the codes of a layer, or levels that are counted."""
     layer = builder.layers[tensor.layer]
-    values = (tensor.scale, tensor.offset, tensor.low, tensor.high, tensor.slopes, layer.scale, layer.zero)
+    values = (tensor.scale, tensor.offset, tensor.low, tensor.high, layer.scale, layer.zero)
     constants = (coding.scale, coding.before, coding.low, coding.high)
-    single = layer.type.count <= 1 << TABLE_BITS and width(*values, *constants) == 1
+    single = tensor.slopes == ONES and layer.type.count <= 1 << TABLE_BITS and width(*values, *constants) == 1
     function = _of_layer(tensor, layer) if single else None
     if function is not None:
         return _table(builder, node, quantiser, coding, tensor, (*function, _into_codes(coding)))

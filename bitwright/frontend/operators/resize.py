@@ -53,7 +53,7 @@ def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
     if mode == "nearest":
         return _nearest(builder, node, value, sizes, place)
     taps = _taps(node, mode, sizes)
-    if not isinstance(value, Tensor) or value.function or value.pools:
+    if not isinstance(value, Tensor) or value.curved or value.pools:
         raise node.error(f"interpolates real values by '{mode}'", "quantise the activation before it")
     inside = bool(node.attributes.get("exclude_outside", 0))
     found = {i: blocks(axis, place, taps, inside=inside) for i, axis in enumerate(sizes) if axis.changes}

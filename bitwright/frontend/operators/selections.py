@@ -117,7 +117,7 @@ def _same(value: Tensor, other: Tensor) -> bool:
     """True if two tensors are the same but for their limits."""
     plain = (value.layer, value.scale, value.offset, value.slopes, value.function, value.pools)
     again = (other.layer, other.scale, other.offset, other.slopes, other.function, other.pools)
-    return plain == again and np.array_equal(value.where, other.where)
+    return plain == again and not (value.rest or other.rest) and np.array_equal(value.where, other.where)
 
 
 def _unlimited(value: Tensor, other: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ def _clipped_curve(node: Node, mask: Mask, value: Tensor, other: Tensor) -> Tens
 
 def _leaking(node: Node, mask: Mask, value: Tensor, below: Tensor, above: Tensor) -> Tensor:
     """A leaky ReLU, or one with a slope per channel: `above` is the value that is compared with 0, `below` times it."""
-    plain = not any(tensor.curved or tensor.bounded or tensor.pools for tensor in (value, below, above))
+    plain = not any(tensor.curved or tensor.bounded or tensor.pools or tensor.rest for tensor in (value, below, above))
     slopes = _slopes(value, below) if plain and _same(value, above) and not mask.bound.array.any() else None
     if slopes is None or not np.array_equal(below.where, value.where):
         raise node.error(*NO_CLIP)
