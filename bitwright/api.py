@@ -34,6 +34,7 @@ from bitwright.ir.host import TensorSpec
 from bitwright.ir.layers import Conv, Dense, Input, Layer, Requantise, Table
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
+from bitwright.planning.candidates import refused
 from bitwright.reading.open_sizes import Shape
 from bitwright.sim import whole
 from bitwright.sim.engines import ENGINES, REFERENCE, Built, best, find, missing
@@ -205,7 +206,6 @@ def inspect(net: Graph) -> dict[str, Any]:
     """Layers with types, reachable ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
     reached = ranges(net)
     rows = [_layer_row(net, layer, reached[layer.name]) for layer in (*net.inputs, *net.layers)]
-    weights_bits = sum(row["weight_count"] * layer.weights.type.bits for row, layer in _matrix_rows(net, rows))
     return {
         "model": net.source.file,
         "inputs": [
@@ -214,11 +214,12 @@ def inspect(net: Graph) -> dict[str, Any]:
         ],
         "layers": rows,
         "macs": net.macs,
-        "weight_bits": weights_bits,
+        "weight_bits": sum(row["weight_count"] * x.weights.type.bits for row, x in _matrix_rows(net, rows)),
         "on_chip": [row for layer in net.layers for row in _prologue(net, layer)],
         "removed": net.removed,
         "host": net.host,
         "obstacles": [],
+        "refused": [{"where": error.where, "what": error.what, "hint": error.hint} for error in refused(net)],
     }
 
 
@@ -239,12 +240,11 @@ def obstacles(
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
     found = survey(model, types, shapes=shapes or {}, outputs=outputs, quantise=edge_types(quantise or {}))
     rows = found.obstacles or (Obstacle("", error.what, error.hint, (error.where,), found.macs),)
-    keys = ("op", "what", "hint")
     return {
         "model": found.file,
         "macs": found.macs,
         "obstacles": [
-            {key: getattr(row, key) for key in keys}
+            {key: getattr(row, key) for key in ("op", "what", "hint")}
             | {"count": len(row.nodes), "nodes": list(row.nodes), "macs": row.macs}
             | {"macs_share": round(row.macs / found.macs, 4) if found.macs else None}
             for row in rows

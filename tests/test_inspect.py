@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from bitwright import api
+from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
 from bitwright.report import show
 from tests.collection import load, needs_collection, taken
-from tests.frontend.nets import Net
+from tests.frontend.nets import Net, without_form
 
 WIDTH = 120
 
@@ -138,3 +139,22 @@ def test_names_give_way_before_numbers_are_broken() -> None:
     (first, second) = text.getvalue().splitlines()[4:6]
     assert first.split("  ") == [" …" + "n" * 24, "123 456 789 "]
     assert second.split() == ["short", "1"]
+
+
+def test_what_compile_would_refuse_is_said() -> None:
+    net = api.load(without_form().proto())
+    result = api.inspect(net)
+    with pytest.raises(BitwrightError) as refusal:
+        api.compile(net)
+    (said,) = result["refused"]
+    assert f"{said['where']}: {said['what']}\n  hint: {said['hint']}" == str(refusal.value)
+    assert [line for line in drawn(result, 400) if "cannot be compiled" in line] == [
+        f"{said['where']} cannot be compiled: {said['what']}; {said['hint']}"
+    ]
+
+
+def test_a_layer_of_more_codes_than_can_be_proved_is_said_before_it_runs() -> None:
+    net = Net(1 << 11)
+    net.quant(net.quant(net.x, 2.0**-16, bits=16.0), 2.0**-15, np.linspace(0, 1, 1 << 11), bits=16.0)
+    (said,) = api.inspect(api.load(net.proto()))["refused"]
+    assert said["what"].endswith("codes in 2048 channels are more steps than can be proved")

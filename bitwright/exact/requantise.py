@@ -10,13 +10,15 @@ import numpy as np
 from bitwright.exact.forms import INT64_BITS, Form, Lookup, MultiplyShift, Thresholds
 from bitwright.exact.lines import multiply_shifts
 from bitwright.exact.proof import PRODUCT_BITS, proved
-from bitwright.exact.steps import Steps, steps
+from bitwright.exact.steps import MAX_STEPS, Steps, spans, steps
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.layers import Requantise
+from bitwright.ir.layers import Requantise, Rounding
 from bitwright.ir.weights import Ints, Weights
 
 MAX_THRESHOLDS = 1023
 """Steps per channel that are still searched: 10-bit codes."""
+LINES = (Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN, Rounding.HALF_EVEN)
+"""Roundings that are the same on both sides of zero."""
 MAX_TABLE = 1 << 12
 """Entries of a table in place of arithmetic."""
 
@@ -38,6 +40,21 @@ def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
         )
     narrow = [form for form in proofs if not isinstance(form, MultiplyShift) or form.product.bits <= INT64_BITS]
     return tuple(narrow or proofs)
+
+
+def refusal(layer: Requantise, lo: Ints, hi: Ints) -> BitwrightError | None:
+    """Why `layer` has no form, found without the search where theorem 3 of `docs/exactness.md` says that it has one."""
+    codes = spans(layer, lo, hi)
+    wide = 2 * int((hi - lo).max()).bit_length() + int(codes.max()).bit_length() + 2
+    line = layer.rounding in LINES and not layer.slope and wide <= PRODUCT_BITS
+    few = int(codes.max()) <= MAX_THRESHOLDS or line
+    if few and int(codes.max()) * len(codes) <= MAX_STEPS:
+        return None
+    try:
+        forms(layer, lo, hi)
+    except BitwrightError as error:
+        return error
+    return None
 
 
 def candidates(layer: Requantise, found: Steps) -> Iterator[Form]:

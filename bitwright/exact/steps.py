@@ -115,6 +115,11 @@ def steps(layer: Requantise, lo: Ints, hi: Ints) -> Steps:
     return Steps(t, falling, first, step, lo, hi)
 
 
+def spans(layer: Requantise, lo: Ints, hi: Ints) -> Ints:
+    """How many codes apart the two ends of each channel are."""
+    return np.asarray(np.abs(evaluate(layer, hi) - evaluate(layer, lo)))
+
+
 def _code_step(layer: Requantise, rise: Ints) -> int:
     """The distance of neighbouring codes; SIGN jumps over 0, unless its limits cut one side off."""
     if layer.rounding is not Rounding.SIGN or not rise.any():

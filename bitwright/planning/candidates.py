@@ -12,6 +12,7 @@ from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
 from bitwright.exact.pairs import pair_forms
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.exact.requantise import forms as proved_forms
+from bitwright.exact.requantise import refusal
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -56,6 +57,17 @@ def cheapest(graph: Graph) -> tuple[dict[str, Form], dict[str, Factors]]:
             if layer.name not in pairs and (offered := candidate_forms(graph, layer, reached)):
                 found[layer.name] = offered[0]
     return found, {graph.by_name[name].inputs[0]: factors for name, (factors, _) in pairs.items()}
+
+
+def refused(graph: Graph) -> list[BitwrightError]:
+    """What a plan would say of the requantisers that no hardware can be proved for."""
+    reached = ranges(graph)
+    layers = [layer for layer in graph.layers if isinstance(layer, Requantise)]
+    found = [(layer, refusal(layer, reached[layer.inputs[0]].lo, reached[layer.inputs[0]].hi)) for layer in layers]
+    if not any(error for _, error in found):
+        return []
+    pairs = joined_forms(graph, Plan(), reached)
+    return [error for layer, error in found if error and layer.name not in pairs]
 
 
 def _joined(graph: Graph, plan: Plan, layer: Requantise) -> Sum | None:

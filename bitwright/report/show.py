@@ -169,6 +169,7 @@ def inspection(result: Row) -> RenderableType:
         if row["float_weights"] is not None
     ]
     lines += removed([Removed(**entry) for entry in result["removed"]])
+    lines += [f"{row['where']} cannot be compiled: {row['what']}; {row['hint']}" for row in result["refused"]]
     lines += [f"on chip behind input '{row['input']}': {', '.join(row['nodes'])}" for row in result["on_chip"]]
     return Group(rows(str(result["model"]), keys, layers), *map(Text, map(printable, lines)), host(result["host"]))
 

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from itertools import product
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 from numpy.random import Generator
 
 from bitwright import api
+from bitwright.frontend.dialects.joined import Channel, small_factors
 from bitwright.ir.errors import BitwrightError
 from tests.frontend.nets import QONNX, Net, agree, grid, ops
 from tests.needs import needs_cxx, needs_rtl
@@ -177,6 +181,29 @@ def test_a_clip_of_codes_is_as_fine_as_its_end() -> None:
     )
     net.quant(y, 0.375)
     agree(net, grid(6, 2, 4, 4, span=8))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_small_factors_change_no_code(seed: int) -> None:
+    """Beside every step, whatever the other parts are."""
+    rng = np.random.default_rng(seed)
+    ratios = [Fraction(float(np.float32(rng.uniform(-3, 3)))) for _ in range(1 + seed % 2)]
+    ends = [(0, int(rng.integers(1, 17))) if seed % 2 else (-60, int(rng.integers(60)))] * len(ratios)
+    steps = [Fraction(float(step)) for step in rng.uniform(-1e9, 1e9, 15)]
+    factors = small_factors(Channel(steps, ratios, ends))
+    assert factors is not None
+    a, *others = factors
+    assert a < 1 << 20
+    for step, *more in product(steps, *(range(low, high + 1) for low, high in ends)):
+        first = ceil(step - sum(r * q for r, q in zip(ratios, more, strict=True)))
+        moved = sum(b * q for b, q in zip(others, more, strict=True))
+        assert a * (first - 1) + moved < a * step <= a * first + moved
+
+
+def test_a_step_that_the_parts_hit_leaves_no_factors() -> None:
+    third = Fraction(float(np.float32(1 / 3)))
+    assert small_factors(Channel([third * 2], [third], [(0, 3)])) is None
+    assert small_factors(Channel([third * 2], [third], [(0, 0)])) == (1, 0)
 
 
 # Too wide, and a quantiser on request

@@ -73,7 +73,7 @@ def _factors(
         return None
     columns = zip(*(values.each(layer.channels) for values in (*numbers, first.scale, first.offset)), strict=True)
     steps = [_steps(quantiser, *column) for column in columns]
-    return _all_or_none(_of_channel(_channel(builder, parts, c, row)) for c, row in enumerate(steps))
+    return _all_or_none(small_factors(_channel(builder, parts, c, row)) for c, row in enumerate(steps))
 
 
 def _all_or_none(found: Iterable[T | None]) -> list[T] | None:
@@ -117,7 +117,7 @@ def _steps(
     return [((Fraction(twice, 2) - before) * step - offset) / scale for twice in (2 * codes - rounds).tolist()]
 
 
-def _of_channel(channel: Channel) -> tuple[int, ...] | None:
+def small_factors(channel: Channel) -> tuple[int, ...] | None:
     """Small factors (a, b2, ...) that change no code of a channel."""
     live = [k for k, ratio in enumerate(channel.ratios) if ratio and channel.ends[k] != (0, 0)]
     factors = [1] + [0] * len(channel.ratios)
