@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 from bitwright.backends.hls.project import generate
 from bitwright.backends.project import Project
+from bitwright.compiling import compile_graph
+from bitwright.frontend.build import Net
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.sim import cpp
@@ -149,6 +152,11 @@ def mixed() -> list[KernelGraph]:
     ]
 
 
+def few_packed() -> list[KernelGraph]:
+    """Weights of every code, one in a number or several, in both units that take packed ones."""
+    return [*matrices()[:8], *depthwises()[:3], *styles()[::4]]
+
+
 GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
     "matrices": matrices,
     "depthwises": depthwises,
@@ -160,9 +168,11 @@ GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
     "requantisers": requantisers,
     "others": others,
     "mixed": mixed,
+    "packed": few_packed,
 }
 
-ALL = [group for group in GROUPS if group != "mixed"]
+WEIGHTED = ["matrices", "depthwises", "styles"]
+ALL = [group for group in GROUPS if group not in ("mixed", "packed")]
 
 
 @cache
@@ -180,6 +190,34 @@ def test_the_engine_gives_what_the_model_gives(group: str) -> None:
         here.kernels.outputs, model.run([w.array for w in here.inputs]), here.outputs, strict=True
     ):
         np.testing.assert_array_equal(got, want.array, err_msg=name)
+
+
+@needs_vendor
+@pytest.mark.parametrize("group", ["packed", *(pytest.param(group, marks=pytest.mark.long) for group in WEIGHTED)])
+def test_packed_tables_hold_the_same_weights(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of large layers, with both families of headers."""
+    monkeypatch.setattr("bitwright.backends.hls.kernels.PACKED", 0)
+    files = generate(made(group))
+    packed = [path for path, text in files.items() if "bw::unpacked<Word>" in text]
+    assert len(packed) == len([path for path in files if path.startswith("weights/")])
+    write(tmp_path, files)
+    for includes in (OURS, vendor(tmp_path)):
+        done = run(compiled(tmp_path, [f"tb/{group}_tb.cpp", f"{group}.cpp"], ["-O1", "-w", *includes]))
+        assert re.fullmatch(rf"{group}: \d+ compared, 0 different\n", done.stdout), done.stdout
+
+
+@pytest.mark.long
+@needs_vendor
+def test_four_million_weights_compile_in_two_gigabytes(tmp_path: Path) -> None:
+    rng, net = np.random.default_rng(1), Net()
+    x = net.input("x", (1024,), "s8")
+    for index in range(4):
+        sums = net.dense(x, rng.integers(-127, 128, (1024, 1024)), name=f"dense{index}")
+        x = net.rescale(sums, "s8", multiplier=1 / 8192, name=f"act{index}")
+    write(tmp_path, compile_graph(net.graph(), cycles=70_000).files("hls"))
+    limited = f"ulimit -v {2 << 20} && g++ -std=c++14 -O1 -w {' '.join(vendor(tmp_path))} -c model.cpp"
+    done = subprocess.run(["sh", "-c", limited], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @needs_vendor

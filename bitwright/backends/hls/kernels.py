@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bitwright.backends.hls import text
 from bitwright.backends.hls.forms import rule_of
 from bitwright.backends.hls.site import Site, block, element, plain
@@ -14,6 +16,8 @@ from bitwright.hardware.kernels.joins import Join
 from bitwright.hardware.kernels.requantiser import Requantiser
 from bitwright.ir.types import IntType
 
+PACKED = 1 << 14
+"""Elements of a table of weights from which on several of them are one number: a compiler takes those in less time."""
 IMPLEMENTED = {"block": "bram", "lut": "lutram"}
 """What a memory is called in a storage pragma."""
 
@@ -65,13 +69,15 @@ def _packed(shared: Packing, x_type: IntType) -> list[Alias]:
 
 
 def _table(kernel: Kernel, table: Constants, site: Site) -> Table:
+    pragmas = [f"BIND_STORAGE variable=table type=rom_1p impl={IMPLEMENTED[table.memory]}"] if table.memory else []
+    if 0 < table.bits <= 32 and table.columns[0].size > PACKED:
+        return _packed_table(kernel, table, site, pragmas)
     if len(table.columns) == 1:
         lines = text.initialiser(table.columns[0])
     else:
         words = zip(*(column.tolist() for column in table.columns), strict=True)
         lines = text.fold(", ".join(repr(list(word)).translate({ord("["): "{", ord("]"): "}"}) for word in words))
     title = f"{table.title} of {text.layer_name(kernel.layer)}{table.details}"
-    pragmas = [f"BIND_STORAGE variable=table type=rom_1p impl={IMPLEMENTED[table.memory]}"] if table.memory else []
     return site.table(
         kernel,
         title,
@@ -80,6 +86,30 @@ def _table(kernel: Kernel, table: Constants, site: Site) -> Table:
         count=table.count,
         lines=lines,
         pragmas=[*_whole_words(table), *pragmas],
+    )
+
+
+def _packed_table(kernel: Kernel, table: Constants, site: Site, pragmas: list[str]) -> Table:
+    """A table of many elements, as many as divide a word and fit into 64 bits packed into each of its numbers."""
+    codes = table.columns[0].astype(np.int64).reshape(len(table.columns[0]), -1)
+    each = max(n for n in range(1, 64 // table.bits + 1) if codes.shape[1] % n == 0)
+    places = (table.bits * np.arange(each)).astype(np.uint64)
+    fields = (codes & ((1 << table.bits) - 1)).astype(np.uint64).reshape(len(codes), -1, each)
+    words = np.bitwise_or.reduce(fields << places, axis=2)
+    digits = -(-each * table.bits // 4)
+    lines = text.fold(
+        ", ".join("{" + ", ".join(f"0x{part:0{digits}x}" for part in word) + "}" for word in words.tolist())
+    )
+    details = f"{table.details.rstrip('.')}; {each} of them in a number, the first in its lowest bits."
+    return site.table(
+        kernel,
+        f"{table.title} of {text.layer_name(kernel.layer)}{details}",
+        table.name,
+        word="bw::Unpacked<Shape::Weight, Shape::Pe, Shape::Simd>",
+        count=f"{table.count}][{words.shape[1]}",
+        lines=lines,
+        pragmas=["ARRAY_RESHAPE variable=table complete dim=2", *pragmas],
+        packed=f"bw::Rom<ap_uint<{each * table.bits}>>",
     )
 
 

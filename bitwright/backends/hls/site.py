@@ -36,6 +36,7 @@ class Site:
         count: str,
         lines: list[str],
         pragmas: Sequence[str],
+        packed: str = "",
     ) -> Table:
         """The class `name` of `count` words in a header of its own; `word` is a name in its Shape, or a C++ type."""
         return Table(
@@ -48,6 +49,7 @@ class Site:
             count=count,
             lines=lines,
             pragmas=list(pragmas),
+            packed=packed,
         )
 
     def view(

@@ -41,6 +41,7 @@ class Table:
     count: str
     lines: list[str]
     pragmas: list[str]  # behind `variable=table`: how it is stored
+    packed: str = ""  # what it holds where that is no Word, but a part of its bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,8 @@ class Constants:
     """The constants that the C++ function reads, word by word: `columns` side by side, or the one that there is.
 
     `count` and `extents` are those of the Shape: of how many words, and of the elements `type` in a word; `name` is the
-    class that holds them. A title says what they are, "of" the layer. `memory`: "block", "lut", "" for any.
+    class that holds them. A title says what they are, "of" the layer. `memory`: "block", "lut", "" for any. `bits` are
+    those of an element where many of them may be packed into one.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Constants:
     extents: str = ""
     columns: tuple[Ints, ...]
     memory: str = ""
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

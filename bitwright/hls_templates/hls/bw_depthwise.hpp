@@ -38,12 +38,13 @@ frames:
 #pragma HLS PIPELINE II=1 style=flp
 #pragma HLS LOOP_FLATTEN
       const Vec<typename Shape::X, Shape::Simd * Shape::Lanes> x = in.read();
+      const auto &weights = Weights::at(word);
       for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
         typename Shape::Acc sum = position == 0 ? typename Shape::Acc(0) : acc.lane[pe];
         for (int k = 0; k < Shape::Simd; ++k) {
 #pragma HLS UNROLL
-          const typename Shape::Weight weight = Weights::at(word)[pe][k];
+          const typename Shape::Weight weight = weights[pe][k];
           sum += product(weight, x.lane[k * Shape::Lanes + pe / Shape::Multiplier]);
         }
         acc.lane[pe] = sum;

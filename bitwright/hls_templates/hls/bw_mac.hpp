@@ -6,9 +6,9 @@
 //   XnorMac      both bipolar; agreeing bits are counted
 //   TernaryMac   weights -1, 0, 1; inputs are added, subtracted or skipped
 //
-// A style has `add(weights [Pe][Simd], x, acc)`, which adds to acc, and `start()`, with which every fold begins. Sums
-// wrap as Acc does: the sum of a fold is exact, since Acc holds it, whatever the partial sums do. It is a type without
-// members: nothing but streams enters a process.
+// A style has `add(weights [Pe][Simd], x, acc)`, which adds to acc, and `start()`, with which every fold begins;
+// weights are as they lie in a table, or unpacked. Sums wrap as Acc does: the sum of a fold is exact, since Acc holds
+// it, whatever the partial sums do. It is a type without members: nothing but streams enters a process.
 #pragma once
 
 #include <type_traits>
@@ -23,8 +23,8 @@ struct LutMac {
   using Acc = typename Shape::Acc;
   static Acc start() { return 0; }
 
-  static void add(const Rom<typename Shape::Weight> (&weights)[Shape::Pe][Shape::Simd],
-                  const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) {
+  template <typename Weights>
+  static void add(const Weights &weights, const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) {
 #pragma HLS INLINE
     for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
@@ -55,8 +55,8 @@ struct DspMac {
   using Sum = ap_int<(Product > Result ? Product : Result) + 1>;
   static Acc start() { return Acc(0) - Acc(Shape::Cols) * Acc(Shape::Bias); }
 
-  static void add(const Rom<typename Shape::Weight> (&weights)[Shape::Pe][Shape::Simd],
-                  const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) {
+  template <typename Weights>
+  static void add(const Weights &weights, const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) {
 #pragma HLS INLINE
     for (int group = 0; group < Groups; ++group) {
 #pragma HLS UNROLL
@@ -94,8 +94,8 @@ struct XnorMac {
                 "XNOR multiplies bipolar by bipolar");
   static Acc start() { return -Shape::Cols; }
 
-  static void add(const Rom<Bipolar> (&weights)[Shape::Pe][Shape::Simd], const Vec<Bipolar, Shape::Simd> &x,
-                  Vec<Acc, Shape::Pe> &acc) {
+  template <typename Weights>
+  static void add(const Weights &weights, const Vec<Bipolar, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) {
 #pragma HLS INLINE
     for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
@@ -116,8 +116,8 @@ struct TernaryMac {
   static_assert(Shape::Weight::width <= 2, "a weight has one or two bits");
   static Acc start() { return 0; }
 
-  static void add(const Rom<typename Shape::Weight> (&weights)[Shape::Pe][Shape::Simd],
-                  const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) {
+  template <typename Weights>
+  static void add(const Weights &weights, const Vec<typename Shape::X, Shape::Simd> &x, Vec<Acc, Shape::Pe> &acc) {
 #pragma HLS INLINE
     for (int pe = 0; pe < Shape::Pe; ++pe) {
 #pragma HLS UNROLL
