@@ -189,6 +189,25 @@ REFUSED: list[Case] = [
     ),
     (
         "resize1",
+        lambda n: n.add("Resize", chip(n), "", "", axes(n, 1, 2, 4, 65537)),
+        "holds 65537 elements",
+        "at most 65536 elements are supported",
+    ),
+    (
+        "resize2",
+        lambda n: n.add(
+            "Resize",
+            n.add("Resize", chip(n), "", "", axes(n, 1, 2, 4, 2000)),
+            "",
+            "",
+            axes(n, 1, 2, 4, 2999),
+            mode="linear",
+        ),
+        "holds 2999 x 2000 elements",
+        "at most 2097152 elements are supported",
+    ),
+    (
+        "resize1",
         lambda n: through(n, 1, 1, 0.125, 1),
         "makes a tensor without elements",
         "export the model again",

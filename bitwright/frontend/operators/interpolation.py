@@ -131,18 +131,27 @@ def blocks(sizes: Sizes, place: str, taps: Taps, *, inside: bool) -> Blocks:
 
     Beyond its ends the axis holds its first and its last pixel.
     """
-    rows = [taps(PLACES[place](Fraction(i), sizes.scale, sizes)) for i in range(sizes.out)]
-    step = ONE / sizes.scale
-    if place == "align_corners" and sizes.out > 1:
-        step = Fraction(sizes.length - 1, sizes.out - 1)
-    if step.denominator >= sizes.out or inside:
+    step, count = _step(sizes, place), phases(sizes, place, inside=inside)
+    rows = [taps(PLACES[place](Fraction(i), sizes.scale, sizes)) for i in range(count)]
+    if count == sizes.out:
         return _whole(sizes, rows, inside=inside)
-    rows = rows[: step.denominator]
     first, last = min(map(min, rows)), max(map(max, rows))
     count = -(-sizes.out // step.denominator)
     pixels = np.arange(first, step.numerator * (count - 1) + last + 1).clip(0, sizes.length - 1)
     kernels = [[row.get(first + k, ZERO) for k in range(last - first + 1)] for row in rows]
     return _blocks(step.numerator, pixels, kernels, count)
+
+
+def phases(sizes: Sizes, place: str, *, inside: bool) -> int:
+    """The outputs with weights of their own: those of a block, or all where no block comes again."""
+    return sizes.out if inside else min(_step(sizes, place).denominator, sizes.out)
+
+
+def _step(sizes: Sizes, place: str) -> Fraction:
+    """How far the places of two outputs are apart."""
+    if place == "align_corners" and sizes.out > 1:
+        return Fraction(sizes.length - 1, sizes.out - 1)
+    return ONE / sizes.scale
 
 
 def _whole(sizes: Sizes, rows: Sequence[Mapping[int, Fraction]], *, inside: bool) -> Blocks:

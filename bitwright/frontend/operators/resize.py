@@ -24,6 +24,7 @@ from bitwright.frontend.operators.interpolation import (
     cubic,
     linear,
     neighbours,
+    phases,
     simplest,
 )
 from bitwright.frontend.operators.matrix import convolved
@@ -37,6 +38,8 @@ from bitwright.reading.sizes import check_size
 
 AT_ONCE = 256
 """Weights of a channel up to which two axes are interpolated by one convolution."""
+MAX_LENGTH, MAX_WEIGHTS = 1 << 16, 1 << 21
+"""Of an axis, and of what interpolates it: each place and each weight is an exact rational, which takes its time."""
 KEPT = Blocks(1, np.arange(1), np.ones((1, 1), dtype=np.int64), 1, 1)
 FLOAT32 = 8
 """Elementwise float32 operations of an interpolation, beside those of its places, which err with the length."""
@@ -46,7 +49,7 @@ def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
     """Resize or Upsample by any scales: exact, whichever pixels it takes and however it weighs them."""
     value = data_operand(node, values)
     sizes, place = _sizes(node, values, shape_of(value)), _place(builder, node)
-    _check_outs(node, [axis.out for axis in sizes])
+    _check_outs(node, sizes)
     if sizes[0].changes:
         raise node.error(*BATCH_MOVED)
     mode = str(node.attributes.get("mode", "nearest"))
@@ -56,6 +59,7 @@ def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
     if not isinstance(value, Tensor) or value.curved or value.pools:
         raise node.error(f"interpolates real values by '{mode}'", "quantise the activation before it")
     inside = bool(node.attributes.get("exclude_outside", 0))
+    _check_weights(node, sizes, place, inside=inside)
     found = {i: blocks(axis, place, taps, inside=inside) for i, axis in enumerate(sizes) if axis.changes}
     made = integers(builder, value, node)
     for axes in _together(found):
@@ -77,10 +81,19 @@ def _sizes(node: Node, values: tuple[Value | None, ...], shape: tuple[int, ...])
     return made
 
 
-def _check_outs(node: Node, outs: Sequence[int]) -> None:
-    if min(outs, default=1) < 1:
+def _check_outs(node: Node, sizes: Sequence[Sizes]) -> None:
+    if min(axis.out for axis in sizes) < 1:
         raise node.error("makes a tensor without elements", "export the model again")
-    check_size(node, outs)
+    check_size(node, [axis.out for axis in sizes])
+    for axis in sizes:
+        if axis.changes:
+            check_size(node, (axis.out,), MAX_LENGTH)
+
+
+def _check_weights(node: Node, sizes: Sequence[Sizes], place: str, *, inside: bool) -> None:
+    for axis in sizes:
+        if axis.changes:
+            check_size(node, (phases(axis, place, inside=inside), axis.length), MAX_WEIGHTS)
 
 
 def _sized(length: int, out: int) -> Sizes:
@@ -168,9 +181,9 @@ def _interpolated(
     height, width = [1, *where.shape[len(kept) :]][-2:]
     tensor = image(builder, replace(tensor, where=where.reshape(1, -1, height, width)), node)
     tensor = _surrounded(builder, node, tensor, rows.pixels, columns.pixels)
-    channels, phases = tensor.where.shape[1], rows.phases * columns.phases
+    channels, kinds = tensor.where.shape[1], rows.phases * columns.phases
     kernels = rows.weights[:, None, :, None] * columns.weights[None, :, None, :]
-    weights = np.tile(kernels.reshape(phases, 1, *kernels.shape[2:]), (channels, 1, 1, 1))
+    weights = np.tile(kernels.reshape(kinds, 1, *kernels.shape[2:]), (channels, 1, 1, 1))
     step = PerChannel.made(Fraction(1, rows.unit * columns.unit))
     window = Window((kernels.shape[2], kernels.shape[3]), (rows.stride, columns.stride))
     made = convolved(builder, node, tensor, weights, step, window, channels)
