@@ -142,6 +142,9 @@ def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet, **asked: 
 
 def _live(model: Model) -> tuple[Node, ...]:
     """The nodes from which an output can be reached: leftovers of training do not count."""
+    made = {name for node in model.nodes for name in node.outputs if name}
+    for name in sorted(set(model.outputs) - made - {entry.name for entry in model.inputs} - set(model.constants)):
+        raise BitwrightError(f"output '{name}' is made by no node", where=model.file, hint="export the model again")
     needed, kept = set(model.outputs), []
     for node in reversed(model.nodes):
         if needed.intersection(filter(None, node.outputs)):

@@ -207,3 +207,13 @@ def test_a_tower_of_sums_takes_no_longer_than_it_is_high() -> None:
     nodes = [node("Relu", "x", "t0"), *tower, node("MatMul", "t60 w", "y")]
     net = float_net(graph(nodes, {"w": normal(4, 3)}, sample=[4]))
     assert all(site.non_negative for site in net.sites)
+
+
+@pytest.mark.parametrize("name", ["", "other"])
+def test_an_output_that_no_node_makes_is_refused(name: str) -> None:
+    """A name that is empty is allowed in ONNX where an output is absent, and so it came far."""
+    model = graph([node("MatMul", "x w", "y")], {"w": normal(4, 3)}, sample=[4])
+    model.graph.output[0].name = name
+    with pytest.raises(BitwrightError) as error:
+        quantize(model, [X])
+    assert str(error.value) == f"model: output '{name}' is made by no node\n  hint: export the model again"

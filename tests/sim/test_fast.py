@@ -178,6 +178,13 @@ def test_sums_of_more_than_32_bits() -> None:
     same(graph, random_codes(graph, 3, 50))
 
 
+@pytest.mark.parametrize("scale", [Fraction(1 << 200), Fraction(10**400), Fraction(1, 10**400)])
+def test_scales_that_no_float_holds(scale: Fraction) -> None:
+    net = bw.Net()
+    net.rescale(net.input("x", (3,), S8), "s8", multiplier=[scale, scale, -scale], offset=[scale / 3] * 3)
+    same(net.graph(), random_codes(net.graph(), 3, 20))
+
+
 @pytest.mark.parametrize("samples", [1, 2, prepare.MOST - 1, prepare.MOST + 1, 3 * prepare.MOST + 5])
 def test_any_number_of_samples_in_threads(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "processors", lambda: 3)

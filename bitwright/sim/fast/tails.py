@@ -7,8 +7,10 @@ looking up. A form that is right on both sides of every step, and at both ends, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
 
@@ -142,14 +144,22 @@ def _lines(layer: Requantise, found: Steps) -> Iterator[Line]:
     """Lines that should equal the steps: that of the layer's own scale, then one in the middle between its steps."""
     if found.step != 1:
         return
-    m = np.array([float(value) for value in layer.multiplier.each(layer.channels)])
+    m, own = (_reals(values.each(layer.channels)) for values in (layer.multiplier, layer.offset))
     ends = np.stack([found.first, found.last])
     low, high = (edge(ends, axis=0).astype(np.float64) - layer.shift for edge in (np.min, np.max))
-    own = np.array([float(value) for value in layer.offset.each(layer.channels)])
     for doubles in (False, True):
-        slope = m if doubles else m.astype(np.float32).astype(np.float64)
+        with np.errstate(over="ignore"):
+            slope = m if doubles else m.astype(np.float32).astype(np.float64)
+        if not np.isfinite(slope).all():
+            continue
         for constant in (own, _middle(found, slope, layer.shift)):
-            yield Line(doubles, slope, constant, low, high, layer.shift)
+            if np.isfinite(constant).all():
+                yield Line(doubles, slope, constant, low, high, layer.shift)
+
+
+def _reals(values: Sequence[Fraction]) -> Reals:
+    """The nearest float64 of each, infinity where there is none."""
+    return np.array([float(v) if abs(v) < sys.float_info.max else np.inf for v in values])
 
 
 def _middle(found: Steps, m: Reals, shift: int) -> Reals:
