@@ -153,8 +153,7 @@ def test_what_compile_would_refuse_is_said() -> None:
     ]
 
 
-def test_a_layer_of_more_codes_than_can_be_proved_is_said_before_it_runs() -> None:
+def test_a_layer_of_more_codes_than_are_listed_is_not_refused() -> None:
     net = Net(1 << 11)
     net.quant(net.quant(net.x, 2.0**-16, bits=16.0), 2.0**-15, np.linspace(0, 1, 1 << 11), bits=16.0)
-    (said,) = api.inspect(api.load(net.proto()))["refused"]
-    assert said["what"].endswith("codes in 2048 channels are more steps than can be proved")
+    assert not api.inspect(api.load(net.proto())).get("refused")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift, Thresholds
 from bitwright.exact.meaning import affines
 from bitwright.exact.ranges import Ranges
-from bitwright.exact.steps import Steps, steps
+from bitwright.exact.requantise import codes
 from bitwright.ir.files import to_bytes
 from bitwright.ir.functions import words
 from bitwright.ir.graph import Graph
@@ -90,12 +90,12 @@ def _lattice(layer: Dense | Conv, step: int, reads: Ranges, pad: int | None) -> 
 
 def _requantiser(layer: Requantise, form: Form, reads: Ranges, joined: Factors | None) -> Line:
     lines = affines(layer)
-    walk = steps(layer, reads.lo, reads.hi)
+    counts = codes(layer, reads.lo, reads.hi).plateaus
     return (
         _rounding(layer, spread(layer.low, layer.channels), spread(layer.high, layer.channels))
         | {name: [str(getattr(line, name.lower())) for line in lines] for name in "PQD"}
         | {"slope": [str(slope) for slope in layer.slope.each(layer.channels)] if layer.slope else []}
-        | {"acc": _intervals(reads), "plateaus": _plateaus(walk).tolist()}
+        | {"acc": _intervals(reads), "plateaus": counts.tolist()}
         | _form(form, joined.type if joined else reads.type)
         | {"two_operand": _factors(joined) if joined else None}
     )
@@ -134,13 +134,6 @@ def _form(form: Form, reads: IntType) -> Line:
 def _bits(numbers: NDArray[Any]) -> int:
     """The width of a two's complement or plain binary number; -1 and +1 as numbers need two bits."""
     return IntType(int(numbers.min()), int(numbers.max())).bits
-
-
-def _plateaus(walk: Steps) -> Ints:
-    """How many constant pieces each channel has: distinct steps that are reached, and one."""
-    fresh = walk.reached.copy()
-    fresh[:, 1:] &= np.diff(walk.t, axis=1) > 0
-    return np.asarray(fresh.sum(axis=1, dtype=np.int64) + 1)
 
 
 def _intervals(ranges: Ranges) -> list[list[int]]:

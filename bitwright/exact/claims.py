@@ -9,9 +9,8 @@ from typing import TypeAlias, assert_never
 
 from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
 from bitwright.exact.pairs import pair_proved
-from bitwright.exact.proof import proved
 from bitwright.exact.ranges import Ranges, ranges
-from bitwright.exact.steps import steps
+from bitwright.exact.requantise import codes, equals
 from bitwright.exact.tabulate import tabulate
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, Layer, Requantise, Sum, Table
@@ -47,7 +46,7 @@ def _requantises(
         operands = [reached[name] for name in source.inputs]
         return isinstance(form, MultiplyShift) and pair_proved(source, layer, sums[source.name], form, operands)
     x = reached[source.name]
-    return form is not None and proved(form, steps(layer, x.lo, x.hi))
+    return form is not None and equals(form, codes(layer, x.lo, x.hi))
 
 
 def _within(made: Ranges, layer: Layer) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bitwright.exact.forms import INT64_BITS, MultiplyShift
 from bitwright.exact.meaning import limits
 from bitwright.exact.proof import PRODUCT_BITS
+from bitwright.exact.ruled import Ruled
 from bitwright.exact.slopes import FINEST, Interval, Points, minimal, points, power_of_two, roundest, slope_intervals
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.layers import Requantise, Rounding
@@ -159,7 +160,7 @@ def _form(layer: Requantise, found: Steps, fits: Sequence[Fit], choose: Choice) 
             return None
         for channel, line in zip(fit.channel.tolist(), made, strict=True):
             lines[channel] = line
-    return _shared(layer, found, lines, INT64_BITS if choose is powers else PRODUCT_BITS)
+    return shared(layer, found, lines, INT64_BITS if choose is powers else PRODUCT_BITS)
 
 
 def _longest(fit: Fit, chosen: Sequence[Slope]) -> int:
@@ -215,14 +216,14 @@ def _windows(layer: Requantise, fit: Fit, m: Ints, s: Ints, c: Ints) -> list[int
     return [power if power <= top else w for power, top, w in zip(rounded, most.tolist(), least.tolist(), strict=True)]
 
 
-def _product(m: Sequence[int], c: Sequence[int], found: Steps) -> IntType:
+def _product(m: Sequence[int], c: Sequence[int], found: Steps | Ruled) -> IntType:
     """The type of m * x + c."""
     ends = zip(m, c, found.lo.tolist(), found.hi.tolist(), strict=True)
     values = [slope * a + constant for slope, constant, lo, hi in ends for a in (lo, hi)]
     return IntType(min(values), max(values))
 
 
-def _shared(layer: Requantise, found: Steps, lines: Sequence[Line], widest: int) -> MultiplyShift | None:
+def shared(layer: Requantise, found: Steps | Ruled, lines: Sequence[Line], widest: int) -> MultiplyShift | None:
     """The lines with their longest shift in all channels; None if a product needs more than `widest` bits.
 
     Where every integer is a tie and nothing is shifted out, one bit is: a window looks at what the shift drops.

@@ -23,7 +23,7 @@ def proved(form: Form, steps: Steps) -> bool:
     """
     match form:
         case MultiplyShift():
-            return _fits(form, steps) and _rises(form, steps) and _agrees(form, steps)
+            return fits(form, steps.lo, steps.hi) and _rises(form, steps) and _agrees(form, steps)
         case Thresholds():
             return _sorted(form, steps) and _agrees(form, steps)
         case Lookup():
@@ -53,10 +53,13 @@ def _agrees(form: MultiplyShift | Thresholds, steps: Steps) -> bool:
     return bool((form.apply(a) == codes).all())
 
 
-def _fits(form: MultiplyShift, steps: Steps) -> bool:
-    """True if m*a + c stays in the form's product range, and that in hardware's: linear, so both ends of a suffice."""
-    rows = zip(form.m.array.tolist(), form.offsets.tolist(), steps.lo.tolist(), steps.hi.tolist(), strict=True)
-    values = [m * a + c for m, c, lo, hi in rows for a in (lo, hi)]
+def fits(form: MultiplyShift, lo: Ints, hi: Ints) -> bool:
+    """True if m*a + c over lo..hi of each channel stays in the form's product range, and that in hardware's.
+
+    It is linear, so both ends of a suffice.
+    """
+    rows = zip(form.m.array.tolist(), form.offsets.tolist(), lo.tolist(), hi.tolist(), strict=True)
+    values = [m * a + c for m, c, *ends in rows for a in ends]
     inside = form.product.lo <= min(values) and max(values) <= form.product.hi
     return inside and form.product.bits <= PRODUCT_BITS and 0 <= form.s <= PRODUCT_BITS
 

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import numpy as np
 
+from bitwright.exact.closed import closed_forms, closed_proved
 from bitwright.exact.forms import INT64_BITS, Form, Lookup, MultiplyShift, Thresholds
 from bitwright.exact.lines import multiply_shifts
+from bitwright.exact.meaning import limits
 from bitwright.exact.proof import PRODUCT_BITS, proved
+from bitwright.exact.ruled import Ruled
 from bitwright.exact.steps import MAX_STEPS, Steps, spans, steps
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Requantise, Rounding
@@ -22,6 +26,23 @@ LINES = (Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN, Ro
 MAX_TABLE = 1 << 12
 """Entries of a table in place of arithmetic."""
 
+Codes = Steps | Ruled
+"""The codes of a requantiser: steps that are listed, or the rounded line itself."""
+UNRULED = (Rounding.LEVELS, Rounding.SIGN)
+"""Roundings that are no line."""
+
+
+def codes(layer: Requantise, lo: Ints, hi: Ints) -> Codes:
+    """The codes of `layer` over the integers lo..hi of each channel, (channels,) each."""
+    return steps(layer, lo, hi) if listed(layer, lo, hi) else Ruled(layer, lo, hi)
+
+
+def listed(layer: Requantise, lo: Ints, hi: Ints) -> bool:
+    """True if the steps of `layer` are few enough to be listed, or if they can be had in no other way."""
+    low, high = limits(layer)
+    few = int((high - low).max()) * len(low) <= MAX_STEPS
+    return few or layer.rounding in UNRULED or int(Ruled(layer, lo, hi).count.max()) * len(low) <= MAX_STEPS
+
 
 def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
     """Every form that equals `layer` in every channel c for every integer lo[c]..hi[c]; `planning` has their price.
@@ -30,8 +51,8 @@ def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
 
     BitwrightError names the layer if there is none.
     """
-    found = steps(layer, lo, hi)
-    proofs = [form for form in candidates(layer, found) if proved(form, found)]
+    found = codes(layer, lo, hi)
+    proofs = _proofs(layer, found)
     if not proofs:
         raise BitwrightError(
             f"no multiply-add-shift within {PRODUCT_BITS} bits equals its {int(found.count.max()) + 1} codes",
@@ -44,17 +65,33 @@ def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
 
 def refusal(layer: Requantise, lo: Ints, hi: Ints) -> BitwrightError | None:
     """Why `layer` has no form, found without the search where theorem 3 of `docs/exactness.md` says that it has one."""
-    codes = spans(layer, lo, hi)
-    wide = 2 * int((hi - lo).max()).bit_length() + int(codes.max()).bit_length() + 2
+    counts = spans(layer, lo, hi)
+    wide = 2 * int((hi - lo).max()).bit_length() + int(counts.max()).bit_length() + 2
     line = layer.rounding in LINES and not layer.slope and wide <= PRODUCT_BITS
-    few = int(codes.max()) <= MAX_THRESHOLDS or line
-    if few and int(codes.max()) * len(codes) <= MAX_STEPS:
+    few = int(counts.max()) <= MAX_THRESHOLDS or line
+    if few and int(counts.max()) * len(counts) <= MAX_STEPS:
         return None
     try:
         forms(layer, lo, hi)
     except BitwrightError as error:
         return error
     return None
+
+
+def equals(form: Form, found: Codes) -> bool:
+    """True if `form` gives the codes of `found` for every channel and every integer in its lo..hi."""
+    match found:
+        case Steps():
+            return proved(form, found)
+        case Ruled():
+            return isinstance(form, MultiplyShift) and closed_proved(form, found)
+        case _:
+            assert_never(found)
+
+
+def _proofs(layer: Requantise, found: Codes) -> list[Form]:
+    tried = candidates(layer, found) if isinstance(found, Steps) else closed_forms(found)
+    return [form for form in tried if equals(form, found)]
 
 
 def candidates(layer: Requantise, found: Steps) -> Iterator[Form]:

@@ -58,6 +58,13 @@ class Steps:
         return np.asarray(self.reached.sum(axis=1, dtype=np.int64))
 
     @cached_property
+    def plateaus(self) -> Ints:
+        """How many longest runs of equal codes each channel has: distinct steps that are reached, and one."""
+        fresh = self.reached.copy()
+        fresh[:, 1:] &= np.diff(self.t, axis=1) > 0
+        return np.asarray(fresh.sum(axis=1, dtype=np.int64) + 1)
+
+    @cached_property
     def last(self) -> Ints:
         """The final code at b = end."""
         return self.first + self.step * self.count

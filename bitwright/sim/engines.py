@@ -99,7 +99,10 @@ class Reference:
 
 
 class Fast:
-    """Kernels that were compiled once for this machine; without a compiler the reference, which says so."""
+    """Kernels that were compiled once for this machine; the reference, which says so, where there is no compiler.
+
+    It also stands in for a network with more codes than the kernels list.
+    """
 
     needs_design = False
     programs = (tools.any_cxx,)
@@ -114,7 +117,7 @@ class Fast:
     def build(self, net: Graph, design: Printed | None) -> Built:
         """Ready when the library is, and the network's weights and constants lie as it reads them."""
         start = time.perf_counter()
-        if why := missing(self):
+        if why := missing(self) or reference.unlisted(net):
             return Built(0.0, lambda codes: (reference.run(net, codes), {"computed_by": f"{REFERENCE}, {why}"}))
         compute = self._programs.get({"graph": net.digest}, lambda _: fast.ready(net))
         return Built(time.perf_counter() - start, lambda codes: (compute(codes), {}))

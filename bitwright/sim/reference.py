@@ -14,8 +14,8 @@ from typing import assert_never
 
 import numpy as np
 
-from bitwright.exact.ranges import ranges
-from bitwright.exact.steps import Steps, steps
+from bitwright.exact.ranges import Ranges, ranges
+from bitwright.exact.requantise import Codes, codes, listed
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
@@ -124,8 +124,18 @@ def _gather(layer: Gather, x: Ints) -> Ints:
 
 
 @lru_cache(maxsize=8)
-def requantisers(graph: Graph) -> Mapping[str, Steps]:
-    """The steps of every requantiser over the integers that can reach it."""
+def requantisers(graph: Graph) -> Mapping[str, Codes]:
+    """The codes of every requantiser over the integers that can reach it."""
+    return {layer.name: codes(layer, x.lo, x.hi) for layer, x in _reading(graph)}
+
+
+def unlisted(graph: Graph) -> str:
+    """Which requantiser has more codes than are listed; empty if none has."""
+    names = (layer.name for layer, x in _reading(graph) if not listed(layer, x.lo, x.hi))
+    return next((f"layer '{name}' has more codes than are listed" for name in names), "")
+
+
+def _reading(graph: Graph) -> list[tuple[Requantise, Ranges]]:
+    """Every requantiser with what can reach it."""
     reached = ranges(graph)
-    layers = [layer for layer in graph.layers if isinstance(layer, Requantise)]
-    return {layer.name: steps(layer, reached[layer.inputs[0]].lo, reached[layer.inputs[0]].hi) for layer in layers}
+    return [(layer, reached[layer.inputs[0]]) for layer in graph.layers if isinstance(layer, Requantise)]
