@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.clips import apart, on_a_grid, too_many_steps, too_wide
 from bitwright.frontend.integers import falls_on_integers
@@ -109,4 +111,26 @@ def _of_two(builder: Builder, node: Node, operands: Sequence[Value | None], hand
     made: Tensor = handler(builder, node, replace(left, rest=()), replace(right, rest=()))
     sign = -1 if node.op == "Sub" else 1
     turned = [replace(part, scale=(part.scale * sign).squeezed()) for part in right.rest]
-    return replace(made, rest=(*left.rest, *turned))
+    return replace(made, rest=_merged((*left.rest, *turned)))
+
+
+def _merged(parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The parts, those of the same integers as one: their number is bounded by that of the layers."""
+    found: list[Tensor] = []
+    for part in parts:
+        same = next((k for k, other in enumerate(found) if _is_same(part, other)), None)
+        if same is None:
+            found.append(part)
+            continue
+        other = found[same]
+        scale = (other.scale + part.scale).squeezed()
+        found[same] = replace(
+            other, scale=scale, added=other.added + part.added, roundings=other.roundings + part.roundings
+        )
+    return tuple(part for part in found if any(part.scale.values))
+
+
+def _is_same(part: Tensor, other: Tensor) -> bool:
+    """True if two lines are of the same elements of the same layer."""
+    waits = part.pools or other.pools or part.curved or other.curved or part.bounded or other.bounded
+    return not waits and part.layer == other.layer and np.array_equal(part.where, other.where)

@@ -113,6 +113,13 @@ def moved(rng: Generator, net: Net, x: str) -> str:
     return net.add("Flatten", net.add("Transpose", y, perm=[0, 2, 1]))
 
 
+def doubled(rng: Generator, net: Net, x: str) -> str:
+    """Sums of a tensor with itself, and differences: its parts meet themselves."""
+    y = relu(rng, net, convolved(rng, net, x))
+    twice = net.add("Add", y, y)
+    return net.add("Add", twice, twice) if rng.random() < 0.5 else net.add("Sub", twice, y)
+
+
 def larger_of_accumulators(rng: Generator, net: Net, x: str) -> str:
     left, right = (convolved(rng, net, x, bias=False) for _ in range(2))
     return net.add(str(rng.choice(["Max", "Min"])), left, right)
@@ -130,6 +137,7 @@ KINDS: dict[str, Kind] = {
         sum_of_relus,
         sum_with_codes,
         moved,
+        doubled,
         larger_of_accumulators,
     )
 }
@@ -217,6 +225,17 @@ def deep(edges: dict[str, str]) -> Any:
     y = relu(rng, net, convolved(rng, net, y, depthwise=True))
     ended(rng, net, convolved(rng, net, y))
     return api.load(net.proto(), quantise=edges)
+
+
+def test_a_tower_of_sums_has_no_more_parts_than_there_are_layers() -> None:
+    rng = np.random.default_rng(0)
+    net = Net(CHANNELS, 4, 5)
+    y = relu(rng, net, convolved(rng, net, entered(rng, net)))
+    for _ in range(60):
+        y = net.add("Add", y, y)
+    ended(rng, net, y)
+    with pytest.raises(BitwrightError, match="need more than 63 bits"):
+        api.load(net.proto())
 
 
 def test_what_fits_on_no_grid_is_refused_by_edge_and_both_nodes_with_an_offer() -> None:
