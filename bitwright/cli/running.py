@@ -14,7 +14,8 @@ import numpy as np
 from bitwright import api, bench, data
 from bitwright.explore.evaluate import Result, accuracy
 from bitwright.ir.graph import Graph
-from bitwright.sim.engines import ENGINES, find, missing
+from bitwright.sim.engines import ENGINES, REFERENCE, find
+from bitwright.sim.fast import native
 
 Array = data.Array
 
@@ -36,7 +37,8 @@ def simulated(
     np.savez_compressed(content, allow_pickle=False, **named)
     rows = [{"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in named.items()]
     write(content.getvalue())
-    return {"outputs": rows, **_scored(arrays, held)}
+    stand_in = {"computed_by": f"{REFERENCE}, {native.failure()}"} if engine == "fast" and native.failure() else {}
+    return {"outputs": rows, **stand_in, **_scored(arrays, held)}
 
 
 def _scored(arrays: list[Array], held: data.Data) -> dict[str, float]:
@@ -49,7 +51,7 @@ def _scored(arrays: list[Array], held: data.Data) -> dict[str, float]:
 def benched(net: Graph, held: data.Data | None, engines: str | None, say: Callable[[str], None]) -> dict[str, Any]:
     """The report of `bench`: rates of the engines that can run here and of onnxruntime, and those of each layer."""
     arrays = list(held.inputs) if held else bench.inputs_of(net, max(bench.BATCHES))
-    layers, peak = ([], 0.0) if missing(ENGINES["fast"]) else bench.layer_rates(net)
+    layers, peak = ([], 0.0) if native.failure() else bench.layer_rates(net)
     return {
         "rates": [asdict(rate) for rate in _rates(net, arrays, engines, say)],
         "peak_macs_per_second": peak,
@@ -91,8 +93,9 @@ def _percent(share: float | None) -> str:
 
 
 def scored(result: Mapping[str, Any]) -> list[str]:
-    """The line of the accuracy, where there is one."""
-    return [f"accuracy {result['accuracy']:.4f}"] if "accuracy" in result else []
+    """The lines of what computed in place of the engine, and of the accuracy, where there are any."""
+    by = [f"computed by the {result['computed_by']}"] if "computed_by" in result else []
+    return by + ([f"accuracy {result['accuracy']:.4f}"] if "accuracy" in result else [])
 
 
 def point(result: Result) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def verification(result: Row, *, border: bool = True) -> RenderableType:
     ]
     heads = ["engine", "integers", "mismatches", "run s", "build s", "cycles/frame", "latency"]
     parts: list[RenderableType] = [table(f"{result['model']}: {result['samples']} samples", heads, engines)]
+    stood_in = {name: e["computed_by"] for name, e in result["engines"].items() if "computed_by" in e}
+    parts += [Text(f"{name} was computed by the {by}") for name, by in stood_in.items()]
     golden = result.get("golden")
     if golden is None:
         parts.append(Text("The data file holds no outputs, so there is nothing golden to compare with."))

@@ -99,7 +99,7 @@ class Reference:
 
 
 class Fast:
-    """Kernels that were compiled once for this machine; the reference, which says so, where there is no compiler.
+    """Kernels that were compiled once for this machine; the reference, which says so, where they cannot be.
 
     It also stands in for a network with more codes than the kernels list.
     """
@@ -117,7 +117,7 @@ class Fast:
     def build(self, net: Graph, design: Printed | None) -> Built:
         """Ready when the library is, and the network's weights and constants lie as it reads them."""
         start = time.perf_counter()
-        if why := missing(self) or reference.unlisted(net):
+        if why := missing(self) or reference.unlisted(net) or native.failure():
             return Built(0.0, lambda codes: (reference.run(net, codes), {"computed_by": f"{REFERENCE}, {why}"}))
         compute = self._programs.get({"graph": net.digest}, lambda _: fast.ready(net))
         return Built(time.perf_counter() - start, lambda codes: (compute(codes), {}))

@@ -27,7 +27,9 @@ ROOT = re.compile(r"^VERILATOR_ROOT = (.*)$", re.MULTILINE)
 def compile_model(objects: Path, options: Sequence[str], env: Mapping[str, str]) -> None:
     """The model that Verilator wrote to `objects`, compiled and linked by its makefile."""
     kept = _folder(objects, options, env)
-    held = sorted(kept.glob("*.o"))
+    held: list[Path] = []
+    with suppress(PermissionError):  # nor is one that cannot be read
+        held = sorted(path for path in kept.glob("*.o") if os.access(path, os.R_OK))
     for path in held:
         shutil.copyfile(path, objects / path.name)  # newer than the makefile
     command: list[str | Path] = [tools.make().path, "-C", objects, "-f", MAKEFILE, "-j", "2", *options]

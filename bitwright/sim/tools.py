@@ -120,12 +120,18 @@ def nextpnr_ecp5() -> Tool:
 
 def cache_folder() -> Path:
     """The user's cache, or a folder of this user among the temporary ones where there is no home."""
-    if found := os.environ.get("XDG_CACHE_HOME"):
-        return Path(found, "bitwright")
+    found = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if found.is_absolute():  # another one is passed over, as its specification asks
+        return found / "bitwright"
     try:
         return Path.home() / ".cache" / "bitwright"
     except RuntimeError:
-        return Path(tempfile.gettempdir(), f"bitwright-{os.getuid()}")
+        return temporary_cache()
+
+
+def temporary_cache() -> Path:
+    """The folder of this user among the temporary ones."""
+    return Path(tempfile.gettempdir(), f"bitwright-{os.getuid()}")
 
 
 @cache

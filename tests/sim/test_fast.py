@@ -231,9 +231,10 @@ def test_the_forms_that_are_chosen() -> None:
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(native.tools, "cache_folder", lambda: tmp_path)
-    native._path.cache_clear()
+    monkeypatch.setattr(native.tools, "temporary_cache", lambda: tmp_path)
+    native._name.cache_clear()
     yield tmp_path
-    native._path.cache_clear()
+    native._name.cache_clear()
 
 
 def compiled_in(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -259,10 +260,10 @@ def test_it_is_built_once_and_again_for_other_sources(empty_cache: Path, monkeyp
     first = native.built()
     assert native.is_built() and native.built() == first
     (sources / "engine.cpp").write_text('extern "C" int bw_probe() { return 1; } // other')
-    native._path.cache_clear()
+    native._name.cache_clear()
     assert not native.is_built() and native.built() != first
     monkeypatch.setattr(native, "_processor", lambda: "another")
-    native._path.cache_clear()
+    native._name.cache_clear()
     assert not native.is_built()
 
 
@@ -289,6 +290,36 @@ def test_without_a_compiler_the_reference_computes_and_says_so(monkeypatch: pyte
     outcome = ENGINES["fast"].build(graph, None).run(random_codes(graph, 5, 4))
     assert outcome.counts == {"computed_by": "reference, g++: not found on PATH; buy one"}
     np.testing.assert_array_equal(outcome.outputs[0], reference.run(graph, random_codes(graph, 5, 4))[0])
+
+
+def test_a_cache_that_cannot_be_written_is_passed_over(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    compiled_in(empty_cache, 'extern "C" int bw_probe() { return 1; }', monkeypatch)
+    other = tmp_path_factory.mktemp("other") / "own"
+    monkeypatch.setattr(tools, "cache_folder", lambda: Path("/proc/none/bitwright"))
+    monkeypatch.setattr(tools, "temporary_cache", lambda: other)
+    assert not native.is_built()
+    assert native.built().parent == other and native.is_built()
+    other.chmod(0o777)  # anybody could put a library there
+    assert not native.is_built()
+    with pytest.raises(BitwrightError) as error:
+        native.built()
+    assert error.value.what == (
+        f"no folder takes them: /proc/none/bitwright: No such file or directory, {other}: others can write into it"
+    )
+
+
+def test_without_a_folder_the_reference_computes_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> ctypes.CDLL:
+        raise BitwrightError("no folder takes them", where="the kernels", hint="make room")
+
+    monkeypatch.setattr(native, "library", refused)
+    native.failure.cache_clear()
+    graph = random(4, 6)
+    outcome = ENGINES["fast"].build(graph, None).run(random_codes(graph, 5, 4))
+    native.failure.cache_clear()
+    assert outcome.counts == {"computed_by": "reference, the kernels: no folder takes them; make room"}
 
 
 def test_a_changed_weight_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
+from errno import EPERM
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +26,8 @@ from bitwright.sim import tools
 SOURCES = Path(__file__).with_name("native")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fwrapv", "-ffp-contract=off", "-fno-math-errno")
 """Sums wrap on their way, and no product is fused with a sum unless the source says so."""
+ROOM = 1 << 23
+"""Bytes that a folder has to hold before the compiler is asked to work in it."""
 PROBE = "import ctypes, sys; sys.exit(ctypes.CDLL(sys.argv[1]).bw_probe() != 1)"
 POINTER = ctypes.c_void_p
 _KINDS: dict[str, Any] = {"p": POINTER, "i": ctypes.c_int, "l": ctypes.c_longlong, "a": POINTER}
@@ -67,25 +73,75 @@ def opened(path: Path) -> ctypes.CDLL:
     return found
 
 
+@cache
+def failure() -> str:
+    """Why there is no library on this machine; empty if there is one."""
+    try:
+        library()
+    except BitwrightError as error:
+        return f"{error.where}: {error.what}; {error.hint}"
+    return ""
+
+
 def is_built() -> bool:
     """True if the library is there for this compiler and processor, so that nothing has to wait for it."""
     try:
-        return _path().is_file()
+        return _found() is not None
     except BitwrightError:
         return False
 
 
 def built() -> Path:
     """The path of the library; compiled, tried in a child process and moved into place where it is not there yet."""
-    path = _path()
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent) as folder:
-            made = Path(folder, path.name)
-            command = [*compiler(), *FLAGS, "-o", str(made), str(SOURCES / "engine.cpp")]
-            tools.run(command, what="compiling the kernels of the engine fast", cwd=Path(folder))
-            _try(made)
-            made.replace(path)  # several processes may get here: each replaces a whole file by the same
+    if found := _found():
+        return found
+    reasons = []
+    for folder in _folders():
+        try:
+            return _made(folder)
+        except OSError as error:
+            reasons.append(f"{folder}: {error.strerror}")
+    raise BitwrightError(
+        f"no folder takes them: {', '.join(reasons)}",
+        where="the kernels of the engine fast",
+        hint="set XDG_CACHE_HOME to a folder that can be written",
+    )
+
+
+def _folders() -> list[Path]:
+    """The user's cache, then a temporary folder of this user's own, for a cache that cannot be written."""
+    return list(dict.fromkeys([tools.cache_folder(), tools.temporary_cache()]))
+
+
+def _found() -> Path | None:
+    """The library where it was made before, in a folder into which nobody else can put one."""
+    for folder in _folders():
+        with suppress(OSError):
+            if (folder / _name()).is_file() and (folder != tools.temporary_cache() or _owned(folder)):
+                return folder / _name()
+    return None
+
+
+def _owned(folder: Path) -> bool:
+    """True if `folder` is no link, and only this user can write into it."""
+    state = folder.lstat()
+    return stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & 0o022
+
+
+def _made(folder: Path) -> Path:
+    """The library, compiled in `folder`; OSError if that cannot hold it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder == tools.temporary_cache() and not _owned(folder):
+        raise PermissionError(EPERM, "others can write into it")
+    path = folder / _name()
+    with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as scratch:
+        made = Path(scratch, path.name)
+        made.write_bytes(bytes(ROOM))
+        command = [*compiler(), *FLAGS, "-o", str(made), str(SOURCES / "engine.cpp")]
+        env = tools.environment() | {"ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
+        tools.run(command, what=f"compiling the kernels of the engine fast in {folder}", cwd=Path(scratch), env=env)
+        _try(made)
+        made.replace(path)  # several processes may get here: each replaces a whole file by the same
     return path
 
 
@@ -107,17 +163,19 @@ def compiler() -> tuple[str, ...]:
 
 
 @cache
-def _path() -> Path:
-    """Where the library for this source, compiler, flags and processor lies."""
+def _name() -> str:
+    """The file of the library for this source, compiler, flags and processor."""
     content = sha256()
     for source in sorted(SOURCES.iterdir()):
         content.update(source.read_bytes())
     for fact in (*compiler(), _version(), *FLAGS, _processor()):
         content.update(f"{len(fact)}:{fact}".encode())
-    return tools.cache_folder() / f"fast-{content.hexdigest()[:32]}.so"
+    return f"fast-{content.hexdigest()[:32]}.so"
 
 
 def _version() -> str:
+    if tools.any_cxx().wheel:
+        return tools.any_cxx().version_text  # without a home, asking it would never end
     return tools.run([*compiler(), "--version"], what="asking the compiler for its version", cwd=Path.cwd())
 
 
