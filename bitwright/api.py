@@ -356,12 +356,10 @@ def _check_numbers(array: Array, kind: np.dtype[Any], where: str) -> None:
 def _check_codes(codes: Ints, layer: Input) -> None:
     """Refuse integers that are no codes of the input that they enter by."""
     kind = layer.type
-    if int(codes.min()) < kind.lo or int(codes.max()) > kind.hi or bool(((codes - kind.lo) % kind.step).any()):
-        raise BitwrightError(
-            f"reaches {codes.min()}..{codes.max()}, its type is {kind}",
-            where=f"input '{layer.name}'",
-            hint="the graph takes codes: the real values over the scale, plus the zero point",
-        )
+    low, high = int(codes.min()), int(codes.max())
+    if low < kind.lo or high > kind.hi or (kind.is_bipolar and not bool((codes & 1).all())):
+        hint = "the graph takes codes: the real values over the scale, plus the zero point"
+        raise BitwrightError(f"reaches {low}..{high}, its type is {kind}", where=f"input '{layer.name}'", hint=hint)
 
 
 def to_real(net: Graph, codes: Sequence[Ints]) -> list[Array]:

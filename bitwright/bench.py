@@ -53,6 +53,11 @@ class LayerRate:
 def inputs_of(net: Graph, samples: int) -> list[Array]:
     """Random inputs as the model takes them, seeded."""
     rng = np.random.default_rng(0)
+    if not net.before.inputs:  # the codes themselves
+        pairs = [
+            (layer, rng.integers(layer.type.lo, layer.type.hi + 1, (samples, *layer.shape))) for layer in net.inputs
+        ]
+        return [codes | 1 if layer.type.is_bipolar else codes for layer, codes in pairs]
     return [_drawn(rng, spec, samples) for spec in net.entry.specs]
 
 

@@ -36,7 +36,7 @@ class Session:
     """
 
     def __init__(self, net: Graph, x: Array | Sequence[Array], memory: int = MEMORY) -> None:
-        self._feeds = feeds_of(net, as_list(x))
+        self._arrays = list(feeds_of(net, as_list(x)).values())
         self._store = Store(memory)
         self.keep(net)
 
@@ -58,7 +58,8 @@ class Session:
 
     def run(self, net: Graph) -> Any:
         """The outputs of `net` for the session's data, as `bitwright.run` gives them; nothing more is kept."""
-        results = whole.leaving(net, self._codes(net))
+        codes = [array.astype(np.int64) for array in self._codes(net)]  # the caller's own, as every engine gives them
+        results = whole.leaving(net, codes)
         return results[0] if len(results) == 1 else results
 
     def _codes(self, net: Graph) -> list[Ints]:
@@ -74,7 +75,8 @@ class Session:
         keys = {entry.name: _keys(net)[entry.name] for entry in left.inputs}
         found = {name: self._store[key] for name, key in keys.items() if key in self._store}
         if len(found) < len(keys):
-            for layer, array in zip(net.inputs, run_host(net.entry, self._feeds), strict=True):
+            feeds = dict(zip(net.entry.inputs, self._arrays, strict=True))
+            for layer, array in zip(net.inputs, run_host(net.entry, feeds), strict=True):
                 found[layer.name] = np.asarray(array, narrowest(layer.type))
         return found
 

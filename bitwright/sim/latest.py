@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from threading import RLock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,16 +18,18 @@ class Latest(Generic[T]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._held: OrderedDict[str, T] = OrderedDict()
+        self._lock = RLock()
 
     def get(self, files: Mapping[str, str], build: Callable[[Mapping[str, str]], T]) -> T:
         """What `build` makes of `files`, or made of them before."""
         key = _digest(files)
-        if key not in self._held:
-            self._held[key] = build(files)
-        self._held.move_to_end(key)
-        while len(self._held) > self._size:
-            self._held.popitem(last=False)
-        return self._held[key]
+        with self._lock:  # threads may ask at once: the same is built once
+            if key not in self._held:
+                self._held[key] = build(files)
+            self._held.move_to_end(key)
+            while len(self._held) > self._size:
+                self._held.popitem(last=False)
+            return self._held[key]
 
 
 def _digest(files: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +22,10 @@ from bitwright.exact.steps import steps
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Requantise
+from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import IntType, integer
-from bitwright.ir.weights import Ints
+from bitwright.ir.verify import verify
+from bitwright.ir.weights import Ints, Weights
 from bitwright.sim import reference, tools
 from bitwright.sim.engines import ENGINES
 from bitwright.sim.fast import engine, native, prepare, program, tails
@@ -176,6 +179,83 @@ def test_sums_of_more_than_32_bits() -> None:
     graph = net.graph()
     assert max(abs(layer.type.lo) for layer in graph.layers) > 1 << 31
     same(graph, random_codes(graph, 3, 50))
+
+
+@pytest.mark.parametrize("dtype", [">i2", ">i4", ">i8", ">u2", ">u8", "<u8", "i1", "?"])
+def test_codes_of_any_integer_type(dtype: str) -> None:
+    graph = dense(integer(16, signed=True), np.array([[1, -2], [3, 4]]))
+    codes = np.array([[0, 1], [1, 1], [1, 0]]).astype(dtype)
+    want = bw.run(graph, codes, engine="reference")
+    np.testing.assert_array_equal(bw.run(graph, codes, engine="fast"), want)
+    np.testing.assert_array_equal(bw.run(graph, np.asfortranarray(codes)[::-1], engine="fast"), want[::-1])
+
+
+@pytest.mark.parametrize("bits", [30, 31, 32])
+@pytest.mark.parametrize("quantised", [False, True])
+def test_sums_of_wide_codes_in_a_window(bits: int, quantised: bool) -> None:
+    net = bw.Net()
+    last = net.sum_pool(net.input("x", (3, 3, 2), integer(bits, signed=True)), (3, 3))
+    if quantised:
+        net.rescale(last, "s8", multiplier=[Fraction(1, 1 << bits - 4)] * 2)
+    same(net.graph(), random_codes(net.graph(), 3, 6))
+
+
+@pytest.mark.parametrize("low", [1 << 31, 1 << 33, -(1 << 40)])
+def test_few_codes_far_from_zero(low: int) -> None:
+    """Bytes from a base of more than 32 bits, that pools read, and a convolution that pads with another integer."""
+    net = bw.Net()
+    x = net.input("x", (4, 4, 2), IntType(low, low + 100))
+    net.conv(net.max_pool(x, (2, 2)), np.ones((2, 2, 2, 2), dtype=np.int64), pads=(1, 1, 1, 1), pad_value=0)
+    same(net.graph(), random_codes(net.graph(), 3, 6))
+    net = bw.Net()
+    net.sum_pool(net.input("x", (4, 4, 2), IntType(low, low + 100)), (2, 2), pads=(1, 1, 1, 1), pad_value=7)
+    same(net.graph(), random_codes(net.graph(), 3, 6))
+
+
+@pytest.mark.parametrize(
+    ("shift", "span"), [(1 << 31, 100), (-(1 << 31), 100), (1 << 33, 200_000), (-(1 << 35), 100), (1 << 33, 2)]
+)
+def test_codes_far_from_zero_behind_a_requantiser(shift: int, span: int) -> None:
+    """What a vector converts to 32 bits is no more than these hold, and steps count from where the codes begin."""
+    net = bw.Net()
+    offset = -shift if abs(shift) == 1 << 31 else 0
+    kind = IntType(offset + shift - span, offset + shift + span)
+    x = net.input("x", (32,), integer(20, signed=True))
+    y = net.rescale(x, "s8", multiplier=[Fraction(span, 1 << 19)] * 32)
+    layer = replace(
+        y, type=kind, offset=PerChannel((Fraction(offset),)), shift=shift, low=(offset - span,), high=(offset + span,)
+    )
+    graph = verify(replace(net.graph(), layers=(layer,)))
+    same(graph, random_codes(graph, 3, 40))
+
+
+def test_entries_of_more_than_32_bits() -> None:
+    net = bw.Net()
+    table = net.table(net.input("x", (3,), integer(4, signed=False)), "s8", "abs")
+    entries = Weights(np.arange(16) * (1 << 33) - (1 << 35))
+    wide = replace(table, entries=entries, type=IntType(-(1 << 35), 1 << 38))
+    same(replace(net.graph(), layers=(wide,)), [np.arange(15).reshape(5, 3)])
+
+
+def test_a_forked_child_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "processors", lambda: 2)
+    graph = random(4, 6)
+    codes = random_codes(graph, 5, 3 * prepare.MOST)
+    compute = engine.ready(graph)
+    want = compute(codes)[0]
+    context = multiprocessing.get_context("fork")
+    with context.Pool(1) as workers:
+        found = workers.apply_async(forked, (codes,)).get(timeout=60)
+    np.testing.assert_array_equal(found, want)
+
+
+def forked(codes: list[Ints]) -> Ints:
+    return engine.ready(random(4, 6))(codes)[0]
+
+
+def test_no_samples() -> None:
+    graph = dense(U8, np.array([[1, -2], [3, 4]]))
+    same(graph, [np.zeros((0, 2), dtype=np.int64)])
 
 
 @pytest.mark.parametrize("scale", [Fraction(1 << 200), Fraction(10**400), Fraction(1, 10**400)])

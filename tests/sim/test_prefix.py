@@ -102,6 +102,31 @@ def test_random_networks(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(session.run(net), want)
 
 
+def test_outputs_are_the_callers_own() -> None:
+    net = bw.Net()
+    net.rescale(net.input("x", (3,), "u8"), "u8", multiplier=["1/2"] * 3)
+    codes = np.arange(6).reshape(2, 3)
+    session = bw.Session(net.graph(), codes)
+    found = session.run(net.graph())
+    assert found.dtype == np.int64
+    found[:] = 0
+    np.testing.assert_array_equal(session.run(net.graph()), bw.run(net.graph(), codes, engine="reference"))
+
+
+@pytest.mark.parametrize("memory", [0, reuse.MEMORY])
+def test_inputs_are_told_by_their_place(memory: int) -> None:
+    def joined(first: str, second: str) -> Graph:
+        net = bw.Net()
+        net.sum(net.input(first, (2,), "u8"), net.input(second, (2,), "u8"), factors=(1, 3))
+        return net.graph()
+
+    arrays = [np.array([[1, 2]]), np.array([[30, 40]])]
+    session = bw.Session(joined("a", "b"), arrays, memory=memory)
+    for names in (("b", "a"), ("c", "d")):
+        other = joined(*names)
+        np.testing.assert_array_equal(session.run(other), bw.run(other, arrays, engine="reference"))
+
+
 def test_what_was_not_used_longest_goes() -> None:
     store = Store(10)
     for key in "abc":

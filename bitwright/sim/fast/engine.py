@@ -36,5 +36,6 @@ def of(program: Program, graph: Graph) -> Compute:
 
 
 def _given(values: NDArray[Any]) -> NDArray[Any]:
-    """Integers in one piece, of a type that the library reads as it is."""
-    return array(values, values.dtype if values.dtype.kind in "iu" and values.dtype != np.uint64 else np.int64)
+    """Integers in one piece, in this machine's byte order, of a type that the library reads as it is."""
+    readable = values.dtype.kind == "i" or (values.dtype.kind == "u" and values.dtype.itemsize < 8)
+    return array(values, values.dtype.newbyteorder("=") if readable else np.int64)

@@ -41,7 +41,7 @@ SIGNATURES = {
     "bw_steps": "pillaaal",
     "bw_table": "plala",
     "bw_product": "piiilllaalala",
-    "bw_pool": "piiiaaa",
+    "bw_pool": "piiiiaaa",
     "bw_join": "plaiiilaa",
     "bw_move": "piilall",
     "bw_arg_max": "piii",

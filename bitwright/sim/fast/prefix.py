@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.exact.ranges import ranges
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Input, Layer, Sums
 from bitwright.ir.types import IntType
@@ -76,9 +77,12 @@ def rest(graph: Graph, known: Callable[[str], bool]) -> Graph:
             needed.add(layer.name)
             waiting += layer.inputs
     everything: tuple[Input | AnyLayer, ...] = (*graph.inputs, *graph.layers)
-    inputs = tuple(_entry(layer) for layer in everything if layer.name in entering)
+    reached = ranges(graph)
+    inputs = tuple(_entry(layer, reached[layer.name].type) for layer in everything if layer.name in entering)
     return Graph(inputs, tuple(layer for layer in graph.layers if layer.name in needed), graph.outputs)
 
 
-def _entry(layer: Input | AnyLayer) -> Input:
-    return Input(name=layer.name, inputs=(), shape=layer.shape, type=layer.type, scale=layer.scale, zero=layer.zero)
+def _entry(layer: Input | AnyLayer, reached: IntType) -> Input:
+    """An input of a layer's integers, of the type that they reach."""
+    kind = layer.type if layer.type.is_bipolar else reached
+    return Input(name=layer.name, inputs=(), shape=layer.shape, type=kind, scale=layer.scale, zero=layer.zero)

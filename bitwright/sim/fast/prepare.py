@@ -113,7 +113,8 @@ class _Maker:
                 self._sums(layer, layer, made)
             case MaxPool():
                 read, number = self._read(layer.inputs[0])
-                self.program.pool(number, made, _taps(read, place, layer.window), None)
+                wide = not self.layout.is_narrow(layer)
+                self.program.pool(number, made, _taps(read, place, layer.window), None, wide=wide)
             case ArgMax():
                 self.program.places_of_largest(self._read(layer.inputs[0])[1], made, last=bool(layer.last))
             case Concat() | Reshape() | Gather():
@@ -156,7 +157,7 @@ class _Maker:
                 taps, outside = _taps(first, place, layer.window), layer.window.size
                 pad = np.array([(outside - len(row)) * layer.pad_value + len(row) * first.base for row in taps])
                 self._tail(end).put(self.program)
-                self.program.pool(number, made, taps, pad)
+                self.program.pool(number, made, taps, pad, wide=not self.layout.is_narrow(layer))
             case Sum():
                 self._summed(layer, end, made)
             case Multiply():

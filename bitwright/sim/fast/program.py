@@ -91,12 +91,12 @@ class Program:
             self._handle, form, read, made, groups, depth, rows, w, offsets, len(runs), starts, length, constants
         )
 
-    def pool(self, read: int, made: int, taps: Sequence[Ints], pad: Ints | None) -> None:
-        """The largest element of each pixel's taps, or with `pad` their sum and what it adds."""
+    def pool(self, read: int, made: int, taps: Sequence[Ints], pad: Ints | None, *, wide: bool) -> None:
+        """The largest element of each pixel's taps, or with `pad` their sum and what it adds; in 64 bits if `wide`."""
         counts, flat = array([len(row) for row in taps]), array(np.concatenate(taps))
         constants = array(np.zeros(len(taps)) if pad is None else pad)
         self.layers.append(self._layer)
-        self._library.bw_pool(self._handle, read, made, pad is not None, at(counts), at(flat), at(constants))
+        self._library.bw_pool(self._handle, read, made, pad is not None, wide, at(counts), at(flat), at(constants))
 
     def join(
         self, read: Sequence[int], made: int, factors: Ints, bias: Ints, *, product: bool, wide: bool, span: int
@@ -120,6 +120,8 @@ class Program:
     def run(self, inputs: Sequence[Ints], outputs: Sequence[Ints]) -> None:
         """Fill `outputs` from `inputs`, samples on axis 0, with as many threads as there are processors."""
         samples = len(inputs[0])
+        if samples == 0:
+            return
         pieces = -(-samples // self.chunk)
         workers = min(processors(), pieces)
         size = -(-pieces // max(workers, 1)) * self.chunk
@@ -174,3 +176,6 @@ def processors() -> int:
 def pool() -> ThreadPoolExecutor:
     """The threads of this process."""
     return ThreadPoolExecutor(processors(), thread_name_prefix="bitwright-fast")
+
+
+os.register_at_fork(after_in_child=pool.cache_clear)  # a child has the executor, and none of its threads

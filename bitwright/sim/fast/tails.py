@@ -32,6 +32,9 @@ COUNTED = 32
 MAX_TABLE = 1 << 16
 """Entries of all channels that stay in a processor's cache."""
 
+MOST_ROUNDED = 1 << 30
+"""Codes beyond are more than a vector's conversion to 32 bits surely holds."""
+
 Reals = NDArray[np.float64]
 
 
@@ -111,13 +114,14 @@ Tail = Line | Counted | Looked | Raw
 def tail(layer: Requantise, found: Steps, program: Program) -> Tail:
     """The cheapest form that equals `layer`, whose steps are `found`, in this library on this processor."""
     narrow = int(found.lo.min()) > -1 << 31 and int(found.hi.max()) < (1 << 31) - 1
-    if narrow and found.t.shape[1] <= COMPARED:
+    comparable = narrow and _furthest(found) < MOST_ROUNDED
+    if comparable and found.t.shape[1] <= COMPARED:
         return counted(found, narrow=True)
     candidates: Iterator[Tail] = chain(_lines(layer, found), _table(found))
     for form in candidates:
         if holds(form, found, program, wide=not narrow):
             return form
-    return counted(found, narrow=narrow and found.t.shape[1] <= COUNTED)
+    return counted(found, narrow=comparable and found.t.shape[1] <= COUNTED)
 
 
 def counted(found: Steps, *, narrow: bool) -> Counted:
@@ -142,7 +146,7 @@ def _sides(found: Steps) -> Iterator[Ints]:
 
 def _lines(layer: Requantise, found: Steps) -> Iterator[Line]:
     """Lines that should equal the steps: that of the layer's own scale, then one in the middle between its steps."""
-    if found.step != 1:
+    if found.step != 1 or max(_furthest(found), abs(layer.shift)) >= MOST_ROUNDED:
         return
     m, own = (_reals(values.each(layer.channels)) for values in (layer.multiplier, layer.offset))
     ends = np.stack([found.first, found.last])
@@ -155,6 +159,11 @@ def _lines(layer: Requantise, found: Steps) -> Iterator[Line]:
         for constant in (own, _middle(found, slope, layer.shift)):
             if np.isfinite(constant).all():
                 yield Line(doubles, slope, constant, low, high, layer.shift)
+
+
+def _furthest(found: Steps) -> int:
+    """The largest magnitude of a code."""
+    return max(abs(int(code)) for code in (*found.first, *found.last))
 
 
 def _reals(values: Sequence[Fraction]) -> Reals:
@@ -179,9 +188,9 @@ def _middle(found: Steps, m: Reals, shift: int) -> Reals:
 
 def _table(found: Steps) -> Iterator[Looked]:
     """All channels' codes, if they are few; the clip of a line makes constant channels cheaper than an entry each."""
-    width = found.hi - found.lo + 1
-    if int(width.sum()) > MAX_TABLE:
+    if (found.hi.astype(np.float64) - found.lo).sum() >= MAX_TABLE:
         return
+    width = found.hi - found.lo + 1
     starts = np.cumsum(width) - width - found.lo
     rows = [found.take(np.array([c])) for c in range(len(width))]
     codes = [row.apply(np.arange(row.lo[0], row.hi[0] + 1)[:, None])[:, 0] for row in rows]

@@ -92,14 +92,15 @@ void bw_steps(Program* program, int counted, i64 channels, i64 count, const i64*
     tail.form = counted ? bw::Form::STEPS : bw::Form::SEARCH;
     if (counted) tail.steps32 = copied<std::int32_t>(t, channels * count);
     else tail.steps64 = copied<i64>(t, channels * count);
-    tail.flip = copied<std::int32_t>(flip, channels), tail.first = copied<std::int32_t>(first, channels);
+    tail.flip = copied<std::int32_t>(flip, channels), tail.first = copied<i64>(first, channels);
+    tail.first32 = copied<std::int32_t>(first, channels);
     tail.count = count, tail.step = std::int32_t(step);
 }
 
 void bw_table(Program* program, i64 channels, const i64* starts, i64 entries, const i64* codes) {
     Tail& tail = program->tail;
     tail.form = bw::Form::TABLE;
-    tail.starts = copied<i64>(starts, channels), tail.entries = copied<std::int32_t>(codes, entries);
+    tail.starts = copied<i64>(starts, channels), tail.entries = copied<i64>(codes, entries);
 }
 
 void bw_product(Program* program, int form, int in, int out, i64 groups, i64 group_depth, i64 rows, const i64* weights,
@@ -123,14 +124,14 @@ void bw_product(Program* program, int form, int in, int out, i64 groups, i64 gro
 }
 
 // counts: (pixels,) taps inside the image, which `taps` holds one pixel after the other.
-void bw_pool(Program* program, int in, int out, int sums, const i64* counts, const i64* taps, const i64* pad) {
+void bw_pool(Program* program, int in, int out, int sums, int wide, const i64* counts, const i64* taps, const i64* pad) {
     const Tensor& to = program->of(out);
     std::vector<std::vector<i64>> inside;
     for (i64 pixel = 0; pixel < to.pixels(); ++pixel) {
         inside.push_back(copied<i64>(taps, counts[pixel]));
         taps += counts[pixel];
     }
-    program->steps.push_back(std::make_unique<bw::Pool>(in, out, program->of(in), to, sums != 0, std::move(inside),
+    program->steps.push_back(std::make_unique<bw::Pool>(in, out, program->of(in), to, sums != 0, wide != 0, std::move(inside),
                                                         copied<i64>(pad, to.pixels()), program->taken(out)));
 }
 

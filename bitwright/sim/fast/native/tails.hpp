@@ -86,11 +86,12 @@ struct Tail {
     std::vector<std::int32_t> steps32;            // STEPS: (steps, channels); code = first + step * #{a' >= t}
     std::vector<i64> steps64;                     // SEARCH: (channels, steps), ascending
     std::vector<std::int32_t> flip;               // STEPS, SEARCH: a' = a ^ flip; -1 in falling channels
-    std::vector<std::int32_t> first;
+    std::vector<i64> first;
+    std::vector<std::int32_t> first32;            // STEPS: the same, which 32 bits hold
     std::int32_t step = 1;
     std::int32_t after = 0;                       // FLOAT, DOUBLE: from what was rounded to what is stored
     i64 count = 0;                                // steps of a channel
-    std::vector<std::int32_t> entries;            // TABLE: (tables, span), code of a - low of its channel
+    std::vector<i64> entries;                     // TABLE: (tables, span), code of a - low of its channel
     std::vector<i64> starts;                      // TABLE: place of a = 0 of each channel
     i64 base = 0;                                 // what a stored code lacks
 
@@ -155,7 +156,7 @@ private:
     void counted(const Sum* __restrict acc, Stored* __restrict to, i64 channel, i64 width) const {
         const i64 pitch = i64(flip.size());
         const std::int32_t* __restrict away = &flip[std::size_t(channel)];
-        const std::int32_t* __restrict least = &first[std::size_t(channel)];
+        const std::int32_t* __restrict least = &first32[std::size_t(channel)];
         for (i64 i = 0; i < width; ++i) {
             const std::int32_t* t = &steps32[std::size_t(channel + i)];
             const std::int32_t a = std::int32_t(acc[i]) ^ away[i];
@@ -171,7 +172,7 @@ private:
             const i64* t = &steps64[std::size_t((channel + i) * count)];
             const i64 a = i64(acc[i]) ^ i64(flip[std::size_t(channel + i)]);
             const i64 below = std::upper_bound(t, t + count, a) - t;
-            to[i] = Stored(first[std::size_t(channel + i)] + step * below - base);
+            to[i] = Stored(first[std::size_t(channel + i)] + i64(step) * below - base);
         }
     }
 };

@@ -147,10 +147,11 @@ private:
 // The largest code of each window, or the sum of its codes; taps in the padding are left out, or stand in `pad`.
 class Pool final : public Step {
 public:
+    // Sums are of 64 bits if `wide`; else they fit in 32, and wrap on their way.
     // taps: for each output pixel those inside the image; pad: what the others add to the sum, with their bases.
-    Pool(int in, int out, const Tensor& from, const Tensor& to, bool sums, std::vector<std::vector<i64>> taps,
+    Pool(int in, int out, const Tensor& from, const Tensor& to, bool sums, bool wide, std::vector<std::vector<i64>> taps,
          std::vector<i64> pad, Tail tail)
-        : in_(in), out_(out), from_(from), to_(to), sums_(sums), taps_(std::move(taps)), pad_(std::move(pad)),
+        : in_(in), out_(out), from_(from), to_(to), sums_(sums), wide_(wide), taps_(std::move(taps)), pad_(std::move(pad)),
           tail_(std::move(tail)) {}
 
     void run(const Arena& arena, i64 samples) const override {
@@ -158,7 +159,7 @@ public:
             using Code = std::remove_reference_t<decltype(*code)>;
             with_type(to_.kind, [&](auto* type) {
                 using Stored = std::remove_reference_t<decltype(*type)>;
-                if constexpr (sizeof(Code) == 8) pixels<Code, Stored, i64>(arena, samples);
+                if (wide_) pixels<Code, Stored, i64>(arena, samples);
                 else pixels<Code, Stored, std::int32_t>(arena, samples);
             });
         });
@@ -204,7 +205,7 @@ private:
 
     int in_, out_;
     Tensor from_, to_;
-    bool sums_;
+    bool sums_, wide_;
     std::vector<std::vector<i64>> taps_;
     std::vector<i64> pad_;
     Tail tail_;
