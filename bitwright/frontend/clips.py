@@ -16,6 +16,8 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple
 
+import numpy as np
+
 from bitwright.exact.steps import MAX_STEPS
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.making import Floored, floored, multiplied, sources_of, weighted
@@ -73,10 +75,18 @@ def apart(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     return replace(made, layer=name, nodes=(), rest=rest)
 
 
+def are_in_one_order(builder: Builder, tensor: Tensor) -> bool:
+    """True if each element is at one place in the layers of all parts, which are added place by place."""
+    shape = builder.layers[tensor.layer].shape
+    return all(
+        builder.layers[part.layer].shape == shape and np.array_equal(part.where, tensor.where) for part in tensor.rest
+    )
+
+
 def on_a_grid(builder: Builder, tensor: Tensor, node: Node, bits: int = GRID_BITS) -> Tensor | None:
-    """The sum of the parts on their common grid, exactly; None if that takes more than `bits` bits."""
+    """The sum of the parts on their common grid, exactly; None if it takes more than `bits` bits, or another order."""
     parts = (replace(tensor, rest=()), *tensor.rest)
-    if len({builder.layers[part.layer].shape for part in parts}) > 1:
+    if not are_in_one_order(builder, tensor):
         return None
     if not tensor.rest:
         return tensor

@@ -20,17 +20,23 @@ def integers(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
     layer = builder.layers[tensor.layer]
     if tensor.curved or tensor.pools:
         raise node.error("reads a real value that no quantiser turned into integers", "quantise the activation")
+    if tensor.rest:
+        raise too_wide(builder, node, tensor)
     if not falls_on_integers(tensor) or too_many_steps(builder, tensor):
-        made = on_a_grid(builder, apart(builder, tensor, node), node)
-        if made is None:
-            raise too_wide(builder, node, tensor)
-        return made
+        return _on_a_grid(builder, tensor, node)
     places = _places(tensor)
     lows, highs = ([_clamped(code, *bounds) for bounds in places] for code in (layer.type.lo, layer.type.hi))
     if set(lows) == {layer.type.lo} and set(highs) == {layer.type.hi}:
         return replace(tensor, low=(None,), high=(None,))
     kind = IntType(min(lows), max(highs))
     return _identity(builder, tensor, node, squeeze(tuple(lows)), squeeze(tuple(highs)), kind)
+
+
+def _on_a_grid(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
+    made = on_a_grid(builder, apart(builder, tensor, node), node)
+    if made is None:
+        raise too_wide(builder, node, tensor)
+    return made
 
 
 def falls_on_integers(tensor: Tensor) -> bool:

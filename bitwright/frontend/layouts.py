@@ -10,8 +10,9 @@ from math import prod
 import numpy as np
 
 from bitwright.frontend.builder import Builder, channels_last, invert
+from bitwright.frontend.clips import are_in_one_order
 from bitwright.frontend.mixed import unified
-from bitwright.frontend.values import Host, Kept, Mask, T, Tensor
+from bitwright.frontend.values import Const, Host, Kept, Mask, Pieces, T, Tensor, Value
 from bitwright.ir.layers import Gather, Layer, Reshape
 from bitwright.ir.moves import as_move
 from bitwright.ir.per_channel import PerChannel, squeeze, width
@@ -223,6 +224,14 @@ def like(builder: Builder, tensor: Tensor, other: Tensor, node: Node) -> Tensor:
     return _laid(builder, replace(tensor, where=where), shape, other.where, node, alone=alone)
 
 
+def in_one_order(builder: Builder, tensor: Tensor, node: Node) -> Tensor:
+    """The tensor with all its parts over layers of one shape and element order."""
+    if are_in_one_order(builder, tensor):
+        return tensor
+    first = whole(builder, replace(tensor, rest=()), node)
+    return replace(first, rest=tuple(like(builder, part, first, node) for part in tensor.rest))
+
+
 def _covers(builder: Builder, tensor: Tensor) -> bool:
     """True if the tensor holds every integer of its layer once."""
     size = builder.size(tensor)
@@ -301,17 +310,26 @@ def relay(builder: Builder, tensor: Tensor, shape: tuple[int, ...], order: Ints)
     back = np.empty(order.size, dtype=np.int64)
     back[order.reshape(-1)] = np.arange(order.size)
     for name, value in builder.values.items():  # whoever else reads the input finds its elements where they are now
-        if isinstance(value, Tensor) and value.layer == tensor.layer:
-            builder.values[name] = replace(value, where=back[value.where])
+        builder.values[name] = _relaid(value, tensor.layer, back)
     for name, mask in builder.masks.items():
         builder.masks[name] = _mask_relaid(mask, tensor.layer, back)
     return replace(tensor, where=back[tensor.where])
 
 
+def _relaid(value: Value, layer: str, back: Ints) -> Value:
+    """`value` with its elements of an input `layer` at their places `back`; the rest of a tensor is never of inputs."""
+    match value:
+        case Tensor() if value.layer == layer:
+            return replace(value, where=back[value.where])
+        case Pieces():
+            parts = (_relaid(part, layer, back) for part in value.parts)
+            return replace(value, parts=tuple(part for part in parts if isinstance(part, Tensor | Const)))
+        case _:
+            return value
+
+
 def _mask_relaid(mask: Mask | Kept, layer: str, back: Ints) -> Mask | Kept:
-    value = mask.value
-    if isinstance(value, Tensor) and value.layer == layer:
-        value = replace(value, where=back[value.where])
+    value = _relaid(mask.value, layer, back)
     if isinstance(mask, Kept):
         inner = _mask_relaid(mask.mask, layer, back)
         assert isinstance(inner, Mask)

@@ -12,6 +12,7 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.clips import apart, on_a_grid, too_many_steps, too_wide
 from bitwright.frontend.integers import falls_on_integers
+from bitwright.frontend.layouts import in_one_order
 from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.ir.per_channel import ZEROS
 from bitwright.reading.model import Node
@@ -53,10 +54,8 @@ def _has_parts(value: Value | None) -> bool:
 
 def _takes_whole(node: Node, operands: Sequence[Value | None]) -> bool:
     """True for what a sum of parts waits for, and for limits that wait with it."""
-    bounds = all(
-        isinstance(value, Tensor) or (isinstance(value, Const) and value.array.size == 1) for value in operands
-    )
-    return node.op in WHOLE or (node.op in ("Max", "Min") and bounds and len(operands) == 2)
+    limits = [value for value in operands if isinstance(value, Const) and value.array.size == 1]
+    return node.op in WHOLE or (node.op in ("Max", "Min") and len(limits) == 1 and len(operands) == 2)
 
 
 def _linear(builder: Builder, node: Node, value: Value | None) -> Value | None:
@@ -74,7 +73,7 @@ def _linear(builder: Builder, node: Node, value: Value | None) -> Value | None:
 def _on_grid(builder: Builder, node: Node, value: Value | None) -> Value | None:
     if not isinstance(value, Tensor) or not value.rest:
         return value
-    made = None if value.bounded else on_a_grid(builder, value, node)
+    made = None if value.bounded else on_a_grid(builder, in_one_order(builder, value, node), node)
     if made is None:
         raise too_wide(builder, node, value)
     return made

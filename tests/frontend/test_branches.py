@@ -165,3 +165,17 @@ def test_a_part_with_a_scale_per_channel_is_joined() -> None:
     part = net.add("Slice", y, *(net.const(v, np.int64) for v in ([1], [3], [1])))
     net.quant(net.add("Concat", part, x, axis=1), 0.7, bits=5.0)
     agree(net, grid(8, 4, 3, 3))
+
+
+@pytest.mark.parametrize("op", ["Max", "Min"])
+@pytest.mark.parametrize("order", ["ayt", "yta", "tay", "ay", "at"])
+def test_the_largest_of_tensors_of_one_input_in_two_orders(order: str, op: str) -> None:
+    """Laying out the input for one of them leaves the others where its elements are then."""
+    net, second = Net(4, 4), Net(4, 4)
+    second.inputs[0].name = "y"
+    net.inputs.append(second.inputs[0])
+    y = net.quant("y", 0.25, bits=8.0)
+    a = net.quant(net.add("MatMul", net.quant(net.x, 0.25), net.weights(grid(4, 4, step=1, span=7), 0.125)), 0.25)
+    made = {"a": a, "y": y, "t": net.add("Transpose", y, perm=[0, 2, 1])}
+    net.quant(net.add(op, *(made[name] for name in order)), 0.5, bits=7.0)
+    agree(net, grid(6, 4, 4, span=16), grid(6, 4, 4, span=16, seed=1))

@@ -182,6 +182,62 @@ def test_parts_of_powers_of_two_meet_on_one_grid_without_a_search() -> None:
     assert ops(graph) == ["conv", "requantise", "multiply", "sum", "sumpool", "requantise"]
 
 
+def turned(net: Net, y: str) -> str:
+    return net.add("Transpose", y, perm=[0, 1, 3, 2])
+
+
+def flipped(net: Net, y: str) -> str:
+    ends = [net.const([value], np.int64) for value in (-1, -9, 2, -1)]
+    return net.add("Slice", y, *ends)
+
+
+def shuffled(net: Net, y: str) -> str:
+    return net.add("Gather", y, net.const([2, 0, 1], np.int64), axis=1)
+
+
+def short(net: Net, x: str) -> str:
+    """A clip whose upper end falls on no integer."""
+    return net.add("Clip", net.add("Mul", x, net.const(0.3137)), net.const(0.0), net.const(1.1))
+
+
+@pytest.mark.parametrize("op", ["Add", "Sub"])
+@pytest.mark.parametrize("move", [turned, flipped, shuffled])
+def test_parts_in_unlike_orders_meet_element_by_element(move: Callable[[Net, str], str], op: str) -> None:
+    """A sum with its own clip moved, of two clips, and of codes that are not clipped."""
+    for kind in range(3):
+        net = Net(CHANNELS, 4, 4)
+        x = net.qdq(net.x, 0.0737, 3, np.int8)
+        y = short(net, x)
+        left = (y, net.add("Mul", y, net.const(0.7713)), x)[kind]
+        net.qdq(net.add(op, left, move(net, y)), 0.05, 0, np.int8)
+        agree(net, np.random.default_rng(kind).normal(size=(6, CHANNELS, 4, 4)).astype(np.float32) * 4)
+
+
+def test_parts_of_two_matrices_meet_element_by_element() -> None:
+    """One product has its rows as channels, the other its columns."""
+    net = Net(CHANNELS, 4, 4)
+    y = short(net, net.qdq(net.x, 0.07, 3, np.int8))
+    weights = net.weights(grid(4, 4, step=1, span=2), 0.25)
+    net.qdq(net.add("Add", net.add("MatMul", y, weights), net.add("MatMul", weights, y)), 0.05, 0, np.int8)
+    agree(net, np.random.default_rng(0).normal(size=(6, CHANNELS, 4, 4)).astype(np.float32) * 4)
+
+
+@pytest.mark.parametrize("op", ["Max", "Min"])
+def test_the_larger_of_two_sums_of_parts_is_refused(op: str) -> None:
+    """They are compared as integers, and these parts have no common grid; a limit of one number waits."""
+    net = Net(CHANNELS, 4, 4)
+    x = net.qdq(net.x, 0.07, 3, np.int8)
+    means = [net.add("ReduceMean", each, axes=[3]) for each in (x, short(net, x))]
+    net.qdq(net.add(op, *means), 0.05, 0, np.int8)
+    with pytest.raises(BitwrightError) as refusal:
+        api.load(net.proto())
+    assert str(refusal.value) == (
+        f"model: node '{op.lower()}6' ({op}): reads real values of node 'reducemean5' (ReduceMean) on the edge "
+        "'reducemean5.out', which no common grid of 62 bits holds\n"
+        "  hint: a quantiser there makes integers of them: --quantise reducemean5.out=s16.12"
+    )
+
+
 def test_a_clip_of_codes_is_as_fine_as_its_end() -> None:
     net = Net(2, 4, 4)
     y = net.add(

@@ -105,6 +105,17 @@ def test_functions_are_joined(seed: int) -> None:
     agree(net, grid(4, 2, 4, 5, span=8, seed=seed))
 
 
+@pytest.mark.parametrize("other", ["Tanh", "Mul"])
+def test_a_join_that_waits_follows_an_input_that_is_laid_out_anew(other: str) -> None:
+    """A matrix wants the rows of the input side by side, after the join and before its quantiser."""
+    net = Net(3, 4)
+    x = net.qdq(net.x, 0.0625, 3, np.int8)
+    second = net.add("Tanh", x) if other == "Tanh" else net.add("Mul", x, net.const(0.375))
+    y = net.add("Concat", x, second, net.const(np.full((1, 1, 4), 0.5)), axis=1)
+    z = net.qdq(net.add("MatMul", x, net.weights(grid(4, 4, step=1, span=7), 0.03125)), 0.125, 0, np.int8)
+    agree(net, grid(6, 3, 4, step=0.0625, span=8), outputs=(net.qdq(y, 0.0625, 0, np.int8), z))
+
+
 def outputs(net: Net, x: Array) -> list[Array]:
     made = api.run(load_onnx(net.proto()), x)
     return made if isinstance(made, list) else [made]

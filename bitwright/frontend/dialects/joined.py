@@ -10,6 +10,7 @@ step and all integers q2, ... that can occur.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -49,11 +50,14 @@ def joined(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) -
     exact = on_a_grid(builder, tensor, node, WIDEST_BITS)
     if exact is not None:
         return exact
-    first = whole(builder, tensor, node)
+    first = whole(builder, replace(tensor, rest=()), node)
     parts = [first, *(like(builder, part, first, node) for part in tensor.rest)]
     found = _factors(builder, node, quantiser, parts)
     if found is None:
-        raise too_wide(builder, node, tensor)
+        exact = on_a_grid(builder, replace(first, rest=tuple(parts[1:])), node, WIDEST_BITS)
+        if exact is None:
+            raise too_wide(builder, node, tensor)
+        return exact
     rows = tuple(squeeze(row) for row in zip(*found, strict=True))
     if bits_of(builder, parts, rows) > WIDEST_BITS:
         raise too_wide(builder, node, tensor)

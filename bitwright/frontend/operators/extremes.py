@@ -22,14 +22,22 @@ def extreme(builder: Builder, node: Node, *values: Value | None) -> Value:
     for index, value in enumerate(values):
         if isinstance(value, Const):
             refuse_infinite(node, value, index)
-    first, *others = sorted((v for v in values if v is not None), key=lambda value: isinstance(value, Const))
-    for other in others:
-        first = _of_two(builder, node, first, other)
+    given = [(name, value) for name, value in zip(node.inputs, values, strict=True) if value is not None]
+    readers = [_reader(builder, *pair) for pair in sorted(given, key=lambda pair: isinstance(pair[1], Const))]
+    first = readers[0]()
+    for read in readers[1:]:
+        first = _of_two(builder, node, first, read)
     return first
 
 
-def _of_two(builder: Builder, node: Node, value: Value, other: Value) -> Value:
-    """max(a, b) = b + max(a - b, 0), and min(a, b) = b + min(a - b, 0)."""
+def _reader(builder: Builder, name: str, value: Value) -> Callable[[], Value]:
+    """Gives an operand as it is now: what combines two of them may lay out the input anew that another reads."""
+    return (lambda: builder.values[name]) if builder.values.get(name) is value else (lambda: value)
+
+
+def _of_two(builder: Builder, node: Node, value: Value, read: Callable[[], Value]) -> Value:
+    """max(a, b) = b + max(a - b, 0), and min(a, b) = b + min(a - b, 0); `read` gives b."""
+    other = read()
     if isinstance(other, Const):
         check_rank(node, value, other)
         if other.array.size == 1 or isinstance(value, Host):
@@ -42,7 +50,7 @@ def _of_two(builder: Builder, node: Node, value: Value, other: Value) -> Value:
     beyond = difference.clip(low, high)
     if not isinstance(other, Const):
         beyond = integers(builder, beyond, node)
-    return arithmetic(builder, node.acting("Add"), beyond, other)
+    return arithmetic(builder, node.acting("Add"), beyond, read())
 
 
 def _limited(builder: Builder, node: Node, value: Value, limit: Const) -> Value:
