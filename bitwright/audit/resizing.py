@@ -23,15 +23,20 @@ NEAREST: Mapping[str, Callable[[Array], Array]] = {
 
 
 def resize(attributes: Attributes, x: Array, *others: Array | None) -> Array:
-    """Resize, and Upsample or a Resize of before opset 11, which have no input beside their scales."""
-    if len(others) < 2:
+    """Resize, and Upsample or a Resize of before opset 11, which have no input beside their scales.
+
+    Those take the pixel behind its place where they shrink, and else the one before.
+    """
+    old = len(others) < 2
+    if old:
         attributes = {**attributes, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     places = _found(attributes, x.shape, *others)
     match str(attributes.get("mode", "nearest")):
         case "nearest":
             nearest = NEAREST[str(attributes.get("nearest_mode", "round_prefer_floor"))]
             for axis, place in places.items():
-                x = np.take(x, nearest(place).clip(0, x.shape[axis] - 1).astype(np.int64), axis)
+                pixels = np.ceil(place) if old and len(place) < x.shape[axis] else nearest(place)
+                x = np.take(x, pixels.clip(0, x.shape[axis] - 1).astype(np.int64), axis)
             return x
         case "linear":
             return _linear(x, places)

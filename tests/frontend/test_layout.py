@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,76 @@ def test_a_batch_that_is_fixed_to_one_sample_may_move() -> None:
     x = grid(6, 2, 9, span=8)
     net.inputs[0].type.tensor_type.shape.dim[0].dim_value = 1
     np.testing.assert_array_equal(outputs_of(fixed, x)[0], outputs_of(agree_each(net, x), x)[0])
+
+
+ACROSS: dict[str, Callable[[Net, str], str]] = {
+    "slice2": lambda n, x: n.add("Slice", x, axes(n, 0), axes(n, 1), axes(n, 0)),
+    "slice2, from the second on": lambda n, x: n.add("Slice", x, axes(n, 1), axes(n, 2**62), axes(n, 0)),
+    "slice2, backwards": lambda n, x: n.add("Slice", x, axes(n, -1), axes(n, -999), axes(n, -2), axes(n, -1)),
+    "slice2, every other": lambda n, x: n.add("Slice", x, axes(n, 0), axes(n, 2**62), axes(n, 0), axes(n, 2)),
+    "gather2": lambda n, x: n.add("Gather", x, axes(n, 0), axis=0),
+    "gather2, all steps": lambda n, x: n.add("Gather", x, axes(n, 1, 0, 2, 3), axis=-2),
+    "flatten2": lambda n, x: n.add("Flatten", x, axis=0),
+    "flatten2, from behind": lambda n, x: n.add("Flatten", x, axis=-2),
+}
+"""Nodes that act across the samples, by their names."""
+
+
+@pytest.mark.parametrize("batch", ["N", 3])
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("name", ACROSS)
+def test_what_acts_across_the_samples_is_refused(name: str, folded: bool, batch: int | str) -> None:
+    """Also where the result looks like one of each sample; of a file of one sample it is exact."""
+
+    def made(batch: int | str) -> Net:
+        net = Net(4, 3, batch=batch)
+        x = codes(net, net.x, 0.25)
+        y = ACROSS[name](net, net.add("Reshape", x, axes(net, -1, 3 if folded else 12)))
+        codes(net, y, 0.75)
+        return net
+
+    node = name.partition(",")[0]
+    op = node[:-1].capitalize()
+    assert refusal(made(batch).proto()) == "model: node '{}' ({}): {}\n  hint: {}".format(node, op, *BATCH)
+    if folded:
+        x = grid(5, 4, 3, span=8)
+        one = made(1)
+        session = ReferenceEvaluator(one.proto(), new_ops=CUSTOM)
+        for row in x:
+            (wanted,) = session.run(None, {"x": row[None]})
+            mine = outputs_of(load_onnx(one.proto()), row[None])[0]
+            np.testing.assert_array_equal(mine.reshape(wanted.shape), wanted.astype(mine.dtype))
+
+
+def test_a_slice_of_all_samples_is_none() -> None:
+    """To an end that lies beyond every batch, or that of the file's own."""
+    for batch, end in (("N", 2**31 - 1), ("N", 2**63 - 1), (3, 3), (3, 9)):
+        net = Net(4, 3, batch=batch)
+        y = net.add("Slice", codes(net, net.x, 0.25), axes(net, 0, 1), axes(net, end, 3), axes(net, 0, 1))
+        codes(net, y, 0.75)
+        agree_each(net, grid(6, 4, 3, span=8), batch=3)
+
+
+@pytest.mark.parametrize("batch", ["N", 3])
+@pytest.mark.parametrize("value", [0.0, -1.5])
+@pytest.mark.parametrize("shape", [(2, 4, 4), (4, 4)])
+def test_pads_of_frames_folded_into_the_batch(shape: tuple[int, ...], value: float, batch: int | str) -> None:
+    """Every frame is padded: what follows it folded, or given back."""
+    for back in (False, True):
+        net = Net(3, *shape, batch=batch)
+        y = net.add("Reshape", codes(net, net.x, 0.5), axes(net, -1, *shape))
+        before, after = [*[1] * (len(shape) - 1), 2], [1, *[0] * (len(shape) - 1)]
+        y = net.add("Pad", y, axes(net, 0, *before, 0, *after), net.const(value))
+        grown = np.add(shape, np.add(before, after)).tolist()
+        y = codes(net, y, 0.75)
+        if back:
+            net.add("Reshape", y, axes(net, -1, 3, *grown))
+        proto = net.proto()
+        x = grid(6, 3, *shape, span=8)
+        parts = [ReferenceEvaluator(proto, new_ops=CUSTOM).run(None, {"x": x[i : i + 3]})[0] for i in (0, 3)]
+        mine, wanted = outputs_of(load_onnx(proto), x)[0], np.concatenate(parts)
+        assert mine.size == wanted.size == 18 * np.prod(grown)
+        np.testing.assert_array_equal(mine.reshape(wanted.shape), wanted.astype(mine.dtype))
 
 
 def test_the_first_axis_of_one_sample_is_an_axis() -> None:

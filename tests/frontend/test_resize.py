@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from bitwright import api
@@ -101,6 +101,36 @@ def test_operators_of_old_files(op: str, mode: str) -> None:
         net.quant(y, 0.375, bits=6.0)
         made.append(outputs_of(load_onnx(net.proto()), grid(2, 2, LENGTH, LENGTH, span=8))[0])
     np.testing.assert_array_equal(*made)
+
+
+@pytest.mark.parametrize("scales", [(0.5, 1.0), (1.0, 0.6), (0.75, 1.7), (0.4, 0.9), (0.3, 0.99), (1.5, 2 / 3)])
+def test_an_old_resize_that_shrinks_takes_the_pixel_behind(scales: tuple[float, float]) -> None:
+    """As onnxruntime does, in the graph and in the replay of the audit."""
+    net = Net(2, LENGTH, LENGTH - 1, opset=10)
+    net.quant(net.add("Resize", net.quant(net.x, 0.25, bits=6.0), net.const([1, 1, *scales]), mode="nearest"), 0.375)
+    graph = load_onnx(net.proto())
+    session = _session(scales)
+    x = grid(3, 2, LENGTH, LENGTH - 1, span=8)
+    base = Net(2, LENGTH, LENGTH - 1)
+    base.quant(base.quant(base.x, 0.25, bits=6.0), 0.375)
+    small = outputs_of(load_onnx(base.proto()), x)[0]
+    wanted = np.concatenate([session.run(None, {"x": row[None]})[0] for row in small])
+    np.testing.assert_array_equal(outputs_of(graph, x)[0], wanted)
+    np.testing.assert_array_equal(resize({"mode": "nearest"}, small, np.float32([1, 1, *scales])), wanted)
+
+
+def _session(scales: tuple[float, float]) -> Any:
+    """onnxruntime's Resize of opset 10."""
+    runtime = pytest.importorskip("onnxruntime")
+    graph = helper.make_graph(
+        [helper.make_node("Resize", ["x", "s"], ["y"], mode="nearest")],
+        "old",
+        [helper.make_tensor_value_info("x", 1, [1, 2, LENGTH, LENGTH - 1])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [numpy_helper.from_array(np.float32([1, 1, *scales]), "s")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 10)], ir_version=5)
+    return runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 def test_a_bilinear_resize_is_one_depthwise_convolution_with_small_weights() -> None:
@@ -205,6 +235,18 @@ REFUSED: list[Case] = [
         ),
         "holds 2999 x 2000 elements",
         "at most 2097152 elements are supported",
+    ),
+    (
+        "resize1",
+        lambda n: through(n, 1, 1, 1.1, 1.2, coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        "scales by other than 1, yet no axis becomes longer or shorter",
+        "onnxruntime then copies its input: remove the node, or give it sizes",
+    ),
+    (
+        "upsample1",
+        lambda n: n.add("Upsample", chip(n), n.const([1, 1, 0.5, 2]), mode="nearest"),
+        "shrinks an axis",
+        "an Upsample only enlarges: export it as a Resize",
     ),
     (
         "resize1",

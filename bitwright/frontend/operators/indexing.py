@@ -13,17 +13,20 @@ from typing import Literal
 
 import numpy as np
 
-from bitwright.frontend.builder import Builder
+from bitwright.frontend.builder import Builder, channels_last, invert
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import gather, whole
 from bitwright.frontend.mixed import padded
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant, waiting_operand
-from bitwright.frontend.operators.shapes import move, shape_of
+from bitwright.frontend.operators.shapes import check_free, move, shape_of
 from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.ir.per_channel import width
 from bitwright.ir.types import IntType
 from bitwright.reading.model import Node
 from bitwright.reading.sizes import check_size
+
+ENDLESS = 2**31 - 1
+"""The least end that a slice of all samples is written with where the file leaves their number open."""
 
 
 def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
@@ -35,9 +38,17 @@ def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
     _check_axes(node, axes, shape)
     picks = [slice(None)] * len(shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if axis % len(shape) == 0 and not _is_all(builder, shape[0], slice(start, end, step)):
+            check_free(builder, node, waiting_operand(node, values))
         stop = None if step < 0 and end < -shape[axis] else end
         picks[axis % len(shape)] = slice(start, stop, step)
     return move(builder, node, waiting_operand(node, values), lambda array: array[tuple(picks)])
+
+
+def _is_all(builder: Builder, rows: int, pick: slice) -> bool:
+    """True if a slice of the first axis, where each sample has `rows`, takes all of it in order."""
+    count = rows * builder.model.batch if builder.model.batch > 0 else ENDLESS
+    return range(count)[pick] == range(count)
 
 
 def _slices(node: Node, values: tuple[Value | None, ...]) -> tuple[list[int], list[int], list[int], list[int]]:
@@ -89,6 +100,8 @@ def gather_(builder: Builder, node: Node, *values: Value | None) -> Value:
     axis, value = int(node.attributes.get("axis", 0)), waiting_operand(node, values)
     shape = shape_of(value)
     _check_axes(node, [axis], shape)
+    if axis % len(shape) == 0:
+        check_free(builder, node, value)
     check_size(node, (prod(shape) // shape[axis], index.size))
     return move(builder, node, value, lambda array: np.take(array, index, axis))
 
@@ -177,11 +190,10 @@ def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int
     tensor = whole(builder, integers(builder, tensor, node), node)
     tensor, code = _filled(builder, node, tensor, value)
     check_size(node, [n + before + after for n, (before, after) in zip(tensor.where.shape, widths, strict=True)])
-    index = np.pad(tensor.where, widths, constant_values=-1)[0]
-    last = np.moveaxis(index, 0, -1)
-    made = gather(builder, tensor, np.ascontiguousarray(last), node, fill=code)
-    back = np.moveaxis(np.arange(last.size).reshape(last.shape), -1, 0)[None]
-    return replace(made, where=back)
+    index = np.pad(tensor.where, widths, constant_values=-1)
+    order, _ = channels_last(index.shape)
+    made = gather(builder, tensor, np.ascontiguousarray(index.reshape(-1)[order]), node, fill=code)
+    return replace(made, where=invert(order, index.shape))
 
 
 def _filled(builder: Builder, node: Node, tensor: Tensor, value: float) -> tuple[Tensor, int]:

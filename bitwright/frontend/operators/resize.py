@@ -52,6 +52,7 @@ def resize(builder: Builder, node: Node, *values: Value | None) -> Value:
     _check_outs(node, sizes)
     if sizes[0].changes:
         raise node.error(*BATCH_MOVED)
+    _check_scales(node, sizes)
     mode = str(node.attributes.get("mode", "nearest"))
     if mode == "nearest":
         return _nearest(builder, node, value, sizes, place)
@@ -90,6 +91,17 @@ def _check_outs(node: Node, sizes: Sequence[Sizes]) -> None:
             check_size(node, (axis.out,), MAX_LENGTH)
 
 
+def _check_scales(node: Node, sizes: Sequence[Sizes]) -> None:
+    """Refuse scales by which producers and onnxruntime do not mean the same pixels."""
+    if node.op == "Upsample" and any(axis.scale < 1 for axis in sizes):
+        raise node.error("shrinks an axis", "an Upsample only enlarges: export it as a Resize")
+    if any(axis.changes for axis in sizes) and all(axis.out == axis.length for axis in sizes):
+        raise node.error(
+            "scales by other than 1, yet no axis becomes longer or shorter",
+            "onnxruntime then copies its input: remove the node, or give it sizes",
+        )
+
+
 def _check_weights(node: Node, sizes: Sequence[Sizes], place: str, *, inside: bool) -> None:
     for axis in sizes:
         if axis.changes:
@@ -117,9 +129,14 @@ def _given(node: Node, values: tuple[Value | None, ...]) -> tuple[list[float], b
     return [float(v) for v in given], False
 
 
+def _is_old(builder: Builder, node: Node) -> bool:
+    """True for the operators of before opset 11, which do not say where and how they take their pixels."""
+    return node.op == "Upsample" or builder.model.opset < 11
+
+
 def _place(builder: Builder, node: Node) -> str:
     """How the node finds the places of its pixels."""
-    if node.op == "Upsample" or builder.model.opset < 11:
+    if _is_old(builder, node):
         return "asymmetric"
     place = str(node.attributes.get("coordinate_transformation_mode", "half_pixel"))
     if place not in PLACES:
@@ -139,12 +156,9 @@ def _taps(node: Node, mode: str, sizes: Sequence[Sizes]) -> Taps:
 
 def _nearest(builder: Builder, node: Node, value: Value, sizes: Sequence[Sizes], place: str) -> Value:
     """One pixel of the input for each."""
-    mode = str(node.attributes.get("nearest_mode", "round_prefer_floor"))
-    mode = "floor" if node.op == "Upsample" or builder.model.opset < 11 else mode
-    if mode not in NEAREST:
-        raise node.error(f"takes the nearest pixel by '{mode}'", "known modes: " + ", ".join(NEAREST))
+    modes = _nearest_modes(builder, node, sizes)
     taken: dict[int, Ints] = {}
-    for i, axis in enumerate(sizes):
+    for i, (axis, mode) in enumerate(zip(sizes, modes, strict=True)):
         if axis.changes:
             pixels = neighbours(axis, place, mode)
             if pixels is None:
@@ -160,6 +174,16 @@ def _nearest(builder: Builder, node: Node, value: Value, sizes: Sequence[Sizes],
         return array
 
     return move(builder, node, value, take)
+
+
+def _nearest_modes(builder: Builder, node: Node, sizes: Sequence[Sizes]) -> list[str]:
+    """By which mode each axis takes its pixels; before opset 11 one that shrinks takes the pixel behind its place."""
+    if _is_old(builder, node):
+        return ["ceil" if axis.scale < 1 else "floor" for axis in sizes]
+    mode = str(node.attributes.get("nearest_mode", "round_prefer_floor"))
+    if mode not in NEAREST:
+        raise node.error(f"takes the nearest pixel by '{mode}'", "known modes: " + ", ".join(NEAREST))
+    return [mode] * len(sizes)
 
 
 def _together(found: Mapping[int, Blocks]) -> list[list[int]]:

@@ -30,7 +30,7 @@ def transpose(builder: Builder, node: Node, *values: Value | None) -> Value:
     if sorted(perm) != list(range(rank)):
         raise node.error(f"has perm {list(perm)} on a tensor of rank {rank}", "export the model again")
     if perm[:1] != (0,):
-        _check_free(builder, node, value)
+        check_free(builder, node, value)
     return move(builder, node, value, lambda array: array.transpose(perm))
 
 
@@ -67,10 +67,12 @@ def flatten(builder: Builder, node: Node, *values: Value | None) -> Value:
     old = shape_of(value)
     axis = int(node.attributes.get("axis", 1))
     axis = axis + len(old) if axis < 0 else axis
+    if axis == 0:
+        check_free(builder, node, value)
     return move(builder, node, value, lambda array: array.reshape(prod(old[:axis]), prod(old[axis:])), folds=True)
 
 
-def _check_free(builder: Builder, node: Node, value: Value) -> None:
+def check_free(builder: Builder, node: Node, value: Value) -> None:
     """Refuse to act on the first axis of data of which there may be many samples."""
     if not isinstance(value, Const) and not builder.frees():
         raise node.error(*BATCH_MOVED)
@@ -101,7 +103,7 @@ def squeeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     old = shape_of(value)
     axes = _single(node, values, old)
     if 0 in axes:
-        _check_free(builder, node, value)
+        check_free(builder, node, value)
     kept = [d for i, d in enumerate(old) if i not in axes]
     return move(builder, node, value, lambda array: array.reshape(kept))
 
@@ -114,7 +116,7 @@ def unsqueeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     rank = len(old) + len(axes)
     places = sorted(axis % rank for axis in axes)
     if 0 in places:
-        _check_free(builder, node, value)
+        check_free(builder, node, value)
     new = list(old)
     for axis in places:
         new.insert(axis, 1)
@@ -179,7 +181,7 @@ def move(builder: Builder, node: Node, value: Value, step: Move, *, folds: bool 
         if folds:
             builder.fold(value, len(index))
         else:
-            _check_free(builder, node, value)
+            check_free(builder, node, value)
     match value:
         case Tensor():
             return replace(value, where=index).then(node.name, node.op)
