@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bitwright.backends.hls.depths import STAGES
-from bitwright.backends.hls.project import FRAMES_PER_CALL, sized
+from bitwright.backends.hls.project import frames_per_call, sized
 from bitwright.backends.hls.reports import Module, Synthesised, read_reports
 from bitwright.design import Design
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
@@ -76,7 +76,9 @@ def _planned(record: Report, resource: str) -> int | None:
 def frames_of(kernels: Iterable[Kernel], modules: Iterable[Module]) -> int:
     """Frames of a call: those of the scripts, or one where the sources were given to the tool without the scripts'."""
     trips = {loop.trips for module in modules for loop in module.loops}
-    return FRAMES_PER_CALL if any(FRAMES_PER_CALL * kernel.iterations in trips for kernel in kernels) else 1
+    held = list(kernels)
+    frames = frames_per_call(held)
+    return frames if any(frames * kernel.iterations in trips for kernel in held) else 1
 
 
 def of_a_frame(found: Synthesised, frames: int) -> tuple[int | None, int | None]:

@@ -126,6 +126,8 @@ PRINTED = {
     "there must be as many streams as operands": "a call names the streams of its kernel",
     "a frame needs at least one element": "of a tensor every axis has one",
     "YW bits must hold every place": "as of Y",
+    "a call must take fewer than 2^31 beats": "calls of longer frames have fewer",
+    "all windows of a frame must come before the end of the next one": "hardware.lines.line asks for it",
     "a bipolar element has one bit": "as IntType.bits says",
     "a ternary weight has one or two bits": "legal_styles: TERNARY covers its type",
     "an element of a table has at most 64 bits": "weights and the constants of forms are int64",

@@ -158,7 +158,7 @@ def test_weights_are_never_in_it() -> None:
 @pytest.mark.parametrize("function", ["window", "reorder", "gather"])
 def test_a_function_in_ultra_ram_is_another_one_but_for_its_memory(function: str) -> None:
     text, other = carried(f"bw_{function}.hpp"), carried(f"bw_{function}_ultra.hpp")
-    memory = "frame" if function != "window" else "ring"
+    memory = "held" if function != "window" else "ring"
     pragma = f"#pragma HLS BIND_STORAGE variable={memory} type=ram_s2p impl=uram\n"
     head, body = other.split("namespace bw {\n\n")
     assert head == (

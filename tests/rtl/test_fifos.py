@@ -176,7 +176,9 @@ def test_verilator_counts_the_clocks_of_the_model_at_these_depths_and_below(
         assert (found[prefix][0] > kernels.interval) == prefix.endswith("_less_"), prefix
     levels = highest_levels(model, together)
     if residual in networks:
-        assert levels["residual_act1_fork_1"] == drawn["residual_"][1].stream("act1_fork_1").depth
+        depth = drawn["residual_"][1].stream("act1_fork_1").depth
+        assert depth > 64  # in block RAM, which takes no word while it is full: one place stays free for the next
+        assert levels["residual_act1_fork_1"] == depth - 1
     assert all(0 < levels[name] <= together.stream(name).depth for name in levels)
 
 

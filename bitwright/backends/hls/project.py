@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -40,10 +41,18 @@ HOST = (
 )
 FRAMES_PER_CALL = 16
 """Frames that the kernels pass before their pipelines drain, as the vendor's tool synthesises and simulates them."""
+BEATS_PER_CALL = 1 << 28
+"""Iterations of a kernel in a call at most, frames apart: its beats in and out stay below 2^31."""
 DRIVER = "host/driver.cpp"
 """The file that `sim.cpp` compiles; it includes all others."""
 THREADS = "host/threads.cpp"
 """The program of `make threads`: every kernel in a thread of its own."""
+
+
+def frames_per_call(kernels: Iterable[base.Kernel]) -> int:
+    """As many frames as pass before the pipelines drain; fewer where a frame is very long."""
+    longest = max(kernel.iterations for kernel in kernels)
+    return max(1, min(FRAMES_PER_CALL, BEATS_PER_CALL // longest))
 
 
 def generate(project: Project) -> dict[str, str]:
@@ -119,7 +128,7 @@ def _project(project: Project, banner: str, kernels: list[KernelView], tables: l
         clock_ns=f"{project.clock_ns:g}",
         rules=vendor_of(project.hls_vendor).rules,
         stages=STAGES,
-        frames_per_call=FRAMES_PER_CALL,
+        frames_per_call=frames_per_call(graph.kernels),
         headers=sorted({kernel.header for kernel in kernels} | {"bw_axis.hpp"}),
         blocks=[port_block(graph.stream(port)) for port in (*graph.inputs, *graph.outputs)]
         + [kernel.block for kernel in kernels],
