@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from bitwright.api import load
+from bitwright.backends.hls import kernels as hls_kernels
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
 from bitwright.hardware.arithmetic import Style, packing
@@ -142,6 +143,11 @@ def test_a_network_of_bits_stores_one_bit_for_each_weight(cycles: int) -> None:
         assert f".Words({words}), .Width({width})" in hardware[f"{made.name}_top.sv"]
         if text := hardware.get(f"weights/{kernel.name}.hex"):
             assert {len(line) for line in text.splitlines()} == {-(-width // 4)} and text.count("\n") == words
-        digits = source[f"weights/{kernel.name}.hpp"].partition("= {")[2].partition("};")[0]
-        assert digits.count("0") + digits.count("1") == kernel.weights.array.size
+        text = source[f"weights/{kernel.name}.hpp"]
+        digits = text.partition("= {")[2].partition("};")[0]
+        if kernel.weights.array.size > hls_kernels.PACKED:  # a number of SIMD bits for each row of a word
+            assert kernel.simd <= 64 and f"bw::Rom<ap_uint<{kernel.simd}>> table" in text
+            assert digits.count("0x") == words * kernel.pe
+        else:
+            assert digits.count("0") + digits.count("1") == kernel.weights.array.size
     assert source[f"{made.name}_params.hpp"].count("using Weight = bw::Bipolar;") == 4
