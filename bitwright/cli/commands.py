@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line, and the one place that prints. A command parses, calls the library, and shows what came back."""
+"""The command line. A command parses, calls the library, and shows what came back."""
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.rule import Rule
 
-from bitwright import api, compress, data, explore, sessions, synthesis, vendor_check
+from bitwright import api, data, explore, sessions, synthesis, vendor_check
 from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
-from bitwright.cli import debug, doctor, options, output, running
+from bitwright.cli import debug, doctor, options, output, quantizing, running
 from bitwright.cli import demo as tour
-from bitwright.cli.model import Outputs, Shapes, Source, asked_of, read_data, reads_model
+from bitwright.cli.model import Source, read_data, reads_model
 from bitwright.cli.progress import progress
+from bitwright.cli.shown import shown
 from bitwright.cli.signals import Stopped, stoppable
 from bitwright.design import Backend, to_json
 from bitwright.folder import design_folder, foreign
@@ -78,20 +78,6 @@ def _fail(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
 
 
-def _show(result: Mapping[str, Any], as_json: bool, *drawn: RenderableType) -> None:
-    """The result on stdout: as JSON, its version first, or drawn."""
-    if as_json:
-        print(json.dumps({"version": VERSION, **result}, indent=2, allow_nan=False))
-        return
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
-    for part in drawn:
-        console.print(part)
-
-
-VERSION = 1
-"""Of what `--json` prints; a result that has a version of its own keeps it."""
-
-
 def _some(arrays: Sequence[data.Array]) -> Any:
     """One array as it is, several as a list: how the Python functions take and give them."""
     return arrays[0] if len(arrays) == 1 else list(arrays)
@@ -117,9 +103,9 @@ def demo(as_json: options.Json = False) -> None:
             step = next(steps)
         results[name] = step.result
         if not as_json:
-            _show({}, False, Rule(f"{number}. {title}", align="left"), *step.drawn, "")
+            shown({}, False, Rule(f"{number}. {title}", align="left"), *step.drawn, "")
     if as_json:
-        _show(results, True)
+        shown(results, True)
     if not results["verdict"]["same"]:
         raise typer.Exit(1)
 
@@ -130,7 +116,7 @@ def inspect(model: Source, as_json: options.Json = False) -> None:
     """Show layers, types, ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
     with progress(f"reading {model}"):
         result, refused = model.inspected()
-    _show(result, as_json, obstacles(result) if refused else show.inspection(result))
+    shown(result, as_json, obstacles(result) if refused else show.inspection(result))
     if refused:
         raise refused
 
@@ -177,7 +163,7 @@ def compile_(
         design = api.compile(net, **target, name=name, force=force, fifos=fifos or "exact")
         backends: tuple[Backend, ...] = ("hls", "verilog") if backend == "all" else (backend,)
         write(design_folder(design, backends, hls_vendor=hls_vendor or "vitis"))
-    _show(design.report(), as_json, show.design(design.record), f"written to {out}")
+    shown(design.report(), as_json, show.design(design.record), f"written to {out}")
 
 
 def _front(model: Source, out: Path | None, part: str | None, clock_ns: float, as_json: bool) -> None:
@@ -187,7 +173,7 @@ def _front(model: Source, out: Path | None, part: str | None, clock_ns: float, a
         result, files = explore.trade_off(net, part=part, clock_ns=clock_ns)
         if write:
             write(files)
-    _show(result, as_json, show.trade_off(result), *([f"written to {out}"] if out else []))
+    shown(result, as_json, show.trade_off(result), *([f"written to {out}"] if out else []))
 
 
 @app.command()
@@ -216,7 +202,7 @@ def verify(
         names = tuple(engines.split(",")) if engines else None
         result = api.verify(net, _some(held.inputs), outputs, engines=names, design=design, trace=trace)
     result |= {"golden_from": "onnxruntime, its optimisations off"} if golden == "ort" else {}
-    _show(result, as_json, show.verification(result))
+    shown(result, as_json, show.verification(result))
     if not api.passed(result):
         raise typer.Exit(1)
 
@@ -239,7 +225,7 @@ def simulate(
         found = running.simulated(net, held, name, say, write)
     table = show.rows(str(out), {"name": "array", "shape": "shape", "dtype": "type"}, found["outputs"])
     result = {"model": str(model), "engine": name, "file": str(out), **found}
-    _show(result, as_json, table, *running.scored(found))
+    shown(result, as_json, table, *running.scored(found))
 
 
 @app.command()
@@ -252,7 +238,7 @@ def bench(
         net = model.net()
         found = running.benched(net, read_data(data_file, net, None) if data_file else None, engines, say)
     tables = [show.rows(*table) for table in running.drawn(found)]
-    _show({"model": str(model), **found}, as_json, *tables, *running.scored(found))
+    shown({"model": str(model), **found}, as_json, *tables, *running.scored(found))
 
 
 @app.command()
@@ -269,62 +255,11 @@ def export(
         content = written.SerializeToString(deterministic=True)
         write(content)
     result = {"model": str(model), "file": str(out), **api.describe_onnx(written), "bytes": len(content)}
-    _show(result, as_json, show.table(f"exported {model}", list(result), [list(result.values())]))
+    shown(result, as_json, show.table(f"exported {model}", list(result), [list(result.values())]))
 
 
-@app.command()
-def quantize(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX or TFLite model.")],
-    data_file: options.CalibrationFile,
-    out: options.OutOnnx,
-    weights: options.WeightBits = 8,
-    activations: options.ActivationBits = 8,
-    per_channel: options.PerChannel = False,
-    range_: options.Range = "mse",
-    scale: options.Scale = "free",
-    samples: options.Samples = None,
-    shapes: Shapes = None,
-    outputs: Outputs = None,
-    as_json: options.Json = False,
-) -> None:
-    """Quantise a float ONNX model after training, ranges from calibration data, and save it as ONNX."""
-    scheme: dict[str, Any] = {"weights": weights, "activations": activations, "per_channel": per_channel}
-    scheme |= {"range": range_, "scale": scale}
-    with output.new_file(out) as write, progress(f"quantising {model}"):
-        asked = asked_of(shapes, outputs)
-        arrays = data.read_calibration(data_file, data.model_tensors(model, **asked), samples=samples)
-        state = compress.quantize(compress.float_net(model, **asked), arrays, **scheme)
-        write(api.written(state, [array[:2] for array in arrays], out))
-    result = {"model": str(model), "file": str(out), "samples": len(arrays[0]), **scheme}
-    _show(result, as_json, show.table(f"quantised {model}", list(result), [list(result.values())]))
-
-
-@app.command(name="explore")
-def explore_(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX or TFLite model.")],
-    data_file: options.LabelledFile,
-    out: options.OutFolder,
-    weights: options.Bits = "2-8",
-    activations: options.Bits = "2-8",
-    jobs: options.Jobs = 1,
-    samples: options.Samples = None,
-    as_json: options.Json = False,
-) -> None:
-    """Sweep the bits of weights and activations: accuracy, MACs, memory and LUTs of each, and the Pareto front."""
-    grid = {
-        "weights": options.parse_bits("--weights", weights),
-        "activations": options.parse_bits("--activations", activations),
-    }
-    with output.new_folder(out) as write, progress(f"exploring {model}") as say:
-        tensors = data.model_tensors(model)
-        x, y = data.read_labelled(data_file, tensors, samples=samples)
-        arrays = {"x": x, "y": y, "calibration": data.read_calibration(data_file, tensors)[0]}
-        results = explore.sweep(
-            model, arrays, write, **grid, jobs=jobs, progress=lambda done, total: say(f"{done} of {total} designs")
-        )
-    points = [running.point(result) for result in results]
-    found = {"model": str(model), "folder": str(out), "samples": len(x), "points": points}
-    _show(found, as_json, show.sweep(found), f"{len(points)} designs: {out}/results.csv, {out}/front.svg")
+app.command()(quantizing.quantize)
+app.command(name="explore")(quantizing.explore_)
 
 
 @app.command()
@@ -336,7 +271,7 @@ def check(
         result = api.recheck(folder)
     keys = {"layer": "layer", "op": "op", "ok": "proved", "reason": "what does not hold"}
     said = f"{result['proved']} of {result['layers']} layers proved again"
-    _show(result, as_json, show.rows(str(folder), keys, result["verdicts"]), said)
+    shown(result, as_json, show.rows(str(folder), keys, result["verdicts"]), said)
     if result["proved"] != result["layers"]:
         raise typer.Exit(1)
 
@@ -350,7 +285,7 @@ def compare_(
     """Two compiled designs side by side: clocks, resources, and every layer that is made in another way."""
     reports = read_report(first), read_report(second)
     result = compare(*reports)
-    _show(result, as_json, comparison(result, *reports))
+    shown(result, as_json, comparison(result, *reports))
 
 
 @app.command()
@@ -365,7 +300,7 @@ def synth(
         report, result = synthesis.synthesise(folder, fmax=fmax)
         write(to_json(result).encode())
         write_page(page(report, result).encode())
-    _show(result, as_json, show.synthesis(result), f"written to {counts} and {html}")
+    shown(result, as_json, show.synthesis(result), f"written to {counts} and {html}")
 
 
 @app.command(name="hls-check")
@@ -377,7 +312,7 @@ def hls_check(
     """Put the reports of the vendor's HLS tool beside the plan; exit 1 if anything is worse or missing."""
     with progress(f"reading {reports}"):
         result = vendor_check.check_reports(folder, reports)
-    _show(result, as_json, show_vendor.vendor_check(result))
+    shown(result, as_json, show_vendor.vendor_check(result))
     if not result["ok"]:
         raise typer.Exit(1)
 
@@ -395,6 +330,6 @@ def doctor_(bundle: options.Bundle = None, out: options.OutZip = BUNDLE, as_json
             write(bundles.packed(files))
         result |= {"bundle": str(out), "files": list(files)}
         drawn.append(f"written to {out}, to go with a bug report: {', '.join(files)}")
-    _show(result, as_json, *drawn)
+    shown(result, as_json, *drawn)
     if not result["core"]:
         raise typer.Exit(1)
