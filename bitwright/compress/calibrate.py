@@ -95,7 +95,7 @@ def _join(parts: Sequence[Values]) -> Values:
 
 
 def check_arrays(inputs: Sequence[ModelInput], arrays: Sequence[NDArray[Any]], what: str) -> None:
-    """One float array per input, of its shape behind axis 0, with the same number of samples; `what` names them."""
+    """One array per input, of its kind and its shape behind axis 0, with as many samples; `what` names them."""
     if len(arrays) != len(inputs):
         raise BitwrightError(
             f"{len(arrays)} arrays for a model with {len(inputs)} inputs",
@@ -114,11 +114,11 @@ def check_arrays(inputs: Sequence[ModelInput], arrays: Sequence[NDArray[Any]], w
 
 
 def _check_array(entry: ModelInput, array: NDArray[Any], where: str) -> None:
-    if array.dtype.kind != "f" or entry.dtype.kind != "f":
+    if array.dtype != entry.dtype and (array.dtype.kind, entry.dtype.kind) != ("f", "f"):
         raise BitwrightError(
             f"dtype {array.dtype}, where the model takes {entry.dtype}",
             where=where,
-            hint="only float inputs can be calibrated; give real values as float32",
+            hint=f"give what the model takes, as {entry.dtype}; nothing is converted",
         )
     if array.shape[1:] != entry.shape[1:] or array.ndim != len(entry.shape):
         shape = ", ".join(["N", *map(str, entry.shape[1:])])

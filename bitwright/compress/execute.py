@@ -89,7 +89,7 @@ def _values(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> di
     """Every tensor of `net` for some samples."""
     values: dict[str, Array] = dict(net.constants)
     for entry, array in zip(net.inputs, arrays, strict=True):
-        values[entry.name] = array.astype(np.float32)
+        values[entry.name] = array.astype(np.float32 if entry.dtype.kind == "f" else entry.dtype, copy=False)
     for node, function in steps:
         with _explained(node):
             operands = [values[name] if name else None for name in node.inputs]

@@ -90,7 +90,8 @@ class FloatNet:
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """The tensors that get a quantiser, in the order of their first reader."""
-        return find_sites(self.nodes, self.constants, self.outputs)
+        unsigned = {entry.name for entry in self.inputs if entry.dtype.kind in "ub"}
+        return find_sites(self.nodes, self.constants, self.outputs, unsigned)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

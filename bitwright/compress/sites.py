@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -49,12 +49,14 @@ def key(node: Node) -> str:
     return next(filter(None, node.outputs))
 
 
-def find_sites(nodes: Sequence[Node], constants: Constants, outputs: Sequence[str]) -> tuple[Site, ...]:
-    """The quantisers of activations, in the order of their first reader."""
+def find_sites(
+    nodes: Sequence[Node], constants: Constants, outputs: Sequence[str], unsigned: Set[str] = frozenset()
+) -> tuple[Site, ...]:
+    """The quantisers of activations, in the order of their first reader; inputs that are `unsigned` are so by type."""
     makers = {name: node for node in nodes for name in node.outputs if name}
     reads = Counter([*outputs, *(name for node in nodes for name in node.inputs)])
     positions = _integer_operands(nodes, makers, fixed_tensors(nodes, constants))
-    positive = _non_negative(nodes, constants)
+    positive = _non_negative(nodes, constants, unsigned)
     edges: dict[str, list[Edge]] = {}
     for node in nodes:
         for position in positions[key(node)]:
@@ -117,19 +119,20 @@ def _is_function(node: Node, data: Mapping[str, list[int]]) -> bool:
     return len(data[key(node)]) == 1 and (node.op in LINES or node.op in FUNCTIONS)
 
 
-def _non_negative(nodes: Sequence[Node], constants: Constants) -> set[str]:
+def _non_negative(nodes: Sequence[Node], constants: Constants, unsigned: Set[str]) -> set[str]:
     """The tensors of which no value can be below zero, whatever the data."""
-    found: set[str] = set()
+    numbers = ((name, array) for name, array in constants.items() if array.dtype.kind in "fiub")
+    found = {name for name, array in numbers if not (array < 0).any()} | unsigned
     for node in nodes:
         match node.op:
             case "Abs" | "Exp" | "HardSigmoid" | "Relu" | "Sigmoid" | "Softplus":
                 positive = True
             case "Clip":
                 positive = _clip_low(node, constants) >= 0
-            case "Add" | "Concat" | "Mul":
+            case "Add" | "Concat" | "Div" | "Mul":
                 positive = all(name in found for name in node.inputs)
             case op:
-                positive = (moves(node) or op in MEANS) and node.inputs[0] in found
+                positive = (moves(node) or op in MEANS or op == "Cast") and node.inputs[0] in found
         if positive:
             found.update(filter(None, node.outputs))
     return found

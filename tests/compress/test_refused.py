@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "dtype": (
         lambda: quantize(DENSE, [np.ones((8, 4), dtype=np.int64)]),
         "calibration data for input 'x': dtype int64, where the model takes float32\n"
-        "  hint: only float inputs can be calibrated; give real values as float32",
+        "  hint: give what the model takes, as float32; nothing is converted",
     ),
     "empty": (
         lambda: quantize(DENSE, [normal(0, 4)]),

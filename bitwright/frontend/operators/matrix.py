@@ -120,8 +120,11 @@ def matmul(builder: Builder, node: Node, *values: Value | None) -> Value:
     if isinstance(values[0], Const):
         return _from_left(builder, node, values[0], values[1])
     matrix = constant_operand(node, values, 1, "a product of two activations is not supported yet")
+    tensor = _integers(builder, node, data_operand(node, values))
+    if tensor.where.ndim >= matrix.array.ndim > 2 and matrix.array.size == prod(matrix.array.shape[-2:]):
+        matrix = reshaped(matrix, matrix.array.shape[-2:])  # one matrix for all positions
     weights, step = _weights(node, matrix, 1)
-    return _dense(builder, node, _integers(builder, node, data_operand(node, values)), weights.T, step)
+    return _dense(builder, node, tensor, weights.T, step)
 
 
 def _from_left(
