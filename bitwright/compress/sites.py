@@ -124,18 +124,22 @@ def _non_negative(nodes: Sequence[Node], constants: Constants, unsigned: Set[str
     numbers = ((name, array) for name, array in constants.items() if array.dtype.kind in "fiub")
     found = {name for name, array in numbers if not (array < 0).any()} | unsigned
     for node in nodes:
-        match node.op:
-            case "Abs" | "Exp" | "HardSigmoid" | "Relu" | "Sigmoid" | "Softplus":
-                positive = True
-            case "Clip":
-                positive = _clip_low(node, constants) >= 0
-            case "Add" | "Concat" | "Div" | "Mul":
-                positive = all(name in found for name in node.inputs)
-            case op:
-                positive = (moves(node) or op in MEANS or op == "Cast") and node.inputs[0] in found
-        if positive:
+        if _is_positive(node, constants, found):
             found.update(filter(None, node.outputs))
     return found
+
+
+def _is_positive(node: Node, constants: Constants, positive: Set[str]) -> bool:
+    """True if a node makes nothing below zero of tensors of which those of `positive` hold nothing below it."""
+    match node.op:
+        case "Abs" | "Exp" | "HardSigmoid" | "Relu" | "Sigmoid" | "Softplus":
+            return True
+        case "Clip":
+            return _clip_low(node, constants) >= 0
+        case "Add" | "Concat" | "Div" | "Mul":
+            return set(node.inputs) <= positive
+        case op:
+            return (moves(node) or op in MEANS or op == "Cast") and node.inputs[0] in positive
 
 
 def _clip_low(node: Node, constants: Constants) -> float:
