@@ -20,7 +20,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Rounding
 from bitwright.ir.types import BIPOLAR
-from bitwright.reading.model import Model, Node
+from bitwright.reading.model import Node
 
 Array = NDArray[Any]
 QONNX = "qonnx.custom_op.general"
@@ -66,16 +66,7 @@ def encode(state: Quantised) -> Graph:
         if state.bias_grid and layer.bias is not None:
             name = twins[Edge(layer.name, 2)] = fresh(f"{layer.name}_bias")
             values[name] = _bias(net, layer, layer.bias, state)
-    model = Model(
-        file=net.file,
-        digest=net.source,
-        opset=net.opset,
-        nodes=tuple(_reading_twins(node, twins) for node in net.nodes),
-        constants=net.constants,
-        inputs=net.inputs,
-        outputs=net.outputs,
-        batch=net.batch,
-    )
+    model = replace(net.model, nodes=tuple(_reading_twins(node, twins) for node in net.nodes))
     return lower_model(model, values, quantisers)
 
 

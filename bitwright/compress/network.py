@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bitwright.compress.groups import Group, find_groups
 from bitwright.compress.left import turned
 from bitwright.compress.operators import MATRIX, channel_axis, check_nodes
 from bitwright.compress.sites import Site, find_sites, key
@@ -97,6 +98,25 @@ class FloatNet:
     def layers(self) -> tuple[Layer, ...]:
         """The layers with weights, in the order of their nodes."""
         return tuple(_layer(node, self.constants) for node in self.nodes if node.op in MATRIX)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The channels that live and die together, by the layers that make them."""
+        return find_groups(self.model)
+
+    @cached_property
+    def model(self) -> Model:
+        """What a file of the network would be read as."""
+        return Model(
+            file=self.file,
+            digest=self.source,
+            opset=self.opset,
+            nodes=self.nodes,
+            constants=self.constants,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            batch=self.batch,
+        )
 
     def replace(self, **constants: Array) -> FloatNet:
         """The same network with other numbers in some constants, each of the shape that it had."""
