@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from bitwright.compress.execute import run
 from bitwright.compress.network import FloatNet, Layer, float_net
-from bitwright.compress.ranges import RANGES, Values
+from bitwright.compress.ranges import RANGES, SAMPLE, Values, drawn
 from bitwright.compress.scales import SCALES, Floats
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import IntType
 from bitwright.reading.model import ModelInput
 
-SAMPLE = 1 << 15
-"""Values kept of each tensor, evenly spaced; the extremes come from all of them."""
+SEED = 0
+"""Of the generator that draws the values that are kept of each tensor."""
 
 
 @dataclass(frozen=True)
@@ -59,39 +59,29 @@ def calibrate(
     """Runs `model` on `calibration` (one float array per model input, samples on axis 0)."""
     net = float_net(model)
     check_arrays(net.inputs, calibration, "calibration data")
-    names = [site.tensor for site in net.sites]
-    kept: dict[str, list[Values]] = {name: [] for name in names}
+    kept: dict[str, list[Values]] = {site.tensor: [] for site in net.sites}
+    random = np.random.default_rng(SEED)
     for tensors in run(net, calibration):
-        for name in names:
-            kept[name].append(_sample(net, name, tensors[name], len(calibration[0])))
-    values = {name: _join(parts) for name, parts in kept.items()}
+        for name, parts in kept.items():
+            tensor = _checked(net, name, tensors[name])
+            parts.append(drawn(tensor, -(-SAMPLE * len(tensor) // len(calibration[0])), random))
+    values = {name: Values.joined(parts) for name, parts in kept.items()}
     for held in values.values():
         held.sums  # noqa: B018 (sorted once, here, for every width)
     return Calibration(net, values)
 
 
-def _sample(net: FloatNet, name: str, tensor: NDArray[Any], samples: int) -> Values:
-    """Extremes and evenly spaced values of one chunk of a tensor, as one row."""
-    row = np.asarray(tensor, dtype=np.float32).reshape(1, -1)
-    if row.size == 0:
+def _checked(net: FloatNet, name: str, tensor: NDArray[Any]) -> Floats:
+    """A tensor of which ranges can be chosen."""
+    if tensor.size == 0:
         raise BitwrightError("holds nothing", where=f"{net.file}: tensor '{name}'", hint="export the model again")
-    if not np.isfinite(row).all():
+    if not np.isfinite(tensor).all():
         raise BitwrightError(
             "holds values that are not finite on the calibration data",
             where=f"{net.file}: tensor '{name}'",
             hint="check the float model and how the data is scaled",
         )
-    stride = -(-row.size * samples // (len(tensor) * SAMPLE))
-    whole = Values.of(row)
-    return Values(row[:, ::stride], whole.low, whole.high)
-
-
-def _join(parts: Sequence[Values]) -> Values:
-    return Values(
-        np.concatenate([part.sample for part in parts], axis=1),
-        np.min([part.low for part in parts], axis=0),
-        np.max([part.high for part in parts], axis=0),
-    )
+    return np.asarray(tensor, dtype=np.float32)
 
 
 def check_arrays(inputs: Sequence[ModelInput], arrays: Sequence[NDArray[Any]], what: str) -> None:

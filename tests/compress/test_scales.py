@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bitwright.compress import RANGES, SCALES
-from bitwright.compress.ranges import Values, quantisation_errors
+from bitwright.compress.ranges import Values
+from bitwright.compress.ranges.errors import quantisation_errors
 from bitwright.ir.types import IntType, integer
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -117,3 +119,16 @@ def test_errors_by_sums_between_the_steps_are_those_of_the_definition(draw: str,
         known = np.isfinite(found)
         np.testing.assert_allclose(found[known], wanted[known], rtol=1e-4)
         assert (wanted[~known] >= wanted.min()).all() and (bits < 8 or not known.all())
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8, 12])
+def test_a_value_that_stands_for_many_counts_for_as_many(bits: int) -> None:
+    row = rows("laplace")[:1, :500]
+    times = np.random.default_rng(1).integers(1, 9, size=(1, 500))
+    repeated = Values.of(np.repeat(row[0], times[0])[None])
+    weighted = replace(Values.of(row), weight=times.astype(np.float32))
+    codes = codes_for(row, bits)
+    scales = SCALES["free"].below(RANGES["max"](repeated, codes, SCALES["free"]))[:20]
+    one, two = (quantisation_errors(values, scales, codes) for values in (weighted, repeated))
+    np.testing.assert_allclose(one, two, rtol=1e-3)
+    assert np.isfinite(one).any()
