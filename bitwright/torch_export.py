@@ -1,132 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PyTorch module as a graph: PyTorch exports it, with its fake quantisers, of any width, as QONNX `Quant` nodes."""
+"""A PyTorch module as a graph, in one call."""
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from bitwright import api
-from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
-
-OPSET = 13
-QUANT = "qonnx.custom_op.general::Quant"
-FAKE = ("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine")
+from bitwright.reading.exporting import exported
 
 
 def from_torch(module: Any, example: Any) -> Graph:
     """The graph of a `torch.nn.Module` in evaluation mode; `example` is one input tensor, or a tuple of them.
 
     What `torch.fake_quantize_per_tensor_affine` and its sibling for channels do, so too inside a `FakeQuantize` module,
-    is taken as PyTorch computes it, ties included. Raises BitwrightError.
+    is taken as PyTorch computes it, ties included. What a value of the example decided is a warning, by its line.
+    Raises BitwrightError; a float module is quantised first, by `bitwright.quantize(module, data, example=example)`.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise BitwrightError(
-            "PyTorch is not installed", where="from_torch", hint="pip install 'bitwright[torch]'"
-        ) from error
-    _refuse_observers(module)
-    examples = example if isinstance(example, tuple) else (example,)
-    names = [f"input_{index}" if index else "input" for index in range(len(examples))]
-    file: Any = io.BytesIO()
-    training = module.training
-    module.eval()
-    try:
-        with _fake_quantisers(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter that can be taught an operator calls itself old
-            torch.onnx.export(
-                module,
-                examples,
-                file,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=names,
-                dynamic_axes={name: {0: "N"} for name in names},
-                custom_opsets={QUANT.split("::")[0]: 1},
-            )
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-        raise BitwrightError(
-            f"PyTorch cannot export it: {str(error).splitlines()[0]}",
-            where=f"module {type(module).__name__}",
-            hint="export it to ONNX by the tool that quantised it, and load that file",
-        ) from error
-    finally:
-        module.train(training)
-    return api.load(file.getvalue(), rounding="torch")
-
-
-def _refuse_observers(module: Any) -> None:
-    """A `FakeQuantize` that observes moves its range with every input; the graph of it would be of one moment."""
-    for name, part in module.named_modules():
-        if bool(getattr(part, "observer_enabled", False)):
-            raise BitwrightError(
-                f"its fake quantiser '{name}' still observes",
-                where=f"module {type(module).__name__}",
-                hint="fix the ranges first: module.apply(torch.ao.quantization.disable_observer)",
-            )
-
-
-@contextmanager
-def _fake_quantisers() -> Iterator[None]:
-    """Inside, the exporter writes fake quantisers as `Quant`; its own can only say 8 bits."""
-    exporter = _exporter()
-    for name, symbolic in zip(FAKE, (_per_tensor, _per_channel), strict=True):
-        exporter.register_custom_op_symbolic(f"aten::{name}", symbolic, OPSET)
-    try:
-        yield
-    finally:
-        for name in FAKE:
-            exporter.unregister_custom_op_symbolic(f"aten::{name}", OPSET)
-
-
-def _per_tensor(g: Any, x: Any, scale: Any, zero: Any, low: Any, high: Any) -> Any:
-    return _quant(g, x, (scale, zero), (low, high), ())
-
-
-def _per_channel(g: Any, x: Any, scale: Any, zero: Any, axis: Any, low: Any, high: Any) -> Any:
-    helper = _exporter().symbolic_helper
-    rank, place = helper._get_tensor_rank(x), helper._get_const(axis, "i", "axis")
-    return _quant(g, x, (scale, zero), (low, high), tuple(-1 if a == place else 1 for a in range(rank)))
-
-
-def _quant(g: Any, x: Any, numbers: tuple[Any, Any], limits: tuple[Any, Any], shape: tuple[int, ...]) -> Any:
-    """A `Quant` of scale and zero, laid out in `shape` if they are for each channel."""
-    import torch
-
-    low, high = (_exporter().symbolic_helper._get_const(limit, "i", "quant_min or quant_max") for limit in limits)
-    signed, narrow, bits = _coding(int(low), int(high))
-    placed = []
-    for number in numbers:
-        real = g.op("Cast", number, to_i=1)
-        layout = g.op("Constant", value_t=torch.tensor(shape)) if shape else None
-        placed.append(g.op("Reshape", real, layout) if shape else real)
-    width = g.op("Constant", value_t=torch.tensor(float(bits)))
-    made = g.op(QUANT, x, *placed, width, signed_i=signed, narrow_i=narrow, rounding_mode_s="ROUND")
-    return made.setType(x.type())
-
-
-def _exporter() -> Any:
-    """PyTorch's exporter with all its parts, some of which have no types."""
-    import torch.onnx.symbolic_helper
-
-    return torch.onnx
-
-
-def _coding(low: int, high: int) -> tuple[int, int, int]:
-    """(signed, narrow, bits) of the codes low..high."""
-    bits = (high - low).bit_length()
-    for signed, lowest, highest in ((0, 0, (1 << bits) - 1), (1, -(1 << bits - 1), (1 << bits - 1) - 1)):
-        for narrow in (0, 1):
-            ends = (lowest + narrow * signed, highest - narrow * (1 - signed))
-            if ends == (low, high):
-                return signed, narrow, bits
-    raise BitwrightError(
-        f"codes {low}..{high} are no range of whole bits",
-        where="fake quantiser",
-        hint="for example quant_min=-8, quant_max=7, or -7 and 7, or 0 and 15",
-    )
+    return api.load(exported(module, example, "from_torch"), rounding="torch")

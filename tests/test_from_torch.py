@@ -81,3 +81,23 @@ def test_what_cannot_be_exported_is_refused_by_name() -> None:
         "fake quantiser: codes -3..9 are no range of whole bits\n"
         "  hint: for example quant_min=-8, quant_max=7, or -7 and 7, or 0 and 15"
     )
+
+
+def test_what_the_example_decides_is_a_warning_by_its_line() -> None:
+    import torch
+
+    class Choosing(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = torch.fake_quantize_per_tensor_affine(x, 0.5, 0, -8, 7)
+            weight = torch.fake_quantize_per_tensor_affine(torch.eye(3), 0.5, 0, -8, 7)
+            return x @ weight if x.sum() > 0 else x
+
+    with pytest.warns(UserWarning) as given:
+        net = bw.from_torch(Choosing(), torch.ones(1, 3))
+    assert net.layers[0].op == "dense"
+    (warning,) = given
+    line = Choosing.forward.__code__.co_firstlineno + 3
+    assert str(warning.message) == (
+        f"module Choosing: {__file__}:{line}: a value of the example decides here what is computed, and the export has"
+        " that for every input; give an example that goes the way you mean, or write it with tensors (torch.where)"
+    )

@@ -64,7 +64,7 @@ PACKAGES = {
 which is part of onnx."""
 CIRCLES = 0
 """Circles of imports that are still there; they may only become fewer."""
-ON_CALL = {"sim": "torch", "compress": "torch", "": "torch onnxruntime"}
+ON_CALL = {"sim": "torch", "reading": "torch", "compress": "torch", "": "onnxruntime"}
 """Packages that may only be imported inside a function."""
 
 

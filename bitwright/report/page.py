@@ -108,7 +108,7 @@ def page(report: Report, synthesis: Row | None = None) -> str:
         removed=tuple(removed(report.removed)),
         host=report.host,
     )
-    return _template().render(page=made)
+    return template("report.html.j2").render(page=made)
 
 
 def columns(report: Report) -> dict[str, str]:
@@ -183,10 +183,10 @@ def _text(value: object) -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
-    """The template; whatever comes from a model is escaped."""
+def template(name: str) -> jinja2.Template:
+    """A template of `pages`; whatever comes from a model is escaped."""
     loader = jinja2.PackageLoader("bitwright", "pages")
     made = jinja2.Environment(
         loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True
     )
-    return made.get_template("report.html.j2")
+    return made.get_template(name)
