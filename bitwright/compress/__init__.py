@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compression: a float ONNX model and calibration data in, a quantised network as a value out.
 
-    state = quantize(model, calibration, weights=8, activations=8, per_channel=False, range="mse", scale="free")
+    state = quantize(model, calibration, weights=4, activations=4)        `Options` has all choices
     state.graph()                  the integer graph            state.save(path)        the same as ONNX
 
 `model` is a path, bytes, an `onnx.ModelProto` or a `FloatNet`; `calibration` holds one float array per model input,
@@ -10,26 +10,32 @@ every choice.
 """
 
 from bitwright.compress.calibrate import Calibration, calibrate, check_arrays
+from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.encode import encode
 from bitwright.compress.execute import outputs_of
 from bitwright.compress.network import FloatNet, float_net
-from bitwright.compress.quantise import BITS, check_options, quantised, quantize
+from bitwright.compress.options import BITS, Options
+from bitwright.compress.quantise import quantised, quantize
 from bitwright.compress.ranges import RANGES
+from bitwright.compress.round import ROUNDINGS, Problem
 from bitwright.compress.scales import SCALES
 from bitwright.compress.state import ActQuant, Coded, State
 
 __all__ = [
     "BITS",
+    "CORRECTIONS",
     "RANGES",
+    "ROUNDINGS",
     "SCALES",
     "ActQuant",
     "Calibration",
     "Coded",
     "FloatNet",
+    "Options",
+    "Problem",
     "State",
     "calibrate",
     "check_arrays",
-    "check_options",
     "encode",
     "float_net",
     "outputs_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bitwright.compress.acts import FloatSide, float_side
 from bitwright.compress.execute import run
 from bitwright.compress.network import FloatNet, Layer, float_net
 from bitwright.compress.ranges import RANGES, SAMPLE, Values, drawn
@@ -33,7 +35,13 @@ class Calibration:
 
     net: FloatNet
     values: Mapping[str, Values]
+    data: tuple[NDArray[Any], ...] = field(default=(), repr=False, compare=False)
     _found: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def side(self) -> FloatSide:
+        """What the float layers make of the data, for roundings and corrections; computed when one first asks."""
+        return float_side(self.net, self.data)
 
     def act_scale(self, tensor: str, codes: IntType, range: str, scale: str) -> Floats:
         """The scale of a tensor's quantiser, one number, by a key of `RANGES` and one of `SCALES`."""
@@ -68,7 +76,7 @@ def calibrate(
     values = {name: Values.joined(parts) for name, parts in kept.items()}
     for held in values.values():
         held.sums  # noqa: B018 (sorted once, here, for every width)
-    return Calibration(net, values)
+    return Calibration(net, values, tuple(calibration))
 
 
 def _checked(net: FloatNet, name: str, tensor: NDArray[Any]) -> Floats:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress.coded import ActQuant, Coded
-from bitwright.compress.network import FloatNet, Layer
+from bitwright.compress.network import FloatNet, Layer, fresh_names
 from bitwright.compress.sites import Edge, key
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.lowering import lower_model
@@ -49,7 +49,7 @@ class Quantised(Protocol):
 def encode(state: Quantised) -> Graph:
     """The graph of a quantised network: exactly the codes of its weights, biases and the rest as exact rationals."""
     net = state.net
-    fresh = _fresh(net)
+    fresh = fresh_names(net)
     twins: dict[Edge, str] = {}
     coded: dict[str, str] = {}
     values: dict[str, Const] = {}
@@ -106,18 +106,3 @@ def _bias(net: FloatNet, layer: Layer, bias: str, state: Quantised) -> Const:
     step = state.acts[tensor].scale.reshape(-1).astype(np.float64) * coded.scale.reshape(-1)
     codes = np.rint(net.constants[bias] / step).astype(np.int64)
     return Const((codes * step).astype(np.float32), codes, step, np.zeros(()))
-
-
-def _fresh(net: FloatNet) -> Callable[[str], str]:
-    """The function that makes names which nothing in the network has."""
-    taken = {*net.constants, *(entry.name for entry in net.inputs)}
-    taken |= {name for node in net.nodes for name in (node.name, *node.outputs)}
-
-    def fresh(wanted: str) -> str:
-        name, number = wanted, 1
-        while name in taken:
-            name, number = f"{wanted}_{number}", number + 1
-        taken.add(name)
-        return name
-
-    return fresh

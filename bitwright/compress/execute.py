@@ -65,13 +65,18 @@ def outputs_of(net: FloatNet, arrays: Sequence[Array]) -> list[Array]:
 
 def run(net: FloatNet, arrays: Sequence[Array]) -> Iterator[dict[str, Array]]:
     """Every tensor of `net`, chunk by chunk; sample by sample where the network holds the size of its batch."""
+    steps, size = prepared(net, arrays)
+    for start in range(0, len(arrays[0]), size):
+        yield _values(net, steps, [array[start : start + size] for array in arrays])
+
+
+def prepared(net: FloatNet, arrays: Sequence[Array]) -> tuple[list[Step], int]:
+    """The nodes with what computes them, and how many samples they take at once."""
     steps = []
     for node in net.nodes:
         with _explained(node):
             steps.append((node, function_of(node, net.opset, FAST)))
-    size = CHUNK if _takes_batches(net, steps, arrays) else 1
-    for start in range(0, len(arrays[0]), size):
-        yield _values(net, steps, [array[start : start + size] for array in arrays])
+    return steps, CHUNK if _takes_batches(net, steps, arrays) else 1
 
 
 def _takes_batches(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> bool:
@@ -87,16 +92,26 @@ def _takes_batches(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]
 
 def _values(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> dict[str, Array]:
     """Every tensor of `net` for some samples."""
-    values: dict[str, Array] = dict(net.constants)
-    for entry, array in zip(net.inputs, arrays, strict=True):
-        values[entry.name] = array.astype(np.float32 if entry.dtype.kind == "f" else entry.dtype, copy=False)
-    for node, function in steps:
-        with _explained(node):
-            operands = [values[name] if name else None for name in node.inputs]
-            _check_result(node, operands, len(arrays[0]))
-            results = function(operands)
-        values |= {name: result for name, result in zip(node.outputs, results, strict=False) if name}
+    values: dict[str, Array] = dict(net.constants) | inputs_of(net, arrays)
+    for step in steps:
+        values |= results(step, [values[name] if name else None for name in step[0].inputs], len(arrays[0]))
     return values
+
+
+def inputs_of(net: FloatNet, arrays: Sequence[Array]) -> dict[str, Array]:
+    """The inputs of `net`, as it computes with them."""
+    kinds = [np.float32 if entry.dtype.kind == "f" else entry.dtype for entry in net.inputs]
+    given = zip(net.inputs, arrays, kinds, strict=True)
+    return {entry.name: array.astype(kind, copy=False) for entry, array, kind in given}
+
+
+def results(step: Step, operands: Sequence[Array | None], samples: int) -> dict[str, Array]:
+    """What a node makes of its operands, which hold so many samples."""
+    node, function = step
+    with _explained(node):
+        _check_result(node, operands, samples)
+        made = function(operands)
+    return {name: result for name, result in zip(node.outputs, made, strict=False) if name}
 
 
 @contextmanager

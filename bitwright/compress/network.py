@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -211,3 +211,18 @@ def _bytes(name: str, value: Any) -> bytes:
     if not isinstance(value, np.ndarray):
         return repr((name, value)).encode()
     return repr((name, value.dtype.str, value.shape)).encode() + value.tobytes()
+
+
+def fresh_names(net: FloatNet) -> Callable[[str], str]:
+    """The function that makes names which nothing in the network has."""
+    taken = {*net.constants, *(entry.name for entry in net.inputs)}
+    taken |= {name for node in net.nodes for name in (node.name, *node.outputs)}
+
+    def fresh(wanted: str) -> str:
+        name, number = wanted, 1
+        while name in taken:
+            name, number = f"{wanted}_{number}", number + 1
+        taken.add(name)
+        return name
+
+    return fresh

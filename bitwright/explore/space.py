@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from json import dumps
 
-from bitwright.compress import Calibration, State, check_options, quantised
+from bitwright.compress import Calibration, Options, State, quantised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Point:
     scale: str = "free"
 
     def __post_init__(self) -> None:
-        check_options(weights=self.weight_bits, activations=self.activation_bits, range=self.range, scale=self.scale)
+        Options(weights=self.weight_bits, activations=self.activation_bits, range=self.range, scale=self.scale)
 
     @property
     def key(self) -> str:
@@ -43,6 +43,8 @@ class Point:
             per_channel=self.per_channel,
             range=self.range,
             scale=self.scale,
+            rounding="nearest",
+            correct="none",
         )
 
 

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be asked of quantising after training, checked by name before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from bitwright.compress.correct import CORRECTIONS
+from bitwright.compress.ranges import RANGES
+from bitwright.compress.round import ROUNDINGS
+from bitwright.compress.scales import SCALES
+from bitwright.ir.errors import BitwrightError
+
+BITS = range(2, 17)
+EXACT = ("audit", "po2")
+"""`po2` promises that the float32 network equals the integers to the last one; `audit` that no difference is
+unexplained."""
+CHOICES: Mapping[str, Collection[str]] = {
+    "range": RANGES,
+    "rounding": ROUNDINGS,
+    "correct": CORRECTIONS,
+    "scale": SCALES,
+    "exact": EXACT,
+}
+"""What each option that is a name can be."""
+
+
+class Given(TypedDict, total=False):
+    """The fields of `Options`, as a caller may give them."""
+
+    weights: int
+    activations: int
+    per_channel: bool
+    range: str
+    rounding: str
+    correct: str
+    scale: str
+    exact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a network is quantised; BitwrightError names what is not offered.
+
+    Bits of `weights` and `activations`; a scale for each output of a layer, or one (`per_channel`); keys of `RANGES`,
+    `ROUNDINGS`, `CORRECTIONS` and `SCALES`, and one of `EXACT`. `scale` is "free", or "po2" where `exact` demands it.
+    """
+
+    weights: int = 8
+    activations: int = 8
+    per_channel: bool = True
+    range: str = "mse"
+    rounding: str = "gptq"
+    correct: str = "bias"
+    scale: str = ""
+    exact: str = "audit"
+
+    def __post_init__(self) -> None:
+        for name, bits in (("weights", self.weights), ("activations", self.activations)):
+            if bits not in BITS:
+                raise _refusal(name, f"{bits} bits", f"{BITS[0]} to {BITS[-1]} bits")
+        if not self.scale:
+            object.__setattr__(self, "scale", "po2" if self.exact == "po2" else "free")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise _refusal(name, repr(getattr(self, name)), " or ".join(choices))
+        if self.exact == "po2" != self.scale:
+            raise BitwrightError(
+                f"scale {self.scale!r} beside exact 'po2'",
+                where="quantize",
+                hint="leave scale out: equality to the last integer takes scales that are powers of two",
+            )
+
+
+def _refusal(option: str, given: str, choices: str) -> BitwrightError:
+    return BitwrightError(f"{given} cannot be used for {option}", where="quantize", hint=f"choose {choices}")

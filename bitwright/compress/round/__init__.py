@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How weights become codes: one function from a layer's `Problem` to codes for each method, by name in `ROUNDINGS`."""
+
+from collections.abc import Callable, Mapping
+
+from bitwright.compress.round.gptq import gptq
+from bitwright.compress.round.nearest import nearest
+from bitwright.compress.round.problem import Codes, Problem
+
+__all__ = ["ROUNDINGS", "Codes", "Problem", "Rounding"]
+
+Rounding = Callable[[Problem], Codes]
+"""Codes (groups, outputs, terms) for one layer."""
+
+ROUNDINGS: Mapping[str, Rounding] = {"nearest": nearest, "gptq": gptq}
+"""The methods by their name on the command line."""

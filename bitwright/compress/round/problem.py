@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which codes make a layer's outputs least wrong: one value for rounding, and for pruning with compensation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.ir.errors import BitwrightError
+
+Array = NDArray[Any]
+Codes = NDArray[np.int32]
+DAMPING = 0.01
+"""Of the mean of the diagonal, added to the diagonal: what was never seen stays as it is."""
+SINGLE = 2000
+"""Terms beyond which matrices of terms are float32."""
+MEMORY = 4 << 30
+"""Bytes that the matrices of terms of one layer may take."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A layer's weight, what the quantised network gives it, and what it should make of that.
+
+    `weight` is (groups, outputs, terms), `inputs` (groups, terms, n), `outputs` (groups, outputs, n). A code times
+    `scale` is a weight, a code at least `low` and at most `high`; all three broadcast against the weight. Codes are 0
+    where the `mask` is False. With `centred`, a constant error of an output does not count: its bias will be
+    corrected. `where` names the layer.
+    """
+
+    weight: Array
+    inputs: Array
+    outputs: Array
+    scale: Array
+    low: Array
+    high: Array
+    mask: Array | None = None
+    centred: bool = False
+    where: str = "layer"
+
+    def codes(self, weights: Array) -> Codes:
+        """The nearest codes of any weights."""
+        found = np.rint(weights / self.scale).clip(self.low, self.high)
+        return np.asarray(found if self.mask is None else found * self.mask, dtype=np.int32)
+
+    @property
+    def terms(self) -> int:
+        """How many terms each output adds up."""
+        return int(self.weight.shape[2])
+
+    @cached_property
+    def columns(self) -> tuple[Array, Array]:
+        """Inputs and outputs as they count: without their means, if those do not."""
+        if not self.centred:
+            return self.inputs, self.outputs
+        inputs, outputs = (array - array.mean(axis=2, keepdims=True) for array in (self.inputs, self.outputs))
+        return inputs, outputs
+
+    @cached_property
+    def hessian(self) -> Array:
+        """Each group's inputs times their transpose, (groups, terms, terms)."""
+        single = self.terms > SINGLE
+        needed = len(self.weight) * self.terms**2 * 4 * (2 if single else 4)
+        if needed > MEMORY:
+            raise BitwrightError(
+                f"adds up {self.terms} terms: matrices of them take {needed / 2**30:.1f} GiB",
+                where=self.where,
+                hint="give this layer rounding 'nearest', which needs none",
+            )
+        inputs, _ = self.columns
+        return np.asarray(inputs @ inputs.swapaxes(1, 2), dtype=np.float32 if single else np.float64)
+
+    @property
+    def aim(self) -> Array:
+        """The wanted outputs times the inputs' transpose, (groups, outputs, terms)."""
+        inputs, outputs = self.columns
+        return np.asarray(outputs @ inputs.swapaxes(1, 2), dtype=self.hessian.dtype)
+
+    @cached_property
+    def damping(self) -> Array:
+        """What is added to the diagonal of each group's matrix, (groups, 1, 1): what was never seen stays as it is."""
+        mean = np.einsum("gkk->g", self.hessian) / self.terms
+        return np.where(mean > 0, DAMPING * mean, 1)[:, None, None].astype(self.hessian.dtype)
+
+    def root(self, order: Array) -> Array:
+        """The upper triangular U with U' U = inverse of the damped matrices, terms in each group's order.
+
+        It is the inverse of a Cholesky factor, of the matrix in falling order.
+        """
+        falling = order[:, ::-1]
+        matrix = self.hessian + self.damping * np.eye(self.terms, dtype=self.hessian.dtype)
+        turned = np.take_along_axis(np.take_along_axis(matrix, falling[:, :, None], 1), falling[:, None, :], 2)
+        return np.asarray(np.linalg.inv(np.linalg.cholesky(turned))[:, ::-1, ::-1])

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rounding: closed forms, brute force on small layers, laws of every method in `ROUNDINGS`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from bitwright.compress.round import ROUNDINGS, Problem
+from bitwright.compress.round.gptq import gptq, matched
+from bitwright.compress.round.nearest import nearest
+from tests.compress.nets import normal
+
+
+def problem(groups: int = 2, outputs: int = 3, terms: int = 4, columns: int = 200, seed: int = 0) -> Problem:
+    """Correlated inputs, all of one sign, and the outputs that the float weights make of slightly other ones."""
+    weight = normal(groups, outputs, terms, seed=seed)
+    mixing = normal(groups, terms, terms, seed=seed + 1)
+    inputs = np.maximum(mixing @ normal(groups, terms, columns, seed=seed + 2) + np.float32(0.3), 0)
+    exact = inputs + np.float32(0.1) * normal(groups, terms, columns, seed=seed + 3)
+    scale = np.abs(weight).max(axis=2, keepdims=True) / np.float32(3)
+    return Problem(weight, inputs, weight @ exact, scale, np.float32(-3), np.float32(3))
+
+
+def errors(given: Problem, weights: np.ndarray) -> np.ndarray:
+    """The squared error of each output."""
+    inputs, outputs = given.columns
+    return ((weights @ inputs - outputs) ** 2).sum(axis=2)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_codes_are_inside_their_type_and_zero_where_the_mask_removes_them(rounding: str) -> None:
+    plain = problem(terms=150)
+    mask = np.random.default_rng(0).random(plain.weight.shape) < 0.7
+    for given in (plain, replace(plain, mask=mask)):
+        codes = ROUNDINGS[rounding](given)
+        assert codes.dtype == np.int32 and codes.shape == given.weight.shape
+        assert np.abs(codes).max() == 3
+        assert given.mask is None or not codes[~mask].any()
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_matched_weights_are_those_of_least_squares(centred: bool) -> None:
+    given = replace(problem(), centred=centred)
+    inputs, outputs = given.columns
+    for group, found in enumerate(matched(given)):
+        # held near the old weights by as many more equations as there are terms
+        held = np.sqrt(given.damping[group, 0, 0]) * np.eye(inputs.shape[1])
+        left = np.concatenate([inputs[group].T, held])
+        right = np.concatenate([outputs[group].T, held @ given.weight[group].T])
+        np.testing.assert_allclose(found, np.linalg.lstsq(left, right)[0].T, rtol=1e-3, atol=1e-4)
+
+
+def test_inputs_without_correlation_leave_nothing_to_make_good() -> None:
+    weight = normal(2, 3, 5)
+    inputs = np.tile(np.eye(5, dtype=np.float32), (2, 1, 1)) * np.float32(2)
+    scale = np.float32(0.5)
+    given = Problem(weight, inputs, weight @ inputs, scale, np.float32(-3), np.float32(3))
+    np.testing.assert_array_equal(gptq(given), nearest(given))
+
+
+def test_gptq_is_between_nearest_and_the_best_there_is() -> None:
+    lost = []
+    for seed in range(20):
+        given = problem(groups=1, outputs=1, terms=4, seed=seed)
+        codes = np.array(list(product(range(-3, 4), repeat=4)))[:, None, None, :]
+        best = min(errors(given, code * given.scale).item() for code in codes)
+        lost.append([errors(given, made(given) * given.scale).item() / best for made in (nearest, gptq)])
+    by_nearest, by_gptq = np.transpose(lost)
+    print(by_nearest, by_gptq)
+    assert (by_gptq >= 1 - 1e-6).all()
+    assert np.mean(by_gptq) < 1.05 < 1.4 < np.mean(by_nearest)
+
+
+def test_blocks_do_not_change_what_gptq_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = problem(terms=30)
+    whole = gptq(given)
+    monkeypatch.setattr(sys.modules["bitwright.compress.round.gptq"], "BLOCK", 7)
+    np.testing.assert_array_equal(gptq(given), whole)
+
+
+def test_what_a_layer_never_meets_stays_as_it_is() -> None:
+    given = problem()
+    dead = replace(given, inputs=given.inputs * 0, outputs=given.outputs * 0)
+    np.testing.assert_array_equal(gptq(dead), nearest(dead))
