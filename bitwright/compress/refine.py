@@ -67,14 +67,15 @@ class _Refiner:
 
     def _rounded(self, view: View, inputs: Sequence[Array], bases: tuple[Coded, ...]) -> Coded:
         (coded,) = bases
-        name = view.layer.name
+        name, weight = view.layer.name, view.rows(view.weight)
         problem = Problem(
-            weight=view.rows(view.weight),
+            weight=weight,
             inputs=gathered(view, inputs, self._side.picked[name]),
             outputs=self._side.outputs[name],
             scale=view.rows(coded.scale),
             low=_ends(view, coded, "lo"),
             high=_ends(view, coded, "hi"),
+            mask=weight != 0,  # what was pruned stays so
             centred=self._correction is not None,
             where=f"{self._state.net.file}: layer '{name}'",
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 import bitwright as bw
-from bitwright.compress import RANGES, SCALES, State, calibrate, float_net, outputs_of, quantised, quantize
+from bitwright.compress import RANGES, ROUNDINGS, SCALES, State, calibrate, float_net, outputs_of, quantised, quantize
 from bitwright.compress.ranges import SAMPLE
 from bitwright.ir.types import integer
 from tests.compress.nets import graph, node, normal
@@ -220,3 +220,11 @@ def test_float_outputs_do_not_depend_on_the_chunks() -> None:
     model = graph([node("MatMul", "x w", "y")], {"w": normal(4, 3)}, sample=[4])
     x = normal(130, 4)
     np.testing.assert_allclose(outputs_of(float_net(model), [x])[0], x @ normal(4, 3), rtol=1e-5)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_a_pruned_weight_stays_zero(rounding: str) -> None:
+    pruned = normal(40, 5) * (np.random.default_rng(0).random((40, 5)) < 0.3)
+    model = graph([node("MatMul", "x w", "y")], {"w": pruned}, sample=[40])
+    (coded,) = quantize(model, np.abs(normal(200, 40)), rounding=rounding).weights["w"]
+    assert not coded.codes[pruned == 0].any()

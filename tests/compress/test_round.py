@@ -23,7 +23,7 @@ def problem(groups: int = 2, outputs: int = 3, terms: int = 4, columns: int = 20
     inputs = np.maximum(mixing @ normal(groups, terms, columns, seed=seed + 2) + np.float32(0.3), 0)
     exact = inputs + np.float32(0.1) * normal(groups, terms, columns, seed=seed + 3)
     scale = np.abs(weight).max(axis=2, keepdims=True) / np.float32(3)
-    return Problem(weight, inputs, weight @ exact, scale, np.float32(-3), np.float32(3))
+    return Problem(weight, inputs, weight @ exact, scale, np.float32(-3), np.float32(3), np.True_)
 
 
 def errors(given: Problem, weights: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_codes_are_inside_their_type_and_zero_where_the_mask_removes_them(roundi
         codes = ROUNDINGS[rounding](given)
         assert codes.dtype == np.int32 and codes.shape == given.weight.shape
         assert np.abs(codes).max() == 3
-        assert given.mask is None or not codes[~mask].any()
+        assert not codes[~np.broadcast_to(given.mask, codes.shape)].any()
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -59,7 +59,7 @@ def test_inputs_without_correlation_leave_nothing_to_make_good() -> None:
     weight = normal(2, 3, 5)
     inputs = np.tile(np.eye(5, dtype=np.float32), (2, 1, 1)) * np.float32(2)
     scale = np.float32(0.5)
-    given = Problem(weight, inputs, weight @ inputs, scale, np.float32(-3), np.float32(3))
+    given = Problem(weight, inputs, weight @ inputs, scale, np.float32(-3), np.float32(3), np.True_)
     np.testing.assert_array_equal(gptq(given), nearest(given))
 
 

@@ -22,11 +22,8 @@ def gptq(problem: Problem) -> Codes:
     weights = _ordered(_matched(problem, order, upper), order)
     scale, low, high = (
         _ordered(np.broadcast_to(array, problem.weight.shape), order).astype(weights.dtype)
-        for array in (problem.scale, problem.low, problem.high)
+        for array in (problem.scale, problem.low * problem.mask, problem.high * problem.mask)
     )
-    if problem.mask is not None:
-        mask = _ordered(problem.mask, order)
-        low, high = low * mask, high * mask
     found = np.empty(weights.shape, np.int32)
     for first in range(0, problem.terms, BLOCK):
         errors = np.empty_like(weights[:, first : first + BLOCK])

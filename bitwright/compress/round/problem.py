@@ -27,8 +27,8 @@ class Problem:
     """A layer's weight, what the quantised network gives it, and what it should make of that.
 
     `weight` is (groups, outputs, terms), `inputs` (groups, terms, n), `outputs` (groups, outputs, n). A code times
-    `scale` is a weight, a code at least `low` and at most `high`; all three broadcast against the weight. Codes are 0
-    where the `mask` is False. With `centred`, a constant error of an output does not count: its bias will be
+    `scale` is a weight, a code at least `low` and at most `high`; they and `mask` broadcast against the weight. Codes
+    are 0 where the mask is False. With `centred`, a constant error of an output does not count: its bias will be
     corrected. `where` names the layer.
     """
 
@@ -38,14 +38,14 @@ class Problem:
     scale: Array
     low: Array
     high: Array
-    mask: Array | None = None
+    mask: Array
     centred: bool = False
     where: str = "layer"
 
     def codes(self, weights: Array) -> Codes:
         """The nearest codes of any weights."""
         found = np.rint(weights / self.scale).clip(self.low, self.high)
-        return np.asarray(found if self.mask is None else found * self.mask, dtype=np.int32)
+        return np.asarray(found * self.mask, dtype=np.int32)
 
     @property
     def terms(self) -> int:
