@@ -100,7 +100,7 @@ def test_nothing_but_streams_enters_a_process(design: Callable[[], Project]) -> 
     assert judged(generate(design())) == []
 
 
-@pytest.mark.parametrize("group", ALL)
+@pytest.mark.parametrize("group", [*ALL, "large"])
 def test_nothing_but_streams_enters_any_kernel(group: str) -> None:
     assert judged(generate(made(group, 1))) == []
 

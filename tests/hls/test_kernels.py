@@ -21,7 +21,7 @@ from bitwright.ir.types import BIPOLAR, TERNARY, IntType, integer
 from bitwright.sim import cpp
 from tests.hls.programs import OURS, WARNINGS, compiled, needs_vendor, run, vendor, write
 from tests.needs import needs_cxx
-from tests.rtl.cases import depthwises, parallel_windows, selects, sparses, styles
+from tests.rtl.cases import depthwises, parallel_windows, select, selects, sparse, sparses, styles
 from tests.rtl.graphs import (
     S4,
     S8,
@@ -153,8 +153,20 @@ def mixed() -> list[KernelGraph]:
 
 
 def few_packed() -> list[KernelGraph]:
-    """Weights of every code, one in a number or several, in both units that take packed ones."""
-    return [*matrices()[:8], *depthwises()[:3], *styles()[::4]]
+    """Weights of every code, one in a number or several, and constants of every form, in all units that take them."""
+    weights = [*matrices()[:8], *depthwises()[:3], *styles()[::4]]
+    return [*weights, *selects()[::4], *sparses()[::4], *requantisers()[:10], *requantisers()[-2:]]
+
+
+def large() -> list[KernelGraph]:
+    """Tables that are packed for their size, in the units that have several columns or forms."""
+    rng, wide = np.random.default_rng(6), IntType(-3000, 2500)
+    return [
+        select("select", rng, vectors=1, rows=96, col_fold=24, pe=4, sets=4, kept=2, group=4, x=S8, w=S8, style="lut"),
+        sparse("sparse", rng, vectors=1, rows=128, cols=600, pe=8, simd=1, x=S8, w=S4, memory="block", density=0.25),
+        requantiser("steps", thresholds(rng, 72, wide, S8), wide, S8, lanes=3, folds=24, pixels=1),
+        requantiser("line", mas(rng, 8200, wide, S4, shift=5, even=True), wide, S4, lanes=4, folds=2050, pixels=1),
+    ]
 
 
 GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
@@ -169,10 +181,11 @@ GROUPS: dict[str, Callable[[], list[KernelGraph]]] = {
     "others": others,
     "mixed": mixed,
     "packed": few_packed,
+    "large": large,
 }
 
-WEIGHTED = ["matrices", "depthwises", "styles"]
-ALL = [group for group in GROUPS if group not in ("mixed", "packed")]
+WITH_TABLES = ["matrices", "depthwises", "styles", "selects", "sparses", "requantisers"]
+ALL = [group for group in GROUPS if group not in ("mixed", "packed", "large")]
 
 
 @cache
@@ -193,17 +206,34 @@ def test_the_engine_gives_what_the_model_gives(group: str) -> None:
 
 
 @needs_vendor
-@pytest.mark.parametrize("group", ["packed", *(pytest.param(group, marks=pytest.mark.long) for group in WEIGHTED)])
-def test_packed_tables_hold_the_same_weights(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("group", ["packed", *(pytest.param(group, marks=pytest.mark.long) for group in WITH_TABLES)])
+def test_packed_tables_hold_the_same_constants(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As those of large layers, with both families of headers."""
-    monkeypatch.setattr("bitwright.backends.hls.kernels.PACKED", 0)
+    monkeypatch.setattr("bitwright.backends.hls.packed.PACKED", 0)
     files = generate(made(group))
-    packed = [path for path, text in files.items() if "bw::unpacked<Word>" in text]
-    assert len(packed) == len([path for path in files if path.startswith("weights/")])
+    words = re.compile(r"bw::(unpacked<Word>|Packed\w+<Shape>|(Packed|Single)<\w+(, \d+)?> \w+;)")
+    tables = [path for path, text in files.items() if path.startswith("weights/") and "struct Entries" not in text]
+    found = sum(len(words.findall(text)) for path, text in files.items() if not path.startswith("kernels/"))
+    assert found >= len(tables)
     write(tmp_path, files)
     for includes in (OURS, vendor(tmp_path)):
         done = run(compiled(tmp_path, [f"tb/{group}_tb.cpp", f"{group}.cpp"], ["-O1", "-w", *includes]))
         assert re.fullmatch(rf"{group}: \d+ compared, 0 different\n", done.stdout), done.stdout
+
+
+@pytest.mark.long
+@needs_vendor
+def test_large_tables_are_packed_and_pass(tmp_path: Path) -> None:
+    """Each of them for its size alone."""
+    files = generate(made("large", 2))
+    assert files["large_params.hpp"].count("bw::Single<") == 5
+    assert "bw::Packed<Threshold, 255> t;" in files["large_params.hpp"]
+    assert "bw::PackedSelectWord<Shape>" in files["weights/select.hpp"]
+    assert "bw::PackedSparseWord<Shape>" in files["weights/sparse.hpp"]
+    write(tmp_path, files)
+    for includes in (OURS, vendor(tmp_path)):
+        done = run(compiled(tmp_path, ["tb/large_tb.cpp", "large.cpp"], ["-O1", "-w", *includes]))
+        assert re.fullmatch(r"large: \d+ compared, 0 different\n", done.stdout), done.stdout
 
 
 @pytest.mark.long

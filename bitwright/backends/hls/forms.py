@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bitwright.backends.hls import text
-from bitwright.backends.hls.site import number
+from bitwright.backends.hls import packed, text
+from bitwright.backends.hls.site import narrowest, number
 from bitwright.backends.hls.views import Alias
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.ir.types import IntType
@@ -33,6 +33,7 @@ class Rule:
     count: str
     lines: list[str]
     pragmas: tuple[str, ...]
+    header: str = ""  # what the table needs beside that of the rules
 
 
 def rule_of(form: Form, folds: int, lanes: int, x: IntType) -> Rule:
@@ -126,15 +127,17 @@ def _per_channel(
     shape: tuple[int, int],
 ) -> Rule:
     """A rule with a Channel: members that are equal in all channels are static constants, but those `always` there."""
-    lines, columns, names = [], [], []
+    own = {name: each for name, each in members.items() if name in always or not _is_same(each[1])}
+    large = packed.is_large(sum(values.size for _, values in own.values()))
+    note = "; several thresholds are one number, the first in its lowest bits" if large and "t" in own else ""
+    lines, columns = [], []
     for name, (kind_name, values) in members.items():
-        if name not in always and _is_same(values):
+        if name not in own:
             lines.append(f"static constexpr {text.constants({name: int(values.flat[0])})};")
             continue
-        extent = f"[{values.shape[1]}]" if values.ndim == 2 else ""
-        lines.append(f"{kind_name} {name}{extent};")
-        columns.append([_braces(value, kind_name) for value in values.tolist()])
-        names.append(name)
+        line, column = (_packed_member if large else _member)(name, kind_name, values)
+        lines.append(line)
+        columns.append(column)
     items = ["{" + ", ".join(row) + "}" for row in zip(*columns, strict=True)]
     folds, lanes = shape
     return Rule(
@@ -145,13 +148,30 @@ def _per_channel(
         types=types,
         channel=lines,
         table_title="Channels",
-        order=f"{{{', '.join(names)}}}: words of [Lanes] in the order of use",
+        order=f"{{{', '.join(own)}}}: words of [Lanes] in the order of use{note}",
         table_name="Channels",
         word="Shape::Channel[Shape::Lanes]",
         count="Shape::Folds",
         lines=text.table([items[fold * lanes : (fold + 1) * lanes] for fold in range(folds)]),
         pragmas=("AGGREGATE variable=table", "ARRAY_RESHAPE variable=table complete dim=2"),
+        header=packed.HEADER if large else "",
     )
+
+
+def _member(name: str, kind: str, values: Ints) -> tuple[str, list[str]]:
+    """A member of a Channel, and how it begins in each."""
+    extent = f"[{values.shape[1]}]" if values.ndim == 2 else ""
+    return f"{kind} {name}{extent};", [_braces(value, kind) for value in values.tolist()]
+
+
+def _packed_member(name: str, kind: str, values: Ints) -> tuple[str, list[str]]:
+    """The same in a large table, whose members are plain integers in a C simulation, several thresholds in one."""
+    if values.ndim == 2:
+        words = packed.words(values, narrowest(values, signed=True).bits).tolist()
+        return f"bw::Packed<{kind}, {values.shape[1]}> {name};", [packed.spelled(word) for word in words]
+    if not _is_literal(values):
+        return _member(name, kind, values)
+    return f"bw::Single<{kind}> {name};", [str(value) for value in values.tolist()]
 
 
 def _is_same(values: Ints) -> bool:

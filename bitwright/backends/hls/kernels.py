@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from bitwright.backends.hls import text
+from bitwright.backends.hls import packed, text
 from bitwright.backends.hls.forms import rule_of
 from bitwright.backends.hls.site import Site, block, element, plain
 from bitwright.backends.hls.views import Alias, Block, KernelView, Table
@@ -16,8 +14,6 @@ from bitwright.hardware.kernels.joins import Join
 from bitwright.hardware.kernels.requantiser import Requantiser
 from bitwright.ir.types import IntType
 
-PACKED = 1 << 14
-"""Elements of a table of weights from which on several of them are one number: a compiler takes those in less time."""
 IMPLEMENTED = {"block": "bram", "lut": "lutram"}
 """What a memory is called in a storage pragma."""
 
@@ -70,8 +66,11 @@ def _packed(shared: Packing, x_type: IntType) -> list[Alias]:
 
 def _table(kernel: Kernel, table: Constants, site: Site) -> Table:
     pragmas = [f"BIND_STORAGE variable=table type=rom_1p impl={IMPLEMENTED[table.memory]}"] if table.memory else []
-    if 0 < table.bits <= 32 and table.columns[0].size > PACKED:
-        return _packed_table(kernel, table, site, pragmas)
+    if packed.is_large(table.columns[0].size):
+        if table.packed:
+            return _packed_columns(kernel, table, site, pragmas)
+        if 0 < table.bits[0] <= packed.NUMBER // 2:
+            return _packed_words(kernel, table, site, pragmas)
     if len(table.columns) == 1:
         lines = text.initialiser(table.columns[0])
     else:
@@ -89,17 +88,13 @@ def _table(kernel: Kernel, table: Constants, site: Site) -> Table:
     )
 
 
-def _packed_table(kernel: Kernel, table: Constants, site: Site, pragmas: list[str]) -> Table:
-    """A table of many elements, as many as divide a word and fit into 64 bits packed into each of its numbers."""
-    codes = table.columns[0].astype(np.int64).reshape(len(table.columns[0]), -1)
-    each = max(n for n in range(1, 64 // table.bits + 1) if codes.shape[1] % n == 0)
-    places = (table.bits * np.arange(each)).astype(np.uint64)
-    fields = (codes & ((1 << table.bits) - 1)).astype(np.uint64).reshape(len(codes), -1, each)
-    words = np.bitwise_or.reduce(fields << places, axis=2)
-    digits = -(-each * table.bits // 4)
-    lines = text.fold(
-        ", ".join("{" + ", ".join(f"0x{part:0{digits}x}" for part in word) + "}" for word in words.tolist())
-    )
+def _packed_words(kernel: Kernel, table: Constants, site: Site, pragmas: list[str]) -> Table:
+    """A table of many elements, as many as divide a word and fit into a number packed into each."""
+    bits, codes = table.bits[0], table.columns[0].reshape(len(table.columns[0]), -1)
+    each = max(n for n in range(1, packed.NUMBER // bits + 1) if codes.shape[1] % n == 0)
+    words = packed.numbers(codes, bits, each)
+    digits = -(-each * bits // 4)
+    lines = text.fold(", ".join(packed.spelled(word, digits) for word in words.tolist()))
     details = f"{table.details.rstrip('.')}; {each} of them in a number, the first in its lowest bits."
     return site.table(
         kernel,
@@ -109,7 +104,27 @@ def _packed_table(kernel: Kernel, table: Constants, site: Site, pragmas: list[st
         count=f"{table.count}][{words.shape[1]}",
         lines=lines,
         pragmas=["ARRAY_RESHAPE variable=table complete dim=2", *pragmas],
-        packed=f"bw::Rom<ap_uint<{each * table.bits}>>",
+        packed=f"bw::Rom<ap_uint<{each * bits}>>",
+    )
+
+
+def _packed_columns(kernel: Kernel, table: Constants, site: Site, pragmas: list[str]) -> Table:
+    """A table of words of several columns, each packed for itself."""
+    columns = [
+        (packed.words(column, bits) if bits else column).tolist()
+        for column, bits in zip(table.columns, table.bits, strict=True)
+    ]
+    words = zip(*columns, strict=True)
+    details = f"{table.details.rstrip('.')}; several elements are one number, the first in its lowest bits."
+    return site.table(
+        kernel,
+        f"{table.title} of {text.layer_name(kernel.layer)}{details}",
+        table.name,
+        word=table.packed,
+        count=table.count,
+        lines=text.fold(", ".join(packed.spelled(list(word)) for word in words)),
+        pragmas=[*_whole_words(table), *pragmas],
+        header=packed.HEADER,
     )
 
 
@@ -140,5 +155,6 @@ def _requantiser(kernel: Requantiser, site: Site) -> KernelView:
         count=rule.count,
         lines=rule.lines,
         pragmas=rule.pragmas,
+        header=rule.header,
     )
     return site.view(kernel, told, shape, [kernel.input, kernel.output], classes=["Rule"], table=table)

@@ -129,7 +129,7 @@ def _project(project: Project, banner: str, kernels: list[KernelView], tables: l
         rules=vendor_of(project.hls_vendor).rules,
         stages=STAGES,
         frames_per_call=frames_per_call(graph.kernels),
-        headers=sorted({kernel.header for kernel in kernels} | {"bw_axis.hpp"}),
+        headers=_headers(kernels),
         blocks=[port_block(graph.stream(port)) for port in (*graph.inputs, *graph.outputs)]
         + [kernel.block for kernel in kernels],
         tables=tables,
@@ -157,6 +157,12 @@ def _project(project: Project, banner: str, kernels: list[KernelView], tables: l
             *(_vector(graph.stream(p), data, "out") for p, data in zip(graph.outputs, project.outputs, strict=True)),
         ],
     )
+
+
+def _headers(kernels: list[KernelView]) -> list[str]:
+    """Those of the library that the parameters include."""
+    own = {table.header for kernel in kernels if (table := kernel.table) and table.header}
+    return sorted({kernel.header for kernel in kernels} | own | {"bw_axis.hpp"})
 
 
 def _overview(kernels: list[KernelView]) -> list[str]:

@@ -37,6 +37,7 @@ class Site:
         lines: list[str],
         pragmas: Sequence[str],
         packed: str = "",
+        header: str = "",
     ) -> Table:
         """The class `name` of `count` words in a header of its own; `word` is a name in its Shape, or a C++ type."""
         return Table(
@@ -50,6 +51,7 @@ class Site:
             lines=lines,
             pragmas=list(pragmas),
             packed=packed,
+            header=header,
         )
 
     def view(
@@ -108,8 +110,14 @@ def element(name: str, kind: IntType) -> Alias:
 
 def number(name: str, values: Ints, *, signed: bool = False) -> Alias:
     """The alias of the narrowest type that holds `values` (of the narrowest signed one), their range beside it."""
+    kind = text.number_type(narrowest(values, signed=signed))
+    return Alias(name, kind, f"  // {int(values.min())}..{int(values.max())}")
+
+
+def narrowest(values: Ints, *, signed: bool = False) -> IntType:
+    """The narrowest type that holds `values` (the narrowest signed one)."""
     lo, hi = int(values.min()), int(values.max())
-    return Alias(name, text.number_type(IntType(min(lo, -1) if signed else lo, hi)), f"  // {lo}..{hi}")
+    return IntType(min(lo, -1) if signed else lo, hi)
 
 
 def plain(name: str, kind: IntType) -> Alias:

@@ -42,6 +42,7 @@ class Table:
     lines: list[str]
     pragmas: list[str]  # behind `variable=table`: how it is stored
     packed: str = ""  # what it holds where that is no Word, but a part of its bits
+    header: str = ""  # that of the library which says what a Word is made of, where no kernel's does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,8 @@ class Constants:
 
     `count` and `extents` are those of the Shape: of how many words, and of the elements `type` in a word; `name` is the
     class that holds them. A title says what they are, "of" the layer. `memory`: "block", "lut", "" for any. `bits` are
-    those of an element where many of them may be packed into one.
+    those of an element of each column, 0 where it is never packed with others; `packed` is what a word is then, if it
+    has several columns.
     """
 
     title: str
@@ -56,7 +57,8 @@ class Constants:
     extents: str = ""
     columns: tuple[Ints, ...]
     memory: str = ""
-    bits: int = 0
+    bits: tuple[int, ...] = ()
+    packed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

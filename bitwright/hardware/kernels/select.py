@@ -116,6 +116,8 @@ class SelectMatrixVector(MatrixVector):
                 count="Shape::Words",
                 columns=(self.weights.array[:, :, None], self.choices.array),
                 memory=self.memory,
+                bits=(self.weight_type.bits, IntType(0, self.group - 1).bits),
+                packed="bw::PackedSelectWord<Shape>",
             ),
             roms=(
                 RomPort(prefix="k", words=self.choice_rom, called="choices"),

@@ -206,6 +206,8 @@ class SparseMatrixVector(Styled):
                     last,
                 ),
                 memory=self.memory,
+                bits=(self.weight_type.bits, IntType(0, self.col_fold - 1).bits, 0),
+                packed="bw::PackedSparseWord<Shape>",
             ),
             roms=(
                 RomPort(prefix="k", words=self.schedule_rom, called="schedule"),

@@ -62,7 +62,7 @@ class Weighted(Kernel):
             extents="[Shape::Pe][Shape::Simd]",
             columns=(coded(self.weights.array, self.weight_type),),
             memory=self.memory,
-            bits=self.weight_type.bits,
+            bits=(self.weight_type.bits,),
         )
 
     def weight_modules(self, *, contents: bool) -> Parts:

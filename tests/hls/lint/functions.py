@@ -15,6 +15,7 @@ NATIVE = {
     *(TypeKind.UINT, TypeKind.LONG, TypeKind.ULONG, TypeKind.LONGLONG, TypeKind.ULONGLONG),
 }
 SIMULATED = "kernels/bw_rom.hpp"
+SINGLE = "bw::Single<"
 """Where plain integers stand for the elements of a table, in a C simulation only."""
 ARRAYS = {TypeKind.CONSTANTARRAY, TypeKind.DEPENDENTSIZEDARRAY, TypeKind.INCOMPLETEARRAY}
 
@@ -32,7 +33,8 @@ def function_rules(project: Project) -> Iterator[Finding]:
     arrays = [c for c in project.cursors if c.kind == CursorKind.VAR_DECL and _is_array(c.type)]
     fields = [c for c in project.cursors if c.kind == CursorKind.FIELD_DECL]
     for cursor in arrays + fields:
-        if path_of(cursor) != SIMULATED and _native(cursor.type) in NATIVE | {TypeKind.INT}:
+        simulated = path_of(cursor) == SIMULATED or cursor.type.spelling.startswith(SINGLE)
+        if not simulated and _native(cursor.type) in NATIVE | {TypeKind.INT}:
             yield project.finding(cursor, "integer width", f"'{cursor.spelling}' holds native integers")
 
 
