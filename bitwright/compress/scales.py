@@ -16,11 +16,13 @@ Floats = NDArray[np.float32]
 class ScaleRule:
     """`cover(s)`: the smallest allowed scales that are at least `s`, or their float32 rounding; 1 where `s` is 0.
 
-    `below(s)`: allowed scales to try, each at most the covering `s`, the first being `s` itself. `around(s)`: a finer
-    choice next to `s`. All map (rows, 1) scales; the last two add a leading axis of candidates.
+    `near(s)`: the allowed scales whose ratio to `s` is nearest to 1; 1 where `s` is 0. `below(s)`: allowed scales to
+    try, each at most the covering `s`, the first being `s` itself. `around(s)`: a finer choice next to `s`. All map
+    (rows, 1) scales; the last two add a leading axis of candidates.
     """
 
     cover: Callable[[Floats], Floats]
+    near: Callable[[Floats], Floats]
     below: Callable[[Floats], Floats]
     around: Callable[[Floats], Floats]
 
@@ -36,12 +38,20 @@ def _cover_po2(scales: Floats) -> Floats:
     return covering
 
 
+def _near_po2(scales: Floats) -> Floats:
+    mantissa, exponent = np.frexp(_cover_free(scales))
+    nearest: Floats = np.ldexp(np.float32(1), exponent - (mantissa < np.sqrt(0.5)))
+    return nearest
+
+
 def _times(factors: NDArray[np.floating]) -> Callable[[Floats], Floats]:
     return lambda scales: (factors[:, None, None] * scales).astype(np.float32)
 
 
 SCALES: dict[str, ScaleRule] = {
-    "free": ScaleRule(_cover_free, _times(np.geomspace(1, 1 / 32, 64)), _times(np.geomspace(0.95, 1.05, 15))),
-    "po2": ScaleRule(_cover_po2, _times(2.0 ** -np.arange(6)), _times(np.ones(1))),
+    "free": ScaleRule(
+        _cover_free, _cover_free, _times(np.geomspace(1, 1 / 32, 64)), _times(np.geomspace(0.95, 1.05, 15))
+    ),
+    "po2": ScaleRule(_cover_po2, _near_po2, _times(2.0 ** -np.arange(6)), _times(np.ones(1))),
 }
 """The scale rules by their name on the command line."""

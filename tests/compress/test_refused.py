@@ -61,8 +61,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "quantize: 17 bits cannot be used for activations\n  hint: choose 2 to 16 bits",
     ),
     "range": (
-        lambda: quantize(DENSE, [X], range="kl"),
-        "quantize: 'kl' cannot be used for range\n  hint: choose max or mse",
+        lambda: quantize(DENSE, [X], range="entropy"),
+        "quantize: 'entropy' cannot be used for range\n  hint: choose max or mse or percentile or aciq or sawb or kl",
     ),
     "scale": (
         lambda: quantize(DENSE, [X], scale="po3"),

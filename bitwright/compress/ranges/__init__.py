@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bitwright.compress.ranges.search import max_range, mse_range
+from bitwright.compress.ranges.fitted import aciq_range, sawb_range
+from bitwright.compress.ranges.kl import kl_range
+from bitwright.compress.ranges.search import max_range, mse_range, percentile_range
 from bitwright.compress.ranges.values import SAMPLE, Values, drawn
 from bitwright.compress.scales import Floats, ScaleRule
 from bitwright.ir.types import IntType
@@ -16,5 +18,12 @@ RangeMethod = Callable[[Values, IntType, ScaleRule], Floats]
 """(values, codes, allowed scales) -> one scale per row, (rows, 1)."""
 
 
-RANGES: dict[str, RangeMethod] = {"max": max_range, "mse": mse_range}
+RANGES: dict[str, RangeMethod] = {
+    "max": max_range,
+    "mse": mse_range,
+    "percentile": percentile_range,
+    "aciq": aciq_range,
+    "sawb": sawb_range,
+    "kl": kl_range,
+}
 """The methods by their name on the command line."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ranges from the values themselves: the largest, and the one of least squared error."""
+"""Ranges from the values themselves: the largest, one that few exceed, and the one of least squared error."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from bitwright.compress.ranges.values import Values
 from bitwright.compress.scales import Floats, ScaleRule
 from bitwright.ir.types import IntType
 
+INSIDE = 0.9999
+"""The share of the values that `percentile_range` does not clip."""
+
 
 def max_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
-    """The smallest scales at which nothing is clipped."""
+    """The smallest scales at which nothing is clipped; by the rule `po2` Ristretto's dynamic fixed point.
+
+    Gysel: "Ristretto: hardware-oriented approximation of convolutional neural networks", arXiv 1604.03168; R006, R008.
+    """
     above = values.high / np.float32(codes.hi)
     below = values.low / np.float32(codes.lo) if codes.lo < 0 else np.zeros_like(values.low)
     return rule.cover(np.maximum(np.maximum(above, below), 0))
@@ -21,6 +27,7 @@ def max_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
 def mse_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     """The scales of least mean squared error among those tried, `max_range` being one of them.
 
+    Sung, Shin, Hwang: "Resiliency of deep neural networks under quantization", arXiv 1511.06488; R001.
     Never worse than any scale in `rule.below(max_range)`; the best of these is refined in its neighbourhood.
     """
     best = max_range(values, codes, rule)
@@ -29,3 +36,17 @@ def mse_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
         errors = quantisation_errors(values, tried, codes)
         best = np.take_along_axis(tried[:, :, 0], errors.argmin(axis=0)[None], axis=0).T
     return best
+
+
+def percentile_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
+    """The scales at which one value in ten thousand is clipped; of shorter rows none.
+
+    McKinstry et al.: "Discovering low-precision networks close to full-precision networks for efficient embedded
+    inference", arXiv 1809.04191.
+    """
+    magnitudes = np.abs(values.sample)
+    order = magnitudes.argsort(axis=1)
+    counted = np.take_along_axis(np.broadcast_to(values.weight, magnitudes.shape), order, axis=1).cumsum(axis=1)
+    place = (counted < INSIDE * counted[:, -1:]).sum(axis=1, keepdims=True)
+    kept = np.take_along_axis(np.take_along_axis(magnitudes, order, axis=1), place, axis=1)
+    return np.minimum(rule.near((kept / codes.hi).astype(np.float32)), max_range(values, codes, rule))
