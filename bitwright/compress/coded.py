@@ -49,7 +49,11 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class ActQuant:
-    """A quantiser of activations, to `scale * (code - zero)`: float32 arrays of one number, or one per channel."""
+    """A quantiser of activations, to `scale * (code - zero)`: float32 arrays of one number, or one per channel.
+
+    Those of several numbers have the shape that broadcasts against the tensor. A zero point outside the codes stands
+    for a signal that is far from zero.
+    """
 
     type: IntType
     scale: Array

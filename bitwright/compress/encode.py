@@ -3,27 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress.coded import ActQuant, Coded
+from bitwright.compress.grid import Grid, added, factors, laid, plain
 from bitwright.compress.network import FloatNet, Layer, fresh_names
+from bitwright.compress.operators import MATRIX
 from bitwright.compress.sites import Edge, key
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.lowering import lower_model
 from bitwright.frontend.values import Const
-from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Rounding
-from bitwright.ir.types import BIPOLAR
 from bitwright.reading.model import Node
 
 Array = NDArray[Any]
 QONNX = "qonnx.custom_op.general"
+ONE = Fraction(1)
 
 
 class Quantised(Protocol):
@@ -50,59 +52,104 @@ def encode(state: Quantised) -> Graph:
     """The graph of a quantised network: exactly the codes of its weights, biases and the rest as exact rationals."""
     net = state.net
     fresh = fresh_names(net)
-    twins: dict[Edge, str] = {}
-    coded: dict[str, str] = {}
-    values: dict[str, Const] = {}
+    made = _Twins(fresh, {}, {}, {}, {})
     quantisers = {}
     for site in net.sites:
         name = fresh(f"{site.tensor}_quant")
         node = Node(name, "Quant", QONNX, (site.tensor,), (name,), {}, net.file)
         quantisers[site.tensor] = node, _quantiser(state.acts[site.tensor])
-        twins |= dict.fromkeys(site.edges, name)
+        made.of.update(dict.fromkeys(site.edges, name))
     for layer in net.layers:
-        name = twins[Edge(layer.name, 1)] = coded.get(layer.weight) or fresh(f"{layer.weight}_codes")
-        if layer.weight not in coded:
-            coded[layer.weight], values[name] = name, _weight(net, layer, state.weights[layer.weight])
-        if state.bias_grid and layer.bias is not None:
-            name = twins[Edge(layer.name, 2)] = fresh(f"{layer.name}_bias")
-            values[name] = _bias(net, layer, layer.bias, state)
-    model = replace(net.model, nodes=tuple(_reading_twins(node, twins) for node in net.nodes))
-    return lower_model(model, values, quantisers)
+        made.code(layer, state.weights[layer.weight])
+    if state.bias_grid:
+        _put_on_grid(state, made)
+    nodes = tuple(each for node in net.nodes for each in made.nodes(node))
+    return lower_model(replace(net.model, nodes=nodes), made.values, quantisers)
 
 
-def _reading_twins(node: Node, twins: Mapping[Edge, str]) -> Node:
-    name = key(node)
-    inputs = tuple(twins.get(Edge(name, position), tensor) for position, tensor in enumerate(node.inputs))
-    return node if inputs == node.inputs else replace(node, inputs=inputs)
+@dataclass(frozen=True)
+class _Twins:
+    """What is read in place of tensors: `of` at an edge, `bases` of a weight; constants that are `values`.
+
+    `plain` layers have their factor alpha behind them.
+    """
+
+    fresh: Callable[[str], str]
+    of: dict[Edge, str]
+    bases: dict[str, tuple[str, ...]]
+    values: dict[str, Const]
+    plain: dict[str, Fraction]
+
+    def code(self, layer: Layer, bases: tuple[Coded, ...]) -> None:
+        """Have a layer read the codes of its weight, which many may."""
+        if layer.weight not in self.bases:
+            self.bases[layer.weight] = tuple(self.fresh(f"{layer.weight}_codes") for _ in bases)
+            self.values.update(zip(self.bases[layer.weight], map(_weight, bases), strict=True))
+
+    def put(self, edge: Edge, name: str, value: Const) -> None:
+        """Have an edge read a constant."""
+        self.of[edge] = self.fresh(name)
+        self.values[self.of[edge]] = value
+
+    def nodes(self, node: Node) -> Iterator[Node]:
+        """What stands for a node: itself, reading twins, or a layer for each basis of its weight and their sum."""
+        name = key(node)
+        inputs = [self.of.get(Edge(name, place), tensor) for place, tensor in enumerate(node.inputs)]
+        if node.op not in MATRIX:
+            yield replace(node, inputs=tuple(inputs))
+            return
+        first, *others = self.bases[node.inputs[1]]
+        factor = self.plain.get(name, ONE)
+        layer = plain(node) if name in self.plain else node
+        outputs = [self.fresh(f"{name}_{count}") for count in range(1, 2 * len(others) + (factor != ONE) + 1)]
+        outputs.append(name)
+        yield replace(layer, inputs=(inputs[0], first, *inputs[2:]), outputs=(outputs[0],))
+        for place, basis in enumerate(others):
+            part, total = outputs[2 * place + 1 : 2 * place + 3]
+            label = f"{node.name}_{place + 2}"
+            yield replace(layer, name=label, inputs=(inputs[0], basis), outputs=(part,))
+            yield _step(node, "Add", f"{label}_sum", (outputs[2 * place], part), total)
+        if factor != ONE:
+            alpha = self.fresh(f"{name}_alpha")
+            self.values[alpha] = Const(np.array(float(factor), np.float32))
+            yield _step(node, "Mul", f"{node.name}_alpha", (outputs[-2], alpha), name)
 
 
-def _weight(net: FloatNet, layer: Layer, bases: tuple[Coded, ...]) -> Const:
+def _step(node: Node, op: str, name: str, inputs: tuple[str, ...], output: str) -> Node:
+    return Node(name, op, "", inputs, (output,), {}, node.file, written=node.written or node.op)
+
+
+def _put_on_grid(state: Quantised, made: _Twins) -> None:
+    """Have every bias, and every constant that is added to a layer alone, be whole steps of the accumulators."""
+    net = state.net
+    quantisers = {edge: state.acts[site.tensor] for site in net.sites for edge in site.edges}
+    grid = Grid(net, state.weights, quantisers)
+    for layer in net.layers:
+        node, constants = grid.makers[layer.name], added(net, layer)
+        if layer.bias is None and not constants:
+            continue
+        step, (alpha, beta) = grid.step(layer), factors(node)
+        if layer.bias is not None:
+            bias = net.constants[layer.bias].astype(np.float64) * float(beta) / float(alpha)
+            value = grid.codes(bias, laid(layer, step, bias.ndim), f"layer '{node.name}'")
+            made.put(Edge(layer.name, 2), f"{layer.name}_bias", value)
+            if alpha != ONE or beta != ONE:
+                made.plain[layer.name] = alpha
+        if alpha == ONE:
+            for edge in constants:
+                bias = net.constants[grid.makers[edge.reader].inputs[edge.position]]
+                rank = max(bias.ndim, net.constants[layer.weight].ndim)
+                made.put(
+                    edge, f"{edge.reader}_bias", grid.codes(bias, laid(layer, step, rank), f"node '{edge.reader}'")
+                )
+
+
+def _weight(coded: Coded) -> Const:
     """The codes of a weight as the frontend has them."""
-    if len(bases) != 1:
-        raise BitwrightError(
-            f"is a sum of {len(bases)} coded weights",
-            where=f"{net.file}: weight '{layer.weight}'",
-            hint="give one code for each weight; sums of several are not supported yet",
-        )
-    (coded,) = bases
     return Const(coded.value, coded.codes.astype(np.int64), coded.scale, np.zeros((), np.float32))
 
 
 def _quantiser(given: ActQuant) -> Quantiser:
     low, high = np.array(given.type.lo), np.array(given.type.hi)
-    rounding = Rounding.SIGN if given.type is BIPOLAR else Rounding.HALF_EVEN
+    rounding = Rounding.SIGN if given.type.is_bipolar else Rounding.HALF_EVEN
     return Quantiser(given.scale, given.zero, 0, low, high, rounding)
-
-
-def _bias(net: FloatNet, layer: Layer, bias: str, state: Quantised) -> Const:
-    """A bias in whole steps of its accumulator: the product of the scales of what the layer multiplies."""
-    makers = {name: node for node in net.nodes for name in node.outputs}
-    node, tensor = makers[layer.name], layer.source
-    if (node.attributes.get("alpha", 1), node.attributes.get("beta", 1)) != (1, 1):
-        raise node.error("has factors alpha and beta beside a bias on the grid", "fold them into its constants")
-    while tensor not in state.acts:  # a quantiser stands before what only moves its values
-        tensor = makers[tensor].inputs[0]
-    (coded,) = state.weights[layer.weight]
-    step = state.acts[tensor].scale.reshape(-1).astype(np.float64) * coded.scale.reshape(-1)
-    codes = np.rint(net.constants[bias] / step).astype(np.int64)
-    return Const((codes * step).astype(np.float32), codes, step, np.zeros(()))

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from bitwright.backends.onnx.export import to_onnx
-from bitwright.compress.coded import ActQuant, Coded
+from bitwright.compress.coded import ActQuant, Array, Coded
 from bitwright.compress.encode import encode
-from bitwright.compress.network import FloatNet
+from bitwright.compress.network import FloatNet, Layer
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 
@@ -42,9 +42,14 @@ class State:
                 where=self.net.file,
                 hint="give codes for the weight of every layer, and a quantiser for every site",
             )
-        for name, bases in self.weights.items():
-            for coded in bases:
-                _check_codes(f"{self.net.file}: weight '{name}'", coded, self.net.constants[name].shape)
+        for layer in self.net.layers:
+            where = f"{self.net.file}: weight '{layer.weight}'"
+            if not self.weights[layer.weight]:
+                raise BitwrightError("is a sum of no codes", where=where, hint="give at least one code for each weight")
+            for coded in self.weights[layer.weight]:
+                _check_codes(where, coded, layer, self.net.constants[layer.weight].shape)
+        for name, act in self.acts.items():
+            _check_quantiser(f"{self.net.file}: tensor '{name}'", act)
 
     @cached_property
     def digest(self) -> str:
@@ -72,15 +77,34 @@ class State:
         return bytes(to_onnx(self.graph()).SerializeToString(deterministic=True))
 
 
-def _check_codes(where: str, coded: Coded, shape: tuple[int, ...]) -> None:
-    """Codes of the weight's shape, inside their type."""
+def _check_codes(where: str, coded: Coded, layer: Layer, shape: tuple[int, ...]) -> None:
+    """Codes of the weight's shape, each inside its type: one, or one for each output."""
     kinds = coded.type if isinstance(coded.type, tuple) else (coded.type,)
-    low, high = min(kind.lo for kind in kinds), max(kind.hi for kind in kinds)
-    if coded.codes.shape != shape or (coded.codes.size and not low <= coded.codes.min() <= coded.codes.max() <= high):
+    if coded.codes.shape != shape or len(kinds) not in (1, shape[layer.axis]):
         raise BitwrightError(
-            f"has codes of shape {coded.codes.shape} that reach {coded.codes.min()}..{coded.codes.max()}",
+            f"has codes of shape {coded.codes.shape} and {len(kinds)} types",
             where=where,
-            hint=f"the weight is of shape {shape}, the codes of {low}..{high}",
+            hint=f"the weight is of shape {shape}, of which axis {layer.axis} counts the outputs",
         )
-    if not (np.isfinite(coded.scale).all() and (coded.scale > 0).all()):
+    rows = np.moveaxis(coded.codes, layer.axis, 0).reshape(len(kinds), -1)
+    for kind, row in zip(kinds, rows, strict=True):
+        if ((row < kind.lo) | (row > kind.hi) | ((row - kind.lo) % kind.step != 0)).any():
+            raise BitwrightError(
+                f"has codes that reach {row.min()}..{row.max()}", where=where, hint=f"their type, {kind}, has others"
+            )
+    if not _is_scale(coded.scale):
         raise BitwrightError("has a scale that is not a positive number", where=where, hint="give positive scales")
+
+
+def _check_quantiser(where: str, act: ActQuant) -> None:
+    """Positive scales, whole zero points; a sign has none."""
+    if not _is_scale(act.scale):
+        raise BitwrightError("has a scale that is not a positive number", where=where, hint="give positive scales")
+    if not (np.isfinite(act.zero).all() and np.array_equal(act.zero, np.rint(act.zero))):
+        raise BitwrightError("has a zero point that is no integer", where=where, hint="give integer zero points")
+    if act.type.is_bipolar and act.zero.any():
+        raise BitwrightError("has a zero point beside a sign", where=where, hint="give 0 for the zero point")
+
+
+def _is_scale(scale: Array) -> bool:
+    return bool(np.isfinite(scale).all() and (scale > 0).all())

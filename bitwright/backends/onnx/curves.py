@@ -37,6 +37,7 @@ from bitwright.ir.functions import (
     numbers,
 )
 from bitwright.ir.layers import Layer, Rounding, Table
+from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
 Kind = type[np.float32] | type[np.float64]
@@ -195,7 +196,7 @@ def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
         source.type,
         scale=curve.scale,
         zero=curve.zero,
-        rounding=Rounding.HALF_EVEN,
+        rounding=Rounding.SIGN if layer.rounding is Rounding.SIGN else Rounding.HALF_EVEN,
         low=layer.low,
         high=layer.high,
         shift=layer.shift,
@@ -203,6 +204,8 @@ def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
     if exact != layer.entries:
         return False
     entries, codes = layer.entries.array - layer.shift, _codes(source)
+    if layer.rounding is Rounding.SIGN:
+        return _has_signs(curve, entries, codes)
     if all(isinstance(step, (*BASIC, TimesInput)) for step in curve.function):
         made = np.rint(curve.value(codes.astype(curve.kind), curve.add))
         return np.array_equal(made.clip(layer.low, layer.high), entries)
@@ -210,6 +213,14 @@ def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
     room = ROOM[curve.kind] * max(1.0, float(np.abs(value).max()), float(1 / curve.step))
     above, below = value - (entries - 0.5) > room, (entries + 0.5) - value > room
     return bool((above | (entries == layer.low)).all() and (below | (entries == layer.high)).all())
+
+
+def _has_signs(curve: Curve, entries: Ints, codes: Ints) -> bool:
+    """True if the curve is on the side of zero that every entry says, in floating point."""
+    value = curve.value(codes.astype(curve.kind), curve.add)
+    basic = all(isinstance(step, (*BASIC, TimesInput)) for step in curve.function)
+    clear = basic or bool((np.abs(value) > ROOM[curve.kind] * max(1.0, float(np.abs(value).max()))).all())
+    return clear and np.array_equal(np.where(value >= 0, 1, -1), entries)
 
 
 def _codes(source: Layer) -> Array:

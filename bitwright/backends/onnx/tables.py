@@ -13,7 +13,7 @@ from bitwright.backends.onnx.forms import carrier
 from bitwright.backends.onnx.held import OWN_FORMAT
 from bitwright.backends.onnx.quantise import quantised
 from bitwright.backends.onnx.tensors import Export, Tensor, number, refuse
-from bitwright.backends.onnx.writer import Writer
+from bitwright.backends.onnx.writer import QONNX, Writer
 from bitwright.ir.functions import (
     HARD_SWISH,
     Above,
@@ -36,13 +36,17 @@ from bitwright.ir.functions import (
     Tanh,
     TimesInput,
 )
-from bitwright.ir.layers import Table
+from bitwright.ir.layers import Rounding, Table
 from bitwright.ir.types import IntType
+
+UNMET = "floating point does not meet all the entries of its table"
 
 
 def write_table(out: Export, layer: Table) -> Tensor:
     """The nodes of the function of `layer`."""
     source = out.graph.source_of(layer)
+    if layer.rounding is Rounding.SIGN:
+        return _sign(out, layer, find_curve(layer, source, np.float32))
     kind = IntType(layer.low + layer.shift, layer.high + layer.shift)
     dtype = carrier(kind)
     fits = dtype is not None and np.iinfo(dtype).min <= layer.shift <= np.iinfo(dtype).max
@@ -52,11 +56,19 @@ def write_table(out: Export, layer: Table) -> Tensor:
     if curve is None and not layer.shift:
         curve, fits = find_curve(layer, source, np.float64), False
     if curve is None:
-        refuse(layer, "floating point does not meet all the entries of its table", OWN_FORMAT)
+        refuse(layer, UNMET, OWN_FORMAT)
     x = _nodes(out, layer, curve)
     if fits:
         return quantised(out.writer, x, layer.name, number(float(curve.step), np.float32), layer.shift, kind)
     return _whole(out, x, layer, curve)
+
+
+def _sign(out: Export, layer: Table, curve: Curve | None) -> Tensor:
+    """The sign of a function."""
+    if curve is None:
+        refuse(layer, UNMET, OWN_FORMAT)
+    one = out.writer.constant(number(1, np.float32), f"{layer.name}.scale")
+    return Tensor(out.writer.node("BipolarQuant", (_nodes(out, layer, curve), one), layer.name, domain=QONNX))
 
 
 def _whole(out: Export, x: str, layer: Table, curve: Curve) -> Tensor:

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Biases in whole steps of the accumulators that they are added to, wherever a network has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.compress.coded import ActQuant, Coded
+from bitwright.compress.network import FloatNet, Layer
+from bitwright.compress.sites import Edge, key
+from bitwright.frontend.scales import unit
+from bitwright.frontend.values import Const, fractions
+from bitwright.ir.errors import BitwrightError
+from bitwright.reading.model import Node
+
+Array = NDArray[Any]
+WIDEST = 62
+"""Bits of the codes of a bias."""
+
+
+class Grid:
+    """The accumulators of a network: what one step of each stands for."""
+
+    def __init__(
+        self, net: FloatNet, weights: Mapping[str, tuple[Coded, ...]], quantisers: Mapping[Edge, ActQuant]
+    ) -> None:
+        self.net, self.weights, self.quantisers = net, weights, quantisers
+        self.makers = {name: node for node in net.nodes for name in node.outputs}
+
+    def step(self, layer: Layer) -> Array:
+        """The real value of one step for each output of a layer, or for all of them, before any factor alpha."""
+        inputs = self._scales(Edge(layer.name, 0))
+        bases = [fractions(coded.scale.reshape(-1)) for coded in self.weights[layer.weight]]
+        size = max(len(scales) for scales in bases)
+        rows = zip(*(np.broadcast_to(scales, size) for scales in bases), strict=True)
+        return np.array([unit([x * w for x in inputs for w in row]) for row in rows], dtype=object)
+
+    def _scales(self, edge: Edge) -> list[Fraction]:
+        """Those of the integers that are read at an edge."""
+        while edge not in self.quantisers:
+            maker = self.makers.get(self._tensor(edge))
+            if maker is None:
+                return [Fraction(1)]  # an input of integers
+            edge = Edge(key(maker), 0)
+        return list(dict.fromkeys(fractions(self.quantisers[edge].scale.reshape(-1))))
+
+    def _tensor(self, edge: Edge) -> str:
+        return self.makers[edge.reader].inputs[edge.position]
+
+    def codes(self, bias: Array, step: Array, where: str) -> Const:
+        """A constant as the nearest whole steps of what it is added to."""
+        wide = step.astype(np.float64)
+        codes = np.rint(bias / wide)
+        if np.abs(codes).max(initial=0) >= 2.0**WIDEST or (fractions(wide) != step).any():
+            raise BitwrightError(
+                "is too fine a grid for its bias",
+                where=f"{self.net.file}: {where}",
+                hint="use one scale for the activation that the layer reads",
+            )
+        whole = codes.astype(np.int64)
+        return Const((whole * wide).astype(np.float32), whole, wide, np.zeros(()))
+
+
+def factors(node: Node) -> tuple[Fraction, Fraction]:
+    """Alpha and beta of a Gemm, 1 for other layers."""
+    alpha, beta = (Fraction(float(np.float32(node.attributes.get(name, 1)))) for name in ("alpha", "beta"))
+    return alpha, beta
+
+
+def plain(node: Node) -> Node:
+    """The layer without factors."""
+    kept = {name: value for name, value in node.attributes.items() if name not in ("alpha", "beta")}
+    return replace(node, attributes=kept)
+
+
+def added(net: FloatNet, layer: Layer) -> Sequence[Edge]:
+    """Where constants are added to what a layer makes, or it is taken from them, by nodes of their own."""
+    found, sums = [], {layer.name}
+    for node in net.nodes:
+        places = [place for place, name in enumerate(node.inputs[:2]) if name in sums]
+        if node.op in ("Add", "Sub") and len(places) == 1 and node.inputs[1 - places[0]] in net.constants:
+            found.append(Edge(key(node), 1 - places[0]))
+            sums.add(key(node))
+    return found
+
+
+def laid(layer: Layer, step: Array, rank: int) -> Array:
+    """One number for each output in the shape that broadcasts against a constant of `rank` axes beside the layer's."""
+    behind = max(rank - 2, 0) if layer.op in ("Conv", "ConvTranspose") else 0
+    return step.reshape(-1, *[1] * behind)
