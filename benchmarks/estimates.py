@@ -76,7 +76,7 @@ def measured(graph: Graph) -> tuple[int, Cells, Cells]:
     design = bitwright.compile(graph)
     made = synth.synthesise(design.files("verilog"), f"{design.name}_top", cells_of(None))
     whole = sum((Counter(cells) for cells in made.cells.values()), Counter[str]())
-    return design.record.interval_cycles, asdict(design.total), synth.resources(whole)
+    return design.record.interval_cycles, asdict(design.price.total), synth.resources(whole)
 
 
 def error(estimate: Cells, counted: Cells) -> float:

@@ -36,7 +36,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense, MaxPool, SumPool
 from bitwright.planning.candidates import Candidates, candidates
 from bitwright.planning.devices import DEVICES
-from bitwright.planning.planner import WEIGHED
+from bitwright.planning.price import WEIGHED, Scale, scale_of
 from bitwright.planning.solver import Solution, solve
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -109,7 +109,7 @@ def _ladder(layer: Dense | Conv | MaxPool | SumPool, channels: int) -> Iterator[
 
 def compare(network: str, graph: Graph, target: int) -> Row:
     """Rule and solver at the interval that the rule reaches, and the solver at the target."""
-    offered, scale = candidates(graph, Plan(), ranges(graph)), DEVICES[WEIGHED].budget
+    offered, scale = candidates(graph, Plan(), ranges(graph)), scale_of(None)
     lanes = finn(graph, target)
     interval = max(pace(graph, lanes), fastest(graph))
     rule = _percent(solve(graph, interval, offered, scale, given=lanes))
@@ -126,7 +126,7 @@ def mobile_times() -> list[tuple[int, Solution, float]]:
     found = []
     for target in MOBILE_TARGETS:
         start = process_time()
-        solution = solve(graph, target, offered, DEVICES["xcvu9p"].budget)
+        solution = solve(graph, target, offered, Scale(DEVICES["xcvu9p"].budget))
         found.append((target, solution, process_time() - start))
     return found
 

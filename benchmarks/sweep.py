@@ -24,10 +24,10 @@ def main(jobs: int) -> None:
     results = sweep(DIGITS / "digits_float.onnx", data, lambda files: None, jobs=jobs)
     seconds = perf_counter() - start
     print(f"{len(results)} points in {seconds:.1f} s with {jobs} jobs; target: 120 s with 2")
-    for result in sorted(results, key=lambda result: result.area):
+    for result in sorted(results, key=lambda result: result.cost):
         if result.on_front:
             bits = f"{result.weight_memory_bits:6,} bits of weights"
-            print(f"{result.point.label}  {100 * result.accuracy:5.1f} %  area {result.area:6,} LUTs  {bits}")
+            print(f"{result.point.label}  {100 * result.accuracy:5.1f} %  cost {result.cost:6.2f} %  {bits}")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,10 @@ from bitwright.ir.stages import begins
 from bitwright.planning.candidates import candidates
 from bitwright.planning.decide import decide, settled
 from bitwright.planning.devices import device, part_of, ultra_rams
-from bitwright.planning.planner import GIVEN, PlanRecord, check_clock, plan_for, scale_of
+from bitwright.planning.planner import GIVEN, PlanRecord, plan_for
+from bitwright.planning.price import scale_of
 from bitwright.planning.solver import OverBudget
+from bitwright.planning.target import Target
 from bitwright.planning.ultra import placed
 
 DEFAULT_CYCLES = 10_000
@@ -49,17 +51,17 @@ def compile_graph(
     or the fastest legal one, which the report then says. What does not fit a part is an error, unless by `force`.
     `fifos` "fast" takes depths that are safe but may be deeper than they need be.
     """
-    check_clock(clock_ns)
+    wanted = Target(cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan)
     part = None if part is None else part_of(part)
     scale = scale_of(part)
     name = _named(graph) if name is None else chosen(name)
     _check_read(graph)
-    target, note = _target(graph, cycles, fps, plan, clock_ns)
+    target, note = _clocks(graph, wanted)
     note = "; ".join(said for said in (note, "" if part is None else device(part).caveat) if said)
     reached = ranges(graph)
     begins("proving requantisers")
     found = candidates(graph, plan or Plan(), reached)
-    asked = cycles is not None or fps is not None
+    asked = wanted.clocks is not None
 
     def build(plan: Plan, made: PlanRecord) -> Design:
         choices = decide(graph, plan, found)
@@ -132,31 +134,16 @@ def _forms(choices: Choices) -> dict[str, Form]:
     return {name: c.form for name, c in choices.items() if isinstance(c, Wired) and c.form is not None}
 
 
-def _target(graph: Graph, cycles: int | None, fps: float | None, plan: Plan | None, clock_ns: float) -> tuple[int, str]:
+def _clocks(graph: Graph, asked: Target) -> tuple[int, str]:
     """Clocks per frame to aim at, and what to say where nobody asked for any."""
-    given = [f"--{name}" for name, value in (("cycles", cycles), ("fps", fps), ("plan", plan)) if value is not None]
-    if len(given) > 1:
-        raise BitwrightError(" and ".join(given) + " are given", where="target", hint="give one of them")
-    if cycles is not None or fps is not None:
-        return _asked(cycles, fps, clock_ns), ""
-    if plan is not None:
-        return plan.target_cycles, ""
+    if asked.clocks is not None:
+        return asked.clocks, ""
+    if asked.plan is not None:
+        return asked.plan.target_cycles, ""
     best = fastest(graph)
     if best <= DEFAULT_CYCLES:
         return DEFAULT_CYCLES, f"no target: the cheapest plan of at most {DEFAULT_CYCLES} clocks per frame"
     return best, f"no target: the fastest legal plan, {best} clocks per frame"
-
-
-def _asked(cycles: int | None, fps: float | None, clock_ns: float) -> int:
-    """The clocks per frame that were asked for, in either way."""
-    wanted = cycles if cycles is not None else int(1e9 / (clock_ns * fps)) if fps and fps > 0 else 0
-    if wanted < 1:
-        raise BitwrightError(
-            f"a target of {cycles if fps is None else fps} cannot be met",
-            where="--cycles" if fps is None else "--fps",
-            hint="give a positive number; --fps is bounded by the clock",
-        )
-    return wanted
 
 
 def _check_interval(kernels: KernelGraph, target: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from html import escape
@@ -19,7 +19,6 @@ from bitwright.backends.project import Project
 from bitwright.exact.certificate import certify
 from bitwright.exact.forms import Factors, Form
 from bitwright.exact.ranges import Ranges
-from bitwright.hardware.area.resources import Resources, boundary_resources, fifo_resources, resources
 from bitwright.hardware.clocks.interval import latency
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.weighted import Weighted
@@ -31,9 +30,10 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Layer, Matrix
 from bitwright.ir.stages import begins
 from bitwright.ir.weights import Ints, Weights
-from bitwright.planning.devices import cells_of, ultra_rams
+from bitwright.planning.devices import ultra_rams
 from bitwright.planning.planner import GIVEN, PlanRecord
-from bitwright.report.record import RESOURCES, VERSION, HostNode, LayerRecord, Report, Uses, total_of
+from bitwright.planning.price import Price, price
+from bitwright.report.record import RESOURCES, VERSION, HostNode, LayerRecord, Report, Total, Uses
 from bitwright.sim import reference
 
 VECTORS = 4
@@ -99,29 +99,9 @@ class Design:
         return generate(backend, replace(self.project(inputs), hls_vendor=hls_vendor))
 
     @cached_property
-    def used(self) -> Mapping[str, Resources]:
-        """By the name of each layer the estimate of what it takes: its kernels and the FIFOs they read."""
-        taken = dict.fromkeys((layer.name for layer in self.graph.layers), Resources())
-        for kernel in self.kernels.kernels:
-            if kernel.layer in taken:
-                taken[kernel.layer] += self._taken(kernel)
-        return taken
-
-    @cached_property
-    def boundary(self) -> Resources:
-        """The estimate of what serves no layer: the ends of the design, and forks behind its inputs."""
-        forks = (kernel for kernel in self.kernels.kernels if kernel.layer not in self.used)
-        return sum(map(self._taken, forks), boundary_resources(self.kernels, family=cells_of(self.part)))
-
-    @property
-    def total(self) -> Resources:
-        """The estimate of the whole design."""
-        return sum(self.used.values(), self.boundary)
-
-    def _taken(self, kernel: Kernel) -> Resources:
-        cells = cells_of(self.part)
-        edges = (fifo_resources(self.kernels.stream(name), family=cells) for name in kernel.inputs)
-        return sum(edges, resources(kernel, contents=True, family=cells))
+    def price(self) -> Price:
+        """What it takes, by the estimates, and what that is of its part."""
+        return price(self.kernels, (layer.name for layer in self.graph.layers), self.part)
 
     @cached_property
     def record(self) -> Report:
@@ -144,15 +124,20 @@ class Design:
             removed=self.graph.source.removed,
             layers=tuple(self._layer(layer) for layer in self.graph.layers),
             boundary=Uses(
-                **{name: getattr(self.boundary, name) for name in RESOURCES},
-                uram=self.boundary.uram if ultra_rams(self.part) else None,
+                **{name: getattr(self.price.boundary, name) for name in RESOURCES},
+                uram=self.price.boundary.uram if ultra_rams(self.part) else None,
             ),
-            total=total_of({name: getattr(self.total, name) for name in (*RESOURCES, "uram")}, self.part),
+            total=self._total(),
         )
 
     def report(self) -> dict[str, Any]:
         """The contents of `report.json`: `record` in plain values."""
         return self.record.to_dict()
+
+    def _total(self) -> Total:
+        """What all of it takes; the shares only of a part that limits it."""
+        shares = {name: round(share, 4) for name, share in self.price.shares.items()}
+        return Total(**asdict(self.price.total), share=shares if self.price.scale.part else None)
 
     def _bottleneck(self) -> tuple[str, ...]:
         """The layers that take the interval, and the inputs and outputs whose beats do."""
@@ -167,7 +152,7 @@ class Design:
     def _layer(self, layer: Layer) -> LayerRecord:
         kernels = [kernel for kernel in self.kernels.kernels if kernel.layer == layer.name]
         edges = [self.kernels.stream(name) for kernel in kernels for name in kernel.inputs]
-        used = self.used[layer.name]
+        used = self.price.layers[layer.name]
         chosen = self.plan.layers.get(layer.name, LayerPlan())
         lanes = self._lanes(chosen, kernels)
         weights = layer.weights if isinstance(layer, Matrix) else None

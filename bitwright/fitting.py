@@ -17,9 +17,8 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Matrix
 from bitwright.planning.candidates import Candidates
-from bitwright.planning.choices import KINDS, amounts
-from bitwright.planning.devices import device
-from bitwright.planning.planner import PlanRecord, Scale, plan_for
+from bitwright.planning.planner import PlanRecord, plan_for
+from bitwright.planning.price import KINDS, Scale, amounts
 from bitwright.planning.solver import OverBudget
 
 ROUNDS = 4
@@ -131,18 +130,16 @@ class Fit:
 
 def over_budget(design: Design) -> OverBudget | None:
     """What a design takes more of than its part holds, and where most of it is; None if it fits or none can say."""
-    if design.part is None or not device(design.part).fitted:
+    found = design.price
+    worst, total, held = found.over, found.total, found.scale.budget
+    if not worst:
         return None
-    total, held = design.total, device(design.part).budget
-    worst = max(KINDS, key=lambda kind: getattr(total, kind) / max(getattr(held, kind), 1))
-    taken, limit = getattr(total, worst), getattr(held, worst)
-    if taken <= limit:
-        return None
-    layer = max(design.used, key=lambda name: getattr(design.used[name], worst))
+    uses = {name: getattr(used, worst) for name, used in found.layers.items()}
+    layer = max(uses, key=lambda name: uses[name])
     beside = f", and of its {held.uram} URAM {total.uram} are taken" if worst == "bram" and held.uram else ""
     return OverBudget(
-        f"the design takes {taken} {worst.upper()}, {getattr(design.used[layer], worst)} of them in this layer;"
-        f" {design.part} holds {limit}{beside}",
+        f"the design takes {getattr(total, worst)} {worst.upper()}, {uses[layer]} of them in this layer;"
+        f" {design.part} holds {getattr(held, worst)}{beside}",
         where=f"layer '{layer}'",
         hint="ask for more clocks per frame, or for a larger part",
     )
@@ -151,7 +148,7 @@ def over_budget(design: Design) -> OverBudget | None:
 def tightened(scale: Scale, design: Design) -> Scale:
     """`scale` with what the solver did not see of `design` taken from its budget."""
     seen = design.planned.used or {}
-    unseen = (getattr(design.total, kind) - seen.get(kind, 0) for kind in KINDS)
+    unseen = (getattr(design.price.total, kind) - seen.get(kind, 0) for kind in KINDS)
     pairs = zip(unseen, scale.reserved, amounts(scale.budget), strict=True)
     return replace(scale, reserved=tuple(min(max(extra, kept), max(limit - 1, 0)) for extra, kept, limit in pairs))
 

@@ -42,7 +42,7 @@ def synthesise(folder: Path, *, fmax: bool = False) -> tuple[Report, dict[str, A
     owners = instances(design.kernels)
     for instance, cells in made.cells.items():
         owner = owners.get(instance, "")
-        counted.setdefault(owner if owner in design.used else "", Counter()).update(cells)
+        counted.setdefault(owner if owner in design.price.layers else "", Counter()).update(cells)
     names = report.resources
     rows = [_row(entry.name, names, asdict(entry), counted.get(entry.name, {})) for entry in report.layers]
     rows.append(_row(BOUNDARY, names, asdict(report.boundary), counted.get("", {})))

@@ -42,7 +42,7 @@ COMMANDS = {
     "bench": "--data --engines".split() + MODEL,
     "export": "--output --rounding".split() + MODEL,
     "quantize": "--shape --outputs --data --output --weights --activations --per-channel --range --scale".split(),
-    "explore": "--data --output --weights --activations".split(),
+    "explore": "--data --output --weights --activations --cycles --fps --part".split(),
     "check": [],
     "compare": [],
     "synth": ["--fmax"],
@@ -344,7 +344,7 @@ def test_quantize_keeps_no_file_that_is_read_as_another_network(
 
 
 def test_explore_finds_a_front_of_models_that_load(run: Run, tmp_path: Path) -> None:
-    options = ("--weights", "2,8", "--activations", "4", "--samples", "64")
+    options = ("--weights", "2,8", "--activations", "4", "--samples", "64", "--cycles", "500", "--part", "xc7s50")
     result = asked(run, "explore", FLOAT, "--data", DATA, "-o", tmp_path / "sweep", *options)
     assert [point["design"] for point in result["points"]] == ["w2a4", "w8a4"]
     assert (tmp_path / "sweep/results.csv").read_text().count("\n") == 3
@@ -353,6 +353,8 @@ def test_explore_finds_a_front_of_models_that_load(run: Run, tmp_path: Path) -> 
         x, y = (np.load(DATA)[name][:64] for name in ("x", "y"))
         scores = bitwright.run(bitwright.load(tmp_path / "sweep" / point["file"]), x)
         assert (scores.argmax(axis=1) == y).mean() == point["accuracy"]
+        assert point["interval_cycles"] <= 500 and point["fits"]
+    assert result["note"] == "within the budget of xc7s50, costs in its shares"
     assert any(point["on_front"] for point in result["points"])
 
 

@@ -171,6 +171,15 @@ def test_a_misspelt_type(refused: Refused) -> None:
             "--hls-vendor and --backend verilog: writes no C++\n  hint: give one of them",
         ),
         (
+            ["explore", FLOAT, "--data", DATA, "-o", "out", "--cycles", "9", "--fps", "9"],
+            "--cycles and --fps: exclude one another\n  hint: give one of them",
+        ),
+        (
+            ["explore", FLOAT, "--data", DATA, "-o", "out", "--cycles", "3", "--weights", "2", "--activations", "8"],
+            "point w2a8: layer 'conv1': needs at least 64 clocks per frame, 3 were asked for\n"
+            "  hint: ask for --cycles 64 or more",
+        ),
+        (
             ["explore", FLOAT, "--data", DATA, "-o", "out", "--weights", "1-3"],
             "quantize: 1 bits cannot be used for weights\n  hint: choose 2 to 16 bits",
         ),

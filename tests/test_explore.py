@@ -7,7 +7,8 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,16 +21,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bitwright import api, explore
 from bitwright.compress import calibrate, float_net, outputs_of
-from bitwright.explore import Point, Result, uniform
-from bitwright.explore.cost import area, estimate, weight_memory
-from bitwright.explore.evaluate import Evaluation
+from bitwright.explore import Point, Result, grid, uniform
+from bitwright.explore.evaluate import Evaluation, price_of, weight_memory
 from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture
 from bitwright.explore.report import table
-from bitwright.hardware.area.resources import Resources
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
+from bitwright.planning.devices import device
+from bitwright.planning.price import KINDS
+from bitwright.planning.target import Target
+from bitwright.report.record import Report
 from bitwright.report.svg import ticks
 from tests import collection
 from tests.exported import execute
@@ -57,17 +60,21 @@ def sweep(data: Mapping[str, NDArray[Any]]) -> tuple[list[Result], Files, list[t
     return results, files, seen
 
 
-def result(area: int, accuracy: float, weight_bits: int = 4, *, on_front: bool = False) -> Result:
+def result(cost: float, accuracy: float, weight_bits: int = 4, *, on_front: bool = False, fits: bool = True) -> Result:
     point = Point(weight_bits=weight_bits, activation_bits=4)
     return Result(
         point=point,
         accuracy=accuracy,
         macs=10,
         weight_memory_bits=20,
-        lut=area - 300,
-        bram=1,
+        lut=1234,
+        ff=2345,
         dsp=1,
-        area=area,
+        bram=1,
+        uram=0,
+        cost=cost,
+        interval_cycles=100,
+        fits=fits,
         model=b"",
         on_front=on_front,
     )
@@ -119,46 +126,62 @@ def test_ticks_are_few_round_and_enclose(low: float, high: float) -> None:
 
 
 def test_the_table_reads_back() -> None:
-    rows = list(csv.DictReader(io.StringIO(table([result(500, 0.25), result(900, 0.5, 6, on_front=True)]))))
-    assert [(row["weight_bits"], row["area"], row["accuracy"], row["on_front"]) for row in rows] == [
-        ("4", "500", "0.250000", "False"),
-        ("6", "900", "0.500000", "True"),
+    rows = list(csv.DictReader(io.StringIO(table([result(5.5, 0.25), result(9.25, 0.5, 6, on_front=True)]))))
+    assert [(row["weight_bits"], row["cost"], row["accuracy"], row["on_front"]) for row in rows] == [
+        ("4", "5.5", "0.250000", "False"),
+        ("6", "9.25", "0.500000", "True"),
     ]
     assert rows[0]["model"] == f"points/{rows[0]['key']}.onnx"
 
 
 def test_the_picture_shows_every_point_and_takes_any_title() -> None:
     results = [result(500, 0.9, 2, on_front=True), result(700, 0.8, 3), result(900, 0.95, 8, on_front=True)]
-    svg = ElementTree.fromstring(picture(results, 0.96, "<a & b>"))
+    svg = ElementTree.fromstring(picture(results, 0.96, "<a & b>", "of <some> part"))
     names = {"s": "http://www.w3.org/2000/svg"}
     titles = [element.text for element in svg.iterfind(".//s:circle/s:title", names)]
     assert len(titles) == 3
-    assert "w2a4: 90.0 %, 200 LUTs, 1 block RAMs, 1 DSPs, 20 bits of weights, 10 MACs" in titles
+    said = "1,234 LUTs, 2,345 flip-flops, 1 block RAMs, 1 DSPs, 100 clocks, 20 bits of weights, 10 MACs"
+    assert f"w2a4: 90.0 %, {said}" in titles
     texts = [element.text for element in svg.iterfind("s:text", names)]
-    assert {"<a & b>", "float 96.0 %", "w2a4", "w8a4", "2 bits", "3 bits", "8 bits"} <= set(texts)
+    assert {"<a & b>", "cost: the sum of all shares (estimates; of <some> part)", "float 96.0 %"} <= set(texts)
+    assert {"w2a4", "w8a4", "2 bits", "3 bits", "8 bits"} <= set(texts)
     assert "w3a4" not in texts
 
 
 def test_the_picture_puts_cheap_left_and_right_answers_up() -> None:
-    svg = ElementTree.fromstring(picture([result(500, 0.9, on_front=True), result(900, 0.95, on_front=True)], 0.96, ""))
+    svg = ElementTree.fromstring(
+        picture([result(500, 0.9, on_front=True), result(900, 0.95, on_front=True)], 0.96, "", "")
+    )
     marks = [c for c in svg.iterfind("{*}circle") if c.find("{*}title") is not None]
     (x1, y1), (x2, y2) = ((float(c.get("cx", 0)), float(c.get("cy", 0))) for c in marks)
     assert x1 < x2 and y1 > y2
 
 
-# The estimate
+# The price
 
 
-def reported(graph: Graph) -> tuple[int, int, int]:
-    """LUTs, block RAMs and DSPs: the total of the report of `bitwright compile` without a target."""
-    total = api.compile(graph).report()["total"]
-    return total["lut"], total["bram"], total["dsp"]
+def compiled(graph: Graph, **asked: Any) -> dict[str, Any]:
+    """What the report of `bitwright compile` says of a graph for a target, as a row of a sweep has it."""
+    record = api.compile(graph, **asked).record
+    used = {name: getattr(record.total, name) for name in KINDS}
+    return used | {"interval_cycles": record.interval_cycles, "cost": round(100 * sum(shares(record)), 4)}
+
+
+def shares(record: Report) -> Iterator[float]:
+    """What is taken of each resource of the part, or of the device that stands in for what is not fitted."""
+    held = device(record.part if record.part and record.total.share else "xc7z020").budget
+    yield from (getattr(record.total, name) / max(1, getattr(held, name)) for name in KINDS)
+
+
+def row(result: Result) -> dict[str, Any]:
+    """The price of one point."""
+    return {name: getattr(result, name) for name in (*KINDS, "interval_cycles", "cost")}
 
 
 @pytest.mark.slow
-def test_the_estimate_is_what_compile_reports(sweep: tuple[list[Result], Files, list[tuple[int, int]]]) -> None:
+def test_the_price_is_what_compile_reports(sweep: tuple[list[Result], Files, list[tuple[int, int]]]) -> None:
     for r in sweep[0]:
-        assert (r.lut, r.bram, r.dsp) == reported(api.load(r.model)), r.point.label
+        assert row(r) == compiled(api.load(r.model)), r.point.label
 
 
 def model_of(nodes: list[onnx.NodeProto], sizes: list[list[int]], weights: Mapping[str, Any]) -> onnx.ModelProto:
@@ -190,31 +213,57 @@ def branches() -> onnx.ModelProto:
     return model_of(nodes, [[1, 8, 8], [10]], {f"w{index}": rng.normal(size=size) for index, size in enumerate(sizes)})
 
 
-def priced(model: onnx.ModelProto, x: list[int], point: Point) -> tuple[Result, Graph]:
+def priced(model: onnx.ModelProto, x: list[int], point: Point, **asked: Any) -> tuple[Result, Graph]:
     """The result of one point of a network, and the graph that it is the result of."""
     data = np.random.default_rng(0).normal(size=(64, *x)).astype(np.float32)
-    result = Evaluation(calibrate(model, [data]), data, np.zeros(64, np.int64))(point)
+    result = Evaluation(calibrate(model, [data]), data, np.zeros(64, np.int64), Target(**asked))(point)
     return result, api.load(result.model)
 
 
-def test_a_network_with_joins_is_priced_as_compile_makes_it() -> None:
+TARGETS: list[dict[str, Any]] = [
+    {},
+    {"cycles": 600},
+    {"fps": 200_000.0, "part": "xczu3eg"},
+    {"part": "xc7s6", "cycles": 5_000},
+    {"part": "zcu104"},
+    {"part": "vck190", "cycles": 900},
+]
+
+
+@pytest.mark.parametrize("asked", TARGETS, ids=str)
+def test_a_network_with_joins_is_priced_as_compile_makes_it(asked: dict[str, Any]) -> None:
     """In ResNet-8 the requantisers of exact sums, in place of short factors and one shift, were half as much again."""
-    result, graph = priced(branches(), [1, 8, 8], Point(weight_bits=4, activation_bits=8))
+    result, graph = priced(branches(), [1, 8, 8], Point(weight_bits=4, activation_bits=8), **asked)
     assert {"sum", "concat"} <= {layer.op for layer in graph.layers}
     assert len(api.compile(graph).sums) == 1
-    assert (result.lut, result.bram, result.dsp) == reported(graph)
+    assert row(result) == compiled(graph, **asked) and result.fits
+
+
+def test_a_design_that_does_not_fit_is_priced_as_compile_forces_it_and_is_on_no_front() -> None:
+    model, asked = branches(), {"part": "xc7s6", "cycles": 192}
+    result, graph = priced(model, [1, 8, 8], Point(weight_bits=8, activation_bits=8), **asked)
+    with pytest.raises(BitwrightError, match="192 clocks per frame do not fit xc7s6"):
+        api.compile(graph, **asked)
+    assert row(result) == compiled(graph, **asked, force=True) and not result.fits
+
+
+def test_what_does_not_fit_is_on_no_front() -> None:
+    marked = grid._with_front([result(5, 0.9, 2, fits=False), result(7, 0.8, 3), result(9, 0.95, 8, fits=False)])
+    assert [found.on_front for found in marked] == [False, True, False]
+    nothing = grid._with_front([result(5, 0.9, fits=False)])
+    assert not nothing[0].on_front and "does not fit" in picture(nothing, 0.96, "", "")
 
 
 @pytest.mark.slow
 @collection.needs_collection
-def test_resnet_8_is_priced_as_compile_makes_it() -> None:
+@pytest.mark.parametrize(
+    "asked", [{}, {"part": "xczu7ev", "cycles": 20_000}, {"part": "xc7k325t", "fps": 1500.0}], ids=str
+)
+def test_resnet_8_is_priced_as_compile_makes_it(asked: dict[str, Any]) -> None:
     graph = collection.load("tflite/ic_resnet8_int8")
-    used = estimate(graph)
-    assert (used.lut, used.bram, used.dsp) == reported(graph)
-
-
-def test_area_counts_a_dsp_as_100_luts_and_a_block_ram_as_200() -> None:
-    assert area(Resources(lut=5, bram=2, dsp=1)) == 505
+    found = price_of(graph, Target(**asked))
+    used = asdict(found.total) | {"interval_cycles": found.interval, "cost": round(found.cost, 4)}
+    assert used == compiled(graph, **asked)
 
 
 def test_a_table_is_counted_too() -> None:
@@ -227,7 +276,7 @@ def test_a_table_is_counted_too() -> None:
     floating = model_of(nodes, [[4], [2]], {"w": rng.normal(size=(4, 8)), "v": rng.normal(size=(8, 2))})
     result, graph = priced(floating, [4], Point(weight_bits=4, activation_bits=6))
     assert "table" in [layer.op for layer in graph.layers]
-    assert (result.lut, result.bram, result.dsp) == reported(graph)
+    assert row(result) == compiled(graph)
 
 
 def test_weight_memory_counts_each_layer_at_its_own_width() -> None:
@@ -249,7 +298,7 @@ def test_the_sweep_keeps_every_point_in_order(
     rows = list(csv.DictReader(io.StringIO(str(files["results.csv"]))))
     assert [row["key"] for row in rows] == [r.point.key for r in results]
     assert [r.macs for r in results] == [25112] * 2 + [25408] * 4  # two bits leave four neurons nothing to say
-    assert results[0].area < results[-1].area
+    assert results[0].cost < results[-1].cost
 
 
 @pytest.mark.slow
@@ -338,6 +387,13 @@ def test_refusals_come_before_any_work(data: Mapping[str, NDArray[Any]]) -> None
     assert message(lambda w: explore.sweep(MODEL, {"x": x[:, 0], "y": y, "calibration": x}, w)) == (
         "data 'x' for input 'image': shape (360, 8, 8), where the model takes (N, 1, 8, 8)\n"
         "  hint: samples stack on axis 0"
+    )
+    assert message(lambda w: explore.sweep(MODEL, data, w, part="xc7z02")) == (
+        "--part: the part 'xc7z02' is not known\n"
+        "  hint: the nearest names are xc7z020, xc7z012s, xc7z100, xc7z045; name a part or its device, or a board"
+    )
+    assert message(lambda w: explore.sweep(MODEL, data, w, cycles=100, fps=5.0)) == (
+        "target: --cycles and --fps are given\n  hint: give one of them"
     )
     assert message(lambda w: explore.sweep(MODEL, data, w, weights=())) == (
         "explore: the space has no points\n  hint: give at least one width of each kind"

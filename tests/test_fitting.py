@@ -20,9 +20,8 @@ from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import candidates
-from bitwright.planning.choices import KINDS
 from bitwright.planning.devices import DEVICES, Device, device
-from bitwright.planning.planner import scale_of
+from bitwright.planning.price import KINDS, Scale, scale_of
 from bitwright.planning.solver import OverBudget, solve
 from bitwright.report.front import trade_off
 from tests.collection import load, needs_collection, taken
@@ -73,33 +72,31 @@ def test_what_the_solver_does_not_see_is_left_free(monkeypatch: pytest.MonkeyPat
         monkeypatch.setitem(DEVICES, part, Device("xc7", replace(held, lut=lut)))  # type: ignore[misc]
         return bitwright.compile(graph, cycles=64, part=part)
 
-    design = within(within(held.lut).total.lut - 1)
-    seen, limit = design.planned.used, design.total.lut - 1
+    design = within(within(held.lut).price.total.lut - 1)
+    seen, limit = design.planned.used, design.price.total.lut - 1
     assert seen is not None and seen["lut"] <= limit
-    assert within(limit).total.lut <= limit
+    assert within(limit).price.total.lut <= limit
     unseen = dict(zip(KINDS, tightened(scale_of(part), design).reserved, strict=True))
-    assert unseen == {kind: max(0, getattr(design.total, kind) - seen.get(kind, 0)) for kind in KINDS}
+    assert unseen == {kind: max(0, getattr(design.price.total, kind) - seen.get(kind, 0)) for kind in KINDS}
     with pytest.raises(OverBudget, match=rf"and {limit - 1} of them for what serves no layer and deeper FIFOs"):
         solve(
             graph,
             64,
             candidates(graph, Plan(), ranges(graph)),
-            replace(held, lut=limit),
-            part=part,
-            reserved=(limit - 1, 0, 0, 0, 0),
+            Scale(replace(held, lut=limit), part, reserved=(limit - 1, 0, 0, 0, 0)),
         )
 
 
 def test_a_given_plan_beyond_the_part_is_refused_with_its_layer() -> None:
     graph, plan = wide(128), Plan({"dense0": LayerPlan(pe=32, simd=128)})
     design = bitwright.compile(graph, plan=plan)
-    dsp, used = design.total.dsp, design.used["dense0"].dsp
+    dsp, used = design.price.total.dsp, design.price.layers["dense0"].dsp
     assert refused(graph, "xc7z010", plan=plan) == (
         f"layer 'dense0': the design takes {dsp} DSP, {used} of them in this layer; xc7z010 holds 80\n"
         f"  hint: ask for more clocks per frame, or for a larger part{FORCE}"
     )
     forced = bitwright.compile(graph, part="xc7z010", plan=plan, force=True)
-    assert forced.total == design.total and forced.record.total.share is not None
+    assert forced.price.total == design.price.total and forced.record.total.share is not None
     assert forced.record.total.share["dsp"] == round(dsp / 80, 4) > 1
     assert forced.note == (
         f"does not fit xc7z010: layer 'dense0': the design takes {dsp} DSP, {used} of them in this layer;"
@@ -116,7 +113,7 @@ def test_more_clocks_never_help_a_capacity() -> None:
         f" 0.2 Mbit in block RAM and 0.2 Mbit in look-up tables{NO_HELP}"
     )
     assert refused(graph, "xc7s6") == refused(graph, "xc7s6", cycles=10**7) == said
-    assert bitwright.compile(wide(64), part="xc7s6").total.bram <= 10
+    assert bitwright.compile(wide(64), part="xc7s6").price.total.bram <= 10
 
 
 def test_a_target_that_no_speed_makes_fit_has_a_true_hint() -> None:
@@ -170,4 +167,4 @@ def test_weights_that_are_zero_need_no_memory() -> None:
     weights = np.zeros((640, 640), dtype=np.int64)
     weights[:, :2] = 100
     net.output(net.dense(x, weights))
-    assert bitwright.compile(net.graph(), part="xc7s6", cycles=10**6).total.bram <= 10
+    assert bitwright.compile(net.graph(), part="xc7s6", cycles=10**6).price.total.bram <= 10

@@ -37,7 +37,7 @@ PARTS = {
     "compress/ranges": "compress compress/ranges ir",
     "compress/round": "compress/round ir",
     "report": "report hardware planning ir exact",
-    "explore": "planning explore compiling report hardware/area backends/onnx compress sim ir exact",
+    "explore": "planning explore compiling report backends/onnx compress sim ir exact",
     "check": "check",
 }
 """Our own parts, and modules at the top, that each part may import; `cli` and the modules at the top may import all."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bitwright import api, bench, data
-from bitwright.explore.evaluate import Result, accuracy
+from bitwright.explore.evaluate import accuracy
 from bitwright.ir.graph import Graph
 from bitwright.sim.engines import ENGINES, REFERENCE, find
 from bitwright.sim.fast import native
@@ -96,14 +96,3 @@ def scored(result: Mapping[str, Any]) -> list[str]:
     """The lines of what computed in place of the engine, and of the accuracy, where there are any."""
     by = [f"computed by the {result['computed_by']}"] if "computed_by" in result else []
     return by + ([f"accuracy {result['accuracy']:.4f}"] if "accuracy" in result else [])
-
-
-def point(result: Result) -> dict[str, Any]:
-    """A row of the report of `explore`."""
-    figures = ("accuracy", "macs", "weight_memory_bits", "lut", "bram", "dsp", "area", "on_front", "file")
-    bits = {
-        "design": result.point.label,
-        "weight_bits": result.point.weight_bits,
-        "activation_bits": result.point.activation_bits,
-    }
-    return bits | {name: getattr(result, name) for name in figures}

@@ -2,12 +2,13 @@
 """Exploration: a float ONNX model and a labelled set in, one result per design out, and the Pareto front.
 
     with output.new_folder(out) as write:
-        results = sweep(model, data, write, weights=range(2, 9), activations=range(2, 9), jobs=2, progress=show)
+        results = sweep(model, data, write, weights=range(2, 9), part="xc7z020", jobs=2, progress=show)
 
 `model` is the path of a float ONNX file; `data` a mapping with `x`, `y` and perhaps `calibration`. Each `Result` has
-`point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `bram`,
-`dsp`, `area`, `on_front`, and `file`, the path of its ONNX in the folder, beside `results.csv`, `front.svg` and
-`samples.npz`. `trade_off` has the clocks and resources of one network instead, plan by plan.
+`point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `ff`,
+`dsp`, `bram`, `uram`, `cost`, `interval_cycles`, `fits`, `on_front`, and `file`, the path of its ONNX in the folder,
+beside `results.csv`, `front.svg` and `samples.npz`. `trade_off` has the clocks and
+resources of one network instead, plan by plan.
 """
 
 from bitwright.explore.evaluate import Result

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.backends.onnx.export import to_onnx
+from bitwright.compiling import compile_graph
 from bitwright.compress import Calibration
-from bitwright.explore.cost import area, estimate, weight_memory
 from bitwright.explore.space import Point
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.ir.layers import Matrix
+from bitwright.planning.price import Price
+from bitwright.planning.target import Target
 from bitwright.sim.engines import ENGINES, best
 from bitwright.sim.whole import outputs
 
@@ -22,8 +26,8 @@ from bitwright.sim.whole import outputs
 class Result:
     """What is known of one point: the share of right answers, the work, the memory, the estimates, its ONNX bytes.
 
-    `area` is LUTs, block RAMs and DSPs in one number. `on_front` is true if no other point of the sweep has a smaller
-    area and at least the accuracy.
+    `cost` is the price of its design in one number, the sum of the shares of the part, in percent; `fits` whether the
+    part holds it. `on_front` is true if no other point that fits costs less and has at least the accuracy.
     """
 
     point: Point
@@ -31,9 +35,13 @@ class Result:
     macs: int
     weight_memory_bits: int
     lut: int
-    bram: int
+    ff: int
     dsp: int
-    area: int
+    bram: int
+    uram: int
+    cost: float
+    interval_cycles: int
+    fits: bool
     model: bytes
     on_front: bool = False
 
@@ -45,20 +53,21 @@ class Result:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The function from point to result for one calibrated network and one labelled set `x`, `y`."""
+    """The function from point to result for one calibrated network, one labelled set `x`, `y`, and one target."""
 
     calibration: Calibration
     x: NDArray[Any]
     y: NDArray[Any]
+    target: Target = field(default_factory=Target)
 
     def __call__(self, point: Point) -> Result:
         """The result of `point`; BitwrightError names the point if its network cannot be built."""
         try:
             graph = point.state(self.calibration).graph()
             model = to_onnx(graph).SerializeToString(deterministic=True)
+            found = price_of(graph, self.target)
         except BitwrightError as error:
             raise BitwrightError(error.what, where=f"point {point.label}: {error.where}", hint=error.hint) from error
-        cost = estimate(graph)
         engine = ENGINES[best(graph.macs * len(self.x))].build(graph, None)
         scores = outputs(graph, {graph.entry.inputs[0]: self.x}, engine)[0]
         return Result(
@@ -66,12 +75,24 @@ class Evaluation:
             accuracy=accuracy(scores, self.y),
             macs=graph.macs,
             weight_memory_bits=weight_memory(graph),
-            lut=cost.lut,
-            bram=cost.bram,
-            dsp=cost.dsp,
-            area=area(cost),
+            **asdict(found.total),
+            cost=round(found.cost, 4),
+            interval_cycles=found.interval,
+            fits=not found.over,
             model=model,
         )
+
+
+def price_of(graph: Graph, target: Target) -> Price:
+    """What the design takes that `bitwright compile` makes of `graph`, with --force if it does not fit its part."""
+    asked = {entry.name: getattr(target, entry.name) for entry in fields(target)}
+    return compile_graph(graph, **asked, force=True).price
+
+
+def weight_memory(graph: Graph) -> int:
+    """Bits of all weights, each layer's at the narrowest width that holds its integers."""
+    matrix = (layer for layer in graph.layers if isinstance(layer, Matrix))
+    return sum(layer.weights.array.size * layer.weights.type.bits for layer in matrix)
 
 
 def accuracy(scores: NDArray[Any], labels: NDArray[Any]) -> float:

@@ -18,6 +18,8 @@ from bitwright.explore.picture import picture
 from bitwright.explore.report import samples, table
 from bitwright.explore.space import Point, uniform
 from bitwright.ir.errors import BitwrightError
+from bitwright.planning.price import scale_of
+from bitwright.planning.target import Target
 
 BITS = range(2, 9)
 SAMPLES = 64
@@ -31,10 +33,16 @@ def sweep(
     *,
     weights: Iterable[int] = BITS,
     activations: Iterable[int] = BITS,
+    cycles: int | None = None,
+    fps: float | None = None,
+    part: str | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Result]:
-    """Every pair of weight and activation bits of the float network in `model`.
+    """Every pair of weight and activation bits of the float network in `model`, priced as `compile` would make it.
+
+    `cycles`, `fps` and `part` are those of `compile`; a design that does not fit the part is in the table, and not on
+    the front.
 
     `data` holds the labelled set `x` (samples on axis 0), `y`, and may hold `calibration`; without it `x` calibrates.
     `write` gets the files of the result (path -> content; `bitwright.output.new_folder` makes one): each point's ONNX
@@ -42,7 +50,7 @@ def sweep(
     `x` as data to verify any point with. `progress(done, total)` is called after every point.
     """
     points = list(uniform(weights, activations))
-    evaluation = _evaluation(model, data, points)
+    evaluation = _evaluation(model, data, points, Target(cycles=cycles, fps=fps, part=part))
     executor = EXECUTORS["processes" if jobs > 1 else "serial"]
     results: list[Result] = []
     for result in executor(evaluation, points, jobs):
@@ -52,12 +60,12 @@ def sweep(
     results = _with_front(results)
     scores = outputs_of(evaluation.calibration.net, [evaluation.x])[0]
     title = f"{model.name}: {len(points)} designs"
-    drawn = picture(results, accuracy(scores, evaluation.y), title)
+    drawn = picture(results, accuracy(scores, evaluation.y), title, scale_of(part).said)
     write({"results.csv": table(results), "front.svg": drawn, "samples.npz": samples(evaluation.x[:SAMPLES])})
     return results
 
 
-def _evaluation(model: Path, data: Mapping[str, NDArray[Any]], points: list[Point]) -> Evaluation:
+def _evaluation(model: Path, data: Mapping[str, NDArray[Any]], points: list[Point], target: Target) -> Evaluation:
     """The calibrated network and the labelled set; everything is checked before the first point is evaluated."""
     for name in ("x", "y"):
         if name not in data:
@@ -73,11 +81,12 @@ def _evaluation(model: Path, data: Mapping[str, NDArray[Any]], points: list[Poin
         )
     calibration = calibrate(model, [data.get("calibration", x)])
     check_arrays(calibration.net.inputs, [x], "data 'x'")
-    return Evaluation(calibration, x, y)
+    return Evaluation(calibration, x, y, target)
 
 
 def _with_front(results: list[Result]) -> list[Result]:
     """The results, those on the front marked."""
-    front = pareto_front(results, cost=lambda result: result.area, score=lambda result: result.accuracy)
+    fitting = [result for result in results if result.fits]
+    front = pareto_front(fitting, cost=lambda result: result.cost, score=lambda result: result.accuracy)
     keys = {result.point.key for result in front}
     return [replace(result, on_front=result.point.key in keys) for result in results]

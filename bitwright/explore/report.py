@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bitwright.explore.evaluate import Result
 
 CHOICE = "weight_bits activation_bits per_channel range scale".split()
-FIGURES = "macs weight_memory_bits lut bram dsp area on_front".split()
+FIGURES = "macs weight_memory_bits lut ff dsp bram uram cost interval_cycles fits on_front".split()
 
 
 def table(results: Sequence[Result]) -> str:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import assert_never
 
 from bitwright.exact.forms import Form
-from bitwright.hardware.area.resources import Resources, fifo_resources, resources
 from bitwright.hardware.cells import Family
 from bitwright.hardware.choice import Wired
 from bitwright.hardware.kernels.base import Kernel, Stream
@@ -33,21 +32,13 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Input, Join, Layer, Move, Pointwise
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.decide import leaves_alone
-from bitwright.planning.devices import Budget
+from bitwright.planning.price import NOTHING, Cost, guess, total
 from bitwright.planning.ultra import in_ultra
 from bitwright.planning.units import units
 from bitwright.planning.variants import ends_of_order
 
-KINDS: tuple[str, ...] = tuple(
-    name for name in ("lut", "ff", "dsp", "bram", "uram") if name in {entry.name for entry in fields(Resources)}
-)
-"""The resources that estimates know."""
 MOST_TUPLES = 20_000
 """Combinations of operand widths at a join that are looked at."""
-
-Cost = tuple[int, ...]
-"""How much of each of `KINDS`."""
-NOTHING: Cost = (0,) * len(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +77,11 @@ class TooManyWidths(Exception):
     """A join of so many operands that their widths are not all looked at; its argument is the layer's name."""
 
 
-def total(costs: Iterable[Cost]) -> Cost:
-    """The sum of `costs`."""
-    return tuple(map(sum, zip(NOTHING, *costs, strict=True)))
-
-
-def amounts(held: Resources | Budget) -> Cost:
-    """The resources of `held` in the order of `KINDS`."""
-    return tuple(getattr(held, name) for name in KINDS)
-
-
-def taken(kernels: Iterable[Kernel], read: Iterable[Stream], cells: Family) -> Cost:
-    """What kernels and the FIFOs of the streams that they read take on a family of parts."""
-    costs = [amounts(resources(kernel, family=cells)) for kernel in kernels]
-    return total([*costs, *(amounts(fifo_resources(stream, family=cells)) for stream in read)])
-
-
 def ways(kernels: Sequence[Kernel], read: Sequence[Stream], cells: Family, *, ultra: bool) -> tuple[Cost, ...]:
     """What kernels and FIFOs take; with `ultra` also with buffers in UltraRAM, where some are worth it."""
-    costs = [taken(kernels, read, cells)]
+    costs = [guess(kernels, read, cells)]
     if ultra and (others := in_ultra(kernels)) != tuple(kernels):
-        costs.append(taken(others, read, cells))
+        costs.append(guess(others, read, cells))
     return tuple(costs)
 
 
@@ -195,7 +170,7 @@ class Survey:
         """Note the streams that the readers of `layer` get; the cost of the fork between them."""
         made = fork(layer, layer.name, stream, readings(self.graph, layer))
         self.published[layer.name][stream.lanes] = made.streams
-        return taken(made.kernels, [stream] if made.kernels else [], self.cells)
+        return guess(made.kernels, [stream] if made.kernels else [], self.cells)
 
     def _node(self, layer: Input | AnyLayer) -> Node:
         if isinstance(layer, Input):
@@ -258,7 +233,7 @@ class Survey:
             if front not in fronts:
                 read = [streams[name] for each in made.kernels for name in each.inputs]
                 fronts[front] = ways(before, read, self.cells, ultra=self.ultra)
-            cycles, behind = max(entering, kernel.cycles), taken([kernel], [], self.cells)
+            cycles, behind = max(entering, kernel.cycles), guess([kernel], [], self.cells)
             settled = unit.plan.zeros != "multiply" and lanes[1] > 1
             for cost in fronts[front]:
                 yield Choice((x.lanes,), lanes[0], unit.plan, cycles, total([cost, behind]), unit.moved, settled)
@@ -268,7 +243,7 @@ class Survey:
             return NOTHING
         emit = Emit(layer, layer.name, Contents.SHAPES)
         emit.widen(x, lanes)
-        return taken(emit.kernels, [x], self.cells)
+        return guess(emit.kernels, [x], self.cells)
 
     def _wired(self, layer: AnyLayer) -> Iterator[Choice]:
         """A choice for each combination of widths that may come, and each proved form of a requantiser."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a form costs in hardware, from counts measured with a named tool: a guide to choose by, not a promise."""
+"""The order in which forms are looked at, by counts measured with a named tool: a guide, not a price of a design.
+
+A design is priced by `planning.price`, on the kernels that its forms become.
+"""
 
 from __future__ import annotations
 

@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bitwright.hardware.cells import Family
 from bitwright.hardware.lanes import fastest, slowest
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.choices import TOO_MANY, TooManyWidths
-from bitwright.planning.devices import Budget
+from bitwright.planning.price import Scale
 from bitwright.planning.solver import Solution, solve
 
 STEP = 2**0.5
@@ -30,7 +29,7 @@ class Front:
     stopped: BitwrightError | None
 
 
-def front(graph: Graph, offered: Candidates, scale: Budget, *, part: str = "", cells: Family = "xc7") -> Front:
+def front(graph: Graph, offered: Candidates, scale: Scale) -> Front:
     """The cheapest plans of `graph` from the slowest that is worth making to the fastest, within the part's budget.
 
     BitwrightError if no plan at all fits the part, or a join has too many widths for the solver.
@@ -39,7 +38,7 @@ def front(graph: Graph, offered: Candidates, scale: Budget, *, part: str = "", c
     least, target = fastest(graph), slowest(graph)
     while not found or found[-1].interval > least:
         try:
-            found.append(solve(graph, target, offered, scale, part=part, cells=cells))
+            found.append(solve(graph, target, offered, scale))
         except TooManyWidths as error:
             hint = "ask for one plan with --cycles: the simple rule makes it"
             raise BitwrightError(TOO_MANY, where=f"layer '{error}'", hint=hint) from error

@@ -7,47 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bitwright.hardware.cells import Family
 from bitwright.hardware.plan import Plan
-from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.stages import begins
 from bitwright.planning.candidates import Candidates
-from bitwright.planning.choices import NOTHING, TOO_MANY, Cost, TooManyWidths
-from bitwright.planning.devices import Budget, cells_of, device
+from bitwright.planning.choices import TOO_MANY, TooManyWidths
+from bitwright.planning.price import Scale
 from bitwright.planning.rule import fold
 from bitwright.planning.solver import solve
-
-WEIGHED = "xc7z020"
-"""The device whose resources weigh the cost where no part is named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """What costs are shares of, the part whose budget limits them ("" for none), its cells, and a line on that.
-
-    `reserved` of the budget is left to what the solver does not see: deeper FIFOs, the ends of the design.
-    """
-
-    budget: Budget
-    part: str
-    cells: Family
-    said: str
-    reserved: Cost = NOTHING
-
-
-def check_clock(clock_ns: float) -> None:
-    """BitwrightError if no clock has this period."""
-    if not 0 < clock_ns < float("inf"):
-        raise BitwrightError(f"a clock of {clock_ns} ns", where="--clock-ns", hint="give a positive period, e.g. 10")
-
-
-def scale_of(part: str | None) -> Scale:
-    """The scale of a part; without one, or of a family without fitted cells, nothing is limited."""
-    if part is None or not device(part).fitted:
-        reason = "no part was named" if part is None else f"no cells of the family of {part} are fitted"
-        return Scale(device(WEIGHED).budget, "", cells_of(part), f"{reason}: no budget, costs in shares of {WEIGHED}")
-    return Scale(device(part).budget, part, cells_of(part), f"within the budget of {part}, costs in its shares")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +51,7 @@ def plan_for(graph: Graph, target: int, found: Candidates, scale: Scale) -> tupl
     """The cheapest plan of at most `target` clocks per frame, and who made it, with the certificate of the solver."""
     begins(f"planning for {target} clocks")
     try:
-        solved = solve(graph, target, found, scale.budget, part=scale.part, cells=scale.cells, reserved=scale.reserved)
+        solved = solve(graph, target, found, scale)
     except TooManyWidths as error:
         return Plan(fold(graph, target), target), by_rule(target, f"layer '{error}' {TOO_MANY}")
     made = PlanRecord(

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Input
-from bitwright.planning.choices import KINDS, Choice, Cost, Node, entry_width, first_planned, total
+from bitwright.planning.choices import Choice, Node, entry_width, first_planned
+from bitwright.planning.price import KINDS, Cost, total
 from bitwright.planning.variants import ends_of_order
 
 NODE_LIMIT = 5000

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import sub
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from bitwright.hardware.cells import Family
 from bitwright.hardware.lanes import Lanes, check_reachable, pace
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Join, Passing, Pointwise, Pool
 from bitwright.planning.candidates import Candidates
-from bitwright.planning.choices import KINDS, NOTHING, Choice, Cost, Node, Survey, amounts
-from bitwright.planning.devices import Budget
+from bitwright.planning.choices import Choice, Node, Survey
+from bitwright.planning.price import KINDS, Cost, Scale, amounts
 from bitwright.planning.program import Outcome, Program
 from bitwright.planning.variants import skipped_cycles
 
@@ -60,30 +58,25 @@ def solve(
     graph: Graph,
     target: int,
     offered: Candidates,
-    scale: Budget,
+    scale: Scale,
     *,
-    part: str = "",
-    cells: Family = "xc7",
     given: Mapping[str, Lanes] = MappingProxyType({}),
-    reserved: Cost = NOTHING,
 ) -> Solution:
-    """The plan of at most `target` clocks per frame with the smallest sum of shares of `scale`.
+    """The plan of at most `target` clocks per frame with the smallest sum of shares of `scale`, within its limits.
 
-    With `part`, whose budget `scale` then is, no resource exceeds it less `reserved`. Layers in `given` have those
-    lanes. What only moves data, and what multiplies to requantise, is as wide as the pace of the other layers needs, so
-    the program is solved again at the pace that it reached until both agree.
+    Layers in `given` have those lanes. What only moves data, and what multiplies to requantise, is as wide as the pace
+    of the other layers needs, so the program is solved again at the pace that it reached until both agree.
     BitwrightError names what stops a target.
     """
     check_reachable(graph, target)
-    worth = [THOUSAND / amount if amount else 0.0 for amount in amounts(scale)]
-    budget = tuple(map(sub, amounts(scale), reserved)) if part else None
+    worth = scale.worth(THOUSAND)
     limit, found, follows = target, None, _follows(graph)
     while True:
         try:
-            nodes = Survey(graph, target, limit, offered, given, cells, ultra=scale.uram > 0).nodes()
-            outcome = _cheapest(graph, nodes, worth, budget)
+            nodes = Survey(graph, target, limit, offered, given, scale.cells, ultra=scale.budget.uram > 0).nodes()
+            outcome = _cheapest(graph, nodes, worth, scale.limits)
             if outcome is None:
-                raise _stopped(graph, nodes, target, budget, scale, part)
+                raise _stopped(graph, nodes, target, scale)
         except BitwrightError:
             if found is None:
                 raise
@@ -115,18 +108,17 @@ def _thinned(node: Node, worth: Sequence[float]) -> Node:
     return replace(node, choices=tuple(choice for _, choice in best.values()))
 
 
-def _solution(graph: Graph, outcome: Outcome, target: int, scale: Budget) -> Solution:
+def _solution(graph: Graph, outcome: Outcome, target: int, scale: Scale) -> Solution:
     """The plan of an outcome. A unit that skips is faster than its choice if its readers take another order anyway."""
     plan = Plan({name: choice.plan for name, choice in outcome.chosen.items() if choice.plan is not None}, target)
     cycles = {name: choice.cycles for name, choice in outcome.chosen.items()} | skipped_cycles(graph, plan)
-    used = {kind: n for kind, n, held in zip(KINDS, outcome.used, amounts(scale), strict=True) if held}
+    used = {kind: n for kind, n, held in zip(KINDS, outcome.used, amounts(scale.budget), strict=True) if held}
     return Solution(plan, max([1, *cycles.values()]), used, outcome.certificate)
 
 
-def _stopped(
-    graph: Graph, nodes: Mapping[str, Node], target: int, budget: Cost | None, scale: Budget, part: str
-) -> BitwrightError:
+def _stopped(graph: Graph, nodes: Mapping[str, Node], target: int, scale: Scale) -> BitwrightError:
     """Why there is no plan: the resource that the plan closest to the budget takes most of, and where."""
+    budget = scale.limits
     nearest = None if budget is None else Program(graph, nodes).least_excess(budget)
     if nearest is None or budget is None:
         return BitwrightError(
@@ -136,10 +128,10 @@ def _stopped(
         )
     worst = int(np.argmax([used / max(limit, 1) for used, limit in zip(nearest.used, budget, strict=True)]))
     layer = max(nearest.costs, key=lambda name: nearest.costs[name][worst])
-    held, spare = amounts(scale)[worst], amounts(scale)[worst] - budget[worst]
+    held, spare = amounts(scale.budget)[worst], scale.reserved[worst]
     beside = f" and {spare} of them for what serves no layer and deeper FIFOs" if spare else ""
     return OverBudget(
-        f"{target} clocks per frame do not fit {part}: the plan closest to it takes {nearest.used[worst]}"
+        f"{target} clocks per frame do not fit {scale.part}: the plan closest to it takes {nearest.used[worst]}"
         f" {KINDS[worst].upper()} of {held}, {nearest.costs[layer][worst]} of them in this layer{beside}",
         where=f"layer '{layer}'",
         hint="ask for more clocks per frame, or for a larger part",

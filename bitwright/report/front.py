@@ -13,11 +13,11 @@ from bitwright.exact.ranges import ranges
 from bitwright.hardware.plan import Plan
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import candidates
-from bitwright.planning.choices import KINDS
-from bitwright.planning.devices import Budget, part_of
+from bitwright.planning.devices import part_of
 from bitwright.planning.front import Front, front
-from bitwright.planning.planner import check_clock, scale_of
+from bitwright.planning.price import KINDS, Scale, scale_of
 from bitwright.planning.solver import Solution
+from bitwright.planning.target import Target
 from bitwright.report.svg import BOTTOM, GRID, LEFT, RIGHT, TOP, LogAxis, canvas, line, log_ticks, printed, text
 
 Row = dict[str, Any]
@@ -42,34 +42,34 @@ def trade_off(graph: Graph, *, part: str | None = None, clock_ns: float = 10.0) 
     Each row is the cheapest plan for its `target_cycles`, with the certificate; `cost` is the sum of `shares`, both in
     percent of the part. `stopped` says why no plan is faster.
     """
-    check_clock(clock_ns)
+    Target(clock_ns=clock_ns, part=part)
     part = None if part is None else part_of(part)
     scale = scale_of(part)
     offered = candidates(graph, Plan(), ranges(graph))
-    found = front(graph, offered, scale.budget, part=scale.part, cells=scale.cells)
+    found = front(graph, offered, scale)
     result = {
         "version": VERSION,
         "model": graph.source.file,
         "part": part,
         "note": scale.said,
         "clock_ns": clock_ns,
-        "rows": [_row(solution, scale.budget, clock_ns) for solution in found.solutions],
+        "rows": [_row(solution, scale, clock_ns) for solution in found.solutions],
         "stopped": _stopped(found),
     }
     files = {f"plans/{one.interval}.json": one.plan.to_json() for one in found.solutions}
     return result, {"front.json": json.dumps(result, indent=2) + "\n", "front.svg": picture(result), **files}
 
 
-def _row(solution: Solution, scale: Budget, clock_ns: float) -> Row:
-    shares = {kind: round(100 * solution.used[kind] / getattr(scale, kind), 2) for kind in solution.used}
+def _row(solution: Solution, scale: Scale, clock_ns: float) -> Row:
+    shares = scale.shares([solution.used.get(kind, 0) for kind in KINDS])
     certificate = {key: solution.certificate[key] for key in ("status", "objective", "dual_bound", "gap")}
     return {
         "target_cycles": solution.plan.target_cycles,
         "interval_cycles": solution.interval,
         "fps": round(1e9 / (clock_ns * solution.interval), 3),
         **solution.used,
-        "shares": shares,
-        "cost": round(solution.certificate["objective"] / 10, 2),
+        "shares": {kind: round(100 * shares[kind], 2) for kind in solution.used},
+        "cost": round(100 * sum(shares.values()), 2),
         **certificate,
     }
 

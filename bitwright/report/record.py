@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.source import Removed
-from bitwright.planning.devices import device, is_known
+from bitwright.planning.devices import is_known
 from bitwright.planning.planner import PlanRecord
 
 VERSION = 2
@@ -86,15 +86,6 @@ class Total:
     bram: int
     uram: int
     share: Mapping[str, float] | None
-
-
-def total_of(taken: Mapping[str, int], part: str | None) -> Total:
-    """The row of the whole design, with its shares of the part where the model of resources knows its family."""
-    share = None
-    if part is not None and device(part).fitted:
-        held = device(part).budget
-        share = {name: round(count / max(getattr(held, name), 1), 4) for name, count in taken.items()}
-    return Total(**taken, share=share)
 
 
 def percent(share: float) -> str:

@@ -310,15 +310,18 @@ def sweep(found: Row) -> RenderableType:
     keys = {
         "design": "design",
         "accuracy": "accuracy",
-        "area": "area",
+        "cost": "cost %",
         "lut": "LUT",
-        "bram": "BRAM",
+        "ff": "FF",
         "dsp": "DSP",
+        "bram": "BRAM",
+        "interval_cycles": "clocks",
         "weight_memory_bits": "weight bits",
         "file": "model",
     }
-    front = sorted((point for point in found["points"] if point["on_front"]), key=lambda point: point["area"])
-    return rows(f"{found['model']}: Pareto front on {found['samples']} samples", keys, front)
+    front = sorted((point for point in found["points"] if point["on_front"]), key=lambda point: point["cost"])
+    said = found["note"] if front else f"no design fits: {found['note']}"
+    return Group(rows(f"{found['model']}: Pareto front on {found['samples']} samples", keys, front), said)
 
 
 def trade_off(result: Row) -> RenderableType:

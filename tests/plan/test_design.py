@@ -86,8 +86,8 @@ def test_a_fork_behind_an_input_is_in_the_total() -> None:
     net.output(net.concat(*(net.dense(x, factor * np.eye(8, dtype=np.int64)) for factor in (1, 2))))
     design = compile_graph(net.graph())
     forks = [kernel for kernel in design.kernels.kernels if kernel.layer == "x"]
-    assert len(forks) == 1 and design.boundary.lut > boundary_resources(design.kernels).lut
-    assert design.total == sum(design.used.values(), design.boundary)
+    assert len(forks) == 1 and design.price.boundary.lut > boundary_resources(design.kernels).lut
+    assert design.price.total == sum(design.price.layers.values(), design.price.boundary)
 
 
 def test_without_a_target_the_report_says_what_was_chosen() -> None:
@@ -229,6 +229,6 @@ def test_a_notebook_shows_a_table() -> None:
     keys = ("name", "op", "pe", "simd", "cycles", "lut")
     assert [[cell.text for cell in row] for row in rows] == [
         *([str(layer[key]) for key in keys] for layer in design.report()["layers"]),
-        ["(boundary)", None, None, None, None, str(design.boundary.lut)],
-        ["total", None, None, None, None, str(design.total.lut)],
+        ["(boundary)", None, None, None, None, str(design.price.boundary.lut)],
+        ["total", None, None, None, None, str(design.price.total.lut)],
     ]

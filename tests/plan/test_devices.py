@@ -119,7 +119,7 @@ def test_of_a_family_without_a_fit_nothing_is_claimed(tmp_path: Path) -> None:
     )
     graph = dense(8, 8)
     design, free = compile_graph(graph, cycles=16, part=part), compile_graph(graph, cycles=16)
-    assert design.plan == free.plan and design.used == free.used
+    assert design.plan == free.plan and design.price.layers == free.price.layers
     report = design.record
     assert report.note == "estimates in cells of series 7: no others are fitted, nothing is said of what fits"
     assert report.plan.cost == says.format(part) == trade_off(graph, part=part)[0]["note"]

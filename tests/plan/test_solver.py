@@ -20,23 +20,24 @@ from bitwright.ir.graph import Graph
 from bitwright.planning import choices
 from bitwright.planning import solver as module
 from bitwright.planning.candidates import Candidates, candidates
-from bitwright.planning.choices import KINDS, Choice, Node, Survey, amounts, entry_width, first_planned, total
-from bitwright.planning.devices import DEVICES, Budget
+from bitwright.planning.choices import Choice, Node, Survey, entry_width, first_planned
+from bitwright.planning.devices import Budget
 from bitwright.planning.front import front
+from bitwright.planning.price import KINDS, Scale, amounts, scale_of, total
 from bitwright.planning.solver import Solution, solve
 from bitwright.planning.variants import ends_of_order
 from tests.ir.graphs import random_graph
 from tests.plan.test_folding import dense
 
-SCALE = DEVICES["xc7z020"].budget
+SCALE = scale_of(None)
 
 
 def proved(graph: Graph) -> Candidates:
     return candidates(graph, Plan(), ranges(graph))
 
 
-def solved(graph: Graph, target: int, scale: Budget = SCALE, part: str = "") -> Solution:
-    return solve(graph, target, proved(graph), scale, part=part)
+def solved(graph: Graph, target: int, scale: Scale = SCALE) -> Solution:
+    return solve(graph, target, proved(graph), scale)
 
 
 def best_of_all(graph: Graph, target: int, pace: int, limit: tuple[float, ...]) -> float:
@@ -46,7 +47,7 @@ def best_of_all(graph: Graph, target: int, pace: int, limit: tuple[float, ...]) 
     for chosen in product(*(node.choices for node in nodes.values())):
         used = cost_of(graph, nodes, dict(zip(nodes, chosen, strict=True)))
         if used is not None and all(a <= b for a, b in zip(used, limit, strict=True)):
-            best = min(best, sum(1000 * a / b for a, b in zip(used, amounts(SCALE), strict=True) if b))
+            best = min(best, sum(1000 * a / b for a, b in zip(used, amounts(SCALE.budget), strict=True) if b))
     return best
 
 
@@ -88,7 +89,7 @@ def test_a_budget_holds_and_the_rest_is_still_the_cheapest() -> None:
     graph = dense(8, 8, reach=100)
     free = solved(graph, 8)
     limit = Budget(**{"ff": 10**9, "bram": 10**6, "dsp": 10**6, "lut": free.used["lut"] * 4 // 5})
-    tight = solved(graph, 8, limit, "xc7z010")
+    tight = solved(graph, 8, Scale(limit, "xc7z010"))
     assert tight.used["lut"] <= limit.lut
     assert tight.interval <= 8
 
@@ -120,7 +121,7 @@ def test_what_stops_a_target() -> None:
 
 def test_which_layer_and_which_resource_stop_a_target() -> None:
     with pytest.raises(BitwrightError) as error:
-        solved(dense(8, 8), 1, Budget(100, 10**6, 0 + 1, 100), "xc7z010")
+        solved(dense(8, 8), 1, Scale(Budget(100, 10**6, 1, 100), "xc7z010"))
     text = str(error.value)
     used = int(text.split("takes ")[1].split(" LUT")[0])
     mine = int(text.split("of 100, ")[1].split(" of them")[0])
@@ -147,7 +148,7 @@ def test_what_joins_too_many_widths_is_planned_by_the_simple_rule(monkeypatch: p
     assert design.report()["plan"] == {"made_by": "the simple rule", "target_cycles": target, "reason": text}
     assert design.kernels.interval <= target
     with pytest.raises(BitwrightError) as error:
-        front(graph, proved(graph), DEVICES["xc7z020"].budget)
+        front(graph, proved(graph), SCALE)
     assert str(error.value) == (
         "layer 'quant2': joins too many streams for the solver\n"
         "  hint: ask for one plan with --cycles: the simple rule makes it"

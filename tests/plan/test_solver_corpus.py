@@ -18,16 +18,15 @@ from bitwright.hardware.lowering.lower import kernels_of
 from bitwright.hardware.plan import Plan
 from bitwright.ir.graph import Graph
 from bitwright.planning.candidates import Candidates, candidates
-from bitwright.planning.choices import KINDS, Cost, amounts, total
 from bitwright.planning.decide import decide
-from bitwright.planning.devices import DEVICES
+from bitwright.planning.price import KINDS, Cost, amounts, scale_of, total
 from bitwright.planning.rule import fold
 from bitwright.planning.solver import Solution, solve
 from bitwright.planning.variants import MOST
 from tests.ir.graphs import random_graph
 
 MODELS = Path(__file__).parents[3] / "shared/models"
-SCALE = DEVICES["xc7z020"].budget
+SCALE = scale_of(None)
 NETWORKS = [
     "brevitas/dw_res_qonnx",
     "brevitas/prune_unstruct70_qonnx",
@@ -53,7 +52,7 @@ def modelled(made: KernelGraph) -> Cost:
 
 
 def worth(cost: Cost) -> float:
-    return sum(1000 * used / limit for used, limit in zip(cost, amounts(SCALE), strict=True) if limit)
+    return sum(1000 * used / limit for used, limit in zip(cost, amounts(SCALE.budget), strict=True) if limit)
 
 
 def skips(found: Solution) -> bool:

@@ -24,6 +24,7 @@ from bitwright.ir import files
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.candidates import candidates
 from bitwright.planning.devices import DEVICES, Budget, Device
+from bitwright.planning.price import Scale
 from bitwright.planning.solver import OverBudget, solve
 from bitwright.planning.ultra import WORTH, placed, spared
 from bitwright.report.record import Report
@@ -71,7 +72,7 @@ def test_only_a_part_that_has_it_takes_it() -> None:
     assert in_ultra(made(HAS).kernels) == in_ultra(made(VERSAL).kernels) == names
     assert in_ultra(made(None).kernels) == in_ultra(made(HAS_NONE).kernels) == []
     assert DEVICES[HAS].budget.uram == 96 and DEVICES[HAS_NONE].budget.uram == 0
-    used, free = made(HAS).total, made(HAS_NONE).total
+    used, free = made(HAS).price.total, made(HAS_NONE).price.total
     assert (used.bram, used.uram) == (2, 4) and (free.bram, free.uram) == (31, 0)
 
 
@@ -122,7 +123,7 @@ def test_the_solver_keeps_within_the_ultra_rams() -> None:
     held = DEVICES[HAS].budget
 
     def used(bram: int, uram: int) -> tuple[int, int]:
-        found = solve(graph, 15_360, offered, replace(held, bram=bram, uram=uram), part=HAS, cells="xcup").used
+        found = solve(graph, 15_360, offered, Scale(replace(held, bram=bram, uram=uram), HAS, "xcup")).used
         return found["bram"], found.get("uram", 0)
 
     needed = used(10_000, 0)[0]
@@ -199,5 +200,5 @@ def test_yosys_counts_as_many() -> None:
     cells = synth.synthesise(design.files("verilog"), f"{design.name}_top", "xcup").cells.values()
     counted = [synth.resources(found) for found in cells]
     # of two banks of 32 bits it makes one memory of 64; where a tool puts each in its own, there are four
-    assert [found["uram"] for found in counted if found["uram"]] == [1, 1, 1] and design.total.uram == 4
-    assert sum(found["bram"] for found in counted) == design.total.bram == 2
+    assert [found["uram"] for found in counted if found["uram"]] == [1, 1, 1] and design.price.total.uram == 4
+    assert sum(found["bram"] for found in counted) == design.price.total.bram == 2

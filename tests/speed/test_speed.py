@@ -31,6 +31,7 @@ from bitwright.ir.layers import Conv, Requantise, Rounding
 from bitwright.ir.types import integer
 from bitwright.planning.candidates import candidates
 from bitwright.planning.devices import DEVICES
+from bitwright.planning.price import Scale
 from bitwright.planning.solver import solve
 from tests.exact.meaning import float32, requantise
 from tests.test_check import random_forms, write
@@ -116,6 +117,6 @@ def test_a_graph_of_the_size_of_mobilenet_is_planned() -> None:
     graph = mobilenet()
     assert sum(layer.macs for layer in graph.layers if isinstance(layer, Conv)) == 567_716_352, "568 million"
     offered = candidates(graph, Plan(), ranges(graph))
-    found, calls = counted(lambda: solve(graph, 802_816, offered, DEVICES["xcvu9p"].budget))
+    found, calls = counted(lambda: solve(graph, 802_816, offered, Scale(DEVICES["xcvu9p"].budget)))
     assert found.certificate["status"] == "optimal" and found.interval == 802_816
     assert calls < 5_000_000
