@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import log
+from random import Random
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from bitwright.backends.onnx.export import to_onnx
 from bitwright.backends.onnx.forms import _attained
 from bitwright.backends.onnx.held import Held
 from bitwright.backends.onnx.lines import find_line, find_slope, roundest
-from bitwright.exact.meaning import evaluate
+from bitwright.backends.onnx.ruled import find_ruled
+from bitwright.exact.meaning import evaluate, limits
 from bitwright.exact.rounding import round_exact
+from bitwright.exact.ruled import Ruled
 from bitwright.exact.steps import steps
 from bitwright.exact.tabulate import tabulate
 from bitwright.ir.functions import function_of
@@ -26,6 +29,8 @@ from bitwright.ir.layers import Requantise, Rounding, Table
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.weights import Ints
 from bitwright.sim import reference
+from tests.exact.meaning import codes as meant
+from tests.exact.meaning import random_layer, reachable
 from tests.exported import execute
 from tests.layers.nets import Net
 
@@ -59,6 +64,39 @@ def exactly(form: Line | Slope, a: int, row: Row) -> int:
     if isinstance(form, Line):
         return round_exact(Rounding.HALF_EVEN, value) + form.zero
     return round_exact(form.rounding, value)
+
+
+@pytest.mark.parametrize("rounding", [r for r in Rounding if r not in (Rounding.SIGN, Rounding.LEVELS)])
+def test_lines_whose_steps_are_not_listed_are_right_wherever_they_are_found(rounding: Rounding) -> None:
+    random, found = Random(f"export ruled {rounding}"), 0
+    for _ in range(120):
+        layer, lo, hi = random_layer(random, rounding)
+        offset = np.array([random.randint(-50, 50) for _ in lo])
+        a = reachable(lo, hi)
+        held = Held(offset, int(np.abs(a - offset).max()), wide=True)
+        if form := find_ruled(Ruled(layer, lo, hi), held):
+            low, high = limits(layer)
+            got = form.codes(held.view(a)).clip(low.min(), high.max())
+            np.testing.assert_array_equal(got, meant(layer, a), err_msg=repr((layer, lo, hi)))
+            found += 1
+    assert found > 15
+
+
+def test_a_layer_of_more_codes_than_can_be_listed_is_written_and_read_again() -> None:
+    rng, net = np.random.default_rng(5), Net()
+    x = net.input("x0", (8,), integer(16, signed=True))
+    y = net.dense(x, rng.integers(-127, 128, (640, 8)))
+    slopes = [Fraction(float(np.float32(v))) / Fraction(float(np.float32(987.6))) for v in rng.uniform(1, 9, 640)]
+    net.rescale(y, integer(16, signed=True), multiplier=slopes, offset=[Fraction(0)], rounding=Rounding.HALF_EVEN)
+    graph = net.graph()
+    codes = rng.integers(-32768, 32768, (4, 8))
+    model = to_onnx(graph)
+    (entry,) = model.graph.input
+    _, (got,) = execute(model, {entry.name: codes.astype(np.float32)})
+    (wanted,) = reference.run(graph, [codes])
+    np.testing.assert_array_equal(got, wanted)
+    (again,) = reference.run(bw.load(model), [codes])
+    np.testing.assert_array_equal(again, wanted)
 
 
 @pytest.mark.slow

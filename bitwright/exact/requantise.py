@@ -25,6 +25,8 @@ LINES = (Rounding.FLOOR, Rounding.CEIL, Rounding.HALF_UP, Rounding.HALF_DOWN, Ro
 """Roundings that are the same on both sides of zero."""
 MAX_TABLE = 1 << 12
 """Entries of a table in place of arithmetic."""
+LISTED_AT_ONCE = 1 << 19
+"""Steps of one layer that are listed without asking whether a line of so many codes can do without."""
 
 Codes = Steps | Ruled
 """The codes of a requantiser: steps that are listed, or the rounded line itself."""
@@ -34,7 +36,7 @@ UNRULED = (Rounding.LEVELS, Rounding.SIGN)
 
 def codes(layer: Requantise, lo: Ints, hi: Ints) -> Codes:
     """The codes of `layer` over the integers lo..hi of each channel, (channels,) each."""
-    return steps(layer, lo, hi) if listed(layer, lo, hi) else Ruled(layer, lo, hi)
+    return Ruled(layer, lo, hi) if _only_line(layer, lo, hi) or not listed(layer, lo, hi) else steps(layer, lo, hi)
 
 
 def listed(layer: Requantise, lo: Ints, hi: Ints) -> bool:
@@ -42,6 +44,16 @@ def listed(layer: Requantise, lo: Ints, hi: Ints) -> bool:
     low, high = limits(layer)
     few = int((high - low).max()) * len(low) <= MAX_STEPS
     return few or layer.rounding in UNRULED or int(Ruled(layer, lo, hi).count.max()) * len(low) <= MAX_STEPS
+
+
+def _only_line(layer: Requantise, lo: Ints, hi: Ints) -> bool:
+    """True if neither comparisons nor a table can be `layer`, and its steps are many: a line is proved without them."""
+    low, high = limits(layer)
+    rough = int((high - low).max())
+    if layer.rounding in UNRULED or rough <= MAX_THRESHOLDS or rough * len(low) <= LISTED_AT_ONCE:
+        return False
+    most = int(spans(layer, lo, hi).max())
+    return most > MAX_THRESHOLDS and most * len(low) > LISTED_AT_ONCE and int(hi.max()) - int(lo.min()) >= MAX_TABLE
 
 
 def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
@@ -53,6 +65,8 @@ def forms(layer: Requantise, lo: Ints, hi: Ints) -> tuple[Form, ...]:
     """
     found = codes(layer, lo, hi)
     proofs = _proofs(layer, found)
+    if not proofs and isinstance(found, Ruled) and listed(layer, lo, hi):
+        proofs = _proofs(layer, steps(layer, lo, hi))
     if not proofs:
         raise BitwrightError(
             f"no multiply-add-shift within {PRODUCT_BITS} bits equals its {int(found.count.max()) + 1} codes",

@@ -26,6 +26,12 @@ from bitwright.ir.weights import Ints
 INT64_SAFE = 1 << 62
 UNBOUND = 1 << 256
 """A constant that nothing bounds lies within this of 0."""
+FURTHEST = 1 << 200
+"""Numbers up to here, times an integer of 64 bits, stay far below the largest float64."""
+DOUBT = 2.0**-48
+"""By what share of its terms a line in float64 is surely off by less: five roundings of 2**-53 each."""
+
+Reals = NDArray[np.float64]
 
 
 class Piece(NamedTuple):
@@ -166,15 +172,66 @@ class Ruled:
 
     def apply(self, a: NDArray[Any]) -> NDArray[Any]:
         """The codes of the integers `a` (..., channels), in int64; `a` must lie in lo..hi."""
-        layer = self.layer
-        p, q, d = np.array(affines(layer), dtype=self._number).T
+        channel = np.broadcast_to(np.arange(self.layer.channels), a.shape)
+        if self._number is object and (near := self._reals) is not None:
+            found, doubted = self._near(a, *near)
+            if doubted.any():
+                found[doubted] = self._exactly(a[doubted], channel[doubted])
+            return found
+        return self._exactly(a, channel)
+
+    def _exactly(self, a: NDArray[Any], channel: Ints) -> NDArray[Any]:
+        p, q, d = (column[channel] for column in self._affines)
         n = a.astype(self._number) * p + q
-        if layer.slope:
-            slopes = layer.slope.each(layer.channels)
-            up, down = (np.array([getattr(s, of) for s in slopes], dtype=object) for of in ("numerator", "denominator"))
+        if self.layer.slope:
+            up, down = (column[channel] for column in self._slopes)
             n, d = np.where(n < 0, n * up, n), np.where(n < 0, d * down, d)
-        low, high = (np.array(spread(edge, layer.channels)) for edge in (layer.low, layer.high))
-        return np.asarray(np.clip(_rounded(layer.rounding, n, d), low, high), dtype=np.int64) + layer.shift
+        return self._within(_rounded(self.layer.rounding, n, d), channel)
+
+    def _near(self, a: NDArray[Any], m: Reals, b: Reals, slope: Reals) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The codes by float64, and which are in doubt: steps lie at multiples of 1/2, v is off by up to `slack`."""
+        x = a.astype(np.float64)
+        v = x * m + b
+        slack = np.maximum(slope, 1) * DOUBT * (np.abs(x * m) + np.abs(b) + 1)
+        v = np.where(v < 0, v * slope, v)
+        rounding = Rounding.HALF_UP if self.layer.rounding is Rounding.HALF_EVEN else self.layer.rounding
+        h, _ = rays(rounding, (v >= 0).astype(np.int64))
+        low, high = self._edges
+        codes = np.clip(np.floor(v + h / 2), low.min() - 1, high.max() + 1).astype(np.int64)
+        return np.clip(codes, low, high) + self.layer.shift, np.abs(2 * v - np.rint(2 * v)) <= slack
+
+    def _within(self, codes: NDArray[Any], channel: Ints) -> NDArray[Any]:
+        low, high = (edge[channel] for edge in self._edges)
+        return np.asarray(np.clip(codes, low, high), dtype=np.int64) + self.layer.shift
+
+    @cached_property
+    def _affines(self) -> NDArray[Any]:
+        """p, q and d of each channel."""
+        return np.array(affines(self.layer), dtype=self._number).T
+
+    @cached_property
+    def _slopes(self) -> NDArray[Any]:
+        """Numerator and denominator of each channel's slope below zero."""
+        slopes = self.layer.slope.each(self.layer.channels) if self.layer.slope else [Fraction(1)] * self.layer.channels
+        return np.array([(slope.numerator, slope.denominator) for slope in slopes], dtype=object).T
+
+    @cached_property
+    def _edges(self) -> tuple[Ints, Ints]:
+        low, high = (np.array(spread(edge, self.layer.channels)) for edge in (self.layer.low, self.layer.high))
+        return low, high
+
+    @cached_property
+    def _reals(self) -> tuple[Reals, Reals, Reals] | None:
+        """Multiplier, offset and slope of each channel as float64; None where one is beyond it."""
+        ups, downs = self._slopes
+        rows = [
+            (Fraction(p, d), Fraction(q, d), Fraction(up, down))
+            for (p, q, d), up, down in zip(affines(self.layer), ups, downs, strict=True)
+        ]
+        if any(abs(number) > FURTHEST for row in rows for number in row):
+            return None
+        m, b, slope = np.array([[float(number) for number in row] for row in rows]).T
+        return m, b, slope
 
     @cached_property
     def _number(self) -> type:

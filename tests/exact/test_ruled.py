@@ -122,3 +122,35 @@ def test_a_layer_of_24_bits_without_a_line() -> None:
         "layer 'act': no multiply-add-shift within 120 bits equals its 16777216 codes\n"
         "  hint: quantise its output to at most 1024 codes"
     )
+
+
+@pytest.mark.parametrize(
+    ("channels", "most", "reach", "ruled"),
+    [
+        (16, 32767, 1 << 25, True),  # 16 x 65535 steps
+        (8, 32767, 1 << 25, False),
+        (4096, 127, 1 << 25, False),  # comparisons can be had instead
+        (600, 511, 1 << 25, False),
+        (600, 1023, 1 << 25, True),
+        (600, 1023, 1 << 10, False),  # so can a table
+    ],
+)
+def test_many_steps_are_not_listed_where_only_a_line_can_be_the_layer(
+    channels: int, most: int, reach: int, ruled: bool
+) -> None:
+    step = Fraction(most, reach)
+    layer = requantise([step], [0], Rounding.HALF_UP, low=(~most,), high=(most,), channels=channels)
+    ends = np.full(channels, reach)
+    assert isinstance(codes_of(layer, -ends, ends), Ruled) == ruled
+
+
+def test_a_line_that_is_not_found_in_closed_form_is_found_by_its_steps() -> None:
+    """It jumps by three or four codes away from zero: a line of another slope meets all of them, its own does not."""
+    most = (1 << 16) - 1
+    layer = requantise([3], [Fraction(-3, 4)], Rounding.FROM_ZERO, low=(~most,), high=(most,), channels=16)
+    reach = np.full(16, 20_000)
+    found = codes_of(layer, -reach, reach)
+    assert isinstance(found, Ruled)
+    assert not any(closed_proved(form, found) for form in closed_forms(found))
+    a = np.random.default_rng(4).integers(-reach, reach, size=(50, 16), endpoint=True)
+    np.testing.assert_array_equal(forms(layer, -reach, reach)[0].apply(a), codes(layer, a))

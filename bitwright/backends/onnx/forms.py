@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from bitwright.backends.onnx.arithmetic import Line, Row, Slope
 from bitwright.backends.onnx.held import OWN_FORMAT, Held
 from bitwright.backends.onnx.lines import find_line, find_slope
+from bitwright.backends.onnx.ruled import find_ruled
 from bitwright.exact.meaning import limits
 from bitwright.exact.ranges import Ranges
+from bitwright.exact.requantise import listed
+from bitwright.exact.ruled import Ruled
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -63,6 +66,10 @@ def form_of(layer: Requantise, graph: Graph, held: Held, reached: Mapping[str, R
     if _changes_nothing(layer, source):
         return Wire()
     x = reached[source.name]
+    if not listed(layer, x.lo, x.hi):
+        if found_line := find_ruled(Ruled(layer, x.lo, x.hi), held):
+            return found_line
+        raise _refusal(layer, held)
     found = steps(layer, x.lo, x.hi)
     if layer.type == BIPOLAR:
         return Sign(_sign_rows(found, held))
@@ -156,15 +163,19 @@ def _attained(total: int, pair: Sequence[tuple[int, int, int]]) -> bool:
     return any(y_lo <= (total - f * x) // g <= y_hi for x in range(first, x_hi + 1, period))
 
 
+def _refusal(layer: Requantise, held: Held) -> BitwrightError:
+    return BitwrightError(
+        f"no float64 arithmetic has its steps over integers up to {held.bound}",
+        where=f"layer '{layer.name}'",
+        hint=f"quantise weights or inputs to fewer bits, or {OWN_FORMAT}",
+    )
+
+
 def _thresholds(layer: Requantise, found: Steps, held: Held) -> Thresholds:
     low, high = limits(layer)
     base, count = int(low.min()), (int(high.max()) - int(low.min())) // found.step
     if held.wide or count * layer.channels > LONGEST:
-        raise BitwrightError(
-            f"no float64 arithmetic has its steps over integers up to {held.bound}",
-            where=f"layer '{layer.name}'",
-            hint=f"quantise weights or inputs to fewer bits, or {OWN_FORMAT}",
-        )
+        raise _refusal(layer, held)
     rows = np.empty((layer.channels, count), dtype=np.int64)
     for channel in range(layer.channels):
         before = (int(found.first[channel]) - base) // found.step

@@ -87,6 +87,22 @@ def find_slope(layer: Requantise, found: Steps, held: Held) -> Slope | None:
     return next((form for form in forms if _holds(layer, form, found, held)), None)
 
 
+def written_rows(layer: Requantise, held: Held) -> list[Row | None]:
+    """The layer as it is written, in the channels in which that is exact without a look at its steps."""
+    if layer.rounding not in ROUND or not _keeps(layer, 0):
+        return [None] * layer.channels
+    rows = _as_written(layer, held, np.float64, layer.shift)
+    most = max(map(abs, (*layer.low, *layer.high))) + abs(layer.shift) + 1
+    exact = _exact(rows, held.bound, np.float64)
+    return [row if good and _divides(row, most) else None for row, good in zip(rows, exact, strict=True)]
+
+
+def _divides(row: Row, most: int) -> bool:
+    """True if a quotient up to `most` that is rounded to float64 lies on no other side of a step, a multiple of 1/2."""
+    grain = max(row.factor.denominator, row.add.denominator)
+    return 4 * (row.step * grain).numerator * most < 1 << MANTISSA[np.float64]
+
+
 def _agrees(layer: Requantise, form: Line | Slope, found: Steps, held: Held) -> NDArray[np.bool_]:
     """For each channel, whether the arithmetic gives the codes at both ends and at both sides of every step."""
     start = found.start[:, None]
