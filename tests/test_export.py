@@ -132,9 +132,18 @@ FUNCTIONS: dict[str, tuple[IntType, Function, str]] = {
         function_of(("affine", "1/8", "0"), ("leaky_relu", "1/4"), ("affine", "32", "0")),
         "FLOAT",
     ),
+    "ties that codes keep": (
+        integer(6, signed=True),
+        function_of(("affine", STEP, "0"), ("leaky_relu", "1/8"), ("affine", str(1 / Fraction(STEP)), "0")),
+        "INT8",
+    ),
     "ties that float32 misses": (
         integer(8, signed=True),
-        function_of(("affine", STEP, "0"), ("leaky_relu", "1/8"), ("affine", str(1 / Fraction(STEP)), "0")),
+        function_of(
+            ("affine", STEP, "0"),
+            ("above", "0"),
+            ("affine", str(1 / Fraction(STEP) / 2), "0"),
+        ),
         "DOUBLE",
     ),
     "codes closer to a step than float32 is exact": (

@@ -107,8 +107,11 @@ class Curve:
 def find_curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
     """The function of `layer`, which tabulates the codes of `source`; None if `kind` does not meet an entry."""
     plain = _curve(layer, source, kind)
-    tries = (plain, plain and _centred(plain, layer, source))
-    return next((curve for curve in tries if curve and _meets(curve, layer, source)), None)
+    for curve in (plain, plain and _unscaled(plain)):
+        for tried in (curve, curve and _centred(curve, layer, source)):
+            if tried and _meets(tried, layer, source):
+                return tried
+    return None
 
 
 def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
@@ -135,6 +138,14 @@ def _curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
     function = tuple(_constants(step, kind) for step in (*start, *steps))
     sign = Fraction(1 if gain > 0 else -1)
     return Curve(scale, zero, function, sign, _rounded(rest / abs(gain), kind), _rounded(1 / abs(gain), kind), kind)
+
+
+def _unscaled(curve: Curve) -> Curve | None:
+    """The same curve of codes as they are, their ties exact; None where the function does not scale with them."""
+    if curve.scale <= 0 or not all(isinstance(step, LeakyRelu | Abs) for step in curve.function):
+        return None
+    add, step = (_rounded(number / curve.scale, curve.kind) for number in (curve.add, curve.step))
+    return replace(curve, scale=Fraction(1), add=add, step=step)
 
 
 def _parted(function: Function) -> tuple[tuple[Affine, ...], Function, tuple[Affine, ...]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, assert_never
@@ -176,7 +177,8 @@ def write_affine(write: Writer, stem: str, step: HostStep, does: Affine, x: Valu
     if offset.any():
         name = write.step("Add", name, stem, _row(offset, shape, x.first))
     if bounded:
-        name = write.step("Clip", name, stem, *(_bound(row, step) for row in (low, high)))
+        ends = np.stack(np.broadcast_arrays(low, high))
+        name = _bounded(write, stem, step, name, ends, lambda row: _row(row, shape, x.first))
     return replace(made, name=write.cast(name, stem, FLOAT))
 
 
@@ -213,14 +215,23 @@ def _row(values: Array, shape: tuple[int, ...], first: bool) -> Array:
     return values.reshape(-1, 1, 1) if first else values
 
 
-def _bound(values: Array, step: HostStep) -> Array | str:
-    if (values != values[0]).any():
+def _bounded(write: Writer, stem: str, step: HostStep, x: str, ends: Array, laid_out: Callable[[Array], Array]) -> str:
+    """`x` between `ends`, (2, channels), -inf and inf where there are none: of all channels, or of each its own."""
+    if (ends == ends[:, :1]).all():
+        return write.step("Clip", x, stem, *(end.reshape(()) if np.isfinite(end) else "" for end in ends[:, 0]))
+    falls = np.isinf(ends[0]) & np.isinf(ends).any()  # upside down a channel with an upper limit has a lower one
+    ends = np.where(falls, -ends[::-1], ends)
+    if (np.isinf(ends).any(axis=1) & np.isfinite(ends).any(axis=1)).any():
         raise BitwrightError(
-            "clips each channel of an output to limits of its own, which no ONNX operator does",
+            "clips channels of an output at one end, and others at both, which no ONNX operator does",
             where=f"host step '{step.node or step.output}'",
             hint="quantise the output, or clip it to the same limits in every channel",
         )
-    return values[:1].reshape(()) if np.isfinite(values[0]) else ""
+    sign = laid_out(np.where(falls, -1.0, 1.0))
+    x = write.step("Mul", x, stem, sign) if falls.any() else x
+    for operator, limits in zip(("Max", "Min"), ends, strict=True):
+        x = write.step(operator, x, stem, laid_out(limits)) if np.isfinite(limits[0]) else x
+    return write.step("Mul", x, stem, sign) if falls.any() else x
 
 
 def settled(write: Writer, stem: str, x: Value) -> Value:

@@ -21,6 +21,7 @@ from bitwright.exact.slopes import INT64_SAFE, Points, points, slope_intervals
 from bitwright.exact.slopes import roundest as roundest_integer
 from bitwright.exact.steps import Steps
 from bitwright.ir.layers import Requantise, Rounding
+from bitwright.ir.weights import Ints
 
 Array = NDArray[Any]
 HALF = Fraction(1, 2)
@@ -109,8 +110,8 @@ def _agrees(layer: Requantise, form: Line | Slope, found: Steps, held: Held) -> 
     t = np.where(found.reached, found.t, start)
     sides = np.concatenate((t, np.maximum(t - 1, start), start, found.end[:, None]), axis=1)
     a = np.where(found.falling[:, None], ~sides, sides).T
-    low, high = limits(layer)
-    codes = form.codes(held.view(a)).clip(low.min(), high.max())
+    low, high = _ends(layer, apart=isinstance(form, Slope))
+    codes = form.codes(held.view(a)).clip(low, high)
     return np.asarray((codes == found.apply(a)).all(axis=0))
 
 
@@ -147,9 +148,8 @@ def _through(
     layer: Requantise, found: Steps, held: Held, half: Fraction, kind: type[Any], zero: int = 0
 ) -> Iterator[list[Row]]:
     """Rows whose floor(v + half) + zero meets the steps: of one step size in all channels, then of their own ones."""
-    low, high = limits(layer)
     moving = np.flatnonzero(found.count).tolist()
-    binding = points(found, np.full_like(low, low.min()), np.full_like(high, high.max()))
+    binding = points(found, *_ends(layer, apart=kind is np.float64))
     spans = _spans(binding, len(moving), kind)
     if spans is None:
         return
@@ -158,6 +158,12 @@ def _through(
     sizes += [list(row) for row in zip(*(_candidates(*span, kind) for span in spans), strict=True)]
     for row in sizes:
         yield _placed(found, binding, moving, row, held, (zero, half))
+
+
+def _ends(layer: Requantise, *, apart: bool) -> tuple[Ints, Ints]:
+    """The lowest and the highest code of each channel, or of all of them where they cannot be clipped apart."""
+    low, high = limits(layer)
+    return (low, high) if apart else (np.full_like(low, low.min()), np.full_like(high, high.max()))
 
 
 def _spans(binding: Points, count: int, kind: type[Any]) -> list[tuple[Fraction, Fraction]] | None:

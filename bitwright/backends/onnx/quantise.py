@@ -111,13 +111,16 @@ def _slope(out: Export, layer: Requantise, form: Slope, source: Tensor) -> Tenso
         x = write.step("Div", x, layer.name, step)
     low, high = limits(layer)
     kind = IntType(int(low.min()), int(high.max()))
+    for operator, ends in (("Max", low), ("Min", high)):
+        if (ends != ends[0]).any():
+            x = write.step(operator, x, layer.name, column(ends, layer.shape, np.float64))
     # A reader drops a bound that nothing reaches, but not behind one that is reached: so the type survives.
-    ends = (number(kind.lo, np.float64), ""), ("", number(kind.hi, np.float64))
-    for bounds in ends if int(out.reached[layer.name].lo.min()) == kind.lo else ends[::-1]:
+    sides = (number(kind.lo, np.float64), ""), ("", number(kind.hi, np.float64))
+    for bounds in sides if int(out.reached[layer.name].lo.min()) == kind.lo else sides[::-1]:
         x = write.step("Clip", x, layer.name, *bounds)
     truncates = form.rounding is Rounding.TO_ZERO
-    operator = {Rounding.FLOOR: "Floor", Rounding.HALF_EVEN: "Round", Rounding.TO_ZERO: "Cast"}[form.rounding]
-    x = write.node(operator, (x,), layer.name, to=INT64 if truncates else None)
+    rounds = {Rounding.FLOOR: "Floor", Rounding.HALF_EVEN: "Round", Rounding.TO_ZERO: "Cast"}[form.rounding]
+    x = write.node(rounds, (x,), layer.name, to=INT64 if truncates else None)
     if out.held[layer.name].wide:
         return Tensor(out.typed(x, layer.name, not truncates, True), wide=True)
     x = write.cast(x, layer.name, FLOAT)
