@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bitwright.compress.groups import Group, find_groups
 from bitwright.compress.left import turned
-from bitwright.compress.operators import MATRIX, channel_axis, check_nodes
+from bitwright.compress.operators import MATRIX, channel_axis, check_nodes, refuse_between
 from bitwright.compress.sites import Site, find_sites, key
 from bitwright.ir.errors import BitwrightError
 from bitwright.reading.constants import fold_constants
@@ -149,7 +149,7 @@ def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet, **asked: 
         )
     read = {name for node in nodes for name in node.inputs}.union(model.outputs)
     constants = {name: array for name, array in model.constants.items() if name in read}
-    return FloatNet(
+    net = FloatNet(
         nodes=_apart(nodes, constants),
         constants=_frozen(constants),
         inputs=model.inputs,
@@ -159,6 +159,8 @@ def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet, **asked: 
         file=model.file,
         source=model.digest,
     )
+    refuse_between(net.nodes, {site.tensor for site in net.sites})
+    return net
 
 
 def _live(model: Model) -> tuple[Node, ...]:

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.frontend.lowering import ANY_DOMAIN, HANDLERS
-from bitwright.frontend.refusals import REFUSED
+from bitwright.frontend.refusals import CUT, REFUSED, behind
 from bitwright.reading.constants import FOLDED
 from bitwright.reading.model import Node
 from bitwright.reading.schema import STANDARD
@@ -60,10 +60,20 @@ def check_nodes(nodes: Sequence[Node], constants: Mapping[str, Array]) -> None:
     for node in nodes:
         if node.op in QUANTISERS:
             raise node.error("the model is quantised already", "give the float model, or compile this one as it is")
+    refuse_between(nodes, {name for node in nodes if node.op in MATRIX for name in node.inputs[:2]})
     for node in nodes:
         _check_operator(node, fixed)
         _check_operands(node, constants)
         _check_numbers(node, constants)
+
+
+def refuse_between(nodes: Sequence[Node], integers: Set[str]) -> None:
+    """Refuse a soft maximum behind which a tensor of `integers` lies: those that layers on integers read."""
+    for node in nodes:
+        if node.op in ("LogSoftmax", "Softmax"):
+            reached = set(node.outputs).union(*(other.outputs for other in behind(nodes, set(node.outputs))))
+            if not integers.isdisjoint(reached):
+                raise node.error("is a soft maximum before a layer on integers, computed in float", CUT)
 
 
 def _check_operator(node: Node, fixed: set[str]) -> None:

@@ -55,7 +55,7 @@ def find_sites(
     """The quantisers of activations, in the order of their first reader; inputs that are `unsigned` are so by type."""
     makers = {name: node for node in nodes for name in node.outputs if name}
     reads = Counter([*outputs, *(name for node in nodes for name in node.inputs)])
-    positions = _integer_operands(nodes, makers, fixed_tensors(nodes, constants))
+    positions = _integer_operands(nodes, makers, constants)
     positive = _non_negative(nodes, constants, unsigned)
     edges: dict[str, list[Edge]] = {}
     for node in nodes:
@@ -69,15 +69,37 @@ def find_sites(
     return tuple(Site(name, tuple(dict.fromkeys(found)), name in positive) for name, found in edges.items())
 
 
-def _integer_operands(nodes: Sequence[Node], makers: Mapping[str, Node], fixed: set[str]) -> dict[str, list[int]]:
+def _integer_operands(nodes: Sequence[Node], makers: Mapping[str, Node], constants: Constants) -> dict[str, list[int]]:
     """The inputs of each node, by its key, that must be integers in hardware."""
+    fixed = fixed_tensors(nodes, constants)
     data = {key(node): [i for i, name in enumerate(node.inputs) if name not in fixed] for node in nodes}
     found = {key(node): _read_as_integers(node, data[key(node)]) for node in nodes}
-    _end_in_float(nodes, data, found)
     for node in nodes:
         if node.op == "Mul" and len(data[key(node)]) == 2:
             found |= _gated(node, makers, data)
+    _apart_behind_curves(nodes, constants, data, found)
+    _end_in_float(nodes, data, found)
     return found
+
+
+def _apart_behind_curves(
+    nodes: Sequence[Node], constants: Constants, data: Mapping[str, list[int]], found: dict[str, list[int]]
+) -> None:
+    """A line of each channel's own reads integers where a function comes before it: a table is one for all channels."""
+    curved: set[str] = set()
+    for node in nodes:
+        name, places = key(node), data[key(node)]
+        waits = len(places) == 1 and not found[name] and node.inputs[places[0]] in curved
+        if waits and node.op in LINES and any(constants[i].size > 1 for i in node.inputs if i in constants):
+            found[name] = places
+        elif _bends(node, places, found[name]) or (waits and (moves(node) or node.op in LINES)):
+            curved.update(filter(None, node.outputs))
+
+
+def _bends(node: Node, data: list[int], read: list[int]) -> bool:
+    """True for a function that a table becomes, and for a product with one of the same tensor."""
+    gate = node.op == "Mul" and len(data) == 2 and len(read) < 2
+    return gate or (len(data) == 1 and node.op in FUNCTIONS)
 
 
 def _end_in_float(nodes: Sequence[Node], data: Mapping[str, list[int]], found: dict[str, list[int]]) -> None:

@@ -297,8 +297,8 @@ def test_a_network_that_holds_its_batch_is_calibrated_sample_by_sample() -> None
 REFUSED = {
     "a Softmax between": (
         [node("Softmax", "r", "m")],
-        "model: node 'MatMul_y' (MatMul): reads what node 'Softmax_m' (Softmax) computes in float on the host\n"
-        "  hint: Softmax has no integer meaning: end the network there, or cut it in two",
+        "model: node 'Softmax_m' (Softmax): is a soft maximum before a layer on integers, computed in float\n"
+        "  hint: it has no integer meaning; cut the network before and behind it",
     ),
     "a quotient": (
         [node("Softplus", "a", "s"), node("Div", "a s", "m")],
