@@ -33,11 +33,15 @@ def _reshape(attributes: Mapping[str, Any], x: Array, shape: Array) -> Array:
     """Another shape of each sample: the number of samples that an export wrote in front does not count."""
     kept = not attributes.get("allowzero", 0)
     wanted = [x.shape[i] if d == 0 and kept and i < x.ndim else d for i, d in enumerate(shape.reshape(-1).tolist())]
-    if wanted and wanted[0] > 0 and len(x):
-        sample, rest = x.size // len(x), prod(d for d in wanted[1:] if d != -1)
-        if rest == sample or (-1 in wanted[1:] and rest and sample % rest == 0):
-            wanted[0] = len(x)
+    if wanted and wanted[0] > 0 and len(x) and _is_of_samples(wanted[1:], x.size // len(x)):
+        wanted[0] = len(x)
     return x.reshape(wanted)
+
+
+def _is_of_samples(wanted: Sequence[int], size: int) -> bool:
+    """True if a shape can be that of one sample of a size."""
+    rest = prod(d for d in wanted if d != -1)
+    return rest == size or (-1 in wanted and rest > 0 and size % rest == 0)
 
 
 def _squeeze(attributes: Mapping[str, Any], x: Array, axes: Array | None = None) -> Array:

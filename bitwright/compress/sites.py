@@ -60,13 +60,20 @@ def find_sites(
     edges: dict[str, list[Edge]] = {}
     for node in nodes:
         for position in positions[key(node)]:
-            tensor, edge = node.inputs[position], Edge(key(node), position)
-            # Quantising before a max-pool gives the same values and makes the pool compare narrow codes.
-            while tensor in makers and moves(makers[tensor]) and reads[tensor] == 1:
-                mover = makers[tensor]
-                tensor, edge = mover.inputs[0], Edge(key(mover), 0)
+            tensor, edge = _before_moves(Edge(key(node), position), node.inputs[position], makers, reads)
             edges.setdefault(tensor, []).append(edge)
     return tuple(Site(name, tuple(dict.fromkeys(found)), name in positive) for name, found in edges.items())
+
+
+def _before_moves(edge: Edge, tensor: str, makers: Mapping[str, Node], reads: Mapping[str, int]) -> tuple[str, Edge]:
+    """The tensor to quantise, and where it is read, for a tensor that must be integers on `edge`.
+
+    Quantising before a max-pool gives the same values and makes the pool compare narrow codes.
+    """
+    while tensor in makers and moves(makers[tensor]) and reads[tensor] == 1:
+        mover = makers[tensor]
+        tensor, edge = mover.inputs[0], Edge(key(mover), 0)
+    return tensor, edge
 
 
 def _integer_operands(nodes: Sequence[Node], makers: Mapping[str, Node], constants: Constants) -> dict[str, list[int]]:
@@ -89,11 +96,17 @@ def _apart_behind_curves(
     curved: set[str] = set()
     for node in nodes:
         name, places = key(node), data[key(node)]
-        waits = len(places) == 1 and not found[name] and node.inputs[places[0]] in curved
-        if waits and node.op in LINES and any(constants[i].size > 1 for i in node.inputs if i in constants):
-            found[name] = places
-        elif _bends(node, places, found[name]) or (waits and (moves(node) or node.op in LINES)):
+        if _bends(node, places, found[name]):
             curved.update(filter(None, node.outputs))
+        elif len(places) == 1 and not found[name] and node.inputs[places[0]] in curved:
+            if node.op in LINES and _is_of_channels(node, constants):
+                found[name] = places
+            elif moves(node) or node.op in LINES:
+                curved.update(filter(None, node.outputs))
+
+
+def _is_of_channels(node: Node, constants: Constants) -> bool:
+    return any(constants[name].size > 1 for name in node.inputs if name in constants)
 
 
 def _bends(node: Node, data: list[int], read: list[int]) -> bool:

@@ -109,15 +109,7 @@ def _slope(out: Export, layer: Requantise, form: Slope, source: Tensor) -> Tenso
     step = column([row.step for row in form.rows], layer.shape, np.float64)
     if step.ndim or step != 1:
         x = write.step("Div", x, layer.name, step)
-    low, high = limits(layer)
-    kind = IntType(int(low.min()), int(high.max()))
-    for operator, ends in (("Max", low), ("Min", high)):
-        if (ends != ends[0]).any():
-            x = write.step(operator, x, layer.name, column(ends, layer.shape, np.float64))
-    # A reader drops a bound that nothing reaches, but not behind one that is reached: so the type survives.
-    sides = (number(kind.lo, np.float64), ""), ("", number(kind.hi, np.float64))
-    for bounds in sides if int(out.reached[layer.name].lo.min()) == kind.lo else sides[::-1]:
-        x = write.step("Clip", x, layer.name, *bounds)
+    x, kind = _limited(out, layer, x)
     truncates = form.rounding is Rounding.TO_ZERO
     rounds = {Rounding.FLOOR: "Floor", Rounding.HALF_EVEN: "Round", Rounding.TO_ZERO: "Cast"}[form.rounding]
     x = write.node(rounds, (x,), layer.name, to=INT64 if truncates else None)
@@ -127,6 +119,20 @@ def _slope(out: Export, layer: Requantise, form: Slope, source: Tensor) -> Tenso
     if carrier(kind) is None:
         return Tensor(x)
     return quantised(write, x, write.fresh(f"{layer.name}/quantise"), number(1, np.float32), 0, _whole(kind))
+
+
+def _limited(out: Export, layer: Requantise, x: str) -> tuple[str, IntType]:
+    """`x` between the limits of each channel and of all of them, and the type that these have."""
+    write, (low, high) = out.writer, limits(layer)
+    kind = IntType(int(low.min()), int(high.max()))
+    for operator, ends in (("Max", low), ("Min", high)):
+        if (ends != ends[0]).any():
+            x = write.step(operator, x, layer.name, column(ends, layer.shape, np.float64))
+    # A reader drops a bound that nothing reaches, but not behind one that is reached: so the type survives.
+    sides = (number(kind.lo, np.float64), ""), ("", number(kind.hi, np.float64))
+    for bounds in sides if int(out.reached[layer.name].lo.min()) == kind.lo else sides[::-1]:
+        x = write.step("Clip", x, layer.name, *bounds)
+    return x, kind
 
 
 def _whole(kind: IntType) -> IntType:
