@@ -76,7 +76,6 @@ class _Refiner:
             low=_ends(view, coded, "lo"),
             high=_ends(view, coded, "hi"),
             mask=weight != 0,  # what was pruned stays so
-            centred=self._correction is not None,
             where=f"{self._state.net.file}: layer '{name}'",
         )
         codes = self._roundings[view.layer.weight](problem)

@@ -14,8 +14,9 @@ from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
 Codes = NDArray[np.int32]
-DAMPING = 0.01
-"""Of the mean of the diagonal, added to the diagonal: what was never seen stays as it is."""
+DAMPING = 0.05
+"""Of the mean of the diagonal, added to the diagonal, and as much as there are terms for each column: what was seen
+rarely, or never, stays as it is."""
 SINGLE = 2000
 """Terms beyond which matrices of terms are float32."""
 MEMORY = 4 << 30
@@ -28,8 +29,7 @@ class Problem:
 
     `weight` is (groups, outputs, terms), `inputs` (groups, terms, n), `outputs` (groups, outputs, n). A code times
     `scale` is a weight, a code at least `low` and at most `high`; they and `mask` broadcast against the weight. Codes
-    are 0 where the mask is False. With `centred`, a constant error of an output does not count: its bias will be
-    corrected. `where` names the layer.
+    are 0 where the mask is False. `where` names the layer.
     """
 
     weight: Array
@@ -39,7 +39,6 @@ class Problem:
     low: Array
     high: Array
     mask: Array
-    centred: bool = False
     where: str = "layer"
 
     def codes(self, weights: Array) -> Codes:
@@ -53,14 +52,6 @@ class Problem:
         return int(self.weight.shape[2])
 
     @cached_property
-    def columns(self) -> tuple[Array, Array]:
-        """Inputs and outputs as they count: without their means, if those do not."""
-        if not self.centred:
-            return self.inputs, self.outputs
-        inputs, outputs = (array - array.mean(axis=2, keepdims=True) for array in (self.inputs, self.outputs))
-        return inputs, outputs
-
-    @cached_property
     def hessian(self) -> Array:
         """Each group's inputs times their transpose, (groups, terms, terms)."""
         single = self.terms > SINGLE
@@ -71,20 +62,19 @@ class Problem:
                 where=self.where,
                 hint="give this layer rounding 'nearest', which needs none",
             )
-        inputs, _ = self.columns
-        return np.asarray(inputs @ inputs.swapaxes(1, 2), dtype=np.float32 if single else np.float64)
+        return np.asarray(self.inputs @ self.inputs.swapaxes(1, 2), dtype=np.float32 if single else np.float64)
 
     @property
     def aim(self) -> Array:
         """The wanted outputs times the inputs' transpose, (groups, outputs, terms)."""
-        inputs, outputs = self.columns
-        return np.asarray(outputs @ inputs.swapaxes(1, 2), dtype=self.hessian.dtype)
+        return np.asarray(self.outputs @ self.inputs.swapaxes(1, 2), dtype=self.hessian.dtype)
 
     @cached_property
     def damping(self) -> Array:
         """What is added to the diagonal of each group's matrix, (groups, 1, 1): what was never seen stays as it is."""
         mean = np.einsum("gkk->g", self.hessian) / self.terms
-        return np.where(mean > 0, DAMPING * mean, 1)[:, None, None].astype(self.hessian.dtype)
+        share = DAMPING + self.terms / self.inputs.shape[2]
+        return np.where(mean > 0, share * mean, 1)[:, None, None].astype(self.hessian.dtype)
 
     def root(self, order: Array) -> Array:
         """The upper triangular U with U' U = inverse of the damped matrices, terms in each group's order.
