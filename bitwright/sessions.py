@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from bitwright import origin
-from bitwright.audit.golden import golden, rows
+from bitwright.audit.golden import golden, row, rows
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reading.model import Array
@@ -100,9 +100,10 @@ def remark(net: Graph, feeds: Mapping[str, Array], ours: Sequence[Array], theirs
     """What is said of outputs that nothing explains: whether they are of a session that optimises."""
     if is_tflite_source(net):
         return INTERPRETER
-    wrong = golden(ours, theirs).unequal(rows(ours, len(ours[0])), slice(None)).any(axis=1)
+    samples = len(next(iter(feeds.values())))
+    wrong = golden(ours, theirs, samples).unequal(rows(ours, samples), slice(None)).any(axis=1)
     some = np.flatnonzero(wrong)[:SHOWN]
-    arrays, given = ([array[some] for array in group] for group in (list(feeds.values()), theirs))
+    arrays, given = [array[some] for array in feeds.values()], [row(array, samples)[some] for array in theirs]
     try:
         same = {on: _is_same(session(net, optimised=on).run(arrays), given) for on in (True, False)}
     except Missing:
@@ -119,7 +120,8 @@ def is_tflite_source(net: Graph) -> bool:
 
 
 def _is_same(ours: Sequence[Array], theirs: Sequence[Array]) -> bool:
-    return not golden(ours, theirs).unequal(rows(ours, len(ours[0])), slice(None)).any()
+    samples = len(theirs[0])
+    return not golden(ours, theirs, samples).unequal(rows(ours, samples), slice(None)).any()
 
 
 def written(net: Graph) -> str | bytes:

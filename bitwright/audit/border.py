@@ -43,6 +43,7 @@ from bitwright.ir.host_ops import (
     Sub,
     Tanh,
     TopK,
+    Unfold,
 )
 from bitwright.ir.weights import Ints
 
@@ -51,7 +52,7 @@ LINEAR = Add | Sub | Rsub | Mul | Div | Gather
 """Steps before a quantiser that have a magnitude."""
 PASSING = Same | Relu | Clip
 """Steps that never enlarge a magnitude."""
-ELEMENTWISE = Arithmetic | PASSING | Affine | Quantise | LeakyRelu | Elu | Curve
+ELEMENTWISE = Arithmetic | PASSING | Unfold | Affine | Quantise | LeakyRelu | Elu | Curve
 """Steps of which each element depends on one element."""
 HOST_UNITS = 64
 """Units in the last place by which float32 may differ before a quantiser on the host, behind a softmax for example."""
@@ -122,7 +123,7 @@ def _of_magnitudes(does: HostOp) -> HostOp:
             return Same()
         case Quantise() | CountLevels() | Affine() | LeakyRelu() | Elu() | Sigmoid() | Tanh() | Exp() | Abs():
             raise AssertionError(f"{does.op} has no magnitude")
-        case Softplus() | Softmax() | LogSoftmax() | TopK() | ArgMax():
+        case Softplus() | Softmax() | LogSoftmax() | TopK() | ArgMax() | Unfold():
             raise AssertionError(f"{does.op} has no magnitude")
         case _:
             assert_never(does)

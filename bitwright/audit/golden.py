@@ -43,8 +43,9 @@ class Golden:
         return int(np.max(np.abs(ours - self.values)[:, self.coded], initial=0))
 
 
-def _check_shape(mine: Array, wanted: Array) -> None:
-    if mine.size != wanted.size or mine.shape[:1] != wanted.shape[:1]:
+def _check_shape(mine: Array, wanted: Array, samples: int) -> None:
+    """Rows that a sample holds may lie on axis 0, as the model has them, or behind it."""
+    if mine.size != wanted.size or wanted.shape[:1] not in (mine.shape[:1], (samples,)):
         raise BitwrightError(
             f"have shape {wanted.shape}, the model gives {mine.shape}",
             where="outputs",
@@ -52,8 +53,8 @@ def _check_shape(mine: Array, wanted: Array) -> None:
         )
 
 
-def golden(ours: Sequence[Array], theirs: Sequence[Array], coded: bool = True) -> Golden:
-    """Their arrays, checked against ours in number and size; `coded` is False where no integer output holds codes."""
+def golden(ours: Sequence[Array], theirs: Sequence[Array], samples: int, coded: bool = True) -> Golden:
+    """Their arrays of so many samples, checked in number and size; `coded`: integer outputs hold codes."""
     if len(ours) != len(theirs):
         raise BitwrightError(
             f"holds {len(theirs)} outputs, the model has {len(ours)}",
@@ -62,9 +63,9 @@ def golden(ours: Sequence[Array], theirs: Sequence[Array], coded: bool = True) -
         )
     values, tolerances, codes = [], [], []
     for mine, wanted in zip(ours, theirs, strict=True):
-        _check_shape(mine, wanted)
+        _check_shape(mine, wanted, samples)
         exact = mine.dtype.kind in "iub" or wanted.dtype.kind in "iub"
-        values.append(row(wanted, len(mine)))
+        values.append(row(wanted, samples))
         sizes = np.where(np.isfinite(values[-1]), np.abs(values[-1]), 0)
         largest = float(np.max(sizes, initial=0)) or 1.0
         tolerances.append(np.zeros(sizes.shape) if exact else RTOL * sizes + ATOL * largest)

@@ -70,7 +70,7 @@ def compare(run: Run, theirs: Sequence[Array], find: Callable[[], Source | None]
     """The verdict on every element of `theirs`; `find` gives the source model, without which nothing is explained."""
     places = any(run.graph.by_name[name].counts for name in run.graph.outputs)
     coded = not places and all(step.op not in NO_CODES for step in run.graph.after.steps)
-    wanted = golden(run.outputs, theirs, coded)
+    wanted = golden(run.outputs, theirs, run.samples, coded)
     ours = rows(run.outputs, run.samples)
     wrong = wanted.unequal(ours, slice(None))
     verdicts = np.where(wrong, UNEXPLAINED, EQUAL)
@@ -113,7 +113,7 @@ def _replayed(run: Run, source: Source) -> _Replayed | None:
 def first_parts(run: Run, source: Source) -> list[Part | None]:
     """The first integer of each sample at which the float32 replay parts from ours; None where it never does."""
     run = _whole(run, source)
-    nothing = golden(run.outputs, run.outputs)
+    nothing = golden(run.outputs, run.outputs, run.samples)
     replayed = None
     found: list[Part | None] = []
     for sample in range(run.samples):

@@ -36,7 +36,7 @@ from bitwright.frontend.operators.joins import settled
 from bitwright.frontend.operators.selections import MASKED, take
 from bitwright.frontend.parts import taken
 from bitwright.frontend.refusals import REFUSED, refuse_float
-from bitwright.frontend.results import left_off, to_host
+from bitwright.frontend.results import left_off, to_host, unfolded
 from bitwright.frontend.values import Const, Host, Pieces, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import HARD_SWISH, Abs, Erf, Exp, Sigmoid, Softplus, Tanh
@@ -349,7 +349,7 @@ def _result(builder: Builder, name: str) -> Host:
     if isinstance(value, Pieces):
         value = settled(builder, value)
     if isinstance(value, Tensor):
-        return to_host(builder, value, output)
+        return unfolded(builder, to_host(builder, value, output))
     if isinstance(value, Const) or value.side == "input":
         raise output.error("does not depend on any quantised layer", "quantise the network first (bitwright quantize)")
-    return value
+    return unfolded(builder, value)

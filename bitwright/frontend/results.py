@@ -73,6 +73,13 @@ def to_host(builder: Builder, tensor: Tensor, node: Node) -> Host:
     return Host(name, tensor.where.shape, "output")
 
 
+def unfolded(builder: Builder, host: Host) -> Host:
+    """The tensor as the model shapes it: rows of a sample that lie on its first axis are there."""
+    if not host.shape or not host.front:
+        return host
+    return replace(host, name=builder.host_step("output", host_ops.Unfold(), (host.name,)))
+
+
 def _frames(builder: Builder, tensor: Tensor) -> str:
     """What is said of the rows of a sample that never meet."""
     rows = tensor.where.shape[0] if tensor.where.ndim else 1

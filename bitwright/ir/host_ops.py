@@ -124,6 +124,15 @@ class Gather(Worded):
 
 
 @dataclass(frozen=True, slots=True)
+class Unfold(Worded):
+    """Axes 0 and 1 as one: the rows that a sample holds lie on the first axis of the model."""
+
+    def __call__(self, x: Array) -> Array:
+        """The step's output."""
+        return x.reshape(-1, *x.shape[2:])
+
+
+@dataclass(frozen=True, slots=True)
 class Same(Worded):
     """Nothing: another step computes the node already."""
 
@@ -367,7 +376,7 @@ Curve: TypeAlias = Relu | Sigmoid | Tanh | Exp | Abs | Softplus
 """Functions of one number that need nothing else."""
 Real: TypeAlias = Arithmetic | Clip | LeakyRelu | Elu | Curve | Softmax | LogSoftmax | TopK | ArgMax
 """What computes on real numbers as its operator in ONNX does."""
-HostOp: TypeAlias = Quantise | CountLevels | Affine | Gather | Same | Real
+HostOp: TypeAlias = Quantise | CountLevels | Affine | Gather | Same | Unfold | Real
 """Everything that a host step can do, and nothing else."""
 HOST_OPS: Mapping[str, type[HostOp]] = {kind.kind(): kind for kind in get_args(HostOp)}
 """Each by its `op`."""

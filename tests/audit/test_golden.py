@@ -16,7 +16,7 @@ REAL = np.array([[0.0, 1.0, -100.0], [0.5, 2.0, 64.0]], np.float32)
 
 def unequal(ours: list[Any], theirs: list[Any]) -> list[int]:
     """How many elements of each sample differ."""
-    differ = golden(ours, theirs).unequal(rows(ours, len(ours[0])), slice(None))
+    differ = golden(ours, theirs, len(ours[0])).unequal(rows(ours, len(ours[0])), slice(None))
     return [int(row.sum()) for row in differ]
 
 
@@ -62,5 +62,5 @@ def test_a_flat_file_of_the_same_samples_is_compared_as_it_is() -> None:
 )
 def test_outputs_that_cannot_be_compared(theirs: list[Any], message: str) -> None:
     with pytest.raises(BitwrightError) as error:
-        golden([REAL], theirs)
+        golden([REAL], theirs, len(REAL))
     assert str(error.value) == message

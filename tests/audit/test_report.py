@@ -71,7 +71,7 @@ def test_trace_names_the_first_part_of_every_sample(model: Path) -> None:
     order_of = {layer.name: k for k, layer in enumerate(net.layers)}
     run, source = loaded(onnx.load(model), x)
     for part in parts:
-        case = verdict._case(run, golden(run.outputs, run.outputs), source, part["sample"])
+        case = verdict._case(run, golden(run.outputs, run.outputs, run.samples), source, part["sample"])
         everything = follow(case, verdict._Replayed(run, source).codes(part["sample"]), certain=True, keep=True).parts
         assert order_of[part["layer"]] == min(order_of[other.layer] for other in everything)
         assert abs(part["distance"]) < 0.5 and part["value"] is not None

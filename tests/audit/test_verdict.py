@@ -35,7 +35,7 @@ def audit(run: Run, source: Source, *theirs: Array) -> Audit:
 
 
 def case_of(run: Run, source: Source, theirs: Array, sample: int = 0) -> Case:
-    return verdict._case(run, golden(run.outputs, [theirs]), source, sample)
+    return verdict._case(run, golden(run.outputs, [theirs], run.samples), source, sample)
 
 
 # Networks with every kind of layer, in several orders of summation
@@ -120,7 +120,7 @@ def test_float32_parts_from_the_integers_only_beside_a_step(
     build: Callable[[int], onnx.ModelProto], count: int, product: Product
 ) -> None:
     run, source = traced(build, count)
-    nothing = golden(run.outputs, run.outputs)
+    nothing = golden(run.outputs, run.outputs, run.samples)
     with order(product):
         replayed = verdict._Replayed(run, source)
         found = []

@@ -14,6 +14,7 @@ from bitwright import api
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.graph import Graph
 from bitwright.ir.verify import verify
+from tests.exported import execute
 from tests.frontend.nets import Array, Net, grid, outputs_of
 from tests.frontend.oracle import CUSTOM
 from tests.frontend.refusing import BATCH, axes, refusal
@@ -27,7 +28,7 @@ def agree_each(net: Net, x: Array, *outputs: str, exact: bool = True, batch: int
     session = ReferenceEvaluator(proto, new_ops=CUSTOM)
     wanted = zip(*(session.run(None, {net.x: x[i : i + batch]}) for i in range(0, len(x), batch)), strict=True)
     for mine, rows in zip(outputs_of(graph, x), wanted, strict=True):
-        other = np.concatenate([row if len(row) == batch else row[None] for row in rows])
+        other = np.concatenate(rows)
         assert mine.shape == other.shape
         if exact:
             np.testing.assert_array_equal(mine, other.astype(mine.dtype))
@@ -100,7 +101,7 @@ def test_frames_folded_into_the_batch(seed: int) -> None:
 
 @pytest.mark.parametrize("ends", ["codes", "real", "Softmax", "ArgMax", "TopK"])
 def test_a_network_that_ends_folded(ends: str) -> None:
-    """The rows of a sample lie behind its axis, and what the host does along an axis does it along theirs."""
+    """The rows of a sample lie where the model has them, and what the host does along an axis does it along theirs."""
     rng = np.random.default_rng(3)
     net = Net(5, 4)
     x = net.add("Reshape", codes(net, net.x, 0.25), axes(net, -1, 4))
@@ -111,6 +112,25 @@ def test_a_network_that_ends_folded(ends: str) -> None:
     elif ends == "TopK":
         net.add("TopK", net.add("Neg", y), axes(net, 2), outputs=2)
     agree_each(net, grid(6, 5, 4, span=8), exact=ends != "Softmax")
+
+
+def test_outputs_that_leave_folded_are_compared_sample_by_sample_and_exported() -> None:
+    """Given as the model gives them, or stacked; one code is wrong and is one element of its sample."""
+    net = Net(5, 4)
+    x = net.add("Reshape", codes(net, net.x, 0.25), axes(net, -1, 4))
+    codes(net, net.add("MatMul", x, matrix(net, np.random.default_rng(3), 4, 3)))
+    graph, samples = load_onnx(net.proto()), grid(6, 5, 4, span=8)
+    mine = api.run(graph, samples)
+    assert mine.shape == (30, 3)
+    mine[7, 1] += 0.5
+    for given in (mine, mine.reshape(6, 5, 3)):
+        report = api.verify(graph, samples, [given])
+        assert (report["golden"]["equal"], report["golden"]["elements"]) == (89, 90)
+    (again,) = outputs_of(load_onnx(api.to_onnx(graph)), samples)
+    mine[7, 1] -= 0.5
+    np.testing.assert_array_equal(again, mine)
+    _, (other,) = execute(api.to_onnx(graph), {"x": samples})
+    np.testing.assert_array_equal(other, mine)
 
 
 @pytest.mark.parametrize("batch", ["N", 1])
@@ -202,7 +222,7 @@ def test_what_acts_across_the_samples_is_refused(name: str, folded: bool, batch:
         for row in x:
             (wanted,) = session.run(None, {"x": row[None]})
             mine = outputs_of(load_onnx(one.proto()), row[None])[0]
-            np.testing.assert_array_equal(mine.reshape(wanted.shape), wanted.astype(mine.dtype))
+            np.testing.assert_array_equal(mine, wanted.astype(mine.dtype))
 
 
 def test_a_slice_of_all_samples_is_none() -> None:
@@ -233,7 +253,7 @@ def test_pads_of_frames_folded_into_the_batch(shape: tuple[int, ...], value: flo
         parts = [ReferenceEvaluator(proto, new_ops=CUSTOM).run(None, {"x": x[i : i + 3]})[0] for i in (0, 3)]
         mine, wanted = outputs_of(load_onnx(proto), x)[0], np.concatenate(parts)
         assert mine.size == wanted.size == 18 * np.prod(grown)
-        np.testing.assert_array_equal(mine.reshape(wanted.shape), wanted.astype(mine.dtype))
+        np.testing.assert_array_equal(mine, wanted.astype(mine.dtype))
 
 
 def test_the_first_axis_of_one_sample_is_an_axis() -> None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from bitwright.backends.onnx.host import Value, gathered, settled, write_affine, write_codes, write_step
 from bitwright.backends.onnx.inputs import write_quantise
 from bitwright.backends.onnx.tensors import Export, Tensor, channels_first, laid
-from bitwright.backends.onnx.writer import DOUBLE, FLOAT, Writer, tensor_info
+from bitwright.backends.onnx.writer import DOUBLE, FLOAT, ROWS, SAMPLES, Writer, tensor_info
 from bitwright.ir.host import HostGraph, HostStep
-from bitwright.ir.host_ops import Affine, CountLevels, Gather, Quantise, Real, Same
+from bitwright.ir.host_ops import Affine, CountLevels, Gather, Quantise, Real, Same, Unfold
 from bitwright.ir.layers import Input
 
 Array = NDArray[Any]
@@ -82,7 +82,9 @@ def write_after(out: Export) -> list[onnx.ValueInfoProto]:
     values = {host: _left(out, layer) for host, layer in zip(names, graph.outputs, strict=True)}
     for step in _needed(graph.after):
         values[step.output] = _step_after(write, step, [values[name] for name in step.inputs])
-    return [_leave(out, values[host], index) for index, host in enumerate(graph.after.outputs or names)]
+    unfolded = {step.output for step in graph.after.steps if isinstance(step.does, Unfold)}
+    ends = enumerate(graph.after.outputs or names)
+    return [_leave(out, values[host], index, ROWS if host in unfolded else SAMPLES) for index, host in ends]
 
 
 def _step_after(write: Writer, step: HostStep, given: list[Value]) -> Value:
@@ -94,18 +96,18 @@ def _step_after(write: Writer, step: HostStep, given: list[Value]) -> Value:
         return write_affine(write, AFTER, step, does, given[0])
     if isinstance(does, Quantise):
         return write_codes(write, AFTER, step, does, given[0])
-    if isinstance(does, Gather | Real):
+    if isinstance(does, Gather | Unfold | Real):
         return write_step(write, AFTER, step, *given)
     if isinstance(does, CountLevels):
         raise AssertionError(f"{does.op} stands in front")
     assert_never(does)
 
 
-def _leave(out: Export, value: Value, index: int) -> onnx.ValueInfoProto:
+def _leave(out: Export, value: Value, index: int, axis: str) -> onnx.ValueInfoProto:
     """Output `index`, by its own name."""
     made = settled(out.writer, AFTER, value) if out.graph.after.outputs else replace(value, shape=laid(value.shape))
     name = out.writer.node("Identity", (made.name,), f"output_{index}")
-    return tensor_info(name, np.dtype(made.kind), made.shape)
+    return tensor_info(name, np.dtype(made.kind), made.shape, axis)
 
 
 def _needed(host: HostGraph) -> list[HostStep]:

@@ -44,6 +44,7 @@ from bitwright.ir.host_ops import (
     Sub,
     Tanh,
     TopK,
+    Unfold,
 )
 from bitwright.ir.rounding import Rounding
 from bitwright.ir.types import IntType
@@ -75,6 +76,8 @@ def write_step(write: Writer, stem: str, step: HostStep, *given: Value) -> Value
     does = step.does
     if isinstance(does, Gather):
         return gathered(write, stem, np.asarray(does.index.array), given[0])
+    if isinstance(does, Unfold):
+        return _unfolded(write, stem, given[0])
     x = settled(write, stem, given[0])
     match does:
         case Add() | Sub() | Rsub() | Mul() | Div():
@@ -121,6 +124,17 @@ def gathered(write: Writer, stem: str, index: Ints, x: Value) -> Value:
         return replace(x, codes=relay(write, x.codes, stem, old, places), shape=index.shape, first=False)
     name = relay(write, x.name, stem, old, places)
     return replace(x, name=name, shape=index.shape, first=False, codes=x.codes if name == x.name else "")
+
+
+def _unfolded(write: Writer, stem: str, x: Value) -> Value:
+    """The rows of all samples on one axis."""
+    rest = x.shape[1:]
+    shape = np.array([-1, *rest], dtype=np.int64)
+    if x.numbers:
+        codes = transpose(write, x.codes, stem, (1, 2, 0)) if x.first else x.codes
+        return replace(x, codes=write.step("Reshape", codes, stem, shape), shape=rest, first=False)
+    x = settled(write, stem, x)
+    return replace(x, name=write.step("Reshape", x.name, stem, shape), shape=rest, codes="")
 
 
 def _binary(write: Writer, stem: str, does: Arithmetic, x: Value, other: Value | None) -> Value:

@@ -15,6 +15,8 @@ Array = NDArray[Any]
 QONNX = "qonnx.custom_op.general"
 OPSET, IR_VERSION = 21, 10
 """The first opset that quantises to 16 bits, and an IR version that onnxruntime reads."""
+SAMPLES, ROWS = "N", "rows"
+"""Names of the first axis of what enters and leaves: samples, or all rows of all samples."""
 
 
 class Writer:
@@ -80,9 +82,9 @@ class Writer:
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="bitwright")
 
 
-def tensor_info(name: str, kind: np.dtype[Any], shape: Sequence[int]) -> onnx.ValueInfoProto:
-    """A tensor of any number of samples of `shape`."""
-    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(kind), ["N", *shape])
+def tensor_info(name: str, kind: np.dtype[Any], shape: Sequence[int], axis: str = SAMPLES) -> onnx.ValueInfoProto:
+    """A tensor of any number of samples of `shape`, or of their rows."""
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(kind), [axis, *shape])
 
 
 FLOAT, DOUBLE, INT64 = int(TensorProto.FLOAT), int(TensorProto.DOUBLE), int(TensorProto.INT64)
