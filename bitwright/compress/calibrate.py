@@ -14,12 +14,14 @@ import onnx
 from numpy.typing import NDArray
 
 from bitwright.compress.acts import FloatSide, float_side
+from bitwright.compress.choices import ActChoice, WeightChoice
+from bitwright.compress.coded import ActQuant
 from bitwright.compress.execute import run
 from bitwright.compress.network import FloatNet, Layer, float_net
 from bitwright.compress.ranges import RANGES, SAMPLE, Values, drawn
 from bitwright.compress.scales import SCALES, Floats
+from bitwright.compress.zeros import quantiser
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.types import IntType
 from bitwright.reading.model import ModelInput
 
 SEED = 0
@@ -37,27 +39,34 @@ class Calibration:
     values: Mapping[str, Values]
     data: tuple[NDArray[Any], ...] = field(default=(), repr=False, compare=False)
     _found: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False, compare=False)
+    _acts: dict[tuple[str, ActChoice], ActQuant] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def unsigned(self) -> frozenset[str]:
+        """The network's inputs of which nothing is below zero on the data."""
+        inputs = self.values.keys() & {entry.name for entry in self.net.inputs}
+        return frozenset(name for name in inputs if (self.values[name].low >= 0).all())
 
     @cached_property
     def side(self) -> FloatSide:
         """What the float layers make of the data, for roundings and corrections; computed when one first asks."""
         return float_side(self.net, self.data)
 
-    def act_scale(self, tensor: str, codes: IntType, range: str, scale: str) -> Floats:
-        """The scale of a tensor's quantiser, one number, by a key of `RANGES` and one of `SCALES`."""
-        key = (tensor, codes, range, scale)
-        if key not in self._found:
-            self._found[key] = RANGES[range](self.values[tensor], codes, SCALES[scale]).reshape(())
-        return self._found[key]
+    def act_quant(self, tensor: str, choice: ActChoice) -> ActQuant:
+        """The quantiser of a tensor."""
+        key = (tensor, choice)
+        if key not in self._acts:
+            self._acts[key] = quantiser(self.values[tensor], choice)
+        return self._acts[key]
 
-    def weight_scale(self, layer: Layer, codes: IntType, per_channel: bool, range: str, scale: str) -> Floats:
+    def weight_scale(self, layer: Layer, choice: WeightChoice) -> Floats:
         """The scale of a layer's weight, one number or one per output, in a shape that broadcasts against it."""
-        key = (layer.weight, codes, per_channel, range, scale)
+        key = (layer.weight, choice.type, choice.per_channel, choice.range, choice.scale)
         if key not in self._found:
             array = self.net.constants[layer.weight]
-            rows = layer.matrix(array).reshape(array.shape[layer.axis] if per_channel else 1, -1)
-            found = RANGES[range](Values.of(rows), codes, SCALES[scale])
-            self._found[key] = layer.along(found, array) if per_channel else found.reshape(())
+            rows = layer.matrix(array).reshape(array.shape[layer.axis] if choice.per_channel else 1, -1)
+            found = RANGES[choice.range](Values.of(rows), choice.type, SCALES[choice.scale])
+            self._found[key] = layer.along(found, array) if choice.per_channel else found.reshape(())
         return self._found[key]
 
 

@@ -17,11 +17,14 @@ BITS = range(2, 17)
 EXACT = ("audit", "po2")
 """`po2` promises that the float32 network equals the integers to the last one; `audit` that no difference is
 unexplained."""
+ZEROS = ("auto", "always", "never")
+"""When activations have a zero point: where it saves at least half a bit, or in any case, or not at all."""
 CHOICES: Mapping[str, Collection[str]] = {
     "range": RANGES,
     "rounding": ROUNDINGS,
     "correct": CORRECTIONS,
     "scale": SCALES,
+    "zero": ZEROS,
     "exact": EXACT,
 }
 """What each option that is a name can be."""
@@ -37,6 +40,7 @@ class Given(TypedDict, total=False):
     rounding: str
     correct: str
     scale: str
+    zero: str
     exact: str
 
 
@@ -45,7 +49,8 @@ class Options:
     """How a network is quantised; BitwrightError names what is not offered.
 
     Bits of `weights` and `activations`; a scale for each output of a layer, or one (`per_channel`); keys of `RANGES`,
-    `ROUNDINGS`, `CORRECTIONS` and `SCALES`, and one of `EXACT`. `scale` is "free", or "po2" where `exact` demands it.
+    `ROUNDINGS`, `CORRECTIONS` and `SCALES`, one of `ZEROS` and one of `EXACT`. `scale` is
+    "free", or "po2" where `exact` demands it.
     """
 
     weights: int = 8
@@ -55,6 +60,7 @@ class Options:
     rounding: str = "gptq"
     correct: str = "bias"
     scale: str = ""
+    zero: str = "auto"
     exact: str = "audit"
 
     def __post_init__(self) -> None:

@@ -43,6 +43,7 @@ class Point:
             per_channel=self.per_channel,
             range=self.range,
             scale=self.scale,
+            zero="never",
             rounding="nearest",
             correct="none",
         )

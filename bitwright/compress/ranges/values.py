@@ -49,6 +49,19 @@ class Values:
             np.concatenate([part.weight for part in parts], axis=1),
         )
 
+    def shifted(self, by: float) -> Values:
+        """The values of the only row, a number more."""
+        moved = np.float32(by)
+        made = replace(self, sample=self.sample + moved, low=self.low + moved, high=self.high + moved)
+        made.__dict__["sums"] = self.sums.shifted(float(moved))  # in the order that is known
+        return made
+
+    def mirrored(self) -> Values:
+        """The values of the only row with the other sign."""
+        made = replace(self, sample=-self.sample, low=-self.high, high=-self.low)
+        made.__dict__["sums"] = self.sums.mirrored()
+        return made
+
     @cached_property
     def sums(self) -> Sums:
         """Those of the only row."""
@@ -66,6 +79,16 @@ class Sums(NamedTuple):
     size: NDArray[np.float64]
     first: NDArray[np.float64]
     second: NDArray[np.float64]
+
+    def shifted(self, by: float) -> Sums:
+        """Those of the row, a number more."""
+        first = self.first + by * self.size
+        return Sums(self.row + np.float32(by), self.size, first, self.second + by * (self.first + first))
+
+    def mirrored(self) -> Sums:
+        """Those of the row with the other sign."""
+        size, first, second = (sums[-1] - sums[::-1] for sums in self[1:])
+        return Sums(-self.row[::-1], size, -first, second)
 
     def clipped(self, scales: Floats, codes: IntType) -> NDArray[np.float64]:
         """The squared error of what lies outside the codes, for every candidate: the whole is no less."""
