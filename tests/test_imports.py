@@ -54,7 +54,7 @@ PACKAGES = {
     "backends": "numpy jinja2",
     "backends/onnx": "numpy onnx",
     "audit": "numpy",
-    "compress": "numpy onnx",
+    "compress": "numpy onnx yaml",
     "report": "numpy jinja2 rich",
     "explore": "planning numpy onnx jinja2 scipy plotly distributed",
     "check": "numpy",

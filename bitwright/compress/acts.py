@@ -171,7 +171,8 @@ def _shift(view: View, visitor: Visitor, chunks: Sequence[dict[str, Array]]) -> 
 
 def _stops(net: FloatNet, steps: Sequence[Step], acts: Mapping[str, ActQuant]) -> list[_Stop]:
     """The way through a network up to its last layer; each quantiser is a node in front of its first reader."""
-    twins = {edge: _quantiser(site.tensor, acts[site.tensor]) for site in net.sites if acts for edge in site.edges}
+    sites = (site for site in net.sites if site.tensor in acts)
+    twins = {edge: _quantiser(site.tensor, acts[site.tensor]) for site in sites for edge in site.edges}
     found: dict[str, tuple[Step, tuple[str, ...]]] = {}
     last = max(i for i, (node, _) in enumerate(steps) if node.op in MATRIX)
     for step in steps[: last + 1]:

@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each weight and each tensor becomes: width, kind of scale, range, rounding, zero point; from options alone."""
+"""What each weight and each tensor becomes: width, kind of scale, range, rounding, zero; from options and rules."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from bitwright.compress.config import FLOAT, Config, Rule, nearest_names
 from bitwright.compress.network import FloatNet
 from bitwright.compress.operators import moves
-from bitwright.compress.options import Options
+from bitwright.compress.options import BITS, Options
 from bitwright.compress.sites import Site, key
 from bitwright.ir.types import IntType, integer
 from bitwright.reading.model import Node
 
 PADS = frozenset(("AveragePool", "Conv", "ConvTranspose"))
 """Operators whose padding is zeros."""
+BOTH = {"range", "scale"}
+OF_WEIGHTS = {name: name for name in (*BOTH, "per_channel", "rounding")} | {"weights": "bits"}
+OF_ACTS = {name: name for name in (*BOTH, "zero")} | {"activations": "bits"}
+"""Options of a rule, and the fields of a choice that they set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +55,14 @@ class ActChoice:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The choice for each weight, and for each quantised tensor, by their names."""
+    """The choice for each weight, and for each tensor that is quantised, by their names."""
 
     weights: Mapping[str, WeightChoice]
     acts: Mapping[str, ActChoice]
 
 
-def choose(net: FloatNet, unsigned: frozenset[str], options: Options) -> Choices:
-    """The same for all; `unsigned` are the tensors of which nothing is below zero on the data."""
+def choose(net: FloatNet, unsigned: frozenset[str], options: Options, config: Config | None = None) -> Choices:
+    """The same for all, but for what `config` has rules for; `unsigned` are tensors of which nothing is below zero."""
     weight = WeightChoice(
         bits=options.weights,
         per_channel=options.per_channel,
@@ -76,11 +81,64 @@ def choose(net: FloatNet, unsigned: frozenset[str], options: Options) -> Choices
         )
         for site in net.sites
     }
-    return Choices({layer.weight: weight for layer in net.layers}, acts)
+    made = Choices({layer.weight: weight for layer in net.layers}, acts)
+    if config is None:
+        return made
+    names = _Names(net)
+    for rule in config.rules:
+        made = _ruled(made, names, config, rule, options)
+    return made
+
+
+class _Names:
+    """What the names in a configuration stand for."""
+
+    def __init__(self, net: FloatNet) -> None:
+        nodes = {key(node): node.name for node in net.nodes}
+        self.weights = [(layer.weight, {nodes[layer.name], layer.weight}) for layer in net.layers]
+        of_node = {nodes[layer.name]: layer.weight for layer in net.layers}
+        self.acts: list[tuple[str, set[str]]] = []
+        for site in net.sites:
+            readers = {node.name for node in _reading(net, site) if not moves(node)}
+            self.acts.append((site.tensor, {site.tensor, *readers, *(of_node[n] for n in readers if n in of_node)}))
+        self.all = set().union(*(names for _, names in (*self.weights, *self.acts)))
+
+    @staticmethod
+    def found(rule: Rule, entries: Sequence[tuple[str, set[str]]]) -> list[str]:
+        """Those that a rule is about."""
+        return [name for name, names in entries if any(map(rule.matches, names))]
+
+
+def _ruled(made: Choices, names: _Names, config: Config, rule: Rule, options: Options) -> Choices:
+    """The choices, those that a rule is about changed."""
+    weights, acts = names.found(rule, names.weights), names.found(rule, names.acts)
+    if not weights and not acts:
+        raise config.error(rule, "names nothing that is quantised", nearest_names(rule.pattern, names.all))
+    given = dict(rule.options)
+    if given.get("weights") == FLOAT:
+        raise config.error(rule, "weights cannot stay in float", f"give them up to {BITS[-1]} bits")
+    if given.get("scale") == "free" and options.exact == "po2":
+        raise config.error(rule, "has scale 'free' beside exact 'po2'", "leave scale out")
+    for found, kinds, what in ((weights, OF_WEIGHTS, "weights"), (acts, OF_ACTS, "activations that are quantised")):
+        own = sorted(given.keys() & (kinds.keys() - BOTH))
+        if own and not found:
+            raise config.error(rule, f"has no {what}", f"leave out {', '.join(own)}")
+    changed = {OF_WEIGHTS[name]: value for name, value in rule.options if name in OF_WEIGHTS}
+    coded = {name: replace(made.weights[name], **changed) for name in weights}  # type: ignore[arg-type]
+    if given.get("activations") == FLOAT:
+        return Choices({**made.weights, **coded}, {name: act for name, act in made.acts.items() if name not in acts})
+    changed = {OF_ACTS[name]: value for name, value in rule.options if name in OF_ACTS}
+    held = {name: replace(made.acts[name], **changed) for name in acts if name in made.acts}  # type: ignore[arg-type]
+    return Choices({**made.weights, **coded}, {**made.acts, **held})
 
 
 def is_padded(net: FloatNet, site: Site) -> bool:
     """True if zeros are put beside the codes of a tensor, at once or behind what only moves them."""
+    return any(_pads(node) for node in _reading(net, site))
+
+
+def _reading(net: FloatNet, site: Site) -> Iterator[Node]:
+    """What the codes of a tensor come to: its readers, and behind those that only move them the next ones."""
     readers: dict[str, list[Node]] = {}
     for node in net.nodes:
         for name in node.inputs:
@@ -89,15 +147,12 @@ def is_padded(net: FloatNet, site: Site) -> bool:
     waiting = [makers[edge.reader] for edge in site.edges]
     while waiting:
         node = waiting.pop()
-        if _pads(node):
-            return True
+        yield node
         if moves(node):
             waiting += [reader for name in node.outputs for reader in readers.get(name, [])]
-    return False
 
 
 def _pads(node: Node) -> bool:
-    if node.op == "Pad":
-        return True
     same = str(node.attributes.get("auto_pad", "NOTSET")) not in ("NOTSET", "VALID")
-    return node.op in PADS and (node.op == "ConvTranspose" or same or any(node.attributes.get("pads") or []))
+    pads = node.op == "ConvTranspose" or same or any(node.attributes.get("pads") or [])
+    return node.op == "Pad" or (node.op in PADS and pads)

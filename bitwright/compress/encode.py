@@ -54,7 +54,7 @@ def encode(state: Quantised) -> Graph:
     fresh = fresh_names(net)
     made = _Twins(fresh, {}, {}, {}, {})
     quantisers = {}
-    for site in net.sites:
+    for site in (site for site in net.sites if site.tensor in state.acts):
         name = fresh(f"{site.tensor}_quant")
         node = Node(name, "Quant", QONNX, (site.tensor,), (name,), {}, net.file)
         quantisers[site.tensor] = node, _quantiser(state.acts[site.tensor])
@@ -122,7 +122,8 @@ def _step(node: Node, op: str, name: str, inputs: tuple[str, ...], output: str) 
 def _put_on_grid(state: Quantised, made: _Twins) -> None:
     """Have every bias, and every constant that is added to a layer alone, be whole steps of the accumulators."""
     net = state.net
-    quantisers = {edge: state.acts[site.tensor] for site in net.sites for edge in site.edges}
+    sites = (site for site in net.sites if site.tensor in state.acts)
+    quantisers = {edge: state.acts[site.tensor] for site in sites for edge in site.edges}
     grid = Grid(net, state.weights, quantisers)
     for layer in net.layers:
         node, constants = grid.makers[layer.name], added(net, layer)

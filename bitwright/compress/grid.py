@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bitwright.compress.coded import ActQuant, Coded
 from bitwright.compress.network import FloatNet, Layer
+from bitwright.compress.operators import moves
 from bitwright.compress.sites import Edge, key
 from bitwright.frontend.scales import unit
 from bitwright.frontend.values import Const, fractions
@@ -20,6 +21,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.reading.model import Node
 
 Array = NDArray[Any]
+HINT = "give it a quantiser, or the network free scales"
 WIDEST = 62
 """Bits of the codes of a bias."""
 
@@ -47,6 +49,8 @@ class Grid:
             maker = self.makers.get(self._tensor(edge))
             if maker is None:
                 return [Fraction(1)]  # an input of integers
+            if not (moves(maker) or maker.op == "Cast"):
+                raise maker.error("stays in float, so that the layer behind it has no grid", HINT)
             edge = Edge(key(maker), 0)
         return list(dict.fromkeys(fractions(self.quantisers[edge].scale.reshape(-1))))
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bitwright.compress.calibrate import Calibration, calibrate
 from bitwright.compress.choices import Choices, choose
+from bitwright.compress.config import Config, read_config
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.network import FloatNet
 from bitwright.compress.options import Given, Options
@@ -20,13 +21,20 @@ from bitwright.compress.refine import refined
 from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.state import Coded, State
 
+Configured = str | Path | Mapping[str, Any] | Config | None
+"""Where choices for single layers are: a YAML file, or what one holds (`read_config`)."""
+
 
 def quantize(
     model: str | Path | bytes | onnx.ModelProto | FloatNet,
     data: NDArray[Any] | Sequence[NDArray[Any]],
+    *,
+    config: Configured = None,
     **options: Unpack[Given],
 ) -> State:
-    """The float `model`, quantised on `data`: one array, or one per input; samples on axis 0; `Options` has choices.
+    """The float `model`, quantised on `data`: one array, or one per input; samples on axis 0.
+
+    `Options` has the choices for all layers, `config` those for single ones.
 
     Weights are signed and narrow, with a scale per output channel or per tensor. Activations have a scale per tensor;
     they are unsigned where they cannot be negative, and at an input of the model whose data has none below zero; they
@@ -34,20 +42,26 @@ def quantize(
     are chosen layer by layer for the inputs that the quantised network meets, and biases corrected.
     """
     Options(**options)
+    rules = _read(config)
     arrays = [data] if isinstance(data, np.ndarray) else list(data)
-    return quantised(calibrate(model, arrays), **options)
+    return quantised(calibrate(model, arrays), config=rules, **options)
 
 
-def quantised(calibration: Calibration, **options: Unpack[Given]) -> State:
+def quantised(calibration: Calibration, *, config: Configured = None, **options: Unpack[Given]) -> State:
     """`quantize` for a network that is calibrated already; one calibration serves many choices."""
     chosen = Options(**options)
-    choices = choose(calibration.net, calibration.unsigned, chosen)
+    choices = choose(calibration.net, calibration.unsigned, chosen, _read(config))
     state = nearest(calibration, choices, bias_grid=chosen.exact == "po2")
     roundings = {name: ROUNDINGS[choice.rounding] for name, choice in choices.weights.items()}
     correction = CORRECTIONS[chosen.correct]
     if correction is None and all(choice.rounding == "nearest" for choice in choices.weights.values()):
         return state
     return refined(state, calibration, roundings, correction)
+
+
+def _read(config: Configured) -> Config | None:
+    """The rules, read if they are not yet."""
+    return config if config is None or isinstance(config, Config) else read_config(config)
 
 
 def nearest(calibration: Calibration, choices: Choices, *, bias_grid: bool = False) -> State:

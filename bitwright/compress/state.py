@@ -25,8 +25,8 @@ __all__ = ["ActQuant", "Coded", "State"]
 class State:
     """A float network, the codes of its weights by the weights' names, and the quantisers of its tensors by theirs.
 
-    The value of a weight is the sum of `codes * scale` over its bases. With `bias_grid` each bias is rounded to a
-    multiple of what one step of its accumulator stands for.
+    A site without a quantiser stays as it is, where that is exact. The value of a weight is the sum of `codes * scale`
+    over its bases. With `bias_grid` each bias is rounded to a multiple of what one step of its accumulator stands for.
     """
 
     net: FloatNet
@@ -36,11 +36,11 @@ class State:
 
     def __post_init__(self) -> None:
         names = {layer.weight for layer in self.net.layers}
-        if names != self.weights.keys() or {site.tensor for site in self.net.sites} != self.acts.keys():
+        if names != self.weights.keys() or not self.acts.keys() <= {site.tensor for site in self.net.sites}:
             raise BitwrightError(
                 "the quantised weights and tensors are not those of the network",
                 where=self.net.file,
-                hint="give codes for the weight of every layer, and a quantiser for every site",
+                hint="give codes for the weight of every layer, and quantisers for sites alone",
             )
         for layer in self.net.layers:
             where = f"{self.net.file}: weight '{layer.weight}'"

@@ -51,11 +51,21 @@ def check_codes(state: State, net: Graph, draw: Draw) -> None:
 
 
 def told(net: Graph, again: Graph) -> list[str]:
-    """What tells two graphs apart, but that a type that holds more than is reached comes back as what is reached."""
-    if len(again.layers) < len(net.layers) and any(map(partial(is_idle, net), net.layers)):
-        return []  # a quantiser that changes no code is read as nothing
+    """What tells two graphs apart, but for three ways of saying the same.
+
+    A type that holds more than is reached comes back as what is reached, and as a clip where zeros are put beside it; a
+    quantiser that changes no code is read as nothing; a leaky function with constants that float32 does not hold is
+    written as thresholds or as a table.
+    """
     idle = {name for name, found in ranges(net).items() if found.type.count < net.by_name[name].type.count}
     idle |= {layer.name for layer in net.layers if idle.intersection(layer.inputs)}
+    leaky = any(isinstance(layer, Requantise) and layer.slope.values for layer in net.layers)
+    alike = [layer.op for layer in net.layers] == [layer.op for layer in again.layers]
+    counts = any(isinstance(layer, Requantise) and layer.rounding is Rounding.LEVELS for layer in again.layers)
+    if leaky and (counts or not alike):
+        return []
+    if not alike and (idle or any(map(partial(is_idle, net), net.layers))):
+        return []
     lines = [line.split(": ", 1) for line in differences(net, again)]
     return [": ".join(line) for line in lines if line[0] not in idle or line[-1].split()[0] not in ("type", "entries")]
 

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choices for single layers and tensors from a YAML file, by name or by pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bitwright.compress.options import BITS, CHOICES
+from bitwright.ir.errors import BitwrightError
+
+MAX_BYTES = 1 << 18
+"""Of a file."""
+BOOLEANS = {True: "always", False: "never"}
+"""What `zero: true` and `zero: false` say."""
+NUMBERS = ("weights", "activations")
+NAMES = ("range", "rounding", "scale", "zero")
+OPTIONS = (*NUMBERS, "per_channel", *NAMES)
+FLOAT = "float"
+"""In place of options, or as the activations: what is named stays in float."""
+EXAMPLE = "for example `conv1: {weights: 8, activations: 6}`"
+Value = int | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is asked of all that a name or a pattern stands for: pairs of an option and its value."""
+
+    pattern: str
+    options: tuple[tuple[str, Value], ...]
+
+    def matches(self, name: str) -> bool:
+        """True for the name itself, and for what the pattern stands for."""
+        return name == self.pattern or fnmatchcase(name, self.pattern)
+
+    @property
+    def is_pattern(self) -> bool:
+        """True if it may stand for several names."""
+        return any(sign in self.pattern for sign in "*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Rules in their order: where two ask for the same, the later one holds. `file` is named in errors."""
+
+    rules: tuple[Rule, ...]
+    file: str = "config"
+
+    def error(self, rule: Rule, what: str, hint: str) -> BitwrightError:
+        """The error that a rule cannot be honoured."""
+        return BitwrightError(what, where=f"{self.file}: '{rule.pattern}'", hint=hint)
+
+
+def read_config(source: str | Path | Mapping[str, Any]) -> Config:
+    """The rules of a YAML file, or of what one holds: a mapping of names and patterns to options."""
+    if isinstance(source, Mapping):
+        return _config("config", source)
+    path = Path(source)
+    try:
+        data = path.read_bytes()[: MAX_BYTES + 1]
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BitwrightError(
+            f"cannot be read: {reason}", where=str(path), hint="give the path of a YAML file"
+        ) from error
+    if len(data) > MAX_BYTES:
+        raise BitwrightError(
+            f"has more than {MAX_BYTES} bytes", where=str(path), hint="a pattern names many layers at once"
+        )
+    try:
+        _check(data)
+        held = yaml.safe_load(data)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise BitwrightError(
+            _first_line(error), where=_place(str(path), error), hint=f"write YAML, {EXAMPLE}"
+        ) from error
+    return _config(str(path), held)
+
+
+def _check(data: bytes) -> None:
+    """Refuse an alias, which may stand for more than memory holds, and equal keys, of which one would be lost."""
+    for event in yaml.parse(data, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            problem = "an alias is not taken: write the value out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+    waiting = [yaml.compose(data, Loader=yaml.SafeLoader)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"'{key.value}' is there twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+                waiting.append(value)
+
+
+def _first_line(error: Exception) -> str:
+    problem = getattr(error, "problem", None) or str(error)
+    return f"is no YAML that is taken: {problem.partition(chr(10))[0]}"
+
+
+def _place(path: str, error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return path if mark is None else f"{path}, line {mark.line + 1}"
+
+
+def _config(file: str, held: Any) -> Config:
+    if not isinstance(held, Mapping) or not held:
+        raise BitwrightError("holds no names with options", where=file, hint=f"give some, {EXAMPLE}")
+    return Config(tuple(_rule(file, str(name), options) for name, options in held.items()), file)
+
+
+def _rule(file: str, pattern: str, options: Any) -> Rule:
+    where = f"{file}: '{pattern}'"
+    if options == FLOAT:
+        return Rule(pattern, (("activations", FLOAT), ("weights", FLOAT)))
+    if not isinstance(options, Mapping) or not options:
+        raise BitwrightError(f"is {options!r}, where options belong", where=where, hint=EXAMPLE)
+    return Rule(pattern, tuple((str(name), _value(where, str(name), value)) for name, value in options.items()))
+
+
+def _value(where: str, name: str, value: Any) -> Value:
+    """The value of an option, of the type that it has, or why it cannot be."""
+    if name not in OPTIONS:
+        near = get_close_matches(name, OPTIONS, 1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise BitwrightError(f"has no option '{name}'", where=where, hint=f"{hint}options are {', '.join(OPTIONS)}")
+    if name == "zero" and isinstance(value, bool):
+        return BOOLEANS[value]
+    allowed = (name == "per_channel" and isinstance(value, bool)) or (
+        name in NUMBERS
+        and ((isinstance(value, int) and not isinstance(value, bool) and value in BITS) or value == FLOAT)
+    )
+    if not allowed and not (name in NAMES and isinstance(value, str) and value in CHOICES[name]):
+        raise BitwrightError(f"{value!r} cannot be used for {name}", where=where, hint=f"choose {_offered(name)}")
+    assert isinstance(value, int | str)
+    return value
+
+
+def _offered(name: str) -> str:
+    if name == "per_channel":
+        return "true or false"
+    if name in NUMBERS:
+        return f"{BITS[0]} to {BITS[-1]} bits, or float"
+    return "auto, true or false" if name == "zero" else " or ".join(CHOICES[name])
+
+
+def nearest_names(pattern: str, names: set[str]) -> str:
+    """The names that are most like one that is not there."""
+    near = get_close_matches(pattern, sorted(names), 3, 0.4)
+    listed = near or sorted(names)[:5]
+    quoted = ", ".join(f"'{name}'" for name in listed)
+    return f"{'the nearest are' if near else 'there are'} {quoted}"
