@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import assert_never
 
 from bitwright.exact.forms import Factors, Form, Lookup, MultiplyShift
@@ -17,10 +18,15 @@ from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Requantise, Sum, Table
+from bitwright.ir.weights import Weights
 from bitwright.planning.form_cost import cheapest_first
 
+FORMS = 1 << 9
+"""Requantisers, and sums before one, whose proved forms are kept."""
 TWO_OPERAND = "two_operand"
 """How a plan names the form of a requantiser whose sum is computed with shorter factors."""
+Ends = tuple[Weights, Weights]
+"""The lowest and the highest integers of each channel, as what can be a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ def joined_forms(graph: Graph, plan: Plan, reached: Mapping[str, Ranges]) -> dic
     for layer in graph.layers:
         if not isinstance(layer, Requantise) or (join := _joined(graph, plan, layer)) is None:
             continue
-        made = pair_forms(join, layer, *(reached[name] for name in join.inputs))
+        made = _kept_pair(join, layer, *(reached[name] for name in join.inputs))
         if made is not None and made[0].type.bits < reached[join.name].type.bits:
             found[layer.name] = made
     return found
@@ -96,10 +102,34 @@ def candidate_forms(graph: Graph, layer: AnyLayer, reached: Mapping[str, Ranges]
     """The proved forms of a requantiser or table, cheapest first; none for other layers."""
     match layer:
         case Requantise():
-            source = reached[layer.inputs[0]]
-            return cheapest_first(proved_forms(layer, source.lo, source.hi))
+            return cheapest_first(_kept_forms(layer, reached[layer.inputs[0]]))
         case Table():
             return (Lookup(kind="table", lo=graph.source_of(layer).type.lo, entries=layer.entries),)
     if isinstance(layer, AnyLayer):
         return ()
     assert_never(layer)
+
+
+def _kept_forms(layer: Requantise, reached: Ranges) -> tuple[Form, ...]:
+    """The proved forms of a requantiser over what reaches it; BitwrightError names it if there is none."""
+    return _proved(replace(layer, inputs=("x",), source=()), *_ends(reached))
+
+
+def _kept_pair(join: Sum, layer: Requantise, a: Ranges, b: Ranges) -> tuple[Factors, MultiplyShift] | None:
+    """Shorter factors for a sum, and a shift for the requantiser behind it, if any are proved."""
+    join, layer = replace(join, inputs=("a", "b"), source=()), replace(layer, inputs=("sum",), source=())
+    return _proved_pair(join, layer, _ends(a), _ends(b))
+
+
+def _ends(reached: Ranges) -> Ends:
+    return Weights(reached.lo), Weights(reached.hi)
+
+
+@lru_cache(FORMS)
+def _proved(layer: Requantise, lo: Weights, hi: Weights) -> tuple[Form, ...]:
+    return proved_forms(layer, lo.array, hi.array)
+
+
+@lru_cache(FORMS)
+def _proved_pair(join: Sum, layer: Requantise, a: Ends, b: Ends) -> tuple[Factors, MultiplyShift] | None:
+    return pair_forms(join, layer, *(Ranges(lo.array, hi.array) for lo, hi in (a, b)))

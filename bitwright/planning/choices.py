@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import assert_never
@@ -12,7 +13,7 @@ from typing import assert_never
 from bitwright.exact.forms import Form
 from bitwright.hardware.cells import Family
 from bitwright.hardware.choice import Wired
-from bitwright.hardware.kernels.base import Kernel, Stream
+from bitwright.hardware.kernels.base import Stream
 from bitwright.hardware.lanes import (
     Lanes,
     Planned,
@@ -32,8 +33,8 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Input, Join, Layer, Move, Pointwise
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.decide import leaves_alone
+from bitwright.planning.kept import bare, before, unit, ways
 from bitwright.planning.price import NOTHING, Cost, guess, total
-from bitwright.planning.ultra import in_ultra
 from bitwright.planning.units import units
 from bitwright.planning.variants import ends_of_order
 
@@ -77,14 +78,6 @@ class TooManyWidths(Exception):
     """A join of so many operands that their widths are not all looked at; its argument is the layer's name."""
 
 
-def ways(kernels: Sequence[Kernel], read: Sequence[Stream], cells: Family, *, ultra: bool) -> tuple[Cost, ...]:
-    """What kernels and FIFOs take; with `ultra` also with buffers in UltraRAM, where some are worth it."""
-    costs = [guess(kernels, read, cells)]
-    if ultra and (others := in_ultra(kernels)) != tuple(kernels):
-        costs.append(guess(others, read, cells))
-    return tuple(costs)
-
-
 def first_planned(graph: Graph, entry: Input) -> Planned | None:
     """The layer whose lanes an input takes: the first with lanes of its own behind it, by first readers."""
     layer: Layer = entry
@@ -113,6 +106,61 @@ def undominated(choices: Iterable[Choice]) -> tuple[Choice, ...]:
 def _covers(one: Choice, other: Choice) -> bool:
     no_stricter = one.moves <= other.moves and one.settled <= other.settled
     return no_stricter and one.cycles <= other.cycles and all(a <= b for a, b in zip(one.cost, other.cost, strict=True))
+
+
+LAYERS = 1 << 12
+"""Layers whose choices are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """All that the choices of a layer with lanes of its own depend on: it and what it reads, bare, an element a beat.
+
+    `forks` has, by the rows at a time, what hands the result to its readers; `moves`: they may be in another order.
+    """
+
+    layer: Planned
+    x: Stream
+    lanes: tuple[Lanes, ...]
+    forks: tuple[tuple[int, Cost], ...]
+    most: int
+    pace: int
+    moves: bool
+    cells: Family
+    ultra: bool
+
+    def read(self, lanes: Lanes) -> Stream:
+        """What the layer reads at these lanes."""
+        wants = in_lanes(self.layer, self.x.shape[-1], *lanes)
+        return replace(self.x, lanes=wants, beats=self.x.beats // wants)
+
+
+@lru_cache(LAYERS)
+def planned_choices(asked: Asked) -> tuple[Choice, ...]:
+    """The choices at every pair of lanes, each memory and style, that nothing undercuts."""
+    fronts: dict[Lanes, tuple[Cost, ...]] = {}
+    forks, made = dict(asked.forks), list[Choice]()
+    for lanes in sorted(asked.lanes, key=lambda lanes: lanes[1]):
+        for choice in _units(asked, lanes, fronts):
+            if asked.moves or not choice.moves:
+                made.append(replace(choice, cost=total([forks[lanes[0]], choice.cost])))
+    return undominated(made)
+
+
+def _units(asked: Asked, lanes: Lanes, fronts: dict[Lanes, tuple[Cost, ...]]) -> Iterator[Choice]:
+    """The choices of one pair of lanes; `fronts` has the costs of windows met so far."""
+    layer, x, cells = asked.layer, asked.read(lanes), asked.cells
+    channels, entering = x.shape[-1], entering_cycles(layer, x.shape, *lanes)
+    alone = isinstance(layer, Conv) and leaves_alone(layer, x.shape, lanes, asked.pace)
+    for found in units(layer, padded_type(layer, x.type), channels, lanes, asked.most, alone=alone):
+        front = x.lanes, lanes[1]
+        if front not in fronts:
+            fronts[front] = before(layer, x, found.choice, cells, asked.ultra)
+        clocks, behind = unit(layer, x, found.choice, cells)
+        settled = found.plan.zeros != "multiply" and lanes[1] > 1
+        for cost in fronts[front]:
+            taken = total([cost, behind])
+            yield Choice((x.lanes,), lanes[0], found.plan, max(entering, clocks), taken, found.moved, settled)
 
 
 class Survey:
@@ -187,18 +235,22 @@ class Survey:
         pairs = [lanes for lanes in self._lanes(layer) if entering_cycles(layer, shape, *lanes) <= limit]
         forks = self._forks(layer, {pe for pe, _ in pairs})
         offered = self._offered(layer)
-        x, made = next(iter(offered.values())), list[Choice]()
-        fronts: dict[Lanes, tuple[Cost, ...]] = {}
-        for pe, simd in sorted(pairs, key=lambda lanes: lanes[1]):
-            wants = in_lanes(layer, shape[-1], pe, simd)
-            came = replace(x, lanes=wants, beats=x.lanes * x.beats // wants)
-            for choice in self._units(layer, came, (pe, simd), limit, fronts):
-                made.append(replace(choice, cost=total([forks[pe], choice.cost])))
-        if ends_of_order(self.graph, layer.name) is None:
-            made = [choice for choice in made if not choice.moves]
+        plain, x = bare(layer, next(iter(offered.values())))
+        asked = Asked(
+            layer=plain,
+            x=replace(x, lanes=1, beats=x.lanes * x.beats),
+            lanes=tuple(pairs),
+            forks=tuple(forks.items()),
+            most=limit,
+            pace=self.pace,
+            moves=ends_of_order(self.graph, layer.name) is not None,
+            cells=self.cells,
+            ultra=self.ultra,
+        )
+        made = planned_choices(asked)
         if not made:
             raise too_slow(layer, least_cycles(self.graph, layer), limit)
-        return Node(layer, undominated(made), self._widths(layer, offered, made))
+        return Node(layer, made, self._widths(layer, offered, made))
 
     def _offered(self, layer: Planned) -> dict[int, Stream]:
         """The stream that `layer` reads, by the lanes in which it can come."""
@@ -218,25 +270,6 @@ class Survey:
         """What turns each width that is offered into each that a choice takes."""
         wanted = sorted({choice.takes[0] for choice in made})
         return {(n, want): self._converter(layer, came, want) for n, came in offered.items() for want in wanted}
-
-    def _units(
-        self, layer: Planned, x: Stream, lanes: Lanes, most: int, fronts: dict[Lanes, tuple[Cost, ...]]
-    ) -> Iterator[Choice]:
-        """The choices of one pair of lanes within `most` clocks; `fronts` has the costs of windows met so far."""
-        channels, entering = x.shape[-1], entering_cycles(layer, x.shape, *lanes)
-        alone = isinstance(layer, Conv) and leaves_alone(layer, x.shape, lanes, self.pace)
-        for unit in units(layer, padded_type(layer, x.type), channels, lanes, most, alone=alone):
-            made = lower_layer(layer, layer.name, (x,), unit.choice, Contents.SHAPES)
-            *before, kernel = made.kernels
-            streams = {stream.name: stream for stream in (x, *made.streams)}
-            front = x.lanes, lanes[1]
-            if front not in fronts:
-                read = [streams[name] for each in made.kernels for name in each.inputs]
-                fronts[front] = ways(before, read, self.cells, ultra=self.ultra)
-            cycles, behind = max(entering, kernel.cycles), guess([kernel], [], self.cells)
-            settled = unit.plan.zeros != "multiply" and lanes[1] > 1
-            for cost in fronts[front]:
-                yield Choice((x.lanes,), lanes[0], unit.plan, cycles, total([cost, behind]), unit.moved, settled)
 
     def _converter(self, layer: Layer, x: Stream, lanes: int) -> Cost:
         if x.lanes == lanes:
