@@ -43,6 +43,7 @@ COMMANDS = {
     "export": "--output --rounding".split() + MODEL,
     "quantize": "--shape --outputs --data --output --weights --activations --per-channel --range --scale".split(),
     "explore": "--data --output --weights --activations --cycles --fps --part".split(),
+    "methods": [],
     "check": [],
     "compare": [],
     "synth": ["--fmax"],

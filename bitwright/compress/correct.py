@@ -21,7 +21,11 @@ Correction = Callable[[Array, Array], Array]
 
 
 def bias(wanted: Array, made: Array) -> Array:
-    """What makes the means equal (R012; R. Banner et al., Post training 4-bit quantization, NeurIPS 2019)."""
+    """What makes the means of each channel equal.
+
+    Banner, Nahshan, Soudry: "Post training 4-bit quantization of convolutional networks for rapid-deployment", NeurIPS
+    2019, arXiv 1810.05723; R012.
+    """
     return wanted - made
 
 

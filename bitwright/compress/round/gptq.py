@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """GPTQ: one term after the other is rounded, and its error is made good by the terms that are still free.
 
-E. Frantar et al., GPTQ, ICLR 2023; the mathematics of the optimal brain surgeon (R049, R051). The weights are first
-those that make the wanted outputs best of the inputs that the quantised network has.
+The mathematics is that of the optimal brain surgeon. The weights are first those that make the wanted outputs best of
+the inputs that the quantised network has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ BLOCK = 64
 
 
 def gptq(problem: Problem) -> Codes:
-    """Codes whose outputs are near the wanted ones; terms in falling order of what their inputs weigh."""
+    """Codes whose outputs are near the wanted ones; terms in falling order of what their inputs weigh.
+
+    Frantar, Ashkboos, Hoefler, Alistarh: "GPTQ: accurate post-training quantization for generative pre-trained
+    transformers", ICLR 2023, arXiv 2210.17323; R049, R051.
+    """
     order = np.argsort(-np.einsum("gkk->gk", problem.hessian), axis=1, kind="stable")
     upper = problem.root(order)
     weights = _ordered(_matched(problem, order, upper), order)
