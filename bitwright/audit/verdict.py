@@ -166,7 +166,8 @@ class _Replayed:
         for name, place in self._places:
             if name in tensors:
                 where = place.where.reshape(-1)
-                found[place.layer] = where, _codes(place, where, tensors[name], self._run.graph)
+                tensor = tensors[name] if place.of is None else tensors[name][place.of]
+                found[place.layer] = where, _codes(place, where, tensor, self._run.graph)
         return found
 
 
@@ -174,7 +175,7 @@ def _quantised(graph: Graph, trace: Trace) -> list[tuple[str, Place]]:
     """The first tensor of every layer that holds codes of its own, or pools or joins of codes."""
     first: dict[str, tuple[str, Place]] = {}
     codes = coded(graph)
-    for name, place in trace.places.items():
+    for name, place in ((name, place) for name, places in trace.places.items() for place in places):
         layer = graph.by_name[place.layer]
         if layer.name in codes and not layer.counts and not isinstance(layer, Move):
             first.setdefault(place.layer, (name, place))

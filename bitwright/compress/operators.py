@@ -22,8 +22,8 @@ SUPPORTED = frozenset(HANDLERS) - QUANTISERS
 MATRIX = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
 """Layers with weights: their data operand is integers."""
 MOVES = frozenset(
-    "DepthToSpace Dropout Flatten Gather GlobalMaxPool Identity MaxPool Pad ReduceMax ReduceMin Reshape Slice "
-    "SpaceToDepth Split Squeeze Transpose Unsqueeze".split()
+    "DepthToSpace Dropout Expand Flatten Gather GlobalMaxPool Identity MaxPool Pad ReduceMax ReduceMin Reshape Slice "
+    "SpaceToDepth Split Squeeze Tile Transpose Unsqueeze".split()
 )
 """Commute with a quantiser: they move, drop or compare values; so does `Resize` that repeats its pixels."""
 LINES = frozenset("Add BatchNormalization Cast Clip Div HardSigmoid Max Min Mul Neg Relu Sub".split())

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from bitwright.exact.ranges import Known, Ranges, layer_range, type_range
-from bitwright.frontend.values import Const, Host, Kept, Mask, Tensor, Value
+from bitwright.frontend.values import Const, Host, Kept, Mask, Pieces, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import HostGraph, HostStep, TensorSpec
@@ -43,6 +43,7 @@ class Builder:
         self.arithmetic: dict[str, Arithmetic] = {}  # of the requantisers
         self.known: dict[str, Known] = {}  # of every layer but the inputs, whose shape may still change
         self.values: dict[str, Value] = {name: Const(array) for name, array in model.constants.items()}
+        self.pieces: dict[str, Pieces] = {}  # tensors that were quantised piece by piece
         self._frames = 0  # rows of a sample in the file's first axis, which no node has mixed
         self.masks: dict[str, Mask | Kept] = {}  # no values until two of them add up
         self._readers: dict[str, list[Node]] = {}

@@ -37,6 +37,7 @@ from bitwright.frontend.operators.selections import MASKED, take
 from bitwright.frontend.parts import taken
 from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import left_off, to_host, unfolded
+from bitwright.frontend.tracing import traced
 from bitwright.frontend.values import Const, Host, Pieces, Tensor, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import HARD_SWISH, Abs, Erf, Exp, Sigmoid, Softplus, Tanh
@@ -50,7 +51,7 @@ from bitwright.ir.passes import (
     remove_channels,
     subpixel,
 )
-from bitwright.ir.trace import Place, Trace
+from bitwright.ir.trace import Trace
 from bitwright.reading.constants import constant_of
 from bitwright.reading.model import Model, Node
 from bitwright.reading.order import in_order
@@ -127,6 +128,8 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Transpose": shapes.transpose,
     "Reshape": shapes.reshape,
     "Flatten": shapes.flatten,
+    "Expand": shapes.expand,
+    "Tile": shapes.tile,
     "Shape": shapes.shape,
     "Squeeze": shapes.squeeze,
     "Unsqueeze": shapes.unsqueeze,
@@ -144,7 +147,7 @@ SAVED = ", or give a graph saved by bitwright"
 MEET_PIECES = {
     *("QuantizeLinear", "Quant", "IntQuant", "BipolarQuant"),
     *("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather", "DepthToSpace"),
-    *("Shape", "Identity", "Dropout"),
+    *("Expand", "Tile", "Shape", "Identity", "Dropout"),
 }
 """Operators that take the parts of a join one by one, or that only move its elements."""
 POINTWISE = {
@@ -182,7 +185,7 @@ def load_traced(
 ) -> tuple[Graph, Trace]:
     """The graph of a model with all its channels, and where the model's tensors are in it."""
     builder, graph = _lowered(source, inputs, rounding, asked)
-    return graph, _trace(builder, graph)
+    return graph, traced(builder, graph)
 
 
 def _lowered(
@@ -242,17 +245,6 @@ def _finish(builder: Builder) -> Graph:
 def _without_idle_channels(graph: Graph, known: Mapping[str, Known]) -> Graph:
     left = remove_channels(graph, lambda graph: ranges(graph, known))
     return left if left is graph else pipeline(merge_gathers)(left)
-
-
-def _trace(builder: Builder, graph: Graph) -> Trace:
-    """The tensors whose layer stayed in the graph and on which nothing waits."""
-    places = {
-        name: Place(value.layer, value.where, value.scale, value.offset)
-        for name, value in builder.values.items()
-        if isinstance(value, Tensor) and value.layer in graph.by_name
-        if not (value.bounded or value.curved or value.pools or value.rest)
-    }
-    return Trace(places, builder.arithmetic)
 
 
 def enter(builder: Builder, types: Mapping[str, InputType]) -> None:

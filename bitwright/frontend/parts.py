@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bitwright.frontend import bends
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.clips import apart, on_a_grid, too_many_steps, too_wide
 from bitwright.frontend.integers import falls_on_integers
@@ -22,7 +23,7 @@ SUMS = frozenset("AveragePool Conv ConvTranspose Gemm GlobalAveragePool MatMul R
 ADDITIONS = frozenset(("Add", "Sub"))
 ARITHMETIC = frozenset(("Add", "Div", "Mul", "Sub"))
 LINES = frozenset(("BatchNormalization", "Neg"))
-MOVES = frozenset("Dropout Flatten Gather Identity Reshape Slice Split Squeeze Transpose Unsqueeze".split())
+MOVES = frozenset("Dropout Expand Flatten Gather Identity Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split())
 WHOLE = frozenset(
     "ArgMax BipolarQuant Clip IntQuant LogSoftmax Quant QuantizeLinear Relu Softmax TopK".split(),
 )
@@ -32,6 +33,8 @@ Handler = Callable[..., Any]
 
 def taken(builder: Builder, node: Node, operands: Sequence[Value | None], handler: Handler) -> Any:
     """What `handler` makes of `node`, part by part where an operand has several."""
+    if bent := bends.joined(builder, node, operands):
+        return bent
     of_two = _is_of_two(node, operands)
     if node.op in (ADDITIONS if of_two else SUMS):
         operands = [_linear(builder, node, value) for value in operands]

@@ -17,13 +17,15 @@ from bitwright.ir.weights import Ints
 class Place:
     """A source tensor of one sample as integers q of a layer: its elements are scale * q.flat[where] + offset.
 
-    scale and offset are those of the whole layer or of each of its channels.
+    scale and offset are those of the whole layer or of each of its channels. `of` has the elements that are these, in
+    the order of `where`, if not all are: each piece of a join that is quantised by pieces has its place.
     """
 
     layer: str
     where: Ints
     scale: PerChannel
     offset: PerChannel
+    of: Ints | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,5 +67,5 @@ class Arithmetic:
 class Trace:
     """The source tensors that are integers of a layer, in the model's order, and the arithmetic of each requantiser."""
 
-    places: Mapping[str, Place]
+    places: Mapping[str, tuple[Place, ...]]
     arithmetic: Mapping[str, Arithmetic]

@@ -12,6 +12,7 @@ import onnx
 from bitwright.reading.branches import resolved
 from bitwright.reading.cut import cut
 from bitwright.reading.edges import EdgeType, with_quantisers
+from bitwright.reading.einsum import without_einsum
 from bitwright.reading.model import Model, read_onnx
 from bitwright.reading.open_sizes import Shape
 from bitwright.reading.tflite.model import is_tflite, read_tflite
@@ -36,8 +37,12 @@ def read_model(source: str | Path | bytes | onnx.ModelProto, instead: str = "", 
     """
     shapes = asked.get("shapes", {})
     data = beginning(source)
-    model = read_tflite(*_whole(source), shapes) if is_tflite(data) else resolved(read_onnx(source, instead, shapes))
+    model = _read(source, instead, shapes) if not is_tflite(data) else read_tflite(*_whole(source), shapes)
     return cut(with_quantisers(model, asked.get("quantise", {})), asked.get("outputs", ()))
+
+
+def _read(source: str | Path | bytes | onnx.ModelProto, instead: str, shapes: Mapping[str, Shape]) -> Model:
+    return without_einsum(resolved(read_onnx(source, instead, shapes)))
 
 
 def beginning(source: str | Path | bytes | onnx.ModelProto) -> bytes:

@@ -46,16 +46,19 @@ def quantise(builder: Builder, node: Node, quantiser: Quantiser, value: Value, *
         case Tensor():
             made = on_chip(builder, node, quantiser, joined(builder, node, quantiser, value))
         case Pieces():
-            made = _each(builder, node, quantiser, value)
+            made = _each(builder, node, quantiser, value, as_codes)
     return replace(made, scale=ONES, offset=ZEROS) if as_codes and isinstance(made, Tensor) else made
 
 
-def _each(builder: Builder, node: Node, quantiser: Quantiser, pieces: Pieces) -> Tensor:
+def _each(builder: Builder, node: Node, quantiser: Quantiser, pieces: Pieces, as_codes: bool) -> Tensor:
     """The join of the codes of all parts; parameters per channel meet the join."""
     if any(values.size > 1 for values in (quantiser.scale, quantiser.before, quantiser.low, quantiser.high)):
         return on_chip(builder, node, quantiser, settled(builder, pieces))
     parts = [quantise(builder, node, quantiser, part) for part in pieces.parts]
-    return settled(builder, replace(pieces, parts=tuple(part for part in parts if not isinstance(part, Host))))
+    held = replace(pieces, parts=tuple(part for part in parts if not isinstance(part, Host)))
+    codes = tuple(replace(part, scale=ONES, offset=ZEROS) if isinstance(part, Tensor) else part for part in held.parts)
+    builder.pieces[node.outputs[0]] = replace(held, parts=codes) if as_codes else held
+    return settled(builder, held)
 
 
 def _check_shapes(node: Node, quantiser: Quantiser, shape: tuple[int, ...]) -> None:

@@ -13,22 +13,44 @@ from bitwright.frontend.integers import falls_on_integers, integers
 from bitwright.frontend.layouts import like, whole
 from bitwright.frontend.making import multiplied, weighted
 from bitwright.frontend.scales import unit
-from bitwright.frontend.values import ZERO, Tensor
-from bitwright.ir.functions import Affine, Clip, TimesInput
+from bitwright.frontend.spelling import INVERSE, mirrored, spelled, with_cubic
+from bitwright.frontend.values import ONE, ZERO, Tensor
+from bitwright.ir.functions import Affine, Clip, Function, Power, TimesInput
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, squeeze, width
 from bitwright.reading.model import Node
 
 
 def combine(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor:
     """Add, Sub or Mul of two activations."""
-    if node.op == "Mul" and left.layer == right.layer and (left.curved or right.curved):
-        return _product_of_functions(node, left, right)
-    if node.op == "Mul" and _is_bent(left, right):
-        return _product_of_clip(node, *((left, right) if right.bounded else (right, left)))
+    if left.layer == right.layer and (made := _of_one(builder, node, left, right)):
+        return made
     if node.op == "Div":
         raise node.error("divides one activation by another", "not a function of fixed-point numbers")
     left, right = _aligned(builder, node, integers(builder, left, node), integers(builder, right, node))
     return _product(builder, node, left, right) if node.op == "Mul" else _sum(builder, node, left, right)
+
+
+def _of_one(builder: Builder, node: Node, left: Tensor, right: Tensor) -> Tensor | None:
+    """Two functions of one tensor as one function of it; None if integers can be joined instead."""
+    if left.curved or right.curved:
+        return _of_functions(node, left, right)
+    if _is_square(builder, node, left, right):
+        return replace(left, function=(Power(Fraction(2)),)).then(node.name, node.op)
+    if node.op == "Mul" and _is_bent(left, right):
+        return _product_of_clip(node, *((left, right) if right.bounded else (right, left)))
+    return None
+
+
+def _of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor | None:
+    match node.op:
+        case "Mul":
+            return _product_of_functions(node, left, right)
+        case "Div" if right.curved:
+            return _product_of_functions(node, left, replace(right, function=(*right.function, INVERSE)))
+        case "Add":
+            return _cubic(node, left, right)
+        case _:
+            return None
 
 
 def _aligned(builder: Builder, node: Node, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,7 +117,38 @@ def _product_of_functions(node: Node, left: Tensor, right: Tensor) -> Tensor:
     if not ratio or not np.array_equal(plain.where, other.where):
         raise node.error("multiplies two functions of one tensor", "quantise one of them first")
     steps = (*other.function, TimesInput(), Affine(ratio, ZERO))
-    return replace(other, function=steps).then(node.name, node.op)
+    return _in_words(other, steps, quotient=node.op == "Div").then(node.name, node.op)
+
+
+def _in_words(tensor: Tensor, steps: Function, *, quotient: bool) -> Tensor:
+    """The function that `steps` are, of a tensor or of what is that upside down."""
+    if quotient and spelled(steps)[:1] == (Affine(-ONE, ZERO),):
+        return replace(tensor, scale=-tensor.scale, offset=-tensor.offset, function=mirrored(steps))
+    in_words = quotient or any(isinstance(step, Power) for step in steps)
+    return replace(tensor, function=spelled(steps) if in_words else steps)
+
+
+def _cubic(node: Node, left: Tensor, right: Tensor) -> Tensor | None:
+    """The sum of a cube and its own input, as in GELU by tanh; None if it is another."""
+    plain, other = (left, right) if right.curved else (right, left)
+    ratio = ZERO if plain.curved or other.slopes != ONES else _ratio(plain, other)
+    steps = with_cubic(other.function, ratio) if ratio and np.array_equal(plain.where, other.where) else None
+    return replace(other, function=steps).then(node.name, node.op) if steps else None
+
+
+def _is_square(builder: Builder, node: Node, left: Tensor, right: Tensor) -> bool:
+    """True for a product of a tensor with itself that no product of integers is, or that is multiplied by it again."""
+    if node.op != "Mul" or left.pools or left.rest or not _is_same(left, right):
+        return False
+    readers = builder.readers(node.outputs[0])
+    cubes = any(other.op == "Mul" and node.inputs[0] in other.inputs for other in readers)
+    return cubes or _zero(left) is None or (left.bounded and not falls_on_integers(left))
+
+
+def _is_same(left: Tensor, right: Tensor) -> bool:
+    """True for one line twice, with the same limits."""
+    one, two = ((each.layer, each.scale, each.offset, each.low, each.high, each.curved) for each in (left, right))
+    return one == two and not left.curved and np.array_equal(left.where, right.where)
 
 
 def _is_bent(left: Tensor, right: Tensor) -> bool:

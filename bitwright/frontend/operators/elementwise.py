@@ -20,9 +20,10 @@ from bitwright.frontend.operands import (
 )
 from bitwright.frontend.operators.branches import combine
 from bitwright.frontend.operators.shapes import shape_of
+from bitwright.frontend.spelling import INVERSE, spelled
 from bitwright.frontend.values import ZERO, Const, Host, Tensor, Value, fractions
 from bitwright.ir import host_ops
-from bitwright.ir.functions import LeakyRelu, Sigmoid, Tanh
+from bitwright.ir.functions import Affine, LeakyRelu, Sigmoid, Tanh
 from bitwright.ir.host_ops import Constant, HostOp
 from bitwright.ir.per_channel import ONES, ZEROS, PerChannel, width
 from bitwright.reading.model import Array, Node
@@ -77,6 +78,9 @@ def _with_constant(builder: Builder, node: Node, value: Value | None, const: Con
     check_rank(node, tensor, const)
     check_fit(node, tensor, const.array.shape)
     tensor, (exact,) = per_channel(builder, tensor, node, const.exact())
+    if node.op == "Div" and reverse and tensor.curved and exact.is_single:
+        steps = spelled((*tensor.function, INVERSE, Affine(exact.of(0), ZERO)))
+        return replace(tensor, function=steps).then(node.name, node.op)
     if node.op == "Div" and (reverse or ZERO in exact.values):
         raise node.error("divides by data or by zero", "not a function of fixed-point numbers; quantise around it")
     return affine(node, tensor, *_line(node.op, exact, reverse=reverse))

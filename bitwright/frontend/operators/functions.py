@@ -13,6 +13,7 @@ from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import per_channel
 from bitwright.frontend.operands import constant_operand, data_operand
 from bitwright.frontend.operators.elementwise import affine
+from bitwright.frontend.spelling import INVERSE, spelled
 from bitwright.frontend.values import ONE, ZERO, Tensor, Value, fractions
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.functions import (
@@ -40,6 +41,8 @@ HALF = Fraction(1, 2)
 GELU_ROOT, CUBIC = Fraction(float(np.float32(np.sqrt(2 / np.pi)))), Fraction(float(np.float32(0.044715)))
 """The constants of GELU by tanh, as float32 numbers."""
 MAX_POWER = 8
+SPELLED = ((INVERSE,), (Log(),))
+"""Steps with which an exponential may be another function."""
 
 
 def unary(steps: Callable[[Node], Function]) -> Handler:
@@ -58,7 +61,8 @@ def then(node: Node, tensor: Tensor, steps: Function) -> Tensor:
     """The tensor with more steps of a function behind it."""
     if tensor.curved and TimesInput() in steps:
         raise node.error("is a function times its input, behind another function", BEFORE)
-    return replace(tensor, function=(*tensor.function, *steps)).then(node.name, node.op)
+    made = (*tensor.function, *steps)
+    return replace(tensor, function=spelled(made) if steps in SPELLED else made).then(node.name, node.op)
 
 
 def fixed(*steps: Step) -> Handler:

@@ -17,6 +17,7 @@ from bitwright.frontend.results import LAYOUT
 from bitwright.frontend.values import Const, Host, Pieces, Tensor, Value, of_sample
 from bitwright.ir import host_ops
 from bitwright.reading.model import Array, Node
+from bitwright.reading.sizes import check_size
 
 MAX_RANK = 32
 Move = Callable[[Array], Array]
@@ -121,6 +122,32 @@ def unsqueeze(builder: Builder, node: Node, *values: Value | None) -> Value:
     for axis in places:
         new.insert(axis, 1)
     return move(builder, node, value, lambda array: array.reshape(new))
+
+
+def expand(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """Axes of length 1 repeated, and more of them in front, as a broadcast does."""
+    value = waiting_operand(node, values)
+    old = shape_of(value)
+    wanted = constant_operand(node, values, 1, "only constant shapes are supported").array.reshape(-1).tolist()
+    if len(wanted) == len(old) and wanted[:1] == [builder.model.batch]:
+        wanted[0] = old[0]
+    try:
+        new = np.broadcast_shapes(old, wanted)
+    except ValueError as error:
+        raise node.error(f"stretches {list(old)} to {wanted}", "export the model again") from error
+    check_size(node, new)
+    return move(builder, node, value, lambda array: np.broadcast_to(array, new))
+
+
+def tile(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """The whole tensor repeated along its axes."""
+    value = waiting_operand(node, values)
+    old = shape_of(value)
+    counts = constant_operand(node, values, 1, "only constant counts are supported").array.reshape(-1).tolist()
+    if len(counts) != len(old) or min(counts, default=1) < 1:
+        raise node.error(f"repeats a tensor of {len(old)} axes {counts} times", "give a count from 1 up to each axis")
+    check_size(node, [length * count for length, count in zip(old, counts, strict=True)])
+    return move(builder, node, value, lambda array: np.tile(array, counts))
 
 
 def shape(builder: Builder, node: Node, *values: Value | None) -> Value:
