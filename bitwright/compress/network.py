@@ -14,6 +14,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bitwright.compress.coded import Coded
+from bitwright.compress.dynamic import static
 from bitwright.compress.groups import Group, find_groups
 from bitwright.compress.left import turned
 from bitwright.compress.operators import MATRIX, channel_axis, check_nodes, refuse_between
@@ -59,6 +61,7 @@ class FloatNet:
 
     `constants` are read-only, those of real numbers float32; `batch` is the number of samples that the network was
     exported for, 0 for any. Made by `float_net`, which refuses what cannot be quantised; `file` is where it came from.
+    `coded` has the codes that weights came as.
     """
 
     nodes: tuple[Node, ...]
@@ -69,6 +72,7 @@ class FloatNet:
     batch: int
     file: str = field(default="model")
     source: str = field(default="")
+    coded: Mapping[str, Coded] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -80,7 +84,14 @@ class FloatNet:
                 found.update(_bytes(name, value))
         for name, array in sorted(self.constants.items()):
             found.update(_bytes(name, array))
+        for name, coded in sorted(self.coded.items()):
+            found.update(_bytes(name, coded.digest))
         return found.hexdigest()
+
+    def given(self, weight: str) -> Coded | None:
+        """The codes that a weight came as, while it is what they say."""
+        coded = self.coded.get(weight)
+        return coded if coded is not None and np.array_equal(coded.value, self.constants[weight]) else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FloatNet) and self.digest == other.digest
@@ -138,7 +149,8 @@ def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet, **asked: 
     """
     if isinstance(source, FloatNet):
         return source
-    model = turned(fold_constants(read_model(source, **asked)))
+    model, coded = static(fold_constants(read_model(source, **asked)))
+    model = turned(model)
     nodes = _live(model)
     check_nodes(nodes, model.constants)
     if not any(node.op in MATRIX for node in nodes):
@@ -158,6 +170,7 @@ def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet, **asked: 
         batch=model.batch,
         file=model.file,
         source=model.digest,
+        coded=coded,
     )
     refuse_between(net.nodes, {site.tensor for site in net.sites})
     return net

@@ -34,7 +34,8 @@ def quantize(
 ) -> State:
     """The float `model`, quantised on `data`: one array, or one per input; samples on axis 0.
 
-    `Options` has the choices for all layers, `config` those for single ones.
+    `Options` has the choices for all layers, `config` those for single ones. Weights that came as codes keep them, in
+    files whose activations are quantised by what each run shows.
 
     Weights are signed and narrow, with a scale per output channel or per tensor. Activations have a scale per tensor;
     they are unsigned where they cannot be negative, and at an input of the model whose data has none below zero; they
@@ -52,9 +53,10 @@ def quantised(calibration: Calibration, *, config: Configured = None, **options:
     chosen = Options(**options)
     choices = choose(calibration.net, calibration.unsigned, chosen, _read(config))
     state = nearest(calibration, choices, bias_grid=chosen.exact == "po2")
-    roundings = {name: ROUNDINGS[choice.rounding] for name, choice in choices.weights.items()}
+    free = {name: choice for name, choice in choices.weights.items() if calibration.net.given(name) is None}
+    roundings = {name: ROUNDINGS[choice.rounding] for name, choice in free.items()}
     correction = CORRECTIONS[chosen.correct]
-    if correction is None and all(choice.rounding == "nearest" for choice in choices.weights.values()):
+    if correction is None and all(choice.rounding == "nearest" for choice in free.values()):
         return state
     return refined(state, calibration, roundings, correction)
 
@@ -65,12 +67,15 @@ def _read(config: Configured) -> Config | None:
 
 
 def nearest(calibration: Calibration, choices: Choices, *, bias_grid: bool = False) -> State:
-    """Every range by its rule, every weight to its nearest code."""
+    """Every range by its rule, every weight to its nearest code, but for weights that came as codes."""
     net = calibration.net
     acts = {name: calibration.act_quant(name, choice) for name, choice in choices.acts.items()}
     coded = {}
     for layer in net.layers:
-        if layer.weight not in coded:
+        given = net.given(layer.weight)
+        if given is not None:
+            coded[layer.weight] = (given,)
+        elif layer.weight not in coded:
             choice = choices.weights[layer.weight]
             step, kind = calibration.weight_scale(layer, choice), choice.type
             codes = np.rint(net.constants[layer.weight] / step).clip(kind.lo, kind.hi).astype(np.int32)
