@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from bitwright.compress.config import FLOAT, Config, Rule, nearest_names
+from bitwright.compress.config import FLOAT, Config, Rule, Value, nearest_names
 from bitwright.compress.network import FloatNet
 from bitwright.compress.operators import moves
 from bitwright.compress.options import BITS, Options
@@ -57,8 +58,8 @@ class ActChoice:
 class Choices:
     """The choice for each weight, and for each tensor that is quantised, by their names."""
 
-    weights: Mapping[str, WeightChoice]
-    acts: Mapping[str, ActChoice]
+    weights: dict[str, WeightChoice]
+    acts: dict[str, ActChoice]
 
 
 def choose(net: FloatNet, unsigned: frozenset[str], options: Options, config: Config | None = None) -> Choices:
@@ -115,21 +116,30 @@ def _ruled(made: Choices, names: _Names, config: Config, rule: Rule, options: Op
     if not weights and not acts:
         raise config.error(rule, "names nothing that is quantised", nearest_names(rule.pattern, names.all))
     given = dict(rule.options)
+    _check(config, rule, given, options)
+    coded: dict[str, Any] = _fields(config, rule, OF_WEIGHTS, None if weights else "weights")
+    placed: dict[str, Any] = _fields(config, rule, OF_ACTS, None if acts else "activations that are quantised")
+    changed = made.weights | {name: replace(made.weights[name], **coded) for name in weights}
+    if given.get("activations") == FLOAT:
+        return Choices(changed, {name: act for name, act in made.acts.items() if name not in acts})
+    held = {name: replace(made.acts[name], **placed) for name in acts if name in made.acts}
+    return Choices(changed, made.acts | held)
+
+
+def _check(config: Config, rule: Rule, given: Mapping[str, Value], options: Options) -> None:
+    """Refuse what no network can be."""
     if given.get("weights") == FLOAT:
         raise config.error(rule, "weights cannot stay in float", f"give them up to {BITS[-1]} bits")
     if given.get("scale") == "free" and options.exact == "po2":
         raise config.error(rule, "has scale 'free' beside exact 'po2'", "leave scale out")
-    for found, kinds, what in ((weights, OF_WEIGHTS, "weights"), (acts, OF_ACTS, "activations that are quantised")):
-        own = sorted(given.keys() & (kinds.keys() - BOTH))
-        if own and not found:
-            raise config.error(rule, f"has no {what}", f"leave out {', '.join(own)}")
-    changed = {OF_WEIGHTS[name]: value for name, value in rule.options if name in OF_WEIGHTS}
-    coded = {name: replace(made.weights[name], **changed) for name in weights}  # type: ignore[arg-type]
-    if given.get("activations") == FLOAT:
-        return Choices({**made.weights, **coded}, {name: act for name, act in made.acts.items() if name not in acts})
-    changed = {OF_ACTS[name]: value for name, value in rule.options if name in OF_ACTS}
-    held = {name: replace(made.acts[name], **changed) for name in acts if name in made.acts}  # type: ignore[arg-type]
-    return Choices({**made.weights, **coded}, {**made.acts, **held})
+
+
+def _fields(config: Config, rule: Rule, fields: Mapping[str, str], lacks: str | None) -> dict[str, Value]:
+    """What a rule says of fields of a choice; it must say nothing that is of these alone where it `lacks` such."""
+    own = sorted({name for name, _ in rule.options} & (fields.keys() - BOTH))
+    if own and lacks:
+        raise config.error(rule, f"has no {lacks}", f"leave out {', '.join(own)}")
+    return {fields[name]: value for name, value in rule.options if name in fields}
 
 
 def is_padded(net: FloatNet, site: Site) -> bool:

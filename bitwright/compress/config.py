@@ -134,14 +134,21 @@ def _value(where: str, name: str, value: Any) -> Value:
         raise BitwrightError(f"has no option '{name}'", where=where, hint=f"{hint}options are {', '.join(OPTIONS)}")
     if name == "zero" and isinstance(value, bool):
         return BOOLEANS[value]
-    allowed = (name == "per_channel" and isinstance(value, bool)) or (
-        name in NUMBERS
-        and ((isinstance(value, int) and not isinstance(value, bool) and value in BITS) or value == FLOAT)
-    )
-    if not allowed and not (name in NAMES and isinstance(value, str) and value in CHOICES[name]):
+    if not _is_offered(name, value):
         raise BitwrightError(f"{value!r} cannot be used for {name}", where=where, hint=f"choose {_offered(name)}")
     assert isinstance(value, int | str)
     return value
+
+
+def _is_offered(name: str, value: Any) -> bool:
+    """True for a value of the option's type that it can have; 1 and True are not the same."""
+    if isinstance(value, bool):
+        return name == "per_channel"
+    if isinstance(value, int):
+        return name in NUMBERS and value in BITS
+    if not isinstance(value, str):
+        return False
+    return value == FLOAT if name in NUMBERS else value in CHOICES.get(name, ())
 
 
 def _offered(name: str) -> str:

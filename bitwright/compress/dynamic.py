@@ -17,68 +17,89 @@ from bitwright.reading.model import Array, Model, Node
 
 PRODUCTS = {"MatMulInteger": "MatMul", "ConvInteger": "Conv"}
 """Products of integers, and what they are of real numbers."""
+DYNAMIC = "DynamicQuantizeLinear"
+NONE = np.zeros((), np.int32)
+"""Where no zero point is."""
 
 
 def static(model: Model) -> tuple[Model, Mapping[str, Coded]]:
     """The model, constants folded, with products of real numbers in place of those, and the codes of their weights."""
-    if not any(node.op == "DynamicQuantizeLinear" for node in model.nodes):
+    if not any(node.op == DYNAMIC for node in model.nodes):
         return model, {}
-    makers = {name: node for node in model.nodes for name in node.outputs}
-    constants, coded, nodes = dict(model.constants), dict[str, Coded](), []
-    for node in model.nodes:
-        product = _scaled_product(node, makers)
-        weight = None if product is None else _weight(product, node, makers, model.constants)
-        if product is None or weight is None:
-            nodes.append(node)
-            continue
+    found = _Products(model)
+    return replace(model, nodes=tuple(map(found.real, model.nodes)), constants=found.constants), found.coded
+
+
+class _Products:
+    """A model's products of integers, and what they become."""
+
+    def __init__(self, model: Model) -> None:
+        self.makers = {name: node for node in model.nodes for name in node.outputs}
+        self.constants = dict(model.constants)
+        self.coded: dict[str, Coded] = {}
+
+    def real(self, node: Node) -> Node:
+        """The product of real numbers in place of a multiplication that makes them of integers; else the node."""
+        product = self._scaled(node)
+        scale = None if product is None else self._scale(node, product)
+        if product is None or scale is None or not self._is_coded(product):
+            return node
+        weight = _weight(
+            product, scale, *(self.constants[name] for name in (*product.inputs[1:2], *product.inputs[3:]))
+        )
+        if weight is None:
+            return node
         name = f"{product.inputs[1]}_real"
-        while name in constants and coded.get(name) != weight:
+        while name in self.constants and self.coded.get(name) != weight:
             name += "_"
-        coded[name], constants[name] = weight, weight.value
-        inputs = (makers[product.inputs[0]].inputs[0], name)
-        nodes.append(replace(product.acting(PRODUCTS[product.op]), inputs=inputs, outputs=node.outputs))
-    return replace(model, nodes=tuple(nodes), constants=constants), coded
+        self.coded[name], self.constants[name] = weight, weight.value
+        inputs = (self.makers[product.inputs[0]].inputs[0], name)
+        return replace(product.acting(PRODUCTS[product.op]), inputs=inputs, outputs=node.outputs)
+
+    def _scaled(self, node: Node) -> Node | None:
+        """The product of integers that a node multiplies."""
+        if node.op != "Mul":
+            return None
+        behind = (self._behind_cast(name) for name in node.inputs)
+        return next((maker for maker in behind if maker is not None and self._is_dynamic(maker)), None)
+
+    def _behind_cast(self, name: str) -> Node | None:
+        maker = self.makers.get(name)
+        return self.makers.get(maker.inputs[0]) if maker is not None and maker.op == "Cast" else maker
+
+    def _is_dynamic(self, node: Node) -> bool:
+        """True for a product of integers of a tensor that is quantised as it comes."""
+        source = self.makers.get(node.inputs[0]) if node.op in PRODUCTS and len(node.inputs) > 2 else None
+        return source is not None and source.op == DYNAMIC and node.inputs[2] == source.outputs[2]
+
+    def _is_coded(self, product: Node) -> bool:
+        """True if the weight and its zero point are constants, of integers."""
+        held = [self.constants.get(name) for name in (*product.inputs[1:2], *product.inputs[3:])]
+        return all(array is not None and array.dtype.kind in "iu" for array in held)
+
+    def _scale(self, node: Node, product: Node) -> Array | None:
+        """What the weight's codes are multiplied by, if the activation's are by their scale."""
+        scale = self.makers[product.inputs[0]].outputs[1]
+        found = (self._beside(name, scale) for name in node.inputs)
+        return next((array for array in found if array is not None), None)
+
+    def _beside(self, name: str, scale: str) -> Array | None:
+        """What a tensor is times `scale`."""
+        if name == scale:
+            return np.ones((), np.float32)
+        maker = self.makers.get(name)
+        if maker is None or maker.op != "Mul" or scale not in maker.inputs:
+            return None
+        return self.constants.get(maker.inputs[1 - maker.inputs.index(scale)])
 
 
-def _scaled_product(node: Node, makers: Mapping[str, Node]) -> Node | None:
-    """The product of integers that a multiplication makes real numbers of, of a tensor quantised as it came."""
-    if node.op != "Mul":
+def _weight(product: Node, scale: Array, held: Array, zero: Array = NONE) -> Coded | None:
+    """The codes of a weight around zero, and their scale: one, or one for each output."""
+    spatial = [1] * (held.ndim - 2) if product.op == "ConvInteger" else []
+    if scale.size > 1 and spatial and scale.shape[-len(spatial) - 1 :] != (len(held), *spatial):
         return None
-    for name in node.inputs:
-        maker = makers.get(name)
-        if maker is not None and maker.op == "Cast":
-            maker = makers.get(maker.inputs[0])
-        if maker is not None and maker.op in PRODUCTS and len(maker.inputs) > 2:
-            source = makers.get(maker.inputs[0])
-            if source is not None and source.op == "DynamicQuantizeLinear" and maker.inputs[2] == source.outputs[2]:
-                return maker
-    return None
-
-
-def _weight(product: Node, node: Node, makers: Mapping[str, Node], constants: Mapping[str, Array]) -> Coded | None:
-    """The codes of a product's weight, if the multiplication is by the scales of both operands."""
-    source = makers[product.inputs[0]]
-    found = (_beside(name, source.outputs[1], makers, constants) for name in node.inputs)
-    scale = next((scale for scale in found if scale is not None), None)
-    held = constants.get(product.inputs[1])
-    zero = constants.get(product.inputs[3], np.zeros(())) if len(product.inputs) > 3 else np.zeros(())
-    if scale is None or held is None or held.dtype.kind not in "iu":
-        return None
-    outputs = (-1, *[1] * (held.ndim - 1)) if product.op == "ConvInteger" else (-1,)
-    if scale.size > 1 and (product.op == "ConvInteger" and scale.shape[-3:] != (len(held), *[1] * (held.ndim - 2))):
-        return None
-    zero = zero.astype(np.int32)
-    codes = held.astype(np.int32) - (zero.reshape(outputs) if zero.size > 1 else zero.reshape(()))
+    outputs = (-1, 1, *spatial) if spatial else (-1,)
+    scale, zero = (array.reshape(outputs if array.size > 1 else ()) for array in (scale, zero.astype(np.int32)))
     ends = np.iinfo(held.dtype)
     kind = IntType(int(ends.min - zero.max()), int(ends.max - zero.min()))
-    return Coded(codes, (scale.reshape(outputs) if scale.size > 1 else scale.reshape(())).astype(np.float32), kind)
-
-
-def _beside(name: str, scale: str, makers: Mapping[str, Node], constants: Mapping[str, Array]) -> Array | None:
-    """What a tensor is times the activation's scale."""
-    if name == scale:
-        return np.ones((), np.float32)
-    maker = makers.get(name)
-    if maker is None or maker.op != "Mul" or scale not in maker.inputs:
-        return None
-    return constants.get(maker.inputs[1 - maker.inputs.index(scale)])
+    return Coded(held.astype(np.int32) - zero, scale.astype(np.float32), kind)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Protocol
@@ -121,28 +121,30 @@ def _step(node: Node, op: str, name: str, inputs: tuple[str, ...], output: str) 
 
 def _put_on_grid(state: Quantised, made: _Twins) -> None:
     """Have every bias, and every constant that is added to a layer alone, be whole steps of the accumulators."""
-    net = state.net
-    sites = (site for site in net.sites if site.tensor in state.acts)
+    sites = (site for site in state.net.sites if site.tensor in state.acts)
     quantisers = {edge: state.acts[site.tensor] for site in sites for edge in site.edges}
-    grid = Grid(net, state.weights, quantisers)
-    for layer in net.layers:
-        node, constants = grid.makers[layer.name], added(net, layer)
-        if layer.bias is None and not constants:
-            continue
-        step, (alpha, beta) = grid.step(layer), factors(node)
-        if layer.bias is not None:
-            bias = net.constants[layer.bias].astype(np.float64) * float(beta) / float(alpha)
-            value = grid.codes(bias, laid(layer, step, bias.ndim), f"layer '{node.name}'")
-            made.put(Edge(layer.name, 2), f"{layer.name}_bias", value)
-            if alpha != ONE or beta != ONE:
-                made.plain[layer.name] = alpha
-        if alpha == ONE:
-            for edge in constants:
-                bias = net.constants[grid.makers[edge.reader].inputs[edge.position]]
-                rank = max(bias.ndim, net.constants[layer.weight].ndim)
-                made.put(
-                    edge, f"{edge.reader}_bias", grid.codes(bias, laid(layer, step, rank), f"node '{edge.reader}'")
-                )
+    grid = Grid(state.net, state.weights, quantisers)
+    for layer in state.net.layers:
+        constants = added(state.net, layer)
+        if layer.bias is not None or constants:
+            _put_biases(grid, made, layer, constants)
+
+
+def _put_biases(grid: Grid, made: _Twins, layer: Layer, constants: Sequence[Edge]) -> None:
+    """Those of a layer, its own and the `constants` behind it."""
+    node, held, step = grid.makers[layer.name], grid.net.constants, grid.step(layer)
+    alpha, beta = factors(node)
+    if layer.bias is not None:
+        bias = held[layer.bias].astype(np.float64) * float(beta) / float(alpha)
+        value = grid.codes(bias, laid(layer, step, bias.ndim), f"layer '{node.name}'")
+        made.put(Edge(layer.name, 2), f"{layer.name}_bias", value)
+        if alpha != ONE or beta != ONE:
+            made.plain[layer.name] = alpha
+    for edge in constants if alpha == ONE else ():
+        bias = held[grid.makers[edge.reader].inputs[edge.position]]
+        rank = max(bias.ndim, held[layer.weight].ndim)
+        value = grid.codes(bias, laid(layer, step, rank), f"node '{edge.reader}'")
+        made.put(edge, f"{edge.reader}_bias", value)
 
 
 def _weight(coded: Coded) -> Const:
