@@ -214,7 +214,7 @@ def test_a_state_needs_codes_for_every_weight() -> None:
         State(state.net, {"w": state.weights["w"]}, state.acts)
     assert str(refusal.value) == (
         "model: the quantised weights and tensors are not those of the network\n"
-        "  hint: give codes for the weight of every layer, and a quantiser for every site"
+        "  hint: give codes for the weight of every layer, and quantisers for sites alone"
     )
 
 
