@@ -85,6 +85,18 @@ def read_calibration(path: Path, tensors: Sequence[Tensor], *, samples: int | No
     return _load(path, headers, names, samples)
 
 
+def read_scored(path: Path, tensors: Sequence[Tensor]) -> Data | None:
+    """`x`, else `inputs`, and the labels `y` that go with it, for a model that takes `tensors`; None without labels."""
+    headers = _headers(path)
+    for stem in ("x", "inputs"):
+        names = _numbered(headers, stem)
+        if names and "y" in headers and _is_labels(headers["y"], headers[names[0]].shape[0]):
+            _check_inputs(path, headers, names, tensors)
+            *arrays, labels = _load(path, headers, [*names, "y"], None)
+            return Data(tuple(arrays), (), labels)
+    return None
+
+
 def read_labelled(path: Path, tensors: Sequence[Tensor], *, samples: int | None = None) -> tuple[Array, Array]:
     """The labelled set `x`, `y` of `path` for a model with one input; `y` is (samples,), integers."""
     headers = _headers(path)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from bitwright.compress import BITS, CORRECTIONS, RANGES, ROUNDINGS, SCALES
+from bitwright.compress.options import EXACT, ZEROS
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import text_of
@@ -113,14 +115,47 @@ Name = Annotated[
 ]
 ClockNs = Annotated[float, typer.Option(min=0.1, help="Clock period in nanoseconds.")]
 Fps = Annotated[float | None, typer.Option(min=0.001, help="Frames per second to reach at this clock.")]
-WeightBits = Annotated[int, typer.Option(min=2, max=16, help="Bits of every weight.")]
-ActivationBits = Annotated[int, typer.Option(min=2, max=16, help="Bits of every activation.")]
-PerChannel = Annotated[bool, typer.Option("--per-channel", help="One weight scale per output channel.")]
-Range = Annotated[
-    Literal["max", "mse"],
-    typer.Option("--range", help="Range of a quantiser: the largest value, or the least squared error."),
+CalibrationSamples = Annotated[
+    int | None, typer.Option("--samples", min=1, help="Calibrate on the first N samples only.")
 ]
-Scale = Annotated[Literal["free", "po2"], typer.Option(help="Scales: any float32, or powers of two.")]
+WeightBits = Annotated[int, typer.Option(min=BITS[0], max=BITS[-1], help="Bits of every weight.")]
+ActivationBits = Annotated[int, typer.Option(min=BITS[0], max=BITS[-1], help="Bits of every activation.")]
+PerChannel = Annotated[
+    bool, typer.Option("--per-channel/--per-tensor", help="One weight scale per output channel, or per weight tensor.")
+]
+Range = Annotated[str, typer.Option("--range", metavar="|".join(RANGES), help="What chooses the range of a quantiser.")]
+WeightRounding = Annotated[
+    str, typer.Option("--rounding", metavar="|".join(ROUNDINGS), help="How weights become codes.")
+]
+Correct = Annotated[
+    str, typer.Option(metavar="|".join(CORRECTIONS), help="What quantising shifted in the mean is put back, or not.")
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(metavar="|".join(SCALES), help="Scales: any float32, the default, or powers of two."),
+]
+Zero = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(ZEROS), help="Zero points of activations: where they save half a bit, always, or never."
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="F.yaml", help="Choices for single layers and tensors, by name or pattern."),
+]
+Exact = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(EXACT),
+        help="What is promised of a float32 run of the network: that every difference is explained, or (po2) that"
+        " there is none; po2 takes scales that are powers of two.",
+    ),
+]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="DIR", help="Also write quantize.json and a page about it to a new folder."),
+]
 Bits = Annotated[str, typer.Option(metavar="BITS", help="Widths to try: 2-8, or 2,4,8.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes to use.")]
 

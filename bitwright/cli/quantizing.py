@@ -3,40 +3,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bitwright import api, compress, data
+from bitwright.assessing import assessed
 from bitwright.cli import options, output
 from bitwright.cli.model import Outputs, Shapes, asked_of
 from bitwright.cli.progress import progress
 from bitwright.cli.shown import shown
-from bitwright.report import show
+from bitwright.compress.config import read_config
+from bitwright.compress.options import Given, Options
+from bitwright.design import to_json
+from bitwright.ir.stages import begins
+from bitwright.report.quantised import closing
+from bitwright.report.quantised_page import page
+
+DEFAULTS = Options()
+REPORT_FULL = "remove it, or choose another folder with --report"
 
 
 def quantize(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX or TFLite model.")],
     data_file: options.CalibrationFile,
     out: options.OutOnnx,
-    weights: options.WeightBits = 8,
-    activations: options.ActivationBits = 8,
-    per_channel: options.PerChannel = False,
-    range_: options.Range = "mse",
-    scale: options.Scale = "free",
-    samples: options.Samples = None,
+    weights: options.WeightBits = DEFAULTS.weights,
+    activations: options.ActivationBits = DEFAULTS.activations,
+    per_channel: options.PerChannel = DEFAULTS.per_channel,
+    range_: options.Range = DEFAULTS.range,
+    rounding: options.WeightRounding = DEFAULTS.rounding,
+    correct: options.Correct = DEFAULTS.correct,
+    scale: options.Scale = None,
+    zero: options.Zero = DEFAULTS.zero,
+    exact: options.Exact = DEFAULTS.exact,
+    config: options.ConfigFile = None,
+    samples: options.CalibrationSamples = None,
+    report: options.ReportFolder = None,
     shapes: Shapes = None,
     outputs: Outputs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Quantise a float ONNX model after training, ranges from calibration data, and save it as ONNX."""
-    scheme: dict[str, Any] = {"weights": weights, "activations": activations, "per_channel": per_channel}
-    scheme |= {"range": range_, "scale": scale}
-    with output.new_file(out) as write, progress(f"quantising {model}"):
-        asked = asked_of(shapes, outputs)
-        arrays = data.read_calibration(data_file, data.model_tensors(model, **asked), samples=samples)
-        state = compress.quantize(compress.float_net(model, **asked), arrays, **scheme)
+    """Quantise a float ONNX model after training, on calibration data; save it as ONNX, and say how good it is."""
+    asked: Given = {"weights": weights, "activations": activations, "per_channel": per_channel, "range": range_}
+    asked |= {"rounding": rounding, "correct": correct, "zero": zero, "exact": exact}
+    asked |= {"scale": scale} if scale else {}
+    said, rules = asdict(Options(**asked)), None
+    if config:
+        said["config"], rules = str(config), read_config(config)
+    with _reporting(report) as write_report, output.new_file(out) as write, progress(f"quantising {model}"):
+        read = asked_of(shapes, outputs)
+        tensors = data.model_tensors(model, **read)
+        arrays = data.read_calibration(data_file, tensors, samples=samples)
+        labelled = data.read_scored(data_file, tensors)
+        begins("calibrating")
+        calibration = compress.calibrate(compress.float_net(model, **read), arrays)
+        begins("choosing codes")
+        state = compress.quantised(calibration, config=rules, **asked)
+        found = assessed(calibration.net, state, arrays, labelled, file=str(out), options=said)
         write(api.written(state, [array[:2] for array in arrays], out))
-    result = {"model": str(model), "file": str(out), "samples": len(arrays[0]), **scheme}
-    shown(result, as_json, show.table(f"quantised {model}", list(result), [list(result.values())]))
+        write_report({"quantize.json": to_json(found.result()), "quantize.html": page(found)})
+    written = f"written to {out}" + (f" and {report}/quantize.html" if report else "")
+    shown(found.result(), as_json, closing(found), written)
+
+
+def _reporting(folder: Path | None) -> AbstractContextManager[Callable[[output.Files], None]]:
+    """A function that writes files to a new folder, or to none."""
+    return output.new_folder(folder, hint=REPORT_FULL) if folder else nullcontext(lambda files: None)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `quantize`: what it says of the network it makes, as a table, as JSON, as a page, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import bitwright as bw
+from bitwright.assessing import assessed
+from bitwright.cli import main
+from bitwright.cli.signals import Stopped
+from bitwright.compress import float_net, outputs_of, quantised
+from bitwright.compress.fidelity import agreement, fidelity, gives_scores
+from bitwright.report.quantised import Finding, QuantiseReport, closing
+from bitwright.report.quantised_page import page
+from tests.test_page import HOSTILE, Reader
+
+ROOT = Path(__file__).parents[1]
+FLOAT = str(ROOT / "examples/digits/digits_float.onnx")
+DATA = str(ROOT / "examples/digits/digits_data.npz")
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `quantize` on the digits network; gives its exit code, stdout and stderr."""
+
+    def command(*argv: str | Path) -> tuple[int, str, str]:
+        code = main(["quantize", FLOAT, "--data", DATA, "-o", str(tmp_path / "q.onnx"), *map(str, argv)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+def test_the_report_has_layers_tensors_and_how_far_both_networks_agree(run: Run, tmp_path: Path) -> None:
+    options = ("--weights", "4", "--activations", "5", "--range", "max", "--exact", "po2", "--rounding", "nearest")
+    code, out, _ = run(*options, "--samples", "32", "--report", tmp_path / "about", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["options"] == {
+        "weights": 4,
+        "activations": 5,
+        "per_channel": True,
+        "range": "max",
+        "rounding": "nearest",
+        "correct": "bias",
+        "scale": "po2",
+        "zero": "auto",
+        "exact": "po2",
+    }
+    assert (found["version"], found["samples"], found["file"]) == (2, 32, str(tmp_path / "q.onnx"))
+    with np.load(DATA) as held:
+        labels, x = held["y"], held["x"]
+    assert found["scored"] == found["compared"] == len(labels)
+    scores = bw.run(bw.load(tmp_path / "q.onnx"), x)
+    wanted = outputs_of(float_net(FLOAT), [x])[0]
+    assert found["accuracy"] == np.mean(scores.argmax(1) == labels)
+    assert found["float_accuracy"] == np.mean(wanted.argmax(1) == labels)
+    assert (found["agreement_of"], found["agreement"]) == ("scores", np.mean(scores.argmax(1) == wanted.argmax(1)))
+    assert found["findings"] == found["warnings"] == []
+    first = dict(found["layers"][0])
+    assert 15 < first.pop("signal_to_noise") < 40 and first.pop("clipped") == 0
+    assert first == {
+        "name": "conv1",
+        "op": "Conv",
+        "weights": "s4n",
+        "weight_bits": 4,
+        "weight_scale": "po2",
+        "per_channel": True,
+        "input": "image",
+        "activations": "u5",
+        "activation_bits": 5,
+        "activation_scale": "po2",
+    }
+    assert found["tensors"][0]["name"] == "image"
+    assert {row["type"] for row in found["tensors"]} == {"u5"} and not any(row["zero"] for row in found["tensors"])
+    assert json.loads((tmp_path / "about/quantize.json").read_text()) == found
+    assert (tmp_path / "about/quantize.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_the_float_networks_figure_comes_first_and_too_little_agreement_is_a_warning(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("--weights", "2", "--activations", "2", "--rounding", "nearest", "--correct", "none")
+    lines = [line.strip() for line in out.splitlines()]
+    assert code == 0
+    assert lines[0] == "float network: accuracy 98.61 % of 360 samples"
+    assert lines[1] == "digits_float.onnx: 256 samples"
+    assert lines[3].split() == ["layer", "op", "weights", "input", "scale", "signal/noise", "dB", "clipped"]
+    assert lines[5].split()[:6] == ["conv1", "Conv", "s2n", "u2", "free", "per"]
+    said = " ".join(lines[-5:])
+    assert "agreement with the float network: " in said and "(same highest score, 360 samples)" in said
+    assert "of the samples only; try more bits (--config for single layers)" in said
+    assert lines[-1] == f"written to {tmp_path / 'q.onnx'}"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--range", "most"),
+            "quantize: 'most' cannot be used for range\n  hint: choose {range}",
+        ),
+        (
+            ("--rounding", "up"),
+            "quantize: 'up' cannot be used for rounding\n  hint: choose {rounding}",
+        ),
+        (
+            ("--zero", "perhaps"),
+            "quantize: 'perhaps' cannot be used for zero\n  hint: choose auto or always or never",
+        ),
+        (
+            ("--exact", "po2", "--scale", "free"),
+            "quantize: scale 'free' beside exact 'po2'\n"
+            "  hint: leave scale out: equality to the last integer takes scales that are powers of two",
+        ),
+        (
+            ("--samples", "1000"),
+            f"{DATA}: holds 256 samples, 1000 were asked for\n  hint: use --samples 256 or less",
+        ),
+    ],
+    ids=["range", "rounding", "zero", "exact", "samples"],
+)
+def test_what_cannot_be_honoured_is_one_message_and_leaves_nothing(
+    run: Run, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    names = {"range": " or ".join(bw.compress.RANGES), "rounding": " or ".join(bw.compress.ROUNDINGS)}
+    assert run(*options, "--report", tmp_path / "about") == (2, "", f"error: {message.format(**names)}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_chooses_for_single_layers_and_tensors(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "layers.yaml"
+    config.write_text("conv1: {weights: 8}\nrelu2: {activations: 6, zero: true}\n")
+    code, out, _ = run("--weights", "4", "--activations", "4", "--config", config, "--json")
+    found = json.loads(out)
+    assert code == 0 and found["options"]["config"] == str(config)
+    assert [row["weights"] for row in found["layers"]] == ["s8n", "s4n", "s4n", "s4n"]
+    assert {row["name"]: row["bits"] for row in found["tensors"]}["relu2"] == 6
+    config.write_text("conv9: {weights: 8}\n")
+    code, out, err = run("--config", config)
+    assert (code, out) == (2, "") and err.startswith(f"error: {config}: 'conv9'")
+
+
+def test_a_report_goes_to_a_new_folder(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "about").mkdir()
+    (tmp_path / "about/mine.txt").write_text("kept")
+    assert run("--report", tmp_path / "about") == (
+        2,
+        "",
+        f"error: {tmp_path / 'about'}: the folder exists and is not empty\n"
+        "  hint: remove it, or choose another folder with --report\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["about"]
+
+
+def test_who_is_stopped_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*args: object, **options: object) -> bytes:
+        raise Stopped(2)
+
+    monkeypatch.setattr(bw.api, "written", stopped)
+    assert run("--report", tmp_path / "about") == (130, "", "stopped\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def report(**changed: Any) -> QuantiseReport:
+    """That of the digits network."""
+    net = float_net(FLOAT)
+    with np.load(DATA) as held:
+        arrays = [held["calibration"][:32]]
+    state = bw.quantize(net, arrays, weights=3, activations=3, rounding="nearest")
+    made = assessed(net, state, arrays, None, file="q.onnx", options={"weights": 3})
+    return replace(made, **changed)
+
+
+def test_a_page_escapes_every_name_and_marks_the_worst_layer() -> None:
+    made = report()
+    layers = tuple(replace(row, name=HOSTILE, input=HOSTILE, op=HOSTILE) for row in made.layers)
+    tensors = tuple(replace(row, name=HOSTILE) for row in made.tensors)
+    finding = Finding(where=HOSTILE, what="is odd", hint="look")
+    text = page(replace(made, model=HOSTILE, file=HOSTILE, layers=layers, tensors=tensors, findings=(finding,)))
+    assert "<script" not in text and text.count("bottleneck") == 2  # the style, and one row
+    assert Reader(text).open == []
+    assert "src=" not in text and "http" not in text
+
+
+def test_without_labels_the_agreement_is_that_of_the_calibration_data() -> None:
+    made = report()
+    assert (made.accuracy, made.float_accuracy, made.scored, made.compared) == (None, None, 0, 32)
+    assert "accuracy" not in page(made)
+    assert report(agreement=0.5, agreement_of="values").warnings == [
+        "agrees with the float network on 50.00 % of what the outputs vary by only;"
+        " try more bits (--config for single layers)"
+    ]
+    assert closing(made)
+
+
+def test_agreement_of_scores_and_of_values() -> None:
+    wanted = np.array([[1.0, 2, 3], [3, 2, 1]])
+    found = wanted[:, ::-1].copy()
+    found[1] = wanted[1]
+    assert agreement([wanted], [found], scores=True).share == 0.5
+    assert agreement([wanted], [wanted], scores=False).share == 1
+    assert agreement([wanted], [np.zeros_like(wanted) + wanted.mean(axis=0)], scores=False).share == 0
+    assert agreement([np.ones((2, 3))], [np.ones((2, 3))], scores=False).share == 1
+    net = float_net(FLOAT)
+    assert gives_scores(net, [np.zeros((5, 10))]) and gives_scores(net, [np.zeros((5, 10, 1, 1))])
+    assert not gives_scores(net, [np.zeros((5, 1))]) and not gives_scores(net, [np.zeros((5, 4, 4))])
+    assert not gives_scores(net, [np.zeros((5, *net.inputs[0].shape[1:]))])
+
+
+def matrix(weight: np.ndarray[Any, Any]) -> onnx.ModelProto:
+    """x times a matrix that is all there is, without a bias."""
+    value = onnx.numpy_helper.from_array(weight.astype(np.float32), "w")
+    shapes = (["N", weight.shape[0]], ["N", weight.shape[1]])
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in zip("xy", shapes, strict=True))
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"], "product")], "g", [x], [y], [value])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_the_signal_over_the_noise_and_the_clipped_share_are_those_of_the_definition() -> None:
+    """By hand: x of steps of 1 in 0..3 and twice 9, which two bits clip to 3; exact weights."""
+    x = np.array([[0, 1], [2, 3], [9, 9], [1, 2]], np.float32)
+    net = float_net(matrix(np.array([[1], [0]])))
+    state = bw.quantize(net, x, weights=2, activations=2, rounding="nearest", correct="none")
+    act = replace(state.acts["x"], scale=np.float32(1).reshape(()))
+    (coded,) = state.weights["w"]
+    exact = replace(coded, codes=np.array([[1], [0]], np.int32), scale=np.ones_like(coded.scale))
+    found = fidelity(net, replace(state, acts={"x": act}, weights={"w": (exact,)}), [x])
+    assert found.clipped == {"x": 2 / 8}
+    ratio = found.signal_to_noise["y"]
+    assert ratio is not None and abs(ratio - 10 * np.log10((0 + 4 + 81 + 1) / 36)) < 1e-9
+
+
+def test_a_layer_that_got_a_bias_is_compared_under_its_own_name() -> None:
+    x = np.random.default_rng(0).normal(1, 1, (64, 4)).astype(np.float32)
+    net = float_net(matrix(np.random.default_rng(1).normal(0, 1, (4, 3))))
+    calibration = bw.compress.calibrate(net, [x])
+    plain = fidelity(net, quantised(calibration, weights=3, activations=3, correct="none"), [x]).signal_to_noise["y"]
+    corrected = fidelity(net, quantised(calibration, weights=3, activations=3), [x]).signal_to_noise["y"]
+    assert plain is not None and corrected is not None and corrected > plain
