@@ -96,7 +96,8 @@ class _Names:
 
     def __init__(self, net: FloatNet) -> None:
         nodes = {key(node): node.name for node in net.nodes}
-        self.weights = [(layer.weight, {nodes[layer.name], layer.weight}) for layer in net.layers]
+        free = [layer for layer in net.layers if net.given(layer.weight) is None]
+        self.weights = [(layer.weight, {nodes[layer.name], layer.weight}) for layer in free]
         of_node = {nodes[layer.name]: layer.weight for layer in net.layers}
         self.acts: list[tuple[str, set[str]]] = []
         for site in net.sites:
@@ -117,7 +118,7 @@ def _ruled(made: Choices, names: _Names, config: Config, rule: Rule, options: Op
         raise config.error(rule, "names nothing that is quantised", nearest_names(rule.pattern, names.all))
     given = dict(rule.options)
     _check(config, rule, given, options)
-    coded: dict[str, Any] = _fields(config, rule, OF_WEIGHTS, None if weights else "weights")
+    coded: dict[str, Any] = _fields(config, rule, OF_WEIGHTS, None if weights else "weights to quantise")
     placed: dict[str, Any] = _fields(config, rule, OF_ACTS, None if acts else "activations that are quantised")
     changed = made.weights | {name: replace(made.weights[name], **coded) for name in weights}
     if given.get("activations") == FLOAT:

@@ -17,6 +17,8 @@ from bitwright.ir.errors import BitwrightError
 
 MAX_BYTES = 1 << 18
 """Of a file."""
+LONGEST = 60
+"""Characters of a value that are shown."""
 BOOLEANS = {True: "always", False: "never"}
 """What `zero: true` and `zero: false` say."""
 NUMBERS = ("weights", "activations")
@@ -63,7 +65,8 @@ def read_config(source: str | Path | Mapping[str, Any]) -> Config:
         return _config("config", source)
     path = Path(source)
     try:
-        data = path.read_bytes()[: MAX_BYTES + 1]
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise BitwrightError(
@@ -95,9 +98,10 @@ def _check(data: bytes) -> None:
         if isinstance(node, yaml.MappingNode):
             seen = set()
             for key, value in node.value:
-                if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem=f"'{key.value}' is there twice", problem_mark=key.start_mark)
-                seen.add(key.value)
+                name = str(key.value)
+                if name in seen:
+                    raise yaml.MarkedYAMLError(problem=f"'{name}' is there twice", problem_mark=key.start_mark)
+                seen.add(name)
                 waiting.append(value)
 
 
@@ -122,7 +126,7 @@ def _rule(file: str, pattern: str, options: Any) -> Rule:
     if options == FLOAT:
         return Rule(pattern, (("activations", FLOAT), ("weights", FLOAT)))
     if not isinstance(options, Mapping) or not options:
-        raise BitwrightError(f"is {options!r}, where options belong", where=where, hint=EXAMPLE)
+        raise BitwrightError(f"is {_shown(options)}, where options belong", where=where, hint=EXAMPLE)
     return Rule(pattern, tuple((str(name), _value(where, str(name), value)) for name, value in options.items()))
 
 
@@ -135,9 +139,18 @@ def _value(where: str, name: str, value: Any) -> Value:
     if name == "zero" and isinstance(value, bool):
         return BOOLEANS[value]
     if not _is_offered(name, value):
-        raise BitwrightError(f"{value!r} cannot be used for {name}", where=where, hint=f"choose {_offered(name)}")
+        raise BitwrightError(f"{_shown(value)} cannot be used for {name}", where=where, hint=f"choose {_offered(name)}")
     assert isinstance(value, int | str)
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value on one line."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _is_offered(name: str, value: Any) -> bool:

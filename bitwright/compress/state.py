@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bitwright.backends.onnx.export import to_onnx
+from bitwright.backends.onnx.export import to_onnx, wide_layers
 from bitwright.compress.coded import ActQuant, Array, Coded
 from bitwright.compress.encode import encode
 from bitwright.compress.network import FloatNet, Layer
@@ -67,6 +67,13 @@ class State:
     def graph(self) -> Graph:
         """The integer graph: `encode` of it."""
         return encode(self)
+
+    def wide(self) -> tuple[str, ...]:
+        """The layers whose sums may pass 2^24, where float32 has no more room: the file holds these in float64.
+
+        With `exact="po2"` a float32 module of the same network need not equal the integers there; the file does.
+        """
+        return wide_layers(self.graph())
 
     def save(self, path: str | Path) -> None:
         """Write the graph as ONNX (`docs/export.md`), the same bytes every time; `bitwright.load` reads it back."""

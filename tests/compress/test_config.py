@@ -130,7 +130,7 @@ def refused(config: Any, **options: Any) -> str:
          "config: 'kernel': ['po2'] cannot be used for scale\n  hint: choose free or po2"),
         ({"kernel": 8}, f"config: 'kernel': is 8, where options belong\n  hint: {EXAMPLE}"),
         ({"kernel": "float"}, "config: 'kernel': weights cannot stay in float\n  hint: give them up to 16 bits"),
-        ({"relu": {"weights": 8}}, "config: 'relu': has no weights\n  hint: leave out weights"),
+        ({"relu": {"weights": 8}}, "config: 'relu': has no weights to quantise\n  hint: leave out weights"),
         ({}, f"config: holds no names with options\n  hint: give some, {EXAMPLE}"),
     ],
 )  # fmt: skip
@@ -170,6 +170,17 @@ def test_a_file_that_is_no_plain_yaml_is_one_message(text: str, message: str, tm
     with pytest.raises(BitwrightError) as refusal:
         read_config(path)
     assert str(refusal.value) == f"{path}{message}"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff\xfe\x00", b"\x00", b"? [a, b]\n: 1\n", b"[" * 1500, b"a: " * 500, b"2024-13-45: 1\n", b"1: 2\n",
+             b"a: 0x" + b"f" * 9000, b"a: {weights: 1e999}\n", b"~: ~\n", b"a: !!binary x\n", b"<<: {a: 1}\n", b"\t"],
+)  # fmt: skip
+def test_bytes_of_any_kind_are_one_message(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "layers.yaml"
+    path.write_bytes(data)
+    with pytest.raises(BitwrightError):
+        read_config(path)
 
 
 def test_a_file_that_is_not_there_is_one_message(tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_a_weight_that_is_changed_is_quantised_anew(tmp_path: Path) -> None:
     assert halved != net
 
 
+def test_a_rule_for_a_weight_that_came_as_codes_is_refused_and_a_pattern_passes_it_over(tmp_path: Path) -> None:
+    model = dynamic(tmp_path, QuantType.QInt8, per_channel=False)
+    with pytest.raises(BitwrightError) as refusal:
+        quantize(model, X, config={"w_quantized_real": {"weights": 3}})
+    assert str(refusal.value) == ("config: 'w_quantized_real': has no weights to quantise\n  hint: leave out weights")
+    state = quantize(model, X, config={"*": {"activations": 5}})
+    assert {act.type.bits for act in state.acts.values()} == {5}
+
+
 def test_a_product_without_its_scales_is_refused_by_name(tmp_path: Path) -> None:
     model = dynamic(tmp_path, QuantType.QInt8, per_channel=False)
     for each in model.graph.node:

@@ -18,6 +18,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Requantise
 from bitwright.reading.read import read_model
 from bitwright.sim.reference import compute
+from tests.compress.nets import graph, node, normal
 from tests.compress.random_nets import Array, Draw, any_state
 from tests.exported import execute
 
@@ -78,3 +79,12 @@ def test_digits(bits: int, exact: str) -> None:
     scales = [*(act.scale for act in state.acts.values()), *(c.scale for (c,) in state.weights.values())]
     mantissas = np.concatenate([np.frexp(scale)[0].reshape(-1) for scale in scales])
     assert (mantissas == 0.5).all() == (exact == "po2")
+
+
+def test_layers_whose_sums_pass_float32_are_told_and_are_exact_all_the_same() -> None:
+    x = normal(40, 64)
+    nodes = [node("MatMul", "x w", "h"), node("Relu", "h", "r"), node("MatMul", "r v", "y")]
+    model = graph(nodes, {"w": normal(64, 16), "v": normal(16, 3)}, sample=[64])
+    narrow, broad = (quantize(model, x, weights=bits, activations=bits, exact="po2") for bits in (8, 12))
+    assert (narrow.wide(), broad.wide()) == ((), ("MatMul_h", "MatMul_y"))
+    check(broad, x)

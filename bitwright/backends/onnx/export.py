@@ -24,7 +24,7 @@ from bitwright.backends.onnx.tensors import Export, Tensor, refuse
 from bitwright.backends.onnx.writer import QONNX, Writer
 from bitwright.exact.ranges import Ranges, ranges
 from bitwright.ir.graph import Graph
-from bitwright.ir.layers import Gather, Layer, Requantise, Table
+from bitwright.ir.layers import Gather, Layer, Requantise, Sums, Table
 
 WRITERS: Mapping[type[Layer], Callable[[Export, Any], Tensor]] = {
     **layers.WRITERS,
@@ -51,6 +51,15 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
                 refuse(layer, f"is a '{layer.op}', which no ONNX operator states", OWN_FORMAT)
             out.tensors[layer.name] = WRITERS[type(layer)](out, layer)
     return writer.model(inputs, write_after(out))
+
+
+def wide_layers(graph: Graph) -> tuple[str, ...]:
+    """The layers whose sums float32 may not hold, as their ranges say: a file has them in float64."""
+    graph = without_phases(graph)
+    reached, known = ranges(graph), dict[str, Held]()
+    for layer in (*graph.inputs, *graph.layers):
+        known[layer.name] = held(layer, graph, reached, known)
+    return tuple(layer.name for layer in graph.layers if known[layer.name].wide and isinstance(layer, Sums))
 
 
 def dialect(model: onnx.ModelProto) -> str:
