@@ -21,7 +21,7 @@ from bitwright.ir.layers import AnyLayer, Requantise, Sum, Table
 from bitwright.ir.weights import Weights
 from bitwright.planning.form_cost import cheapest_first
 
-FORMS = 1 << 9
+FORMS = 1 << 7
 """Requantisers, and sums before one, whose proved forms are kept."""
 TWO_OPERAND = "two_operand"
 """How a plan names the form of a requantiser whose sum is computed with shorter factors."""

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import partial
 from itertools import product
 from math import prod
 from typing import assert_never
@@ -33,7 +33,7 @@ from bitwright.ir.graph import Graph
 from bitwright.ir.layers import AnyLayer, Conv, Input, Join, Layer, Move, Pointwise
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.decide import leaves_alone
-from bitwright.planning.kept import bare, before, unit, ways
+from bitwright.planning.kept import Bare, Kept, ways
 from bitwright.planning.price import NOTHING, Cost, guess, total
 from bitwright.planning.units import units
 from bitwright.planning.variants import ends_of_order
@@ -114,13 +114,12 @@ LAYERS = 1 << 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """All that the choices of a layer with lanes of its own depend on: it and what it reads, bare, an element a beat.
+    """All that the choices of a layer with lanes of its own depend on.
 
     `forks` has, by the rows at a time, what hands the result to its readers; `moves`: they may be in another order.
     """
 
-    layer: Planned
-    x: Stream
+    bare: Bare
     lanes: tuple[Lanes, ...]
     forks: tuple[tuple[int, Cost], ...]
     most: int
@@ -129,13 +128,21 @@ class Asked:
     cells: Family
     ultra: bool
 
+    @property
+    def key(self) -> Hashable:
+        """The same, without weights that it would hold."""
+        return self.bare.said, self.lanes, self.forks, self.most, self.pace, self.moves, self.cells, self.ultra
+
     def read(self, lanes: Lanes) -> Stream:
         """What the layer reads at these lanes."""
-        wants = in_lanes(self.layer, self.x.shape[-1], *lanes)
-        return replace(self.x, lanes=wants, beats=self.x.beats // wants)
+        x = self.bare.x
+        wants = in_lanes(self.bare.layer, x.shape[-1], *lanes)
+        return replace(x, lanes=wants, beats=x.beats // wants)
 
 
-@lru_cache(LAYERS)
+CHOICES: Kept[tuple[Choice, ...]] = Kept(LAYERS)
+
+
 def planned_choices(asked: Asked) -> tuple[Choice, ...]:
     """The choices at every pair of lanes, each memory and style, that nothing undercuts."""
     fronts: dict[Lanes, tuple[Cost, ...]] = {}
@@ -149,14 +156,14 @@ def planned_choices(asked: Asked) -> tuple[Choice, ...]:
 
 def _units(asked: Asked, lanes: Lanes, fronts: dict[Lanes, tuple[Cost, ...]]) -> Iterator[Choice]:
     """The choices of one pair of lanes; `fronts` has the costs of windows met so far."""
-    layer, x, cells = asked.layer, asked.read(lanes), asked.cells
+    layer, x, cells = asked.bare.layer, asked.read(lanes), asked.cells
     channels, entering = x.shape[-1], entering_cycles(layer, x.shape, *lanes)
     alone = isinstance(layer, Conv) and leaves_alone(layer, x.shape, lanes, asked.pace)
     for found in units(layer, padded_type(layer, x.type), channels, lanes, asked.most, alone=alone):
         front = x.lanes, lanes[1]
         if front not in fronts:
-            fronts[front] = before(layer, x, found.choice, cells, asked.ultra)
-        clocks, behind = unit(layer, x, found.choice, cells)
+            fronts[front] = asked.bare.before(x, found.choice, cells, asked.ultra)
+        clocks, behind = asked.bare.unit(x, found.choice, cells)
         settled = found.plan.zeros != "multiply" and lanes[1] > 1
         for cost in fronts[front]:
             taken = total([cost, behind])
@@ -235,10 +242,8 @@ class Survey:
         pairs = [lanes for lanes in self._lanes(layer) if entering_cycles(layer, shape, *lanes) <= limit]
         forks = self._forks(layer, {pe for pe, _ in pairs})
         offered = self._offered(layer)
-        plain, x = bare(layer, next(iter(offered.values())))
         asked = Asked(
-            layer=plain,
-            x=replace(x, lanes=1, beats=x.lanes * x.beats),
+            bare=Bare.of(layer, next(iter(offered.values()))),
             lanes=tuple(pairs),
             forks=tuple(forks.items()),
             most=limit,
@@ -247,7 +252,7 @@ class Survey:
             cells=self.cells,
             ultra=self.ultra,
         )
-        made = planned_choices(asked)
+        made = CHOICES.get(asked.key, partial(planned_choices, asked))
         if not made:
             raise too_slow(layer, least_cycles(self.graph, layer), limit)
         return Node(layer, made, self._widths(layer, offered, made))

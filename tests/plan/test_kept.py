@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,29 @@ from bitwright.ir.layers import Conv, Dense, Requantise
 from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.weights import Weights
 from bitwright.planning import candidates, kept
-from bitwright.planning.choices import planned_choices
+from bitwright.planning.choices import CHOICES
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "digits.onnx"
-KEPT = (planned_choices, kept.unit, kept.before, candidates._proved, candidates._proved_pair)
+KEPT = (CHOICES, kept.KERNELS, kept.FRONTS)
+FORMS = (candidates._proved, candidates._proved_pair)
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> Iterator[None]:
-    for each in KEPT:
-        each.cache_clear()
+    forget()
     yield
+
+
+def forget() -> None:
+    for each in KEPT:
+        each.found.clear()
+    for form in FORMS:
+        form.cache_clear()
+
+
+def asked() -> list[int]:
+    """How much was found, of each kind."""
+    return [*(len(each.found) for each in KEPT), *(form.cache_info().misses for form in FORMS)]
 
 
 def matrices(graph: Graph) -> list[Conv | Dense]:
@@ -49,14 +62,13 @@ def said(design: Design) -> object:
 def test_a_design_that_differs_in_one_layer_asks_for_that_one() -> None:
     graph = bitwright.load(DIGITS)
     bitwright.compile(graph)
-    found = [each.cache_info().misses for each in KEPT]
+    found = asked()
     bitwright.compile(bitwright.load(DIGITS))
-    assert [each.cache_info().misses for each in KEPT] == found
+    assert asked() == found
     other = changed(graph, 1)
     warm = bitwright.compile(other)
-    assert 0 < planned_choices.cache_info().misses - found[0] <= 2, "once at the target, and once at the pace reached"
-    for each in KEPT:
-        each.cache_clear()
+    assert 0 < asked()[0] - found[0] <= 2, "once at the target, and once at the pace reached"
+    forget()
     assert said(bitwright.compile(other)) == said(warm)
 
 
@@ -64,7 +76,7 @@ def test_names_and_real_values_are_no_part_of_a_price() -> None:
     """Other names and scales, so that what was kept serves, and every name in the design is still its own."""
     graph = bitwright.load(DIGITS)
     bitwright.compile(graph)
-    found = planned_choices.cache_info().misses
+    found = asked()[0]
     names = {layer.name: f"other_{layer.name}" for layer in (*graph.inputs, *graph.layers)}
     half = PerChannel((Fraction(1, 2),))
     layers = tuple(
@@ -79,7 +91,7 @@ def test_names_and_real_values_are_no_part_of_a_price() -> None:
     entering = tuple(replace(layer, name=names[layer.name]) for layer in graph.inputs)
     other = replace(graph, inputs=entering, layers=layers, outputs=tuple(names[name] for name in graph.outputs))
     design = bitwright.compile(replace(other, before=type(graph.before)(), after=type(graph.after)()))
-    assert planned_choices.cache_info().misses == found
+    assert asked()[0] == found
     assert set(design.price.layers) == {layer.name for layer in layers}
 
 
@@ -94,3 +106,27 @@ def test_a_requantiser_that_has_no_form_is_named_each_time(monkeypatch: pytest.M
     for _ in range(2):
         with pytest.raises(bitwright.BitwrightError, match=f"layer '{first.name}': has no form"):
             bitwright.compile(graph)
+
+
+def held(value: object) -> Iterator[object]:
+    """All that a key is made of."""
+    if isinstance(value, tuple):
+        yield from chain.from_iterable(map(held, value))
+    elif is_dataclass(value):
+        yield value
+        yield from chain.from_iterable(held(getattr(value, entry.name)) for entry in fields(value))
+    else:
+        yield value
+
+
+def test_no_weights_are_held_by_what_is_kept() -> None:
+    bitwright.compile(bitwright.load(DIGITS))
+    for each in KEPT:
+        found = list(held(tuple(each.found.items())))
+        assert len(found) > 50 and not [value for value in found if isinstance(value, Weights | np.ndarray)]
+
+
+def test_the_oldest_is_forgotten() -> None:
+    small: kept.Kept[int] = kept.Kept(2)
+    assert [small.get(key, lambda key=key: key * key) for key in (1, 2, 3, 2)] == [1, 4, 9, 4]
+    assert list(small.found) == [2, 3]
