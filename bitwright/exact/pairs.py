@@ -131,9 +131,12 @@ def _near(slopes: list[Fraction], s: int) -> Iterator[tuple[int, int]]:
 
 def _gap(pairs: Pairs, ma: int, mb: int, s: int, above: Ints, below: Ints) -> tuple[int, int] | None:
     """[L, U) of the constants that give every code of the pairs `above` and `below`; None if it is empty."""
-    value = ma * pairs.a + mb * pairs.b
-    low = int(((pairs.code[above] << s) - value[above]).max(initial=-(1 << 62)))
-    high = int((((pairs.code[below] + 1) << s) - value[below]).min(initial=1 << 62))
+
+    def value(index: Ints) -> Ints:
+        return ma * pairs.a[index] + mb * pairs.b[index]
+
+    low = int(((pairs.code[above] << s) - value(above)).max(initial=-(1 << 62)))
+    high = int((((pairs.code[below] + 1) << s) - value(below)).min(initial=1 << 62))
     return (low, high) if low < high else None
 
 
