@@ -88,7 +88,7 @@ def run(
     """
     feeds = feeds_of(net, as_list(x))
     ready = _ready(net, engine or best(net.macs * len(as_list(x)[0])))
-    results = ready.run(whole.entering(net, feeds)).outputs if codes else whole.outputs(net, feeds, ready, progress)
+    results = whole.codes(net, feeds, ready) if codes else whole.outputs(net, feeds, ready, progress)
     return results[0] if len(results) == 1 else results
 
 
@@ -165,11 +165,11 @@ def verify(
     asked = {name: find(name, "--engines") for name in (engines or (quickest,))}
     measure = REFERENCE if REFERENCE in asked else quickest
     wanted = None if outputs is None else [array[:samples] for array in as_list(outputs)]
-    entered = to_codes(net, arrays)
+    entered = whole.entering(net, feeds_of(net, arrays))
     if design is None and any(engine.needs_design for engine in asked.values()):
         design = compile_graph(net)
     running = {measure: find(measure), **asked}
-    ran = {name: engine.build(net, design).run(entered) for name, engine in running.items()}
+    ran = {name: verifying.ran(net, engine.build(net, design), entered) for name, engine in running.items()}
     expected = ran[measure].outputs
     rows = {name: verifying.row(outcome, expected) for name, outcome in ran.items() if name in asked}
     if measure != REFERENCE:
@@ -304,8 +304,8 @@ def _prologue(net: Graph, layer: Layer) -> Iterator[dict[str, Any]]:
 
 
 def to_codes(net: Graph, x: Array | Sequence[Array]) -> list[Ints]:
-    """The integers that enter the accelerator for the model's inputs, channels last."""
-    return whole.entering(net, feeds_of(net, as_list(x)))
+    """The integers that enter the accelerator for the model's inputs, channels last, int64."""
+    return [np.asarray(array, dtype=np.int64) for array in whole.entering(net, feeds_of(net, as_list(x)))]
 
 
 def feeds_of(net: Graph, arrays: Sequence[Array]) -> dict[str, Array]:

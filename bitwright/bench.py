@@ -19,7 +19,7 @@ from bitwright.sim import whole
 from bitwright.sim.engines import ENGINES, Printed
 from bitwright.sim.fast import native
 from bitwright.sim.fast.prepare import prepare
-from bitwright.sim.fast.program import processors
+from bitwright.sim.threads import processors
 
 Array = NDArray[Any]
 BATCHES = (1, 16, 64, 256, 1024)

@@ -16,6 +16,7 @@ from bitwright.api import as_list, feeds_of
 from bitwright.ir.digests import host_digest
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
+from bitwright.ir.layers import Layer
 from bitwright.ir.weights import Ints
 from bitwright.sim import whole
 from bitwright.sim.engines import ENGINES, best
@@ -49,16 +50,29 @@ class Session:
         """Compute every layer of `net` that is not known, and keep its codes."""
         keys = _keys(net)
         kept = [layer for layer in (*net.inputs, *net.layers) if worth_keeping(layer)]
-        missing = [layer for layer in kept if keys[layer.name] not in self._store]
+        missing = self._lasting([layer for layer in kept if keys[layer.name] not in self._store])
         if not missing:
             return
         found = self._codes(replace(net, outputs=tuple(layer.name for layer in missing)))
         for layer, codes in zip(missing, found, strict=True):
             self._store.put(keys[layer.name], codes)
 
+    def _lasting(self, layers: Sequence[Layer]) -> list[Layer]:
+        """Those of `layers`, to be kept one after the other, that are not gone again at the end."""
+        found: list[Layer] = []
+        room = self._store.limit
+        for layer in reversed(layers):
+            size = len(self._arrays[0]) * prod(layer.shape) * narrowest(layer.type).itemsize
+            if size > self._store.limit:
+                continue
+            if (room := room - size) < 0:
+                break
+            found.append(layer)
+        return found[::-1]
+
     def run(self, net: Graph) -> Any:
         """The outputs of `net` for the session's data, as `bitwright.run` gives them; nothing more is kept."""
-        codes = [array.astype(np.int64) for array in self._codes(net)]  # the caller's own, as every engine gives them
+        codes = [np.array(array, dtype=np.int64) for array in self._codes(net)]  # the caller's own
         results = whole.leaving(net, codes)
         return results[0] if len(results) == 1 else results
 

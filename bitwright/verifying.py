@@ -18,9 +18,17 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Ints
 from bitwright.planning.candidates import cheapest
-from bitwright.sim.engines import ENGINES, REFERENCE, Outcome
+from bitwright.sim import whole
+from bitwright.sim.engines import ENGINES, REFERENCE, Built, Outcome
 
 Array = NDArray[Any]
+
+
+def ran(net: Graph, engine: Built, codes: Sequence[Ints]) -> Outcome:
+    """What an engine gives for `codes`, kept in few bytes: that of several engines is there at once."""
+    found = engine.run(codes)
+    layers = (net.by_name[name] for name in net.outputs)
+    return replace(found, outputs=[whole.kept(*pair) for pair in zip(layers, found.outputs, strict=True)])
 
 
 def row(outcome: Outcome, expected: list[Ints]) -> dict[str, Any]:

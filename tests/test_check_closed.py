@@ -89,9 +89,7 @@ def test_more_codes_than_are_listed_are_computed_compiled_and_proved_twice(tmp_p
     for engine in ("reference", "fast"):
         outcome = ENGINES[engine].build(graph, None).run([x])
         np.testing.assert_array_equal(outcome.outputs[0], by_hand)
-    assert outcome.counts == {
-        "computed_by": f"reference, layer '{graph.layers[-1].name}' has more codes than are listed"
-    }
+    assert outcome.counts == {}, "no engine stood in"
     lines = bw.compile(graph).certificate
     (tmp_path / "graph.bw").write_bytes(to_bytes(graph))
     place = tmp_path / "certificate.json"

@@ -24,6 +24,7 @@ from bitwright.cli import progress
 from bitwright.ir.stages import begins, heard
 from bitwright.report import show
 from bitwright.sim import tools
+from bitwright.sim.fast import native
 from tests.frontend.nets import Net, grid, without_form
 from tests.needs import needs_cxx, needs_rtl
 
@@ -301,6 +302,22 @@ def test_bench_times_every_engine_and_layer(run: Run, tmp_path: Path, monkeypatc
     if not bitwright.engines()["fast"]:
         assert [row["op"] for row in result["layers"]].count("conv") == 2 and result["peak_macs_per_second"] > 0
     assert "samples per second" in run("bench", DIGITS, "--engines", "reference")[1]
+
+
+@pytest.mark.parametrize("asked_for", [(), ("--engines", "fast")])
+def test_bench_and_simulate_say_when_the_reference_stands_in(
+    asked_for: tuple[str, ...], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "PATIENCE", 0.001)
+    monkeypatch.setattr(bench, "BATCHES", (1,))
+    monkeypatch.setattr(native, "failure", lambda: "no compiler")
+    result = asked(run, "bench", DIGITS, *asked_for)
+    assert result["computed_by"] == "reference, no compiler"
+    assert result["layers"] == []
+    assert "computed by the reference, no compiler" in " ".join(run("bench", DIGITS, *asked_for)[1].split())
+    argv = ("simulate", DIGITS, "--data", DATA, "-o", tmp_path / "y.npz", "--samples", "2", "--engine", "fast")
+    assert asked(run, *argv)["computed_by"] == "reference, no compiler"
+    assert "computed_by" not in asked(run, "bench", DIGITS, "--engines", "reference")
 
 
 def test_check_proves_a_design_and_refuses_a_changed_one(run: Run, tmp_path: Path) -> None:

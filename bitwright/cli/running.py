@@ -14,8 +14,7 @@ import numpy as np
 from bitwright import api, bench, data
 from bitwright.explore.evaluate import accuracy
 from bitwright.ir.graph import Graph
-from bitwright.sim.engines import ENGINES, REFERENCE, find
-from bitwright.sim.fast import native
+from bitwright.sim.engines import ENGINES, FAST, REFERENCE, find
 
 Array = data.Array
 
@@ -37,8 +36,15 @@ def simulated(
     np.savez_compressed(content, allow_pickle=False, **named)
     rows = [{"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in named.items()]
     write(content.getvalue())
-    stand_in = {"computed_by": f"{REFERENCE}, {native.failure()}"} if engine == "fast" and native.failure() else {}
-    return {"outputs": rows, **stand_in, **_scored(arrays, held)}
+    return {"outputs": rows, **_stand_in(net, [engine]), **_scored(arrays, held)}
+
+
+def _stand_in(net: Graph, names: list[str]) -> dict[str, str]:
+    """The line that the reference computes in place of another of the engines, where it does."""
+    own = (ENGINES[name] for name in names if not find(name).needs_design)
+    return next(
+        ({"computed_by": f"{REFERENCE}, {why}"} for each in own if (why := each.build(net, None).stands_in)), {}
+    )
 
 
 def _scored(arrays: list[Array], held: data.Data) -> dict[str, float]:
@@ -51,18 +57,20 @@ def _scored(arrays: list[Array], held: data.Data) -> dict[str, float]:
 def benched(net: Graph, held: data.Data | None, engines: str | None, say: Callable[[str], None]) -> dict[str, Any]:
     """The report of `bench`: rates of the engines that can run here and of onnxruntime, and those of each layer."""
     arrays = list(held.inputs) if held else bench.inputs_of(net, max(bench.BATCHES))
-    layers, peak = ([], 0.0) if native.failure() else bench.layer_rates(net)
+    names = engines.split(",") if engines else [name for name, engine in ENGINES.items() if not engine.needs_design]
+    stand_in = _stand_in(net, names)
+    layers, peak = bench.layer_rates(net) if find(FAST).build(net, None).stands_in == "" else ([], 0.0)
     return {
-        "rates": [asdict(rate) for rate in _rates(net, arrays, engines, say)],
+        "rates": [asdict(rate) for rate in _rates(net, arrays, names, say)],
         "peak_macs_per_second": peak,
         "layers": [asdict(layer) for layer in layers],
+        **stand_in,
         **(_scored(_as_list(api.run(net, arrays)), held) if held else {}),
     }
 
 
-def _rates(net: Graph, arrays: list[Array], engines: str | None, say: Callable[[str], None]) -> Iterator[bench.Rate]:
-    graphs = [name for name, engine in ENGINES.items() if not engine.needs_design]
-    for name in engines.split(",") if engines else graphs:
+def _rates(net: Graph, arrays: list[Array], names: list[str], say: Callable[[str], None]) -> Iterator[bench.Rate]:
+    for name in names:
         say(f"engine {name}")
         design = api.compile(net) if find(name, "--engines").needs_design else None
         yield from bench.engine_rates(net, name, design, arrays)

@@ -20,6 +20,7 @@ from bitwright.ir.weights import Ints
 from bitwright.sim import cpp, reference, rtl, tools
 from bitwright.sim.fast import engine as fast
 from bitwright.sim.fast import native
+from bitwright.sim.fast.tails import Unruled
 from bitwright.sim.latest import Latest
 
 KEPT = 8
@@ -39,7 +40,10 @@ class Printed(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an engine gave: outputs, wall seconds to run and to build, and its counts (`cycles_per_frame`, ...)."""
+    """What an engine gave: outputs of any integer type, wall seconds to run and to build, and its counts.
+
+    Those are `cycles_per_frame` and others, by name.
+    """
 
     outputs: list[Ints]
     seconds: float
@@ -53,6 +57,10 @@ class Built:
 
     seconds: float
     compute: Compute
+    in_threads: bool = False
+    """Whether several threads may run it at once, each on a few samples."""
+    stands_in: str = ""
+    """Why the reference computes in place of the engine that was asked for; empty if it does not."""
 
     def run(self, codes: Sequence[Ints]) -> Outcome:
         """The outputs for `codes`: one array for each input, samples on axis 0, channels last, whole numbers."""
@@ -101,7 +109,7 @@ class Reference:
 class Fast:
     """Kernels that were compiled once for this machine; the reference, which says so, where they cannot be.
 
-    It also stands in for a network with more codes than the kernels list.
+    It also stands in for a network with a requantiser that is no line and has more codes than are listed.
     """
 
     needs_design = False
@@ -117,10 +125,18 @@ class Fast:
     def build(self, net: Graph, design: Printed | None) -> Built:
         """Ready when the library is, and the network's weights and constants lie as it reads them."""
         start = time.perf_counter()
-        if why := missing(self) or reference.unlisted(net) or native.failure():
-            return Built(0.0, lambda codes: (reference.run(net, codes), {"computed_by": f"{REFERENCE}, {why}"}))
-        compute = self._programs.get({"graph": net.digest}, lambda _: fast.ready(net))
-        return Built(time.perf_counter() - start, lambda codes: (compute(codes), {}))
+        if why := missing(self) or native.failure():
+            return _stands_in(net, why)
+        try:
+            compute = self._programs.get({"graph": net.digest}, lambda _: fast.ready(net))
+        except Unruled as error:
+            return _stands_in(net, f"{error.where} {error.what}")
+        return Built(time.perf_counter() - start, lambda codes: (compute(codes), {}), in_threads=True)
+
+
+def _stands_in(net: Graph, why: str) -> Built:
+    counts = {"computed_by": f"{REFERENCE}, {why}"}
+    return Built(0.0, lambda codes: (reference.run(net, codes), counts), stands_in=why)
 
 
 class Hls:
@@ -175,7 +191,9 @@ class Rtl:
 
 REFERENCE = "reference"
 """The engine that the others are compared with."""
-ENGINES: Mapping[str, Engine] = {REFERENCE: Reference(), "fast": Fast(), "hls": Hls(), "rtl": Rtl()}
+FAST = "fast"
+"""The engine that the machine itself is."""
+ENGINES: Mapping[str, Engine] = {REFERENCE: Reference(), FAST: Fast(), "hls": Hls(), "rtl": Rtl()}
 """Every engine by its name; of those that run the graph itself a later one is a faster one."""
 
 

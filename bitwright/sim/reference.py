@@ -15,7 +15,7 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.exact.ranges import Ranges, ranges
-from bitwright.exact.requantise import Codes, codes, listed
+from bitwright.exact.requantise import Codes, codes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
@@ -127,12 +127,6 @@ def _gather(layer: Gather, x: Ints) -> Ints:
 def requantisers(graph: Graph) -> Mapping[str, Codes]:
     """The codes of every requantiser over the integers that can reach it."""
     return {layer.name: codes(layer, x.lo, x.hi) for layer, x in _reading(graph)}
-
-
-def unlisted(graph: Graph) -> str:
-    """Which requantiser has more codes than are listed; empty if none has."""
-    names = (layer.name for layer, x in _reading(graph) if not listed(layer, x.lo, x.hi))
-    return next((f"layer '{name}' has more codes than are listed" for name in names), "")
 
 
 def _reading(graph: Graph) -> list[tuple[Requantise, Ranges]]:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,21 @@ from numpy.typing import NDArray
 
 from bitwright.ir.graph import Graph
 from bitwright.ir.host import run_host
+from bitwright.ir.layers import Layer
 from bitwright.ir.weights import Ints
 from bitwright.sim.engines import Built
+from bitwright.sim.fast.prefix import narrowest
+from bitwright.sim.threads import spread
 
 Array = NDArray[Any]
 
 
 PIECE = 1 << 26
 """Bytes of inputs that are on their way at once."""
+CACHED = 1 << 21
+"""Bytes of a piece with its integers, of 64 bits, that mostly stay in a cache from host to engine to host."""
+FIRST = 16
+"""The share of the samples by which the first piece tells how long they take."""
 
 
 def outputs(
@@ -29,20 +38,73 @@ def outputs(
     Inputs may lie on the disk: a piece of them is read at a time, and `done` is told how many samples there are so far.
     """
     samples = len(next(iter(feeds.values())))
-    size = max(1, PIECE // max(sum(array[:1].nbytes for array in feeds.values()), 1))
-    parts = []
-    for start in range(0, samples, size):
-        some = {name: np.asarray(array[start : start + size]) for name, array in feeds.items()}
-        parts.append(leaving(net, engine.run(run_host(net.entry, some)).outputs))
-        done(min(start + size, samples))
-    return parts[0] if len(parts) == 1 else [np.concatenate(part) for part in zip(*parts, strict=True)]
+    made: list[Array] = []
+    ready, lock = 0, Lock()
+
+    def part(start: int, stop: int) -> None:
+        nonlocal ready
+        some = {name: np.asarray(array[start:stop]) for name, array in feeds.items()}
+        found = leaving(net, engine.run(run_host(net.entry, some)).outputs)
+        if (start, stop) == (0, samples):
+            made.extend(found)
+        else:
+            rows = [len(array) // (stop - start) for array in found]  # of a sample, on the first axis of an output
+            if not made:  # the first piece, before all others
+                each = zip(rows, found, strict=True)
+                made.extend(np.empty((samples * count, *array.shape[1:]), array.dtype) for count, array in each)
+            for count, whole, array in zip(rows, made, found, strict=True):
+                whole[start * count : stop * count] = array
+        with lock:
+            ready += stop - start
+            done(ready)
+
+    given = sum(array[:1].nbytes for array in feeds.values())
+    if not samples:
+        part(0, 0)
+    elif not engine.in_threads:
+        for some in _pieces(samples, [given]):
+            part(some.start, some.stop)
+    else:
+        ends = (*net.inputs, *(net.by_name[name] for name in net.outputs))
+        most = max(1, CACHED // (given + sum(8 * prod(layer.shape) for layer in ends)))
+        spread(part, samples, min(most, -(-samples // FIRST)), most)
+    return made
+
+
+def codes(net: Graph, feeds: Mapping[str, Array], engine: Built) -> list[Ints]:
+    """The integers that leave the accelerator, int64, for the model's inputs by name."""
+    return [np.asarray(array, dtype=np.int64) for array in engine.run(entering(net, feeds)).outputs]
 
 
 def entering(net: Graph, feeds: Mapping[str, Array]) -> list[Ints]:
-    """The integers that enter the accelerator, channels last, for the model's inputs by name."""
-    return [np.asarray(array, dtype=np.int64) for array in run_host(net.entry, feeds)]
+    """The integers that enter the accelerator, channels last, for the model's inputs by name, each `kept`."""
+    samples = len(next(iter(feeds.values())))
+    found: list[list[Array]] = [[] for _ in net.inputs]
+    for some in _pieces(samples, [array[:1].nbytes for array in feeds.values()]):
+        made = run_host(net.entry, {name: np.asarray(array[some]) for name, array in feeds.items()})
+        for parts, layer, array in zip(found, net.inputs, made, strict=True):
+            parts.append(kept(layer, array))
+    return [parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in found]
+
+
+def kept(layer: Layer, codes: Array) -> Array:
+    """Integers of a layer in the narrowest type that holds its own, where that holds them; else in 64 bits."""
+    narrow = np.iinfo(narrowest(layer.type))
+    within = not codes.size or (narrow.min <= int(codes.min()) and int(codes.max()) <= narrow.max)
+    return codes.astype(narrow.dtype if within else np.int64, copy=False)
 
 
 def leaving(net: Graph, codes: Sequence[Ints]) -> list[Array]:
     """The model's outputs for the integers that left the accelerator."""
-    return run_host(net.exit, dict(zip(net.exit.inputs, codes, strict=True)))
+    parts = []
+    for some in _pieces(len(codes[0]), [8 * array[:1].size for array in codes]):
+        wide = [np.asarray(array[some], dtype=np.int64) for array in codes]  # what the host makes of them may be longer
+        parts.append(run_host(net.exit, dict(zip(net.exit.inputs, wide, strict=True))))
+    return parts[0] if len(parts) == 1 else [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def _pieces(samples: int, sizes: Sequence[int]) -> Iterator[slice]:
+    """Samples of at most `PIECE` bytes, where one has so many; one piece where there are none."""
+    most = max(1, PIECE // max(sum(sizes), 1))
+    for start in range(0, max(samples, 1), most):
+        yield slice(start, min(start + most, samples))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.types import IntType, integer
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Ints, Weights
-from bitwright.sim import reference, tools
+from bitwright.sim import reference, threads, tools
 from bitwright.sim.engines import ENGINES
 from bitwright.sim.fast import engine, native, prepare, program, tails
 from bitwright.sim.fast.layout import Form
@@ -237,8 +238,14 @@ def test_entries_of_more_than_32_bits() -> None:
     same(replace(net.graph(), layers=(wide,)), [np.arange(15).reshape(5, 3)])
 
 
+def in_threads(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Whatever the work is worth."""
+    monkeypatch.setattr(threads, "processors", lambda: count)
+    monkeypatch.setattr(threads, "WORTH", 1e-12)
+
+
 def test_a_forked_child_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "processors", lambda: 2)
+    in_threads(monkeypatch, 2)
     graph = random(4, 6)
     codes = random_codes(graph, 5, 3 * prepare.MOST)
     compute = engine.ready(graph)
@@ -267,9 +274,63 @@ def test_scales_that_no_float_holds(scale: Fraction) -> None:
 
 @pytest.mark.parametrize("samples", [1, 2, prepare.MOST - 1, prepare.MOST + 1, 3 * prepare.MOST + 5])
 def test_any_number_of_samples_in_threads(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "processors", lambda: 3)
+    in_threads(monkeypatch, 3)
     graph = random(4, 6)
     same(graph, random_codes(graph, 5, samples))
+
+
+FORTY = integer(40, signed=True)
+
+
+@pytest.mark.parametrize("rounding", ["half_even", "half_up", "half_down", "floor", "ceil"])
+@pytest.mark.parametrize("bits", [30, 36])
+def test_more_codes_than_are_listed(rounding: str, bits: int) -> None:
+    """Lines, some of them falling or flat, with limits; behind sums, with products in 64 bits and in 128."""
+    rng = np.random.default_rng(bits)
+    for multiplier in ([Fraction(1, 3), Fraction(-2, 7), Fraction(0)], [Fraction(3, 1 << 8)] * 3, [Fraction(1)] * 3):
+        net = bw.Net()
+        x = net.input("x", (2,), FORTY)
+        sums = net.dense(x, np.array([[3, -1], [1, 2], [-5, 1]]))
+        limits = {"low": -(1 << 28), "high": (1 << 29) - 7}
+        net.rescale(
+            sums, integer(bits, signed=True), multiplier=multiplier, offset=Fraction(5, 7), rounding=rounding, **limits
+        )
+        graph = net.graph()
+        made = prepare.prepare(graph, native.library())
+        assert made.layers == [graph.layers[0].name], "one step, with a tail"
+        ends = np.array([[a, b] for a in (FORTY.lo, -1, 0, 1, FORTY.hi) for b in (FORTY.lo, -1, 0, 1, FORTY.hi)])
+        ties = rng.integers(-(1 << 20), 1 << 20, (200, 2)) << rng.integers(0, 18, (200, 1))
+        same(graph, [np.concatenate([ends, ties, rng.integers(FORTY.lo, FORTY.hi, (500, 2))])])
+        assert "computed_by" not in ENGINES["fast"].build(graph, None).run([ends]).counts
+
+
+def test_ties_to_even_of_more_codes_than_are_listed() -> None:
+    """Behind an even and an odd zero point: every sum is next to a tie."""
+    for shift in (0, 3):
+        net = bw.Net()
+        net.rescale(
+            net.input("x", (3,), FORTY),
+            integer(34, signed=True),
+            multiplier=[Fraction(1, 2), Fraction(-1, 4), 1],
+            shift=shift,
+        )
+        same(
+            net.graph(),
+            [
+                np.arange(-3000, 3000).reshape(2000, 3),
+            ],
+        )
+
+
+def test_a_rule_that_is_no_line_is_left_to_the_reference() -> None:
+    net = bw.Net()
+    net.rescale(
+        net.input("x", (3,), FORTY), integer(34, signed=True), multiplier=Fraction(1, 8), rounding="to_zero", name="act"
+    )
+    codes = [np.arange(-30, 30).reshape(20, 3)]
+    outcome = ENGINES["fast"].build(net.graph(), None).run(codes)
+    assert outcome.counts == {"computed_by": "reference, layer 'act' has more codes than are listed, and is no line"}
+    np.testing.assert_array_equal(outcome.outputs[0], reference.run(net.graph(), codes)[0])
 
 
 def requantisers() -> Iterator[tuple[Graph, Requantise]]:
@@ -332,6 +393,49 @@ def test_a_library_that_fails_its_probe_is_not_kept(empty_cache: Path, monkeypat
         native.built()
     assert error.value.what == "its products failed on this processor (exit code -4)"
     assert not native.is_built() and list(empty_cache.glob("*.so")) == []
+
+
+@pytest.mark.parametrize("torn", ["cut", "empty", "changed"])
+def test_a_torn_library_is_built_again(torn: str, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading one may be a crash, not an error."""
+    compiled_in(empty_cache, 'extern "C" int bw_probe() { return 1; }', monkeypatch)
+    path = native.built()
+    content = path.read_bytes()
+    path.write_bytes({"cut": content[:5000], "empty": b"", "changed": content[:900] + b"?" + content[901:]}[torn])
+    assert not native.is_built()
+    assert native.built() == path and native.is_built()
+    assert ctypes.CDLL(str(path)).bw_probe() == 1
+
+
+def test_a_library_that_cannot_be_loaded_any_more_is_built_again(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled_in(empty_cache, 'extern "C" int bw_probe() { return 1; }', monkeypatch)
+    monkeypatch.setattr(native, "opened", lambda path: ctypes.CDLL(str(path)))
+    (empty_cache / native._name()).write_bytes(b"no library" + sha256(b"no library").digest())
+    assert native.is_built()
+    assert native.library.__wrapped__().bw_probe() == 1
+
+
+def test_folders_whose_files_cannot_be_loaded_are_refused(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where they are mounted noexec: the child that tries the library cannot load it."""
+    compiled_in(empty_cache, "", monkeypatch)
+    monkeypatch.setattr(native, "PROBE", "raise OSError('failed to map segment from shared object')")
+    with pytest.raises(BitwrightError) as error:
+        native.library.__wrapped__()
+    assert str(error.value) == (
+        f"the kernels of the engine fast: no folder takes them: {empty_cache}: failed to map segment from shared "
+        "object\n  hint: set XDG_CACHE_HOME to a folder that can be written, and whose files may be executed"
+    )
+
+
+def test_memory_that_is_missing_is_an_error_not_the_end() -> None:
+    made = program.Program(native.library(), 1)
+    with pytest.raises(BitwrightError) as error:
+        made._library.bw_table(made._handle, 0, 0, 1 << 60, 0xBAD)
+    assert error.value.what == "there is not enough memory"
+    with pytest.raises(BitwrightError):
+        made._library.bw_table(made._handle, 0, 0, 1 << 44, 0xBAD)
 
 
 def test_it_is_built_once_and_again_for_other_sources(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,26 @@ def test_what_the_host_computes_before_is_part_of_it(ran: list[int]) -> None:
     session = bw.Session(net, X)
     np.testing.assert_array_equal(session.run(other), bw.run(other, X, engine="reference"))
     assert ran[1] == len(net.layers)
+
+
+def test_only_what_lasts_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers whose codes would be gone again at once are not outputs of what the engine runs."""
+    net, asked = digits(), list[int]()
+
+    class Row:
+        def build(self, net: Graph, design: None) -> Built:
+            asked.append(sum(len(X) * prod(net.by_name[name].shape) for name in net.outputs))
+            return reference.build(net, design)
+
+    reference = reuse.ENGINES["reference"]
+    monkeypatch.setattr(reuse, "ENGINES", {"any": Row()})
+    monkeypatch.setattr(reuse, "best", lambda work: "any")
+    for memory in (4000, 2000, 500):
+        session = bw.Session(net, X, memory=memory)
+        assert 0 < session.bytes <= memory
+        assert asked.pop() <= memory
+    assert bw.Session(net, X, memory=0).bytes == 0
+    assert asked == []
 
 
 def test_memory_is_bounded_and_what_went_is_computed_again() -> None:

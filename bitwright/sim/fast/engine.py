@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Ints
 from bitwright.sim.fast.native import array, library
+from bitwright.sim.fast.prefix import narrowest
 from bitwright.sim.fast.prepare import prepare
 from bitwright.sim.fast.program import Program
 
@@ -19,16 +20,16 @@ Compute = Callable[[Sequence[Ints]], list[Ints]]
 
 
 def ready(graph: Graph) -> Compute:
-    """What gives the integers of `graph.outputs` for integers of `graph.inputs`, samples on axis 0, int64."""
+    """What gives the integers of `graph.outputs` for integers of `graph.inputs`, samples on axis 0."""
     return of(prepare(graph, library()), graph)
 
 
 def of(program: Program, graph: Graph) -> Compute:
-    """The same for a program that was prepared of `graph`."""
-    shapes = [graph.by_name[name].shape for name in graph.outputs]
+    """The same for a program that was prepared of `graph`; each output in the narrowest type of NumPy."""
+    outputs = [graph.by_name[name] for name in graph.outputs]
 
     def run(codes: Sequence[Ints]) -> list[Ints]:
-        made = [np.empty((len(codes[0]), *shape), dtype=np.int64) for shape in shapes]
+        made = [np.empty((len(codes[0]), *layer.shape), narrowest(layer.type)) for layer in outputs]
         program.run([_given(values) for values in codes], made)
         return made
 

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from errno import EPERM
-from functools import cache
+from errno import ENOEXEC, EPERM
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fwrapv", "-
 """Sums wrap on their way, and no product is fused with a sum unless the source says so."""
 ROOM = 1 << 23
 """Bytes that a folder has to hold before the compiler is asked to work in it."""
+SEAL = sha256().digest_size
+"""Bytes behind a kept library, its digest: what was torn or changed is none, and is never loaded."""
 PROBE = "import ctypes, sys; sys.exit(ctypes.CDLL(sys.argv[1]).bw_probe() != 1)"
 POINTER = ctypes.c_void_p
 _KINDS: dict[str, Any] = {"p": POINTER, "i": ctypes.c_int, "l": ctypes.c_longlong, "a": POINTER}
@@ -40,6 +42,7 @@ SIGNATURES = {
     "bw_linear": "pilaaaal",
     "bw_steps": "pillaaal",
     "bw_table": "plala",
+    "bw_shift": "pilaaaaali",
     "bw_product": "piiilllaalala",
     "bw_pool": "piiiiaaa",
     "bw_join": "plaiiilaa",
@@ -48,7 +51,7 @@ SIGNATURES = {
     "bw_try": "pillaa",
     "bw_arena": "p",
     "bw_free": "p",
-    "bw_run": "pplaaa",
+    "bw_run": "pplaaaa",
     "bw_time": "ppla",
 }
 """What each function takes: p an object, i an int, l a long, a an array."""
@@ -58,16 +61,26 @@ MAKERS = {"bw_new", "bw_arena"}
 @cache
 def library() -> ctypes.CDLL:
     """The library, built if it is not in the cache; BitwrightError without a compiler."""
-    return opened(built())
+    path = built()
+    try:
+        return opened(path)
+    except OSError:  # kept in a folder whose files may not be executed any more
+        with suppress(OSError):
+            path.unlink()
+    try:
+        return opened(built())
+    except OSError as error:
+        raise _refused(str(error)) from error
 
 
 def opened(path: Path) -> ctypes.CDLL:
-    """The functions of a library with what they take."""
+    """The functions of a library with what they take; OSError if it cannot be loaded."""
     found = ctypes.CDLL(str(path))
     for name, signature in SIGNATURES.items():
         function = getattr(found, name)
         function.argtypes = [_KINDS[letter] for letter in signature]
         function.restype = POINTER if name in MAKERS else ctypes.c_int
+        function.errcheck = _checked
     found.bw_name.restype = ctypes.c_char_p
     found.bw_peak.argtypes, found.bw_peak.restype = [ctypes.c_double], ctypes.c_double
     return found
@@ -101,11 +114,24 @@ def built() -> Path:
             return _made(folder)
         except OSError as error:
             reasons.append(f"{folder}: {error.strerror}")
-    raise BitwrightError(
-        f"no folder takes them: {', '.join(reasons)}",
+    raise _refused(", ".join(reasons))
+
+
+def _refused(reasons: str) -> BitwrightError:
+    return BitwrightError(
+        f"no folder takes them: {reasons}",
         where="the kernels of the engine fast",
-        hint="set XDG_CACHE_HOME to a folder that can be written",
+        hint="set XDG_CACHE_HOME to a folder that can be written, and whose files may be executed",
     )
+
+
+def _checked(result: int | None, function: Any, arguments: Any) -> int | None:
+    """What a function gave, -1 or a null pointer where memory was missing."""
+    if result is None or result == -1:
+        raise BitwrightError(
+            "there is not enough memory", where="the engine fast", hint="--engine reference needs less"
+        )
+    return result
 
 
 def _folders() -> list[Path]:
@@ -117,9 +143,19 @@ def _found() -> Path | None:
     """The library where it was made before, in a folder into which nobody else can put one."""
     for folder in _folders():
         with suppress(OSError):
-            if (folder / _name()).is_file() and (folder != tools.temporary_cache() or _owned(folder)):
-                return folder / _name()
+            path = folder / _name()
+            state = path.stat()
+            own = folder != tools.temporary_cache() or _owned(folder)
+            if own and _is_whole(path, state.st_size, state.st_mtime_ns):
+                return path
     return None
+
+
+@lru_cache(maxsize=8)
+def _is_whole(path: Path, size: int, changed: int) -> bool:
+    """True if a file of this size and time ends with the digest of the rest of it."""
+    content = path.read_bytes()
+    return content[-SEAL:] == sha256(content[:-SEAL]).digest()
 
 
 def _owned(folder: Path) -> bool:
@@ -141,13 +177,20 @@ def _made(folder: Path) -> Path:
         env = tools.environment() | {"ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
         tools.run(command, what=f"compiling the kernels of the engine fast in {folder}", cwd=Path(scratch), env=env)
         _try(made)
+        with made.open("ab") as file:
+            file.write(sha256(made.read_bytes()).digest())
         made.replace(path)  # several processes may get here: each replaces a whole file by the same
     return path
 
 
 def _try(made: Path) -> None:
-    """Refuse a library whose instructions this processor does not have, or whose products are wrong here."""
-    done = subprocess.run([sys.executable, "-c", PROBE, str(made)], capture_output=True, check=False)
+    """Refuse a library whose instructions this processor does not have, or whose products are wrong here.
+
+    OSError if it cannot be loaded from where it is.
+    """
+    done = subprocess.run([sys.executable, "-c", PROBE, str(made)], capture_output=True, text=True, check=False)
+    if "\nOSError: " in done.stderr:
+        raise OSError(ENOEXEC, done.stderr.strip().rpartition(": ")[2])
     if done.returncode != 0:
         raise BitwrightError(
             f"its products failed on this processor (exit code {done.returncode})",

@@ -24,7 +24,7 @@ class Store:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._held: OrderedDict[str, Array] = OrderedDict()
 
     @property
@@ -41,11 +41,11 @@ class Store:
 
     def put(self, key: str, array: Array) -> None:
         """Keep `array`, unless it is larger than everything may be."""
-        if array.nbytes > self._limit:
+        if array.nbytes > self.limit:
             return
         self._held[key] = array
         self._held.move_to_end(key)
-        while self.bytes > self._limit:
+        while self.bytes > self.limit:
             self._held.popitem(last=False)
 
 

@@ -11,7 +11,7 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.exact.ranges import ranges
-from bitwright.exact.steps import steps
+from bitwright.exact.requantise import codes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
@@ -239,7 +239,7 @@ class _Maker:
         if not isinstance(end, Requantise):
             return Raw()
         reached = self.reached[end.inputs[0]]
-        return tail(end, steps(end, reached.lo, reached.hi), self.program)
+        return tail(end, codes(end, reached.lo, reached.hi), self.program)
 
 
 def _grid(place: Placed) -> tuple[Ints, Ints]:

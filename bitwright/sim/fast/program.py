@@ -4,23 +4,21 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 from queue import Empty, SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.ir.errors import BitwrightError
 from bitwright.ir.weights import Ints
 from bitwright.sim.fast.layout import Form, Placed
 from bitwright.sim.fast.native import addresses, array, at
+from bitwright.sim.threads import spread
 
 Reals = NDArray[np.float64]
+_WORD = (1 << 64) - 1
 
 
 class Program:
@@ -72,6 +70,13 @@ class Program:
         held = array(starts), array(entries)
         self._library.bw_table(self._handle, len(starts), at(held[0]), len(entries), at(held[1]))
 
+    def shift(self, wide: bool, channels: int, rows: Sequence[Ints], offsets: Sequence[int], s: int, odd: int) -> None:
+        """The tail of the next step: `tails.Shifted`; rows are m, window, low and high."""
+        m, window, low, high = map(array, rows)
+        words = array([[c & _WORD, c >> 64 & _WORD] for c in offsets], np.uint64)
+        limits = (at(window), at(low), at(high))
+        self._library.bw_shift(self._handle, wide, channels, at(m), at(words), *limits, s, odd)
+
     def tried(self, sums: Ints, *, wide: bool) -> Ints:
         """What the tail that was put last makes of sums, (rows, channels)."""
         given, made = array(sums), np.empty(sums.shape, dtype=np.int64)
@@ -118,21 +123,15 @@ class Program:
         self._library.bw_arg_max(self._handle, read, made, last)
 
     def run(self, inputs: Sequence[Ints], outputs: Sequence[Ints]) -> None:
-        """Fill `outputs` from `inputs`, samples on axis 0, with as many threads as there are processors."""
+        """Fill `outputs` from `inputs`, samples on axis 0, in as many threads as pay."""
         samples = len(inputs[0])
         if samples == 0:
             return
-        pieces = -(-samples // self.chunk)
-        workers = min(processors(), pieces)
-        size = -(-pieces // max(workers, 1)) * self.chunk
-        starts = range(0, samples, size)
-        parts = [
-            ([a[start : start + size] for a in inputs], [a[start : start + size] for a in outputs]) for start in starts
-        ]
-        if len(parts) == 1:
-            self._part(*parts[0])
-        else:
-            list(pool().map(self._part, *zip(*parts, strict=True)))
+
+        def part(start: int, stop: int) -> None:
+            self._part([each[start:stop] for each in inputs], [each[start:stop] for each in outputs])
+
+        spread(part, samples, self.chunk, samples)
 
     def seconds(self, repeats: int) -> NDArray[np.float64]:
         """Seconds of the processor that each step takes for a chunk of samples: the least of `repeats` runs."""
@@ -147,8 +146,8 @@ class Program:
         memory = self._arena()
         try:
             given, made = addresses(inputs), addresses(outputs)
-            widths = array([-x.itemsize if x.dtype.kind == "i" else x.itemsize for x in inputs], np.int32)
-            self._library.bw_run(self._handle, memory, len(inputs[0]), at(given), at(widths), at(made))
+            widths, wanted = (array([_width(values) for values in each], np.int32) for each in (inputs, outputs))
+            self._library.bw_run(self._handle, memory, len(inputs[0]), at(given), at(widths), at(made), at(wanted))
         finally:
             self._free.put(memory)
 
@@ -157,25 +156,10 @@ class Program:
         with suppress(Empty):
             return self._free.get_nowait()
         memory = self._library.bw_arena(self._handle)
-        if not memory:
-            raise BitwrightError(
-                "there is not enough memory for one chunk of samples",
-                where="the engine fast",
-                hint="--engine reference needs less",
-            )
         weakref.finalize(self, self._library.bw_free, memory)
         return int(memory)
 
 
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@cache
-def pool() -> ThreadPoolExecutor:
-    """The threads of this process."""
-    return ThreadPoolExecutor(processors(), thread_name_prefix="bitwright-fast")
-
-
-os.register_at_fork(after_in_child=pool.cache_clear)  # a child has the executor, and none of its threads
+def _width(values: Ints) -> int:
+    """Bytes of an element, negative where it is signed."""
+    return -values.itemsize if values.dtype.kind == "i" else values.itemsize

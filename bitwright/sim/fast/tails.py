@@ -9,26 +9,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.exact.forms import MultiplyShift
+from bitwright.exact.closed import closed_forms
+from bitwright.exact.forms import INT64_BITS, MultiplyShift
 from bitwright.exact.pairs import pair_forms
 from bitwright.exact.ranges import Ranges
-from bitwright.exact.steps import Steps
+from bitwright.exact.requantise import Codes, equals, listed
+from bitwright.exact.ruled import Ruled
+from bitwright.exact.steps import Steps, steps
+from bitwright.ir.errors import BitwrightError
 from bitwright.ir.layers import Requantise, Sum
-from bitwright.ir.weights import Ints
+from bitwright.ir.weights import Ints, Weights
 from bitwright.sim.fast.program import Program
 
 COMPARED = 4
 """Steps of a channel that are compared with one by one in less time than a multiply-add takes."""
 COUNTED = 32
 """Steps of a channel that are compared with in less time than a search for one takes."""
+TRIED = 64
+"""Sums of each channel at which a line that is proved already is tried."""
+MOST_SHIFTED = 126
+"""Bits that are dropped of 128 at most, the sign apart."""
 MAX_TABLE = 1 << 16
 """Entries of all channels that stay in a processor's cache."""
 
@@ -97,6 +105,30 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Shifted:
+    """A multiply-add-shift that was proved for all integers, in 64 bits or in 128; one channel for each element."""
+
+    form: MultiplyShift
+    span: int = 1
+
+    def put(self, program: Program) -> None:
+        """Make it the tail of the next step."""
+        form = self.form
+        fields = (form.m, form.window, form.low, form.high)
+        rows = [np.tile(field.array, self.span) for field in fields]
+        wide, offsets = max(form.product.bits, form.s) > INT64_BITS, form.offsets.tolist() * self.span
+        program.shift(wide, len(offsets), rows, offsets, form.s, form.odd)
+
+    def tiled(self, span: int) -> Shifted:
+        """The same for `span` pixels at once."""
+        return Shifted(self.form, span)
+
+
+class Unruled(BitwrightError):
+    """A requantiser of more codes than are listed, which no proved line equals."""
+
+
+@dataclass(frozen=True)
 class Raw:
     """The sums themselves."""
 
@@ -108,12 +140,53 @@ class Raw:
         return self
 
 
-Tail = Line | Counted | Looked | Raw
+Tail = Line | Counted | Looked | Shifted | Raw
 
 
-def tail(layer: Requantise, found: Steps, program: Program) -> Tail:
-    """The cheapest form that equals `layer`, whose steps are `found`, in this library on this processor."""
-    narrow = int(found.lo.min()) > -1 << 31 and int(found.hi.max()) < (1 << 31) - 1
+def tail(layer: Requantise, found: Codes, program: Program) -> Tail:
+    """The cheapest form that equals `layer`, whose codes are `found`, in this library on this processor."""
+    match found:
+        case Steps():
+            return _stepwise(layer, found, program)
+        case Ruled():
+            return _ruled(layer, found, program)
+        case _:
+            assert_never(found)
+
+
+def _ruled(layer: Requantise, found: Ruled, program: Program) -> Tail:
+    """The line that was proved for all integers; what the library makes of it is tried at the ends and between.
+
+    Where none is found the steps are listed after all, if they can be.
+    """
+    inside = np.linspace(found.lo.astype(np.float64), found.hi.astype(np.float64), TRIED).astype(np.int64)
+    sums = np.clip(inside, found.lo, found.hi)
+    wide = not is_narrow(found)
+    for form in closed_forms(found):
+        shifted = Shifted(form)
+        shifted.put(program)
+        if (
+            form.s <= MOST_SHIFTED
+            and equals(form, found)
+            and np.array_equal(program.tried(sums, wide=wide), found.apply(sums))
+        ):
+            return shifted
+    if listed(layer, found.lo, found.hi):
+        return _stepwise(layer, steps(layer, found.lo, found.hi), program)
+    raise Unruled(
+        "has more codes than are listed, and is no line",
+        where=f"layer '{layer.name}'",
+        hint="--engine reference computes it",
+    )
+
+
+def is_narrow(found: Codes) -> bool:
+    """True if 32 bits hold every sum, and one beyond."""
+    return int(found.lo.min()) > -1 << 31 and int(found.hi.max()) < (1 << 31) - 1
+
+
+def _stepwise(layer: Requantise, found: Steps, program: Program) -> Tail:
+    narrow = is_narrow(found)
     comparable = narrow and _furthest(found) < MOST_ROUNDED
     if comparable and found.t.shape[1] <= COMPARED:
         return counted(found, narrow=True)
@@ -214,8 +287,10 @@ def paired(join: Sum, layer: Requantise, reads: Sequence[Ranges], program: Progr
     factors, form = found
     (ma,), (mb,) = factors.factors
     a, b = (np.arange(int(x.lo.min()), int(x.hi.max()) + 1) for x in reads)
-    sums = np.unique(ma * a[:, None] + mb * b)[:, None]
-    codes = form.apply(sums)[:, :1]
+    sums = (ma * a[:, None] + mb * b).reshape(-1, 1)
+    one = [Weights(field.array[:1]) for field in (form.m, form.c, form.window, form.low, form.high)]
+    m, c, window, low, high = one
+    codes = replace(form, m=m, c=c, window=window, low=low, high=high).apply(sums)
     for doubles in (False, True):
         line = _shifted(form, doubles)
         line.put(program)

@@ -175,7 +175,21 @@ private:
     bool last_;
 };
 
-// The codes of a caller, in integers of `width` bytes, into a tensor.
+// Calls `action` with a pointer to null of the integer type of a caller: of `width` bytes, negative where it is signed.
+template <class Action>
+inline void with_width(int width, Action action) {
+    switch (width) {
+        case -1: return action(static_cast<std::int8_t*>(nullptr));
+        case 1: return action(static_cast<std::uint8_t*>(nullptr));
+        case -2: return action(static_cast<std::int16_t*>(nullptr));
+        case 2: return action(static_cast<std::uint16_t*>(nullptr));
+        case -4: return action(static_cast<std::int32_t*>(nullptr));
+        case 4: return action(static_cast<std::uint32_t*>(nullptr));
+        default: return action(static_cast<i64*>(nullptr));
+    }
+}
+
+// The codes of a caller into a tensor.
 template <class Given>
 inline void enter_as(const Arena& arena, int id, const Tensor& to, const Given* codes, i64 samples) {
     with_type(to.kind, [&](auto* type) {
@@ -191,33 +205,35 @@ inline void enter_as(const Arena& arena, int id, const Tensor& to, const Given* 
     });
 }
 
-inline void enter(const Arena& arena, int id, const Tensor& to, const void* codes, int width, bool is_signed,
-                  i64 done, i64 samples) {
-    const i64 skipped = done * to.pixels() * to.channels;
-    const auto as = [&](auto* type) {
+inline void enter(const Arena& arena, int id, const Tensor& to, const void* codes, int width, i64 done, i64 samples) {
+    with_width(width, [&](auto* type) {
         using Given = std::remove_reference_t<decltype(*type)>;
-        enter_as(arena, id, to, static_cast<const Given*>(codes) + skipped, samples);
-    };
-    if (width == 1 && is_signed) return as(static_cast<std::int8_t*>(nullptr));
-    if (width == 1) return as(static_cast<std::uint8_t*>(nullptr));
-    if (width == 2 && is_signed) return as(static_cast<std::int16_t*>(nullptr));
-    if (width == 2) return as(static_cast<std::uint16_t*>(nullptr));
-    if (width == 4 && is_signed) return as(static_cast<std::int32_t*>(nullptr));
-    if (width == 4) return as(static_cast<std::uint32_t*>(nullptr));
-    as(static_cast<i64*>(nullptr));
+        enter_as(arena, id, to, static_cast<const Given*>(codes) + done * to.pixels() * to.channels, samples);
+    });
 }
 
-// A tensor as codes of 64 bits.
-inline void leave(const Arena& arena, int id, const Tensor& from, i64* codes, i64 samples) {
+// A tensor as codes of a caller.
+template <class Wanted>
+inline void leave_as(const Arena& arena, int id, const Tensor& from, Wanted* codes, i64 samples) {
     with_type(from.kind, [&](auto* type) {
         using Code = std::remove_reference_t<decltype(*type)>;
         for (i64 sample = 0; sample < samples; ++sample)
             for (i64 y = 0; y < from.rows; ++y) {
-                const Code* row = arena.of<Code>(id) + sample * from.sample() + from.at(y, 0);
+                const Code* __restrict row = arena.of<Code>(id) + sample * from.sample() + from.at(y, 0);
                 const i64 width = from.columns * from.channels;
-                i64* to = codes + (sample * from.rows + y) * width;
-                for (i64 i = 0; i < width; ++i) to[i] = i64(row[i]) + from.base;
+                Wanted* __restrict to = codes + (sample * from.rows + y) * width;
+                if (sizeof(Wanted) == 1)  // what is added wraps as a byte does
+                    for (i64 i = 0; i < width; ++i) to[i] = Wanted(Wanted(row[i]) + Wanted(from.base));
+                else
+                    for (i64 i = 0; i < width; ++i) to[i] = Wanted(i64(row[i]) + from.base);
             }
+    });
+}
+
+inline void leave(const Arena& arena, int id, const Tensor& from, void* codes, int width, i64 done, i64 samples) {
+    with_width(width, [&](auto* type) {
+        using Wanted = std::remove_reference_t<decltype(*type)>;
+        leave_as(arena, id, from, static_cast<Wanted*>(codes) + done * from.pixels() * from.channels, samples);
     });
 }
 

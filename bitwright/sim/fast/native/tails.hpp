@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens to sums before they are stored: nothing, or a requantiser in a form that was tried at every one of its
-// steps. Each form is monotone in the sum, so that agreeing on both sides of every step is agreeing everywhere.
+// steps. Each form is monotone in the sum, so that agreeing on both sides of every step is agreeing everywhere. Where
+// steps are too many to be listed it is the multiply-add-shift that was proved as a whole, in integers.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +12,9 @@
 
 namespace bw {
 
-enum class Form : int { RAW = 0, FLOAT = 1, DOUBLE = 2, STEPS = 3, SEARCH = 4, TABLE = 5 };
+enum class Form : int { RAW = 0, FLOAT = 1, DOUBLE = 2, STEPS = 3, SEARCH = 4, TABLE = 5, SHIFT = 6, LONG = 7 };
+
+using i128 = __int128;
 
 // A multiply-add, rounded as the machine does both times it is asked: when it is tried and when it is used.
 inline float line(float a, float m, float c) { return __builtin_fmaf(a, m, c); }
@@ -93,6 +96,10 @@ struct Tail {
     i64 count = 0;                                // steps of a channel
     std::vector<i64> entries;                     // TABLE: (tables, span), code of a - low of its channel
     std::vector<i64> starts;                      // TABLE: place of a = 0 of each channel
+    std::vector<i64> slope, low, high, window;    // SHIFT, and LONG in 128 bits: clip((slope * a + offset) >> shift)
+    std::vector<i128> offset;                     // ties to even: one less where what >> drops is below the window
+    int shift = 0;
+    bool odd = false;                             // a zero point in the offset turns the parity over
     i64 base = 0;                                 // what a stored code lacks
 
     // The stored codes of `rows` rows of sums: row r is at acc + r * pitch and goes to to[r]; `width` channels from
@@ -124,6 +131,8 @@ struct Tail {
                 for (i64 i = 0; i < width; ++i)
                     to[i] = Stored(entries[std::size_t(starts[std::size_t(channel + i)] + i64(acc[i]))] - base);
                 return;
+            case Form::SHIFT: return shifted<i64>(acc, to, channel, width);
+            case Form::LONG: return shifted<i128>(acc, to, channel, width);
         }
     }
 
@@ -163,6 +172,19 @@ private:
             std::int32_t reached = 0;
             for (i64 k = 0; k < count; ++k) reached += a >= t[k * pitch];
             to[i] = Stored(least[i] + step * reached - std::int32_t(base));
+        }
+    }
+
+    // Whole holds every product.
+    template <class Whole, class Sum, class Stored>
+    void shifted(const Sum* __restrict acc, Stored* __restrict to, i64 channel, i64 width) const {
+        const Whole dropped = (Whole(1) << shift) - 1;
+        for (i64 i = 0; i < width; ++i) {
+            const std::size_t c = std::size_t(channel + i);
+            const Whole u = Whole(slope[c]) * Whole(acc[i]) + Whole(offset[c]);
+            Whole y = u >> shift;
+            if ((u & dropped) < Whole(window[c]) && bool(y & 1) != odd) --y;
+            to[i] = Stored(i64(std::min(std::max(y, Whole(low[c])), Whole(high[c]))) - base);
         }
     }
 
