@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Yosys makes of the random designs, of some modules alone and of five networks: cells of every module.
 
-    python -m benchmarks.fit.measure [--designs N] [--models DIR]
+    python -m benchmarks.fit.measure [--designs N] [--models DIR] [--judged]
 
 Puts into `samples.jsonl` beside this file what is missing there, and anew what is not as it was; a module of which
-there is a line is not made again. Hours on two cores from nothing. `benchmarks.fit` fits to it.
+there is a line is not made again. Hours on two cores from nothing. `benchmarks.fit` fits to it. With --judged only what
+the model is judged by is looked at: its layers must be those of today's designs, and the fit does not change.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ import bitwright
 from benchmarks.fit.benches import benches
 from benchmarks.fit.designs import design, sparse_design
 from benchmarks.fit.library import OWN, called, kept
-from benchmarks.fit.samples import BENCH, SAMPLES, Samples, forget, read, write
+from benchmarks.fit.samples import BENCH, SAMPLES, Samples, forget, is_held_back, read, write
 from benchmarks.fit.yosys import NOTHING, Instance, Modules, alone, count, elaborated, instances
 from bitwright.backends.verilog.project import instances as owners
 from bitwright.compiling import compile_graph
@@ -63,15 +65,23 @@ def layers_of(made: Design) -> Layers:
     return found
 
 
-def wanted(count: int, models: Path) -> Iterator[tuple[str, Layers]]:
-    """Every design by its name with its layers: modules alone, random ones by their seeds, networks."""
-    yield BENCH, {BENCH: list(benches())}
+def wanted(count: int, models: Path) -> Iterator[tuple[str, Callable[[], Layers]]]:
+    """Every design by its name with what makes its layers: modules alone, random ones by their seeds, networks."""
+    yield BENCH, lambda: {BENCH: list(benches())}
     for seed in range(count):
-        yield f"random {seed}", layers_of(design(seed))
+        yield f"random {seed}", partial(_random, design, seed)
     for seed in range(count // 3):
-        yield f"sparse {seed}", layers_of(sparse_design(seed))
+        yield f"sparse {seed}", partial(_random, sparse_design, seed)
     for name in NETWORKS:
-        yield name, layers_of(network(models, name))
+        yield name, partial(_network, models, name)
+
+
+def _random(draw: Callable[[int], Design], seed: int) -> Layers:
+    return layers_of(draw(seed))
+
+
+def _network(models: Path, name: str) -> Layers:
+    return layers_of(network(models, name))
 
 
 def digest(layers: Layers) -> str:
@@ -147,22 +157,26 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--designs", type=int, default=48, help="random designs (48), and a third as many sparse ones")
     asked.add_argument("--models", type=Path, default=MODELS)
+    asked.add_argument("--judged", action="store_true", help="only the designs that are held back")
     args = asked.parse_args()
     tool = tools.yosys()
     if not SAMPLES.exists():
         write(SAMPLES, [{"tool": f"{tool.name} {tool.version_text}", "family": "xcup"}])
     modules: Modules = {}
-    for name, layers in wanted(args.designs, args.models):
+    for name, made in wanted(args.designs, args.models):
+        if args.judged and not is_held_back(name):
+            continue
+        layers = made()
         samples, now = read(), digest(layers)
         if samples.digests.get(name) != now:
             whole = [instance for each in layers.values() for instance in each]
             modules |= measured(samples, whole, modules)
-            made, names = count(whole, modules)
-            modules |= made
-            lines = entries(samples, name, layers, modules, on_series7(made), names)
+            counted, names = count(whole, modules)
+            modules |= counted
+            lines = entries(samples, name, layers, modules, on_series7(counted), names)
             forget(SAMPLES, name)
             write(SAMPLES, [*lines, {"design": name, "digest": now}])
-            print(name, len(made), "modules", flush=True)
+            print(name, len(counted), "modules", flush=True)
 
 
 if __name__ == "__main__":

@@ -40,14 +40,9 @@ class Layer:
     holds: Mapping[int, int]
 
     @property
-    def of_network(self) -> bool:
-        """True if its design is a network of the collection."""
-        return "/" in self.design
-
-    @property
     def is_held_back(self) -> bool:
         """True if the model is judged by it."""
-        return self.of_network or (self.design != BENCH and int(self.design.split()[1]) % HELD_BACK == 0)
+        return is_held_back(self.design)
 
 
 @dataclass
@@ -73,6 +68,11 @@ class Samples:
         none = np.zeros(len(RESOURCES), dtype=np.int64)
         lut, ff, dsp, bram = sum((np.array(self.modules[place].counted) * n for place, n in layer.holds.items()), none)
         return int(lut), int(ff), int(dsp), int(bram)
+
+
+def is_held_back(design: str) -> bool:
+    """True if the model is judged by the layers of a design, and fitted to none of them."""
+    return "/" in design or (design != BENCH and int(design.split()[1]) % HELD_BACK == 0)
 
 
 def read(path: Path = SAMPLES) -> Samples:
