@@ -57,23 +57,32 @@ def find_sites(
     reads = Counter([*outputs, *(name for node in nodes for name in node.inputs)])
     positions = _integer_operands(nodes, makers, constants)
     positive = _non_negative(nodes, constants, unsigned)
+    pooled = _pooled_for_integers(nodes, positions, reads)
     edges: dict[str, list[Edge]] = {}
     for node in nodes:
         for position in positions[key(node)]:
-            tensor, edge = _before_moves(Edge(key(node), position), node.inputs[position], makers, reads)
+            tensor, edge = node.inputs[position], Edge(key(node), position)
+            # Quantising before a max-pool gives the same values and makes the pool compare narrow codes.
+            while tensor in makers and moves(makers[tensor]) and (reads[tensor] == 1 or tensor in pooled):
+                mover = makers[tensor]
+                tensor, edge = mover.inputs[0], Edge(key(mover), 0)
             edges.setdefault(tensor, []).append(edge)
     return tuple(Site(name, tuple(dict.fromkeys(found)), name in positive) for name, found in edges.items())
 
 
-def _before_moves(edge: Edge, tensor: str, makers: Mapping[str, Node], reads: Mapping[str, int]) -> tuple[str, Edge]:
-    """The tensor to quantise, and where it is read, for a tensor that must be integers on `edge`.
-
-    Quantising before a max-pool gives the same values and makes the pool compare narrow codes.
-    """
-    while tensor in makers and moves(makers[tensor]) and reads[tensor] == 1:
-        mover = makers[tensor]
-        tensor, edge = mover.inputs[0], Edge(key(mover), 0)
-    return tensor, edge
+def _pooled_for_integers(
+    nodes: Sequence[Node], positions: Mapping[str, list[int]], reads: Mapping[str, int]
+) -> set[str]:
+    """What pools make and what is read as integers throughout, by other such pools too: as in spatial pyramids."""
+    whole: Counter[str] = Counter()
+    found = set()
+    for node in reversed(nodes):
+        name = key(node)
+        if node.op in POOLS and whole[name] == reads[name] > 0:
+            found.add(name)
+        for position, tensor in enumerate(node.inputs):
+            whole[tensor] += position in positions[name] or (node.op in POOLS and name in found)
+    return found
 
 
 def _integer_operands(nodes: Sequence[Node], makers: Mapping[str, Node], constants: Constants) -> dict[str, list[int]]:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from bitwright.compress import float_net
 from tests.compress.neighbours.judge import Case, Wrong, judged
 from tests.compress.neighbours.kinds import KINDS
 from tests.compress.nets import graph, node, normal
@@ -80,3 +81,22 @@ def test_a_soft_maximum_between_layers_is_refused_by_its_name(op: str, between: 
         f"refused: model: node 'mixture' ({op}): is a soft maximum before a layer on integers, computed in float\n"
         "  hint: it has no integer meaning; cut the network before and behind it"
     )
+
+
+def test_a_pyramid_of_pools_is_quantised_once_before_them() -> None:
+    """As in YOLO: each pool is read by the next one and by the join."""
+    pools = [node("MaxPool", a, b, kernel_shape=[3, 3], pads=[1, 1, 1, 1]) for a, b in ("rp", "pq", "qs")]
+    nodes = [node("Conv", "x k", "a"), node("Relu", "a", "r"), *pools, node("Concat", "r p q s", "c", axis=1)]
+    constants = {"k": normal(3, 2, 1, 1), "w": normal(4, 12, 1, 1, seed=1)}
+    model = graph([*nodes, node("Conv", "c w", "y")], constants, sample=[2, 6, 6])
+    case = Case(model, [normal(20, 2, 6, 6, seed=2)])
+    judged(case)
+    assert [site.tensor for site in float_net(model).sites] == ["x", "r", "c"]
+
+
+@pytest.mark.parametrize("function", ["Elu", "Erf", "Selu", "Softplus"])
+def test_functions_of_which_onnxruntime_has_no_float64_are_in_float32(function: str) -> None:
+    for seed in range(4):
+        nodes = [node("MatMul", "x k", "a"), node(function, "a", "f"), node("MatMul", "f w", "y")]
+        constants = {"k": normal(6, 8, seed=seed), "w": normal(8, 3, seed=seed + 10)}
+        judged(Case(graph(nodes, constants, sample=[6]), [normal(40, 6, seed=seed + 20)]))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import erf
@@ -45,6 +45,8 @@ ROOM: dict[Kind, float] = {np.float32: 2.0**-19, np.float64: 2.0**-40}
 """How far a function may be off, relative to its largest value or 1; in float32 onnxruntime's are within 2**-21."""
 FAR = 2.0**100
 """What stands for an infinite value, of which no entry can be sure."""
+NEAR = (np.arange(-256, 257) / 65536 + 1).tolist()
+"""By how much a curve is made larger where its values are too near to a step: less than half a code."""
 ATTRIBUTES = (LeakyRelu, Elu, Above)
 """Steps whose number is an attribute, which is float32 whatever the tensors are."""
 BASIC: dict[type[Step], Callable[..., Array]] = {
@@ -108,7 +110,8 @@ def find_curve(layer: Table, source: Layer, kind: Kind) -> Curve | None:
     """The function of `layer`, which tabulates the codes of `source`; None if `kind` does not meet an entry."""
     plain = _curve(layer, source, kind)
     for curve in (plain, plain and _unscaled(plain)):
-        for tried in (curve, curve and _centred(curve, layer, source)):
+        for sizes in ((), (1.0,), NEAR):
+            tried = _centred(curve, layer, source, sizes) if curve and sizes else curve
             if tried and _meets(tried, layer, source):
                 return tried
     return None
@@ -186,17 +189,19 @@ def _constants(step: Step, kind: Kind) -> Step:
     return type(step)(*(None if n is None else _rounded(n, of) for n in numbers(step)))  # type: ignore[arg-type]
 
 
-def _centred(curve: Curve, layer: Table, source: Layer) -> Curve | None:
-    """The curve moved to where its values keep the largest distance from the steps of the quantiser."""
-    entries = layer.entries.array - layer.shift
-    value = curve.value(_codes(source).astype(np.float64), Fraction(0))
-    low = (entries - 0.5 - value)[entries > layer.low].max(initial=-1.0)
-    high = (entries + 0.5 - value)[entries < layer.high].min(initial=1.0)
-    if low >= high:
+def _centred(curve: Curve, layer: Table, source: Layer, sizes: Sequence[float]) -> Curve | None:
+    """The curve moved, and made larger by one of `sizes`, to where its values stay farthest from the steps of codes."""
+    entries, offset = layer.entries.array - layer.shift, float(curve.add / curve.step)
+    value = np.multiply.outer(sizes, curve.value(_codes(source).astype(np.float64), Fraction(0)))
+    low = np.where(entries > layer.low, entries - 0.5 - value, offset - 1).max(axis=1)
+    high = np.where(entries < layer.high, entries + 0.5 - value, offset + 1).min(axis=1)
+    best = int((high - low).argmax())
+    if low[best] >= high[best]:
         return None
-    quarter = Fraction(float(high) - float(low)) / 4
-    add = roundest(Fraction(float(low)) + quarter, Fraction(float(high)) - quarter) * curve.step
-    return replace(curve, add=_rounded(add, curve.kind))
+    quarter = Fraction(float(high[best]) - float(low[best])) / 4
+    step = curve.step if sizes[best] == 1 else _rounded(curve.step / Fraction(sizes[best]), curve.kind)
+    add = roundest(Fraction(float(low[best])) + quarter, Fraction(float(high[best])) - quarter) * step
+    return replace(curve, step=step, add=_rounded(add, curve.kind))
 
 
 def _meets(curve: Curve, layer: Table, source: Layer) -> bool:
