@@ -19,7 +19,7 @@ from bitwright.data import Data
 from bitwright.explore.evaluate import accuracy
 from bitwright.ir.stages import begins
 from bitwright.ir.types import IntType
-from bitwright.report.quantised import LayerRow, QuantiseReport, TensorRow
+from bitwright.report.quantised import Finding, LayerRow, QuantiseReport, TensorRow
 
 Array = NDArray[Any]
 
@@ -57,7 +57,18 @@ def assessed(
         compared=len(arrays[0]),
         layers=tuple(_layers(net, state, measured)),
         tensors=tuple(_tensors(state, measured)),
+        findings=tuple(_wide(state)),
     )
+
+
+def _wide(state: State) -> Iterator[Finding]:
+    """Where a float32 module of a network that promises to equal the integers has no room for them."""
+    for name in state.wide() if state.bias_grid else ():
+        yield Finding(
+            where=f"layer '{name}'",
+            what="its sums may pass 2^24, beyond which float32 does not hold every integer",
+            hint="the written file has them in float64 and equals the integers; a float32 module may not",
+        )
 
 
 def _layers(net: FloatNet, state: State, measured: Fidelity) -> Iterator[LayerRow]:

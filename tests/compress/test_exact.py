@@ -11,6 +11,7 @@ import pytest
 
 import bitwright as bw
 from bitwright.api import to_codes
+from bitwright.assessing import assessed
 from bitwright.audit.replay import Replay
 from bitwright.compress import State, quantize
 from bitwright.compress.options import EXACT
@@ -88,3 +89,6 @@ def test_layers_whose_sums_pass_float32_are_told_and_are_exact_all_the_same() ->
     narrow, broad = (quantize(model, x, weights=bits, activations=bits, exact="po2") for bits in (8, 12))
     assert (narrow.wide(), broad.wide()) == ((), ("MatMul_h", "MatMul_y"))
     check(broad, x)
+    said = [assessed(state.net, state, [x], None, file="q.onnx", options={}).findings for state in (narrow, broad)]
+    assert [finding.where for finding in said[1]] == ["layer 'MatMul_h'", "layer 'MatMul_y'"] and not said[0]
+    assert said[1][0].what == "its sums may pass 2^24, beyond which float32 does not hold every integer"
