@@ -92,17 +92,20 @@ def choose(net: FloatNet, unsigned: frozenset[str], options: Options, config: Co
 
 
 class _Names:
-    """What the names in a configuration stand for."""
+    """What the names in a configuration stand for.
+
+    A layer has its node's name, its weight's, and that of the tensor it makes where no quantiser has this one.
+    """
 
     def __init__(self, net: FloatNet) -> None:
-        nodes = {key(node): node.name for node in net.nodes}
-        free = [layer for layer in net.layers if net.given(layer.weight) is None]
-        self.weights = [(layer.weight, {nodes[layer.name], layer.weight}) for layer in free]
-        of_node = {nodes[layer.name]: layer.weight for layer in net.layers}
+        nodes, tensors = {key(node): node.name for node in net.nodes}, {site.tensor for site in net.sites}
+        of_layer = {layer.name: {nodes[layer.name], layer.weight, *({layer.name} - tensors)} for layer in net.layers}
+        self.weights = [(layer.weight, of_layer[layer.name]) for layer in net.layers if net.given(layer.weight) is None]
         self.acts: list[tuple[str, set[str]]] = []
         for site in net.sites:
-            readers = {node.name for node in _reading(net, site) if not moves(node)}
-            self.acts.append((site.tensor, {site.tensor, *readers, *(of_node[n] for n in readers if n in of_node)}))
+            readers = [node for node in _reading(net, site) if not moves(node)]
+            names = (of_layer.get(key(node), {node.name}) for node in readers)
+            self.acts.append((site.tensor, {site.tensor}.union(*names)))
         self.all = set().union(*(names for _, names in (*self.weights, *self.acts)))
 
     @staticmethod

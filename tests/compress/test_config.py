@@ -55,6 +55,8 @@ ALL = {"x": 4, "relu": 4, "g": 4, "sum": 4, "kernel": 4, "second": 4, "dense": 4
         ({"Conv_h": {"weights": 8, "activations": 6}}, {"kernel": 8, "x": 6}),
         ({"kernel": {"weights": 3, "activations": 7}}, {"kernel": 3, "x": 7}),
         ({"relu": {"activations": 5}}, {"relu": 5}),
+        ({"h": {"weights": 8, "activations": 6}}, {"kernel": 8, "x": 6}),
+        ({"g": {"activations": 6}}, {"g": 6}),
         ({"Add_sum": {"activations": 6}}, {"g": 6, "relu": 6}),
         ({"Conv_*": {"weights": 2}}, {"kernel": 2, "second": 2}),
         ({"*": {"weights": 6, "activations": 5}, "dense": {"weights": 8}},
