@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -22,7 +23,15 @@ Array = NDArray[Any]
 def views(net: FloatNet) -> dict[str, View]:
     """The layers of a network by their names."""
     nodes = {key(node): node for node in net.nodes}
-    return {layer.name: View(nodes[layer.name], layer, net.constants[layer.weight]) for layer in net.layers}
+    readers: dict[str, list[str]] = {}
+    for node in net.nodes:
+        for name in node.inputs:
+            readers.setdefault(name, []).append(node.op)
+    rectified = {name for name, ops in readers.items() if set(ops) == {"Relu"}}.difference(net.outputs)
+    return {
+        layer.name: View(nodes[layer.name], layer, net.constants[layer.weight], layer.name in rectified)
+        for layer in net.layers
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +44,8 @@ class View:
     node: Node
     layer: Layer
     weight: Array
+    rectified: bool
+    """True if all that reads the layer is a Relu."""
 
     @cached_property
     def _places(self) -> Array:
@@ -74,6 +85,14 @@ class View:
         flat = np.empty(self.weight.size, rows.dtype)
         flat[self._places] = rows
         return flat.reshape(self.weight.shape)
+
+    def offset(self, constants: Mapping[str, Array]) -> Array:
+        """What is added to the products, in their unit, (groups, outputs, 1)."""
+        groups, outputs, _ = self.shape
+        alpha, beta = (np.float32(self.node.attributes.get(name, 1)) for name in ("alpha", "beta"))
+        bias = constants[self.layer.bias] if self.layer.bias else np.zeros(1, np.float32)
+        channels = np.broadcast_to(bias.reshape(-1, bias.shape[-1] if bias.ndim else 1)[0], groups * outputs)
+        return (channels * beta / alpha).reshape(groups, outputs, 1)
 
     @property
     def channel_axis(self) -> int:

@@ -76,6 +76,8 @@ class _Refiner:
             low=_ends(view, coded, "lo"),
             high=_ends(view, coded, "hi"),
             mask=weight != 0,  # what was pruned stays so
+            offset=view.offset(self._state.net.constants),
+            rectified=view.rectified,
             where=f"{self._state.net.file}: layer '{name}'",
         )
         codes = self._roundings[view.layer.weight](problem)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from bitwright.compress.round import ROUNDINGS, Problem
+from bitwright.compress.round.adaround import adaround
 from bitwright.compress.round.gptq import gptq, matched
 from bitwright.compress.round.nearest import nearest
+from bitwright.ir.errors import BitwrightError
 from tests.compress.nets import normal
 
 
@@ -23,7 +25,7 @@ def problem(groups: int = 2, outputs: int = 3, terms: int = 4, columns: int = 20
     inputs = np.maximum(mixing @ normal(groups, terms, columns, seed=seed + 2) + np.float32(0.3), 0)
     exact = inputs + np.float32(0.1) * normal(groups, terms, columns, seed=seed + 3)
     scale = np.abs(weight).max(axis=2, keepdims=True) / np.float32(3)
-    return Problem(weight, inputs, weight @ exact, scale, np.float32(-3), np.float32(3), np.True_)
+    return Problem(weight, inputs, weight @ exact, scale, np.float32(-3), np.float32(3), np.True_, np.zeros((1, 1, 1)))
 
 
 def errors(given: Problem, weights: np.ndarray) -> np.ndarray:
@@ -57,7 +59,9 @@ def test_inputs_without_correlation_leave_nothing_to_make_good() -> None:
     weight = normal(2, 3, 5)
     inputs = np.tile(np.eye(5, dtype=np.float32), (2, 1, 1)) * np.float32(2)
     scale = np.float32(0.5)
-    given = Problem(weight, inputs, weight @ inputs, scale, np.float32(-3), np.float32(3), np.True_)
+    given = Problem(
+        weight, inputs, weight @ inputs, scale, np.float32(-3), np.float32(3), np.True_, np.zeros((1, 1, 1))
+    )
     np.testing.assert_array_equal(gptq(given), nearest(given))
 
 
@@ -85,3 +89,45 @@ def test_what_a_layer_never_meets_stays_as_it_is() -> None:
     given = problem()
     dead = replace(given, inputs=given.inputs * 0, outputs=given.outputs * 0)
     np.testing.assert_array_equal(gptq(dead), nearest(dead))
+
+
+def wrong(given: Problem, codes: np.ndarray) -> float:
+    """The squared error of codes behind the layer."""
+    made = given.behind((codes * given.scale) @ given.inputs)
+    return float(((made - given.behind(given.outputs)) ** 2).sum())
+
+
+def test_learnt_rounding_loses_less_than_the_nearest_codes_and_is_the_same_every_time() -> None:
+    for seed in range(3):
+        given = problem(outputs=4, terms=12, columns=2000, seed=seed)
+        codes = adaround(given)
+        assert wrong(given, codes) < 0.9 * wrong(given, nearest(given))
+        np.testing.assert_array_equal(adaround(given), codes)
+        assert np.abs(codes - matched(given) / given.scale)[np.abs(codes) < 3].max() <= 1 + 1e-5  # up or down
+
+
+def test_learnt_rounding_looks_behind_the_relu() -> None:
+    """Where most of an output is dropped, what is left is made right."""
+    plain = replace(problem(outputs=4, terms=12, columns=2000), offset=np.float32([[[-1.5]]]))
+    bent = replace(plain, rectified=True)
+    assert wrong(bent, adaround(bent)) < 0.9 * wrong(bent, adaround(plain))
+
+
+def test_learnt_rounding_needs_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(BitwrightError) as refusal:
+        adaround(problem())
+    wanted = "rounding 'adaround': PyTorch is not installed\n  hint: pip install 'bitwright[torch]'"
+    assert str(refusal.value) == wanted
+
+
+def test_matrices_that_take_too_much_memory_are_refused_before_they_are_made() -> None:
+    columns = np.zeros((1, 30_000, 1), np.float32)
+    wide = np.broadcast_to(np.float32(1), (1, 2, 30_000))
+    given = replace(problem(), weight=wide, inputs=columns, where="net: layer 'fc'")
+    with pytest.raises(BitwrightError) as refusal:
+        gptq(given)
+    assert str(refusal.value) == (
+        "net: layer 'fc': adds up 30000 terms: matrices of them take 6.7 GiB\n"
+        "  hint: give this layer rounding 'nearest', which needs none"
+    )

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping
 
+from bitwright.compress.round.adaround import adaround
 from bitwright.compress.round.gptq import gptq
 from bitwright.compress.round.nearest import nearest
 from bitwright.compress.round.problem import Codes, Problem
@@ -12,5 +13,5 @@ __all__ = ["ROUNDINGS", "Codes", "Problem", "Rounding"]
 Rounding = Callable[[Problem], Codes]
 """Codes (groups, outputs, terms) for one layer."""
 
-ROUNDINGS: Mapping[str, Rounding] = {"nearest": nearest, "gptq": gptq}
+ROUNDINGS: Mapping[str, Rounding] = {"nearest": nearest, "gptq": gptq, "adaround": adaround}
 """The methods by their name on the command line."""

@@ -29,7 +29,8 @@ class Problem:
 
     `weight` is (groups, outputs, terms), `inputs` (groups, terms, n), `outputs` (groups, outputs, n). A code times
     `scale` is a weight, a code at least `low` and at most `high`; they and `mask` broadcast against the weight. Codes
-    are 0 where the mask is False. `where` names the layer.
+    are 0 where the mask is False. Behind the layer `offset` (groups, outputs, 1) is added, and what is below zero is
+    dropped if it is `rectified`. `where` names the layer.
     """
 
     weight: Array
@@ -39,12 +40,19 @@ class Problem:
     low: Array
     high: Array
     mask: Array
+    offset: Array
+    rectified: bool = False
     where: str = "layer"
 
     def codes(self, weights: Array) -> Codes:
         """The nearest codes of any weights."""
         found = np.rint(weights / self.scale).clip(self.low, self.high)
         return np.asarray(found * self.mask, dtype=np.int32)
+
+    def behind(self, outputs: Array) -> Array:
+        """What the layer's reader gets of products."""
+        shifted = outputs + self.offset
+        return np.maximum(shifted, 0) if self.rectified else shifted
 
     @property
     def terms(self) -> int:
