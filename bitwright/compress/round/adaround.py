@@ -6,6 +6,8 @@ M. Nagel et al., Up or Down? Adaptive Rounding for Post-Training Quantization, I
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,23 @@ def _torch() -> Any:
 def _learned(problem: Problem, unit: float) -> Codes:
     """Codes, by steps on random columns; an error of `unit` counts as one."""
     torch = _torch()
+    with _one_thread(torch), torch.enable_grad():
+        return _fitted(torch, problem, unit)
+
+
+@contextmanager
+def _one_thread(torch: Any) -> Iterator[None]:
+    """The sums of small matrices take longer in several threads, and come in another order on other machines."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fitted(torch: Any, problem: Problem, unit: float) -> Codes:
+    """What the steps end in."""
     random = torch.Generator().manual_seed(SEED)
     inputs, wanted, offset = (
         torch.tensor(array.swapaxes(1, 2), dtype=torch.float32)
@@ -60,16 +79,15 @@ def _learned(problem: Problem, unit: float) -> Codes:
     )
     soft = _Soft(problem)
     optimiser = torch.optim.Adam([soft.logits], RATE)
-    with torch.enable_grad():
-        for step in range(STEPS):
-            picked = torch.randint(inputs.shape[1], (min(BATCH, inputs.shape[1]),), generator=random)
-            up = soft.up()
-            made = inputs[:, picked] @ (soft.codes(up) * soft.scale).transpose(1, 2) + offset
-            error = ((made.relu() if problem.rectified else made) - wanted[:, picked]) ** 2
-            loss = error.sum() / (len(picked) * max(unit, 1e-12)) + _between(up, step / STEPS)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+    for step in range(STEPS):
+        picked = torch.randint(inputs.shape[1], (min(BATCH, inputs.shape[1]),), generator=random)
+        up = soft.up()
+        made = inputs[:, picked] @ (soft.codes(up) * soft.scale).transpose(1, 2) + offset
+        error = ((made.relu() if problem.rectified else made) - wanted[:, picked]) ** 2
+        loss = error.sum() / (len(picked) * max(unit, 1e-12)) + _between(up, step / STEPS)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
     return np.asarray(soft.codes((soft.logits.detach() >= 0).float()).numpy(), dtype=np.int32)
 
 
