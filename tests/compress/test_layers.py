@@ -177,12 +177,13 @@ def test_layers_see_what_the_layers_before_them_make_of_the_data() -> None:
         node("Softmax", "y", "z"),
     ]
     weights = {"c": normal(3, 3, 3, 3) / np.float32(3), "w": normal(3, 4)}
-    net, x = float_net(graph(nodes, weights, sample=[3, 6, 6], outputs=["z", "y"])), normal(100, 3, 6, 6, seed=1)
+    net = float_net(graph(nodes, weights, sample=[3, 6, 6], outputs=["z", "y"]))
+    x = normal(100, 3, 6, 6, seed=1) + normal(100, 3, 1, 1, seed=2)
     wanted = outputs_of(net, [x])[1]
     lost = []
     for options in ({"rounding": "nearest", "correct": "none"}, {"rounding": "nearest"}, {}):
-        state = quantize(net, x, weights=4, activations=4, **options)
+        state = quantize(net, x, weights=3, activations=3, **options)
         found = bw.run(state.graph(), x)[1]
         lost.append(((found - wanted) ** 2).mean())
-        assert options.get("correct") or np.abs(found.mean(axis=0) - wanted.mean(axis=0)).max() < 1e-2
+        assert options.get("correct") or np.abs(found.mean(axis=0) - wanted.mean(axis=0)).max() < 0.05
     assert lost[0] > lost[1] > lost[2]
