@@ -130,6 +130,7 @@ PROBES: Mapping[str, tuple[tuple[int, ...], Probe]] = {
     "Split": (IMAGE, lambda net, x, dialect: net.add("Split", x, axis=1, outputs=2, num_outputs=2)),
     "Gather": (IMAGE, plain("Gather", [2, 0, 1], axis=1, **INTEGERS)),
     "DepthToSpace": (IMAGE, plain("DepthToSpace", blocksize=2)),
+    "SpaceToDepth": (IMAGE, plain("SpaceToDepth", blocksize=2)),
     "Resize": (IMAGE, lambda net, x, d: net.add("Resize", x, "", net.const([1, 1, 2, 2]), mode="nearest")),
     "Upsample": (IMAGE, plain("Upsample", [1, 1, 2, 2], mode="nearest")),
     "Pad": (IMAGE, plain("Pad", [0, 0, 1, 1, 0, 0, 1, 1], **INTEGERS)),

@@ -111,6 +111,7 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "Split": indexing.split,
     "Gather": indexing.gather_,
     "DepthToSpace": indexing.depth_to_space,
+    "SpaceToDepth": indexing.space_to_depth,
     **resize.OPERATORS,
     "Pad": indexing.pad,
     "QLinearConv": qoperator.qlinear_conv,
@@ -147,7 +148,7 @@ SAVED = ", or give a graph saved by bitwright"
 MEET_PIECES = {
     *("QuantizeLinear", "Quant", "IntQuant", "BipolarQuant"),
     *("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather", "DepthToSpace"),
-    *("Expand", "Tile", "Shape", "Identity", "Dropout"),
+    *("SpaceToDepth", "Expand", "Tile", "Shape", "Identity", "Dropout"),
 }
 """Operators that take the parts of a join one by one, or that only move its elements."""
 POINTWISE = {

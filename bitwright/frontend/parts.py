@@ -23,7 +23,9 @@ SUMS = frozenset("AveragePool Conv ConvTranspose Gemm GlobalAveragePool MatMul R
 ADDITIONS = frozenset(("Add", "Sub"))
 ARITHMETIC = frozenset(("Add", "Div", "Mul", "Sub"))
 LINES = frozenset(("BatchNormalization", "Neg"))
-MOVES = frozenset("Dropout Expand Flatten Gather Identity Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split())
+MOVES = frozenset(
+    "Dropout Expand Flatten Gather Identity Reshape Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze".split()
+)
 WHOLE = frozenset(
     "ArgMax BipolarQuant Clip IntQuant LogSoftmax Quant QuantizeLinear Relu Softmax TopK".split(),
 )

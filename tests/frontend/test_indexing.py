@@ -11,6 +11,7 @@ import pytest
 from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.layers import Gather
 from tests.frontend.nets import Net, agree, grid, only, ops, outputs_of
+from tests.frontend.refusing import BATCH, axes, refusal
 
 Step = Callable[[Net, str], str]
 
@@ -187,3 +188,69 @@ def test_upsample_of_old_files() -> None:
         small = outputs_of(load_onnx(base.proto()), samples)[0]
         wanted = small.repeat(2, axis=2).repeat(2, axis=3)
         np.testing.assert_array_equal(outputs_of(load_onnx(net.proto()), samples)[0], wanted)
+
+
+def test_space_to_depth() -> None:
+    net = Net(3, 4, 6)
+    y = net.add("SpaceToDepth", net.quant(net.x, 0.25, bits=6.0), blocksize=2)
+    net.quant(net.add("Conv", y, net.weights(grid(2, 12, 2, 2, step=1.0, span=7), 0.5)), 1.5)
+    agree(net, grid(4, 3, 4, 6, span=8))
+
+
+@pytest.mark.parametrize("batch", ["N", 3])
+@pytest.mark.parametrize("ends", ["slice", "gather", "join", "cast"])
+def test_a_slice_up_to_the_number_of_samples_is_all(ends: str, batch: int | str) -> None:
+    net = Net(3, 8, batch=batch)
+    x = net.quant(net.x, 0.25, bits=6.0)
+    size = net.add("Shape", x)
+    first = net.add("Gather", size, axes(net, 0))
+    starts, along = (axes(net, 0), axes(net, 0)) if ends in ("slice", "gather") else (axes(net, 0, 0), axes(net, 0, 1))
+    end = {
+        "slice": lambda: net.add("Slice", size, axes(net, 0), axes(net, 1)),
+        "gather": lambda: first,
+        "join": lambda: net.add("Concat", first, axes(net, 2), axis=0),
+        "cast": lambda: net.add("Slice", net.add("Cast", size, to=7), axes(net, 0), axes(net, 2)),
+    }[ends]()
+    net.quant(net.add("Slice", x, starts, end, along), 0.5)
+    agree(net, grid(3, 3, 8, span=8))
+
+
+def test_a_slice_up_to_another_number_that_is_computed_is_refused() -> None:
+    """Half of the samples, and as many as there are channels, which happens to be what one sample is counted as."""
+    for half in (True, False):
+        net = Net(1, 8)
+        x = net.quant(net.x, 0.25, bits=6.0)
+        end = net.add("Gather", net.add("Shape", x), axes(net, 0 if half else 1))
+        end = net.add("Div", net.add("Add", end, axes(net, 1)), axes(net, 2)) if half else end
+        net.quant(net.add("Slice", x, axes(net, 0), end, axes(net, 0)), 0.5)
+        name = net.nodes[-2].name
+        assert refusal(net.proto()) == "model: node '{}' (Slice): {}\n  hint: {}".format(name, *BATCH)
+
+
+LOWEST = (float("-inf"), float(np.finfo(np.float32).min))
+
+
+@pytest.mark.parametrize("value", LOWEST)
+@pytest.mark.parametrize("falls", [False, True])
+def test_padding_with_the_lowest_number_before_a_max_pool(falls: bool, value: float) -> None:
+    net = Net(3, 5, 6)
+    x = net.quant(net.x, 0.25, 3.0, bits=6.0, signed=0)
+    x = net.add("Neg", x) if falls else x
+    y = net.add("Pad", x, axes(net, 0, 0, 1, 2, 0, 0, 2, 1), net.const(value))
+    net.quant(net.add("MaxPool", y, kernel_shape=[3, 3], strides=[2, 2]), 0.5)
+    agree(net, grid(4, 3, 5, 6, span=8))
+
+
+@pytest.mark.parametrize("broken", ["a window of padding alone", "a convolution", "channels"])
+def test_padding_with_the_lowest_number_that_is_seen_is_refused(broken: str) -> None:
+    net = Net(3, 5, 6)
+    x = net.quant(net.x, 0.25, bits=6.0)
+    wide = 3 if broken.startswith("a window") else 1
+    pads = axes(net, 0, broken == "channels", wide, 1, 0, 0, 1, 1)
+    y = net.add("Pad", x, pads, net.const(float("-inf")))
+    w = net.weights(grid(2, 3, 2, 2, step=1.0, span=7), 0.5)
+    net.quant(net.add("Conv", y, w) if "conv" in broken else net.add("MaxPool", y, kernel_shape=[3, 3]), 0.5)
+    assert refusal(net.proto()) == (
+        "model: node 'pad1' (Pad): pads with a number below all others\n"
+        "  hint: only what max-pools read can be padded so"
+    )

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from bitwright.frontend.batches import MANY, of_many
 from bitwright.frontend.builder import Builder, channels_last, invert
 from bitwright.frontend.integers import integers, widen
 from bitwright.frontend.layouts import gather, whole
@@ -37,8 +38,10 @@ def slice_(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error(f"slices from {starts} to {ends} along {axes} by {steps}", "export the model again")
     _check_axes(node, axes, shape)
     picks = [slice(None)] * len(shape)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        if axis % len(shape) == 0 and not _is_all(builder, shape[0], slice(start, end, step)):
+    for place, (start, end, axis, step) in enumerate(zip(starts, ends, axes, steps, strict=True)):
+        pick = slice(start, end, step)
+        whole = _is_all(builder, shape[0], pick) or _follows(builder, node, place, shape[0], pick)
+        if axis % len(shape) == 0 and not whole:
             check_free(builder, node, waiting_operand(node, values))
         stop = None if step < 0 and end < -shape[axis] else end
         picks[axis % len(shape)] = slice(start, stop, step)
@@ -49,6 +52,14 @@ def _is_all(builder: Builder, rows: int, pick: slice) -> bool:
     """True if a slice of the first axis, where each sample has `rows`, takes all of it in order."""
     count = rows * builder.model.batch if builder.model.batch > 0 else ENDLESS
     return range(count)[pick] == range(count)
+
+
+def _follows(builder: Builder, node: Node, place: int, rows: int, pick: slice) -> bool:
+    """True if a slice of the first axis ends where the file computes that the samples do."""
+    if len(node.inputs) < 3 or (pick.start, pick.step) != (0, 1):
+        return False
+    ends = of_many(builder, node.inputs[2])
+    return ends is not None and int(ends.reshape(-1)[place]) == rows * MANY
 
 
 def _slices(node: Node, values: tuple[Value | None, ...]) -> tuple[list[int], list[int], list[int], list[int]]:
@@ -123,6 +134,17 @@ def depth_to_space(builder: Builder, node: Node, *values: Value | None) -> Value
     )
 
 
+def space_to_depth(builder: Builder, node: Node, *values: Value | None) -> Value:
+    """SpaceToDepth: the pixels of a block behind one another, each with all channels."""
+    value = waiting_operand(node, values)
+    old, b = shape_of(value), int(node.attributes["blocksize"])
+    if len(old) != 4 or b < 1 or old[2] % b or old[3] % b:
+        raise node.error(f"takes blocks of {b} x {b} of a tensor of shape {old}", "export the model again")
+    n, c, h, w = old
+    shape, result = (n, c, h // b, b, w // b, b), (n, c * b**2, h // b, w // b)
+    return move(builder, node, value, lambda array: array.reshape(shape).transpose(0, 3, 5, 1, 2, 4).reshape(result))
+
+
 PADS: Mapping[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     "constant": "constant",
     "reflect": "reflect",
@@ -137,6 +159,8 @@ def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
     mode = str(node.attributes.get("mode", "constant"))
     if mode not in PADS:
         raise node.error(f"pads by '{mode}'", "known modes: " + ", ".join(PADS))
+    if lowest := _is_lowest(values[2] if len(values) > 2 else None):
+        values = (*values[:2], None, *values[3:])
     const, fill = optional_constant(node, values, 1), optional_constant(node, values, 2)
     axes = optional_constant(node, values, 3)
     given = data_operand(node, values)
@@ -147,8 +171,26 @@ def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
         raise node.error("pads a float tensor, or the samples", "pad quantised tensors only")
     if mode != "constant":
         return _continued(builder, node, tensor, widths, mode)
+    if lowest:
+        return _padded(builder, node, _below(builder, node, tensor, widths), widths, None)
     value = float(node.attributes.get("value", 0.0)) if fill is None else float(fill.array.reshape(-1)[0])
     return _padded(builder, node, tensor, widths, value)
+
+
+def _is_lowest(fill: Value | None) -> bool:
+    """True for the lowest float32 number, or what is infinitely less."""
+    least = float(np.finfo(np.float32).min)
+    return isinstance(fill, Const) and fill.array.size == 1 and float(fill.array.reshape(-1)[0]) <= least
+
+
+def _below(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]]) -> Tensor:
+    """The integers of a tensor that max-pools read, none of whose windows lies in the padding alone."""
+    readers = builder.readers(node.outputs[0])
+    kernels = [reader.attributes.get("kernel_shape", ()) for reader in readers if reader.op == "MaxPool"]
+    reach = all(max(pair) < k for kernel in kernels for pair, k in zip(widths[2:], kernel, strict=True))
+    if not readers or len(kernels) < len(readers) or not reach or any(map(any, widths[:2])):
+        raise node.error("pads with a number below all others", "only what max-pools read can be padded so")
+    return integers(builder, tensor, node)
 
 
 def _cropped(
@@ -186,14 +228,27 @@ def _pad_widths(node: Node, const: Const | None, axes: Const | None, shape: tupl
     return widths
 
 
-def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], value: float) -> Tensor:
+def _padded(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]], value: float | None) -> Tensor:
+    """The tensor with `value` around it, or with what is no more than any element."""
     tensor = whole(builder, integers(builder, tensor, node), node)
-    tensor, code = _filled(builder, node, tensor, value)
+    if value is None:
+        code = _least(builder, node, tensor)
+    else:
+        tensor, code = _filled(builder, node, tensor, value)
     check_size(node, [n + before + after for n, (before, after) in zip(tensor.where.shape, widths, strict=True)])
     index = np.pad(tensor.where, widths, constant_values=-1)
     order, _ = channels_last(index.shape)
     made = gather(builder, tensor, np.ascontiguousarray(index.reshape(-1)[order]), node, fill=code)
     return replace(made, where=invert(order, index.shape))
+
+
+def _least(builder: Builder, node: Node, tensor: Tensor) -> int:
+    """The integer of the least value, which is one end of their type."""
+    signs = {scale > 0 for scale in tensor.scale.values}
+    if len(signs) > 1:
+        raise node.error("pads with a number below all others where some channels fall", "quantise the tensor before")
+    kind = builder.layers[tensor.layer].type
+    return kind.lo if signs.pop() else kind.hi
 
 
 def _filled(builder: Builder, node: Node, tensor: Tensor, value: float) -> tuple[Tensor, int]:
