@@ -17,7 +17,7 @@ MAX_CHANNELS = 1 << 19
 """Channels, or single elements, that have constants of their own: exact rationals, of which each takes its time."""
 MAX_CONSTANT = 1 << 25
 """Elements of a constant that is computed from others; those of the file are as large as the file."""
-GROWING = {"Expand", "Tile", "ConstantOfShape", "Range", "MatMul", "Gemm", "Gather"}
+GROWING = {"Expand", "Tile", "ConstantOfShape", "Range", "MatMul", "Gemm", "Gather", "Resize", "Upsample"}
 """Operators whose output can be larger than their broadcast inputs."""
 
 
@@ -55,11 +55,26 @@ def _grown(node: Node, arrays: Sequence[Array]) -> tuple[int, ...]:
             start, limit, delta = (float(array.reshape(-1)[0]) for array in arrays[:3])
             count = (limit - start) / delta if delta else np.inf
             return (int(np.clip(np.nan_to_num(count, nan=np.inf), 0, 2.0**60)),)
+        case "Resize" | "Upsample":
+            return _resized(node, first.shape, more)
         case "Gather":
             axis = int(node.attributes.get("axis", 0)) % max(first.ndim, 1)
             return (more[0].size, first.size // max(first.shape[axis], 1)) if first.ndim else (1,)
         case _:
             return (*first.shape[:-1], *more[0].shape[-1:])
+
+
+def _resized(node: Node, shape: tuple[int, ...], others: Sequence[Array]) -> tuple[int, ...]:
+    """The shape by scales, or by sizes, which are whole: the last operand that holds any, or an attribute."""
+    held = [array for array in others if array.size]
+    given = held[-1].reshape(-1) if held else np.asarray(node.attributes.get("scales", ()), np.float64)
+    axes = [int(axis) for axis in node.attributes.get("axes", range(len(shape)))]
+    sizes = dict(enumerate(shape))
+    for axis, number in zip(axes, given.tolist(), strict=False):
+        place = axis % max(len(shape), 1)
+        wanted = number if given.dtype.kind in "iu" else number * shape[place]
+        sizes[place] = int(np.clip(np.nan_to_num(wanted, nan=np.inf), 0, 2.0**60))
+    return tuple(sizes.values())
 
 
 def _stretched(node: Node, shape: tuple[int, ...], wanted: list[int]) -> tuple[int, ...]:

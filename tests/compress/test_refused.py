@@ -168,6 +168,22 @@ def test_padding_beyond_any_memory_is_not_made(op: str, pads: list[int]) -> None
     )
 
 
+@pytest.mark.parametrize("sized", [False, True])
+def test_an_image_that_grows_beyond_any_memory_is_not_made(sized: bool) -> None:
+    """By scales, or by sizes of some axes."""
+    last = np.array([HUGE, HUGE], np.int64) if sized else np.array([1, 1, HUGE // 2, HUGE // 2], np.float32)
+    grown = node("Resize", "x none none last" if sized else "x none last", "p", **({"axes": [2, -1]} if sized else {}))
+    for _ in range(1 + sized):
+        grown.input[list(grown.input).index("none")] = ""
+    nodes = [grown, node("Flatten", "p", "f"), node("MatMul", "f w", "y")]
+    model = graph(nodes, {"last": last, "w": normal(4, 3)}, sample=[1, 2, 2], opset=18)
+    with pytest.raises(BitwrightError) as refusal:
+        quantize(model, [normal(8, 1, 2, 2)])
+    said = str(refusal.value)
+    assert said.startswith("model: node 'Resize_p' (Resize): holds "), said
+    assert said.endswith(f"1 x {HUGE} x {HUGE} elements\n  hint: at most {1 << 24} elements are supported"), said
+
+
 @pytest.mark.parametrize("attribute", ["kernel_shape", "strides", "dilations", "pads"])
 def test_a_window_of_another_rank_is_refused(attribute: str) -> None:
     window = node("MaxPool", "x", "p", **({"kernel_shape": [1, 1]} | {attribute: [1]}))

@@ -102,6 +102,16 @@ def test_several_outputs_and_an_open_batch() -> None:
     np.testing.assert_array_equal(total, abs(x)[:, :4] + abs(x)[:, 4:])
 
 
+def test_a_mirror_with_its_border() -> None:
+    net = Net()
+    x = net.add("ABS", [net.input((1, 6, 5, 4))], (1, 6, 5, 4))
+    net.add("MIRROR_PAD", [x, net.const([[0, 0], [2, 6], [5, 1], [0, 3]])], (1, 14, 11, 7), _0=("b", 1))
+    graph = bitwright.load(net.bytes())
+    x = np.random.default_rng(2).integers(-60, 60, (3, 6, 5, 4)).astype(np.int8)
+    wanted = np.pad(abs(x), [(0, 0), (2, 6), (5, 1), (0, 3)], mode="symmetric")
+    np.testing.assert_array_equal(bitwright.run(graph, x), wanted)
+
+
 def test_open_sizes_and_a_cut(tmp_path: Path) -> None:
     net = Net()
     net.add("ABS", [net.add("ABS", [net.input((1, -1, 3))], (1, -1, 3))], (1, -1, 3), scale=0.25)
@@ -168,8 +178,6 @@ def broken(name: str) -> bytes:
             net.add("CONV_2D", [x, w], (1, 6, 5, 3), _1=("i", 1), _2=("i", 1))
         case "sizes":
             net.add("SLICE", [x, x, x], (1, 2, 2, 4))
-        case "mirror":
-            net.add("MIRROR_PAD", [x, net.const(np.zeros((4, 2)))], (1, 6, 5, 4), _0=("b", 1))
         case "codes":
             net.add("ABS", [x], (1, 6, 5, 4))
             net.tensors[-1]["dtype"] = "float80"
@@ -201,10 +209,6 @@ def broken(name: str) -> bytes:
             broken("sizes"),
             "model: node 'slice0' (SLICE): has an operand 1 that is no constant of integers\n"
             "  hint: convert the model with fixed sizes",
-        ),
-        (
-            broken("mirror"),
-            "model: node 'mirror_pad0' (MIRROR_PAD): repeats the border\n  hint: use the mode REFLECT",
         ),
         (
             broken("codes"),

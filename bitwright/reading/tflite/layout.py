@@ -68,11 +68,19 @@ def pad(writer: Writer, operator: Operator) -> None:
 
 
 def mirror(writer: Writer, operator: Operator) -> None:
-    """MIRROR_PAD without the border element; with it there is no such mode in ONNX."""
-    if option(operator, 0, "b"):
-        raise writer.error(operator.outputs[0].name, operator.name, "repeats the border", "use the mode REFLECT")
-    ends = integers(writer, operator, 1).T.reshape(-1)
-    _moved(writer, operator, "Pad", {"pads": ends}, mode="reflect")
+    """MIRROR_PAD without the border element; with it, a mode that ONNX has not, the elements are gathered."""
+    ends = integers(writer, operator, 1)
+    if not option(operator, 0, "b"):
+        _moved(writer, operator, "Pad", {"pads": ends.T.reshape(-1)}, mode="reflect")
+        return
+    data, made = operand(writer, operator, 0), operator.outputs[0]
+    value = writer.entered(data, made)
+    for axis, (before, after) in enumerate(ends.tolist()):
+        if before or after:
+            places = np.pad(np.arange(data.sizes[axis]), (before, after), mode="symmetric")
+            index = writer.constant(places, f"{made.name}/places{axis}")
+            value = writer.node("Gather", [value, index], f"{made.name}/axis{axis}", written=operator.name, axis=axis)
+    writer.left(value, data, made)
 
 
 def slice_(writer: Writer, operator: Operator) -> None:
