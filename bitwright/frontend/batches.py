@@ -21,8 +21,10 @@ def of_many(builder: Builder, name: str) -> Array | None:
     node = next((node for node in builder.model.nodes if name in node.outputs), None)
     if node is None or not isinstance(builder.values.get(name), Const):
         return None
-    if node.op == "Shape":
-        return _shape(builder, node)
+    return _shape(builder, node) if node.op == "Shape" else _computed(builder, node, name)
+
+
+def _computed(builder: Builder, node: Node, name: str) -> Array | None:
     operands = {each: of_many(builder, each) for each in node.inputs if each}
     if any(array is None for array in operands.values()):
         return None

@@ -58,10 +58,14 @@ def _grown(node: Node, arrays: Sequence[Array]) -> tuple[int, ...]:
         case "Resize" | "Upsample":
             return _resized(node, first.shape, more)
         case "Gather":
-            axis = int(node.attributes.get("axis", 0)) % max(first.ndim, 1)
-            return (more[0].size, first.size // max(first.shape[axis], 1)) if first.ndim else (1,)
+            return _gathered(node, first, more[0].size)
         case _:
             return (*first.shape[:-1], *more[0].shape[-1:])
+
+
+def _gathered(node: Node, array: Array, count: int) -> tuple[int, ...]:
+    axis = int(node.attributes.get("axis", 0)) % max(array.ndim, 1)
+    return (count, array.size // max(array.shape[axis], 1)) if array.ndim else (1,)
 
 
 def _resized(node: Node, shape: tuple[int, ...], others: Sequence[Array]) -> tuple[int, ...]:

@@ -23,6 +23,9 @@ from bitwright.ir.trace import Arithmetic, Curve
 from bitwright.ir.types import BIPOLAR, IntType
 from bitwright.reading.model import Node
 
+NEAR = Fraction(1, 1 << 22)
+"""By what share of itself a quotient of two float32 numbers, and what is added, may be off: four roundings."""
+
 
 def on_chip(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor) -> Tensor:
     """The codes that `quantiser` makes of a tensor, with the pools that waited for it behind them."""
@@ -50,7 +53,8 @@ def _note_curve(builder: Builder, name: str, quantiser: Quantiser, tensor: Tenso
     """Keep for the audit what the layers up to `name` compute together, if it is more than one of them shows."""
     layer = builder.layers[name]
     shown = name in builder.arithmetic or (isinstance(layer, Table) and layer.inputs == (tensor.layer,))
-    if shown or not tensor.curved:
+    tied = name != tensor.layer and not tensor.curved and _ends_at_steps(quantiser, tensor, coding)
+    if not tied and (shown or not tensor.curved):
         return
     curve = Curve(
         source=tensor.layer,
@@ -68,6 +72,23 @@ def _note_curve(builder: Builder, name: str, quantiser: Quantiser, tensor: Tenso
         shift=quantiser.after,
     )
     builder.arithmetic[name] = Arithmetic(tensor.added, tensor.roundings, curve)
+
+
+def _ends_at_steps(quantiser: Quantiser, tensor: Tensor, coding: Coding) -> bool:
+    """True if a clip ends so near to a step of the quantiser that float32 may round its limit to the other code."""
+    if not tensor.bounded or quantiser.follows_torch or quantiser.rounding in (Rounding.LEVELS, Rounding.SIGN):
+        return False
+    size = width(tensor.low, tensor.high, coding.scale, coding.before)
+    for bounds in (tensor.low, tensor.high):
+        rows = zip(spread(bounds, size), coding.scale.each(size), coding.before.each(size), strict=True)
+        if any(bound and _is_near_a_step(quantiser.rounding, bound / step, before) for bound, step, before in rows):
+            return True
+    return False
+
+
+def _is_near_a_step(rounding: Rounding, value: Fraction, before: Fraction) -> bool:
+    error = NEAR * (abs(value) + abs(before))
+    return round_exact(rounding, value + before - error) != round_exact(rounding, value + before + error)
 
 
 def _requantiser(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:

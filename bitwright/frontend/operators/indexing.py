@@ -159,10 +159,8 @@ def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
     mode = str(node.attributes.get("mode", "constant"))
     if mode not in PADS:
         raise node.error(f"pads by '{mode}'", "known modes: " + ", ".join(PADS))
-    if lowest := _is_lowest(values[2] if len(values) > 2 else None):
-        values = (*values[:2], None, *values[3:])
-    const, fill = optional_constant(node, values, 1), optional_constant(node, values, 2)
-    axes = optional_constant(node, values, 3)
+    lowest = _is_lowest(values[2] if len(values) > 2 else None)
+    const, axes = optional_constant(node, values, 1), optional_constant(node, values, 3)
     given = data_operand(node, values)
     tensor, widths = _cropped(builder, node, given, _pad_widths(node, const, axes, shape_of(given)))
     if not any(size for pair in widths for size in pair):
@@ -173,8 +171,12 @@ def pad(builder: Builder, node: Node, *values: Value | None) -> Value:
         return _continued(builder, node, tensor, widths, mode)
     if lowest:
         return _padded(builder, node, _below(builder, node, tensor, widths), widths, None)
-    value = float(node.attributes.get("value", 0.0)) if fill is None else float(fill.array.reshape(-1)[0])
-    return _padded(builder, node, tensor, widths, value)
+    return _padded(builder, node, tensor, widths, _value(node, values))
+
+
+def _value(node: Node, values: tuple[Value | None, ...]) -> float:
+    fill = optional_constant(node, values, 2)
+    return float(node.attributes.get("value", 0.0)) if fill is None else float(fill.array.reshape(-1)[0])
 
 
 def _is_lowest(fill: Value | None) -> bool:

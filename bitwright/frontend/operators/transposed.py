@@ -81,10 +81,16 @@ def _with_pads(node: Node, kernel: Sequence[int], size: Sequence[int]) -> Node:
     totals = _totals(node, kernel, size)
     less = [max(0, total) // 2 for total in totals]
     rest = [max(0, total) - half for total, half in zip(totals, less, strict=True)]
+    left["pads"] = [*less, *rest] if way == "SAME_UPPER" else [*rest, *less]
     if sized:
-        extra = node.attributes.get("output_padding", [0] * len(size))
-        left["output_padding"] = [more + max(0, -total) for more, total in zip(extra, totals, strict=True)]
-    return replace(node, attributes=left | {"pads": [*less, *rest] if way == "SAME_UPPER" else [*rest, *less]})
+        left["output_padding"] = _longer(node, totals)
+    return replace(node, attributes=left)
+
+
+def _longer(node: Node, totals: Sequence[int]) -> list[int]:
+    """The padding of an output that is given as longer than its kernel reaches."""
+    extra = node.attributes.get("output_padding", [0] * len(totals))
+    return [more + max(0, -total) for more, total in zip(extra, totals, strict=True)]
 
 
 def _totals(node: Node, kernel: Sequence[int], size: Sequence[int]) -> list[int]:
