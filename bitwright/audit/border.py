@@ -33,6 +33,7 @@ from bitwright.ir.host_ops import (
     LeakyRelu,
     LogSoftmax,
     Mul,
+    Product,
     Quantise,
     Relu,
     Rsub,
@@ -123,7 +124,7 @@ def _of_magnitudes(does: HostOp) -> HostOp:
             return Same()
         case Quantise() | CountLevels() | Affine() | LeakyRelu() | Elu() | Sigmoid() | Tanh() | Exp() | Abs():
             raise AssertionError(f"{does.op} has no magnitude")
-        case Softplus() | Softmax() | LogSoftmax() | TopK() | ArgMax() | Unfold():
+        case Softplus() | Softmax() | LogSoftmax() | TopK() | ArgMax() | Unfold() | Product():
             raise AssertionError(f"{does.op} has no magnitude")
         case _:
             assert_never(does)

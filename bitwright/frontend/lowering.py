@@ -34,6 +34,7 @@ from bitwright.frontend.operators import (
 )
 from bitwright.frontend.operators.joins import settled
 from bitwright.frontend.operators.selections import MASKED, take
+from bitwright.frontend.operators.tails import or_on_host
 from bitwright.frontend.parts import taken
 from bitwright.frontend.refusals import REFUSED, refuse_float
 from bitwright.frontend.results import left_off, to_host, unfolded
@@ -320,7 +321,7 @@ def _made(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Any
     if node.domain == CHANNELS_LAST:
         return channels_last.wrapped(builder, node, *operands)
     if is_taken(node):
-        return taken(builder, node, operands, HANDLERS[node.op])
+        return or_on_host(builder, node, operands, lambda: taken(builder, node, operands, HANDLERS[node.op]))
     raise unsupported(node)
 
 

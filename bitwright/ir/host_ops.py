@@ -300,6 +300,17 @@ class Softplus(Worded):
 
 
 @dataclass(frozen=True, slots=True)
+class Product(Worded):
+    """The last axis times a matrix of (inputs, outputs), summed in float64."""
+
+    weights: Constant
+
+    def __call__(self, x: Array) -> Array:
+        """The step's output."""
+        return np.asarray(x.astype(np.float64) @ self.weights.array.astype(np.float64), dtype=x.dtype)
+
+
+@dataclass(frozen=True, slots=True)
 class Softmax(Worded):
     """exp(x) over its sum along `axis`."""
 
@@ -374,7 +385,7 @@ Arithmetic: TypeAlias = Add | Sub | Rsub | Mul | Div
 """Operations of two numbers."""
 Curve: TypeAlias = Relu | Sigmoid | Tanh | Exp | Abs | Softplus
 """Functions of one number that need nothing else."""
-Real: TypeAlias = Arithmetic | Clip | LeakyRelu | Elu | Curve | Softmax | LogSoftmax | TopK | ArgMax
+Real: TypeAlias = Arithmetic | Clip | LeakyRelu | Elu | Curve | Product | Softmax | LogSoftmax | TopK | ArgMax
 """What computes on real numbers as its operator in ONNX does."""
 HostOp: TypeAlias = Quantise | CountLevels | Affine | Gather | Same | Unfold | Real
 """Everything that a host step can do, and nothing else."""

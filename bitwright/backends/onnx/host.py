@@ -34,6 +34,7 @@ from bitwright.ir.host_ops import (
     LeakyRelu,
     LogSoftmax,
     Mul,
+    Product,
     Quantise,
     Relu,
     Rsub,
@@ -87,6 +88,9 @@ def write_step(write: Writer, stem: str, step: HostStep, *given: Value) -> Value
             return top_k(write, stem, does, x)[does.indices]
         case ArgMax():
             return _arg_max(write, stem, does, x)
+        case Product():
+            made = write.step("MatMul", x.name, stem, np.asarray(does.weights.array))
+            return replace(x, name=made, shape=(*x.shape[:-1], does.weights.array.shape[1]), codes="")
         case Same():
             return x
         case Quantise() | CountLevels() | Affine():
