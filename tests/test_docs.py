@@ -6,12 +6,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 import bitwright
 from benchmarks.picture import picture
+from bitwright.sim import tools
 from tests.needs import needs_cxx, needs_package
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +57,21 @@ def test_the_examples_in_python_run_as_written() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "clocks per frame" in done.stdout and "logits" in done.stdout
+
+
+@needs_cxx
+@needs_package("onnxruntime")
+def test_the_way_from_a_float_network_runs_as_written(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    env = tools.environment()
+    env["PATH"] = f"{sysconfig.get_path('scripts')}:{env['PATH']}"
+    text = (ROOT / "docs/quantising.md").read_text()
+    (commands,) = re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(re.findall("^bitwright", commands, re.MULTILINE)) == 5
+    for call in (["bash", "-euo", "pipefail", "-c", commands], [sys.executable, "-c", *BLOCK.findall(text)]):
+        done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "accuracy 0.98" in done.stdout
 
 
 def test_the_picture_is_of_the_design_that_the_tour_makes() -> None:

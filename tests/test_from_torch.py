@@ -101,3 +101,23 @@ def test_what_the_example_decides_is_a_warning_by_its_line() -> None:
         f"module Choosing: {__file__}:{line}: a value of the example decides here what is computed, and the export has"
         " that for every input; give an example that goes the way you mean, or write it with tensors (torch.where)"
     )
+
+
+def test_a_float_module_is_quantised_by_its_example() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten()
+    ).append(torch.nn.Linear(64, 3))
+    module[1].running_mean.uniform_(-1, 1)
+    x = torch.rand(32, 1, 4, 4)
+    state = bw.quantize(module, x.numpy(), example=x[:1], weights=8, activations=8)
+    wanted = module.eval()(x).detach().numpy()
+    np.testing.assert_allclose(bw.run(state.graph(), x.numpy()), wanted, atol=0.02 * np.abs(wanted).max())
+    with pytest.raises(bw.BitwrightError) as refused:
+        bw.quantize(module, x.numpy())
+    assert str(refused.value) == (
+        "quantize: a PyTorch module without an example\n"
+        "  hint: give one input of it as example, a tensor or a tuple of them"
+    )

@@ -20,21 +20,25 @@ from bitwright.compress.options import Given, Options
 from bitwright.compress.refine import refined
 from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.state import Coded, State
+from bitwright.ir.errors import BitwrightError
+from bitwright.reading.exporting import exported
 
 Configured = str | Path | Mapping[str, Any] | Config | None
 """Where choices for single layers are: a YAML file, or what one holds (`read_config`)."""
 
 
 def quantize(
-    model: str | Path | bytes | onnx.ModelProto | FloatNet,
+    model: str | Path | bytes | onnx.ModelProto | FloatNet | Any,
     data: NDArray[Any] | Sequence[NDArray[Any]],
     *,
     config: Configured = None,
+    example: Any = None,
     **options: Unpack[Given],
 ) -> State:
     """The float `model`, quantised on `data`: one array, or one per input; samples on axis 0.
 
-    `Options` has the choices for all layers, `config` those for single ones. Weights that came as codes keep them, in
+    A `torch.nn.Module` is exported with `example`, one input tensor or a tuple of them. `Options` has the choices for
+    all layers, `config` those for single ones. Weights that came as codes keep them, in
     files whose activations are quantised by what each run shows.
 
     Weights are signed and narrow, with a scale per output channel or per tensor. Activations have a scale per tensor;
@@ -44,6 +48,11 @@ def quantize(
     """
     Options(**options)
     rules = _read(config)
+    if hasattr(model, "named_modules"):
+        if example is None:
+            hint = "give one input of it as example, a tensor or a tuple of them"
+            raise BitwrightError("a PyTorch module without an example", where="quantize", hint=hint)
+        model = exported(model, example, "quantize")
     arrays = [data] if isinstance(data, np.ndarray) else list(data)
     return quantised(calibrate(model, arrays), config=rules, **options)
 
