@@ -13,8 +13,11 @@ import bitwright as bw
 from bitwright.api import to_codes
 from bitwright.assessing import assessed
 from bitwright.audit.replay import Replay
-from bitwright.compress import State, quantize
+from bitwright.compress import State, calibrate, quantised, quantize
+from bitwright.compress.acts import fake
+from bitwright.compress.execute import inputs_of, prepared, results
 from bitwright.compress.options import EXACT
+from bitwright.compress.sites import Edge, key
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Requantise
 from bitwright.reading.read import read_model
@@ -92,3 +95,51 @@ def test_layers_whose_sums_pass_float32_are_told_and_are_exact_all_the_same() ->
     said = [assessed(state.net, state, [x], None, file="q.onnx", options={}).findings for state in (narrow, broad)]
     assert [finding.where for finding in said[1]] == ["layer 'MatMul_h'", "layer 'MatMul_y'"] and not said[0]
     assert said[1][0].what == "its sums may pass 2^24, beyond which float32 does not hold every integer"
+
+
+def module(state: State, x: Array) -> Array:
+    """The float32 network with weights and biases as they are coded, and quantisers that round to real values."""
+    net = state.net
+    constants = dict(net.constants) | {name: coded.value for name, (coded,) in state.weights.items()}
+    acts = {edge: state.acts[site.tensor] for site in net.sites for edge in site.edges}
+    steps, _ = prepared(net, [x])
+    values = {**constants, **inputs_of(net, [x])}
+    for step in steps:
+        edges = [Edge(key(step[0]), place) for place in range(len(step[0].inputs))]
+        operands = [values[name] for name in step[0].inputs]
+        operands = [
+            fake(acts[edge], array) if edge in acts else array for edge, array in zip(edges, operands, strict=True)
+        ]
+        if step[0].op == "Conv":
+            (coded,), act = state.weights[step[0].inputs[1]], acts[edges[0]]
+            grid = act.scale.astype(np.float64) * coded.scale.reshape(-1).astype(np.float64)
+            operands[2] = (np.rint(operands[2] / grid) * grid).astype(np.float32)
+        values.update(results(step, operands, len(x)))
+    return np.asarray(values[net.outputs[0]])
+
+
+PLAIN = graph(
+    [
+        node("Conv", "x a b", "h", pads=[1, 1, 1, 1]),
+        node("Relu", "h", "r"),
+        node("Conv", "r c d", "g", pads=[1, 1, 1, 1]),
+        node("Add", "g r", "s"),
+        node("LeakyRelu", "s", "l", alpha=0.125),
+        node("Conv", "l e f", "o"),
+        node("Flatten", "o", "y"),
+    ],
+    {"a": normal(8, 2, 3, 3), "b": normal(8), "c": normal(8, 8, 3, 3), "d": normal(8), "e": normal(10, 8, 4, 4),
+     "f": normal(10)},
+    sample=[2, 4, 4],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("zero", ["auto", "always"])
+def test_a_float32_module_of_powers_of_two_equals_the_integers(zero: str) -> None:
+    x = normal(64, 2, 4, 4)
+    calibrated = calibrate(PLAIN, [x])
+    equal = {}
+    for exact in EXACT:
+        state = quantised(calibrated, exact=exact, zero=zero, rounding="nearest", correct="none")
+        equal[exact] = np.array_equal(module(state, x), bw.run(state.graph(), x))
+    assert equal == {"audit": False, "po2": True}
