@@ -23,7 +23,9 @@ from bitwright.reading.sizes import GROWING, MAX_ELEMENTS, check_folded, check_s
 
 Array = NDArray[Any]
 CHUNK = 64
-"""Samples per run, whatever batch the network was exported for; bounds the memory for intermediate tensors."""
+"""Samples per run at most, whatever batch the network was exported for."""
+MEMORY = 1 << 30
+"""Bytes that all tensors of a run may take, about."""
 Step = tuple[Node, Callable[[Sequence[Array | None]], Sequence[Array]]]
 """A node, and what computes its outputs from its operands."""
 HINT = "check that the model runs in another tool on the same data"
@@ -80,18 +82,20 @@ def prepared(net: FloatNet, arrays: Sequence[Array]) -> tuple[list[Step], int]:
     for node in net.nodes:
         with _explained(node):
             steps.append((node, function_of(node, net.opset, FAST)))
-    return steps, CHUNK if _takes_batches(net, steps, arrays) else 1
+    return steps, _together(net, steps, arrays)
 
 
-def _takes_batches(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> bool:
-    """True if two samples at once give two of each output."""
+def _together(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> int:
+    """As many samples as fit, if two at once give two of each output; else one."""
     if len(arrays[0]) < 2:
-        return True
+        return 1
     try:
         values = _values(net, steps, [array[:2] for array in arrays])
     except BitwrightError:
-        return False
-    return all(values[name].shape[:1] == (2,) for name in net.outputs)
+        return 1
+    made = sum(array.nbytes for name, array in values.items() if name not in net.constants)
+    fit = max(1, min(CHUNK, 2 * MEMORY // max(made, 1)))
+    return fit if all(values[name].shape[:1] == (2,) for name in net.outputs) else 1
 
 
 def _values(net: FloatNet, steps: Sequence[Step], arrays: Sequence[Array]) -> dict[str, Array]:
