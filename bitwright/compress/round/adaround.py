@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AdaRound: whether each weight is rounded up or down is learnt, layer by layer, from what the layer makes of it.
-
-M. Nagel et al., Up or Down? Adaptive Rounding for Post-Training Quantization, ICML 2020. Runs in PyTorch.
-"""
+"""AdaRound: whether each weight is rounded up or down is learnt, layer by layer, from what the layer makes of it."""
 
 from __future__ import annotations
 
@@ -29,6 +26,8 @@ beside the error, of which that of the nearest codes is 1."""
 def adaround(problem: Problem) -> Codes:
     """The codes below or above the weights of least squares whose error is least, behind the Relu if there is one.
 
+    Nagel, Amjad, van Baalen, Louizos, Blankevoort: "Up or down? Adaptive rounding for post-training quantization", ICML
+    2020, arXiv 2004.10568. Needs PyTorch.
     The nearest codes where those are no better on the given columns.
     """
     unit = _error(problem, nearest(problem))
