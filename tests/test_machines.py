@@ -212,6 +212,7 @@ def test_the_help_says_what_the_exit_codes_are(capsys: pytest.CaptureFixture[str
 def test_signals_that_were_ignored_stay_so() -> None:
     """As under `nohup`; and what was heard before is heard again."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     try:
         with stoppable():
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -225,3 +226,4 @@ def test_signals_that_were_ignored_stay_so() -> None:
         signal.signal(signal.SIGHUP, before)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, interrupt)

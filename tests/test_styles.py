@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bitwright.api import load
-from bitwright.backends.hls import kernels as hls_kernels
+from bitwright.backends.hls import packed
 from bitwright.compiling import compile_graph
 from bitwright.design import Design
 from bitwright.hardware.arithmetic import Style, packing
@@ -145,7 +145,7 @@ def test_a_network_of_bits_stores_one_bit_for_each_weight(cycles: int) -> None:
             assert {len(line) for line in text.splitlines()} == {-(-width // 4)} and text.count("\n") == words
         text = source[f"weights/{kernel.name}.hpp"]
         digits = text.partition("= {")[2].partition("};")[0]
-        if kernel.weights.array.size > hls_kernels.PACKED:  # a number of SIMD bits for each row of a word
+        if packed.is_large(kernel.weights.array.size):  # a number of SIMD bits for each row of a word
             assert kernel.simd <= 64 and f"bw::Rom<ap_uint<{kernel.simd}>> table" in text
             assert digits.count("0x") == words * kernel.pe
         else:

@@ -124,15 +124,16 @@ def test_groups_follow_channels_through(name: str) -> None:
 def test_what_enters_and_leaves_is_fixed_and_softmax_lets_no_channel_go() -> None:
     nodes = [
         node("MatMul", "x a", "h"),
-        node("Softmax", "h", "s"),
-        node("MatMul", "s b", "g"),
+        node("MatMul", "h b", "g"),
+        node("Softmax", "g", "s"),
         node("MatMul", "g c", "y"),
     ]
-    net = float_net(graph(nodes, {"a": normal(4, 5), "b": normal(5, 6), "c": normal(6, 3)}, sample=[4]))
+    weights = {"a": normal(4, 5), "b": normal(5, 6), "c": normal(6, 3)}
+    net = float_net(graph(nodes, weights, sample=[4], outputs=["y", "s"]))
     assert [(group.size, group.fixed) for group in net.groups] == [
         (4, True),
-        (5, True),
-        (5, True),
-        (6, False),
+        (5, False),
+        (6, True),
+        (6, True),
         (3, True),
     ]
