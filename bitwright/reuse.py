@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from bitwright.api import as_list, feeds_of
 from bitwright.ir.digests import host_digest
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import run_host
 from bitwright.ir.layers import Layer
 from bitwright.ir.weights import Ints
 from bitwright.sim import whole
@@ -90,8 +89,8 @@ class Session:
         found = {name: self._store[key] for name, key in keys.items() if key in self._store}
         if len(found) < len(keys):
             feeds = dict(zip(net.entry.inputs, self._arrays, strict=True))
-            for layer, array in zip(net.inputs, run_host(net.entry, feeds), strict=True):
-                found[layer.name] = np.asarray(array, narrowest(layer.type))
+            for layer, array in zip(net.inputs, whole.entering(net, feeds), strict=True):
+                found[layer.name] = array
         return found
 
 

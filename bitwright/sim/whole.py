@@ -62,7 +62,7 @@ def outputs(
     if not samples:
         part(0, 0)
     elif not engine.in_threads:
-        for some in _pieces(samples, [given]):
+        for some in _pieces(samples, [given], PIECE):
             part(some.start, some.stop)
     else:
         ends = (*net.inputs, *(net.by_name[name] for name in net.outputs))
@@ -80,7 +80,7 @@ def entering(net: Graph, feeds: Mapping[str, Array]) -> list[Ints]:
     """The integers that enter the accelerator, channels last, for the model's inputs by name, each `kept`."""
     samples = len(next(iter(feeds.values())))
     found: list[list[Array]] = [[] for _ in net.inputs]
-    for some in _pieces(samples, [array[:1].nbytes for array in feeds.values()]):
+    for some in _pieces(samples, [array[:1].nbytes for array in feeds.values()], CACHED):
         made = run_host(net.entry, {name: np.asarray(array[some]) for name, array in feeds.items()})
         for parts, layer, array in zip(found, net.inputs, made, strict=True):
             parts.append(kept(layer, array))
@@ -97,14 +97,14 @@ def kept(layer: Layer, codes: Array) -> Array:
 def leaving(net: Graph, codes: Sequence[Ints]) -> list[Array]:
     """The model's outputs for the integers that left the accelerator."""
     parts = []
-    for some in _pieces(len(codes[0]), [8 * array[:1].size for array in codes]):
+    for some in _pieces(len(codes[0]), [8 * array[:1].size for array in codes], CACHED):
         wide = [np.asarray(array[some], dtype=np.int64) for array in codes]  # what the host makes of them may be longer
         parts.append(run_host(net.exit, dict(zip(net.exit.inputs, wide, strict=True))))
     return parts[0] if len(parts) == 1 else [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def _pieces(samples: int, sizes: Sequence[int]) -> Iterator[slice]:
-    """Samples of at most `PIECE` bytes, where one has so many; one piece where there are none."""
-    most = max(1, PIECE // max(sum(sizes), 1))
+def _pieces(samples: int, sizes: Sequence[int], size: int) -> Iterator[slice]:
+    """Samples of at most `size` bytes, of a sample `sizes`, but at least one; one piece where there are none."""
+    most = max(1, size // max(sum(sizes), 1))
     for start in range(0, max(samples, 1), most):
         yield slice(start, min(start + most, samples))
