@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright import api
-from bitwright.compress import ActQuant, Coded, FloatNet, State, outputs_of
+from bitwright.compress import ActQuant, Calibration, Coded, FloatNet, State, findings, outputs_of
 from bitwright.compress.fidelity import Fidelity, agreement, fidelity, gives_scores
 from bitwright.compress.network import Layer
 from bitwright.compress.operators import moves
@@ -25,19 +25,14 @@ Array = NDArray[Any]
 
 
 def assessed(
-    net: FloatNet,
-    state: State,
-    calibration: Sequence[Array],
-    labelled: Data | None,
-    *,
-    file: str,
-    options: Mapping[str, Any],
+    calibration: Calibration, state: State, labelled: Data | None, *, file: str, options: Mapping[str, Any]
 ) -> QuantiseReport:
-    """The report of `state`, quantised from `net` on `calibration`; accuracies where there are labelled samples."""
+    """The report of `state`, quantised from what was calibrated; accuracies where there are labelled samples."""
+    net, data = calibration.net, calibration.data
     begins("measuring each layer")
-    measured = fidelity(net, state, calibration)
+    measured = fidelity(net, state, data)
     begins("comparing with the float network")
-    arrays = list(labelled.inputs if labelled else calibration)
+    arrays = list(labelled.inputs if labelled else data)
     wanted = outputs_of(net, arrays)
     found = api.as_list(api.run(state.graph(), arrays))
     scores = gives_scores(net, wanted)
@@ -47,7 +42,7 @@ def assessed(
     return QuantiseReport(
         model=net.file,
         file=file,
-        samples=len(calibration[0]),
+        samples=len(data[0]),
         options=options,
         scored=0 if labels is None else len(labels),
         float_accuracy=rates[0],
@@ -57,8 +52,14 @@ def assessed(
         compared=len(arrays[0]),
         layers=tuple(_layers(net, state, measured)),
         tensors=tuple(_tensors(state, measured)),
-        findings=tuple(_wide(state)),
+        findings=(*_of_data(calibration, state), *_wide(state)),
     )
+
+
+def _of_data(calibration: Calibration, state: State) -> Iterator[Finding]:
+    """What the calibration data cannot carry."""
+    for finding in findings(calibration, state.acts):
+        yield Finding(where=f"tensor '{finding.tensor}'", what=finding.what, hint=finding.hint)
 
 
 def _wide(state: State) -> Iterator[Finding]:

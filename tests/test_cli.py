@@ -473,7 +473,7 @@ def test_a_float_network_is_quantised_as_far_as_asked(run: Run, tmp_path: Path) 
     net.add("Det", first)
     model, data, out = tmp_path / "net.onnx", tmp_path / "d.npz", tmp_path / "q.onnx"
     onnx.save(net.proto(), model)
-    np.savez(data, inputs=np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32))
+    np.savez(data, inputs=np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32))
     code, _, err = run("quantize", model, "--data", data, "-o", out)
     assert (code, err.partition("\n")[0]) == (2, "error: net.onnx: input 'x': has an unknown size: ['N', 'C']")
     code, _, err = run("quantize", model, "--data", data, "-o", out, "--shape", "C=4", "--outputs", "relu1")

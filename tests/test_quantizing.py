@@ -18,7 +18,7 @@ import bitwright as bw
 from bitwright.assessing import assessed
 from bitwright.cli import main
 from bitwright.cli.signals import Stopped
-from bitwright.compress import float_net, outputs_of, quantised
+from bitwright.compress import calibrate, float_net, outputs_of, quantised
 from bitwright.compress.fidelity import agreement, fidelity, gives_scores
 from bitwright.report.quantised import Finding, QuantiseReport, closing
 from bitwright.report.quantised_page import page
@@ -103,6 +103,15 @@ def test_the_float_networks_figure_comes_first_and_too_little_agreement_is_a_war
     assert lines[-1] == f"written to {tmp_path / 'q.onnx'}"
 
 
+def test_what_the_data_cannot_carry_is_a_warning(run: Run) -> None:
+    code, out, _ = run("--samples", "8", "--json")
+    found = json.loads(out)
+    few = "8 calibration samples; give 16 samples or more, as unlike each other as those that the network will meet"
+    assert (code, found["warnings"]) == (0, [f"tensor 'image' has {few}"])
+    assert [finding["where"] for finding in found["findings"]] == ["tensor 'image'"]
+    assert "warning: tensor 'image' has 8 calibration samples" in run("--samples", "8")[1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -174,11 +183,10 @@ def test_who_is_stopped_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: py
 
 def report(**changed: Any) -> QuantiseReport:
     """That of the digits network."""
-    net = float_net(FLOAT)
     with np.load(DATA) as held:
-        arrays = [held["calibration"][:32]]
-    state = bw.quantize(net, arrays, weights=3, activations=3, rounding="nearest")
-    made = assessed(net, state, arrays, None, file="q.onnx", options={"weights": 3})
+        calibration = calibrate(FLOAT, [held["calibration"][:32]])
+    state = quantised(calibration, weights=3, activations=3, rounding="nearest")
+    made = assessed(calibration, state, None, file="q.onnx", options={"weights": 3})
     return replace(made, **changed)
 
 

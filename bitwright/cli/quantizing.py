@@ -64,7 +64,7 @@ def quantize(
         calibration = compress.calibrate(compress.float_net(model, **read), arrays)
         begins("choosing codes")
         state = compress.quantised(calibration, config=rules, **asked)
-        found = assessed(calibration.net, state, arrays, labelled, file=str(out), options=said)
+        found = assessed(calibration, state, labelled, file=str(out), options=said)
         write(api.written(state, [array[:2] for array in arrays], out))
         write_report({"quantize.json": to_json(found.result()), "quantize.html": page(found)})
     written = f"written to {out}" + (f" and {report}/quantize.html" if report else "")

@@ -13,6 +13,7 @@ from bitwright.compress.calibrate import Calibration, calibrate, check_arrays
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.encode import encode
 from bitwright.compress.execute import outputs_of
+from bitwright.compress.findings import Finding, findings
 from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.options import BITS, Options
 from bitwright.compress.quantise import quantised, quantize
@@ -30,6 +31,7 @@ __all__ = [
     "ActQuant",
     "Calibration",
     "Coded",
+    "Finding",
     "FloatNet",
     "Options",
     "Problem",
@@ -37,6 +39,7 @@ __all__ = [
     "calibrate",
     "check_arrays",
     "encode",
+    "findings",
     "float_net",
     "outputs_of",
     "quantised",

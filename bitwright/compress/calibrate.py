@@ -32,12 +32,14 @@ SEED = 0
 class Calibration:
     """A float network and the values its quantised tensors held on the calibration data.
 
+    `peaks` has the largest magnitude of each sample in them, or of each row, where a tensor has other rows.
     A scale depends on nothing but what it quantises, so a choice that comes again in another design finds its scales.
     """
 
     net: FloatNet
     values: Mapping[str, Values]
     data: tuple[NDArray[Any], ...] = field(default=(), repr=False, compare=False)
+    peaks: Mapping[str, Floats] = field(default_factory=dict, repr=False, compare=False)
     _found: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False, compare=False)
     _acts: dict[tuple[str, ActChoice], ActQuant] = field(default_factory=dict, repr=False, compare=False)
 
@@ -77,15 +79,17 @@ def calibrate(
     net = float_net(model)
     check_arrays(net.inputs, calibration, "calibration data")
     kept: dict[str, list[Values]] = {site.tensor: [] for site in net.sites}
+    peaks: dict[str, list[Floats]] = {name: [] for name in kept}
     random = np.random.default_rng(SEED)
     for tensors in run(net, calibration):
         for name, parts in kept.items():
             tensor = _checked(net, name, tensors[name])
             parts.append(drawn(tensor, -(-SAMPLE * len(tensor) // len(calibration[0])), random))
+            peaks[name].append(np.abs(tensor.reshape(len(tensor), -1)).max(axis=1))
     values = {name: Values.joined(parts) for name, parts in kept.items()}
     for held in values.values():
         held.sums  # noqa: B018 (sorted once, here, for every width)
-    return Calibration(net, values, tuple(calibration))
+    return Calibration(net, values, tuple(calibration), {name: np.concatenate(parts) for name, parts in peaks.items()})
 
 
 def _checked(net: FloatNet, name: str, tensor: NDArray[Any]) -> Floats:

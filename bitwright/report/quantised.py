@@ -89,11 +89,12 @@ class QuantiseReport:
     @property
     def warnings(self) -> list[str]:
         """What should not be overlooked."""
+        said = [f"{finding.where} {finding.what}; {finding.hint}" for finding in self.findings]
         if self.agreement >= ENOUGH:
-            return []
+            return said
         what = "the samples" if self.agreement_of == "scores" else "what the outputs vary by"
         agrees = f"agrees with the float network on {percent(self.agreement)} of {what} only"
-        return [f"{agrees}; try more bits (--config for single layers)"]
+        return [*said, f"{agrees}; try more bits (--config for single layers)"]
 
     def result(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -130,7 +131,6 @@ def last(report: QuantiseReport) -> Iterator[str]:
         yield f"quantised network: accuracy {percent(report.accuracy)}"
     of = "same highest score" if report.agreement_of == "scores" else "of the outputs' variance"
     yield f"agreement with the float network: {percent(report.agreement)} ({of}, {report.compared:,} samples)"
-    yield from (f"{finding.where}: {finding.what}; {finding.hint}" for finding in report.findings)
     yield from (f"warning: {warning}" for warning in report.warnings)
 
 

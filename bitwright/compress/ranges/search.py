@@ -11,7 +11,7 @@ from bitwright.compress.scales import Floats, ScaleRule
 from bitwright.ir.types import IntType
 
 INSIDE = 0.9999
-"""The share of the values that `percentile_range` does not clip."""
+"""The share of the values that are not zero which `percentile_range` does not clip."""
 
 
 def max_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
@@ -44,9 +44,5 @@ def percentile_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     McKinstry et al.: "Discovering low-precision networks close to full-precision networks for efficient embedded
     inference", arXiv 1809.04191.
     """
-    magnitudes = np.abs(values.sample)
-    order = magnitudes.argsort(axis=1)
-    counted = np.take_along_axis(np.broadcast_to(values.weight, magnitudes.shape), order, axis=1).cumsum(axis=1)
-    place = (counted < INSIDE * counted[:, -1:]).sum(axis=1, keepdims=True)
-    kept = np.take_along_axis(np.take_along_axis(magnitudes, order, axis=1), place, axis=1)
-    return np.minimum(rule.near((kept / codes.hi).astype(np.float32)), max_range(values, codes, rule))
+    wanted = rule.near((values.magnitude(INSIDE) / codes.hi).astype(np.float32))
+    return np.minimum(wanted, max_range(values, codes, rule))

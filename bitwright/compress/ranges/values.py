@@ -62,6 +62,15 @@ class Values:
         made.__dict__["sums"] = self.sums.mirrored()
         return made
 
+    def magnitude(self, inside: float) -> Floats:
+        """What the magnitudes of this share of each row's values that are not zero do not exceed."""
+        sizes = np.abs(self.sample)
+        order = sizes.argsort(axis=1)
+        sizes = np.take_along_axis(sizes, order, axis=1)
+        weight = np.take_along_axis(np.broadcast_to(self.weight, sizes.shape), order, axis=1).astype(np.float64)
+        counted = np.cumsum(weight * (sizes > 0), axis=1)
+        return np.take_along_axis(sizes, (counted < inside * counted[:, -1:]).sum(axis=1, keepdims=True), axis=1)
+
     @cached_property
     def sums(self) -> Sums:
         """Those of the only row."""
