@@ -33,7 +33,9 @@ PARTS = {
     "backends/onnx": "backends/onnx ir exact",
     "backends/verilog": "backends backends/verilog hardware hardware/kernels ir exact",
     "audit": "audit reading ir sim",
-    "compress": "compress compress/ranges compress/round reading frontend frontend/dialects backends/onnx audit ir",
+    "compress": "compress compress/ranges compress/round compress/transforms"
+    " reading frontend frontend/dialects backends/onnx audit ir",
+    "compress/transforms": "compress compress/transforms reading",
     "compress/ranges": "compress compress/ranges ir",
     "compress/round": "compress/round ir",
     "report": "report hardware planning ir exact",

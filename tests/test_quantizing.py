@@ -58,6 +58,7 @@ def test_the_report_has_layers_tensors_and_how_far_both_networks_agree(run: Run,
         "scale": "po2",
         "zero": "auto",
         "exact": "po2",
+        "transforms": [],
     }
     assert (found["version"], found["samples"], found["file"]) == (2, 32, str(tmp_path / "q.onnx"))
     with np.load(DATA) as held:
@@ -103,6 +104,16 @@ def test_the_float_networks_figure_comes_first_and_too_little_agreement_is_a_war
     assert lines[-1] == f"written to {tmp_path / 'q.onnx'}"
 
 
+def test_rewrites_of_the_float_network_are_done_in_order_and_told(run: Run, tmp_path: Path) -> None:
+    names = ["fuse", "equalise", "ocs"]
+    code, out, _ = run(*(f"--transform={name}" for name in names), "--samples", "32", "--json")
+    found = json.loads(out)
+    assert (code, found["options"]["transforms"]) == (0, names)
+    assert min(row["signal_to_noise"] for row in found["layers"]) > 20
+    shapes = [layer.weights.array.shape for layer in bw.load(tmp_path / "q.onnx").layers if layer.op == "conv"]
+    assert [shape[0] for shape in shapes] == [9, 17]
+
+
 def test_what_the_data_cannot_carry_is_a_warning(run: Run) -> None:
     code, out, _ = run("--samples", "8", "--json")
     found = json.loads(out)
@@ -124,6 +135,10 @@ def test_what_the_data_cannot_carry_is_a_warning(run: Run) -> None:
             "quantize: 'up' cannot be used for rounding\n  hint: choose {rounding}",
         ),
         (
+            ("--transform", "fuse", "--transform", "unfuse"),
+            "quantize: 'unfuse' cannot be used for transforms\n  hint: choose fuse or equalise or ocs",
+        ),
+        (
             ("--zero", "perhaps"),
             "quantize: 'perhaps' cannot be used for zero\n  hint: choose auto or always or never",
         ),
@@ -137,7 +152,7 @@ def test_what_the_data_cannot_carry_is_a_warning(run: Run) -> None:
             f"{DATA}: holds 256 samples, 1000 were asked for\n  hint: use --samples 256 or less",
         ),
     ],
-    ids=["range", "rounding", "zero", "exact", "samples"],
+    ids=["range", "rounding", "transforms", "zero", "exact", "samples"],
 )
 def test_what_cannot_be_honoured_is_one_message_and_leaves_nothing(
     run: Run, tmp_path: Path, options: tuple[str, ...], message: str

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bitwright.compress import BITS, CORRECTIONS, RANGES, ROUNDINGS, SCALES
+from bitwright.compress import BITS, CORRECTIONS, RANGES, ROUNDINGS, SCALES, TRANSFORMS
 from bitwright.compress.options import EXACT, ZEROS
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
@@ -129,6 +129,14 @@ WeightRounding = Annotated[
 ]
 Correct = Annotated[
     str, typer.Option(metavar="|".join(CORRECTIONS), help="What quantising shifted in the mean is put back, or not.")
+]
+Transforms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--transform",
+        metavar="|".join(TRANSFORMS),
+        help="A rewrite of the float network before it is quantised; once for each, in their order.",
+    ),
 ]
 Scale = Annotated[
     str | None,

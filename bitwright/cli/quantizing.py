@@ -19,6 +19,7 @@ from bitwright.cli.progress import progress
 from bitwright.cli.shown import shown
 from bitwright.compress.config import read_config
 from bitwright.compress.options import Given, Options
+from bitwright.compress.transforms import transformed
 from bitwright.design import to_json
 from bitwright.ir.stages import begins
 from bitwright.report.quantised import closing
@@ -38,6 +39,7 @@ def quantize(
     range_: options.Range = DEFAULTS.range,
     rounding: options.WeightRounding = DEFAULTS.rounding,
     correct: options.Correct = DEFAULTS.correct,
+    transforms: options.Transforms = None,
     scale: options.Scale = None,
     zero: options.Zero = DEFAULTS.zero,
     exact: options.Exact = DEFAULTS.exact,
@@ -52,7 +54,9 @@ def quantize(
     asked: Given = {"weights": weights, "activations": activations, "per_channel": per_channel, "range": range_}
     asked |= {"rounding": rounding, "correct": correct, "zero": zero, "exact": exact}
     asked |= {"scale": scale} if scale else {}
-    said, rules = asdict(Options(**asked)), None
+    rewrites = tuple(transforms or ())
+    whole: Given = {**asked, "transforms": rewrites}
+    said, rules = asdict(Options(**whole)), None
     if config:
         said["config"], rules = str(config), read_config(config)
     with _reporting(report) as write_report, output.new_file(out) as write, progress(f"quantising {model}"):
@@ -61,7 +65,7 @@ def quantize(
         arrays = data.read_calibration(data_file, tensors, samples=samples)
         labelled = data.read_scored(data_file, tensors)
         begins("calibrating")
-        calibration = compress.calibrate(compress.float_net(model, **read), arrays)
+        calibration = compress.calibrate(transformed(compress.float_net(model, **read), rewrites), arrays)
         begins("choosing codes")
         state = compress.quantised(calibration, config=rules, **asked)
         found = assessed(calibration, state, labelled, file=str(out), options=said)

@@ -21,6 +21,7 @@ from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS, Problem
 from bitwright.compress.scales import SCALES
 from bitwright.compress.state import ActQuant, Coded, State
+from bitwright.compress.transforms import TRANSFORMS
 
 __all__ = [
     "BITS",
@@ -28,6 +29,7 @@ __all__ = [
     "RANGES",
     "ROUNDINGS",
     "SCALES",
+    "TRANSFORMS",
     "ActQuant",
     "Calibration",
     "Coded",

@@ -51,8 +51,7 @@ def findings(calibration: Calibration, acts: Mapping[str, ActQuant]) -> tuple[Fi
     found: list[Finding] = []
     for name, data in inputs.items():
         found.extend(_of_samples(name, data))
-    for site in calibration.net.sites:
-        name = site.tensor
+    for name in (site.tensor for site in calibration.net.sites if site.tensor in acts):
         said = list(_of_tensor(calibration, name, acts[name], name in inputs))
         if name in inputs and not said:
             said.extend(_of_features(name, inputs[name], acts[name]))
@@ -118,7 +117,11 @@ def _of_features(name: str, data: Array, act: ActQuant) -> Iterator[Finding]:
         if len(lost) > len(spans) // SHARE:
             yield _unlike(name, f"feature {lost[0]} of axis {axis + 1}", spans[lost[0]], len(lost), whole)
             return
-    spans = high - low
+    yield from _of_elements(name, high - low, least, whole)
+
+
+def _of_elements(name: str, spans: Array, least: float, whole: float) -> Iterator[Finding]:
+    """What is said of an input, most of whose elements are lost beside a few."""
     lost = (spans > 0) & (spans < least)
     if lost.sum() * 2 > lost.size:
         yield _unlike(name, "most of its elements", float(np.median(spans)), int(lost.sum()), whole)

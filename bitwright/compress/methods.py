@@ -17,12 +17,14 @@ from typing import Any
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
+from bitwright.compress.transforms import TRANSFORMS
 from bitwright.ir.errors import BitwrightError
 
 FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
     "range": RANGES,
     "rounding": ROUNDINGS,
     "correct": CORRECTIONS,
+    "transforms": TRANSFORMS,
 }
 """The registries, by the option that names one of their entries; None stands for leaving it out, which is no method."""
 CITED = re.compile(r'([A-Z](?:[^.:;()"]|\bal\.)*): "([^"]+)"(.*?)(?:; (R\d{3}(?:, R\d{3})*))?(?=\)|[.;](?: |$))')

@@ -11,6 +11,7 @@ from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.scales import SCALES
+from bitwright.compress.transforms import TRANSFORMS
 from bitwright.ir.errors import BitwrightError
 
 BITS = range(2, 17)
@@ -42,6 +43,7 @@ class Given(TypedDict, total=False):
     scale: str
     zero: str
     exact: str
+    transforms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +51,8 @@ class Options:
     """How a network is quantised; BitwrightError names what is not offered.
 
     Bits of `weights` and `activations`; a scale for each output of a layer, or one (`per_channel`); keys of `RANGES`,
-    `ROUNDINGS`, `CORRECTIONS` and `SCALES`, one of `ZEROS` and one of `EXACT`. `scale` is
-    "free", or "po2" where `exact` demands it.
+    `ROUNDINGS`, `CORRECTIONS` and `SCALES`, one of `ZEROS` and one of `EXACT`. `scale` is "free", or "po2" where
+    `exact` demands it. The float network is rewritten by `transforms`, keys of `TRANSFORMS`, in their order.
     """
 
     weights: int = 8
@@ -62,6 +64,7 @@ class Options:
     scale: str = ""
     zero: str = "auto"
     exact: str = "audit"
+    transforms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, bits in (("weights", self.weights), ("activations", self.activations)):
@@ -72,6 +75,9 @@ class Options:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise _refusal(name, repr(getattr(self, name)), " or ".join(choices))
+        for name in self.transforms:
+            if name not in TRANSFORMS:
+                raise _refusal("transforms", repr(name), " or ".join(TRANSFORMS))
         if self.exact == "po2" != self.scale:
             raise BitwrightError(
                 f"scale {self.scale!r} beside exact 'po2'",

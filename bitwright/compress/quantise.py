@@ -20,6 +20,7 @@ from bitwright.compress.options import Given, Options
 from bitwright.compress.refine import refined
 from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.state import Coded, State
+from bitwright.compress.transforms import transformed
 from bitwright.ir.errors import BitwrightError
 from bitwright.reading.exporting import exported
 
@@ -60,6 +61,8 @@ def quantize(
 def quantised(calibration: Calibration, *, config: Configured = None, **options: Unpack[Given]) -> State:
     """`quantize` for a network that is calibrated already; one calibration serves many choices."""
     chosen = Options(**options)
+    if chosen.transforms:
+        calibration = calibrate(transformed(calibration.net, chosen.transforms), calibration.data)
     choices = choose(calibration.net, calibration.unsigned, chosen, _read(config))
     state = nearest(calibration, choices, bias_grid=chosen.exact == "po2")
     free = {name: choice for name, choice in choices.weights.items() if calibration.net.given(name) is None}

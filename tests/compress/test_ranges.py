@@ -177,6 +177,13 @@ def test_kl_keeps_all_of_a_uniform_distribution_and_clips_one_far_value() -> Non
     assert 2.5 < RANGES["kl"](Values.of(normal), codes, FREE).item() * codes.hi < 6
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+def test_kl_does_not_clip_data_in_few_steps(bits: int) -> None:
+    values = Values.of(np.random.default_rng(0).integers(0, 17, size=(1, 20_000)).astype(np.float32) / 16)
+    codes = integer(bits, signed=False)
+    assert RANGES["kl"](values, codes, FREE) == RANGES["max"](values, codes, FREE)
+
+
 def test_percentile_clips_one_value_in_ten_thousand() -> None:
     values = rows("heavy").repeat(2, axis=1)
     codes = integer(8, signed=True, narrow=True)

@@ -64,6 +64,10 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: quantize(DENSE, [X], range="entropy"),
         "quantize: 'entropy' cannot be used for range\n  hint: choose max or mse or percentile or aciq or sawb or kl",
     ),
+    "transforms": (
+        lambda: quantize(DENSE, [X], transforms=("fuse", "unfuse")),
+        "quantize: 'unfuse' cannot be used for transforms\n  hint: choose fuse or equalise or ocs",
+    ),
     "scale": (
         lambda: quantize(DENSE, [X], scale="po3"),
         "quantize: 'po3' cannot be used for scale\n  hint: choose free or po2",

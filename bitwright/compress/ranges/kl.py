@@ -39,9 +39,14 @@ def kl_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
 
 
 def _threshold(histogram: Doubles, levels: int) -> int:
-    """How many of the first bins to keep; of several thresholds that tell as much the largest."""
+    """How many of the first bins to keep; of several thresholds that tell as much the largest.
+
+    No more values than levels, as of data in steps, are told in full by any clipping, and say nothing for it.
+    """
     thresholds = np.arange(len(histogram), levels - 1, -1)
-    return int(thresholds[divergences(histogram, thresholds, levels).argmin()])
+    told = divergences(histogram, thresholds, levels)
+    told[1:][np.cumsum(histogram > 0)[thresholds[1:] - 1] <= levels] = np.inf
+    return int(thresholds[told.argmin()])
 
 
 def divergences(histogram: Doubles, thresholds: NDArray[np.int64], levels: int) -> Doubles:
