@@ -10,8 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress.ranges.errors import quantisation_errors
-from bitwright.compress.ranges.search import max_range
+from bitwright.compress.ranges.search import max_range, no_worse
 from bitwright.compress.ranges.values import Values
 from bitwright.compress.scales import Floats, ScaleRule
 from bitwright.ir.types import IntType
@@ -47,7 +46,8 @@ def aciq_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     mean = (share * np.abs(away)).sum(axis=1, keepdims=True)
     levels = codes.count if codes.signed else 2 * codes.count
     laplace, gauss = mean * laplace_optimum(levels), spread * gauss_optimum(levels)
-    return _checked(values, codes, rule, np.abs(centre) + np.where(spread > LIKELIER * mean, laplace, gauss))
+    clipping = np.abs(centre) + np.where(spread > LIKELIER * mean, laplace, gauss)
+    return no_worse(values, codes, rule, clipping / (codes.hi + 0.5))  # the end of the last code's cell
 
 
 def sawb_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
@@ -63,7 +63,7 @@ def sawb_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     share = _share(values)
     root = np.sqrt((share * values.sample.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
     mean = (share * np.abs(values.sample)).sum(axis=1, keepdims=True)
-    return _checked(values, codes, rule, first * root - second * mean, top=codes.hi)
+    return no_worse(values, codes, rule, (first * root - second * mean) / codes.hi)
 
 
 @lru_cache
@@ -92,13 +92,3 @@ def _share(values: Values) -> Doubles:
     """What each value of the sample weighs in the mean of the row's values that are not zero."""
     weight = values.weight * (values.sample != 0).astype(np.float64)
     return np.asarray(weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-30))
-
-
-def _checked(values: Values, codes: IntType, rule: ScaleRule, clipping: Doubles, *, top: float | None = None) -> Floats:
-    """The allowed scales nearest to those at which `clipping` is the end of the codes, or of the last code's cell."""
-    largest = max_range(values, codes, rule)
-    wanted = rule.near(np.maximum(clipping / (top or codes.hi + 0.5), 0).astype(np.float32))
-    tried = np.stack([largest, np.where(clipping > 0, np.minimum(wanted, largest), largest)])
-    errors = quantisation_errors(values, tried, codes)
-    chosen: Floats = np.where((errors[1] <= errors[0])[:, None], tried[1], tried[0])
-    return chosen

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress.ranges.search import max_range
+from bitwright.compress.ranges.search import max_range, no_worse
 from bitwright.compress.ranges.values import Values
 from bitwright.compress.scales import Floats, ScaleRule
 from bitwright.ir.types import IntType
@@ -22,20 +22,19 @@ def kl_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     """The scales at which the histogram of the magnitudes, clipped and merged to the codes, tells most of itself.
 
     TensorRT's calibration (Migacz: "8-bit inference with TensorRT", GTC 2017; R004): of each row the threshold of least
-    Kullback-Leibler divergence. Of values that are not zero; rows too short for a histogram have their largest range.
+    Kullback-Leibler divergence. Of values that are not zero; rows too short for a histogram have their largest range,
+    and so have those of which that has less error: a few values that make up most of a tensor are told in full alone.
     """
-    largest = max_range(values, codes, rule)
     ends = np.maximum(values.high, -values.low)
     weights = np.broadcast_to(values.weight, values.sample.shape)
     bins = min(BINS, values.sample.shape[1] // FILLED)
     if bins <= codes.hi + 1:
-        return largest
+        return max_range(values, codes, rule)
     kept = [
         _threshold(np.histogram(np.abs(row), bins, (0, end), weights=weight * (row != 0))[0], codes.hi + 1) / bins
         for row, weight, end in zip(values.sample, weights, ends[:, 0].clip(1e-30), strict=True)
     ]
-    wanted = ends * np.array(kept, np.float32)[:, None] / np.float32(codes.hi)
-    return np.minimum(rule.near(wanted), largest)
+    return no_worse(values, codes, rule, ends * np.array(kept)[:, None] / codes.hi)
 
 
 def _threshold(histogram: Doubles, levels: int) -> int:

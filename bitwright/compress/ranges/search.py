@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitwright.compress.ranges.errors import quantisation_errors
 from bitwright.compress.ranges.values import Values
@@ -22,6 +23,15 @@ def max_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     above = values.high / np.float32(codes.hi)
     below = values.low / np.float32(codes.lo) if codes.lo < 0 else np.zeros_like(values.low)
     return rule.cover(np.maximum(np.maximum(above, below), 0))
+
+
+def no_worse(values: Values, codes: IntType, rule: ScaleRule, wanted: NDArray[np.floating]) -> Floats:
+    """The allowed scales nearest to those wanted; `max_range` where its error is less, or nothing is wanted."""
+    largest = max_range(values, codes, rule)
+    near = np.minimum(rule.near(np.maximum(wanted, 0).astype(np.float32)), largest)
+    errors = quantisation_errors(values, np.stack([largest, near]), codes)
+    chosen: Floats = np.where((wanted > 0) & (errors[1] <= errors[0])[:, None], near, largest)
+    return chosen
 
 
 def mse_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
