@@ -120,11 +120,10 @@ def average_pool(attributes: Attributes, x: Array) -> Array:
         x = np.pad(x, [(0, 0), (0, 0), *pads])
         assert x.shape[2:] == shape
         attributes = {name: v for name, v in attributes.items() if name not in ("pads", "auto_pad")}
-    fields = windows(attributes, x, kernel)
-    fields = fields.reshape(*fields.shape[: x.ndim], -1)
-    sums = np.zeros(fields.shape[:-1], dtype=np.float32)
-    for tap in range(fields.shape[-1]):
-        sums = sums + fields[..., tap]
+    sums = windows(attributes, x, kernel)
+    while sums.ndim > x.ndim:  # down each column first, and then across, as onnxruntime adds
+        taps = np.moveaxis(sums, x.ndim, 0)
+        sums = sum(taps, np.zeros(taps.shape[1:], dtype=np.float32))
     return np.asarray(sums / windows(attributes, counted, kernel).sum(axis=axes))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
@@ -115,6 +116,19 @@ def test_padding_never_wins_a_max_pool(kind: Any) -> None:
     wide = np.pad(x, ((0, 0), (0, 0), (1, 2), (0, 1)), constant_values=lowest)
     for i, j in np.ndindex(*made.shape[2:]):
         np.testing.assert_array_equal(made[:, :, i, j], wide[:, :, i : i + 2, j : j + 3].max(axis=(2, 3)))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 3), (2, 3), (3, 2), (1, 3), (5, 5)])
+@pytest.mark.parametrize("attributes", [{}, {"pads": [1, 0, 0, 1]}, {"strides": [2, 2]}], ids=str)
+def test_means_are_added_up_as_onnxruntime_does(size: tuple[int, int], attributes: dict[str, Any]) -> None:
+    """Bit by bit: ties of a quantiser behind a mean fall as they do there."""
+    pads = dict(attributes, pads=[0, 0, 0, 0]) if size == (1, 3) else attributes
+    net = Net(4, 9, 11)
+    net.add("AveragePool", net.x, kernel_shape=list(size), **pads)
+    x = (np.random.default_rng(0).integers(-90, 90, (1, 4, 9, 11)) * np.float32(0.03)).astype(np.float32)
+    session = onnxruntime.InferenceSession(net.proto().SerializeToString(), providers=["CPUExecutionProvider"])
+    (wanted,) = session.run(None, {"x": x})
+    np.testing.assert_array_equal(outputs(net.proto(), x[0]), wanted.reshape(-1))
 
 
 def test_groups_and_signals() -> None:
