@@ -20,6 +20,7 @@ from bitwright.compress.columns import View
 from bitwright.compress.correct import Correction, with_biases
 from bitwright.compress.round import Problem, Rounding
 from bitwright.compress.state import State
+from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
 
@@ -31,9 +32,10 @@ def refined(
 
     Scales, types and quantisers stay as they are. A weight of several layers is rounded for the first of them.
     """
-    side = calibration.side
-    refiner = _Refiner(state, side, roundings, correction)
-    walk(state.net, [array[: side.samples] for array in calibration.data], refiner, state.acts)
+    with np.errstate(all="ignore"):  # what is beyond float32 is refused by its layer
+        side = calibration.side
+        refiner = _Refiner(state, side, roundings, correction)
+        walk(state.net, [array[: side.samples] for array in calibration.data], refiner, state.acts)
     net = with_biases(state.net, refiner.shifts)
     return replace(state, net=net, weights={**state.weights, **refiner.coded})
 
@@ -80,8 +82,20 @@ class _Refiner:
             rectified=view.rectified,
             where=f"{self._state.net.file}: layer '{name}'",
         )
+        _check_reach(problem)
         codes = self._roundings[view.layer.weight](problem)
         return replace(coded, codes=view.array(codes))
+
+
+def _check_reach(problem: Problem) -> None:
+    """Refuse numbers of which float32 does not hold the sums of products."""
+    largest = max(float(np.abs(array).max(initial=0)) for array in (problem.inputs, problem.outputs))
+    if not largest**2 * problem.inputs.shape[-1] < np.finfo(np.float32).max:
+        raise BitwrightError(
+            f"reads or makes numbers up to {largest:.1e}, of which float32 holds no sums of products",
+            where=problem.where,
+            hint="scale the data and the weights, or round to the nearest (--rounding nearest)",
+        )
 
 
 def _ends(view: View, coded: Coded, end: Literal["lo", "hi"]) -> Array:

@@ -13,7 +13,7 @@ from tests.compress.neighbours.judge import Case, Wrong, judged
 from tests.compress.neighbours.kinds import KINDS
 from tests.compress.nets import graph, node, normal
 
-FAST, LONG = range(4), range(4, 60)
+FAST, LONG = range(3), range(3, 50)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from tests.compress.nets import graph, node, normal
 
 DENSE = graph([node("MatMul", "x w", "y")], {"w": normal(4, 3)}, sample=[4])
 X = normal(8, 4)
+REACH = float(np.abs(X @ normal(4, 3) * np.float32(1e30)).max())
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "quantised": (
         lambda: quantize(quantize(DENSE, [X]).onnx(), [X]),
@@ -94,6 +95,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: quantize(DENSE, [np.full((8, 4), np.nan, dtype=np.float32)]),
         "model: tensor 'x': holds values that are not finite on the calibration data\n"
         "  hint: check the float model and how the data is scaled",
+    ),
+    "beyond float32": (
+        lambda: quantize(graph([node("MatMul", "x w", "y")], {"w": normal(4, 3) * 1e30}, sample=[4]), [X]),
+        f"model: layer 'y': reads or makes numbers up to {REACH:.1e}, of which float32 holds no sums of products\n"
+        "  hint: scale the data and the weights, or round to the nearest (--rounding nearest)",
     ),
     "no file": (
         lambda: quantize(Path("missing.onnx"), [X]),

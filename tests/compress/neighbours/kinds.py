@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from onnx import helper
 
 from tests.compress.neighbours.draw import Array, At, Draw
 from tests.compress.neighbours.judge import Case
+from tests.compress.neighbours.structures import STRUCTURES, structure
 
 
 def body(d: Draw, x: At, *, special: Callable[[Draw, At], At] = lambda d, x: x, least: int = 1) -> At:
@@ -318,4 +320,5 @@ KINDS: dict[str, Callable[[int], Case]] = {
     "integers": integers,
     "broken": broken,
     "ends": ends,
+    **{name: partial(structure, name=name) for name in STRUCTURES},
 }
