@@ -46,30 +46,41 @@ def convolve(attributes: Attributes, x: Array, w: Array, multiply: Product) -> A
 def conv_transpose(
     attributes: Attributes, x: Array, w: Array, bias: Array | None = None, multiply: Product = product
 ) -> Array:
-    """ConvTranspose of two spatial axes: each pixel's products, added up where they overlap."""
-    groups = int(attributes.get("group", 1))
+    """ConvTranspose of any spatial axes: each pixel's products, added up where they overlap."""
+    groups, rank = int(attributes.get("group", 1)), x.ndim - 2
     n, outputs, kernel = len(x), w.shape[1] * groups, w.shape[2:]
     pixels = x.reshape(n, groups, -1, prod(x.shape[2:]))
     columns = w.reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)
     terms = multiply(columns, pixels).reshape(n, outputs, *kernel, *x.shape[2:])
-    strides, dilations, pads = _window(attributes, kernel, (0, 0))
-    extra = attributes.get("output_padding") or [0, 0]
+    strides, dilations = (list(attributes.get(name) or [1] * rank) for name in ("strides", "dilations"))
+    extra = attributes.get("output_padding") or [0] * rank
     size = [
         (s - 1) * stride + (k - 1) * d + 1 + more
         for s, stride, k, d, more in zip(x.shape[2:], strides, kernel, dilations, extra, strict=True)
     ]
-    made = np.zeros((n, outputs, *size), dtype=np.float32)
-    for i, j in np.ndindex(*kernel):
-        rows, cols = (
-            slice(k * d, k * d + (s - 1) * step + 1, step) for k, d, s, step in _taps((i, j), dilations, x, strides)
-        )
-        made[:, :, rows, cols] += terms[:, :, i, j]
-    cut = tuple(slice(before, size[axis] - after) for axis, (before, after) in enumerate(pads))
-    made = made[:, :, *cut]
-    return made if bias is None else made + bias.reshape(-1, 1, 1)
+    kept = _kept(attributes, [s * stride for s, stride in zip(x.shape[2:], strides, strict=True)], size)
+    full = [max(length, cut.stop) for length, cut in zip(size, kept, strict=True)]
+    made = np.zeros((n, outputs, *full), dtype=np.float32)
+    for tap in np.ndindex(*kernel):
+        places = [slice(k * d, k * d + (s - 1) * step + 1, step) for k, d, s, step in _taps(tap, dilations, x, strides)]
+        made[:, :, *places] += terms[:, :, *tap]
+    made = made[:, :, *kept]
+    return made if bias is None else made + bias.reshape(-1, *[1] * rank)
 
 
-def _taps(tap: tuple[int, int], dilations: list[int], x: Array, strides: list[int]) -> list[tuple[int, int, int, int]]:
+def _kept(attributes: Attributes, same: list[int], size: list[int]) -> list[slice]:
+    """What is left of a transposed convolution by its pads, or by the size that its output shall have."""
+    mode, rank = attributes.get("auto_pad", "NOTSET"), len(size)
+    wanted = attributes.get("output_shape") or (same if mode.startswith("SAME") else None)
+    if wanted is None:
+        pads = (attributes.get("pads") if mode == "NOTSET" else None) or [0] * 2 * rank
+        return [slice(pads[i], length - pads[i + rank]) for i, length in enumerate(size)]
+    over = [max(0, length - out) for length, out in zip(size, wanted[-rank:], strict=True)]
+    before = [total // 2 if mode == "SAME_UPPER" else total - total // 2 for total in over]
+    return [slice(first, first + out) for first, out in zip(before, wanted[-rank:], strict=True)]
+
+
+def _taps(tap: tuple[int, ...], dilations: list[int], x: Array, strides: list[int]) -> list[tuple[int, int, int, int]]:
     return list(zip(tap, dilations, x.shape[2:], strides, strict=True))
 
 

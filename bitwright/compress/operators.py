@@ -32,7 +32,7 @@ TABLES = frozenset(("LeakyRelu", "Sigmoid", "Tanh"))
 """Functions that the host computes, too, where no integers follow."""
 TAIL = frozenset(("ArgMax", "LogSoftmax", "Softmax", "TopK"))
 """Allowed after the last integer layer, where they stay in float."""
-RANKS: Mapping[str, tuple[int, ...]] = {"Conv": (3, 4, 5), "ConvTranspose": (4,), "Gemm": (2,), "MatMul": (2, 3, 4)}
+RANKS: Mapping[str, tuple[int, ...]] = {"Conv": (3, 4, 5), "ConvTranspose": (3, 4), "Gemm": (2,), "MatMul": (2, 3, 4)}
 """How many axes the weights of each layer may have."""
 MAY_BE_INFINITE = ("Clip",)
 """Operators with a constant that may be infinite: a bound that does not bind."""

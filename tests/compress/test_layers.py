@@ -41,6 +41,18 @@ CASES = {
         "ConvTranspose", (3, 4, 5), (3, 2, 3, 3), {"strides": [2, 2], "pads": [1, 0, 1, 1], "output_padding": [1, 0]}
     ),
     "grouped transposed conv": Case("ConvTranspose", (4, 3, 3), (4, 3, 2, 2), {"group": 2, "strides": [2, 2]}),
+    "transposed conv of automatic pads": Case(
+        "ConvTranspose", (3, 4, 5), (3, 2, 3, 3), {"strides": [2, 2], "auto_pad": "SAME_LOWER"}
+    ),
+    "transposed conv of a given size": Case(
+        "ConvTranspose", (3, 4, 5), (3, 2, 4, 3), {"strides": [2, 2], "output_shape": [7, 10], "auto_pad": "SAME_UPPER"}
+    ),
+    "transposed conv longer than its reach": Case(
+        "ConvTranspose", (3, 4, 5), (3, 2, 2, 2), {"strides": [3, 2], "output_shape": [12, 10]}
+    ),
+    "transposed conv of one axis": Case(
+        "ConvTranspose", (4, 7), (4, 3, 3), {"group": 2, "strides": [2], "pads": [1, 0]}
+    ),
     "dense": Case("MatMul", (6,), (6, 4)),
     "dense on rows": Case("MatMul", (5, 6), (6, 4)),
     "dense on rows of a stack of one": Case("MatMul", (5, 6), (1, 6, 4)),
@@ -86,6 +98,16 @@ def test_rows_times_columns_are_what_a_layer_makes(case: Case) -> None:
     assert made.size == wanted.size
     np.testing.assert_allclose(np.sort(made.reshape(-1)), np.sort(wanted.reshape(-1)), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(view.columns(x, np.array([0, 2])), view.columns(x, np.arange(count))[:, :, [0, 2]])
+
+
+@pytest.mark.parametrize("case", WHOLE.values(), ids=WHOLE)
+def test_the_float_network_is_run_as_onnxruntime_runs_it(case: Case) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    given, x = model(case), data(case, 3)
+    session = runtime.InferenceSession(given.SerializeToString(), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(
+        outputs_of(float_net(given), [x])[0], session.run(None, {"x": x})[0], rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("case", WHOLE.values(), ids=WHOLE)
