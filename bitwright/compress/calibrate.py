@@ -54,6 +54,12 @@ class Calibration:
         """What the float layers make of the data, for roundings and corrections; computed when one first asks."""
         return float_side(self.net, self.data)
 
+    @property
+    def walked(self) -> int:
+        """How many samples roundings and corrections saw: those that fit in memory; all, if none has asked."""
+        side = self.__dict__.get("side")
+        return len(self.data[0]) if side is None else side.samples
+
     def act_quant(self, tensor: str, choice: ActChoice) -> ActQuant:
         """The quantiser of a tensor."""
         key = (tensor, choice)

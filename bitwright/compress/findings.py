@@ -28,7 +28,7 @@ CODES = 16
 LOST = 4
 """A signal away from zero that spans less than this part of the codes is lost."""
 
-Kind = Literal["few samples", "equal samples", "constant", "outlier", "far from zero", "unlike features"]
+Kind = Literal["few samples", "left out", "equal samples", "constant", "outlier", "far from zero", "unlike features"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ def findings(calibration: Calibration, acts: Mapping[str, ActQuant]) -> tuple[Fi
     found: list[Finding] = []
     for name, data in inputs.items():
         found.extend(_of_samples(name, data))
+        if calibration.walked < len(data):
+            found.append(_left_out(name, calibration.walked, len(data)))
     for name in (site.tensor for site in calibration.net.sites if site.tensor in acts):
         said = list(_of_tensor(calibration, name, acts[name], name in inputs))
         if name in inputs and not said:
@@ -68,6 +70,11 @@ def _of_samples(name: str, data: Array) -> Iterator[Finding]:
     if len(data) > 1 and (data == data[:1]).all():
         value = "zero" if not data.any() else "equal"
         yield Finding(name, "equal samples", f"has calibration samples that are all {value}", {}, hint)
+
+
+def _left_out(name: str, walked: int, samples: int) -> Finding:
+    what = f"has {samples} calibration samples, of which {walked} fit in memory: codes and biases are chosen by those"
+    return Finding(name, "left out", what, {"samples": walked}, "ranges are chosen by all")
 
 
 def _of_tensor(calibration: Calibration, name: str, act: ActQuant, given: bool) -> Iterator[Finding]:

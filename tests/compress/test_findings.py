@@ -101,3 +101,15 @@ def test_a_finding_reads_as_a_sentence_with_its_figures() -> None:
         "tensor 'x' has a range of 500 that an outlier fills: nearly all values lie within 1.37; "
         "remove the broken sample from the calibration data, or choose another range rule",
     ]
+
+
+def test_samples_that_no_rounding_sees_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitwright.compress.acts.MEMORY", 30_000)
+    calibration = calibrate(CONV, [IMAGES])
+    state = quantised(calibration)
+    (said,) = findings(calibration, state.acts)
+    assert str(said) == (
+        f"tensor 'x' has 48 calibration samples, of which {calibration.side.samples} fit in memory: codes and biases "
+        "are chosen by those; ranges are chosen by all"
+    )
+    assert 1 < calibration.side.samples < 48
