@@ -122,7 +122,7 @@ def by_brevitas(job: Job, method: str, ranges: str) -> Array:
         backend="fx",
         weight_bit_width=job.weights,
         act_bit_width=job.activations,
-        bias_bit_width=32,
+        bias_bit_width=None if method == "learned" else 32,  # each layer runs alone there, without an input scale
         weight_quant_granularity="per_channel",
         act_quant_percentile=99.999,
         act_quant_type="sym",
@@ -155,7 +155,7 @@ def _learned(module: Any, job: Job) -> None:
     tool: Any = import_module("brevitas_examples.imagenet_classification.ptq.learned_round_utils")
     pairs = [(torch.from_numpy(sample[None]), torch.zeros(1)) for sample in job.calibration]
     asked = Namespace(
-        learned_round="linear_round",
+        learned_round="hard_sigmoid",
         learned_round_lr_scheduler=None,
         learned_round_iters=ITERATIONS,
         learned_round_lr=1e-3,
