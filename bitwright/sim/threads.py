@@ -27,12 +27,14 @@ def spread(work: Work, samples: int, unit: int, most: int) -> None:
     The first `unit` of them tell how long the rest will take, and that how many threads it is worth. They take pieces
     of whole units from one another; this thread is one of them, so that nobody waits for one that never begins.
     """
-    start = time.perf_counter()
-    lead = min(unit, samples)
+    if samples <= unit:
+        return work(0, samples)
+    start, lead = time.perf_counter(), unit
     work(0, lead)
     seconds = (time.perf_counter() - start) / lead * (samples - lead)
-    threads = 1 if getattr(_inside, "pieces", False) else min(processors(), int(seconds / WORTH))
+    threads = 1 if getattr(_inside, "pieces", False) else int(seconds / WORTH)
     if threads > 1:
+        threads = min(threads, processors())
         least = -(-int(WORTH / 2 / seconds * (samples - lead)) // unit) * unit
         share = (samples - lead) // (threads * PIECES) // unit * unit
         most = min(most, max(unit, least, share))

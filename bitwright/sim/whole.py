@@ -24,10 +24,10 @@ Array = NDArray[Any]
 
 PIECE = 1 << 26
 """Bytes of inputs that are on their way at once."""
-CACHED = 1 << 21
+CACHED = 1 << 22
 """Bytes of a piece with its integers, of 64 bits, that mostly stay in a cache from host to engine to host."""
-FIRST = 16
-"""The share of the samples by which the first piece tells how long they take."""
+FIRST = 4
+"""By how much the piece that tells how long the others take is smaller."""
 
 
 def outputs(
@@ -67,7 +67,10 @@ def outputs(
     else:
         ends = (*net.inputs, *(net.by_name[name] for name in net.outputs))
         most = max(1, CACHED // (given + sum(8 * prod(layer.shape) for layer in ends)))
-        spread(part, samples, min(most, -(-samples // FIRST)), most)
+        if samples <= most:
+            part(0, samples)
+        else:
+            spread(part, samples, max(1, most // FIRST), most)
     return made
 
 

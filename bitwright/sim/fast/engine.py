@@ -26,10 +26,10 @@ def ready(graph: Graph) -> Compute:
 
 def of(program: Program, graph: Graph) -> Compute:
     """The same for a program that was prepared of `graph`; each output in the narrowest type of NumPy."""
-    outputs = [graph.by_name[name] for name in graph.outputs]
+    outputs = [(layer.shape, narrowest(layer.type)) for layer in map(graph.by_name.__getitem__, graph.outputs)]
 
     def run(codes: Sequence[Ints]) -> list[Ints]:
-        made = [np.empty((len(codes[0]), *layer.shape), narrowest(layer.type)) for layer in outputs]
+        made = [np.empty((len(codes[0]), *shape), dtype) for shape, dtype in outputs]
         program.run([_given(values) for values in codes], made)
         return made
 
