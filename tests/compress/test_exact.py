@@ -89,10 +89,11 @@ def test_layers_whose_sums_pass_float32_are_told_and_are_exact_all_the_same() ->
     x = normal(40, 64)
     nodes = [node("MatMul", "x w", "h"), node("Relu", "h", "r"), node("MatMul", "r v", "y")]
     model = graph(nodes, {"w": normal(64, 16), "v": normal(16, 3)}, sample=[64])
-    narrow, broad = (quantize(model, x, weights=bits, activations=bits, exact="po2") for bits in (8, 12))
+    calibrated = calibrate(model, [x])
+    narrow, broad = (quantised(calibrated, weights=bits, activations=bits, exact="po2") for bits in (8, 12))
     assert (narrow.wide(), broad.wide()) == ((), ("MatMul_h", "MatMul_y"))
     check(broad, x)
-    said = [assessed(state.net, state, [x], None, file="q.onnx", options={}).findings for state in (narrow, broad)]
+    said = [assessed(calibrated, state, None, file="q.onnx", options={}).findings for state in (narrow, broad)]
     assert [finding.where for finding in said[1]] == ["layer 'MatMul_h'", "layer 'MatMul_y'"] and not said[0]
     assert said[1][0].what == "its sums may pass 2^24, beyond which float32 does not hold every integer"
 
