@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.ir.graph import Graph
-from bitwright.ir.host import run_host
+from bitwright.ir.host import HostGraph, run_host
+from bitwright.ir.host_ops import Affine
 from bitwright.ir.layers import Layer
 from bitwright.ir.weights import Ints
 from bitwright.sim.engines import Built
@@ -99,11 +100,19 @@ def kept(layer: Layer, codes: Array) -> Array:
 
 def leaving(net: Graph, codes: Sequence[Ints]) -> list[Array]:
     """The model's outputs for the integers that left the accelerator."""
-    parts = []
+    parts, narrow = [], _takes_narrow(net.exit)
     for some in _pieces(len(codes[0]), [8 * array[:1].size for array in codes], CACHED):
-        wide = [np.asarray(array[some], dtype=np.int64) for array in codes]  # what the host makes of them may be longer
+        wide = [array[some] if narrow else np.asarray(array[some], dtype=np.int64) for array in codes]
         parts.append(run_host(net.exit, dict(zip(net.exit.inputs, wide, strict=True))))
     return parts[0] if len(parts) == 1 else [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def _takes_narrow(host: HostGraph) -> bool:
+    """True if a line in float64 is all that codes enter; what else the host makes of them may be longer than they."""
+    codes = set(host.inputs)
+    first = [step.does for step in host.steps if codes & set(step.inputs)]
+    lines = all(isinstance(does, Affine) and does.scale.array.dtype == np.float64 for does in first)
+    return lines and not codes & set(host.outputs)
 
 
 def _pieces(samples: int, sizes: Sequence[int], size: int) -> Iterator[slice]:
