@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,3 +255,26 @@ def test_padding_with_the_lowest_number_that_is_seen_is_refused(broken: str) -> 
         "model: node 'pad1' (Pad): pads with a number below all others\n"
         "  hint: only what max-pools read can be padded so"
     )
+
+
+WINDOWS: dict[str, tuple[int, dict[str, Any]]] = {
+    "padded by itself": (2, {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    "of taps further apart than the image": (1, {"kernel_shape": [2, 2], "dilations": [5, 5]}),
+    "one more at the end": (2, {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_windows_of_lowest_numbers_alone_are_refused_however_they_come_about(name: str) -> None:
+    net = Net(1, 4, 4)
+    wide, attributes = WINDOWS[name]
+    y = net.add("Pad", net.quant(net.x, 0.25), axes(net, 0, 0, wide, wide, 0, 0, wide, wide), net.const(LOWEST[1]))
+    net.quant(net.add("MaxPool", y, **attributes), 0.5)
+    assert refusal(net.proto()).startswith("model: node 'pad1' (Pad): pads with a number below all others\n")
+
+
+def test_padding_as_wide_as_a_kernel_whose_windows_all_meet_the_image() -> None:
+    net = Net(1, 4, 4)
+    y = net.add("Pad", net.quant(net.x, 0.25), axes(net, 0, 0, 2, 2, 0, 0, 2, 2), net.const(LOWEST[1]))
+    net.quant(net.add("MaxPool", y, kernel_shape=[2, 2], dilations=[3, 3]), 0.5)
+    agree(net, grid(4, 1, 4, 4, span=8))

@@ -330,3 +330,10 @@ def test_rtl_takes_one_of_each(side_by_side: Any) -> None:
 
 def same(design: Any, samples: Array, engine: str) -> None:
     assert api.passed(api.verify(design.graph, [samples], None, engines=("reference", engine), design=design))
+
+
+@pytest.mark.parametrize("batch", ["N", 4])
+def test_an_axis_in_front_of_many_samples_is_refused(batch: int | str) -> None:
+    net = Net(3, batch=batch)
+    net.quant(net.add("Relu", net.add("Expand", net.quant(net.x, 0.25), axes(net, 1, 1, 3))), 0.5)
+    assert refusal(net.proto()) == "model: node 'expand1' (Expand): {}\n  hint: {}".format(*BATCH)

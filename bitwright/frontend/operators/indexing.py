@@ -20,6 +20,7 @@ from bitwright.frontend.layouts import gather, whole
 from bitwright.frontend.mixed import padded
 from bitwright.frontend.operands import constant_operand, data_operand, optional_constant, waiting_operand
 from bitwright.frontend.operators.shapes import check_free, move, shape_of
+from bitwright.frontend.operators.windows import largest_window
 from bitwright.frontend.values import Const, Tensor, Value
 from bitwright.ir.per_channel import width
 from bitwright.ir.types import IntType
@@ -188,11 +189,23 @@ def _is_lowest(fill: Value | None) -> bool:
 def _below(builder: Builder, node: Node, tensor: Tensor, widths: list[tuple[int, int]]) -> Tensor:
     """The integers of a tensor that max-pools read, none of whose windows lies in the padding alone."""
     readers = builder.readers(node.outputs[0])
-    kernels = [reader.attributes.get("kernel_shape", ()) for reader in readers if reader.op == "MaxPool"]
-    reach = all(max(pair) < k for kernel in kernels for pair, k in zip(widths[2:], kernel, strict=True))
-    if not readers or len(kernels) < len(readers) or not reach or any(map(any, widths[:2])):
+    shape = tuple(n + before + after for n, (before, after) in zip(tensor.where.shape, widths, strict=True))
+    within = not any(map(any, widths[:2])) and all(
+        reader.op == "MaxPool" and _all_meet(reader, shape, widths[2:]) for reader in readers
+    )
+    if not readers or not within:
         raise node.error("pads with a number below all others", "only what max-pools read can be padded so")
     return integers(builder, tensor, node)
+
+
+def _all_meet(pool: Node, shape: tuple[int, ...], widths: list[tuple[int, int]]) -> bool:
+    """True if every window of a MaxPool over `shape` reads an element that lies within the padding."""
+    if len(shape) not in (3, 4):
+        return False
+    window, size = largest_window(pool, shape)
+    axes = enumerate(zip(size, window.out(size), [(0, 0), *widths][-2:], strict=True))
+    taps = ((window.taps(axis, count), before, length - after) for axis, (length, count, (before, after)) in axes)
+    return all(bool(((rows >= start) & (rows < end)).any(axis=1).all()) for rows, start, end in taps)
 
 
 def _cropped(

@@ -12,7 +12,7 @@ import numpy as np
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.layouts import framed, image
 from bitwright.frontend.operands import data_operand
-from bitwright.frontend.operators.windows import pool_window
+from bitwright.frontend.operators.windows import largest_window
 from bitwright.frontend.values import Host, Pool, Tensor, Value
 from bitwright.ir.layers import MaxPool
 from bitwright.reading.model import Node
@@ -21,9 +21,7 @@ from bitwright.reading.model import Node
 def max_pool(builder: Builder, node: Node, *values: Value | None) -> Tensor:
     """MaxPool(x); ceil_mode pads at the end, and padded positions never win."""
     tensor = _operand(node, values)
-    window, size = pool_window(node, tensor.where.shape)
-    if node.attributes.get("ceil_mode", 0):
-        window = window.ceiled(size)
+    window, size = largest_window(node, tensor.where.shape)
     pool = Pool(node.name, window)
     if min(window.out(size)) < 1:
         raise node.error(f"has a kernel larger than its {size[0]} x {size[1]} input", "export the model again")

@@ -135,6 +135,8 @@ def expand(builder: Builder, node: Node, *values: Value | None) -> Value:
         new = np.broadcast_shapes(old, wanted)
     except ValueError as error:
         raise node.error(f"stretches {list(old)} to {wanted}", "export the model again") from error
+    if len(new) > len(old):
+        check_free(builder, node, value)
     check_size(node, new)
     return move(builder, node, value, lambda array: np.broadcast_to(array, new))
 

@@ -30,6 +30,12 @@ def pool_window(node: Node, shape: tuple[int, ...]) -> tuple[Window, Pair]:
     return window_of(node, kernel, size, rank), size
 
 
+def largest_window(node: Node, shape: tuple[int, ...]) -> tuple[Window, Pair]:
+    """The window of a MaxPool with its ceil_mode, and the (height, width) of what it reads."""
+    window, size = pool_window(node, shape)
+    return (window.ceiled(size) if node.attributes.get("ceil_mode", 0) else window), size
+
+
 def _pair(node: Node, name: str, rank: int) -> Pair:
     values = [int(v) for v in node.attributes.get(name, [1] * (rank - 2))]
     if len(values) != rank - 2 or min(values) < 1:
