@@ -41,7 +41,9 @@ class Grid:
         bases = [fractions(coded.scale.reshape(-1)) for coded in self.weights[layer.weight]]
         size = max(len(scales) for scales in bases)
         rows = zip(*(np.broadcast_to(scales, size) for scales in bases), strict=True)
-        return np.array([unit([x * w for x in inputs for w in row]) for row in rows], dtype=object)
+        steps = np.array([unit([x * w for x in inputs for w in row]) for row in rows], dtype=object)
+        shared = layer.op == "ConvTranspose" and size > 1  # by its groups, each of which has as many outputs
+        return np.tile(steps, int(self.makers[layer.name].attributes.get("group", 1))) if shared else steps
 
     def _scales(self, edge: Edge) -> list[Fraction]:
         """Those of the integers that are read at an edge."""

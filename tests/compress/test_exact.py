@@ -111,9 +111,10 @@ def module(state: State, x: Array) -> Array:
         operands = [
             fake(acts[edge], array) if edge in acts else array for edge, array in zip(edges, operands, strict=True)
         ]
-        if step[0].op == "Conv":
+        if step[0].op in ("Conv", "ConvTranspose"):
             (coded,), act = state.weights[step[0].inputs[1]], acts[edges[0]]
-            grid = act.scale.astype(np.float64) * coded.scale.reshape(-1).astype(np.float64)
+            scales = np.resize(coded.scale.astype(np.float64), len(operands[2]))  # groups may share them
+            grid = act.scale.astype(np.float64) * scales
             operands[2] = (np.rint(operands[2] / grid) * grid).astype(np.float32)
         values.update(results(step, operands, len(x)))
     return np.asarray(values[net.outputs[0]])
@@ -144,3 +145,17 @@ def test_a_float32_module_of_powers_of_two_equals_the_integers(zero: str) -> Non
         state = quantised(calibrated, exact=exact, zero=zero, rounding="nearest", correct="none")
         equal[exact] = np.array_equal(module(state, x), bw.run(state.graph(), x))
     assert equal == {"audit": False, "po2": True}
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_a_transposed_convolution_whose_groups_share_scales(per_channel: bool) -> None:
+    nodes = [
+        node("ConvTranspose", "x a b", "h", group=2, strides=[2, 2]),
+        node("Relu", "h", "r"),
+        node("Conv", "r c d", "o", group=4),
+        node("Flatten", "o", "y"),
+    ]
+    weights = {"a": normal(2, 2, 3, 3), "b": normal(4, seed=1), "c": normal(4, 1, 2, 2), "d": normal(4, seed=2)}
+    x = normal(20, 2, 4, 4)
+    state = quantize(graph(nodes, weights, sample=[2, 4, 4]), x, exact="po2", per_channel=per_channel, correct="none")
+    np.testing.assert_array_equal(module(state, x), bw.run(state.graph(), x))
