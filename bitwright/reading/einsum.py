@@ -97,13 +97,12 @@ class _Spelling:
         """Transpositions to (kept, summed) and (summed, new), the product of matrices, and one to the result."""
         sizes = dict(zip(product.constant, shape, strict=True))
         summed, new = ([sizes[axis] for axis in axes] for axes in (product.summed, product.new))
-        free = [0] * len(product.kept)
         data = self._turned(data, product.data, product.kept + product.summed)
-        data = self._reshaped(data, [*free, -1], needed=len(summed) != 1)
+        data = self._behind(data, product.kept, (len(summed), [-1]), needed=len(summed) != 1)
         constant = self._turned(constant, product.constant, product.summed + product.new)
         constant = self._reshaped(constant, [prod(summed), prod(new)], needed=len(summed) != 1 or len(new) != 1)
         made = self._add("MatMul", data, constant)
-        made = self._reshaped(made, [*free, *new], needed=len(new) != 1)
+        made = self._behind(made, product.kept, (1, new), needed=len(new) != 1)
         made = self._turned(made, product.kept + product.new, product.result)
         self.nodes[-1] = replace(self.nodes[-1], outputs=self.node.outputs)
         return self.nodes
@@ -114,11 +113,21 @@ class _Spelling:
         return self._add("Transpose", name, perm=[axes.index(axis) for axis in wanted])
 
     def _reshaped(self, name: str, shape: Sequence[int], *, needed: bool) -> str:
-        if not needed:
-            return name
-        held = self._fresh("shape")
-        self.constants[held] = np.array(shape, dtype=np.int64)
-        return self._add("Reshape", name, held)
+        return self._add("Reshape", name, self._held(shape)) if needed else name
+
+    def _behind(self, name: str, kept: str, ends: tuple[int, Sequence[int]], *, needed: bool) -> str:
+        """The tensor with so many of its last axes in another shape; those that are not named may be any number."""
+        last, shape = ends
+        if "." not in kept or not needed:
+            return self._reshaped(name, [0] * len(kept) + [*shape], needed=needed)
+        first = self._add("Slice", self._add("Shape", name), self._held([0]), self._held([-last]))
+        return self._add("Reshape", name, self._add("Concat", first, self._held(shape), axis=0))
+
+    def _held(self, numbers: Sequence[int]) -> str:
+        """The name of a new constant."""
+        name = self._fresh("shape")
+        self.constants[name] = np.array(numbers, dtype=np.int64)
+        return name
 
     def _add(self, op: str, *inputs: str, **attributes: object) -> str:
         made = self._fresh(op.lower())
