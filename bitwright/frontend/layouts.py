@@ -79,12 +79,12 @@ def per_channel(builder: Builder, tensor: Tensor, node: Node, *values: Array) ->
 
 def check_fit(node: Node, tensor: Tensor, *shapes: tuple[int, ...]) -> None:
     """Refuse constants of `shapes` that do not all broadcast to the tensor."""
-    if not all(_broadcastable(shape, tensor.where.shape) for shape in shapes):
+    if not all(broadcasts(shape, tensor.where.shape) for shape in shapes):
         given = [shape for shape in shapes if prod(shape) != 1]
         raise node.error(f"combines shapes {tensor.where.shape} and {given}", FIT)
 
 
-def _broadcastable(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+def broadcasts(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """True if an array of `shape` stretches to `wanted`; a single number does so whatever its rank."""
     pairs = zip(reversed(shape), reversed(wanted), strict=False)
     return prod(shape) == 1 or (len(shape) <= len(wanted) and all(a in (1, b) for a, b in pairs))

@@ -74,3 +74,13 @@ def test_the_host_agrees_with_the_source() -> None:
     net = Net(2, 4, 5)
     gemm(net, head(net), 5, 4)
     agree(net, grid(6, 2, 4, 5, span=8), exact=False)
+
+
+@pytest.mark.parametrize(("bias", "said"), [((6, 5), "(6, 5)"), ((3,), "(3,)")])
+def test_a_bias_that_does_not_fit_each_sample_is_refused(bias: tuple[int, ...], said: str) -> None:
+    net = Net(2, 4, 5)
+    net.add("Gemm", head(net), net.const(normal(4, 5)), net.const(normal(*bias)))
+    assert refusal(net.proto()) == (
+        f"model: node '{net.nodes[-1].name}' (Gemm): combines shapes (1, 5) and {said}\n"
+        "  hint: export the model again; the shapes do not fit"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bitwright.frontend.builder import Builder
+from bitwright.frontend.layouts import FIT, broadcasts
 from bitwright.frontend.results import NO_QUANTISER, to_host
 from bitwright.frontend.values import Const, Host, Tensor, Value
 from bitwright.ir import host_ops
@@ -57,13 +58,16 @@ def product(builder: Builder, node: Node, value: Value | None, matrix: Const, bi
     host = _host(builder, node, value)
     if host is None or len(host.shape) < 2 or host.shape[-1] != matrix.array.shape[0]:
         return None
+    shape = (*host.shape[:-1], matrix.array.shape[1])
+    if bias is not None and not broadcasts(bias.array.shape, shape):
+        raise node.error(f"combines shapes {shape} and {bias.array.shape}", FIT)
     steps: list[host_ops.HostOp] = [host_ops.Product(Constant(matrix.array.astype(np.float32)))]
     if bias is not None:
         steps.append(host_ops.Add(Constant(bias.array.astype(np.float32))))
     name = host.name
     for does in steps:
         name = builder.host_step("output", does, (name,), node=(node.name, node.op), reason=NO_QUANTISER)
-    return Host(name, (*host.shape[:-1], matrix.array.shape[1]), "output")
+    return Host(name, shape, "output")
 
 
 def _host(builder: Builder, node: Node, value: Value | None) -> Host | None:
