@@ -73,6 +73,8 @@ def test_the_picture_has_a_line_for_each_resource_and_one_for_their_sum() -> Non
 def test_the_picture_takes_any_name() -> None:
     result: dict[str, Any] = explore.trade_off(dense(4, 4))[0] | {"model": "<a & b>"}
     assert ElementTree.fromstring(picture(result)).findtext(f"{SVG}text") == "<a & b>: resources over clocks per frame"
+    drawn = picture({**result, "model": "a\udcff\x01"}).encode()
+    assert ElementTree.fromstring(drawn).findtext(f"{SVG}text") == "a\\udcff\\x01: resources over clocks per frame"
 
 
 def test_logarithmic_axes_end_at_powers_of_ten() -> None:

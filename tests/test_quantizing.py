@@ -216,6 +216,11 @@ def test_a_page_escapes_every_name_and_marks_the_worst_layer() -> None:
     assert "src=" not in text and "http" not in text
 
 
+def test_a_page_of_a_file_whose_name_is_no_unicode_shows_its_bytes() -> None:
+    text = page(replace(report(), model="digits\udcff.onnx"))
+    assert text.encode().count(b"<h1>digits\\udcff.onnx: quantised</h1>") == 1
+
+
 def test_without_labels_the_agreement_is_that_of_the_calibration_data() -> None:
     made = report()
     assert (made.accuracy, made.float_accuracy, made.scored, made.compared) == (None, None, 0, 32)

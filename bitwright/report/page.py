@@ -185,8 +185,19 @@ def _text(value: object) -> str:
 @cache
 def template(name: str) -> jinja2.Template:
     """A template of `pages`; whatever comes from a model is escaped."""
-    loader = jinja2.PackageLoader("bitwright", "pages")
     made = jinja2.Environment(
-        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True
+        loader=jinja2.PackageLoader("bitwright", "pages"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+        finalize=_encodable,
     )
     return made.get_template(name)
+
+
+def _encodable(value: object) -> object:
+    """What a template prints; bytes of a file's name that are no UTF-8 are shown as escapes."""
+    if not isinstance(value, str):
+        return value
+    return type(value)(value.encode(errors="backslashreplace").decode())

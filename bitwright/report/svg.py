@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from bitwright.ir.errors import printable
+
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 520, 72, 730, 72, 456
 """Of a picture, and of the frame in it, in pixels."""
 PALETTE = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#e8c414")
@@ -61,12 +63,12 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
 
 
 def canvas(title: str) -> Element:
-    """A white picture with its title."""
+    """A white picture with its title, what XML cannot hold of it as escapes."""
     size = {"width": str(WIDTH), "height": str(HEIGHT), "viewBox": f"0 0 {WIDTH} {HEIGHT}"}
     font = {"font-family": "system-ui, sans-serif", "font-size": "13", "fill": "#333"}
     svg = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, **font})
     SubElement(svg, "rect", {"width": "100%", "height": "100%", "fill": "#fff"})
-    text(svg, LEFT, 32, title, size=17)
+    text(svg, LEFT, 32, printable(title), size=17)
     return svg
 
 
