@@ -131,6 +131,9 @@ def check_arrays(inputs: Sequence[ModelInput], arrays: Sequence[NDArray[Any]], w
 
 
 def _check_array(entry: ModelInput, array: NDArray[Any], where: str) -> None:
+    if not isinstance(array, np.ndarray):
+        given = f"a {type(array).__name__} in place of an array"
+        raise BitwrightError(given, where=where, hint="give NumPy arrays, samples on axis 0")
     if array.dtype != entry.dtype and (array.dtype.kind, entry.dtype.kind) != ("f", "f"):
         raise BitwrightError(
             f"dtype {array.dtype}, where the model takes {entry.dtype}",

@@ -68,7 +68,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, bits in (("weights", self.weights), ("activations", self.activations)):
-            if bits not in BITS:
+            if not _is_width(bits):
                 raise _refusal(name, f"{bits} bits", f"{BITS[0]} to {BITS[-1]} bits")
         if not self.scale:
             object.__setattr__(self, "scale", "po2" if self.exact == "po2" else "free")
@@ -84,6 +84,11 @@ class Options:
                 where="quantize",
                 hint="leave scale out: equality to the last integer takes scales that are powers of two",
             )
+
+
+def _is_width(bits: float) -> bool:
+    """True for a number of bits that is offered; 4.0 is none."""
+    return bits in BITS and not isinstance(bits, float)
 
 
 def _refusal(option: str, given: str, choices: str) -> BitwrightError:

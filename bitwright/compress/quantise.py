@@ -66,9 +66,9 @@ def quantised(calibration: Calibration, *, config: Configured = None, **options:
     choices = choose(calibration.net, calibration.unsigned, chosen, _read(config))
     state = nearest(calibration, choices, bias_grid=chosen.exact == "po2")
     free = {name: choice for name, choice in choices.weights.items() if calibration.net.given(name) is None}
-    roundings = {name: ROUNDINGS[choice.rounding] for name, choice in free.items()}
+    roundings = {name: ROUNDINGS[choice.rounding] for name, choice in free.items() if choice.rounding != "nearest"}
     correction = CORRECTIONS[chosen.correct]
-    if correction is None and all(choice.rounding == "nearest" for choice in free.values()):
+    if correction is None and not roundings:
         return state
     return refined(state, calibration, roundings, correction)
 

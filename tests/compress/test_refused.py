@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+import bitwright as bw
 from bitwright.compress import float_net, quantize
 from bitwright.compress.operators import SUPPORTED
 from bitwright.ir.errors import BitwrightError
@@ -101,11 +102,26 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         f"model: layer 'y': reads or makes numbers up to {REACH:.1e}, of which float32 holds no sums of products\n"
         "  hint: scale the data and the weights, or round to the nearest (--rounding nearest)",
     ),
+    "no array": (
+        lambda: quantize(DENSE, [X.tolist()]),  # type: ignore[list-item]
+        "calibration data for input 'x': a list in place of an array\n  hint: give NumPy arrays, samples on axis 0",
+    ),
+    "half a bit": (
+        lambda: quantize(DENSE, [X], weights=4.0),  # type: ignore[arg-type]
+        "quantize: 4.0 bits cannot be used for weights\n  hint: choose 2 to 16 bits",
+    ),
     "no file": (
         lambda: quantize(Path("missing.onnx"), [X]),
         "missing.onnx: cannot be read: No such file or directory\n  hint: give the path of an ONNX file",
     ),
 }
+
+
+def test_numbers_beyond_float32_are_rounded_to_the_nearest_as_the_message_says() -> None:
+    model = graph([node("MatMul", "x w", "y")], {"w": normal(4, 3) * 1e30}, sample=[4])
+    state = quantize(model, [X], rounding="nearest", correct="bias")
+    wanted = X @ normal(4, 3) * np.float32(1e30)
+    np.testing.assert_allclose(bw.run(state.graph(), X), wanted, atol=0.02 * REACH)
 
 
 @pytest.mark.parametrize("request_, message", REFUSED.values(), ids=REFUSED)
