@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, assert_never
 
 import numpy as np
@@ -26,9 +27,11 @@ def write_requantise(out: Export, layer: Requantise) -> Tensor:
     """The codes of `layer`."""
     form: Form = out.forms[layer.name]
     source = out.tensors[layer.inputs[0]]
+    if isinstance(form, Wire):
+        return source
+    if any(source.offset) and not out.held[layer.inputs[0]].offset.any():  # of an input's quantiser: no form knows it
+        source = replace(source, name=out.raw(layer.inputs[0]), offset=(0,))
     match form:
-        case Wire():
-            return source
         case Line():
             return _line(out, layer, form, source)
         case Slope():
