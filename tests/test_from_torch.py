@@ -121,3 +121,14 @@ def test_a_float_module_is_quantised_by_its_example() -> None:
         "quantize: a PyTorch module without an example\n"
         "  hint: give one input of it as example, a tensor or a tuple of them"
     )
+
+
+def test_every_part_of_a_module_stays_in_the_mode_that_it_had() -> None:
+    import torch
+
+    network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Sequential(torch.nn.BatchNorm1d(3)))
+    network.train()
+    network[1].eval()
+    with pytest.raises(bw.BitwrightError):
+        bw.from_torch(network, torch.zeros(2, 4))
+    assert [part.training for part in network.modules()] == [True, True, False, False]

@@ -37,7 +37,7 @@ def exported(module: Any, example: Any, where: str) -> bytes:
     examples = example if isinstance(example, tuple) else (example,)
     names = [f"input_{index}" if index else "input" for index in range(len(examples))]
     file: Any = io.BytesIO()
-    training = module.training
+    modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
         with _fake_quantisers(), warnings.catch_warnings(record=True) as given:
@@ -59,7 +59,8 @@ def exported(module: Any, example: Any, where: str) -> bytes:
             hint="export it to ONNX by the tool that quantised it, and load that file",
         ) from error
     finally:
-        module.train(training)
+        for part, training in modes:  # a part after the whole that it is of
+            part.train(training)
     for place in _decided(given, Path(torch.__file__).parent):
         warnings.warn(f"module {type(module).__name__}: {place}: {DECIDED}", stacklevel=3)
     return bytes(file.getvalue())
