@@ -191,10 +191,11 @@ def _fields(layer: Table) -> dict[str, object]:
 
 
 def test_a_table_keeps_its_distance_from_the_steps() -> None:
-    """At +-8 the sigmoid lies as near above one step as below another: no constant makes room for both."""
+    """At +-8 the sigmoid lies as near above one step as below another: no constant makes room for both, a size does."""
     near = Fraction(float(np.float32(log(0.735 / 0.265) / 8 + 3e-7)))
     layer, graph = sigmoid_table(near)
-    assert find_curve(layer, graph.inputs[0], np.float32) is None
-    assert find_curve(layer, graph.inputs[0], np.float64) is not None
+    sized, plain = (find_curve(layer, graph.inputs[0], kind) for kind in (np.float32, np.float64))
     far, graph = sigmoid_table(near + Fraction(1, 1 << 12))
-    assert find_curve(far, graph.inputs[0], np.float32) is not None
+    as_it_is = find_curve(far, graph.inputs[0], np.float32)
+    assert sized is not None and plain is not None and as_it_is is not None
+    assert as_it_is.step == Fraction(float(np.float32(0.01))) != sized.step and plain.step == Fraction(0.01)

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from bitwright.frontend.lowering import load_onnx
 from tests.frontend.nets import QONNX, Net
-from tests.frontend.refusing import chip, refusal
+from tests.frontend.refusing import chip, kernel, refusal
 
 SHARED = Path(__file__).parents[2].parent / "shared/models"
 QUANTISE = "quantise it first: bitwright quantize MODEL --data CALIBRATION.npz -o OUT.onnx"
@@ -123,9 +123,9 @@ def test_a_softmax_between_quantised_layers(reader: str) -> None:
     verb = "reads"
     match reader:
         case "matmul":
-            linear(net, soft)
+            net.add("MatMul", soft, kernel(net, 4, 4))
         case "quantised matmul":
-            linear(net, net.quant(soft, 0.25))
+            net.add("MatMul", net.quant(soft, 0.25), kernel(net, 4, 4))
         case "add":
             verb = "combines an activation with"
             net.add("Add", chip(net), soft)

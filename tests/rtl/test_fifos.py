@@ -26,6 +26,7 @@ from bitwright.ir.weights import Weights
 from bitwright.planning.rule import fold
 from bitwright.sim import reference
 from bitwright.sim.rtl import build
+from tests.collection import load, needs_collection
 from tests.ir.graphs import random_codes
 from tests.needs import needs_rtl
 from tests.rtl.graphs import fifo, side_by_side
@@ -222,3 +223,11 @@ def test_a_depth_of_the_plan_that_loses_clocks_is_refused() -> None:
 def test_the_memory_of_a_fifo(depth: int, bits: int, kind: str) -> None:
     (stream,) = fifo("x", depth, integer(1, signed=False), lanes=bits).streams
     assert fifo_kind(stream) == kind
+
+
+@needs_collection
+def test_a_fifo_in_block_memory_takes_a_clock_more() -> None:
+    """Windows of 72 bits wait in more than 64 words: one word more than with the latency of a register."""
+    kernels = compile_graph(load("dory/resblock")).kernels
+    assert sustained(kernels) and not sustained(with_depths(kernels, {"conv_24_window_out": 194}))
+    assert fifo_kind(kernels.stream("conv_24_window_out")) == "block"

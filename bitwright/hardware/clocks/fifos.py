@@ -20,6 +20,7 @@ from bitwright.hardware.clocks.net import Net, leaving
 from bitwright.hardware.events import Clocks, earliest, latest, patience, periodic
 from bitwright.hardware.indices import where
 from bitwright.hardware.kernels.base import KernelGraph
+from bitwright.hardware.kernels.fifos import stream_latency
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import begins
 from bitwright.ir.weights import Ints
@@ -41,7 +42,7 @@ def size_fifos(kernels: KernelGraph, chosen: Mapping[str, int], sizing: Sizing =
     """
     begins("sizing FIFOs")
     bare = with_depths(kernels, dict.fromkeys((stream.name for stream in kernels.streams), REGISTER_DEPTH))
-    found = _depths(bare, sizing)
+    found = _as_built(bare, _depths(bare, sizing), sizing)
     first = {kernel.layer: kernel.input for kernel in reversed(kernels.kernels)}
     given = {first[layer]: depth for layer, depth in chosen.items() if layer in first}
     sized = with_depths(bare, found | given)
@@ -65,6 +66,19 @@ def sustained(kernels: KernelGraph) -> bool:
     """True if frames can follow each other at the interval with the FIFOs as they are."""
     sequences = periodic(Net(kernels).sequences, kernels.interval)
     return earliest(sequences, patience(sequences)) is not None
+
+
+def _as_built(bare: KernelGraph, found: Depths, sizing: Sizing) -> Depths:
+    """`found`, deeper where that does not suffice because a FIFO in block RAM takes a clock more than a register."""
+    sized = with_depths(bare, found)
+    if max(map(stream_latency, sized.streams)) <= 1 or sustained(sized):
+        return found
+    every = frozenset(stream.name for stream in bare.streams)
+    needed = _needed(sized, frozenset(found), sizing) or _needed(sized, every, sizing)
+    assert needed is not None, "no FIFO sustains the interval"
+    deeper = found | {name: depth for name, depth in needed.depths.items() if depth > found.get(name, REGISTER_DEPTH)}
+    assert deeper != found, "FIFOs as deep as they fill sustain the interval"
+    return _as_built(bare, deeper, sizing)
 
 
 def _depths(bare: KernelGraph, sizing: Sizing) -> Depths:
