@@ -202,6 +202,18 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, command: str, number: si
     assert of_session(running.pid) == []
 
 
+def test_an_echo_on_the_way_out_is_passed_over() -> None:
+    """What ended the program is its exit code, not the second signal of a pair."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with pytest.raises(Stopped, match="SIGTERM"), stoppable():
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def test_the_help_says_what_the_exit_codes_are(capsys: pytest.CaptureFixture[str]) -> None:
     with suppress(SystemExit):
         main(["--help"])

@@ -41,6 +41,10 @@ def stoppable() -> Iterator[None]:
     before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
+    except Stopped:
+        if count:  # an echo that comes on the way out is passed over as well
+            before.clear()
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
