@@ -168,3 +168,10 @@ def test_weights_that_are_zero_need_no_memory() -> None:
     weights[:, :2] = 100
     net.output(net.dense(x, weights))
     assert bitwright.compile(net.graph(), part="xc7s6", cycles=10**6).price.total.bram <= 10
+
+
+@needs_collection
+def test_a_program_that_the_solvers_presolve_ends_with_an_exception_is_solved() -> None:
+    """HiGHS said "vector::reserve" of how near to the part a plan comes."""
+    made = bitwright.compile(load("dory/tcn_1d"), part="xc7z020").report()
+    assert max(made["total"]["share"].values()) <= 1

@@ -151,7 +151,7 @@ class Program:
         limits: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
         gap: float,
     ) -> Outcome | None:
-        from scipy.optimize import Bounds, LinearConstraint, milp  # a quarter of a second, for who plans
+        from scipy.optimize import Bounds, LinearConstraint  # a quarter of a second, for who plans
         from scipy.sparse import csr_array
 
         count = len(objective)
@@ -161,7 +161,7 @@ class Program:
         constraints = [LinearConstraint(matrix, self.left, self.right)]
         constraints += [LinearConstraint(use, -np.inf, most) for use, most in limits]
         top = np.where(np.arange(count) < len(self.costs), 1.0, np.inf)
-        result = milp(
+        result = _solved(
             objective,
             integrality=(np.arange(count) < self.binaries).astype(np.int64),
             bounds=Bounds(np.zeros(count), top),
@@ -194,3 +194,13 @@ class Program:
                 widths = chosen[node.layer.inputs[0]].gives, chosen[name].takes[0]
                 costs[name] = total([costs[name], node.converters[widths]])
         return Outcome(chosen, costs, certificate)
+
+
+def _solved(objective: NDArray[np.float64], **program: Any) -> Any:
+    """SciPy's answer. HiGHS' presolve ends a few programs with an exception of C++, which it solves without it."""
+    from scipy.optimize import milp
+
+    try:
+        return milp(objective, **program)
+    except ValueError:
+        return milp(objective, **program | {"options": {**program["options"], "presolve": False}})
