@@ -205,6 +205,13 @@ def test_the_engine_gives_what_the_model_gives(group: str) -> None:
         np.testing.assert_array_equal(got, want.array, err_msg=name)
 
 
+@pytest.mark.parametrize("group", ALL)
+def test_a_table_of_any_kernel_may_be_large(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are packed, and orders of words, which are not."""
+    monkeypatch.setattr("bitwright.backends.hls.packed.PACKED", 0)
+    assert f"{group}_params.hpp" in generate(made(group))
+
+
 @needs_vendor
 @pytest.mark.parametrize("group", ["packed", *(pytest.param(group, marks=pytest.mark.long) for group in WITH_TABLES)])
 def test_packed_tables_hold_the_same_constants(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

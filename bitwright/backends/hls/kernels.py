@@ -69,7 +69,7 @@ def _table(kernel: Kernel, table: Constants, site: Site) -> Table:
     if packed.is_large(table.columns[0].size):
         if table.packed:
             return _packed_columns(kernel, table, site, pragmas)
-        if 0 < table.bits[0] <= packed.NUMBER // 2:
+        if table.bits and 0 < table.bits[0] <= packed.NUMBER // 2:
             return _packed_words(kernel, table, site, pragmas)
     if len(table.columns) == 1:
         lines = text.initialiser(table.columns[0])
