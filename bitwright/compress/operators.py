@@ -98,6 +98,9 @@ def _check_operands(node: Node, constants: Mapping[str, Array]) -> None:
     array = constants[weight]
     if array.ndim not in RANKS[node.op] or array.size == 0 or array.dtype.kind in "iub":
         raise node.error(f"has weights of type {array.dtype} and shape {array.shape}", "export the model again")
+    groups = int(node.attributes.get("group", 1))
+    if groups < 1 or len(array) % groups:
+        raise node.error(f"has weights of shape {array.shape} in {groups} groups", "export the model again")
 
 
 def _check_numbers(node: Node, constants: Mapping[str, Array]) -> None:

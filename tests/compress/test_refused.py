@@ -259,3 +259,14 @@ def test_an_output_that_no_node_makes_is_refused(name: str) -> None:
     with pytest.raises(BitwrightError) as error:
         quantize(model, [X])
     assert str(error.value) == f"model: output '{name}' is made by no node\n  hint: export the model again"
+
+
+@pytest.mark.parametrize("groups", [0, 3])
+def test_groups_that_do_not_divide_the_outputs_are_refused(groups: int) -> None:
+    model = graph([node("Conv", "x w", "y", group=groups)], {"w": normal(4, 1, 3, 3)}, sample=[3, 6, 6])
+    with pytest.raises(BitwrightError) as refusal:
+        float_net(model)
+    assert str(refusal.value) == (
+        f"model: node 'Conv_y' (Conv): has weights of shape (4, 1, 3, 3) in {groups} groups\n"
+        "  hint: export the model again"
+    )
