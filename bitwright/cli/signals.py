@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ECHOES = 2
@@ -38,12 +39,12 @@ def stoppable() -> Iterator[None]:
 
     here = threading.current_thread() is threading.main_thread()
     heard = [number for number in ASKING if here and signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heard}
+    before: dict[signal.Signals, Any] = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     except Stopped:
-        if count:  # an echo that comes on the way out is passed over as well
-            before.clear()
+        if count:  # an echo on the way out is passed over, also where the interpreter has let its handlers go
+            before = dict.fromkeys(before, signal.SIG_IGN)
         raise
     finally:
         for number, handler in before.items():
