@@ -55,8 +55,8 @@ class Network:
             kept, x, y = held["calibration"], held["x"], held["y"]
         if self.calibration < len(kept):
             kept = kept[np.random.default_rng(seed).choice(len(kept), self.calibration, replace=False)]
-        scaled = ((array / self.divisor).astype(np.float32) for array in (kept, x))
-        return *scaled, y  # type: ignore[return-value]
+        images, tests = ((array / self.divisor).astype(np.float32) for array in (kept, x))
+        return images, tests, y
 
 
 def networks(resnet: Path | None, images: Path | None) -> Iterator[Network]:

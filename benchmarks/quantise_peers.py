@@ -266,7 +266,7 @@ def _call(graph: Any, node: onnx.NodeProto, values: list[Any], constants: Mappin
             return graph.call_function(torch.flatten, (values[0], 1))
         case "Transpose":
             return graph.call_function(torch.permute, (values[0], tuple(_attributes(node)["perm"])))
-    raise NotImplementedError(node.op_type)
+    raise ValueError(f"no network of this benchmark has a {node.op_type}")
 
 
 def with_biases(model: onnx.ModelProto) -> onnx.ModelProto:
