@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -54,6 +55,15 @@ class Builder:
     def readers(self, name: str) -> list[Node]:
         """The nodes that read an ONNX tensor; a graph output counts as none."""
         return [] if name in self.model.outputs else self._readers.get(name, [])
+
+    def tried(self, does: Callable[[], Any]) -> Any:
+        """What `does` gives; after its BitwrightError everything is as it was before."""
+        before = {name: copy(value) for name, value in vars(self).items()}
+        try:
+            return does()
+        except BitwrightError:
+            vars(self).update(before)
+            raise
 
     def frees(self) -> bool:
         """True if a node may act on the first axis, as on any other where the file holds one sample; its rows meet."""

@@ -76,6 +76,18 @@ def test_the_host_agrees_with_the_source() -> None:
     agree(net, grid(6, 2, 4, 5, span=8), exact=False)
 
 
+def test_what_the_chip_could_not_hold_leaves_nothing_behind() -> None:
+    """The input was laid out for the product before it was refused; the host read the elements where they had been."""
+    net = Net(2, 3, 4)
+    x = net.quant(net.x, 0.5)
+    far = normal(3, 5) * np.float32([[2.0**-30], [1], [1]])
+    product = net.add("MatMul", net.add("Transpose", x, perm=[0, 1, 3, 2]), net.const(far))
+    other = net.add("Conv", x, net.weights(grid(2, 2, 1, 1, step=1.0, span=7)))
+    graph = load_onnx(net.proto(product, other))
+    assert [layer.name for layer in graph.layers] == ["conv4"]
+    agree(net, grid(3, 2, 3, 4, span=8), outputs=(product, other), exact=False)
+
+
 @pytest.mark.parametrize(("bias", "said"), [((6, 5), "(6, 5)"), ((3,), "(3,)")])
 def test_a_bias_that_does_not_fit_each_sample_is_refused(bias: tuple[int, ...], said: str) -> None:
     net = Net(2, 4, 5)

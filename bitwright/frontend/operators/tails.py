@@ -32,10 +32,12 @@ def ends(builder: Builder, node: Node) -> bool:
 
 def or_on_host(builder: Builder, node: Node, operands: Sequence[Value | None], on_chip: Callable[[], Any]) -> Any:
     """What `on_chip` makes of a node; or the host, of a product with float weights that integers cannot hold."""
-    try:
+    if node.op not in ("Gemm", "MatMul"):
         return on_chip()
+    try:
+        return builder.tried(on_chip)
     except BitwrightError:
-        host = _left(builder, node, operands) if node.op in ("Gemm", "MatMul") else None
+        host = _left(builder, node, operands)
         if host is None:
             raise
         return host
