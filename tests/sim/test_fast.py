@@ -438,6 +438,13 @@ def test_memory_that_is_missing_is_an_error_not_the_end() -> None:
         made._library.bw_table(made._handle, 0, 0, 1 << 44, 0xBAD)
 
 
+def test_a_tail_replaces_the_one_before_it() -> None:
+    made, one = program.Program(native.library(), 1), np.ones(1, np.int64)
+    for offset in (1 << 40, 7):
+        made.shift(False, 1, [one, 0 * one, -(one << 50), one << 50], [offset], 0, 0)
+        assert made.tried(np.array([[3]]), wide=True).item() == 3 + offset
+
+
 def test_it_is_built_once_and_again_for_other_sources(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = compiled_in(empty_cache, 'extern "C" int bw_probe() { return 1; }', monkeypatch)
     assert not native.is_built()

@@ -142,6 +142,7 @@ int bw_shift(Program* program, int wide, i64 channels, const i64* slope, const i
         tail.form = wide ? bw::Form::LONG : bw::Form::SHIFT;
         tail.slope = copied<i64>(slope, channels), tail.window = copied<i64>(window, channels);
         tail.low = copied<i64>(low, channels), tail.high = copied<i64>(high, channels);
+        tail.offset.clear();
         for (i64 c = 0; c < channels; ++c)
             tail.offset.push_back((bw::i128(offset[2 * c + 1]) << 64) | bw::i128(std::uint64_t(offset[2 * c])));
         tail.shift = int(shift), tail.odd = odd != 0;
