@@ -192,9 +192,13 @@ def _constants(step: Step, kind: Kind) -> Step:
 def _centred(curve: Curve, layer: Table, source: Layer, sizes: Sequence[float]) -> Curve | None:
     """The curve moved, and made larger by one of `sizes`, to where its values stay farthest from the steps of codes."""
     entries, offset = layer.entries.array - layer.shift, float(curve.add / curve.step)
-    value = np.multiply.outer(sizes, curve.value(_codes(source).astype(np.float64), Fraction(0)))
-    low = np.where(entries > layer.low, entries - 0.5 - value, offset - 1).max(axis=1)
-    high = np.where(entries < layer.high, entries + 0.5 - value, offset + 1).min(axis=1)
+    value = curve.value(_codes(source).astype(np.float64), Fraction(0))
+
+    def room(size: float) -> tuple[float, float]:
+        low = np.where(entries > layer.low, entries - 0.5 - size * value, offset - 1).max()
+        return low, np.where(entries < layer.high, entries + 0.5 - size * value, offset + 1).min()
+
+    low, high = np.array([room(size) for size in sizes]).T  # one after the other: there may be 2^16 entries
     best = int((high - low).argmax())
     if low[best] >= high[best]:
         return None

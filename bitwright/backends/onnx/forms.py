@@ -18,7 +18,7 @@ from bitwright.backends.onnx.lines import find_line, find_slope
 from bitwright.backends.onnx.ruled import find_ruled
 from bitwright.exact.meaning import limits
 from bitwright.exact.ranges import Ranges
-from bitwright.exact.requantise import listed
+from bitwright.exact.requantise import codes, listed
 from bitwright.exact.ruled import Ruled
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.errors import BitwrightError
@@ -66,19 +66,28 @@ def form_of(layer: Requantise, graph: Graph, held: Held, reached: Mapping[str, R
     if _changes_nothing(layer, source):
         return Wire()
     x = reached[source.name]
-    if not listed(layer, x.lo, x.hi):
-        if found_line := find_ruled(Ruled(layer, x.lo, x.hi), held):
-            return found_line
+    low, high = limits(layer)
+    kind = None if held.wide else carrier(IntType(int(low.min()), int(high.max())))
+    few = listed(layer, x.lo, x.hi)
+    if (kind is None or not few) and (ruled := _ruled(layer, x, held)):
+        return ruled
+    if not few:
         raise _refusal(layer, held)
     found = steps(layer, x.lo, x.hi)
     if layer.type == BIPOLAR:
         return Sign(_sign_rows(found, held))
-    low, high = limits(layer)
-    kind = carrier(IntType(int(low.min()), int(high.max())))
-    if kind is not None and not held.wide:
-        line = find_line(layer, found, held, kind, uniform=_is_mixed(graph, layer.name))
-        if line:
-            return line
+    line = find_line(layer, found, held, kind, uniform=_is_mixed(graph, layer.name)) if kind else None
+    return line or _slope(layer, source, found, held, reached)
+
+
+def _ruled(layer: Requantise, x: Ranges, held: Held) -> Slope | None:
+    """A line that is proved as a whole, where the steps of `layer` are many."""
+    found = codes(layer, x.lo, x.hi)
+    return find_ruled(found, held) if isinstance(found, Ruled) else None
+
+
+def _slope(layer: Requantise, source: Layer, found: Steps, held: Held, reached: Mapping[str, Ranges]) -> Form:
+    """Float64 arithmetic, or thresholds where there is none."""
     slope = find_slope(layer, found, held) or _past_ties(layer, source, found, held, reached)
     return slope or _thresholds(layer, found, held)
 
