@@ -280,6 +280,17 @@ def test_simulate_saves_what_run_gives(run: Run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "y.npz")["outputs"], want)
 
 
+@pytest.mark.parametrize(("command", "read"), [("simulate", "m.onnx"), ("simulate", "d.npz"), ("export", "m.onnx")])
+def test_no_file_that_is_read_is_replaced(run: Run, tmp_path: Path, command: str, read: str) -> None:
+    model, data = tmp_path / "m.onnx", tmp_path / "d.npz"
+    model.write_bytes(Path(DIGITS).read_bytes())
+    data.write_bytes(Path(DATA).read_bytes())
+    before, given = (tmp_path / read).read_bytes(), ("--data", data) if command == "simulate" else ()
+    said = "is read here, and would be replaced\n  hint: give the name of another file with -o"
+    assert run(command, model, *given, "-o", tmp_path / read) == (2, "", f"error: {tmp_path / read}: {said}\n")
+    assert (tmp_path / read).read_bytes() == before
+
+
 def test_simulate_prints_the_accuracy_where_there_are_labels(run: Run, tmp_path: Path) -> None:
     data = np.load(DATA)
     labels = bitwright.run(bitwright.load(DIGITS), data["inputs"][:8]).argmax(axis=1)

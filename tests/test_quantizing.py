@@ -187,6 +187,38 @@ def test_a_report_goes_to_a_new_folder(run: Run, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["about"]
 
 
+def test_a_report_and_its_network_are_apart(run: Run, tmp_path: Path) -> None:
+    """The network was written, and then the folder of the report refused, because of it."""
+    about = tmp_path / "about"
+    about.mkdir()
+    assert run("--rounding", "nearest", "--samples", "16", "-o", about / "q.onnx", "--report", about) == (
+        2,
+        "",
+        f"error: {about}: is a folder of the report alone, and would hold the network\n"
+        "  hint: choose another folder with --report\n",
+    )
+    assert list(about.iterdir()) == []
+
+
+@pytest.mark.parametrize("read", ["model", "data", "config"])
+def test_no_file_that_is_read_is_replaced(
+    read: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A float model went, without a word, where it was named as the output too."""
+    monkeypatch.chdir(tmp_path)
+    files = {"model": Path("m.onnx"), "data": Path("d.npz"), "config": Path("c.yaml")}
+    contents = {"model": Path(FLOAT).read_bytes(), "data": Path(DATA).read_bytes(), "config": b"conv1: {weights: 8}\n"}
+    for name, path in files.items():
+        path.write_bytes(contents[name])
+    Path("link").symlink_to(files[read])
+    asked = ["quantize", "m.onnx", "--data", "d.npz", "--config", "c.yaml", "--rounding", "nearest", "-o", "link"]
+    assert main(asked) == 2
+    assert capsys.readouterr().err == (
+        "error: link: is read here, and would be replaced\n  hint: give the name of another file with -o\n"
+    )
+    assert files[read].read_bytes() == contents[read]
+
+
 def test_who_is_stopped_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*args: object, **options: object) -> bytes:
         raise Stopped(2)

@@ -218,7 +218,7 @@ def simulate(
     as_json: options.Json = False,
 ) -> None:
     """Run the model on one engine and save `outputs`, `outputs_1`, ... as the model gives them."""
-    with output.new_file(out) as write, progress(f"simulating {model}") as say:
+    with output.new_file(out, model.path, data_file) as write, progress(f"simulating {model}") as say:
         net = model.net()
         held = read_data(data_file, net, samples)
         name = engine or best(net.macs * held.samples)
@@ -250,7 +250,7 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write the integer graph as standard ONNX (QDQ, or QONNX where needed) that computes the same integers."""
-    with output.new_file(out) as write, progress(f"exporting {model}"):
+    with output.new_file(out, model.path) as write, progress(f"exporting {model}"):
         written = api.to_onnx(model.net(rounding))
         content = written.SerializeToString(deterministic=True)
         write(content)

@@ -129,13 +129,18 @@ def _not_empty(path: Path, hint: str) -> BitwrightError:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
+def new_file(path: Path, *read: Path) -> Iterator[Callable[[bytes], None]]:
     """A function that gives the file `path` its content when the block ends; one that existed is then replaced.
 
-    A link stays, and the file that it leads to is replaced. A device or a pipe is written to as it is.
+    A link stays, and the file that it leads to is replaced. A device or a pipe is written to as it is. None of the
+    files that are `read` is replaced.
     """
     with _writing(path):
         folder, device = path.is_dir(), path.exists() and not path.is_file()
+        ours = path.is_file() and any(other.exists() and path.samefile(other) for other in read)
+    if ours:
+        what, hint = "is read here, and would be replaced", "give the name of another file with -o"
+        raise BitwrightError(what, where=str(path), hint=hint)
     if folder:
         raise BitwrightError("is a folder", where=str(path), hint="give the name of a file with -o")
     if device:

@@ -21,6 +21,7 @@ from bitwright.compress.config import read_config
 from bitwright.compress.options import Given, Options
 from bitwright.compress.transforms import transformed
 from bitwright.design import to_json
+from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import begins
 from bitwright.report.quantised import closing
 from bitwright.report.quantised_page import page
@@ -59,7 +60,8 @@ def quantize(
     said, rules = asdict(Options(**whole)), None
     if config:
         said["config"], rules = str(config), read_config(config)
-    with _reporting(report) as write_report, output.new_file(out) as write, progress(f"quantising {model}"):
+    ours = output.new_file(out, model, data_file, *([config] if config else []))
+    with _reporting(report, out) as write_report, ours as write, progress(f"quantising {model}"):
         read = asked_of(shapes, outputs)
         tensors = data.model_tensors(model, **read)
         arrays = data.read_calibration(data_file, tensors, samples=samples)
@@ -75,6 +77,12 @@ def quantize(
     shown(found.result(), as_json, closing(found), written)
 
 
-def _reporting(folder: Path | None) -> AbstractContextManager[Callable[[output.Files], None]]:
-    """A function that writes files to a new folder, or to none."""
+def _reporting(folder: Path | None, out: Path) -> AbstractContextManager[Callable[[output.Files], None]]:
+    """A function that writes files to a new folder, or to none; the network, `out`, is not among them."""
+    if folder and out.resolve().is_relative_to(folder.resolve()):
+        what, hint = (
+            "is a folder of the report alone, and would hold the network",
+            "choose another folder with --report",
+        )
+        raise BitwrightError(what, where=str(folder), hint=hint)
     return output.new_folder(folder, hint=REPORT_FULL) if folder else nullcontext(lambda files: None)
