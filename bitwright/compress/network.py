@@ -173,7 +173,24 @@ def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet, **asked: 
         coded=coded,
     )
     refuse_between(net.nodes, {site.tensor for site in net.sites})
+    _refuse_untouched(net)
     return net
+
+
+def _refuse_untouched(net: FloatNet) -> None:
+    """Refuse an output that is made of no integers, as an input that is handed on."""
+    readers = {edge.reader for site in net.sites for edge in site.edges}
+    reached = {entry.name for entry in net.inputs if entry.dtype.kind in "iub"}
+    for node in net.nodes:
+        if key(node) in readers or not reached.isdisjoint(node.inputs):
+            reached.update(node.outputs)
+    for name in net.outputs:
+        if name not in reached:
+            raise BitwrightError(
+                "depends on nothing that is quantised",
+                where=f"{net.file}: output '{name}'",
+                hint="end the network at its other outputs (--outputs)",
+            )
 
 
 def _live(model: Model) -> tuple[Node, ...]:

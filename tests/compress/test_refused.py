@@ -117,6 +117,23 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [([], "x"), ([node("Relu", "x", "r")], "r"), ([node("Softmax", "x", "r")], "r"), ([], "w")],
+    ids=["input", "line", "tail", "constant"],
+)
+def test_an_output_of_no_integers_is_refused_before_the_network_runs(made: list[onnx.NodeProto], name: str) -> None:
+    """Its hint was to quantise the network first."""
+    model = graph([node("MatMul", "x w", "y"), *made], {"w": normal(4, 3)}, sample=[4], outputs=("y", name))
+    with pytest.raises(BitwrightError) as refusal:
+        float_net(model)
+    assert str(refusal.value) == (
+        f"model: output '{name}': depends on nothing that is quantised\n"
+        "  hint: end the network at its other outputs (--outputs)"
+    )
+    assert float_net(model, outputs=("y",)).outputs == ("y",)
+
+
 def test_numbers_beyond_float32_are_rounded_to_the_nearest_as_the_message_says() -> None:
     model = graph([node("MatMul", "x w", "y")], {"w": normal(4, 3) * 1e30}, sample=[4])
     state = quantize(model, [X], rounding="nearest", correct="bias")
