@@ -83,6 +83,24 @@ def test_what_cannot_be_exported_is_refused_by_name() -> None:
     )
 
 
+def test_what_is_no_module_or_no_example_of_it_is_refused() -> None:
+    import torch
+
+    hint = "export it to ONNX by the tool that quantised it, and load that file"
+    with pytest.raises(bw.BitwrightError) as refused:
+        bw.from_torch(torch.nn.Linear(4, 3), [torch.zeros(1, 4)])
+    assert str(refused.value) == (
+        "module Linear: PyTorch cannot export it: "
+        f"linear(): argument 'input' (position 1) must be Tensor, not list\n  hint: {hint}"
+    )
+    with pytest.raises(bw.BitwrightError) as refused:
+        bw.from_torch(None, torch.zeros(1, 4))
+    assert str(refused.value) == (
+        "from_torch: is a NoneType in place of a torch.nn.Module\n"
+        "  hint: give the module, and load files by bitwright.load"
+    )
+
+
 def test_what_the_example_decides_is_a_warning_by_its_line() -> None:
     import torch
 

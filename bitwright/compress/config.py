@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from bitwright.compress.options import BITS, CHOICES
+from bitwright.compress.options import BITS, CHOICES, refusal
 from bitwright.ir.errors import BitwrightError
 
 MAX_BYTES = 1 << 18
@@ -41,11 +41,6 @@ class Rule:
         """True for the name itself, and for what the pattern stands for."""
         return name == self.pattern or fnmatchcase(name, self.pattern)
 
-    @property
-    def is_pattern(self) -> bool:
-        """True if it may stand for several names."""
-        return any(sign in self.pattern for sign in "*?[")
-
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -63,6 +58,8 @@ def read_config(source: str | Path | Mapping[str, Any]) -> Config:
     """The rules of a YAML file, or of what one holds: a mapping of names and patterns to options."""
     if isinstance(source, Mapping):
         return _config("config", source)
+    if not isinstance(source, str | Path):
+        raise refusal("config", _shown(source), "the path of a YAML file, or a mapping of names to options")
     path = Path(source)
     try:
         with path.open("rb") as file:
@@ -123,7 +120,7 @@ def _config(file: str, held: Any) -> Config:
 
 def _rule(file: str, pattern: str, options: Any) -> Rule:
     where = f"{file}: '{pattern}'"
-    if options == FLOAT:
+    if isinstance(options, str) and options == FLOAT:
         return Rule(pattern, (("activations", FLOAT), ("weights", FLOAT)))
     if not isinstance(options, Mapping) or not options:
         raise BitwrightError(f"is {_shown(options)}, where options belong", where=where, hint=EXAMPLE)

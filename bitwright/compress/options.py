@@ -69,15 +69,17 @@ class Options:
     def __post_init__(self) -> None:
         for name, bits in (("weights", self.weights), ("activations", self.activations)):
             if not _is_width(bits):
-                raise _refusal(name, f"{bits} bits", f"{BITS[0]} to {BITS[-1]} bits")
+                raise refusal(name, f"{bits!r} bits", f"{BITS[0]} to {BITS[-1]} bits")
         if not self.scale:
             object.__setattr__(self, "scale", "po2" if self.exact == "po2" else "free")
+        if not isinstance(self.per_channel, bool):
+            raise refusal("per_channel", repr(self.per_channel), "True or False")
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise _refusal(name, repr(getattr(self, name)), " or ".join(choices))
+            _check_name(name, getattr(self, name), choices)
+        if not isinstance(self.transforms, list | tuple):
+            raise refusal("transforms", repr(self.transforms), f"a list of {' or '.join(TRANSFORMS)}")
         for name in self.transforms:
-            if name not in TRANSFORMS:
-                raise _refusal("transforms", repr(name), " or ".join(TRANSFORMS))
+            _check_name("transforms", name, TRANSFORMS)
         if self.exact == "po2" != self.scale:
             raise BitwrightError(
                 f"scale {self.scale!r} beside exact 'po2'",
@@ -91,5 +93,11 @@ def _is_width(bits: float) -> bool:
     return bits in BITS and not isinstance(bits, float)
 
 
-def _refusal(option: str, given: str, choices: str) -> BitwrightError:
+def _check_name(option: str, given: object, names: Collection[str]) -> None:
+    if not isinstance(given, str) or given not in names:
+        raise refusal(option, repr(given), " or ".join(names))
+
+
+def refusal(option: str, given: str, choices: str) -> BitwrightError:
+    """The error that an option cannot have what is given."""
     return BitwrightError(f"{given} cannot be used for {option}", where="quantize", hint=f"choose {choices}")

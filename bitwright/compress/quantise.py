@@ -39,13 +39,13 @@ def quantize(
     """The float `model`, quantised on `data`: one array, or one per input; samples on axis 0.
 
     A `torch.nn.Module` is exported with `example`, one input tensor or a tuple of them. `Options` has the choices for
-    all layers, `config` those for single ones. Weights that came as codes keep them, in
-    files whose activations are quantised by what each run shows.
+    all layers, `config` those for single ones. Weights that came as codes keep them, in files whose activations are
+    quantised by what each run shows.
 
     Weights are signed and narrow, with a scale per output channel or per tensor. Activations have a scale per tensor;
     they are unsigned where they cannot be negative, and at an input of the model whose data has none below zero; they
-    have a zero point where that saves half a bit. Codes
-    are chosen layer by layer for the inputs that the quantised network meets, and biases corrected.
+    have a zero point where that saves half a bit. Codes are chosen layer by layer for the inputs that the quantised
+    network meets, and biases corrected.
     """
     Options(**options)
     rules = _read(config)
@@ -54,7 +54,10 @@ def quantize(
             hint = "give one input of it as example, a tensor or a tuple of them"
             raise BitwrightError("a PyTorch module without an example", where="quantize", hint=hint)
         model = exported(model, example, "quantize")
-    arrays = [data] if isinstance(data, np.ndarray) else list(data)
+    elif example is not None:
+        hint = "leave it out: an ONNX model says what it takes"
+        raise BitwrightError("an example without a PyTorch module", where="quantize", hint=hint)
+    arrays: Sequence[Any] = data if isinstance(data, list | tuple) else [data]
     return quantised(calibrate(model, arrays), config=rules, **options)
 
 

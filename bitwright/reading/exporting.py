@@ -33,6 +33,9 @@ def exported(module: Any, example: Any, where: str) -> bytes:
         import torch
     except ImportError as error:
         raise BitwrightError("PyTorch is not installed", where=where, hint="pip install 'bitwright[torch]'") from error
+    if not isinstance(module, torch.nn.Module):
+        kind = f"is a {type(module).__name__} in place of a torch.nn.Module"
+        raise BitwrightError(kind, where=where, hint="give the module, and load files by bitwright.load")
     _refuse_observers(module)
     examples = example if isinstance(example, tuple) else (example,)
     names = [f"input_{index}" if index else "input" for index in range(len(examples))]
@@ -52,7 +55,7 @@ def exported(module: Any, example: Any, where: str) -> bytes:
                 dynamic_axes={name: {0: "N"} for name in names},
                 custom_opsets={QUANT.split("::")[0]: 1},
             )
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError) as error:  # of other examples than it takes
         raise BitwrightError(
             f"PyTorch cannot export it: {str(error).splitlines()[0]}",
             where=f"module {type(module).__name__}",

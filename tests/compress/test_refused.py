@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,18 @@ from tests.compress.nets import graph, node, normal
 DENSE = graph([node("MatMul", "x w", "y")], {"w": normal(4, 3)}, sample=[4])
 X = normal(8, 4)
 REACH = float(np.abs(X @ normal(4, 3) * np.float32(1e30)).max())
+
+
+class Rows:
+    """As an array of another library is: rows, one for each sample."""
+
+    def __len__(self) -> int:
+        return len(X)
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(X)
+
+
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "quantised": (
         lambda: quantize(quantize(DENSE, [X]).onnx(), [X]),
@@ -102,9 +114,50 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         f"model: layer 'y': reads or makes numbers up to {REACH:.1e}, of which float32 holds no sums of products\n"
         "  hint: scale the data and the weights, or round to the nearest (--rounding nearest)",
     ),
-    "no array": (
-        lambda: quantize(DENSE, [X.tolist()]),  # type: ignore[list-item]
-        "calibration data for input 'x': a list in place of an array\n  hint: give NumPy arrays, samples on axis 0",
+    **{
+        f"{kind} for data": (
+            lambda data=data: quantize(DENSE, data),
+            f"calibration data for input 'x': a {kind} in place of an array\n"
+            "  hint: give NumPy arrays, samples on axis 0",
+        )
+        for kind, data in {
+            "list": [X.tolist()],
+            "float": 3.0,
+            "NoneType": None,
+            "dict": {"x": X},
+            "Rows": Rows(),
+        }.items()
+    },
+    **{
+        f"{option}={given!r}": (
+            lambda option=option, given=given: quantize(DENSE, X, **{option: given}),
+            f"quantize: {given!r} cannot be used for {option}\n  hint: choose {choices}",
+        )
+        for option, given, choices in (
+            ("per_channel", "no", "True or False"),
+            ("per_channel", None, "True or False"),
+            ("range", ["mse"], "max or mse or percentile or aciq or sawb or kl"),
+            ("scale", ["po2"], "free or po2"),
+            ("zero", True, "auto or always or never"),
+            ("transforms", None, "a list of fuse or equalise or ocs"),
+            ("transforms", "fuse", "a list of fuse or equalise or ocs"),
+            ("transforms", 3, "a list of fuse or equalise or ocs"),
+            ("config", 3, "the path of a YAML file, or a mapping of names to options"),
+            ("config", [], "the path of a YAML file, or a mapping of names to options"),
+        )
+    },
+    "a list of lists": (
+        lambda: quantize(DENSE, X, transforms=[["fuse"]]),  # type: ignore[arg-type, list-item]
+        "quantize: ['fuse'] cannot be used for transforms\n  hint: choose fuse or equalise or ocs",
+    ),
+    "an array of options": (
+        lambda: quantize(DENSE, X, config={"y": np.zeros(2)}),
+        "config: 'y': is array([0., 0.]), where options belong\n"
+        "  hint: for example `conv1: {weights: 8, activations: 6}`",
+    ),
+    "an example of no module": (
+        lambda: quantize(DENSE, X, example=X),
+        "quantize: an example without a PyTorch module\n  hint: leave it out: an ONNX model says what it takes",
     ),
     "half a bit": (
         lambda: quantize(DENSE, [X], weights=4.0),  # type: ignore[arg-type]
