@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from rich.console import Console
 
 import bitwright as bw
 from bitwright.assessing import assessed
@@ -262,6 +264,14 @@ def test_without_labels_the_agreement_is_that_of_the_calibration_data() -> None:
         " try more bits (--config for single layers)"
     ]
     assert closing(made)
+
+
+def test_one_sample_is_one() -> None:
+    made = report(samples=1, scored=1, compared=1, float_accuracy=1.0, accuracy=1.0)
+    console = Console(record=True, width=120, file=StringIO())
+    console.print(closing(made))
+    for text in (console.export_text(), page(made)):
+        assert "1 sample" in text and "1 samples" not in text
 
 
 def test_agreement_of_scores_and_of_values() -> None:

@@ -114,7 +114,7 @@ def closing(report: QuantiseReport) -> RenderableType:
     }
     layers = [cells(row) for row in report.layers]
     parts: list[RenderableType] = [Text(line) for line in first(report)]
-    parts.append(rows(f"{report.model}: {report.samples} samples", keys, layers))
+    parts.append(rows(f"{report.model}: {samples(report.samples)}", keys, layers))
     parts += [Text(printable(line)) for line in last(report)]
     return Group(*parts)
 
@@ -122,7 +122,7 @@ def closing(report: QuantiseReport) -> RenderableType:
 def first(report: QuantiseReport) -> Iterator[str]:
     """The line of the float network's own accuracy."""
     if report.float_accuracy is not None:
-        yield f"float network: accuracy {percent(report.float_accuracy)} of {report.scored:,} samples"
+        yield f"float network: accuracy {percent(report.float_accuracy)} of {samples(report.scored)}"
 
 
 def last(report: QuantiseReport) -> Iterator[str]:
@@ -130,7 +130,7 @@ def last(report: QuantiseReport) -> Iterator[str]:
     if report.accuracy is not None:
         yield f"quantised network: accuracy {percent(report.accuracy)}"
     of = "same highest score" if report.agreement_of == "scores" else "of the outputs' variance"
-    yield f"agreement with the float network: {percent(report.agreement)} ({of}, {report.compared:,} samples)"
+    yield f"agreement with the float network: {percent(report.agreement)} ({of}, {samples(report.compared)})"
     yield from (f"warning: {warning}" for warning in report.warnings)
 
 
@@ -147,6 +147,11 @@ def cells(row: LayerRow) -> dict[str, str | None]:
         "signal_to_noise": "exact" if row.signal_to_noise is None else f"{row.signal_to_noise:.1f}",
         "clipped": None if row.clipped is None else f"{100 * row.clipped:.2f} %",
     }
+
+
+def samples(count: int) -> str:
+    """So many samples as people read it."""
+    return f"{count:,} sample{'' if count == 1 else 's'}"
 
 
 def percent(share: float) -> str:

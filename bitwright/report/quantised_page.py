@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bitwright.ir.columns import tail
 from bitwright.report.page import Cell, Fact, Line, template
-from bitwright.report.quantised import QuantiseReport, cells, last, percent
+from bitwright.report.quantised import QuantiseReport, cells, last, percent, samples
 
 COLUMNS = {
     "name": "layer",
@@ -51,7 +51,7 @@ def page(report: QuantiseReport) -> str:
     given = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.options.items())
     made = Page(
         title=f"{report.model}: quantised",
-        how=f"{given}; calibrated on {report.samples:,} samples; written to {report.file}",
+        how=f"{given}; calibrated on {samples(report.samples)}; written to {report.file}",
         facts=tuple(_facts(report)),
         said=tuple(Said(line, line.startswith("warning")) for line in last(report)),
         titles=tuple(COLUMNS.values()),
