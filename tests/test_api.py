@@ -152,7 +152,7 @@ def test_one_wrong_output_fails(net: Graph) -> None:
 
 def test_inspect_says_what_each_layer_is(net: Graph) -> None:
     report = api.inspect(net)
-    keys = "model inputs layers macs weight_bits on_chip removed host obstacles refused".split()
+    keys = "model inputs layers macs weight_bits sparse_bits coded_bits on_chip removed host obstacles refused".split()
     assert list(report) == keys and report["obstacles"] == report["refused"] == []
     assert report["inputs"] == [{"name": "x", "shape": [2, 4, 4], "dtype": "float32"}]
     entry, conv, *_ = report["layers"]

@@ -33,8 +33,9 @@ PARTS = {
     "backends/onnx": "backends/onnx ir exact",
     "backends/verilog": "backends backends/verilog hardware hardware/kernels ir exact",
     "audit": "audit reading ir sim",
-    "compress": "compress compress/ranges compress/round compress/transforms compress/torch"
+    "compress": "compress compress/codes compress/ranges compress/round compress/transforms compress/torch"
     " reading frontend frontend/dialects backends/onnx audit ir",
+    "compress/codes": "compress/codes ir",
     "compress/torch": "compress compress/ranges compress/torch reading ir",
     "compress/transforms": "compress compress/transforms reading",
     "compress/ranges": "compress compress/ranges ir",

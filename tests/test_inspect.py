@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from bitwright import api
+from bitwright.compress.codes import CODES
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Conv, Dense
 from bitwright.report import show
+from bitwright.report.inspection import inspection
 from tests.collection import load, needs_collection, taken
 from tests.frontend.nets import Net, without_form
 
@@ -26,7 +28,7 @@ WIDTH = 120
 def drawn(result: dict[str, Any], width: int = WIDTH) -> list[str]:
     """The lines that a console of this width shows of a report of `inspect`."""
     text = io.StringIO()
-    Console(file=text, width=width).print(show.inspection(result))
+    Console(file=text, width=width).print(inspection(result))
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
@@ -83,6 +85,29 @@ def test_float32_weights_are_said_to_be_integers_over_a_power_of_two() -> None:
     said = "node0: float32 weights that no quantiser limits, taken as exact integers (s36) over 2^34"
     (line,) = [line for line in drawn(api.inspect(api.load(net.proto()))) if "float32" in line]
     assert line.partition(": ")[2] == said.partition(": ")[2]
+
+
+def test_the_bits_of_each_layer_s_weights_dense_sparse_and_coded() -> None:
+    """By the codes themselves, once from each; totals in one line, and a table of the layers that have weights."""
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-7, 8, (40, 30)) * (rng.random((40, 30)) < 0.2)
+    net = Net(40, kind=TensorProto.UINT8)
+    y = net.add("MatMul", net.dequantize(net.x, 0.5), net.weights(weights.astype(np.float32)))
+    net.quant(net.add("Relu", y), 0.5)
+    made = api.load(net.proto())
+    result = api.inspect(made)
+    (row,) = [row for row in result["layers"] if row["weight_count"]]
+    (layer,) = [layer for layer in made.layers if isinstance(layer, Dense)]
+    packed = {name: code().encode(layer.weights.array.astype(np.int32)).bits for name, code in CODES.items()}
+    assert row["weight_bits"] == 1200 * layer.weights.type.bits and row["sparse_bits"] == packed["relative"]
+    assert row["coded_bits"] == min(packed.values()) == packed[row["code"]]
+    for key in ("weight_bits", "sparse_bits", "coded_bits"):
+        assert result[key] == row[key] == sum(other[key] for other in result["layers"])
+    lines = drawn(result)
+    said = [f"{row[key]:,}".replace(",", " ") for key in ("weight_bits", "sparse_bits", "coded_bits")]
+    assert f"1 200 MACs per sample, {said[0]} weight bits: {said[1]} without the zeros, {said[2]} coded" in lines
+    (stored,) = [cells.split("  ") for cells in lines[lines.index("stored weights") :] if row["code"] in cells]
+    assert [cell.strip() for cell in stored if cell.strip()] == [row["name"], "1 200", *said, row["code"]]
 
 
 def prologue() -> Net:

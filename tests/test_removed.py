@@ -27,6 +27,7 @@ from bitwright.ir.source import Removed
 from bitwright.ir.verify import verify
 from bitwright.ir.weights import Weights
 from bitwright.report import show
+from bitwright.report.inspection import inspection
 from bitwright.report.page import page
 from bitwright.sim import reference
 from tests.collection import load, needs_collection, taken
@@ -75,7 +76,7 @@ def test_what_left_is_said() -> None:
     design = bw.compile(net)
     report = design.report()
     assert report["removed"] == bw.inspect(net)["removed"] == net.removed
-    for drawn in (show.inspection(bw.inspect(net)), show.design(design.record)):
+    for drawn in (inspection(bw.inspect(net)), show.design(design.record)):
         text = io.StringIO()
         Console(file=text, width=120).print(drawn)
         assert [line.rstrip() for line in text.getvalue().splitlines() if "->" in line] == SAID

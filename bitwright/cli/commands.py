@@ -30,6 +30,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.report import show
 from bitwright.report import vendor as show_vendor
 from bitwright.report.compare import compare, comparison, read_report
+from bitwright.report.inspection import inspection
 from bitwright.report.obstacles import obstacles
 from bitwright.report.page import page
 from bitwright.sim.engines import best
@@ -116,7 +117,7 @@ def inspect(model: Source, as_json: options.Json = False) -> None:
     """Show layers, types, ranges, accumulator widths, sparsity and MACs, and what stays on the host."""
     with progress(f"reading {model}"):
         result, refused = model.inspected()
-    shown(result, as_json, obstacles(result) if refused else show.inspection(result))
+    shown(result, as_json, obstacles(result) if refused else inspection(result))
     if refused:
         raise refused
 

@@ -25,6 +25,7 @@ from bitwright.design import Design
 from bitwright.folder import design_folder
 from bitwright.ir.graph import Graph
 from bitwright.report import show
+from bitwright.report.inspection import inspection
 from bitwright.sim import rtl_bench, tools
 from bitwright.sim.engines import ENGINES
 from bitwright.sim.places import scratch
@@ -108,7 +109,7 @@ def steps() -> Iterator[Step]:
     tools.verilator()
     given = digits()
     found = api.inspect(given.net)
-    yield Step("network", found, (Text(NETWORK), show.inspection(found)))
+    yield Step("network", found, (Text(NETWORK), inspection(found)))
     design = api.compile(given.net, cycles=CYCLES)
     report = design.report()
     yield Step("hardware", report, (Text(HARDWARE), show.design(design.record, border=False), *_excerpts(design)))

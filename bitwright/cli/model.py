@@ -11,7 +11,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from bitwright import api, data
+from bitwright import api, data, inspecting
 from bitwright.cli.options import parse_pairs
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -93,7 +93,7 @@ class Source:
             if not error.where.startswith(self.path.name):
                 raise
             asked: dict[str, Any] = {"shapes": self.shapes, "outputs": self.outputs, "quantise": self.quantise}
-            return api.obstacles(self.path, error, self.inputs, **asked), error
+            return inspecting.obstacles(self.path, error, self.inputs, **asked), error
 
 
 def asked_of(shapes: list[str] | None, outputs: list[str] | None) -> Asked:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from inspect import getdoc
 from typing import Any
 
+from bitwright.compress.codes import CODES
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
@@ -25,8 +26,10 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
     "rounding": ROUNDINGS,
     "correct": CORRECTIONS,
     "transforms": TRANSFORMS,
+    "code": CODES,
 }
-"""The registries, by the option that names one of their entries; None stands for leaving it out, which is no method."""
+"""The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
+leaving it out, which is no method."""
 CITED = re.compile(r'([A-Z](?:[^.:;()"]|\bal\.)*): "([^"]+)"(.*?)(?:; (R\d{3}(?:, R\d{3})*))?(?=\)|[.;](?: |$))')
 """Authors, title, what follows it, and rows."""
 NEEDS = re.compile(r"\bNeeds ([^.]+)\.")

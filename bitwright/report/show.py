@@ -149,33 +149,6 @@ def _part(part: Row) -> Row:
     return dict(part) | {"element": str(part["element"]), "value": value}
 
 
-def inspection(result: Row) -> RenderableType:
-    """What `inspect` found: layers, the work and the memory, the host border."""
-    keys = {
-        "name": "layer",
-        "op": "op",
-        "shape": "shape",
-        "type": "type",
-        "reached": "reached",
-        "accumulator_bits": "acc",
-        "weights": "weights",
-        "pruned": "zeros",
-        "macs": "MACs",
-    }
-    layers = [_layer(row) for row in result["layers"]]
-    lines = [f"{_cell(result['macs'])} MACs per sample, {_cell(result['weight_bits'])} weight bits"]
-    lines += [
-        f"{row['name']}: float32 weights that no quantiser limits, taken as exact integers"
-        f" ({str(row['weights']).partition('[')[0]}) over 2^{row['float_weights']}"
-        for row in result["layers"]
-        if row["float_weights"] is not None
-    ]
-    lines += removed([Removed(**entry) for entry in result["removed"]])
-    lines += [f"{row['where']} cannot be compiled: {row['what']}; {row['hint']}" for row in result["refused"]]
-    lines += [f"on chip behind input '{row['input']}': {', '.join(row['nodes'])}" for row in result["on_chip"]]
-    return Group(rows(str(result["model"]), keys, layers), *map(Text, map(printable, lines)), host(result["host"]))
-
-
 def removed(layers: Sequence[Removed]) -> list[str]:
     """A line for each layer of the model that lost output channels."""
     return [f"{r.layer}: {r.before} -> {r.after} channels, the others carry nothing" for r in layers]
@@ -332,17 +305,6 @@ def trade_off(result: Row) -> RenderableType:
     lines = [result["note"], f"no faster: {result['stopped']}"]
     plans = rows(f"{result['model']}: the cheapest plan at each speed", keys, result["rows"])
     return Group(plans, *(Text(printable(line)) for line in lines))
-
-
-def _layer(row: Row) -> Row:
-    """A layer of `inspect` for people: types without their ranges, the share of zero weights."""
-    return dict(row) | {
-        "type": str(row["type"]).partition("[")[0],
-        "weights": row["weights"] and str(row["weights"]).partition("[")[0],
-        "reached": "{}..{}".format(*row["range"]),
-        "pruned": f"{row['zeros'] / row['weight_count']:.0%}" if row["weight_count"] else None,
-        "macs": row["macs"] or None,
-    }
 
 
 def host(steps: Sequence[Row]) -> RenderableType:
