@@ -49,10 +49,40 @@ def test_matched_weights_are_those_of_least_squares() -> None:
     inputs, outputs = given.inputs, given.outputs
     for group, found in enumerate(matched(given)):
         # held near the old weights by as many more equations as there are terms
-        held = np.sqrt(given.damping[group, 0, 0]) * np.eye(inputs.shape[1])
+        held = np.sqrt(given.squares.damping[group, 0, 0]) * np.eye(inputs.shape[1])
         left = np.concatenate([inputs[group].T, held])
         right = np.concatenate([outputs[group].T, held @ given.weight[group].T])
         np.testing.assert_allclose(found, np.linalg.lstsq(left, right)[0].T, rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_removed_is_made_good_by_what_is_left() -> None:
+    given = problem()
+    given = replace(given, mask=np.random.default_rng(0).random(given.weight.shape) < 0.6)
+    found = matched(given)
+    assert not found[~given.mask].any()
+    for group, output in np.ndindex(given.mask.shape[:2]):
+        kept = given.mask[group, output]
+        held = np.sqrt(given.squares.damping[group, 0, 0]) * np.eye(kept.sum())
+        left = np.concatenate([given.inputs[group, kept].T, held])
+        right = np.concatenate([given.outputs[group, output], held @ given.weight[group, output, kept]])
+        np.testing.assert_allclose(found[group, output, kept], np.linalg.lstsq(left, right)[0], rtol=1e-3, atol=1e-4)
+
+
+def test_outputs_with_zeros_of_their_own_are_rounded_apart_unless_that_is_much_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost = []
+    for seed in range(10):
+        given = problem(terms=20, seed=seed)
+        given = replace(given, mask=np.random.default_rng(seed).random(given.weight.shape) < 0.3)
+        monkeypatch.undo()
+        exact = gptq(given)
+        monkeypatch.setattr(sys.modules["bitwright.compress.round.squares"], "APART", 0)
+        rough = gptq(given)
+        assert not exact[~given.mask].any() and not rough[~given.mask].any()
+        lost.append([errors(given, codes * given.scale).sum() for codes in (exact, rough, nearest(given))])
+    exact, rough, plain = np.sum(lost, axis=0)
+    assert exact < 0.9 * rough < 0.9 * plain
 
 
 def test_inputs_without_correlation_leave_nothing_to_make_good() -> None:

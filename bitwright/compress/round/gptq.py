@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bitwright.compress.round.problem import Array, Codes, Problem
+from bitwright.compress.round.squares import Squares, apart
 
 BLOCK = 64
 """Terms whose errors are gathered before they change the terms behind them."""
@@ -21,15 +22,18 @@ def gptq(problem: Problem) -> Codes:
     Frantar, Ashkboos, Hoefler, Alistarh: "GPTQ: accurate post-training quantization for generative pre-trained
     transformers", ICLR 2023, arXiv 2210.17323; R049, R051.
     """
-    order = np.argsort(-np.einsum("gkk->gk", problem.hessian), axis=1, kind="stable")
-    upper = problem.root(order)
-    weights = _ordered(_matched(problem, order, upper), order)
-    scale, low, high = (
-        _ordered(np.broadcast_to(array, problem.weight.shape), order).astype(weights.dtype)
-        for array in (problem.scale, problem.low * problem.mask, problem.high * problem.mask)
-    )
-    found = np.empty(weights.shape, np.int32)
-    for first in range(0, problem.terms, BLOCK):
+    return apart(problem.squares, _rounded).astype(np.int32)
+
+
+def _rounded(squares: Squares) -> Array:
+    """The codes of outputs that keep all their terms."""
+    order = squares.order
+    upper = squares.root(order)
+    weights = _ordered(_matched(squares, order, upper), order)
+    ends = (squares.scale, squares.low * squares.mask, squares.high * squares.mask)
+    scale, low, high = (_ordered(array, order) for array in ends)
+    found = np.empty_like(weights)
+    for first in range(0, weights.shape[1], BLOCK):
         errors = np.empty_like(weights[:, first : first + BLOCK])
         last = first + errors.shape[1]
         for k in range(first, last):
@@ -44,14 +48,21 @@ def gptq(problem: Problem) -> Codes:
 
 
 def matched(problem: Problem) -> Array:
-    """The weights that make the wanted outputs best of the given inputs, held near the old ones by the damping."""
-    order = np.tile(np.arange(problem.terms), (len(problem.weight), 1))
-    return _matched(problem, order, problem.root(order))
+    """The weights that make the wanted outputs best of the given inputs, held near the old ones by the damping.
+
+    Those that the mask removes are 0, and the others make that good.
+    """
+    return apart(problem.squares, _solved)
 
 
-def _matched(problem: Problem, order: Array, upper: Array) -> Array:
+def _solved(squares: Squares) -> Array:
+    order = np.tile(np.arange(squares.weight.shape[2]), (len(squares.weight), 1))
+    return _matched(squares, order, squares.root(order))
+
+
+def _matched(squares: Squares, order: Array, upper: Array) -> Array:
     """That of `aim + damping * weight`, by the root of the inverse."""
-    wanted = _ordered(problem.aim + problem.damping * problem.weight, order)
+    wanted = _ordered(squares.aim + squares.damping * squares.weight, order)
     solved = upper.swapaxes(1, 2) @ (upper @ wanted)
     back = np.empty_like(solved)
     np.put_along_axis(back, order[:, :, None], solved, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.compress.round.squares import Squares
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
@@ -60,8 +61,8 @@ class Problem:
         return int(self.weight.shape[2])
 
     @cached_property
-    def hessian(self) -> Array:
-        """Each group's inputs times their transpose, (groups, terms, terms)."""
+    def squares(self) -> Squares:
+        """What least squares needs of it; float32 beyond `SINGLE` terms, else float64."""
         single = self.terms > SINGLE
         needed = len(self.weight) * self.terms**2 * 4 * (2 if single else 4)
         if needed > MEMORY:
@@ -70,26 +71,16 @@ class Problem:
                 where=self.where,
                 hint="give this layer rounding 'nearest', which needs none",
             )
-        return np.asarray(self.inputs @ self.inputs.swapaxes(1, 2), dtype=np.float32 if single else np.float64)
-
-    @property
-    def aim(self) -> Array:
-        """The wanted outputs times the inputs' transpose, (groups, outputs, terms)."""
-        return np.asarray(self.outputs @ self.inputs.swapaxes(1, 2), dtype=self.hessian.dtype)
-
-    @cached_property
-    def damping(self) -> Array:
-        """What is added to the diagonal of each group's matrix, (groups, 1, 1): what was never seen stays as it is."""
-        mean = np.einsum("gkk->g", self.hessian) / self.terms
+        kind = np.float32 if single else np.float64
+        turned = self.inputs.swapaxes(1, 2)
+        hessian: Array = np.asarray(self.inputs @ turned, dtype=kind)
+        aim = np.asarray(self.outputs @ turned, dtype=kind)
+        mean = np.einsum("gkk->g", hessian) / self.terms
         share = DAMPING + self.terms / self.inputs.shape[2]
-        return np.where(mean > 0, share * mean, 1)[:, None, None].astype(self.hessian.dtype)
-
-    def root(self, order: Array) -> Array:
-        """The upper triangular U with U' U = inverse of the damped matrices, terms in each group's order.
-
-        It is the inverse of a Cholesky factor, of the matrix in falling order.
-        """
-        falling = order[:, ::-1]
-        matrix = self.hessian + self.damping * np.eye(self.terms, dtype=self.hessian.dtype)
-        turned = np.take_along_axis(np.take_along_axis(matrix, falling[:, :, None], 1), falling[:, None, :], 2)
-        return np.asarray(np.linalg.inv(np.linalg.cholesky(turned))[:, ::-1, ::-1])
+        damping = np.where(mean > 0, share * mean, 1)[:, None, None].astype(kind)
+        weight, scale, low, high = (
+            np.broadcast_to(array, self.weight.shape).astype(kind)
+            for array in (self.weight, self.scale, self.low, self.high)
+        )
+        mask = np.broadcast_to(self.mask, self.weight.shape)
+        return Squares(weight, hessian, aim, damping, scale, low, high, mask)
