@@ -42,6 +42,10 @@ class Quantiser(nn.Module, ABC):
     def bases(self, x: Tensor) -> tuple[Basis, ...]:
         """The codes of `x`, each inside its type, and their scales."""
 
+    def advance(self, t: float) -> None:
+        """Hears before each step of a training which part of it is over, from 0 to 1; most have no use for it."""
+        return
+
     def forward(self, x: Tensor) -> Tensor:
         """The real numbers that the codes of `x` stand for."""
         return reduce(add, ((codes - self.zero) * scale for codes, scale in self.bases(x)))
@@ -53,5 +57,6 @@ class Factory(Protocol):
     def __call__(self, x: Tensor, type: IntType, scale: Tensor, *, po2: bool) -> Quantiser:
         """A quantiser to `type` for what is like `x`, a weight (rows, terms) or a sample of activations (1, values).
 
-        `scale` is the calibrated start, (rows, 1) or (1, 1); with `po2` the scales of the bases are powers of two.
+        `scale` is the calibrated start, (rows, 1) or (1, 1). With `po2` scales are powers of two; those of a sum
+        of bases are whole multiples of one.
         """
