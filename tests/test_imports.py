@@ -36,7 +36,7 @@ PARTS = {
     "compress": "compress compress/codes compress/ranges compress/round compress/transforms compress/torch"
     " reading frontend frontend/dialects backends/onnx audit ir",
     "compress/codes": "compress/codes ir",
-    "compress/torch": "compress compress/ranges compress/torch reading ir",
+    "compress/torch": "compress compress/ranges compress/torch audit reading ir",
     "compress/transforms": "compress compress/transforms reading",
     "compress/ranges": "compress compress/ranges ir",
     "compress/round": "compress/round ir",
@@ -59,7 +59,7 @@ PACKAGES = {
     "backends/onnx": "numpy onnx",
     "audit": "numpy",
     "compress": "numpy onnx yaml",
-    "compress/torch": "numpy torch",
+    "compress/torch": "numpy onnx torch",
     "report": "numpy jinja2 rich",
     "explore": "planning numpy onnx jinja2 scipy plotly distributed",
     "check": "numpy",

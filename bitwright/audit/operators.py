@@ -58,7 +58,7 @@ def conv_transpose(
         (s - 1) * stride + (k - 1) * d + 1 + more
         for s, stride, k, d, more in zip(x.shape[2:], strides, kernel, dilations, extra, strict=True)
     ]
-    kept = _kept(attributes, [s * stride for s, stride in zip(x.shape[2:], strides, strict=True)], size)
+    kept = kept_of(attributes, [s * stride for s, stride in zip(x.shape[2:], strides, strict=True)], size)
     full = [max(length, cut.stop) for length, cut in zip(size, kept, strict=True)]
     made = np.zeros((n, outputs, *full), dtype=np.float32)
     for tap in np.ndindex(*kernel):
@@ -68,7 +68,7 @@ def conv_transpose(
     return made if bias is None else made + bias.reshape(-1, *[1] * rank)
 
 
-def _kept(attributes: Attributes, same: list[int], size: list[int]) -> list[slice]:
+def kept_of(attributes: Attributes, same: list[int], size: list[int]) -> list[slice]:
     """What is left of a transposed convolution by its pads, or by the size that its output shall have."""
     mode, rank = attributes.get("auto_pad", "NOTSET"), len(size)
     wanted = attributes.get("output_shape") or (same if mode.startswith("SAME") else None)
@@ -125,7 +125,7 @@ def average_pool(attributes: Attributes, x: Array) -> Array:
     counted = np.ones((1, 1, *x.shape[2:]), dtype=np.float32)
     inner = {name: value for name, value in attributes.items() if name != "ceil_mode"}
     if attributes.get("count_include_pad", 0):
-        pads = _window(inner, kernel, x.shape[2:])[2]
+        pads = window_of(inner, kernel, x.shape[2:])[2]
         counted = np.pad(counted, [(0, 0), (0, 0), *pads], constant_values=1)
         shape = tuple(size + sum(pad) for size, pad in zip(x.shape[2:], pads, strict=True))
         x = np.pad(x, [(0, 0), (0, 0), *pads])
@@ -158,7 +158,7 @@ def global_average_pool(attributes: Attributes, x: Array) -> Array:
 
 def reduce_mean(attributes: Attributes, x: Array, axes: Array | None = None) -> Array:
     """ReduceMean over any axes, summed as an average pool is; that of integers truncates toward zero."""
-    over = _reduced_axes(attributes, x.ndim, axes)
+    over = reduced_axes(attributes, x.ndim, axes)
     if not over:
         return x
     lead = tuple(axis for axis in range(x.ndim) if axis not in over)
@@ -167,7 +167,8 @@ def reduce_mean(attributes: Attributes, x: Array, axes: Array | None = None) -> 
     return (_truncated_mean(rows) if x.dtype.kind in "iu" else global_average_pool({}, rows)).reshape(kept)
 
 
-def _reduced_axes(attributes: Attributes, rank: int, axes: Array | None) -> tuple[int, ...]:
+def reduced_axes(attributes: Attributes, rank: int, axes: Array | None) -> tuple[int, ...]:
+    """The axes that a reduction is over: those named by its attribute or its operand, or all."""
     given = attributes.get("axes", ()) if axes is None else axes.reshape(-1)
     if not len(given) and attributes.get("noop_with_empty_axes", 0):
         return ()
@@ -181,7 +182,7 @@ def _truncated_mean(rows: Array) -> Array:
 def windows(attributes: Attributes, x: Array, kernel: Any, fill: float = 0) -> Array:
     """Receptive fields (n, channels, out..., kernel...) of x (n, channels, size...)."""
     rank = x.ndim - 2
-    strides, dilations, pads = _window(attributes, kernel, x.shape[2:])
+    strides, dilations, pads = window_of(attributes, kernel, x.shape[2:])
     if any(before or after for before, after in pads):
         x = np.pad(x, [(0, 0), (0, 0), *pads], constant_values=fill)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
@@ -191,7 +192,7 @@ def windows(attributes: Attributes, x: Array, kernel: Any, fill: float = 0) -> A
     return fields[:, :, *steps]
 
 
-def _window(attributes: Attributes, kernel: Any, size: Any) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+def window_of(attributes: Attributes, kernel: Any, size: Any) -> tuple[list[int], list[int], list[tuple[int, int]]]:
     """(strides, dilations, (before, after) pads) of each spatial axis."""
     rank = len(kernel)
     strides, dilations = (list(attributes.get(name) or [1] * rank) for name in ("strides", "dilations"))

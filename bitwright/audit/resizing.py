@@ -28,8 +28,7 @@ def resize(attributes: Attributes, x: Array, *others: Array | None) -> Array:
     Those take the pixel behind its place where they shrink, and else the one before.
     """
     old = len(others) < 2
-    if old:
-        attributes = {**attributes, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    attributes = _known(attributes, *others)
     places = _found(attributes, x.shape, *others)
     match str(attributes.get("mode", "nearest")):
         case "nearest":
@@ -44,6 +43,20 @@ def resize(attributes: Attributes, x: Array, *others: Array | None) -> Array:
             for axis in reversed(places):
                 x = _cubic(attributes, x, axis, places[axis])
             return x
+
+
+def _known(attributes: Attributes, *others: Array | None) -> Attributes:
+    """The attributes, with those that are fixed where there is no input beside the scales."""
+    fixed = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"} if len(others) < 2 else {}
+    return {**attributes, **fixed}
+
+
+def taps_of(attributes: Attributes, shape: tuple[int, ...], *others: Array | None) -> dict[int, tuple[Array, Array]]:
+    """Along every axis that an interpolation changes, the pixels that make each place, and their weights."""
+    attributes = _known(attributes, *others)
+    taps = _linear_taps if attributes.get("mode") == "linear" else _cubic_taps
+    found = _found(attributes, shape, *others)
+    return {axis: taps(attributes, shape[axis], place) for axis, place in found.items()}
 
 
 def _found(attributes: Attributes, shape: tuple[int, ...], *others: Array | None) -> dict[int, Array]:
@@ -76,28 +89,39 @@ def _linear(x: Array, places: Mapping[int, Array]) -> Array:
     for corner in product(range(2), repeat=len(places)):
         pixels, weights = x, np.ones((), dtype=np.float32)
         for side, (axis, place) in zip(corner, places.items(), strict=True):
-            inside, last = place.clip(0, x.shape[axis] - 1), x.shape[axis] - 1
-            first = np.floor(inside)
-            other = np.minimum(first + 1, last)
-            share = np.where(first == other, HALF, np.abs(inside - (first if side else other)))
-            taken = (other if side else first).astype(np.int64)
-            pixels, weights = np.take(pixels, taken, axis), np.asarray(weights * _beside(share, axis, x.ndim))
+            taken, share = _linear_taps({}, x.shape[axis], place)
+            pixels = np.take(pixels, taken[:, side], axis)
+            weights = np.asarray(weights * _beside(share[:, side], axis, x.ndim))
         total = np.asarray(total + weights * pixels)
     return total
 
 
+def _linear_taps(attributes: Attributes, length: int, place: Array) -> tuple[Array, Array]:
+    """The two pixels around each place, and their weights."""
+    inside = place.clip(0, length - 1)
+    first = np.floor(inside)
+    other = np.minimum(first + 1, length - 1)
+    shares = [np.where(first == other, HALF, np.abs(inside - end)) for end in (other, first)]
+    return np.stack([first, other], axis=1).astype(np.int64), np.stack(shares, axis=1)
+
+
 def _cubic(attributes: Attributes, x: Array, axis: int, place: Array) -> Array:
     """The four pixels around each place along one axis."""
-    taps = np.floor(place)[:, None] + np.arange(-1, 3).astype(np.float32)
-    weights = _coefficients(np.abs(place[:, None] - taps), np.float32(attributes.get("cubic_coeff_a", -0.75)))
-    if attributes.get("exclude_outside", 0):
-        weights = np.where((taps >= 0) & (taps < x.shape[axis]), weights, np.float32(0))
-        weights = weights / weights.sum(axis=1, keepdims=True)
-    pixels = taps.clip(0, x.shape[axis] - 1).astype(np.int64)
+    pixels, weights = _cubic_taps(attributes, x.shape[axis], place)
     total: Array = np.zeros((), dtype=np.float32)
     for k in range(4):
         total = np.asarray(total + np.take(x, pixels[:, k], axis) * _beside(weights[:, k], axis, x.ndim))
     return total
+
+
+def _cubic_taps(attributes: Attributes, length: int, place: Array) -> tuple[Array, Array]:
+    """The four pixels around each place, and their weights."""
+    taps = np.floor(place)[:, None] + np.arange(-1, 3).astype(np.float32)
+    weights = _coefficients(np.abs(place[:, None] - taps), np.float32(attributes.get("cubic_coeff_a", -0.75)))
+    if attributes.get("exclude_outside", 0):
+        weights = np.where((taps >= 0) & (taps < length), weights, np.float32(0))
+        weights = weights / weights.sum(axis=1, keepdims=True)
+    return taps.clip(0, length - 1).astype(np.int64), weights
 
 
 def _beside(values: Array, axis: int, rank: int) -> Array:

@@ -31,13 +31,17 @@ Step = tuple[Node, Callable[[Sequence[Array | None]], Sequence[Array]]]
 HINT = "check that the model runs in another tool on the same data"
 
 
-def _reshape(attributes: Mapping[str, Any], x: Array, shape: Array) -> Array:
+def shape_of(attributes: Mapping[str, Any], given: Sequence[int], shape: Array) -> list[int]:
     """Another shape of each sample: the number of samples that an export wrote in front does not count."""
     kept = not attributes.get("allowzero", 0)
-    wanted = [x.shape[i] if d == 0 and kept and i < x.ndim else d for i, d in enumerate(shape.reshape(-1).tolist())]
-    if wanted and wanted[0] > 0 and len(x) and _is_of_samples(wanted[1:], x.size // len(x)):
-        wanted[0] = len(x)
-    return x.reshape(wanted)
+    wanted = [given[i] if d == 0 and kept and i < len(given) else d for i, d in enumerate(shape.reshape(-1).tolist())]
+    if wanted and wanted[0] > 0 and given[0] and _is_of_samples(wanted[1:], prod(given) // given[0]):
+        wanted[0] = given[0]
+    return wanted
+
+
+def _reshape(attributes: Mapping[str, Any], x: Array, shape: Array) -> Array:
+    return x.reshape(shape_of(attributes, x.shape, shape))
 
 
 def _is_of_samples(wanted: Sequence[int], size: int) -> bool:
@@ -46,10 +50,14 @@ def _is_of_samples(wanted: Sequence[int], size: int) -> bool:
     return rest == size or (-1 in wanted and rest > 0 and size % rest == 0)
 
 
-def _squeeze(attributes: Mapping[str, Any], x: Array, axes: Array | None = None) -> Array:
-    """Without axes of length 1; all but the samples', where none are named."""
+def squeezed_axes(attributes: Mapping[str, Any], given: Sequence[int], axes: Array | None = None) -> tuple[int, ...]:
+    """The axes of length 1 that are left out; all but the samples', where none are named."""
     named = attributes.get("axes") if axes is None else axes.reshape(-1).tolist()
-    return np.squeeze(x, tuple(named or (i for i, size in enumerate(x.shape) if size == 1 and i)))
+    return tuple(named or (i for i, size in enumerate(given) if size == 1 and i))
+
+
+def _squeeze(attributes: Mapping[str, Any], x: Array, axes: Array | None = None) -> Array:
+    return np.squeeze(x, squeezed_axes(attributes, x.shape, axes))
 
 
 FAST: Mapping[str, Callable[..., Array]] = FLOAT | {
