@@ -8,7 +8,7 @@ layers are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -49,21 +49,54 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Channels that are made by the same layers; `fixed` if an input or an output of the network has some of them."""
+    """Channels that are made by the same layers; `fixed` if an input or an output of the network has some of them.
+
+    Those of all groups are numbered one after the other, from `first` on.
+    """
 
     size: int
     parts: tuple[Part, ...]
     fixed: bool
+    first: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """The groups of a network, and what its tensors hold of their channels: a number for each element, -1 for none."""
+
+    groups: tuple[Group, ...]
+    labels: Mapping[str, Ints]
+    numbers: Ints
+
+    def channels(self, tensor: str) -> Ints:
+        """The number of the channel of every element of a tensor, for one sample."""
+        return np.asarray(self.numbers[self.labels[tensor]])
+
+    def spans(self) -> list[Ints]:
+        """Sets of channels, by their numbers, of each of which one has to stay: those that make up a tensor."""
+        found: dict[bytes, Ints] = {}
+        for name in self.labels:
+            present = np.zeros(sum(group.size for group in self.groups) + 1, bool)
+            present[self.channels(name)] = True
+            if not present[-1]:
+                found.setdefault(present.tobytes(), np.flatnonzero(present))
+        return list(found.values())
 
 
 def find_groups(model: Model) -> tuple[Group, ...]:
     """The groups of a float network, in the order of their first layer; those of inputs come first."""
+    return traced(model).groups
+
+
+def traced(model: Model) -> Traced:
+    """The groups with the channels of every tensor."""
     labels = _Labels(model)
     for node in model.nodes:
         labels.read(node)
     for name in model.outputs:
         labels.fix(name)
-    return tuple(labels.groups())
+    labels.tie_weights()
+    return labels.traced()
 
 
 class _Labels:
@@ -71,13 +104,15 @@ class _Labels:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.kinds = infer(model).kinds
+        inferred = infer(model)
+        self.kinds, self.constants = inferred.kinds, inferred.constants
         self.known = fixed_tensors(model.nodes, model.constants)
         self.of: dict[str, Ints] = {}
         self.makers: list[Ints] = []
         self.fixed: list[Ints] = []
         self.ties: list[tuple[Ints, Ints]] = []
         self.parts: list[tuple[str, int, Ints, Role]] = []
+        self.reshaped: list[Ints] = []
         self.count = 1
         for entry in model.inputs:
             self.of[entry.name] = self.fresh(prod(entry.shape)).reshape(entry.shape)
@@ -139,7 +174,7 @@ class _Labels:
         return np.broadcast_to(rows.reshape(-1, *[1] * (len(shape) - 2)), shape)
 
     def _axes(self, node: Node) -> list[int]:
-        named = self.model.constants.get(node.inputs[1]) if len(node.inputs) > 1 else node.attributes.get("axes")
+        named = self.constants.get(node.inputs[1]) if len(node.inputs) > 1 else node.attributes.get("axes")
         return [] if named is None else np.asarray(named).reshape(-1).tolist()
 
     def _reduced(self, node: Node) -> Array:
@@ -175,16 +210,16 @@ class _Labels:
                 return
 
     def _moved(self, node: Node) -> Sequence[Array]:
-        operands = [self._operand(name) for name in node.inputs]
-        with np.errstate(all="ignore"):
-            made = function_of(node, self.model.opset, {"Concat": _concat})(operands)
-        return [np.asarray(array).astype(np.int64) for array in made]
+        made = moved(node, self.model.opset, [self._operand(name) for name in node.inputs])
+        if node.op == "Reshape":
+            self.reshaped += [made[0]]
+        return made
 
     def _operand(self, name: str) -> Array | None:
         """Labels as the numbers that are moved; constants as they are."""
         if name in self.of:
             return self.of[name].astype(np.float64)
-        return self.model.constants.get(name) if name else None
+        return self.constants.get(name) if name else None
 
     def _mixed(self, node: Node) -> Sequence[Array]:
         """Each of its channels depends on all of its operands', so that none of these can go."""
@@ -195,12 +230,36 @@ class _Labels:
         self.fixed += [labels.reshape(-1) for labels in made]
         return made
 
-    def groups(self) -> Iterator[Group]:
+    def tie_weights(self) -> None:
+        """What several layers read as one weight is cut for all of them at once."""
+        firsts: dict[tuple[str, int], Ints] = {}
+        for constant, axis, labels, role in self.parts:
+            if role != "meets":
+                self.tie(firsts.setdefault((constant, axis), labels), labels)
+
+    def _tied(self) -> Ints:
+        """The channel of each label.
+
+        Channels that lie on several axes, as in heads, go with those at the same place of the last of these: what is
+        left of the tensor is a tensor then.
+        """
+        while True:
+            channel, count = _classes(self.count, self.ties), len(self.ties)
+            for made in self.reshaped:
+                held = channel[made]
+                axes = [axis for axis in range(held.ndim) if (held != held.take([0], axis)).any()]
+                for axis in axes[:-1]:
+                    self.tie(made, made.take([0], axis))
+            if len(self.ties) == count:
+                return channel
+
+    def traced(self) -> Traced:
         """What the labels say."""
-        channel = _classes(self.count, self.ties)
+        channel = self._tied()
         firsts = [(np.broadcast_to(channel[made[:1]], made.shape), channel[made]) for made in self.makers if len(made)]
         group = _classes(self.count, firsts)[channel]
         fixed = set(group[np.concatenate(self.fixed)].tolist())
+        numbers, groups, first = np.full(self.count, -1), list[Group](), 0
         for name in dict.fromkeys(group[made[0]] for made in self.makers if len(made)):
             members = np.unique(channel[1:][group[1:] == name])
             number = np.full(self.count, -1)
@@ -210,7 +269,17 @@ class _Labels:
                 for constant, axis, labels, role in self.parts
                 if name in group[labels[labels > 0]]
             )
-            yield Group(len(members), parts, name in fixed)
+            groups.append(Group(len(members), parts, name in fixed, first))
+            numbers[members] = first + np.arange(len(members))
+            first += len(members)
+        return Traced(tuple(groups), self.of, np.where(np.arange(self.count) > 0, numbers[channel], -1))
+
+
+def moved(node: Node, opset: int, operands: Sequence[Array | None]) -> list[Ints]:
+    """Where a node puts what it moves: labels as float64, other operands as they are."""
+    with np.errstate(all="ignore"):
+        made = function_of(node, opset, {"Concat": _concat})(operands)
+    return [np.asarray(array).astype(np.int64) for array in made]
 
 
 def _of_layer(labels: _Labels, node: Node) -> Array:

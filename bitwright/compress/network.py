@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +19,7 @@ from bitwright.compress.dynamic import static
 from bitwright.compress.groups import Group, find_groups
 from bitwright.compress.left import turned
 from bitwright.compress.operators import MATRIX, channel_axis, check_nodes, refuse_between
+from bitwright.compress.saved import written
 from bitwright.compress.sites import Site, find_sites, key
 from bitwright.ir.errors import BitwrightError
 from bitwright.reading.constants import fold_constants
@@ -129,6 +130,14 @@ class FloatNet:
             batch=self.batch,
         )
 
+    def onnx(self) -> bytes:
+        """The network as an ONNX file, for other tools; `float_net` reads it back as an equal one."""
+        return bytes(written(self.model).SerializeToString(deterministic=True))
+
+    def save(self, path: str | Path) -> None:
+        """Write what `onnx` makes."""
+        Path(path).write_bytes(self.onnx())
+
     def replace(self, **constants: Array) -> FloatNet:
         """The same network with other numbers in some constants, each of the shape that it had."""
         for name, array in constants.items():
@@ -151,7 +160,7 @@ def float_net(source: str | Path | bytes | onnx.ModelProto | FloatNet, **asked: 
         return source
     model, coded = static(fold_constants(read_model(source, **asked)))
     model = turned(model)
-    nodes = _live(model)
+    nodes = _reached(model)
     check_nodes(nodes, model.constants)
     if not any(node.op in MATRIX for node in nodes):
         raise BitwrightError(
@@ -193,13 +202,18 @@ def _refuse_untouched(net: FloatNet) -> None:
             )
 
 
-def _live(model: Model) -> tuple[Node, ...]:
+def _reached(model: Model) -> tuple[Node, ...]:
     """The nodes from which an output can be reached: leftovers of training do not count."""
     made = {name for node in model.nodes for name in node.outputs if name}
     for name in sorted(set(model.outputs) - made - {entry.name for entry in model.inputs} - set(model.constants)):
         raise BitwrightError(f"output '{name}' is made by no node", where=model.file, hint="export the model again")
-    needed, kept = set(model.outputs), []
-    for node in reversed(model.nodes):
+    return live(model.nodes, model.outputs)
+
+
+def live(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]:
+    """The nodes, in order, that some of the outputs depend on."""
+    needed, kept = set(outputs), []
+    for node in reversed(nodes):
         if needed.intersection(filter(None, node.outputs)):
             needed.update(node.inputs)
             kept.append(node)
