@@ -25,15 +25,24 @@ Array = NDArray[Any]
 
 
 def assessed(
-    calibration: Calibration, state: State, labelled: Data | None, *, file: str, options: Mapping[str, Any]
+    calibration: Calibration,
+    state: State,
+    labelled: Data | None,
+    *,
+    file: str,
+    options: Mapping[str, Any],
+    original: FloatNet | None = None,
 ) -> QuantiseReport:
-    """The report of `state`, quantised from what was calibrated; accuracies where there are labelled samples."""
+    """The report of `state`, quantised from what was calibrated; accuracies where there are labelled samples.
+
+    Outputs are held against those of the `original`, where what was calibrated is another network.
+    """
     net, data = calibration.net, calibration.data
     begins("measuring each layer")
     measured = fidelity(net, state, data)
     begins("comparing with the float network")
     arrays = list(labelled.inputs if labelled else data)
-    wanted = outputs_of(net, arrays)
+    wanted = outputs_of(original or net, arrays)
     found = api.as_list(api.run(state.graph(), arrays))
     scores = gives_scores(net, wanted)
     agreed = agreement(wanted, found, scores)

@@ -44,6 +44,7 @@ COMMANDS = {
     "export": "--output --rounding".split() + MODEL,
     "quantize": "--shape --outputs --data --output --weights --activations --per-channel --per-tensor --range".split()
     + "--rounding --correct --scale --zero --exact --config --samples --report".split(),
+    "compress": "--shape --outputs --data --output --recipe --samples --report".split(),
     "explore": "--data --output --weights --activations --cycles --fps --part".split(),
     "methods": [],
     "check": [],

@@ -43,6 +43,7 @@ PARTS = {
     "compress/round": "compress/round ir",
     "report": "report hardware planning ir exact",
     "explore": "planning explore compiling report backends/onnx compress sim ir exact",
+    "recipe": "recipe compress compress/codes compress/transforms reading ir _version",
     "check": "check",
 }
 """Our own parts, and modules at the top, that each part may import; `cli` and the modules at the top may import all."""
@@ -63,6 +64,7 @@ PACKAGES = {
     "compress/torch": "numpy onnx torch",
     "report": "numpy jinja2 rich",
     "explore": "planning numpy onnx jinja2 scipy plotly distributed",
+    "recipe": "numpy",
     "check": "numpy",
     "cli": "numpy onnx typer rich",
     "": "numpy onnx jinja2 typer rich",

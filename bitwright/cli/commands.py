@@ -18,7 +18,7 @@ from rich.rule import Rule
 from bitwright import api, data, explore, sessions, synthesis, vendor_check
 from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
-from bitwright.cli import debug, doctor, exploring, methods, options, output, quantizing, running
+from bitwright.cli import compressing, debug, doctor, exploring, methods, options, output, quantizing, running
 from bitwright.cli import demo as tour
 from bitwright.cli.model import Source, read_data, reads_model
 from bitwright.cli.progress import progress
@@ -260,6 +260,7 @@ def export(
 
 
 app.command()(quantizing.quantize)
+app.command(name="compress")(compressing.compress_)
 app.command(name="explore")(exploring.explore_)
 app.command()(methods.methods)
 

@@ -61,7 +61,7 @@ def quantize(
     if config:
         said["config"], rules = str(config), read_config(config)
     ours = output.new_file(out, model, data_file, *([config] if config else []))
-    with _reporting(report, out) as write_report, ours as write, progress(f"quantising {model}"):
+    with reporting(report, out) as write_report, ours as write, progress(f"quantising {model}"):
         read = asked_of(shapes, outputs)
         tensors = data.model_tensors(model, **read)
         arrays = data.read_calibration(data_file, tensors, samples=samples)
@@ -77,7 +77,7 @@ def quantize(
     shown(found.result(), as_json, closing(found), written)
 
 
-def _reporting(folder: Path | None, out: Path) -> AbstractContextManager[Callable[[output.Files], None]]:
+def reporting(folder: Path | None, out: Path) -> AbstractContextManager[Callable[[output.Files], None]]:
     """A function that writes files to a new folder, or to none; the network, `out`, is not among them."""
     if folder and out.resolve().is_relative_to(folder.resolve()):
         what, hint = (

@@ -10,15 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bitwright.compress.options import BITS, CHOICES, refusal
+from bitwright.compress.yaml_file import read_yaml, shown
 from bitwright.ir.errors import BitwrightError
 
-MAX_BYTES = 1 << 18
-"""Of a file."""
-LONGEST = 60
-"""Characters of a value that are shown."""
 BOOLEANS = {True: "always", False: "never"}
 """What `zero: true` and `zero: false` say."""
 NUMBERS = ("weights", "activations")
@@ -59,57 +54,9 @@ def read_config(source: str | Path | Mapping[str, Any]) -> Config:
     if isinstance(source, Mapping):
         return _config("config", source)
     if not isinstance(source, str | Path):
-        raise refusal("config", _shown(source), "the path of a YAML file, or a mapping of names to options")
+        raise refusal("config", shown(source), "the path of a YAML file, or a mapping of names to options")
     path = Path(source)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise BitwrightError(
-            f"cannot be read: {reason}", where=str(path), hint="give the path of a YAML file"
-        ) from error
-    if len(data) > MAX_BYTES:
-        raise BitwrightError(
-            f"has more than {MAX_BYTES} bytes", where=str(path), hint="a pattern names many layers at once"
-        )
-    try:
-        _check(data)
-        held = yaml.safe_load(data)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise BitwrightError(
-            _first_line(error), where=_place(str(path), error), hint=f"write YAML, {EXAMPLE}"
-        ) from error
-    return _config(str(path), held)
-
-
-def _check(data: bytes) -> None:
-    """Refuse an alias, which may stand for more than memory holds, and equal keys, of which one would be lost."""
-    for event in yaml.parse(data, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            problem = "an alias is not taken: write the value out"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
-    waiting = [yaml.compose(data, Loader=yaml.SafeLoader)]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, yaml.MappingNode):
-            seen = set()
-            for key, value in node.value:
-                name = str(key.value)
-                if name in seen:
-                    raise yaml.MarkedYAMLError(problem=f"'{name}' is there twice", problem_mark=key.start_mark)
-                seen.add(name)
-                waiting.append(value)
-
-
-def _first_line(error: Exception) -> str:
-    problem = getattr(error, "problem", None) or str(error)
-    return f"is no YAML that is taken: {problem.partition(chr(10))[0]}"
-
-
-def _place(path: str, error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return path if mark is None else f"{path}, line {mark.line + 1}"
+    return _config(str(path), read_yaml(path, EXAMPLE, "a pattern names many layers at once"))
 
 
 def _config(file: str, held: Any) -> Config:
@@ -123,7 +70,7 @@ def _rule(file: str, pattern: str, options: Any) -> Rule:
     if isinstance(options, str) and options == FLOAT:
         return Rule(pattern, (("activations", FLOAT), ("weights", FLOAT)))
     if not isinstance(options, Mapping) or not options:
-        raise BitwrightError(f"is {_shown(options)}, where options belong", where=where, hint=EXAMPLE)
+        raise BitwrightError(f"is {shown(options)}, where options belong", where=where, hint=EXAMPLE)
     return Rule(pattern, tuple((str(name), _value(where, str(name), value)) for name, value in options.items()))
 
 
@@ -136,18 +83,9 @@ def _value(where: str, name: str, value: Any) -> Value:
     if name == "zero" and isinstance(value, bool):
         return BOOLEANS[value]
     if not _is_offered(name, value):
-        raise BitwrightError(f"{_shown(value)} cannot be used for {name}", where=where, hint=f"choose {_offered(name)}")
+        raise BitwrightError(f"{shown(value)} cannot be used for {name}", where=where, hint=f"choose {_offered(name)}")
     assert isinstance(value, int | str)
     return value
-
-
-def _shown(value: Any) -> str:
-    """A value on one line."""
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a number of thousands of digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _is_offered(name: str, value: Any) -> bool:

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command that takes a float network through the steps of a recipe: `compress`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bitwright import api, compress, data
+from bitwright.assessing import assessed
+from bitwright.cli import options, output
+from bitwright.cli.model import Outputs, Shapes, asked_of
+from bitwright.cli.progress import progress
+from bitwright.cli.quantizing import reporting
+from bitwright.cli.shown import shown
+from bitwright.design import to_json
+from bitwright.recipe import Kept, Material, follow, read_recipe
+from bitwright.report import show
+from bitwright.report.quantised import closing
+from bitwright.report.quantised_page import page
+
+
+def compress_(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX or TFLite model.")],
+    data_file: options.CalibrationFile,
+    out: options.OutOnnx,
+    recipe: Annotated[Path, typer.Option("--recipe", metavar="R.yaml", help="The steps, in their order.")],
+    samples: options.CalibrationSamples = None,
+    report: options.ReportFolder = None,
+    shapes: Shapes = None,
+    outputs: Outputs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take a float model through the steps of a recipe, the last of which quantises it; save it as ONNX.
+
+    What each step but the last made is kept in OUT.onnx.steps: the same command goes on where it was ended, and another
+    recipe where it differs.
+    """
+    steps = read_recipe(recipe)
+    kept = Kept(out.with_name(f"{out.name}.steps"))
+    ours = output.new_file(out, model, data_file, recipe)
+    with reporting(report, out) as write_report, ours as write, progress(f"compressing {model}"):
+        read = asked_of(shapes, outputs)
+        tensors = data.model_tensors(model, **read)
+        material = Material(data.read_calibration(data_file, tensors, samples=samples))
+        labelled = data.read_scored(data_file, tensors)
+        net = compress.float_net(model, **read)
+        made = follow(steps, net, material, kept)
+        state, calibration = made.result.state, made.result.calibration
+        said = {"recipe": str(recipe)}
+        found = assessed(calibration, state, labelled, file=str(out), options=said, original=net)
+        write(api.written(state, [array[:2] for array in material.calibration], out))
+        write_report({"quantize.json": to_json(found.result()), "quantize.html": page(found)})
+    rows = list(map(asdict, made.steps))
+    drawn = [row | {"kept": "before" if row["kept"] else "now"} for row in rows]
+    result = {"model": str(model), "file": str(out), "recipe": str(recipe), "steps": rows, "quantised": found.result()}
+    keys = {"step": "step", "weights": "weights", "zeros": "zeros", "kept": "done"}
+    last = [f"written to {out}"] + ([f"its steps are kept in {kept.folder}"] if kept.folder.is_dir() else [])
+    shown(result, as_json, show.rows(str(recipe), keys, drawn), closing(found), *last)

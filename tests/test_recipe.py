@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes: one message for each mistake, steps that are done once, and a command that leaves nothing half-written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import bitwright as bw
+from bitwright.cli import main
+from bitwright.cli.signals import Stopped
+from bitwright.compress import FloatNet, calibrate, float_net, quantised
+from bitwright.compress.codes import shared
+from bitwright.ir.errors import BitwrightError
+from bitwright.recipe import Kept, Material, follow, read_recipe, steps
+from bitwright.recipe.steps import STEPS, Quantise
+from tests.compress.random_nets import Draw
+
+ROOT = Path(__file__).parents[1]
+FLOAT = str(ROOT / "examples/digits/digits_float.onnx")
+DATA = str(ROOT / "examples/digits/digits_data.npz")
+EXAMPLE = "for example `- quantise: {weights: 4, activations: 4}`"
+OPTIONS = ", ".join(
+    "weights activations per_channel range rounding correct scale zero exact transforms config share".split()
+)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "r.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
+    text = "- quantize:\n    weights: 4\n    transforms: fuse\n    config: {conv1: {weights: 8}}\n    share: 16\n"
+    (step,) = read_recipe(written(tmp_path, text))
+    assert step == Quantise(weights=4, transforms=("fuse",), config={"conv1": {"weights": 8}}, share=16)
+    for plain in ("- quantise\n", "- quantise:\n", "- quantise: {}\n"):
+        assert read_recipe(written(tmp_path, plain)) == (Quantise(),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", f": holds no list of steps\n  hint: give some, {EXAMPLE}"),
+        ("quantise: {weights: 4}\n", f": holds no list of steps\n  hint: give some, {EXAMPLE}"),
+        ("- [quantise]\n", f": step 1: is ['quantise'], where one step belongs\n  hint: {EXAMPLE}"),
+        ("- {quantise: {}, prune: {}}\n",
+         f": step 1: is {{'quantise': {{}}, 'prune': {{}}}}, where one step belongs\n  hint: {EXAMPLE}"),
+        ("- quantisse: {}\n",
+         f": step 1: there is no step 'quantisse'\n  hint: did you mean 'quantise'? steps are {', '.join(STEPS)}"),
+        ("- 3: {}\n", f": step 1: there is no step 3\n  hint: steps are {', '.join(STEPS)}"),
+        ("- quantise: 4\n", f": step 1, 'quantise': is 4, where options belong\n  hint: {EXAMPLE}"),
+        ("- quantise: {weight: 4}\n",
+         ": step 1, 'quantise': has no option 'weight'\n"
+         f"  hint: did you mean 'weights'? options are {OPTIONS}"),
+        ("- quantise: {ends: true}\n", f": step 1, 'quantise': has no option 'ends'\n  hint: options are {OPTIONS}"),
+        ("- quantise: {weights: four}\n",
+         ": step 1, 'quantise': 'four' cannot be used for weights\n  hint: give a whole number"),
+        ("- quantise: {weights: true}\n",
+         ": step 1, 'quantise': True cannot be used for weights\n  hint: give a whole number"),
+        ("- quantise: {per_channel: 1}\n",
+         ": step 1, 'quantise': 1 cannot be used for per_channel\n  hint: give true or false"),
+        ("- quantise: {transforms: [fuse, 1]}\n",
+         ": step 1, 'quantise': ['fuse', 1] cannot be used for transforms\n  hint: give a list of names"),
+        ("- quantise: {config: rules.yaml}\n",
+         ": step 1, 'quantise': 'rules.yaml' cannot be used for config\n  hint: give names with options"),
+        ("- quantise: {weights: 99}\n",
+         ": step 1, 'quantise': 99 bits cannot be used for weights\n  hint: choose 2 to 16 bits"),
+        ("- quantise: {rounding: round}\n",
+         ": step 1, 'quantise': 'round' cannot be used for rounding\n  hint: choose nearest or gptq or adaround"),
+        ("- quantise: {config: {conv1: {weights: 99}}}\n",
+         ": step 1, 'quantise': 99 cannot be used for weights\n  hint: choose 2 to 16 bits, or float"),
+        ("- quantise: {share: 1}\n",
+         ": step 1, 'quantise': 1 cannot be used for share\n  hint: choose 2 different codes, or more"),
+        ("- quantise\n- quantise\n",
+         ": step 2: 'quantise' follows a network that is quantised\n"
+         "  hint: put it before step 1, which gives integers"),
+        ("- quantise: {weights: 4, weights: 5}\n",
+         f", line 1: is no YAML that is taken: 'weights' is there twice\n  hint: write YAML, {EXAMPLE}"),
+        ("- &a quantise\n- *a\n",
+         ", line 2: is no YAML that is taken: an alias is not taken: write the value out\n"
+         f"  hint: write YAML, {EXAMPLE}"),
+        ("#" * (1 << 18) + "\n",
+         ": has more than 262144 bytes\n  hint: one step for each thing that is done to the network"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_cannot_be_honoured_is_one_message(text: str, message: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(BitwrightError) as error:
+        read_recipe(path)
+    assert str(error.value) == f"{path}{message}"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff\xfe\x00", b"\x00", b"- ? [a]\n  : 1\n", b"[" * 1500, b"- 0x" + b"f" * 9000, b"- ~: ~\n", b"-\n"]
+)
+def test_bytes_of_any_kind_are_one_message(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_bytes(data)
+    with pytest.raises(BitwrightError):
+        read_recipe(path)
+
+
+def test_sharing_leaves_few_codes_of_what_quantising_gives() -> None:
+    with np.load(DATA) as held:
+        material = Material([held["calibration"][:32]])
+    net = float_net(FLOAT)
+    made = Quantise(weights=4, activations=4, share=6).run(net, material, None).state
+    plain = quantised(calibrate(net, material.calibration), weights=4, activations=4)
+    for name, (coded,) in made.weights.items():
+        np.testing.assert_array_equal(coded.codes, shared(plain.weights[name][0].codes, 6))
+        assert np.unique(coded.codes).size <= 6 < np.unique(plain.weights[name][0].codes).size
+    assert made.acts == plain.acts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halve:
+    """A step for tests: half of every weight; `fails` is ended before it has anything."""
+
+    weight: float = 0.5
+    fails: bool = False
+    ends: ClassVar[bool] = False
+    runs: ClassVar[list[float]] = []
+
+    def run(self, net: FloatNet, material: Material, checkpoint: Path | None) -> FloatNet:
+        if self.fails:
+            assert checkpoint is not None
+            raise Stopped(15)
+        self.runs.append(self.weight)
+        scaled = {layer.weight: net.constants[layer.weight] * np.float32(self.weight) for layer in net.layers}
+        return net.replace(**scaled)
+
+
+@pytest.fixture
+def halve(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Halve]]:
+    """The step `halve`, which no recipe can have but here."""
+    monkeypatch.setattr(steps, "STEPS", {**STEPS, "halve": Halve})
+    for module in ("read", "follow"):
+        monkeypatch.setattr(f"bitwright.recipe.{module}.STEPS", {**STEPS, "halve": Halve}, raising=False)
+    Halve.runs.clear()
+    yield Halve
+
+
+def test_a_recipe_must_end_where_the_network_is_quantised(halve: type[Halve], tmp_path: Path) -> None:
+    path = written(tmp_path, "- quantise\n- halve\n")
+    with pytest.raises(BitwrightError) as error:
+        read_recipe(path)
+    assert error.value.what == "'halve' follows a network that is quantised"
+    with pytest.raises(BitwrightError) as error:
+        read_recipe(written(tmp_path, "- halve: {weight: 1e-1}\n"))
+    assert str(error.value) == (
+        f"{path}: step 1: ends with a float network\n  hint: end with a step that quantises, {EXAMPLE}"
+    )
+
+
+def test_what_was_done_is_not_done_again(halve: type[Halve], tmp_path: Path) -> None:
+    """A recipe that was ended goes on where it was; one that differs from a step on, or other samples, do more."""
+    net, kept = float_net(FLOAT), Kept(tmp_path / "kept")
+    with np.load(DATA) as held:
+        material = Material([held["calibration"][:32]])
+    whole = (Halve(), Halve(weight=0.25), Quantise(weights=4, activations=4))
+    with pytest.raises(Stopped):
+        follow((*whole[:2], Halve(fails=True), whole[2]), net, material, kept)
+    assert Halve.runs == [0.5, 0.25] and len(list(kept.folder.iterdir())) == 2
+    made = follow(whole, net, material, kept)
+    assert Halve.runs == [0.5, 0.25] and [done.kept for done in made.steps] == [True, True, False]
+    fresh = follow(whole, net, material, Kept(tmp_path / "other"))
+    assert fresh.result.state == made.result.state
+    assert [replace(done, kept=False) for done in made.steps] == list(fresh.steps)
+    Halve.runs.clear()
+    follow((whole[0], Halve(weight=0.75), whole[2]), net, material, kept)
+    assert Halve.runs == [0.75]
+    follow(whole, net, Material([material.calibration[0][:31]]), kept)
+    assert Halve.runs == [0.75, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_kept_network_is_equal(seed: int, tmp_path: Path) -> None:
+    net, kept = float_net(Draw(seed).model()), Kept(tmp_path / "kept")
+    kept.put("it", net)
+    back = kept.get("it")
+    assert back is not None and back == net and back.file == net.file and back.sites == net.sites
+    assert [path.name for path in kept.folder.iterdir()] == ["it.npz"]
+    assert not any(array.flags.writeable for array in back.constants.values())
+
+
+def test_a_network_that_came_as_codes_is_kept_with_them(tmp_path: Path) -> None:
+    net, kept = float_net(FLOAT), Kept(tmp_path / "kept")
+    (coded,) = bw.quantize(net, np.load(DATA)["calibration"][:32], rounding="nearest").weights["conv1.weight"]
+    rows = replace(coded, type=(coded.type,) * len(coded.codes))  # type: ignore[arg-type]
+    net = replace(net, coded={"conv1.weight": coded, "conv2.weight": rows})
+    kept.put("it", net)
+    assert kept.get("it") == net
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-30], lambda data: b"PK" + data[50:],
+                                    lambda data: data.replace(b'"opset": ', b'"opset":1'),
+                                    lambda data: data.replace(b'"nodes"', b'"noses"')])  # fmt: skip
+def test_a_damaged_file_is_no_network(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "kept")
+    assert kept.get("it") is None
+    kept.put("it", float_net(FLOAT))
+    file = kept.folder / "it.npz"
+    file.write_bytes(damage(file.read_bytes()))
+    assert kept.get("it") is None
+
+
+def compress(folder: Path, *argv: str | Path) -> int:
+    return main(["compress", FLOAT, "--data", DATA, "-o", str(folder / "q.onnx"), *map(str, argv)])
+
+
+def test_the_command_takes_the_steps_and_says_what_they_did(
+    halve: type[Halve], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = written(tmp_path, "- halve: {weight: 2}\n- quantise: {weights: 4, activations: 5, rounding: nearest}\n")
+    argv = ("--recipe", recipe, "--samples", "32", "--report", tmp_path / "about", "--json")
+    assert compress(tmp_path, *argv) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["version", "model", "file", "recipe", "steps", "quantised"]
+    first, last = found["steps"]
+    assert first == {"step": "halve", "weights": 3592, "zeros": 0, "kept": False}
+    assert (last["step"], last["weights"], last["kept"]) == ("quantise", 3592, False) and last["zeros"] > 100
+    assert found["quantised"]["options"] == {"recipe": str(recipe)}
+    assert found["quantised"]["layers"][0]["signal_to_noise"] > 15
+    assert found["quantised"]["float_accuracy"] > 0.98
+    assert json.loads((tmp_path / "about/quantize.json").read_text()) == found["quantised"]
+    assert bw.load(tmp_path / "q.onnx")
+    assert compress(tmp_path, "--recipe", recipe, "--samples", "32") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert Halve.runs == [2.0]
+    assert [line.split()[-1] for line in out if line.split()[:1] in (["halve"], ["quantise"])] == ["before", "now"]
+    assert out[-2:] == [f"written to {tmp_path}/q.onnx", f"its steps are kept in {tmp_path}/q.onnx.steps"]
+
+
+def test_a_step_that_is_ended_leaves_what_was_done_and_nothing_half(halve: type[Halve], tmp_path: Path) -> None:
+    recipe = written(tmp_path, "- halve\n- halve: {fails: true}\n- quantise\n")
+    assert compress(tmp_path, "--recipe", recipe) == 143
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["q.onnx.steps", "r.yaml"]
+    (kept,) = (tmp_path / "q.onnx.steps").iterdir()
+    assert kept.name.startswith("1-halve-") and kept.suffix == ".npz"
+
+
+def test_what_the_command_reads_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = written(tmp_path, "- quantise\n")
+    assert main(["compress", FLOAT, "--data", DATA, "-o", str(recipe), "--recipe", str(recipe)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {recipe}: is read here, and would be replaced\n  hint: give the name of another file with -o\n"
+    )
+    assert recipe.read_text() == "- quantise\n" and list(tmp_path.iterdir()) == [recipe]
