@@ -33,10 +33,10 @@ PARTS = {
     "backends/onnx": "backends/onnx ir exact",
     "backends/verilog": "backends backends/verilog hardware hardware/kernels ir exact",
     "audit": "audit reading ir sim",
-    "compress": "compress compress/codes compress/ranges compress/round compress/transforms compress/torch"
-    " reading frontend frontend/dialects backends/onnx audit ir",
+    "compress": "compress compress/codes compress/prune compress/ranges compress/round compress/transforms"
+    " compress/torch reading frontend frontend/dialects backends/onnx audit ir",
     "compress/codes": "compress/codes ir",
-    "compress/prune": "compress compress/prune audit reading ir",
+    "compress/prune": "compress compress/prune audit frontend reading ir",
     "compress/torch": "compress compress/ranges compress/torch audit reading ir",
     "compress/transforms": "compress compress/transforms reading",
     "compress/ranges": "compress compress/ranges ir",

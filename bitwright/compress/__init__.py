@@ -16,6 +16,7 @@ from bitwright.compress.execute import outputs_of
 from bitwright.compress.findings import Finding, findings
 from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.options import BITS, Options
+from bitwright.compress.prune.shrink import CHANNELS, shrunk
 from bitwright.compress.quantise import quantised, quantize
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS, Problem
@@ -25,6 +26,7 @@ from bitwright.compress.transforms import TRANSFORMS
 
 __all__ = [
     "BITS",
+    "CHANNELS",
     "CORRECTIONS",
     "RANGES",
     "ROUNDINGS",
@@ -46,4 +48,5 @@ __all__ = [
     "outputs_of",
     "quantised",
     "quantize",
+    "shrunk",
 ]

@@ -66,7 +66,7 @@ def survey(
     walk = _Walk(model, inputs)
     for node in reachable(model):
         walk.step(node)
-    macs = {id(node): _macs(node, walk.kinds) for node in model.nodes}
+    macs = {id(node): macs_of(node, walk.kinds) for node in model.nodes}
     order = reachable(model)
     found = []
     for (op, what, hint), nodes in walk.found.items():
@@ -136,7 +136,7 @@ class _Walk:
                 self._follows.add(name)
 
 
-def _macs(node: Node, kinds: Mapping[str, Kind]) -> int:
+def macs_of(node: Node, kinds: Mapping[str, Kind]) -> int:
     """Multiply-accumulates of a node for each sample; 0 where its shapes are not known."""
     place = WEIGHTS.get(node.op, len(node.inputs))
     if place >= len(node.inputs) or not {node.inputs[0], node.inputs[place], node.outputs[0]} <= kinds.keys():

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Channels by the weights that make them: how large they are, and how much like the others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bitwright.compress.groups import Group
+from bitwright.compress.prune.facts import Array, Facts, filters
+
+
+def filter_norms(facts: Facts, group: Group) -> Array:
+    """The sum of the magnitudes of the weights that make a channel.
+
+    Li, Kadav, Durdanovic, Samet, Graf: "Pruning filters for efficient ConvNets", ICLR 2017, arXiv 1608.08710; R048.
+    """
+    return np.asarray(np.abs(filters(facts.net, group)).sum(axis=1))
+
+
+def filter_distances(facts: Facts, group: Group) -> Array:
+    """The sum of a channel's distances to all others of its group: what lies in their middle is what they can replace.
+
+    He, Liu, Wang, Hu, Yang: "Filter pruning via geometric median for deep convolutional neural networks acceleration",
+    CVPR 2019, arXiv 1811.00250; R050.
+    """
+    rows = filters(facts.net, group)
+    return np.array([np.linalg.norm(rows - row, axis=1).sum() for row in rows])

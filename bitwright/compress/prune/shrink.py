@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks with fewer channels: by a criterion, as few as a target asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.compress.calibrate import check_arrays
+from bitwright.compress.config import nearest_names
+from bitwright.compress.groups import Group, traced
+from bitwright.compress.network import FloatNet
+from bitwright.compress.prune.channels import Inseparable, without
+from bitwright.compress.prune.choose import Kept, Ranked, alike
+from bitwright.compress.prune.facts import Facts
+from bitwright.compress.prune.geometry import filter_distances, filter_norms
+from bitwright.compress.prune.work import Work
+from bitwright.ir.errors import BitwrightError
+
+Array = NDArray[Any]
+Score = Callable[[Facts, Group], Array]
+"""A number for each channel of a group, the larger the more it is missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """Scores of channels, and what compares them between groups: `alike`, where every group loses an equal share."""
+
+    score: Score
+    level: Callable[[Array], Array]
+
+
+CHANNELS: Mapping[str, Criterion] = {
+    "norm": Criterion(filter_norms, alike),
+    "median": Criterion(filter_distances, alike),
+}
+"""The criteria by which channels go, by name."""
+APART = 1e-9
+"""Between equal levels of one group and the next: channels go one by one."""
+CRITERION = "norm"
+"""Where none is named: it needs no data."""
+
+
+def shrunk(
+    net: FloatNet,
+    data: Array | Sequence[Array] | None = None,
+    *,
+    labels: Array | None = None,
+    criterion: str = CRITERION,
+    macs: float = 0.5,
+    multiple: int = 1,
+) -> FloatNet:
+    """The network with those channels that a criterion, of `CHANNELS`, finds worth most, within a number of `macs`.
+
+    That is the multiply-accumulates of a sample: a share of those of the network, or a number from 1 on. In each group
+    a `multiple` of channels stays: units of hardware divide them. `data` is an array or one per input, with `labels`
+    where the criterion asks for the loss. What is left computes what the network does with the other channels unread.
+    """
+    facts = Facts(net, _arrays(net, data), labels)
+    work = Work(net)
+    whole = work.macs([np.ones(group.size, bool) for group in net.groups])
+    target = macs if macs > 1 else macs * whole
+    _check(net, criterion, macs, multiple)
+
+    def allows(kept: Kept) -> bool:
+        return work.macs(kept) <= target
+
+    found = narrowed(facts, criterion, multiple, allows)
+    if found is None:
+        raise BitwrightError(
+            f"no choice of channels leaves {target:,.0f} of {whole:,} multiply-accumulates",
+            where=net.file,
+            hint="ask for more, or for a smaller multiple" if multiple > 1 else "ask for more",
+        )
+    return found
+
+
+def narrowed(facts: Facts, criterion: str, multiple: int, allows: Callable[[Kept], bool]) -> FloatNet | None:
+    """What is left of the network when as few channels go as a target asks for; None where all that can do not do."""
+    net, chosen = facts.net, CHANNELS[criterion]
+    spans = traced(net.model).spans()
+    whole = {place for place, group in enumerate(net.groups) if group.fixed}
+    levels = [
+        np.full(group.size, np.inf) if place in whole else chosen.level(chosen.score(facts, group))
+        for place, group in enumerate(net.groups)
+    ]
+    while True:
+        held = [
+            np.full_like(found, np.inf) if place in whole else found + APART * place
+            for place, found in enumerate(levels)
+        ]
+        kept = Ranked(net.groups, held, spans, multiple).most(allows)
+        if kept is None:
+            return None
+        try:
+            return without(net, kept)
+        except Inseparable as error:
+            whole |= error.groups
+
+
+def _check(net: FloatNet, criterion: str, macs: float, multiple: int) -> None:
+    if criterion not in CHANNELS:
+        raise _refusal("criterion", repr(criterion), nearest_names(criterion, set(CHANNELS)))
+    if not macs > 0:
+        raise _refusal("macs", repr(macs), "give a share of the network's, as 0.5, or a number of them")
+    if not isinstance(multiple, int) or multiple < 1:
+        raise _refusal("multiple", repr(multiple), "give a number of channels, as 4")
+
+
+def _refusal(option: str, given: str, hint: str) -> BitwrightError:
+    return BitwrightError(f"{given} cannot be used for {option}", where="shrunk", hint=hint)
+
+
+def _arrays(net: FloatNet, data: Array | Sequence[Array] | None) -> Sequence[Array] | None:
+    if data is None:
+        return None
+    arrays: Sequence[Array] = data if isinstance(data, list | tuple) else [np.asarray(data)]
+    check_arrays(net.inputs, arrays, "data")
+    return arrays
