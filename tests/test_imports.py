@@ -80,11 +80,9 @@ TORCH = "compress/torch"
 
 
 def imports(source: str, package: str) -> Iterator[tuple[str, bool]]:
-    """(absolute module, whether inside a function) of every import in `source`, a module of `package`."""
+    """(absolute module, whether it is not run at once) of every import in `source`, a module of `package`."""
     tree = ast.parse(source)
-    local = {
-        id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(f)
-    }
+    local = {id(inner) for node in ast.walk(tree) if is_run_later(node) for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, id(node) in local) for alias in node.names)
@@ -93,6 +91,13 @@ def imports(source: str, package: str) -> Iterator[tuple[str, bool]]:
             module = ".".join([*base, *([node.module] if node.module else [])])
             names = [f"{module}.{alias.name}" for alias in node.names] if module == "bitwright" else [module]
             yield from ((name, id(node) in local) for name in names)
+
+
+def is_run_later(node: ast.AST) -> bool:
+    """True for a function, and for what only type checkers read."""
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 def part_of(file: str) -> str:
@@ -207,6 +212,12 @@ def test_templates_hold_no_python() -> None:
         ("compress/torch/a.py", "import torch\nfrom bitwright.compress.torch.ste import round_ste", []),
         ("compress/a.py", "from bitwright.compress.torch.fit import fit", ["bitwright.compress.torch.fit"]),
         ("compress/a.py", "def f():\n    from bitwright.compress.torch.fit import fit", []),
+        ("compress/a.py", "if TYPE_CHECKING:\n    from bitwright.compress.torch.fit import fit", []),
+        (
+            "compress/a.py",
+            "if True:\n    from bitwright.compress.torch.fit import fit",
+            ["bitwright.compress.torch.fit"],
+        ),
         ("cli/a.py", "from bitwright.compress.torch import QUANTISERS", ["bitwright.compress.torch"]),
         ("ir/a.py", "def f():\n    from bitwright.compress.torch import QUANTISERS", ["bitwright.compress.torch"]),
         ("explore/a.py", "from bitwright.compiling import compile_graph", []),

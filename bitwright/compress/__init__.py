@@ -17,6 +17,7 @@ from bitwright.compress.findings import Finding, findings
 from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.options import BITS, Options
 from bitwright.compress.prune.shrink import CHANNELS, shrunk
+from bitwright.compress.qat import trainable
 from bitwright.compress.quantise import quantised, quantize
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS, Problem
@@ -49,4 +50,5 @@ __all__ = [
     "quantised",
     "quantize",
     "shrunk",
+    "trainable",
 ]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -47,17 +47,10 @@ class Grid:
 
     def _scales(self, edge: Edge) -> list[Fraction]:
         """Those of the integers that are read at an edge."""
-        while edge not in self.quantisers:
-            maker = self.makers.get(self._tensor(edge))
-            if maker is None:
-                return [Fraction(1)]  # an input of integers
-            if not (moves(maker) or maker.op == "Cast"):
-                raise maker.error("stays in float, so that the layer behind it has no grid", HINT)
-            edge = Edge(key(maker), 0)
-        return list(dict.fromkeys(fractions(self.quantisers[edge].scale.reshape(-1))))
-
-    def _tensor(self, edge: Edge) -> str:
-        return self.makers[edge.reader].inputs[edge.position]
+        source = source_of(self.makers, self.quantisers, edge)
+        if source is None:
+            return [Fraction(1)]
+        return list(dict.fromkeys(fractions(self.quantisers[source].scale.reshape(-1))))
 
     def codes(self, bias: Array, step: Array, where: str) -> Const:
         """A constant as the nearest whole steps of what it is added to."""
@@ -71,6 +64,18 @@ class Grid:
             )
         whole = codes.astype(np.int64)
         return Const((whole * wide).astype(np.float32), whole, wide, np.zeros(()))
+
+
+def source_of(makers: Mapping[str, Node], quantised: Container[Edge], edge: Edge) -> Edge | None:
+    """The edge, at or before another, whose quantiser makes what is read there; None for an input of integers."""
+    while edge not in quantised:
+        maker = makers.get(makers[edge.reader].inputs[edge.position])
+        if maker is None:
+            return None
+        if not (moves(maker) or maker.op == "Cast"):
+            raise maker.error("stays in float, so that the layer behind it has no grid", HINT)
+        edge = Edge(key(maker), 0)
+    return edge
 
 
 def factors(node: Node) -> tuple[Fraction, Fraction]:
@@ -98,5 +103,9 @@ def added(net: FloatNet, layer: Layer) -> Sequence[Edge]:
 
 def laid(layer: Layer, step: Array, rank: int) -> Array:
     """One number for each output in the shape that broadcasts against a constant of `rank` axes beside the layer's."""
-    behind = max(rank - 2, 0) if layer.op in ("Conv", "ConvTranspose") else 0
-    return step.reshape(-1, *[1] * behind)
+    return step.reshape(-1, *[1] * behind(layer, rank))
+
+
+def behind(layer: Layer, rank: int) -> int:
+    """How many axes of a constant of `rank` axes are behind that of the layer's outputs."""
+    return max(rank - 2, 0) if layer.op in ("Conv", "ConvTranspose") else 0

@@ -48,17 +48,23 @@ def quantize(
     network meets, and biases corrected.
     """
     Options(**options)
-    rules = _read(config)
+    rules = rules_of(config)
+    model = as_file(model, example, "quantize")
+    arrays: Sequence[Any] = data if isinstance(data, list | tuple) else [data]
+    return quantised(calibrate(model, arrays), config=rules, **options)
+
+
+def as_file(model: Any, example: Any, where: str) -> Any:
+    """The model, a PyTorch module exported with its example; `where` is who asks for it."""
     if hasattr(model, "named_modules"):
         if example is None:
             hint = "give one input of it as example, a tensor or a tuple of them"
-            raise BitwrightError("a PyTorch module without an example", where="quantize", hint=hint)
-        model = exported(model, example, "quantize")
-    elif example is not None:
+            raise BitwrightError("a PyTorch module without an example", where=where, hint=hint)
+        return exported(model, example, where)
+    if example is not None:
         hint = "leave it out: an ONNX model says what it takes"
-        raise BitwrightError("an example without a PyTorch module", where="quantize", hint=hint)
-    arrays: Sequence[Any] = data if isinstance(data, list | tuple) else [data]
-    return quantised(calibrate(model, arrays), config=rules, **options)
+        raise BitwrightError("an example without a PyTorch module", where=where, hint=hint)
+    return model
 
 
 def quantised(calibration: Calibration, *, config: Configured = None, **options: Unpack[Given]) -> State:
@@ -66,7 +72,7 @@ def quantised(calibration: Calibration, *, config: Configured = None, **options:
     chosen = Options(**options)
     if chosen.transforms:
         calibration = calibrate(transformed(calibration.net, chosen.transforms), calibration.data)
-    choices = choose(calibration.net, calibration.unsigned, chosen, _read(config))
+    choices = choose(calibration.net, calibration.unsigned, chosen, rules_of(config))
     state = nearest(calibration, choices, bias_grid=chosen.exact == "po2")
     free = {name: choice for name, choice in choices.weights.items() if calibration.net.given(name) is None}
     roundings = {name: ROUNDINGS[choice.rounding] for name, choice in free.items() if choice.rounding != "nearest"}
@@ -76,7 +82,7 @@ def quantised(calibration: Calibration, *, config: Configured = None, **options:
     return refined(state, calibration, roundings, correction)
 
 
-def _read(config: Configured) -> Config | None:
+def rules_of(config: Configured) -> Config | None:
     """The rules, read if they are not yet."""
     return config if config is None or isinstance(config, Config) else read_config(config)
 

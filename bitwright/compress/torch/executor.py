@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,11 +35,20 @@ LEARNT: Mapping[str, tuple[int, ...]] = {
 """By the operator, the operands that are learnt where they are constants of more than one number, or a layer's."""
 
 
+class Run(NamedTuple):
+    """What a run has found: tensors, what quantisers made of weights and tensors, and the scales of these."""
+
+    values: Values
+    made: dict[str, Tensor]
+    scales: dict[str, list[Tensor]]
+
+
 class Executor(nn.Module):
     """Runs a `FloatNet`: as `compress.execute` does, with gradients, and with quantisers where there are any.
 
     `constants` are its parameters, by `key_of` their names: those that are learnt have gradients. `weights` and `acts`
-    are the quantisers, by `key_of` the weight's and the tensor's name. While training, BatchNormalization takes the
+    are the quantisers, by `key_of` the weight's and the tensor's name; `masks` have 0 where a weight is pruned, and 1
+    elsewhere. While training, BatchNormalization takes the
     statistics of the batch and keeps their running mean, and Dropout is left out unless `dropout` asks for it.
     """
 
@@ -50,6 +61,7 @@ class Executor(nn.Module):
             if array.dtype.kind == "f":
                 self.constants[key_of(name)] = nn.Parameter(torch.tensor(array), requires_grad=name in learnt)
         self.weights, self.acts = nn.ModuleDict(), nn.ModuleDict()
+        self.masks = nn.ParameterDict()
         self._layers = {layer.weight: layer for layer in net.layers}
         self._twins = {edge: site.tensor for site in net.sites for edge in site.edges}
         fixed = fixed_tensors(net.nodes, net.constants)
@@ -78,14 +90,23 @@ class Executor(nn.Module):
 
     def bases(self, weight: str) -> tuple[Basis, ...]:
         """The codes of a weight that has a quantiser, in its shape, and scales that broadcast against them."""
-        layer, array = self._layers[weight], self.tensor(weight)
-        moved = array.movedim(layer.axis, 0)
-        quantiser = self.weights[key_of(weight)]
-        assert isinstance(quantiser, Quantiser)
+        layer, mask = self._layers[weight], self.masks.get(key_of(weight), 1)
+        moved = self.weight(weight).movedim(layer.axis, 0)
         return tuple(
-            Basis(codes.reshape(moved.shape).movedim(0, layer.axis), _along(layer, scale, moved))
-            for codes, scale in quantiser.bases(moved.reshape(-1, moved[0].numel()))
+            Basis(codes.reshape(moved.shape).movedim(0, layer.axis) * mask, _along(layer, scale, moved))
+            for codes, scale in self.quantiser(weight).bases(moved.reshape(len(moved), -1))
         )
+
+    def weight(self, name: str) -> Tensor:
+        """A layer's weight, 0 where it is pruned."""
+        mask = self.masks.get(key_of(name))
+        return self.tensor(name) if mask is None else self.tensor(name) * mask
+
+    def quantiser(self, name: str) -> Quantiser:
+        """That of a weight or of a tensor that has one."""
+        found = (self.weights if name in self._layers else self.acts)[key_of(name)]
+        assert isinstance(found, Quantiser)
+        return found
 
     def _before_softmax(self) -> str:
         makers = {name: node for node in self.net.nodes for name in node.outputs}
@@ -104,25 +125,24 @@ class Executor(nn.Module):
     def _values(self, inputs: Sequence[Tensor]) -> Values:
         """Every tensor; what no data changes is an array."""
         given = zip(self.net.inputs, inputs, strict=True)
-        values: Values = {entry.name: x.to(torch.float32) for entry, x in given}
-        seen: dict[str, Tensor] = {}
+        run = Run({entry.name: x.to(torch.float32) for entry, x in given}, {}, {})
         for node, step in self._steps:
-            operands = [self._operand(node, place, values, seen) for place in range(len(node.inputs))]
+            operands = [self._operand(node, place, run) for place in range(len(node.inputs))]
             made = step(operands)
-            values |= {name: result for name, result in zip(node.outputs, made, strict=False) if name}
-        return values
+            run.values.update({name: result for name, result in zip(node.outputs, made, strict=False) if name})
+        return run.values
 
-    def _operand(self, node: Node, place: int, values: Values, seen: dict[str, Tensor]) -> Operand:
-        """What a node reads; `seen` has what quantisers made already."""
+    def _operand(self, node: Node, place: int, run: Run) -> Operand:
+        """What a node reads."""
         name = node.inputs[place]
         quantiser = self._quantiser(node, place)
         if quantiser is not None:
-            if quantiser not in seen:
-                seen[quantiser] = self._quantised(quantiser, values)
-            return seen[quantiser]
-        if name in values:
-            return values[name]
-        return self._constant(name) if name else None
+            if quantiser not in run.made:
+                run.made[quantiser], run.scales[quantiser] = self._quantised(quantiser, run.values)
+            return run.made[quantiser]
+        if name in run.values:
+            return run.values[name]
+        return self._constant(Edge(key(node), place), name, run) if name else None
 
     def _quantiser(self, node: Node, place: int) -> str | None:
         """The name of the weight or of the tensor whose quantiser an operand comes from, if it has one."""
@@ -131,16 +151,19 @@ class Executor(nn.Module):
         tensor = self._twins.get(Edge(key(node), place))
         return tensor if tensor is not None and key_of(tensor) in self.acts else None
 
-    def _quantised(self, name: str, values: Values) -> Tensor:
-        """What stands for a weight or a tensor."""
+    def _quantised(self, name: str, values: Values) -> tuple[Tensor, list[Tensor]]:
+        """What stands for a weight or a tensor, and its scales."""
         if name in self._layers:
-            first, *others = self.bases(name)
-            return sum((codes * scale for codes, scale in others), first.codes * first.scale)
-        x = torch.as_tensor(values[name])
-        made: Tensor = self.acts[key_of(name)](x.reshape(1, -1))
-        return made.reshape(x.shape)
+            bases = self.bases(name)
+            return reduce(add, (codes * scale for codes, scale in bases)), [basis.scale for basis in bases]
+        x, quantiser = torch.as_tensor(values[name]), self.quantiser(name)
+        ((codes, scale),) = quantiser.bases(x.reshape(1, -1))
+        return ((codes - quantiser.zero) * scale).reshape(x.shape), [scale]
 
-    def _constant(self, name: str) -> Tensor | Array:
+    def _constant(self, edge: Edge, name: str, run: Run) -> Tensor | Array:
+        """A constant as it is read at an edge."""
+        if name in self._layers:
+            return self.weight(name)
         return self.tensor(name) if key_of(name) in self.constants else self.net.constants[name]
 
     def _step(self, node: Node, fixed: set[str]) -> Callable[[Sequence[Operand]], Sequence[Tensor | Array]]:

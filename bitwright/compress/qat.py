@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doors to training with PyTorch, which is imported when one of them is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bitwright.compress.calibrate import Calibration
+from bitwright.compress.quantise import Configured
+from bitwright.ir.errors import BitwrightError
+
+if TYPE_CHECKING:
+    from bitwright.compress.torch.trainable import Trainable
+
+
+def trainable(
+    model: Any,
+    example: Any = None,
+    *,
+    weights: str | int | None = None,
+    activations: str | int | None = None,
+    scale: str = "free",
+    calibration: Calibration | Any = None,
+    config: Configured = None,
+    dropout: bool = False,
+) -> Trainable:
+    """The float `model` as a `torch.nn.Module` that computes with the integers it is going to be.
+
+    `model` is what `quantize` takes; a PyTorch module is exported with `example`. `weights` and `activations` name a
+    quantiser and its bits, as in "lsq:4" or "ternary"; with neither the module is float. The scales begin where they
+    are best on `calibration` (arrays as for `quantize`); with `scale="po2"` they are powers of two and biases whole
+    steps, and the saved network equals the module to the last element. `config` sets the bits of single layers.
+    `dropout` has the network's own Dropout drop while training.
+    """
+    _need_torch("trainable")
+    from bitwright.compress.torch.making import trainable as made
+
+    return made(
+        model,
+        example,
+        weights=weights,
+        activations=activations,
+        scale=scale,
+        calibration=calibration,
+        config=config,
+        dropout=dropout,
+    )
+
+
+def _need_torch(where: str) -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise BitwrightError("PyTorch is not installed", where=where, hint="pip install 'bitwright[torch]'") from error

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network that is trained as the integers it will be: a module of PyTorch, and a `State` whenever one asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+
+from bitwright.compress.calibrate import calibrate
+from bitwright.compress.execute import outputs_of
+from bitwright.compress.grid import factors, plain
+from bitwright.compress.network import FloatNet
+from bitwright.compress.options import Given
+from bitwright.compress.quantise import quantised
+from bitwright.compress.sites import Edge, key
+from bitwright.compress.state import ActQuant, Coded, State
+from bitwright.compress.torch.biases import on_grid, places
+from bitwright.compress.torch.executor import Array, Executor, Run, key_of
+from bitwright.compress.torch.operators import Operand, function_of
+from bitwright.compress.torch.quantiser import Quantiser
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.reading.model import Node
+
+
+class Trainable(Executor):
+    """A float network with a quantiser for the weight of each layer and for the tensors that layers read, or none.
+
+    With `po2`, where all scales are powers of two, biases are whole steps of their accumulators, as they will be.
+    """
+
+    def __init__(
+        self,
+        net: FloatNet,
+        *,
+        weights: dict[str, Quantiser] | None = None,
+        acts: dict[str, Quantiser] | None = None,
+        po2: bool = False,
+        dropout: bool = False,
+    ) -> None:
+        self.po2 = po2  # before the steps are found
+        super().__init__(net, dropout=dropout)
+        for name, quantiser in (weights or {}).items():
+            self.weights[key_of(name)] = quantiser
+        for name, quantiser in (acts or {}).items():
+            self.acts[key_of(name)] = quantiser
+        self._makers = {key(node): node for node in net.nodes}
+        edges = {edge for edge, tensor in self._twins.items() if tensor in (acts or {})}
+        self._biases = places(net, edges) if po2 and acts else {}
+
+    def float_net(self) -> FloatNet:
+        """The float network with the constants that training has come to."""
+        with torch.no_grad():
+            held = {name: self.weight(name) if name in self._layers else self.tensor(name) for name in self._real()}
+        return self.net.replace(**{name: tensor.detach().cpu().numpy().copy() for name, tensor in held.items()})
+
+    def state(self) -> State:
+        """The quantised network: the codes and scales that the module computes with, when it is not training."""
+        if not self.acts:
+            hint = "give trainable quantisers, or use quantize(data) of the module"
+            raise BitwrightError("has no quantisers", where=f"{self.net.file}: state", hint=hint)
+        training = self.training
+        self.eval()
+        with torch.no_grad():
+            weights = {layer.weight: self._coded(layer.weight) for layer in self.net.layers}
+            acts = {site.tensor: self._act(site.tensor) for site in self.net.sites if key_of(site.tensor) in self.acts}
+        self.train(training)
+        return State(self.float_net(), weights, acts, bias_grid=self.po2)
+
+    def graph(self) -> Graph:
+        """The integer graph of the state."""
+        return self.state().graph()
+
+    def save(self, path: str | Path) -> None:
+        """Write the state as ONNX, whose integers are the module's."""
+        self.state().save(path)
+
+    def quantize(self, data: Any, **options: Unpack[Given]) -> State:
+        """What training has come to, quantised as `bitwright.quantize` does; weights that are pruned stay 0."""
+        arrays: Sequence[Array] = data if isinstance(data, list | tuple) else [data]
+        return quantised(calibrate(self.float_net(), arrays), **options)
+
+    def advance(self, t: float) -> None:
+        """Tells quantisers which part of the training is over, from 0 to 1."""
+        for quantiser in (*self.weights.values(), *self.acts.values()):
+            assert isinstance(quantiser, Quantiser)
+            quantiser.advance(t)
+
+    def start(self, *arrays: Array) -> list[Array]:
+        """The outputs of the float network that this one began as."""
+        return outputs_of(self.net, arrays)
+
+    def _real(self) -> list[str]:
+        return [name for name in self.net.constants if key_of(name) in self.constants]
+
+    def _coded(self, weight: str) -> tuple[Coded, ...]:
+        given = self.net.given(weight)
+        if given is not None:
+            return (given,)
+        types = self.quantiser(weight).types
+        return tuple(
+            Coded(_integers(codes), scale.cpu().numpy().copy(), kind)
+            for (codes, scale), kind in zip(self.bases(weight), types, strict=True)
+        )
+
+    def _act(self, tensor: str) -> ActQuant:
+        quantiser = self.quantiser(tensor)
+        (basis,) = quantiser.bases(torch.zeros(1, 1, device=quantiser.zero.device))
+        numbers = (basis.scale.reshape(()), quantiser.zero.reshape(()))
+        scale, zero = (number.cpu().numpy().copy() for number in numbers)
+        return ActQuant(quantiser.types[0], scale, zero)
+
+    def _constant(self, edge: Edge, name: str, run: Run) -> Tensor | Array:
+        """A constant as it is read at an edge, a bias in whole steps with `po2`."""
+        place, held = self._biases.get(edge), super()._constant(edge, name, run)
+        if place is None or not isinstance(held, Tensor):
+            return held
+        node = self._makers[place.layer.name]
+        scale = torch.ones(()) if place.source is None else run.scales[self._twins[place.source]][0]
+        groups = int(node.attributes.get("group", 1))
+        alpha, beta = factors(node) if edge.reader == place.layer.name else (1, 1)
+        return on_grid(held * float(beta / alpha), place, groups, scale, self._scales(place.layer.weight, run))
+
+    def _scales(self, weight: str, run: Run) -> list[Tensor]:
+        """Those of a weight's bases."""
+        given = self.net.given(weight)
+        return run.scales[weight] if given is None else [torch.tensor(given.scale)]
+
+    def _step(self, node: Node, fixed: set[str]) -> Callable[[Sequence[Operand]], Sequence[Tensor | Array]]:
+        """What computes a node: with `po2` a layer's factor comes behind its bias."""
+        alpha, beta = factors(node) if node.op == "Gemm" else (1, 1)
+        if not self.po2 or (alpha, beta) == (1, 1) or len(node.inputs) < 3:
+            return super()._step(node, fixed)
+        inner = function_of(plain(node), self.net.opset)
+        return lambda operands: [made * float(alpha) for made in inner(operands)]
+
+
+def _integers(codes: Tensor) -> Any:
+    return codes.round().to(torch.int32).cpu().numpy().copy()
