@@ -92,20 +92,22 @@ def _refuse_without(**given: Any) -> None:
 
 def _method(option: str, given: str | int | None, names: Mapping[str, Factory]) -> Method:
     """A quantiser as it is spelt: its name and its bits, the bits alone, or the name where it has its own."""
-    name, _, number = str(f"{UNIFORM}:{given}" if isinstance(given, int) else given or "").partition(":")
+    name, _, number = str(f"{UNIFORM}:{given}" if isinstance(given, int) else given).partition(":")
     if name not in names:
-        near = get_close_matches(name, names, 1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        listed = ", ".join(name if name in BITS else f"{name}:4" for name in names)
-        raise BitwrightError(
-            f"there is no quantiser {given!r} of {option}", where=WHERE, hint=f"{hint}there are {listed}"
-        )
+        raise _unknown(option, given, name, names)
     if name in BITS and not number:
         return Method(name, BITS[name])
-    if name in BITS or not (number.isascii() and number.isdigit() and 1 <= int(number) <= WIDTHS[-1]):
+    if name in BITS or number not in map(str, range(1, WIDTHS[-1] + 1)):
         right = f"'{name}'" if name in BITS else f"'{name}:4'; bits are 1 to {WIDTHS[-1]}"
         raise BitwrightError(f"{given!r} cannot be used for {option}", where=WHERE, hint=f"write {right}")
     return Method(name, int(number))
+
+
+def _unknown(option: str, given: object, name: str, names: Mapping[str, Factory]) -> BitwrightError:
+    near = get_close_matches(name, names, 1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    listed = ", ".join(name if name in BITS else f"{name}:4" for name in names)
+    return BitwrightError(f"there is no quantiser {given!r} of {option}", where=WHERE, hint=f"{hint}there are {listed}")
 
 
 def _calibrated(model: Any, example: Any, data: Any) -> Calibration:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Unpack
 
 import torch
@@ -26,6 +27,8 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reading.model import Node
 
+NONE: Mapping[str, Quantiser] = MappingProxyType({})
+
 
 class Trainable(Executor):
     """A float network with a quantiser for the weight of each layer and for the tensors that layers read, or none.
@@ -37,19 +40,19 @@ class Trainable(Executor):
         self,
         net: FloatNet,
         *,
-        weights: dict[str, Quantiser] | None = None,
-        acts: dict[str, Quantiser] | None = None,
+        weights: Mapping[str, Quantiser] = NONE,
+        acts: Mapping[str, Quantiser] = NONE,
         po2: bool = False,
         dropout: bool = False,
     ) -> None:
         self.po2 = po2  # before the steps are found
         super().__init__(net, dropout=dropout)
-        for name, quantiser in (weights or {}).items():
+        for name, quantiser in weights.items():
             self.weights[key_of(name)] = quantiser
-        for name, quantiser in (acts or {}).items():
+        for name, quantiser in acts.items():
             self.acts[key_of(name)] = quantiser
         self._makers = {key(node): node for node in net.nodes}
-        edges = {edge for edge, tensor in self._twins.items() if tensor in (acts or {})}
+        edges = {edge for edge, tensor in self._twins.items() if tensor in acts}
         self._biases = places(net, edges) if po2 and acts else {}
 
     def float_net(self) -> FloatNet:
