@@ -43,13 +43,14 @@ def follow(steps: Sequence[Step], net: FloatNet, material: Material, kept: Kept)
     What is kept is known by the network, the samples, the steps up to there and the version of bitwright.
     """
     done: list[Done] = []
+    first = net
     said = [__version__, net.digest, material.digest]
     for number, step in enumerate(steps, 1):
         name = name_of(step)
         said.append(f"{name} {step}")
         key = f"{number}-{name}-{sha256(repr(said).encode()).hexdigest()[:16]}"
         begins(f"step {number} of {len(steps)}: {name}")
-        before = None if step.ends else kept.get(key)
+        before = None if step.ends else kept.get(key, first)
         made = before or step.run(net, material, kept.checkpoint(key))
         if isinstance(made, Result):
             codes = [np.sum([abs(coded.codes) for coded in bases], axis=0) for bases in made.state.weights.values()]
