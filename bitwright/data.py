@@ -97,6 +97,25 @@ def read_scored(path: Path, tensors: Sequence[Tensor]) -> Data | None:
     return None
 
 
+def read_training(path: Path, tensors: Sequence[Tensor]) -> Data | None:
+    """What a network is trained on, `train` (`train_1`, ...), and its labels `y_train` if the file has them."""
+    headers = _headers(path)
+    names = _numbered(headers, "train")
+    if not names:
+        return None
+    _check_inputs(path, headers, names, tensors)
+    labels = ["y_train"] if "y_train" in headers else []
+    if labels and not _is_labels(headers["y_train"], headers[names[0]].shape[0]):
+        found = headers["y_train"]
+        raise BitwrightError(
+            f"'y_train' is {found.dtype} of shape {_text(found.shape)}",
+            where=str(path),
+            hint="labels are integers, one per sample of 'train'",
+        )
+    arrays = _load(path, headers, [*names, *labels], None)
+    return Data(arrays[: len(names)], (), arrays[-1] if labels else None)
+
+
 def read_labelled(path: Path, tensors: Sequence[Tensor], *, samples: int | None = None) -> tuple[Array, Array]:
     """The labelled set `x`, `y` of `path` for a model with one input; `y` is (samples,), integers."""
     headers = _headers(path)

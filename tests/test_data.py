@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bitwright import data
-from bitwright.data import Tensor, read_calibration, read_data, read_labelled
+from bitwright.data import Tensor, read_calibration, read_data, read_labelled, read_training
 from bitwright.ir.errors import BitwrightError
 
 IMAGE = Tensor("image", np.dtype("float32"), (1, 4, 4))
@@ -50,6 +50,21 @@ def test_calibration_data_of_its_own_comes_first(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_calibration(path, [IMAGE])[0], images(7)[4:])
     path = saved(tmp_path / "e.npz", inputs=images(3))
     np.testing.assert_array_equal(read_calibration(path, [IMAGE], samples=1)[0], images(1))
+
+
+def test_what_is_trained_on_is_there_or_not_and_with_labels_or_not(tmp_path: Path) -> None:
+    path = saved(tmp_path / "d.npz", x=images(3), y=[1, 2, 3])
+    assert read_training(path, [IMAGE]) is None
+    read = read_training(saved(tmp_path / "e.npz", train=images(3)), [IMAGE])
+    assert read is not None and read.labels is None and len(read.inputs[0]) == 3
+    read = read_training(saved(tmp_path / "f.npz", train=images(3), y_train=[4, 5, 6]), [IMAGE])
+    assert read is not None and read.labels is not None and read.labels.tolist() == [4, 5, 6]
+    path = saved(tmp_path / "g.npz", train=images(3), y_train=[[4.0, 5.0]])
+    with pytest.raises(BitwrightError) as error:
+        read_training(path, [IMAGE])
+    assert str(error.value) == (
+        f"{path}: 'y_train' is float64 of shape (1, 2)\n  hint: labels are integers, one per sample of 'train'"
+    )
 
 
 @pytest.mark.parametrize(

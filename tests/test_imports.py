@@ -43,7 +43,7 @@ PARTS = {
     "compress/round": "compress/round ir",
     "report": "report hardware planning ir exact",
     "explore": "planning explore compiling report backends/onnx compress sim ir exact",
-    "recipe": "recipe compress compress/codes compress/transforms reading ir _version",
+    "recipe": "recipe compress compress/codes compress/prune compress/transforms compiling ir _version",
     "check": "check",
 }
 """Our own parts, and modules at the top, that each part may import; `cli` and the modules at the top may import all."""

@@ -15,11 +15,14 @@ import pytest
 import bitwright as bw
 from bitwright.cli import main
 from bitwright.cli.signals import Stopped
-from bitwright.compress import FloatNet, calibrate, float_net, quantised
+from bitwright.compress import CHANNELS, FloatNet, calibrate, float_net, quantised, shrunk
 from bitwright.compress.codes import shared
+from bitwright.compress.config import nearest_names
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import Kept, Material, follow, read_recipe, steps
-from bitwright.recipe.steps import STEPS, Quantise
+from bitwright.recipe.quantise import Quantise
+from bitwright.recipe.shrink import Shrink
+from bitwright.recipe.steps import STEPS
 from tests.compress.random_nets import Draw
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +80,16 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
          ": step 1, 'quantise': 'round' cannot be used for rounding\n  hint: choose nearest or gptq or adaround"),
         ("- quantise: {config: {conv1: {weights: 99}}}\n",
          ": step 1, 'quantise': 99 cannot be used for weights\n  hint: choose 2 to 16 bits, or float"),
+        ("- shrink: {criterion: nrom}\n- quantise\n",
+         f": step 1, 'shrink': 'nrom' cannot be used for criterion\n"
+         f"  hint: {nearest_names('nrom', set(CHANNELS))}"),
+        ("- shrink: {macs: 0}\n- quantise\n",
+         ": step 1, 'shrink': 0.0 cannot be used for macs\n"
+         "  hint: give a share of the network's, as 0.5, or a number of them"),
+        ("- shrink: {macs: half}\n- quantise\n",
+         ": step 1, 'shrink': 'half' cannot be used for macs\n  hint: give a number"),
+        ("- shrink: {multiple: 0}\n- quantise\n",
+         ": step 1, 'shrink': 0 cannot be used for multiple\n  hint: give a number of channels, as 4"),
         ("- quantise: {share: 1}\n",
          ": step 1, 'quantise': 1 cannot be used for share\n  hint: choose 2 different codes, or more"),
         ("- quantise\n- quantise\n",
@@ -118,6 +131,14 @@ def test_sharing_leaves_few_codes_of_what_quantising_gives() -> None:
         np.testing.assert_array_equal(coded.codes, shared(plain.weights[name][0].codes, 6))
         assert np.unique(coded.codes).size <= 6 < np.unique(plain.weights[name][0].codes).size
     assert made.acts == plain.acts
+
+
+def test_a_step_of_fewer_channels_is_the_function_of_that_name() -> None:
+    with np.load(DATA) as held:
+        material = Material([held["calibration"][:32]])
+    net = float_net(FLOAT)
+    small = Shrink(criterion="median", macs=0.5, multiple=4).run(net, material, None)
+    assert small == shrunk(net, criterion="median", macs=0.5, multiple=4) and small != net
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,14 +240,19 @@ def compress(folder: Path, *argv: str | Path) -> int:
 def test_the_command_takes_the_steps_and_says_what_they_did(
     halve: type[Halve], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = written(tmp_path, "- halve: {weight: 2}\n- quantise: {weights: 4, activations: 5, rounding: nearest}\n")
+    recipe = written(
+        tmp_path,
+        "- shrink: {macs: 0.8}\n- halve: {weight: 2}\n- quantise: {weights: 4, activations: 5, rounding: nearest}\n",
+    )
     argv = ("--recipe", recipe, "--samples", "32", "--report", tmp_path / "about", "--json")
     assert compress(tmp_path, *argv) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["version", "model", "file", "recipe", "steps", "quantised"]
-    first, last = found["steps"]
-    assert first == {"step": "halve", "weights": 3592, "zeros": 0, "kept": False}
-    assert (last["step"], last["weights"], last["kept"]) == ("quantise", 3592, False) and last["zeros"] > 100
+    small, first, last = found["steps"]
+    assert small["step"] == "shrink" and small["weights"] < 3592
+    assert first == {"step": "halve", "weights": small["weights"], "zeros": 0, "kept": False}
+    assert (last["step"], last["weights"], last["kept"]) == ("quantise", small["weights"], False)
+    assert last["zeros"] > 100
     assert found["quantised"]["options"] == {"recipe": str(recipe)}
     assert found["quantised"]["layers"][0]["signal_to_noise"] > 15
     assert found["quantised"]["float_accuracy"] > 0.98

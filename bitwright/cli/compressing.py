@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +46,7 @@ def compress_(
     with reporting(report, out) as write_report, ours as write, progress(f"compressing {model}"):
         read = asked_of(shapes, outputs)
         tensors = data.model_tensors(model, **read)
-        material = Material(data.read_calibration(data_file, tensors, samples=samples))
+        material = _material(data_file, tensors, samples)
         labelled = data.read_scored(data_file, tensors)
         net = compress.float_net(model, **read)
         made = follow(steps, net, material, kept)
@@ -60,3 +61,11 @@ def compress_(
     keys = {"step": "step", "weights": "weights", "zeros": "zeros", "kept": "done"}
     last = [f"written to {out}"] + ([f"its steps are kept in {kept.folder}"] if kept.folder.is_dir() else [])
     shown(result, as_json, show.rows(str(recipe), keys, drawn), closing(found), *last)
+
+
+def _material(path: Path, tensors: Sequence[data.Tensor], samples: int | None) -> Material:
+    """What a data file has for the steps."""
+    calibration, train = data.read_calibration(path, tensors, samples=samples), data.read_training(path, tensors)
+    if train is None:
+        return Material(calibration, file=str(path))
+    return Material(calibration, train.inputs, train.labels, str(path))

@@ -8,6 +8,7 @@ made, so that a recipe that was ended goes on where it was.
 from bitwright.recipe.follow import Done, Followed, follow
 from bitwright.recipe.kept import Kept
 from bitwright.recipe.read import read_recipe
-from bitwright.recipe.steps import STEPS, Material, Result, Step
+from bitwright.recipe.step import Material, Result, Step
+from bitwright.recipe.steps import STEPS
 
 __all__ = ["STEPS", "Done", "Followed", "Kept", "Material", "Result", "Step", "follow", "read_recipe"]

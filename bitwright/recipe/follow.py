@@ -16,7 +16,7 @@ from bitwright.compress import FloatNet
 from bitwright.ir.stages import begins
 from bitwright.recipe.kept import Kept
 from bitwright.recipe.read import name_of
-from bitwright.recipe.steps import Material, Result, Step
+from bitwright.recipe.step import Material, Result, Step
 
 
 @dataclass(frozen=True, slots=True)

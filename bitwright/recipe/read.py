@@ -12,7 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from bitwright.compress.yaml_file import read_yaml, shown
 from bitwright.ir.errors import BitwrightError
-from bitwright.recipe.steps import SPELLED, STEPS, Step
+from bitwright.recipe.step import Step
+from bitwright.recipe.steps import SPELLED, STEPS
 
 EXAMPLE = "for example `- quantise: {weights: 4, activations: 4}`"
 KINDS = {int: "a whole number", float: "a number", str: "a name", bool: "true or false", tuple: "a list of names"}
