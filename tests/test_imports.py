@@ -36,7 +36,7 @@ PARTS = {
     "compress": "compress compress/codes compress/prune compress/ranges compress/round compress/transforms"
     " compress/torch reading frontend frontend/dialects backends/onnx audit ir",
     "compress/codes": "compress/codes ir",
-    "compress/prune": "compress compress/prune audit frontend reading ir",
+    "compress/prune": "compress compress/prune compress/round hardware audit frontend reading ir",
     "compress/torch": "compress compress/ranges compress/torch audit reading ir",
     "compress/transforms": "compress compress/transforms reading",
     "compress/ranges": "compress compress/ranges ir",

@@ -19,8 +19,10 @@ from tests.test_touch import python
 ROOT = Path(bitwright.__file__).parent
 DOCS = Path(__file__).parents[1] / "docs"
 FOUND = methods()
-PLAIN = ("max", "nearest")
+PLAIN = ("max", "nearest", "norm")
 """What everyone does, and other methods start from."""
+ORDINARY = frozenset(("cubic", "magnitude"))
+"""Words by which other things go too: there only the function counts."""
 MOST = 2
 """Shipped files that know a method: its own, and the registry."""
 
@@ -32,7 +34,7 @@ def known_to(family: str, name: str) -> list[str]:
     found = []
     for path in sorted(ROOT.rglob("*.py")):
         identifiers, strings = python(path.read_text(encoding="utf-8"))
-        if function.__name__ in identifiers or name in strings:
+        if function.__name__ in identifiers or name in strings - ORDINARY:
             found.append(path.relative_to(ROOT).as_posix())
     return found
 

@@ -16,6 +16,7 @@ from bitwright.compress.execute import outputs_of
 from bitwright.compress.findings import Finding, findings
 from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.options import BITS, Options
+from bitwright.compress.prune import CRITERIA, SCHEDULES, cubic, pruned
 from bitwright.compress.prune.shrink import CHANNELS, shrunk
 from bitwright.compress.qat import trainable
 from bitwright.compress.quantise import quantised, quantize
@@ -29,9 +30,11 @@ __all__ = [
     "BITS",
     "CHANNELS",
     "CORRECTIONS",
+    "CRITERIA",
     "RANGES",
     "ROUNDINGS",
     "SCALES",
+    "SCHEDULES",
     "TRANSFORMS",
     "ActQuant",
     "Calibration",
@@ -43,10 +46,12 @@ __all__ = [
     "State",
     "calibrate",
     "check_arrays",
+    "cubic",
     "encode",
     "findings",
     "float_net",
     "outputs_of",
+    "pruned",
     "quantised",
     "quantize",
     "shrunk",

@@ -48,8 +48,11 @@ class Quantised(Protocol):
         """True if biases are whole steps of their accumulators."""
 
 
-def encode(state: Quantised) -> Graph:
-    """The graph of a quantised network: exactly the codes of its weights, biases and the rest as exact rationals."""
+def encode(state: Quantised, *, whole: bool = False) -> Graph:
+    """The graph of a quantised network: exactly the codes of its weights, biases and the rest as exact rationals.
+
+    Channels that carry nothing leave it, unless it shall be `whole`.
+    """
     net = state.net
     fresh = fresh_names(net)
     made = _Twins(fresh, {}, {}, {}, {})
@@ -64,7 +67,7 @@ def encode(state: Quantised) -> Graph:
     if state.bias_grid:
         _put_on_grid(state, made)
     nodes = tuple(each for node in net.nodes for each in made.nodes(node))
-    return lower_model(replace(net.model, nodes=nodes), made.values, quantisers)
+    return lower_model(replace(net.model, nodes=nodes), made.values, quantisers, whole=whole)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from bitwright.compress.codes import CODES
 from bitwright.compress.correct import CORRECTIONS
+from bitwright.compress.prune import CRITERIA, SCHEDULES
 from bitwright.compress.prune.shrink import CHANNELS
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
@@ -29,6 +30,8 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
     "transforms": TRANSFORMS,
     "code": CODES,
     "channels": {name: criterion.score for name, criterion in CHANNELS.items()},
+    "criterion": CRITERIA,
+    "schedule": SCHEDULES,
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""

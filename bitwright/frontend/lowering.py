@@ -207,8 +207,16 @@ def _lowered(
     return builder, _finish(builder)
 
 
-def lower_model(model: Model, values: Mapping[str, Value], quantisers: Mapping[str, tuple[Node, Quantiser]]) -> Graph:
+def lower_model(
+    model: Model,
+    values: Mapping[str, Value],
+    quantisers: Mapping[str, tuple[Node, Quantiser]],
+    *,
+    whole: bool = False,
+) -> Graph:
     """The graph of a float model, nodes checked and in order, some of whose tensors have quantised twins.
+
+    Channels that carry nothing leave it, unless it shall be `whole`.
 
     `values` holds twins of constants, by their names; a quantiser makes the output of its node of the tensor by whose
     name it is found.
@@ -225,7 +233,8 @@ def lower_model(model: Model, values: Mapping[str, Value], quantisers: Mapping[s
             if name in quantisers:
                 twin, quantiser = quantisers[name]
                 builder.values[twin.outputs[0]] = quantise(builder, twin, quantiser, builder.values[name])
-    return _without_idle_channels(_finish(builder), builder.known)
+    graph = _finish(builder)
+    return graph if whole else _without_idle_channels(graph, builder.known)
 
 
 def _finish(builder: Builder) -> Graph:

@@ -59,6 +59,14 @@ class Plan:
         head = f"plan for {self.target_cycles} clocks a frame" if self.target_cycles else "plan without a target"
         return f"{head}\n{aligned([heads, *rows], numbers=(1, 2))}"
 
+    def blocks(self) -> dict[str, tuple[int, int]]:
+        """What each unit can skip if all of it is zero, outputs x inputs: what to prune a network by.
+
+        A unit takes a clock at least for each row fold and for each beat of a vector: one that has few of either gains
+        little from any zeros (`docs/sparsity.md`).
+        """
+        return {name: (1 if p.zeros == "skip-rows" else p.pe, p.simd) for name, p in self.layers.items()}
+
     def to_json(self) -> str:
         """`plan.json`: read it, edit it, give it back with `--plan`."""
         layers = {name: asdict(plan) for name, plan in self.layers.items()}

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a criterion may know of a layer: its weight, what it reads, how the loss depends on it; computed when asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.compress.columns import View
+from bitwright.compress.round import Problem
+from bitwright.ir.errors import BitwrightError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A layer while a network is pruned, layer by layer: `weight` is that of the network so far.
+
+    `least` is its least squares on the data, if there are any: what it reads in the network so far, and what it made in
+    the network at first.
+    """
+
+    view: View
+    weight: Array
+    where: str
+    least: Problem | None = None
+
+    @property
+    def problem(self) -> Problem:
+        """The least squares of the layer; BitwrightError without data."""
+        if self.least is None:
+            raise BitwrightError(
+                "the criterion looks at what the layers read, but there are no data",
+                where=self.where,
+                hint="give calibration data, samples of the network's inputs",
+            )
+        return self.least
+
+    @property
+    def places(self) -> Array:
+        """For each place in the flattened weight, that among the (groups, outputs, terms) of the problem."""
+        rows = self.view.rows(np.arange(self.weight.size).reshape(self.weight.shape))
+        return np.argsort(rows, axis=None)
