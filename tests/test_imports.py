@@ -35,6 +35,7 @@ PARTS = {
     "audit": "audit reading ir sim",
     "compress": "compress compress/codes compress/prune compress/ranges compress/round compress/transforms"
     " compress/torch reading frontend frontend/dialects backends/onnx audit ir",
+    "compress/allocate": "compress compress/allocate planning reading ir",
     "compress/codes": "compress/codes ir",
     "compress/prune": "compress compress/prune compress/round hardware audit frontend reading ir",
     "compress/torch": "compress compress/ranges compress/torch audit reading ir",
@@ -42,7 +43,8 @@ PARTS = {
     "compress/ranges": "compress compress/ranges ir",
     "compress/round": "compress/round ir",
     "report": "report hardware planning ir exact",
-    "explore": "planning explore compiling report backends/onnx compress sim ir exact",
+    "explore": "planning explore compiling report backends/onnx compress compress/allocate hardware/clocks"
+    " sim ir exact",
     "recipe": "recipe compress compress/codes compress/prune compress/transforms compiling ir _version",
     "check": "check",
 }
@@ -61,6 +63,7 @@ PACKAGES = {
     "backends/onnx": "numpy onnx",
     "audit": "numpy",
     "compress": "numpy onnx yaml",
+    "compress/allocate": "numpy scipy",
     "compress/torch": "numpy onnx torch",
     "report": "numpy jinja2 rich",
     "explore": "planning numpy onnx jinja2 scipy plotly distributed",

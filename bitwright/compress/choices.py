@@ -61,6 +61,12 @@ class Choices:
     weights: dict[str, WeightChoice]
     acts: dict[str, ActChoice]
 
+    def at(self, widths: Mapping[str, int]) -> Choices:
+        """The same, with other bits for the weights and the tensors that are named."""
+        weights = {name: replace(choice, bits=widths.get(name, choice.bits)) for name, choice in self.weights.items()}
+        acts = {name: replace(choice, bits=widths.get(name, choice.bits)) for name, choice in self.acts.items()}
+        return Choices(weights, acts)
+
 
 def choose(net: FloatNet, unsigned: frozenset[str], options: Options, config: Config | None = None) -> Choices:
     """The same for all, but for what `config` has rules for; `unsigned` are tensors of which nothing is below zero."""
@@ -103,7 +109,7 @@ class _Names:
         self.weights = [(layer.weight, of_layer[layer.name]) for layer in net.layers if net.given(layer.weight) is None]
         self.acts: list[tuple[str, set[str]]] = []
         for site in net.sites:
-            readers = [node for node in _reading(net, site) if not moves(node)]
+            readers = [node for node in reading(net, site) if not moves(node)]
             names = (of_layer.get(key(node), {node.name}) for node in readers)
             self.acts.append((site.tensor, {site.tensor}.union(*names)))
         self.all = set().union(*(names for _, names in (*self.weights, *self.acts)))
@@ -148,10 +154,10 @@ def _fields(config: Config, rule: Rule, fields: Mapping[str, str], lacks: str | 
 
 def is_padded(net: FloatNet, site: Site) -> bool:
     """True if zeros are put beside the codes of a tensor, at once or behind what only moves them."""
-    return any(_pads(node) for node in _reading(net, site))
+    return any(_pads(node) for node in reading(net, site))
 
 
-def _reading(net: FloatNet, site: Site) -> Iterator[Node]:
+def reading(net: FloatNet, site: Site) -> Iterator[Node]:
     """What the codes of a tensor come to: its readers, and behind those that only move them the next ones."""
     readers: dict[str, list[Node]] = {}
     for node in net.nodes:

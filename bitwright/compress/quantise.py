@@ -72,7 +72,11 @@ def quantised(calibration: Calibration, *, config: Configured = None, **options:
     chosen = Options(**options)
     if chosen.transforms:
         calibration = calibrate(transformed(calibration.net, chosen.transforms), calibration.data)
-    choices = choose(calibration.net, calibration.unsigned, chosen, rules_of(config))
+    return quantised_by(choose(calibration.net, calibration.unsigned, chosen, rules_of(config)), calibration, chosen)
+
+
+def quantised_by(choices: Choices, calibration: Calibration, chosen: Options) -> State:
+    """The network with a choice for each weight and each tensor; of the options what is the same for all."""
     state = nearest(calibration, choices, bias_grid=chosen.exact == "po2")
     free = {name: choice for name, choice in choices.weights.items() if calibration.net.given(name) is None}
     roundings = {name: ROUNDINGS[choice.rounding] for name, choice in free.items() if choice.rounding != "nearest"}

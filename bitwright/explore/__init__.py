@@ -9,11 +9,30 @@
 `dsp`, `bram`, `uram`, `cost`, `interval_cycles`, `fits`, `on_front`, and `file`, the path of its ONNX in the folder,
 beside `results.csv`, `front.svg` and `samples.npz`. `trade_off` has the clocks and
 resources of one network instead, plan by plan.
+
+    found = table(net, calibration, bits=range(2, 9), cycles=2000, part="xc7z020")
+    best = allocate(found, budget={"lut": 9000})
+
+The widths of each weight and tensor by themselves, within a budget: `best.state` is the network, and `best.candidates`
+are the designs that were made and measured on the way to it.
 """
 
+from bitwright.explore.allocation import Allocation, Candidate, allocate
 from bitwright.explore.evaluate import Result
 from bitwright.explore.grid import sweep
 from bitwright.explore.space import Point, uniform
+from bitwright.explore.tabling import Tabled, table
 from bitwright.report.front import trade_off
 
-__all__ = ["Point", "Result", "sweep", "trade_off", "uniform"]
+__all__ = [
+    "Allocation",
+    "Candidate",
+    "Point",
+    "Result",
+    "Tabled",
+    "allocate",
+    "sweep",
+    "table",
+    "trade_off",
+    "uniform",
+]

@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.backends.onnx.export import to_onnx
-from bitwright.compiling import compile_graph
 from bitwright.compress import Calibration
+from bitwright.explore.pricing import price_of
 from bitwright.explore.space import Point
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Matrix
-from bitwright.planning.price import Price
 from bitwright.planning.target import Target
 from bitwright.sim.engines import ENGINES, best
 from bitwright.sim.whole import outputs
@@ -81,12 +80,6 @@ class Evaluation:
             fits=not found.over,
             model=model,
         )
-
-
-def price_of(graph: Graph, target: Target) -> Price:
-    """What the design takes that `bitwright compile` makes of `graph`, with --force if it does not fit its part."""
-    asked = {entry.name: getattr(target, entry.name) for entry in fields(target)}
-    return compile_graph(graph, **asked, force=True).price
 
 
 def weight_memory(graph: Graph) -> int:

@@ -161,7 +161,7 @@ class Program:
         constraints = [LinearConstraint(matrix, self.left, self.right)]
         constraints += [LinearConstraint(use, -np.inf, most) for use, most in limits]
         top = np.where(np.arange(count) < len(self.costs), 1.0, np.inf)
-        result = _solved(
+        result = solved(
             objective,
             integrality=(np.arange(count) < self.binaries).astype(np.int64),
             bounds=Bounds(np.zeros(count), top),
@@ -196,7 +196,7 @@ class Program:
         return Outcome(chosen, costs, certificate)
 
 
-def _solved(objective: NDArray[np.float64], **program: Any) -> Any:
+def solved(objective: NDArray[np.float64], **program: Any) -> Any:
     """SciPy's answer. HiGHS' presolve ends a few programs with an exception of C++, which it solves without it."""
     from scipy.optimize import milp
 

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What widths cost: designs of one width each are compiled, and each layer's price is kept by the widths it knows.
+
+A mixed design is then the sum of what its layers took in them: of a layer behind several ways, a share for each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.compiling import compile_graph
+from bitwright.compress import Calibration
+from bitwright.compress.allocate import Ledger, Term, Widths
+from bitwright.compress.allocate.costs import Way, bit_operations, ways_to, weight_bits
+from bitwright.compress.choices import Choices
+from bitwright.compress.quantise import nearest
+from bitwright.hardware.clocks.fifos import Sizing
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.planning.price import KINDS, Price, amounts
+from bitwright.planning.target import Target
+
+Array = NDArray[Any]
+PRICED = (*KINDS, "cost")
+"""What a design takes of a part, and all of it in percent of the part."""
+SETTLED = 3
+"""Designs whose FIFOs are sized exactly too: what that saves on average is taken off all others."""
+
+
+def price_of(graph: Graph, target: Target, fifos: Sizing = "exact") -> Price:
+    """What the design takes that `bitwright compile` makes of `graph`, with --force if it does not fit its part."""
+    asked: dict[str, Any] = {entry.name: getattr(target, entry.name) for entry in fields(target)}
+    return compile_graph(graph, **asked, fifos=fifos, force=True).price
+
+
+def priced(price: Price) -> dict[str, float]:
+    """What a design takes, by `PRICED`."""
+    return dict(zip(PRICED, (*map(float, amounts(price.total)), price.cost), strict=True))
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """What compiles designs of a network at chosen widths, their weights rounded to the nearest codes.
+
+    Other codes of the same widths cost as much but for what a few more zeros save, which the design itself then shows.
+    """
+
+    calibration: Calibration
+    choices: Choices
+    target: Target
+
+    def graph(self, widths: Widths) -> Graph:
+        """The network with these widths."""
+        return nearest(self.calibration, self.choices.at(widths)).graph()
+
+    def terms(self, table: Ledger, progress: Callable[[int, int], None]) -> Iterator[Term]:
+        """The prices of all widths of a table."""
+        net, offered, designs = self.calibration.net, table.widths, table.uniforms()
+        sums: dict[Way, dict[tuple[int, ...], Array]] = {}
+        settled = set(np.linspace(0, len(designs) - 1, SETTLED).round().astype(int).tolist())
+        saved = []
+        for done, (label, widths) in enumerate(designs.items()):
+            with _named(label):
+                graph = self.graph(widths)
+                price = price_of(graph, self.target, "fast")
+                if done in settled:
+                    saved.append(_array(price_of(graph, self.target)) - _array(price))
+            for way, taken in _shares(graph, price, ways_to(graph, net, offered)):
+                rows = sums.setdefault(way, {})
+                key = tuple(widths[name] for name in way)
+                rows[key] = rows.get(key, 0.0) + taken
+            progress(done + 1, len(designs))
+        for way, rows in sums.items():
+            seen = Counter(tuple(widths[name] for name in way) for widths in designs.values())
+            yield Term(way, {key: _amounts(taken / seen[key]) for key, taken in rows.items()})
+        yield Term((), {(): _amounts(np.mean(saved, axis=0))})
+        yield from weight_bits(net, offered)
+        yield from bit_operations(graph, ways_to(graph, net, offered), offered)
+
+
+@contextmanager
+def _named(label: str) -> Iterator[None]:
+    """An error inside is one of the design."""
+    try:
+        yield
+    except BitwrightError as error:
+        raise BitwrightError(error.what, where=f"design {label}: {error.where}", hint=error.hint) from error
+
+
+def _shares(graph: Graph, price: Price, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[tuple[Way, Array]]:
+    """What each way to each layer takes; what serves no layer is of the ways to the last one."""
+    worth = np.array(price.scale.worth(100))
+    taken = [(ways[name], found) for name, found in price.layers.items()]
+    for led, found in (*taken, (ways[graph.layers[-1].name], price.boundary)):
+        each = np.array(amounts(found), dtype=np.float64) / max(len(led), 1)
+        for way in led or ((),):
+            yield way, np.append(each, each @ worth)
+
+
+def _array(price: Price) -> Array:
+    return np.array(list(priced(price).values()))
+
+
+def _amounts(taken: Array) -> dict[str, float]:
+    return dict(zip(PRICED, taken.tolist(), strict=True))

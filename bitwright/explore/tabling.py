@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of a network: what each width errs and costs, and what measures a design of the widths chosen by it.
+
+found = table(net, calibration, bits=range(2, 9), cycles=2000, part="xc7z020")
+best = allocate(found, budget={"lut": 9000})
+best.state.save("mixed.onnx")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, Unpack
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from bitwright.compress import Calibration, FloatNet, Options, State, calibrate, check_arrays
+from bitwright.compress.allocate import Ledger, Widths
+from bitwright.compress.allocate.error import Judge, judge, sensitivities
+from bitwright.compress.allocate.tables import joined
+from bitwright.compress.choices import Choices, choose
+from bitwright.compress.config import Config
+from bitwright.compress.options import Given
+from bitwright.compress.quantise import Configured, quantised_by, rules_of
+from bitwright.explore.evaluate import weight_memory
+from bitwright.explore.pricing import Pricing, price_of, priced
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.stages import begins
+from bitwright.planning.target import Target
+from bitwright.sim.engines import ENGINES, best
+from bitwright.sim.whole import outputs
+
+Array = NDArray[Any]
+T = TypeVar("T")
+BITS = range(2, 9)
+
+
+@dataclass(frozen=True)
+class Tabled:
+    """A table of a calibrated network, and what measures a design of the widths that are chosen by it."""
+
+    table: Ledger
+    calibration: Calibration
+    choices: Choices
+    options: Options
+    target: Target
+    measure: Judge
+    _states: dict[tuple[int, ...], State] = field(default_factory=dict, repr=False)
+    _errors: dict[tuple[int, ...], float] = field(default_factory=dict, repr=False)
+    _figures: dict[tuple[int, ...], dict[str, float]] = field(default_factory=dict, repr=False)
+
+    @property
+    def error(self) -> str:
+        """What its errors are: `kl`, `noise` or `loss`."""
+        return self.measure.kind
+
+    def state(self, widths: Widths) -> State:
+        """The network of these widths, quantised as it will be."""
+        return self._known(widths, self._states, self._state)
+
+    def _state(self, widths: Widths) -> State:
+        return quantised_by(self.choices.at(widths), self.calibration, self.options)
+
+    def errs(self, widths: Widths) -> float:
+        """The error of these widths: the integers run on the samples."""
+        return self._known(widths, self._errors, self._error)
+
+    def measured(self, widths: Widths) -> dict[str, float]:
+        """The figures of these widths, the design compiled."""
+        return self._known(widths, self._figures, self._measured)
+
+    def _known(self, widths: Widths, known: dict[tuple[int, ...], T], find: Callable[[Widths], T]) -> T:
+        key = tuple(widths[name] for name in self.table.widths)
+        if key not in known:
+            known[key] = find(widths)
+        return known[key]
+
+    def _error(self, widths: Widths) -> float:
+        return error_of(self.state(widths), self.measure)
+
+    def _measured(self, widths: Widths) -> dict[str, float]:
+        graph = self.state(widths).graph()
+        found = {**self.table.predict(widths), **priced(price_of(graph, self.target)), self.error: self.errs(widths)}
+        return found | {"weight_bits": float(weight_memory(graph))}
+
+
+def table(
+    model: str | Path | bytes | onnx.ModelProto | FloatNet | Calibration,
+    data: Array | Sequence[Array] = (),
+    *,
+    bits: Iterable[int] = BITS,
+    activation_bits: Iterable[int] | None = None,
+    validation: Array | Sequence[Array] | None = None,
+    labels: Array | None = None,
+    error: str = "",
+    cycles: int | None = None,
+    fps: float | None = None,
+    clock_ns: float = 10.0,
+    part: str | None = None,
+    config: Configured = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    **options: Unpack[Given],
+) -> Tabled:
+    """What each width of each weight and of each quantised tensor errs and costs in the design for a target.
+
+    `bits` are the widths to choose from, `activation_bits` those of tensors where they are others. Rules of a `config`
+    that give something a width leave it no choice. The error, a key of `ERRORS`, is measured on `validation` (the
+    calibration data, if there is none; `labels` for a loss), with the codes chosen as `options` say. `cycles`, `fps`,
+    `clock_ns` and `part` are those of `compile`, which prices every design of one width each; `progress(done, total)`
+    is called after each of those.
+    """
+    target = Target(cycles=cycles, fps=fps, clock_ns=clock_ns, part=part)
+    weights = _widths(bits)
+    tensors = weights if activation_bits is None else _widths(activation_bits)
+    calibration = model if isinstance(model, Calibration) else calibrate(model, _arrays(data))
+    net, rules = calibration.net, rules_of(config)
+    ends = [_chosen(calibration, rules, end(weights), end(tensors), options) for end in (min, max)]
+    choices = ends[1]
+    arrays = calibration.data if validation is None else _arrays(validation)
+    check_arrays(net.inputs, arrays, "validation data")
+    measure = judge(net, arrays, labels, error)
+    offered = Ledger(
+        {n: _offered(weights, ends[0].weights[n].bits, c.bits) for n, c in choices.weights.items() if not net.given(n)},
+        {n: _offered(tensors, ends[0].acts[n].bits, c.bits) for n, c in choices.acts.items()},
+        (),
+    )
+    chosen = Options(**options)
+    begins("pricing widths")
+    prices = list(Pricing(calibration, choices, target).terms(offered, progress))
+    begins("measuring widths")
+    errors = list(
+        sensitivities(
+            calibration, choices, chosen, offered.widths, measure.kind, lambda state: error_of(state, measure)
+        )
+    )
+    terms = joined([*prices, *errors])
+    return Tabled(Ledger(offered.weights, offered.tensors, terms), calibration, choices, chosen, target, measure)
+
+
+def error_of(state: State, measure: Judge) -> float:
+    """The error of a network: its integers run on the samples."""
+    graph, arrays = state.graph(), measure.arrays
+    engine = ENGINES[best(graph.macs * len(arrays[0]))].build(graph, None)
+    return measure(outputs(graph, dict(zip(graph.entry.inputs, arrays, strict=True)), engine))
+
+
+def _chosen(calibration: Calibration, rules: Config | None, weights: int, tensors: int, options: Given) -> Choices:
+    """The choices where everything is as wide as it is asked to be."""
+    asked: Given = {**options, "weights": weights, "activations": tensors}
+    return choose(calibration.net, calibration.unsigned, Options(**asked), rules)
+
+
+def _offered(widths: tuple[int, ...], low: int, high: int) -> tuple[int, ...]:
+    """What can be chosen from: all, or the one that a rule gives."""
+    return widths if (low, high) == (widths[0], widths[-1]) else (high,)
+
+
+def _widths(bits: Iterable[int]) -> tuple[int, ...]:
+    found = tuple(sorted(set(bits)))
+    for each in found:
+        Options(weights=each)
+    if not found:
+        raise BitwrightError("no widths to choose from", where="allocate", hint="give at least one")
+    return found
+
+
+def _arrays(data: Array | Sequence[Array]) -> Sequence[Array]:
+    return [data] if isinstance(data, np.ndarray) else list(data)
