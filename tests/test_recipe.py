@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,11 +15,12 @@ import pytest
 import bitwright as bw
 from bitwright.cli import main
 from bitwright.cli.signals import Stopped
-from bitwright.compress import CHANNELS, FloatNet, calibrate, float_net, quantised, shrunk
+from bitwright.compress import CHANNELS, CRITERIA, SCHEDULES, FloatNet, calibrate, float_net, pruned, quantised, shrunk
 from bitwright.compress.codes import shared
 from bitwright.compress.config import nearest_names
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import Kept, Material, follow, read_recipe, steps
+from bitwright.recipe.prune import Prune
 from bitwright.recipe.quantise import Quantise
 from bitwright.recipe.shrink import Shrink
 from bitwright.recipe.steps import STEPS
@@ -90,6 +91,29 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
          ": step 1, 'shrink': 'half' cannot be used for macs\n  hint: give a number"),
         ("- shrink: {multiple: 0}\n- quantise\n",
          ": step 1, 'shrink': 0 cannot be used for multiple\n  hint: give a number of channels, as 4"),
+        ("- prune: {sparsity: 1}\n- quantise\n",
+         ": step 1, 'prune': 1.0 cannot be used for sparsity\n"
+         "  hint: give the share of the weights that go, from 0 to below 1"),
+        ("- prune\n- quantise\n",
+         ": step 1, 'prune': says not how many weights go\n"
+         "  hint: give their share as sparsity, for example 0.8"),
+        ("- prune: {block: 2:4}\n- quantise\n",
+         ": step 1, 'prune': 124 cannot be used for block\n"
+         '  hint: give a name, in quotes where YAML reads a number: "2:4"'),
+        ("- prune: {block: '4:2'}\n- quantise\n",
+         ": step 1, 'prune': is '4:2'\n"
+         '  hint: give two numbers as "2:4", n of m neighbours, or rows and columns'),
+        ("- prune: {block: whole, sparsity: 0.5}\n- quantise\n",
+         ": step 1, 'prune': 'whole' cannot be used for block\n"
+         '  hint: give "2:4", n of m neighbours, 4x8, rows and columns, or plan'),
+        ("- prune: {block: 4x8, sparsity: 0.5, cycles: 100}\n- quantise\n",
+         ": step 1, 'prune': 100 cannot be used for cycles\n  hint: only block: plan looks at a plan; leave it out"),
+        ("- prune: {criterion: magnitud, sparsity: 0.5}\n- quantise\n",
+         ": step 1, 'prune': 'magnitud' cannot be used for criterion\n"
+         f"  hint: {nearest_names('magnitud', set(CRITERIA))}"),
+        ("- prune: {schedule: cubik, sparsity: 0.5}\n- quantise\n",
+         ": step 1, 'prune': 'cubik' cannot be used for schedule\n"
+         f"  hint: {nearest_names('cubik', set(SCHEDULES))}"),
         ("- quantise: {share: 1}\n",
          ": step 1, 'quantise': 1 cannot be used for share\n  hint: choose 2 different codes, or more"),
         ("- quantise\n- quantise\n",
@@ -131,6 +155,34 @@ def test_sharing_leaves_few_codes_of_what_quantising_gives() -> None:
         np.testing.assert_array_equal(coded.codes, shared(plain.weights[name][0].codes, 6))
         assert np.unique(coded.codes).size <= 6 < np.unique(plain.weights[name][0].codes).size
     assert made.acts == plain.acts
+
+
+@pytest.mark.parametrize("block", [None, "2:4", "4x2", "plan"])
+def test_a_step_of_zeros_is_the_function_of_that_name(block: str | None) -> None:
+    with np.load(DATA) as held:
+        material = Material([held["calibration"][:64]])
+    net = float_net(FLOAT)
+    made = Prune(sparsity=0.5, block=block, schedule="iterative", cycles=500 if block == "plan" else None)
+    blocks: Any = {"4x2": (4, 2)}.get(str(block), block)
+    if block == "plan":
+        state = bw.quantize(net, material.calibration[0], weights=4, activations=4)
+        blocks = bw.compile(state.graph(), cycles=500).plan.blocks()
+    schedule = SCHEDULES["iterative"](0.5)
+    wanted = pruned(net, material.calibration[0], criterion="magnitude", schedule=schedule, block=blocks)
+    assert made.run(net, material, None) == wanted != net
+    assert replace(made, repair=False).run(net, material, None) == pruned(
+        net, criterion="magnitude", schedule=schedule, block=blocks
+    )
+
+
+def test_zeros_stay_zero_to_the_end(tmp_path: Path) -> None:
+    """Pruned by n of m alone, which needs no share; in the integers, and in what hardware skips."""
+    with np.load(DATA) as held:
+        material = Material([held["calibration"][:64]])
+    steps = (Prune(block="1:4"), Quantise(weights=4, activations=4))
+    made = follow(steps, float_net(FLOAT), material, Kept(tmp_path / "kept"))
+    first, last = made.steps
+    assert first.zeros >= 0.7 * first.weights and last.zeros >= first.zeros
 
 
 def test_a_step_of_fewer_channels_is_the_function_of_that_name() -> None:
@@ -250,9 +302,10 @@ def test_the_command_takes_the_steps_and_says_what_they_did(
     assert list(found) == ["version", "model", "file", "recipe", "steps", "quantised"]
     small, first, last = found["steps"]
     assert small["step"] == "shrink" and small["weights"] < 3592
-    assert first == {"step": "halve", "weights": small["weights"], "zeros": 0, "kept": False}
+    assert first == {**small, "step": "halve", "accuracy": first["accuracy"]}
     assert (last["step"], last["weights"], last["kept"]) == ("quantise", small["weights"], False)
-    assert last["zeros"] > 100
+    assert last["zeros"] > 100 and last["accuracy"] == found["quantised"]["accuracy"]
+    assert 0.3 < small["accuracy"] != first["accuracy"] > 0.3
     assert found["quantised"]["options"] == {"recipe": str(recipe)}
     assert found["quantised"]["layers"][0]["signal_to_noise"] > 15
     assert found["quantised"]["float_accuracy"] > 0.98

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,11 +18,14 @@ from bitwright.cli.model import Outputs, Shapes, asked_of
 from bitwright.cli.progress import progress
 from bitwright.cli.quantizing import reporting
 from bitwright.cli.shown import shown
+from bitwright.compress.fidelity import gives_scores
 from bitwright.design import to_json
+from bitwright.explore.evaluate import accuracy
 from bitwright.recipe import Kept, Material, follow, read_recipe
 from bitwright.report import show
 from bitwright.report.quantised import closing
 from bitwright.report.quantised_page import page
+from bitwright.report.record import percent
 
 
 def compress_(
@@ -49,18 +53,33 @@ def compress_(
         material = _material(data_file, tensors, samples)
         labelled = data.read_scored(data_file, tensors)
         net = compress.float_net(model, **read)
-        made = follow(steps, net, material, kept)
+        made = follow(steps, net, material, kept, partial(_accuracy, labelled))
         state, calibration = made.result.state, made.result.calibration
         said = {"recipe": str(recipe)}
         found = assessed(calibration, state, labelled, file=str(out), options=said, original=net)
         write(api.written(state, [array[:2] for array in material.calibration], out))
         write_report({"quantize.json": to_json(found.result()), "quantize.html": page(found)})
     rows = list(map(asdict, made.steps))
-    drawn = [row | {"kept": "before" if row["kept"] else "now"} for row in rows]
+    rows[-1]["accuracy"] = found.accuracy
     result = {"model": str(model), "file": str(out), "recipe": str(recipe), "steps": rows, "quantised": found.result()}
-    keys = {"step": "step", "weights": "weights", "zeros": "zeros", "kept": "done"}
+    keys = {"step": "step", "weights": "weights", "zeros": "zeros", "accuracy": "accuracy", "kept": "done"}
     last = [f"written to {out}"] + ([f"its steps are kept in {kept.folder}"] if kept.folder.is_dir() else [])
-    shown(result, as_json, show.rows(str(recipe), keys, drawn), closing(found), *last)
+    shown(result, as_json, show.rows(str(recipe), keys, list(map(_drawn, rows))), closing(found), *last)
+
+
+def _drawn(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A step as people read it."""
+    rate = row["accuracy"]
+    said = {"kept": "before" if row["kept"] else "now", "accuracy": None if rate is None else percent(rate)}
+    return {**row, **said}
+
+
+def _accuracy(labelled: data.Data | None, net: compress.FloatNet) -> float | None:
+    """That of a float network, where there are labels and it gives scores."""
+    if labelled is None or labelled.labels is None:
+        return None
+    outputs = compress.outputs_of(net, labelled.inputs)
+    return accuracy(outputs[0], labelled.labels) if gives_scores(net, outputs) else None
 
 
 def _material(path: Path, tensors: Sequence[data.Tensor], samples: int | None) -> Material:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -21,11 +21,15 @@ from bitwright.recipe.step import Material, Result, Step
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step that was taken: its name, what it left of the layers' weights, and whether it had been done before."""
+    """A step that was taken: its name, what it left of the layers' weights, and whether it had been done before.
+
+    `accuracy` is that of the float network that it made, where it made one and that was asked for.
+    """
 
     step: str
     weights: int
     zeros: int
+    accuracy: float | None
     kept: bool
 
 
@@ -37,7 +41,13 @@ class Followed:
     steps: tuple[Done, ...]
 
 
-def follow(steps: Sequence[Step], net: FloatNet, material: Material, kept: Kept) -> Followed:
+def follow(
+    steps: Sequence[Step],
+    net: FloatNet,
+    material: Material,
+    kept: Kept,
+    accuracy: Callable[[FloatNet], float | None] = lambda net: None,
+) -> Followed:
     """The network after all steps; every step but the last is kept as soon as it is done, and not done again.
 
     What is kept is known by the network, the samples, the steps up to there and the version of bitwright.
@@ -54,17 +64,17 @@ def follow(steps: Sequence[Step], net: FloatNet, material: Material, kept: Kept)
         made = before or step.run(net, material, kept.checkpoint(key))
         if isinstance(made, Result):
             codes = [np.sum([abs(coded.codes) for coded in bases], axis=0) for bases in made.state.weights.values()]
-            return Followed(made, (*done, _done(name, codes)))
+            return Followed(made, (*done, _done(name, codes, None, kept=False)))
         if before is None:
             kept.put(key, made)
             kept.checkpoint(key).unlink(missing_ok=True)
         net = made
         weights = {layer.weight: net.constants[layer.weight] for layer in net.layers}
-        done.append(_done(name, weights.values(), kept=before is not None))
+        done.append(_done(name, weights.values(), accuracy(net), kept=before is not None))
     raise AssertionError("a recipe ends with a step that quantises")
 
 
-def _done(name: str, weights: Iterable[NDArray[Any]], *, kept: bool = False) -> Done:
+def _done(name: str, weights: Iterable[NDArray[Any]], accuracy: float | None, *, kept: bool) -> Done:
     counted = [(weight.size, int(np.count_nonzero(weight))) for weight in weights]
     size = sum(all_ for all_, _ in counted)
-    return Done(name, size, size - sum(left for _, left in counted), kept)
+    return Done(name, size, size - sum(left for _, left in counted), accuracy, kept)

@@ -16,7 +16,13 @@ from bitwright.recipe.step import Step
 from bitwright.recipe.steps import SPELLED, STEPS
 
 EXAMPLE = "for example `- quantise: {weights: 4, activations: 4}`"
-KINDS = {int: "a whole number", float: "a number", str: "a name", bool: "true or false", tuple: "a list of names"}
+KINDS = {
+    int: "a whole number",
+    float: "a number",
+    str: 'a name, in quotes where YAML reads a number: "2:4"',
+    bool: "true or false",
+    tuple: "a list of names",
+}
 """What an option can be, as a message says it; any other is a mapping."""
 
 

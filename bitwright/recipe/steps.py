@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bitwright.recipe.prune import Prune
 from bitwright.recipe.quantise import Quantise
 from bitwright.recipe.shrink import Shrink
 from bitwright.recipe.step import Step
 
-STEPS: Mapping[str, type[Step]] = {"shrink": Shrink, "quantise": Quantise}
+STEPS: Mapping[str, type[Step]] = {"prune": Prune, "shrink": Shrink, "quantise": Quantise}
 """The steps by their names in a recipe."""
 SPELLED = {"quantize": "quantise"}
 """Other ways to write them."""
