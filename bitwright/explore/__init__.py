@@ -15,11 +15,16 @@ resources of one network instead, plan by plan.
 
 The widths of each weight and tensor by themselves, within a budget: `best.state` is the network, and `best.candidates`
 are the designs that were made and measured on the way to it.
+
+    found = shrink(net, calibration, budget={"lut": 9000, "cycles": 2000}, weights=4, activations=4)
+
+takes channels out of a float network, `found.net`, until its design is within a budget.
 """
 
 from bitwright.explore.allocation import Allocation, Candidate, allocate
 from bitwright.explore.evaluate import Result
 from bitwright.explore.grid import sweep
+from bitwright.explore.shrinking import Shrunk, Tried, shrink
 from bitwright.explore.space import Point, uniform
 from bitwright.explore.tabling import Tabled, table
 from bitwright.report.front import trade_off
@@ -29,8 +34,11 @@ __all__ = [
     "Candidate",
     "Point",
     "Result",
+    "Shrunk",
     "Tabled",
+    "Tried",
     "allocate",
+    "shrink",
     "sweep",
     "table",
     "trade_off",

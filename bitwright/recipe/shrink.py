@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bitwright.compress import CHANNELS, FloatNet, shrunk
 from bitwright.compress.config import nearest_names
+from bitwright.compress.options import Options
+from bitwright.explore.shrinking import MULTIPLES, limits, shrink
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.step import Material
 
@@ -17,12 +20,17 @@ from bitwright.recipe.step import Material
 class Shrink:
     """Whole channels taken out, until `macs` are left: a share of the multiply-accumulates, or a number from 1 on.
 
-    Of each group of channels a `multiple` stays.
+    Of each group of channels a `multiple` stays. A `budget` of the design (`lut`, `cycles`, ...) takes the place of
+    `macs`: the network is planned for a `part` at these bits of `weights` and `activations` until it is within.
     """
 
     criterion: str = "norm"
     macs: float = 0.5
     multiple: int = 1
+    budget: Mapping[str, Any] | None = None
+    part: str | None = None
+    weights: int = 8
+    activations: int = 8
     ends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -34,8 +42,17 @@ class Shrink:
         for option, given, fine, hint in checks:
             if not fine:
                 raise BitwrightError(f"{given!r} cannot be used for {option}", where="shrink", hint=hint)
+        Options(weights=self.weights, activations=self.activations)
+        if self.budget is not None:
+            limits(self.budget, self.part)
 
     def run(self, net: FloatNet, material: Material, checkpoint: Path | None) -> FloatNet:
         """The network with fewer channels."""
-        data, labels = material.trained_on, material.labels
-        return shrunk(net, data, labels=labels, criterion=self.criterion, macs=self.macs, multiple=self.multiple)
+        criterion: dict[str, Any] = {"labels": material.labels, "criterion": self.criterion}
+        data = material.trained_on
+        if self.budget is None:
+            return shrunk(net, data, **criterion, macs=self.macs, multiple=self.multiple)
+        multiples = MULTIPLES if self.multiple == 1 else (self.multiple,)
+        widths: dict[str, Any] = {"weights": self.weights, "activations": self.activations}
+        asked: dict[str, Any] = {"budget": self.budget, "part": self.part, "multiples": multiples}
+        return shrink(net, data, **asked, **criterion, **widths).net

@@ -60,16 +60,12 @@ def shrunk(
     a `multiple` of channels stays: units of hardware divide them. `data` is an array or one per input, with `labels`
     where the criterion asks for the loss. What is left computes what the network does with the other channels unread.
     """
-    facts = Facts(net, _arrays(net, data), labels)
+    _check(macs, multiple)
+    order = Order(net, data, labels=labels, criterion=criterion)
     work = Work(net)
     whole = work.macs([np.ones(group.size, bool) for group in net.groups])
     target = macs if macs > 1 else macs * whole
-    _check(net, criterion, macs, multiple)
-
-    def allows(kept: Kept) -> bool:
-        return work.macs(kept) <= target
-
-    found = narrowed(facts, criterion, multiple, allows)
+    found = order.most(multiple, lambda kept: work.macs(kept) <= target)
     if found is None:
         raise BitwrightError(
             f"no choice of channels leaves {target:,.0f} of {whole:,} multiply-accumulates",
@@ -79,32 +75,41 @@ def shrunk(
     return found
 
 
-def narrowed(facts: Facts, criterion: str, multiple: int, allows: Callable[[Kept], bool]) -> FloatNet | None:
-    """What is left of the network when as few channels go as a target asks for; None where all that can do not do."""
-    net, chosen = facts.net, CHANNELS[criterion]
-    spans = traced(net.model).spans()
-    whole = {place for place, group in enumerate(net.groups) if group.fixed}
-    levels = [
-        np.full(group.size, np.inf) if place in whole else chosen.level(chosen.score(facts, group))
-        for place, group in enumerate(net.groups)
-    ]
-    while True:
-        held = [
-            np.full_like(found, np.inf) if place in whole else found + APART * place
-            for place, found in enumerate(levels)
+class Order:
+    """The order in which the channels of a network go, by a criterion of `CHANNELS`."""
+
+    def __init__(
+        self,
+        net: FloatNet,
+        data: Array | Sequence[Array] | None = None,
+        *,
+        labels: Array | None = None,
+        criterion: str = CRITERION,
+    ) -> None:
+        if criterion not in CHANNELS:
+            raise _refusal("criterion", repr(criterion), nearest_names(criterion, set(CHANNELS)))
+        self.net, chosen = net, CHANNELS[criterion]
+        facts = Facts(net, _arrays(net, data), labels)
+        self._spans = traced(net.model).spans()
+        self._whole = {place for place, group in enumerate(net.groups) if group.fixed}
+        self._levels = [
+            np.full(group.size, np.inf) if group.fixed else chosen.level(chosen.score(facts, group)) + APART * place
+            for place, group in enumerate(net.groups)
         ]
-        kept = Ranked(net.groups, held, spans, multiple).most(allows)
-        if kept is None:
-            return None
-        try:
-            return without(net, kept)
-        except Inseparable as error:
-            whole |= error.groups
+
+    def most(self, multiple: int, allows: Callable[[Kept], bool]) -> FloatNet | None:
+        """What is left when as few channels go as a target asks for; None where all that can go are too few."""
+        while True:
+            levels = [np.full_like(found, np.inf) if place in self._whole else found
+                      for place, found in enumerate(self._levels)]  # fmt: skip
+            try:
+                kept = Ranked(self.net.groups, levels, self._spans, multiple).most(allows)
+                return None if kept is None else without(self.net, kept)
+            except Inseparable as error:
+                self._whole |= error.groups
 
 
-def _check(net: FloatNet, criterion: str, macs: float, multiple: int) -> None:
-    if criterion not in CHANNELS:
-        raise _refusal("criterion", repr(criterion), nearest_names(criterion, set(CHANNELS)))
+def _check(macs: float, multiple: int) -> None:
     if not macs > 0:
         raise _refusal("macs", repr(macs), "give a share of the network's, as 0.5, or a number of them")
     if not isinstance(multiple, int) or multiple < 1:
