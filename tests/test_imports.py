@@ -43,8 +43,8 @@ PARTS = {
     "compress/ranges": "compress compress/ranges ir",
     "compress/round": "compress/round ir",
     "report": "report hardware planning ir exact",
-    "explore": "planning explore compiling report backends/onnx compress compress/allocate compress/prune hardware/clocks"
-    " sim ir exact",
+    "explore": "planning explore compiling report backends/onnx compress compress/allocate compress/prune"
+    " hardware/clocks sim ir exact",
     "recipe": "recipe compress compress/codes compress/prune compress/transforms compiling explore ir _version",
     "check": "check",
 }

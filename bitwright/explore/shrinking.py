@@ -10,16 +10,17 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compiling import compile_graph
 from bitwright.compress import FloatNet, calibrate, quantised
 from bitwright.compress.config import nearest_names
 from bitwright.compress.options import Given
 from bitwright.compress.prune.channels import Kept, without
 from bitwright.compress.prune.shrink import CRITERION, Order
 from bitwright.compress.prune.work import macs
+from bitwright.explore.pricing import PRICED, price_of, priced
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.devices import part_of
 from bitwright.planning.price import KINDS, Price, amounts, scale_of
+from bitwright.planning.target import Target
 
 Array = NDArray[Any]
 MULTIPLES = (1, 2, 4)
@@ -82,7 +83,7 @@ def shrink(
 
 def limits(budget: Mapping[str, float], part: str | None) -> dict[str, float]:
     """The most of each kind that a design within a budget takes; BitwrightError names what cannot be limited."""
-    kinds = {*KINDS, "cost", CLOCKS}
+    kinds = {*PRICED, CLOCKS}
     for kind, most in budget.items():
         if kind not in kinds:
             raise BitwrightError(f"nothing is known of '{kind}'", where="budget", hint=nearest_names(kind, kinds))
@@ -110,10 +111,10 @@ class _Search:
         options: Given,
         progress: Callable[[Tried], None],
     ) -> None:
-        self.net, self.limits, self.part, self.progress = net, most, part, progress
+        self.net, self.limits, self.progress = net, most, progress
         self.data = [array[:SAMPLES] for array in data]
         self.options: Given = {"rounding": "nearest", "correct": "none", **options}
-        self.cycles = None if cycles is None else int(cycles)
+        self.target = Target(cycles=None if cycles is None else int(cycles), part=part)
         self.tried: list[Tried] = []
         self._priced: dict[FloatNet, Price] = {}
 
@@ -121,10 +122,9 @@ class _Search:
         """What the design of a network takes, and its clocks per frame."""
         if net not in self._priced:
             graph = quantised(calibrate(net, self.data), **self.options).graph()
-            self._priced[net] = compile_graph(graph, cycles=self.cycles, part=self.part, force=True, fifos="fast").price
+            self._priced[net] = price_of(graph, self.target, "fast")
         price = self._priced[net]
-        used = dict(zip(KINDS, map(float, amounts(price.total)), strict=True))
-        return used | {"cost": price.cost, CLOCKS: float(price.interval)}
+        return priced(price) | {CLOCKS: float(price.interval)}
 
     def allows(self, multiple: int) -> Callable[[Kept], bool]:
         """Whether the design of what stays is within the limits."""
