@@ -18,12 +18,13 @@ from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.options import BITS, Options
 from bitwright.compress.prune import CRITERIA, SCHEDULES, cubic, pruned
 from bitwright.compress.prune.shrink import CHANNELS, shrunk
-from bitwright.compress.qat import trainable
+from bitwright.compress.qat import fit, trainable
 from bitwright.compress.quantise import quantised, quantize
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS, Problem
 from bitwright.compress.scales import SCALES
 from bitwright.compress.state import ActQuant, Coded, State
+from bitwright.compress.training import Distil, Training, distil
 from bitwright.compress.transforms import TRANSFORMS
 
 __all__ = [
@@ -39,16 +40,20 @@ __all__ = [
     "ActQuant",
     "Calibration",
     "Coded",
+    "Distil",
     "Finding",
     "FloatNet",
     "Options",
     "Problem",
     "State",
+    "Training",
     "calibrate",
     "check_arrays",
     "cubic",
+    "distil",
     "encode",
     "findings",
+    "fit",
     "float_net",
     "outputs_of",
     "pruned",

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from bitwright.compress.calibrate import Calibration
 from bitwright.compress.quantise import Configured
+from bitwright.compress.training import Fitted, Training
 from bitwright.ir.errors import BitwrightError
 
 if TYPE_CHECKING:
@@ -45,6 +46,23 @@ def trainable(
         config=config,
         dropout=dropout,
     )
+
+
+def fit(module: Trainable, data: Any, **options: Unpack[Fitted]) -> tuple[float, ...]:
+    """Trains a module of `trainable` on data, (x, y) or x alone; the mean loss of each epoch.
+
+    `x` is one array, or a list of one for each input, samples on axis 0; `y` classes, or values shaped as the output.
+    Without labels there must be an aid that does without, `distil("kd")`. `Training` has the options.
+    """
+    training = Training(**options)
+    _need_torch("fit")
+    from bitwright.compress.torch.executor import Executor
+    from bitwright.compress.torch.fit import fit as run
+
+    if not isinstance(module, Executor):
+        what = f"a {type(module).__name__} in place of a network to train"
+        raise BitwrightError(what, where="fit", hint="make it by bitwright.compress.trainable")
+    return run(module, data, training)
 
 
 def _need_torch(where: str) -> None:

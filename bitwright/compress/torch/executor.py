@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from functools import cached_property, reduce
+from hashlib import sha256
 from operator import add
 from typing import Any, NamedTuple
 
@@ -66,6 +67,7 @@ class Executor(nn.Module):
         self._twins = {edge: site.tensor for site in net.sites for edge in site.edges}
         fixed = fixed_tensors(net.nodes, net.constants)
         self._steps = [(node, self._step(node, fixed)) for node in net.nodes]
+        self._logits = _logits(net)
         two = [np.zeros((2, *entry.shape[1:]), entry.dtype) for entry in net.inputs]
         self._together = prepared(net, two)[1] > 1
 
@@ -80,9 +82,33 @@ class Executor(nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def logits(self, *inputs: Tensor) -> Tensor:
-        """The first output, before the soft maximum that it may end with."""
-        (made,) = self._outputs(inputs, (self._before_softmax(),))
-        return made.reshape(len(made), -1) if made.shape[1:].numel() == made.shape[-1] else made
+        """The first output, before the soft maximum or the choice that it may end with; a row for each sample."""
+        return self.tapped(*inputs)[0]
+
+    def tapped(self, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The logits, and every tensor by its name; none where the network holds the size of its batch."""
+        if not self._together and len(inputs[0]) > 1:
+            (made,), taps = self._outputs(inputs, (self._logits,)), {}
+        else:
+            taps = self.tensors(*inputs)
+            made = taps[self._logits]
+        return made.reshape(len(made), -1) if made.shape[1:].numel() == made.shape[-1] else made, taps
+
+    @cached_property
+    def origin(self) -> str:
+        """The sha256 of what the module was when one first asked: of its first training."""
+        types = [(name, part.types) for name, part in self.named_modules() if isinstance(part, Quantiser)]
+        found = sha256(repr((types, self.dropout)).encode())
+        for name, tensor in self.state_dict().items():
+            found.update(repr((name, tensor.dtype, tuple(tensor.shape))).encode())
+            found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    def advance(self, t: float) -> None:
+        """Hears before each step of a training which part of it is over, from 0 to 1, and tells the quantisers."""
+        for quantiser in (*self.weights.values(), *self.acts.values()):
+            assert isinstance(quantiser, Quantiser)
+            quantiser.advance(t)
 
     def tensors(self, *inputs: Tensor) -> dict[str, Tensor]:
         """Every tensor that is made of the inputs, by its name."""
@@ -107,13 +133,6 @@ class Executor(nn.Module):
         found = (self.weights if name in self._layers else self.acts)[key_of(name)]
         assert isinstance(found, Quantiser)
         return found
-
-    def _before_softmax(self) -> str:
-        makers = {name: node for node in self.net.nodes for name in node.outputs}
-        name = self.net.outputs[0]
-        while name in makers and makers[name].op in ("LogSoftmax", "Softmax"):
-            name = makers[name].inputs[0]
-        return name
 
     def _outputs(self, inputs: Sequence[Tensor], names: Sequence[str]) -> tuple[Tensor, ...]:
         """Some tensors, sample by sample where the network holds the size of its batch."""
@@ -197,6 +216,14 @@ def key_of(name: str) -> str:
 
 
 _MODULES, _PARAMETERS = nn.ModuleDict(), nn.ParameterDict()
+
+
+def _logits(net: FloatNet) -> str:
+    """The first output, or what it is the soft maximum or the choice of."""
+    makers, name = {name: node for node in net.nodes for name in node.outputs}, net.outputs[0]
+    while name in makers and makers[name].op in ("ArgMax", "LogSoftmax", "Softmax"):
+        name = makers[name].inputs[0]
+    return name
 
 
 def _learnt(net: FloatNet) -> set[str]:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from bitwright.compress.calibrate import calibrate
-from bitwright.compress.execute import outputs_of
 from bitwright.compress.grid import factors, plain
 from bitwright.compress.network import FloatNet
 from bitwright.compress.options import Given
@@ -86,16 +85,6 @@ class Trainable(Executor):
         """What training has come to, quantised as `bitwright.quantize` does; weights that are pruned stay 0."""
         arrays: Sequence[Array] = data if isinstance(data, list | tuple) else [data]
         return quantised(calibrate(self.float_net(), arrays), **options)
-
-    def advance(self, t: float) -> None:
-        """Tells quantisers which part of the training is over, from 0 to 1."""
-        for quantiser in (*self.weights.values(), *self.acts.values()):
-            assert isinstance(quantiser, Quantiser)
-            quantiser.advance(t)
-
-    def start(self, *arrays: Array) -> list[Array]:
-        """The outputs of the float network that this one began as."""
-        return outputs_of(self.net, arrays)
 
     def _real(self) -> list[str]:
         return [name for name in self.net.constants if key_of(name) in self.constants]
