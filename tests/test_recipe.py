@@ -23,6 +23,7 @@ from bitwright.recipe import Kept, Material, follow, read_recipe, steps
 from bitwright.recipe.prune import Prune
 from bitwright.recipe.quantise import Quantise
 from bitwright.recipe.shrink import Shrink
+from bitwright.recipe.step import Place
 from bitwright.recipe.steps import STEPS
 from tests.compress.random_nets import Draw
 
@@ -202,7 +203,7 @@ class Halve:
     ends: ClassVar[bool] = False
     runs: ClassVar[list[float]] = []
 
-    def run(self, net: FloatNet, material: Material, checkpoint: Path | None) -> FloatNet:
+    def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet:
         if self.fails:
             assert checkpoint is not None
             raise Stopped(15)

@@ -48,6 +48,16 @@ def trainable(
     )
 
 
+def check_quantisers(weights: str | int | None, activations: str | int | None) -> None:
+    """Refuse what `trainable` could not take for both."""
+    _need_torch("trainable")
+    from bitwright.compress.torch import ACTIVATIONS, QUANTISERS
+    from bitwright.compress.torch.making import method_of
+
+    method_of("weights", weights, QUANTISERS)
+    method_of("activations", activations, ACTIVATIONS)
+
+
 def fit(module: Trainable, data: Any, **options: Unpack[Fitted]) -> tuple[float, ...]:
     """Trains a module of `trainable` on data, (x, y) or x alone; the mean loss of each epoch.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -61,7 +62,7 @@ def follow(
         key = f"{number}-{name}-{sha256(repr(said).encode()).hexdigest()[:16]}"
         begins(f"step {number} of {len(steps)}: {name}")
         before = None if step.ends else kept.get(key, first)
-        made = before or step.run(net, material, kept.checkpoint(key))
+        made = before or step.run(net, material, partial(kept.checkpoint, key))
         if isinstance(made, Result):
             codes = [np.sum([abs(coded.codes) for coded in bases], axis=0) for bases in made.state.weights.values()]
             return Followed(made, (*done, _done(name, codes, None, kept=False)))

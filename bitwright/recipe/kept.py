@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,20 +37,29 @@ class Kept:
         """Keep a network."""
         file = self.folder / _name(key, net)
         part = file.with_suffix(f".{os.getpid()}.part")
-        try:
+        with _writing(file):
             self.folder.mkdir(exist_ok=True)
             try:
                 net.save(part)
                 part.replace(file)
             finally:
                 part.unlink(missing_ok=True)
-        except OSError as error:
-            hint = "choose a writable place with -o"
-            raise BitwrightError(f"cannot be written: {error.strerror}", where=str(file), hint=hint) from error
 
     def checkpoint(self, key: str) -> Path:
-        """Where a step that is not done may keep what it has."""
-        return self.folder / f"{key}.checkpoint"
+        """Where a step that is not done may keep what it has; there is a folder for it."""
+        file = self.folder / f"{key}.checkpoint"
+        with _writing(file):
+            self.folder.mkdir(exist_ok=True)
+        return file
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = "choose a writable place with -o"
+        raise BitwrightError(f"cannot be written: {error.strerror}", where=str(file), hint=hint) from error
 
 
 def _name(key: str, net: FloatNet) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from bitwright.compiling import compile_graph
@@ -13,7 +12,7 @@ from bitwright.compress import CRITERIA, SCHEDULES, FloatNet, calibrate, pruned,
 from bitwright.compress.config import nearest_names
 from bitwright.compress.prune.granularity import Block, n_of_m
 from bitwright.ir.errors import BitwrightError
-from bitwright.recipe.step import Material
+from bitwright.recipe.step import Material, Place
 
 PLAN = "plan"
 """The block that stands for those of the network's own plan."""
@@ -43,7 +42,7 @@ class Prune:
         if self.block != PLAN and self.cycles is not None:
             raise _refusal("cycles", self.cycles, f"only block: {PLAN} looks at a plan; leave it out")
 
-    def run(self, net: FloatNet, material: Material, checkpoint: Path | None) -> FloatNet:
+    def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet:
         """The network with zeros."""
         block = self._plan(net, material) if self.block == PLAN else block_of(self.block)
         data = material.calibration if self.repair else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 from bitwright.compress import FloatNet, State, calibrate, quantised
@@ -14,7 +13,7 @@ from bitwright.compress.config import read_config
 from bitwright.compress.options import Options
 from bitwright.compress.transforms import transformed
 from bitwright.ir.errors import BitwrightError
-from bitwright.recipe.step import Material, Result
+from bitwright.recipe.step import Material, Place, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ class Quantise(Options):
             what, hint = f"{self.share} cannot be used for share", "choose 2 different codes, or more"
             raise BitwrightError(what, where="quantise", hint=hint)
 
-    def run(self, net: FloatNet, material: Material, checkpoint: Path | None) -> Result:
+    def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> Result:
         """The network in integers."""
         calibration = calibrate(transformed(net, self.transforms), material.calibration)
         given: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Options)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from bitwright.compress import CHANNELS, FloatNet, shrunk
@@ -13,7 +12,7 @@ from bitwright.compress.config import nearest_names
 from bitwright.compress.options import Options
 from bitwright.explore.shrinking import MULTIPLES, limits, shrink
 from bitwright.ir.errors import BitwrightError
-from bitwright.recipe.step import Material
+from bitwright.recipe.step import Material, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ class Shrink:
         if self.budget is not None:
             limits(self.budget, self.part)
 
-    def run(self, net: FloatNet, material: Material, checkpoint: Path | None) -> FloatNet:
+    def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet:
         """The network with fewer channels."""
         criterion: dict[str, Any] = {"labels": material.labels, "criterion": self.criterion}
         data = material.trained_on

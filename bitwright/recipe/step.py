@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -17,6 +17,8 @@ from bitwright.compress import Calibration, FloatNet, State
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
+Place = Callable[[], Path]
+"""Makes room for a file, and says where."""
 
 
 @dataclass(frozen=True)
@@ -68,5 +70,5 @@ class Step(Protocol):
     def ends(self) -> bool:
         """True if nothing can follow."""
 
-    def run(self, net: FloatNet, material: Material, checkpoint: Path | None) -> FloatNet | Result:
+    def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet | Result:
         """What the step makes of a network; what it has of it when it is ended may lie in `checkpoint`."""

@@ -9,8 +9,14 @@ from bitwright.recipe.prune import Prune
 from bitwright.recipe.quantise import Quantise
 from bitwright.recipe.shrink import Shrink
 from bitwright.recipe.step import Step
+from bitwright.recipe.train import Train
 
-STEPS: Mapping[str, type[Step]] = {"prune": Prune, "shrink": Shrink, "quantise": Quantise}
+STEPS: Mapping[str, type[Step]] = {
+    "prune": Prune,
+    "shrink": Shrink,
+    "train": Train,
+    "quantise": Quantise,
+}
 """The steps by their names in a recipe."""
 SPELLED = {"quantize": "quantise"}
 """Other ways to write them."""

@@ -62,8 +62,8 @@ def trainable(
     if weights is None and activations is None:
         _refuse_without(calibration=calibration, config=config)
         return Trainable(float_net(as_file(model, example, WHERE)), dropout=dropout)
-    coded = _method("weights", weights, QUANTISERS)
-    placed = _method("activations", activations, ACTIVATIONS)
+    coded = method_of("weights", weights, QUANTISERS)
+    placed = method_of("activations", activations, ACTIVATIONS)
     found = _calibrated(model, example, calibration)
     options = Options(
         weights=max(coded.bits, WIDTHS[0]),
@@ -90,7 +90,7 @@ def _refuse_without(**given: Any) -> None:
             raise BitwrightError(f"{name} without quantisers", where=WHERE, hint=hint)
 
 
-def _method(option: str, given: str | int | None, names: Mapping[str, Factory]) -> Method:
+def method_of(option: str, given: str | int | None, names: Mapping[str, Factory]) -> Method:
     """A quantiser as it is spelt: its name and its bits, the bits alone, or the name where it has its own."""
     name, _, number = str(f"{UNIFORM}:{given}" if isinstance(given, int) else given).partition(":")
     if name not in names:

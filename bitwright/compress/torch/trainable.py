@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Unpack
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bitwright.compress.calibrate import calibrate
 from bitwright.compress.grid import factors, plain
@@ -27,6 +28,10 @@ from bitwright.ir.graph import Graph
 from bitwright.reading.model import Node
 
 NONE: Mapping[str, Quantiser] = MappingProxyType({})
+
+
+FEW = 0.05
+"""The share of zeros in a weight from which it counts as pruned."""
 
 
 class Trainable(Executor):
@@ -53,6 +58,22 @@ class Trainable(Executor):
         self._makers = {key(node): node for node in net.nodes}
         edges = {edge for edge, tensor in self._twins.items() if tensor in acts}
         self._biases = places(net, edges) if po2 and acts else {}
+
+    def keep_zeros(self) -> None:
+        """From now on the weights that are zero stay so, in the float network and in its integers."""
+        for layer in self.net.layers:
+            if key_of(layer.weight) in self.constants and not self.net.constants[layer.weight].all():
+                self._keep_zeros(layer.weight, self.net.constants[layer.weight] != 0)
+
+    def _keep_zeros(self, weight: str, kept: Array) -> None:
+        named = key_of(weight)
+        if named in self.weights and any(0 not in kind for kind in self.quantiser(weight).types):
+            if np.mean(kept) > 1 - FEW:
+                return
+            hint = "choose one that has, for example ternary or lsq:4, or do not prune"
+            what = f"{1 - np.mean(kept):.0%} of it are zeros, and its quantiser has no code for them"
+            raise BitwrightError(what, where=f"{self.net.file}: weight '{weight}'", hint=hint)
+        self.masks[named] = nn.Parameter(torch.tensor(kept, dtype=torch.float32), requires_grad=False)
 
     def float_net(self) -> FloatNet:
         """The float network with the constants that training has come to."""

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The step that trains: the float network, or the integers that it is going to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bitwright.compress import SCALES, FloatNet, Training, calibrate, distil, fit, trainable
+from bitwright.compress.config import read_config
+from bitwright.compress.qat import check_quantisers
+from bitwright.ir.errors import BitwrightError
+from bitwright.ir.stages import begins
+from bitwright.recipe.step import Material, Place, Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train:
+    """Training on the samples `train` and their labels, or on the float network's own answers (`distil`).
+
+    With quantisers of `weights` and `activations`, as "lsq:4" or "ternary", it ends the recipe: the integers are those
+    that were trained. Without, the float network is trained on. Weights that are zero stay zero. Needs PyTorch.
+    """
+
+    epochs: int = 10
+    lr: float = 2e-3
+    batch: int = 64
+    seed: int = 0
+    weights: int | str | None = None
+    activations: int | str | None = None
+    scale: str = "free"
+    config: Mapping[str, Any] | None = None
+    distil: str | None = None
+    share: float = 0.5
+    temperature: float = 1.0
+    dropout: bool = False
+
+    def __post_init__(self) -> None:
+        self._training(None)
+        if self.scale not in SCALES:
+            raise _refusal(f"{self.scale!r} cannot be used for scale", f"choose {' or '.join(SCALES)}")
+        if self.ends:
+            check_quantisers(self.weights, self.activations)
+        elif self.config is not None or self.scale != "free":
+            hint = "give weights and activations, for example lsq:4 both, or leave it out"
+            raise _refusal("says how to quantise, and has no quantisers", hint)
+        if self.config is not None:
+            read_config(self.config)
+
+    @property
+    def ends(self) -> bool:
+        """True where integers are trained."""
+        return self.weights is not None or self.activations is not None
+
+    def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet | Result:
+        """The network after training."""
+        x = list(material.trained_on)
+        data: Any = x if self.distil and material.labels is None else (x, material.labelled("train"))
+        if self.ends:
+            asked: dict[str, Any] = {"weights": self.weights, "activations": self.activations, "config": self.config}
+            calibration = calibrate(net, material.calibration)
+            module = trainable(net, **asked, scale=self.scale, calibration=calibration, dropout=self.dropout)
+        else:
+            module = trainable(net, dropout=self.dropout)
+        module.keep_zeros()
+        fit(module, data, **self._training(checkpoint))
+        if not self.ends:
+            return module.float_net()
+        state = module.state()
+        return Result(state, calibrate(state.net, material.calibration))
+
+    def _training(self, checkpoint: Place | None) -> dict[str, Any]:
+        """The options of `fit`, checked."""
+        aids = [distil(self.distil, weight=self.share, temperature=self.temperature)] if self.distil else []
+        asked: dict[str, Any] = {"epochs": self.epochs, "lr": self.lr, "batch": self.batch, "seed": self.seed}
+        Training(**asked, aids=aids)
+        place = None if checkpoint is None else checkpoint()
+        return {**asked, "aids": aids, "checkpoint": place, "progress": _Said(self.epochs)}
+
+
+class _Said:
+    """Says which epoch begins."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs, self.said = epochs, 0
+
+    def __call__(self, done: int, steps: int, loss: float) -> None:
+        epoch = done * self.epochs // steps
+        if epoch != self.said:
+            self.said = epoch
+            begins(f"training: {epoch} of {self.epochs} epochs, loss {loss:.3g}")
+
+
+def _refusal(what: str, hint: str) -> BitwrightError:
+    return BitwrightError(what, where="train", hint=hint)
