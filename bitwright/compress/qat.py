@@ -23,6 +23,7 @@ def trainable(
     scale: str = "free",
     calibration: Calibration | Any = None,
     config: Configured = None,
+    accumulator: int | None = None,
     dropout: bool = False,
 ) -> Trainable:
     """The float `model` as a `torch.nn.Module` that computes with the integers it is going to be.
@@ -31,7 +32,8 @@ def trainable(
     quantiser and its bits, as in "lsq:4" or "ternary"; with neither the module is float. The scales begin where they
     are best on `calibration` (arrays as for `quantize`); with `scale="po2"` they are powers of two and biases whole
     steps, and the saved network equals the module to the last element. `config` sets the bits of single layers.
-    `dropout` has the network's own Dropout drop while training.
+    With `accumulator` the sums of no layer need more bits, whatever the inputs. `dropout` has the network's own Dropout
+    drop while training.
     """
     _need_torch("trainable")
     from bitwright.compress.torch.making import trainable as made
@@ -44,6 +46,7 @@ def trainable(
         scale=scale,
         calibration=calibration,
         config=config,
+        accumulator=accumulator,
         dropout=dropout,
     )
 

@@ -28,6 +28,11 @@ WHERE = "trainable"
 UNIFORM = "lsq"
 """The quantiser of a layer whose bits a rule sets, where that of all has a fixed number of codes."""
 
+ACCUMULATORS = range(4, 33)
+"""Bits of accumulators that can be asked for."""
+POWERS = "inq"
+"""The quantiser whose codes are powers of two."""
+
 
 class Method(NamedTuple):
     """A quantiser by its name, and its bits."""
@@ -56,12 +61,16 @@ def trainable(
     scale: str = "free",
     calibration: Calibration | Any = None,
     config: Configured = None,
+    accumulator: int | None = None,
     dropout: bool = False,
 ) -> Trainable:
     """`bitwright.compress.trainable`."""
     if weights is None and activations is None:
-        _refuse_without(calibration=calibration, config=config)
+        _refuse_without(calibration=calibration, config=config, accumulator=accumulator)
         return Trainable(float_net(as_file(model, example, WHERE)), dropout=dropout)
+    if accumulator is not None and accumulator not in ACCUMULATORS:
+        hint = f"give {ACCUMULATORS[0]} to {ACCUMULATORS[-1]} bits"
+        raise BitwrightError(f"an accumulator of {accumulator!r} bits", where=WHERE, hint=hint)
     coded = method_of("weights", weights, QUANTISERS)
     placed = method_of("activations", activations, ACTIVATIONS)
     found = _calibrated(model, example, calibration)
@@ -75,9 +84,10 @@ def trainable(
     choices = choose(found.net, found.unsigned, options, rules_of(config))
     return Trainable(
         found.net,
-        weights=_of_weights(found, choices, coded, po2=scale == "po2"),
+        weights=_of_weights(found, choices, coded, po2=scale == "po2", shrunk=accumulator is not None),
         acts=_of_acts(found, choices, placed, po2=scale == "po2"),
         po2=scale == "po2",
+        accumulator=accumulator,
         dropout=dropout,
     )
 
@@ -125,8 +135,10 @@ def _calibrated(model: Any, example: Any, data: Any) -> Calibration:
     return calibrate(file, arrays)
 
 
-def _of_weights(found: Calibration, choices: Choices, method: Method, *, po2: bool) -> dict[str, Quantiser]:
-    """The quantisers of the weights, but of those that came as codes."""
+def _of_weights(
+    found: Calibration, choices: Choices, method: Method, *, po2: bool, shrunk: bool
+) -> dict[str, Quantiser]:
+    """The quantisers of the weights, but of those that came as codes; codes that may be `shrunk` take some bits."""
     made: dict[str, Quantiser] = {}
     for layer in found.net.layers:
         if layer.weight not in made and found.net.given(layer.weight) is None:
@@ -136,7 +148,17 @@ def _of_weights(found: Calibration, choices: Choices, method: Method, *, po2: bo
             own = method.at(choice.bits)
             kind = BIPOLAR if own.bits == 1 else integer(own.bits, signed=True, narrow=True)
             made[layer.weight] = QUANTISERS[own.name](x, kind, scale, po2=po2)
+            if shrunk:
+                _check_shrinks(layer, own, made[layer.weight])
     return made
+
+
+def _check_shrinks(layer: Layer, method: Method, quantiser: Quantiser) -> None:
+    """Refuse codes that cannot be made smaller: signs, and powers of two."""
+    if method.name == POWERS or any(kind.is_bipolar for kind in quantiser.types):
+        hint = f"leave one out, or use {UNIFORM}: where sums are too large, codes are made smaller"
+        what = f"weight '{layer.weight}' has {method.name} beside an accumulator"
+        raise BitwrightError(what, where=WHERE, hint=hint)
 
 
 def _rows(net: FloatNet, layer: Layer, choice: WeightChoice) -> Tensor:

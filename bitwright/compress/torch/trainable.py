@@ -19,10 +19,11 @@ from bitwright.compress.options import Given
 from bitwright.compress.quantise import quantised
 from bitwright.compress.sites import Edge, key
 from bitwright.compress.state import ActQuant, Coded, State
+from bitwright.compress.torch.accumulators import bounded, read_by
 from bitwright.compress.torch.biases import on_grid, places
 from bitwright.compress.torch.executor import Array, Executor, Run, key_of
 from bitwright.compress.torch.operators import Operand, function_of
-from bitwright.compress.torch.quantiser import Quantiser
+from bitwright.compress.torch.quantiser import Basis, Quantiser
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reading.model import Node
@@ -37,7 +38,8 @@ FEW = 0.05
 class Trainable(Executor):
     """A float network with a quantiser for the weight of each layer and for the tensors that layers read, or none.
 
-    With `po2`, where all scales are powers of two, biases are whole steps of their accumulators, as they will be.
+    With `po2`, where all scales are powers of two, biases are whole steps of their accumulators, as they will be. The
+    sums of no layer leave as many bits as `accumulator` says.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Trainable(Executor):
         weights: Mapping[str, Quantiser] = NONE,
         acts: Mapping[str, Quantiser] = NONE,
         po2: bool = False,
+        accumulator: int | None = None,
         dropout: bool = False,
     ) -> None:
         self.po2 = po2  # before the steps are found
@@ -56,8 +59,21 @@ class Trainable(Executor):
         for name, quantiser in acts.items():
             self.acts[key_of(name)] = quantiser
         self._makers = {key(node): node for node in net.nodes}
-        edges = {edge for edge, tensor in self._twins.items() if tensor in acts}
-        self._biases = places(net, edges) if po2 and acts else {}
+        types = {edge: acts[tensor].types[0] for edge, tensor in self._twins.items() if tensor in acts}
+        self._biases = places(net, types) if po2 and acts else {}
+        self._accumulator = accumulator
+        self._reads = {} if accumulator is None else read_by(net, types)
+
+    def bases(self, weight: str) -> tuple[Basis, ...]:
+        """The codes of a weight that has a quantiser, and their scales; within the accumulator, if one is given."""
+        made = super().bases(weight)
+        if self._accumulator is None:
+            return made
+        axis, kind = self._layers[weight].axis, self._reads[weight]
+        rows = self.weight(weight).movedim(axis, 0).flatten(1)
+        moved = [codes.movedim(axis, 0) for codes, _ in made]
+        fit = [bounded(codes.flatten(1), rows, kind, self._accumulator).reshape(codes.shape) for codes in moved]
+        return tuple(Basis(codes.movedim(0, axis), scale) for codes, (_, scale) in zip(fit, made, strict=True))
 
     def keep_zeros(self) -> None:
         """From now on the weights that are zero stay so, in the float network and in its integers."""
