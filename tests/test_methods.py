@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 FOUND = methods()
 PLAIN = ("max", "nearest", "norm")
 """What everyone does, and other methods start from."""
-ORDINARY = frozenset(("cubic", "magnitude"))
+ORDINARY = frozenset(("cubic", "kl", "magnitude"))
 """Words by which other things go too: there only the function counts."""
 MOST = 2
 """Shipped files that know a method: its own, and the registry."""

@@ -30,7 +30,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
     "transforms": TRANSFORMS,
     "code": CODES,
     "channels": {name: criterion.score for name, criterion in CHANNELS.items()},
-    "criterion": CRITERIA,
+    "criterion": {name: criterion.score for name, criterion in CRITERIA.items()},
     "schedule": SCHEDULES,
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for

@@ -35,7 +35,7 @@ def trainable(
     With `accumulator` the sums of no layer need more bits, whatever the inputs. `dropout` has the network's own Dropout
     drop while training.
     """
-    _need_torch("trainable")
+    need_torch("trainable")
     from bitwright.compress.torch.making import trainable as made
 
     return made(
@@ -53,7 +53,7 @@ def trainable(
 
 def check_quantisers(weights: str | int | None, activations: str | int | None) -> None:
     """Refuse what `trainable` could not take for both."""
-    _need_torch("trainable")
+    need_torch("trainable")
     from bitwright.compress.torch import ACTIVATIONS, QUANTISERS
     from bitwright.compress.torch.making import method_of
 
@@ -68,7 +68,7 @@ def fit(module: Trainable, data: Any, **options: Unpack[Fitted]) -> tuple[float,
     Without labels there must be an aid that does without, `distil("kd")`. `Training` has the options.
     """
     training = Training(**options)
-    _need_torch("fit")
+    need_torch("fit")
     from bitwright.compress.torch.executor import Executor
     from bitwright.compress.torch.fit import fit as run
 
@@ -78,7 +78,8 @@ def fit(module: Trainable, data: Any, **options: Unpack[Fitted]) -> tuple[float,
     return run(module, data, training)
 
 
-def _need_torch(where: str) -> None:
+def need_torch(where: str) -> None:
+    """BitwrightError where PyTorch is missing."""
     try:
         import torch  # noqa: F401
     except ImportError as error:

@@ -17,8 +17,10 @@ from bitwright.compress.prune import SCHEDULES, cubic, zeros
 from bitwright.compress.prune.curvature import obs
 from bitwright.compress.prune.evidence import Evidence
 from bitwright.compress.prune.granularity import Grain, grains
+from bitwright.compress.prune.pruner import shares
 from bitwright.compress.prune.schedules import Iterative, OneShot, Schedule
 from bitwright.compress.round import Problem
+from bitwright.compress.torch.losses import Losses
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.hardware.schedule import nonzero_blocks
 from bitwright.ir.errors import BitwrightError
@@ -27,6 +29,7 @@ from tests.compress.nets import graph, node, normal
 from tests.compress.test_round import problem
 
 DATA = normal(48, 2, 6, 6, seed=20)
+LABELS = np.random.default_rng(21).integers(0, 10, len(DATA))
 LANES = {"Conv_a": (2, 2), "Conv_c": (4, 4), "MatMul_y": (2, 4)}
 
 
@@ -64,13 +67,18 @@ def test_the_smallest_of_each_layer_go_and_no_more() -> None:
     assert zeros(sparse) == pytest.approx({"w0": 0.8, "w1": 0.8, "w2": 0.8}, abs=0.003)
 
 
+@pytest.mark.parametrize("scope", ["layer", "network"])
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_what_is_gone_stays_gone_at_the_next_round(criterion: str) -> None:
-    half = pruned(net(), DATA, criterion=criterion, sparsity=0.5)
-    more = pruned(half, DATA, criterion=criterion, sparsity=0.7)
-    for layer in net().layers:
-        assert not (mask_of(more, layer.weight) & ~mask_of(half, layer.weight)).any()
-    assert zeros(more) == pytest.approx({"w0": 0.7, "w1": 0.7, "w2": 0.7}, abs=0.004)
+def test_what_is_gone_stays_gone_at_the_next_round(criterion: str, scope: str) -> None:
+    half = pruned(net(), DATA, criterion=criterion, sparsity=0.5, scope=scope, labels=LABELS)
+    more = pruned(half, DATA, criterion=criterion, sparsity=0.7, scope=scope, labels=LABELS)
+    sizes = {layer.weight: net().constants[layer.weight].size for layer in net().layers}
+    for name in sizes:
+        assert not (mask_of(more, name) & ~mask_of(half, name)).any()
+    found = zeros(more)
+    if scope == "layer":
+        assert found == pytest.approx({"w0": 0.7, "w1": 0.7, "w2": 0.7}, abs=0.004)
+    assert sum(found[name] * sizes[name] for name in sizes) / sum(sizes.values()) == pytest.approx(0.7, abs=0.002)
 
 
 def test_n_of_m_neighbours_are_those_that_the_hardware_reads_side_by_side() -> None:
@@ -132,6 +140,10 @@ def quadratic(terms: int, seed: int, *, groups: int = 1, outputs: int = 1) -> tu
     return Evidence(view, view.weight, "layer", given), given
 
 
+def energy(given: Problem) -> float:
+    return float((given.outputs.astype(np.float64) ** 2).sum())
+
+
 def lost(given: Problem, kept: np.ndarray) -> float:
     """The damped error of the best weights (outputs, terms) that are zero where `kept` is not, by NumPy."""
     total = 0.0
@@ -150,7 +162,7 @@ def test_the_surgeon_knows_what_each_weight_costs(seed: int, monkeypatch: pytest
     """On a quadratic the saliency of a weight is the exact rise of the loss, all others solved again."""
     evidence, given = quadratic(7, seed)
     monkeypatch.setattr("bitwright.compress.prune.curvature.GREEDY", 0)
-    scores = obs(evidence, Grain(np.arange(7)[None, :, None]))[0]
+    scores = obs(evidence, Grain(np.arange(7)[None, :, None]))[0] * energy(given)
     whole = lost(given, np.ones((1, 7), np.bool_))
     rises = [lost(given, ~np.eye(7, dtype=np.bool_)[[k]]) - whole for k in range(7)]
     np.testing.assert_allclose(scores, rises, rtol=1e-3, atol=1e-4)
@@ -176,7 +188,7 @@ def test_the_surgeon_takes_blocks_of_several_outputs() -> None:
     evidence, given = quadratic(6, 3, outputs=4)
     at = np.arange(24).reshape(6, 4)  # the weight is (terms, outputs)
     units = np.stack([at[2 * j : 2 * j + 2, 2 * i : 2 * i + 2].reshape(-1) for i in range(2) for j in range(3)])
-    scores = obs(evidence, Grain(units[None]))[0]
+    scores = obs(evidence, Grain(units[None]))[0] * energy(given)
     whole = lost(given, np.ones((4, 6), np.bool_))
     for fold in range(2):
         rises = []
@@ -222,6 +234,70 @@ def test_rounds_end_with_the_last_sparsity() -> None:
     assert zeros(sparse) == pytest.approx({"w0": 0.6, "w1": 0.6, "w2": 0.6}, abs=0.004)
 
 
+def test_over_the_network_the_smallest_scores_by_the_number_go() -> None:
+    scores = {"a": np.array([[3.0, 1.0, 2.0, 40.0]]), "b": np.array([[8.0, 2.0, 36.0]])}
+    assert shares(scores, {"a": 1, "b": 4}, 0.5) == {"a": 0.5, "b": 1 / 3}
+    assert shares(scores, {"a": 4, "b": 1}, 0.5) == {"a": 0.5, "b": 0.0}
+    assert shares(scores, {"a": 4, "b": 1}, 0.0) == {"a": 0.0, "b": 0.0}
+
+
+def losses(given: FloatNet, count: int = len(DATA)) -> Losses:
+    return Losses(given, ([DATA[:count]], LABELS[:count]))
+
+
+def cross_entropy(given: FloatNet, count: int = len(DATA)) -> float:
+    made = outputs_of(given, [DATA[:count]])[0].astype(np.float64)
+    made -= made.max(axis=1, keepdims=True)
+    each = np.log(np.exp(made).sum(axis=1)) - made[np.arange(count), LABELS[:count]]
+    return float(each.mean())
+
+
+def test_taylor_is_what_the_loss_does_to_first_order() -> None:
+    (calm,) = [net().replace(w2=net().constants["w2"] / 50)]
+    slopes = losses(calm).of("w1").gradient
+    for place in np.argsort(-np.abs(slopes), axis=None)[:3]:
+        at = np.unravel_index(place, slopes.shape)
+        moved = []
+        for step in (1e-2, -1e-2):
+            array = calm.constants["w1"].copy()
+            array[at] += step
+            moved.append(cross_entropy(calm.replace(w1=array)))
+        assert (moved[0] - moved[1]) / 2e-2 == pytest.approx(slopes[at], rel=0.02)
+    (view,) = (view for view in views(calm).values() if view.layer.weight == "w1")
+    evidence = Evidence(view, view.weight, "layer", learnt=losses(calm).of("w1"))
+    score = CRITERIA["snip"].score(evidence, Grain(np.arange(slopes.size)[None, :, None]))
+    np.testing.assert_allclose(score[0], np.abs(slopes * view.weight).reshape(-1), rtol=1e-6)
+
+
+def test_fisher_squares_the_slopes_of_each_sample() -> None:
+    whole = losses(net(), 5).of("w2").squares
+    one_by_one = [Losses(net(), ([DATA[i : i + 1]], LABELS[i : i + 1])).of("w2").gradient ** 2 for i in range(5)]
+    np.testing.assert_allclose(whole, np.mean(one_by_one, axis=0), rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_random_signs_find_the_diagonal_of_the_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R053: of a perceptron of 50 weights, within five percent."""
+    weights = {"w0": normal(4, 6, seed=1), "w1": normal(6, 4, seed=2), "b": normal(6, seed=3)}
+    nodes = [node("MatMul", "x w0", "a"), node("Add", "a b", "c"), node("Sigmoid", "c", "d")]
+    nodes.append(node("MatMul", "d w1", "y"))
+    small = float_net(graph(nodes, weights, sample=(4,)))
+    x, y = normal(40, 4, seed=4), np.random.default_rng(5).integers(0, 4, 40)
+    monkeypatch.setattr("bitwright.compress.torch.losses.PROBES", 6000)
+    found = Losses(small, ([x], y))
+
+    def gradients(name: str, place: int, step: float) -> float:
+        array = small.constants[name].copy()
+        array.reshape(-1)[place] += step
+        return float(Losses(small.replace(**{name: array}), ([x], y)).gradient[name].reshape(-1)[place])
+
+    for name in ("w0", "w1"):
+        size = small.constants[name].size
+        exact = [(gradients(name, k, 1e-2) - gradients(name, k, -1e-2)) / 2e-2 for k in range(size)]
+        made = found.curvature[name].reshape(-1)
+        assert np.linalg.norm(made - exact) < 0.05 * np.linalg.norm(exact)
+
+
 def test_depthwise_layers_stay_whole_in_blocks() -> None:
     weights = {"w0": normal(4, 1, 3, 3), "w1": normal(4, 4, 1, 1, seed=1)}
     nodes = [node("Conv", "x w0", "a", group=4), node("Conv", "a w1", "y")]
@@ -252,6 +328,15 @@ REFUSED = {
     "  hint: give a block that divides its outputs and its channels, as those of this network's plan do": {
         "sparsity": 0.5,
         "block": {"Conv_a": (3, 1)},
+    },
+    "prune: there is no scope 'all'\n  hint: choose layer or network": {"sparsity": 0.5, "scope": "all"},
+    "prune: scope 'network' beside block '2:4'\n"
+    "  hint: n of m neighbours are as many in every layer: leave scope out": {"block": "2:4", "scope": "network"},
+    "model: layer 'a': the criterion looks at the loss, but there are no labels\n"
+    "  hint: give data with labels, or a criterion that needs none: magnitude, obs": {
+        "criterion": "taylor",
+        "sparsity": 0.5,
+        "data": DATA,
     },
     "model: layer 'a': the criterion looks at what the layers read, but there are no data\n"
     "  hint: give calibration data, samples of the network's inputs": {"criterion": "obs", "sparsity": 0.5},

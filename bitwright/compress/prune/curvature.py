@@ -14,8 +14,18 @@ GREEDY = 1 << 36
 """Multiplications up to which units are removed one after the other; beyond, each is looked at as if it was the one."""
 
 
+def obd(evidence: Evidence, grain: Grain) -> Array:
+    """Half the curvature of the loss along a weight times its square, curvatures taken by themselves.
+
+    LeCun, Denker, Solla: "Optimal brain damage", NeurIPS 1989; R053. The diagonal of the Hessian by Hutchinson's
+    random signs, its magnitude taken, as it is an estimate; while a network trains, by its squared gradients. Needs
+    labels and PyTorch.
+    """
+    return grain.pooled(np.abs(evidence.slopes.curvature) * evidence.weight**2 / 2)
+
+
 def obs(evidence: Evidence, grain: Grain) -> Array:
-    """What the layer's outputs lose with one after the other when the weights that are left make each good.
+    """The share of the layer's outputs that is lost with one after the other, the others making each good.
 
     Hassibi, Stork: "Second order derivatives for network pruning: optimal brain surgeon", NeurIPS 1992; R049, R051. By
     layer and in the order of least loss: Frantar, Alistarh: "Optimal brain compression", NeurIPS 2022, arXiv
@@ -35,7 +45,8 @@ def obs(evidence: Evidence, grain: Grain) -> Array:
         row = np.unique(rows[units[0]])
         fold = weights.reshape(-1, terms)[row], inverse[row[0] // outputs], _distinct(columns[units])
         scores[units] = cost(*fold)
-    return scores.reshape(grain.places.shape[:2])
+    energy = float((problem.outputs.astype(np.float64) ** 2).sum())
+    return scores.reshape(grain.places.shape[:2]) / (energy or 1.0)
 
 
 def _inverse(problem: Problem) -> Array:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,35 @@ from bitwright.ir.errors import BitwrightError
 Array = NDArray[Any]
 
 
+class Slopes(Protocol):
+    """How the loss moves with a weight, in the weight's shape."""
+
+    @property
+    def gradient(self) -> Array:
+        """The mean of the samples' gradients."""
+
+    @property
+    def squares(self) -> Array:
+        """The mean of their squares."""
+
+    @property
+    def curvature(self) -> Array:
+        """The second derivative of the loss along each weight."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """A layer while a network is pruned, layer by layer: `weight` is that of the network so far.
 
     `least` is its least squares on the data, if there are any: what it reads in the network so far, and what it made in
-    the network at first.
+    the network at first. `learnt` is how the loss moves with the weight, if there are labels.
     """
 
     view: View
     weight: Array
     where: str
     least: Problem | None = None
+    learnt: Slopes | None = None
 
     @property
     def problem(self) -> Problem:
@@ -39,6 +56,17 @@ class Evidence:
                 hint="give calibration data, samples of the network's inputs",
             )
         return self.least
+
+    @property
+    def slopes(self) -> Slopes:
+        """How the loss moves with the weight; BitwrightError without labels."""
+        if self.learnt is None:
+            raise BitwrightError(
+                "the criterion looks at the loss, but there are no labels",
+                where=self.where,
+                hint="give data with labels, or a criterion that needs none: magnitude, obs",
+            )
+        return self.learnt
 
     @property
     def places(self) -> Array:

@@ -112,6 +112,19 @@ def cubic(final: float, *, initial: float = 0.0, start: float = 0.0, end: float 
     return Cubic(final, initial, start, end, steps)
 
 
+def one_of(sparsity: float | None, schedule: Schedule | None) -> Schedule:
+    """The one that is given, or all at once."""
+    if schedule is not None and sparsity is None:
+        return schedule
+    if schedule is None and sparsity is not None:
+        return OneShot(sparsity)
+    raise BitwrightError(
+        "both a sparsity and a schedule" if schedule else "neither a sparsity nor a schedule",
+        where="prune",
+        hint="give the share of weights that is removed, or a schedule that ends with it",
+    )
+
+
 def _equal(start: float, end: float, steps: int) -> tuple[float, ...]:
     return tuple(start + (end - start) * step / steps for step in range(1, steps + 1))
 

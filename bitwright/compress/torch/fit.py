@@ -161,10 +161,10 @@ def _loss(module: Executor, samples: Samples, training: Training) -> Tensor:
     aided = sum((aid(outputs, taught, samples.labels, taps) for aid, taught in parts), torch.zeros(()))
     if samples.labels is None:
         return aided / training.share
-    return (1 - training.share) * _labelled(outputs, samples.labels) + aided
+    return (1 - training.share) * labelled(outputs, samples.labels) + aided
 
 
-def _labelled(outputs: Tensor, labels: Tensor) -> Tensor:
+def labelled(outputs: Tensor, labels: Tensor) -> Tensor:
     """Cross entropy of classes, or the mean squared error of values."""
     if labels.dtype is torch.int64:
         if outputs.ndim != 2 or not 0 <= int(labels.min()) <= int(labels.max()) < outputs.shape[1]:
