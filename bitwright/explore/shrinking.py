@@ -15,7 +15,7 @@ from bitwright.compress.config import nearest_names
 from bitwright.compress.options import Given
 from bitwright.compress.prune.channels import Kept, without
 from bitwright.compress.prune.shrink import CRITERION, Order
-from bitwright.compress.prune.work import macs
+from bitwright.compress.prune.work import Work, macs
 from bitwright.explore.pricing import PRICED, price_of, priced
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.devices import part_of
@@ -77,7 +77,7 @@ def shrink(
     fitting = [each for each in found if each is not None]
     if not fitting:
         raise search.impossible()
-    best = max(fitting, key=macs)
+    best = order.left(max(fitting, key=Work(net).macs))
     return Shrunk(net=best, macs=macs(best), takes=search.takes(best), tried=tuple(search.tried))
 
 

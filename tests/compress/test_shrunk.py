@@ -77,12 +77,12 @@ def test_of_filters_around_one_the_middle_goes_first() -> None:
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_as_few_channels_go_as_the_target_asks(criterion: str, share: float) -> None:
     draw = Draw(2)
-    net = float_net(draw.model())
-    found = shrunk(net, draw.samples(), criterion=criterion, macs=share)
+    net, x = float_net(draw.model()), draw.samples()
+    found = shrunk(net, x, criterion=criterion, macs=share)
     assert macs(found) <= share * macs(net)
-    assert outputs_of(found, [draw.samples()])[0].shape == outputs_of(net, [draw.samples()])[0].shape
-    assert shrunk(net, draw.samples(), criterion=criterion, macs=1.0) == net
-    assert shrunk(net, draw.samples(), criterion=criterion, macs=macs(found)) == found
+    assert outputs_of(found, [x])[0].shape == outputs_of(net, [x])[0].shape
+    assert shrunk(net, x, criterion=criterion, macs=1.0) == net
+    assert shrunk(net, x, criterion=criterion, macs=macs(found)) == found
 
 
 def test_every_group_loses_an_equal_share_and_a_multiple_stays() -> None:

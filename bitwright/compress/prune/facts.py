@@ -5,16 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.compress.acts import gathered, walk
+from bitwright.compress.columns import View
 from bitwright.compress.groups import Group, Role
 from bitwright.compress.network import FloatNet
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
+SAMPLES = 512
+"""That are looked at, at most."""
+COLUMNS = 8_000
+"""Of a layer, drawn at random."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +43,22 @@ class Facts:
         if self.labels is None:
             raise self._missing("the loss, and the data has no labels", "give labels, or a criterion that needs none")
         return self.labels
+
+    def products(self, group: Group) -> Array:
+        """What each pair of channels adds to the outputs of all layers that read them, multiplied and averaged.
+
+        Each layer counts by what all of its channels together add; means are taken off.
+        """
+        place = next(place for place, other in enumerate(self.net.groups) if other is group)
+        return self._products[place]
+
+    @cached_property
+    def _products(self) -> dict[int, Array]:
+        found = Products(self.net)
+        data = self.samples()
+        with np.errstate(all="ignore"):
+            walk(self.net, [array[:SAMPLES] for array in data], found)
+        return found.sums
 
     def _missing(self, what: str, hint: str) -> BitwrightError:
         return BitwrightError(f"the criterion looks at {what}", where=self.net.file, hint=hint)
@@ -67,3 +90,53 @@ def filters(net: FloatNet, group: Group) -> Array:
         part[channels[held], slots[held]] = rows[held]
         parts.append(part.reshape(group.size, -1))
     return np.concatenate(parts, axis=1)
+
+
+class Products:
+    """Walks a network, and notes what the channels of its groups add to the outputs of the layers that read them."""
+
+    def __init__(self, net: FloatNet) -> None:
+        self.sums = {place: np.zeros((group.size, group.size)) for place, group in enumerate(net.groups)}
+        self._reads: dict[str, list[tuple[int, int, Array]]] = {}
+        for place, group in enumerate(net.groups):
+            for name, axis, channels in places(group, "reads"):
+                self._reads.setdefault(name, []).append((place, axis, channels))
+        self._random = np.random.default_rng(0)
+
+    def weight(self, view: View, inputs: Sequence[Array]) -> Array:
+        """The weight as it is."""
+        reads = self._reads.get(view.layer.weight, [])
+        if reads:
+            total = sum(view.count(chunk) for chunk in inputs)
+            picked = np.sort(self._random.permutation(total)[:COLUMNS])
+            columns = gathered(view, inputs, picked)
+            columns -= columns.mean(axis=2, keepdims=True)
+            weight = view.rows(view.weight)
+            terms = (weight.swapaxes(1, 2) @ weight) * (columns @ columns.swapaxes(1, 2) / columns.shape[2])
+            for place, axis, channels in reads:
+                self._add(place, view.rows(_along(channels, axis, view.weight.ndim))[:, 0], terms)
+        return view.weight
+
+    def shift(self, view: View, mean: Array) -> Array | None:
+        """Nothing."""
+        return None
+
+    def _add(self, place: int, channels: Array, terms: Array) -> None:
+        """The products of a layer's terms, of channels each, to those of a group."""
+        size = len(self.sums[place])
+        made = np.zeros((size, size))
+        for group, products in zip(channels, terms, strict=True):
+            ours = np.flatnonzero(group >= 0)
+            chosen = np.zeros((size, len(ours)))
+            chosen[group[ours], np.arange(len(ours))] = 1
+            made += chosen @ products[np.ix_(ours, ours)].astype(np.float64) @ chosen.T
+        whole = made.sum()
+        if whole > 0:
+            self.sums[place] += made / whole
+
+
+def _along(numbers: Array, axis: int, rank: int) -> Array:
+    """Numbers along an axis of so many."""
+    shape = [1] * rank
+    shape[axis] = -1
+    return numbers.reshape(shape)

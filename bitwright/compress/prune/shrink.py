@@ -18,6 +18,8 @@ from bitwright.compress.prune.channels import Inseparable, without
 from bitwright.compress.prune.choose import Kept, Ranked, alike
 from bitwright.compress.prune.facts import Facts
 from bitwright.compress.prune.geometry import filter_distances, filter_norms
+from bitwright.compress.prune.mend import mended
+from bitwright.compress.prune.reconstruct import by_lasso, by_removal
 from bitwright.compress.prune.work import Work
 from bitwright.ir.errors import BitwrightError
 
@@ -37,6 +39,8 @@ class Criterion:
 CHANNELS: Mapping[str, Criterion] = {
     "norm": Criterion(filter_norms, alike),
     "median": Criterion(filter_distances, alike),
+    "thinet": Criterion(by_removal, alike),
+    "lasso": Criterion(by_lasso, alike),
 }
 """The criteria by which channels go, by name."""
 APART = 1e-9
@@ -58,21 +62,22 @@ def shrunk(
 
     That is the multiply-accumulates of a sample: a share of those of the network, or a number from 1 on. In each group
     a `multiple` of channels stays: units of hardware divide them. `data` is an array or one per input, with `labels`
-    where the criterion asks for the loss. What is left computes what the network does with the other channels unread.
+    where the criterion asks for the loss. What is left computes what the network does with the other channels unread;
+    with data its weights and biases then make good what they can of that, layer by layer.
     """
     _check(macs, multiple)
     order = Order(net, data, labels=labels, criterion=criterion)
     work = Work(net)
     whole = work.macs([np.ones(group.size, bool) for group in net.groups])
     target = macs if macs > 1 else macs * whole
-    found = order.most(multiple, lambda kept: work.macs(kept) <= target)
-    if found is None:
+    kept = order.most(multiple, lambda kept: work.macs(kept) <= target)
+    if kept is None:
         raise BitwrightError(
             f"no choice of channels leaves {target:,.0f} of {whole:,} multiply-accumulates",
             where=net.file,
             hint="ask for more, or for a smaller multiple" if multiple > 1 else "ask for more",
         )
-    return found
+    return order.left(kept)
 
 
 class Order:
@@ -89,7 +94,8 @@ class Order:
         if criterion not in CHANNELS:
             raise _refusal("criterion", repr(criterion), nearest_names(criterion, set(CHANNELS)))
         self.net, chosen = net, CHANNELS[criterion]
-        facts = Facts(net, _arrays(net, data), labels)
+        self._data = _arrays(net, data)
+        facts = Facts(net, self._data, labels)
         self._spans = traced(net.model).spans()
         self._whole = {place for place, group in enumerate(net.groups) if group.fixed}
         self._levels = [
@@ -97,16 +103,26 @@ class Order:
             for place, group in enumerate(net.groups)
         ]
 
-    def most(self, multiple: int, allows: Callable[[Kept], bool]) -> FloatNet | None:
-        """What is left when as few channels go as a target asks for; None where all that can go are too few."""
+    def most(self, multiple: int, allows: Callable[[Kept], bool]) -> Kept | None:
+        """What stays when as few channels go as a target asks for; None where all that can go are too few."""
         while True:
-            levels = [np.full_like(found, np.inf) if place in self._whole else found
-                      for place, found in enumerate(self._levels)]  # fmt: skip
+            levels = [
+                np.full_like(found, np.inf) if place in self._whole else found
+                for place, found in enumerate(self._levels)
+            ]
             try:
                 kept = Ranked(self.net.groups, levels, self._spans, multiple).most(allows)
-                return None if kept is None else without(self.net, kept)
+                if kept is not None:
+                    without(self.net, kept)
+                return kept
             except Inseparable as error:
                 self._whole |= error.groups
+
+    def left(self, kept: Kept) -> FloatNet:
+        """What is left of the network, which makes good what it can of the others if there is data."""
+        if self._data is None or all(held.all() for held in kept):
+            return without(self.net, kept)
+        return without(mended(self.net, kept, self._data), kept)
 
 
 def _check(macs: float, multiple: int) -> None:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the channels that stay make good of those that go: weights by least squares, biases by means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bitwright.compress.acts import FloatSide, float_side, gathered, walk
+from bitwright.compress.columns import View
+from bitwright.compress.correct import bias, with_biases
+from bitwright.compress.network import FloatNet
+from bitwright.compress.prune.channels import Kept
+from bitwright.compress.prune.facts import Array, places
+from bitwright.compress.round import Problem
+from bitwright.compress.round.gptq import matched
+
+
+def mended(net: FloatNet, kept: Kept, data: Sequence[Array]) -> FloatNet:
+    """The network whose layers read the channels that stay alone, and make of them what they made of all.
+
+    Layer by layer, on what the layers before it then give: the weights are those of least squares, and the biases keep
+    the means. Nothing is taken out yet.
+    """
+    side = float_side(net, data)
+    solver = _Solver(net, _masks(net, kept), side)
+    with np.errstate(all="ignore"):
+        walk(net, [array[: side.samples] for array in data], solver)
+    return with_biases(net.replace(**solver.weights), solver.shifts)
+
+
+def least(net: FloatNet, side: FloatSide, view: View, inputs: Sequence[Array]) -> Problem:
+    """What a layer reads, and what it made of the channels at first; a weight that is 0 stays so."""
+    weight = view.rows(view.weight)
+    return Problem(
+        weight=weight,
+        inputs=gathered(view, inputs, side.picked[view.layer.name]),
+        outputs=side.outputs[view.layer.name],
+        scale=np.ones(1, np.float32),
+        low=np.full(1, -np.inf, np.float32),
+        high=np.full(1, np.inf, np.float32),
+        mask=weight != 0,
+        offset=view.offset(net.constants),
+        rectified=view.rectified,
+        where=f"{net.file}: layer '{view.layer.name}'",
+    )
+
+
+def _masks(net: FloatNet, kept: Kept) -> dict[str, Array]:
+    """Where each weight reads channels that stay."""
+    masks = {layer.weight: np.ones(net.constants[layer.weight].shape, bool) for layer in net.layers}
+    for group, held in zip(net.groups, kept, strict=True):
+        for name, axis, channels in places(group, "reads"):
+            np.moveaxis(masks[name], axis, 0)[~np.append(held, True)[channels]] = False
+    return masks
+
+
+class _Solver:
+    """Chooses each layer's weight when its inputs are known."""
+
+    def __init__(self, net: FloatNet, masks: Mapping[str, Array], side: FloatSide) -> None:
+        self.weights: dict[str, Array] = {}
+        self.shifts: dict[str, Array] = {}
+        self._net, self._masks, self._side = net, masks, side
+
+    def weight(self, view: View, inputs: Sequence[Array]) -> Array:
+        """The weight of least squares."""
+        name = view.layer.weight
+        if name not in self.weights:
+            problem = least(self._net, self._side, view, inputs)
+            mask = problem.mask & view.rows(self._masks[name])
+            found = matched(replace(problem, mask=mask))
+            self.weights[name] = view.array(found.astype(np.float32))
+        return self.weights[name]
+
+    def shift(self, view: View, mean: Array) -> Array | None:
+        """What keeps the means of the layer's channels."""
+        self.shifts[view.layer.name] = bias(self._side.means[view.layer.name], mean)
+        return self.shifts[view.layer.name]
