@@ -144,6 +144,13 @@ def test_what_is_mended_is_cut_as_before(name: str) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
+def test_what_comes_before_the_first_cut_stays_as_it_is() -> None:
+    net = chain(5)
+    made = mended(net, kept_of(net, [1]), [X])
+    assert all(np.array_equal(made.constants[name], net.constants[name]) for name in "ab")
+    assert not np.array_equal(made.constants["w"], net.constants["w"])
+
+
 def test_without_data_there_is_one_message() -> None:
     net = chain(5)
     with pytest.raises(BitwrightError) as error:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from bitwright.compress.prune.channels import Kept
 from bitwright.compress.prune.facts import Array, places
 from bitwright.compress.round import Problem
 from bitwright.compress.round.gptq import matched
+from bitwright.compress.sites import key
+from bitwright.frontend.refusals import behind
 
 
 def mended(net: FloatNet, kept: Kept, data: Sequence[Array]) -> FloatNet:
@@ -24,8 +27,9 @@ def mended(net: FloatNet, kept: Kept, data: Sequence[Array]) -> FloatNet:
     Layer by layer, on what the layers before it then give: the weights are those of least squares, and the biases keep
     the means. Nothing is taken out yet.
     """
+    masks = _masks(net, kept)
     side = float_side(net, data)
-    solver = _Solver(net, _masks(net, kept), side)
+    solver = _Solver(net, masks, side)
     with np.errstate(all="ignore"):
         walk(net, [array[: side.samples] for array in data], solver)
     return with_biases(net.replace(**solver.weights), solver.shifts)
@@ -57,6 +61,12 @@ def _masks(net: FloatNet, kept: Kept) -> dict[str, Array]:
     return masks
 
 
+def _reached(net: FloatNet, masks: Mapping[str, Array]) -> set[str]:
+    """The layers that miss a channel, and those behind them."""
+    first = {layer.name for layer in net.layers if not masks[layer.weight].all()}
+    return first.union(key(node) for node in behind(net.nodes, first))
+
+
 class _Solver:
     """Chooses each layer's weight when its inputs are known."""
 
@@ -64,18 +74,26 @@ class _Solver:
         self.weights: dict[str, Array] = {}
         self.shifts: dict[str, Array] = {}
         self._net, self._masks, self._side = net, masks, side
+        self._reached = _reached(net, masks)
+        self._times = Counter(layer.weight for layer in net.layers)
 
     def weight(self, view: View, inputs: Sequence[Array]) -> Array:
-        """The weight of least squares."""
+        """The weight of least squares, but for one that several layers read."""
         name = view.layer.weight
+        if view.layer.name not in self._reached:
+            return view.weight
         if name not in self.weights:
-            problem = least(self._net, self._side, view, inputs)
-            mask = problem.mask & view.rows(self._masks[name])
-            found = matched(replace(problem, mask=mask))
-            self.weights[name] = view.array(found.astype(np.float32))
+            self.weights[name] = self._solved(view, inputs) if self._times[name] == 1 else view.weight
         return self.weights[name]
+
+    def _solved(self, view: View, inputs: Sequence[Array]) -> Array:
+        problem = least(self._net, self._side, view, inputs)
+        mask = problem.mask & view.rows(self._masks[view.layer.weight])
+        return view.array(matched(replace(problem, mask=mask)).astype(np.float32))
 
     def shift(self, view: View, mean: Array) -> Array | None:
         """What keeps the means of the layer's channels."""
+        if view.layer.name not in self._reached:
+            return None
         self.shifts[view.layer.name] = bias(self._side.means[view.layer.name], mean)
         return self.shifts[view.layer.name]
