@@ -38,7 +38,7 @@ PARTS = {
     "compress/allocate": "compress compress/allocate planning reading ir",
     "compress/codes": "compress/codes ir",
     "compress/prune": "compress compress/prune compress/round compress/torch hardware audit frontend reading ir",
-    "compress/torch": "compress compress/ranges compress/torch audit reading ir",
+    "compress/torch": "compress compress/prune compress/ranges compress/torch audit reading ir",
     "compress/transforms": "compress compress/transforms reading",
     "compress/ranges": "compress compress/ranges ir",
     "compress/round": "compress/round ir",

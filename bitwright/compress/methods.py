@@ -16,7 +16,7 @@ from typing import Any
 
 from bitwright.compress.codes import CODES
 from bitwright.compress.correct import CORRECTIONS
-from bitwright.compress.prune import CRITERIA, SCHEDULES
+from bitwright.compress.prune import CRITERIA, RULES, SCHEDULES
 from bitwright.compress.prune.shrink import CHANNELS
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
@@ -32,6 +32,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
     "channels": {name: criterion.score for name, criterion in CHANNELS.items()},
     "criterion": {name: criterion.score for name, criterion in CRITERIA.items()},
     "schedule": SCHEDULES,
+    "rule": {name: rule.renew for name, rule in RULES.items()},
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""

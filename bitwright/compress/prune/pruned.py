@@ -20,14 +20,12 @@ from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.prune.criteria import CRITERIA
 from bitwright.compress.prune.evidence import Slopes
 from bitwright.compress.prune.granularity import Block, grains, n_of_m
-from bitwright.compress.prune.pruner import Pruner, Scene, Scorer, shares
+from bitwright.compress.prune.pruner import Pruner, Scene, Scorer, check_scope, shares
 from bitwright.compress.prune.schedules import Schedule, one_of
 from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
-SCOPES = ("layer", "network")
-"""What a sparsity is the share of: each layer, or all of them together."""
 Data = NDArray[Any] | Sequence[NDArray[Any]] | Calibration | None
 
 
@@ -52,7 +50,7 @@ def pruned(
     """
     net = float_net(model)
     steps = _steps(criterion, sparsity, block, schedule)
-    _check_scope(scope, block)
+    check_scope(scope, block)
     arrays = _arrays(net, data)
     side = None if arrays is None else float_side(net, arrays)
     scene = Scene(net, grains(net, block), CRITERIA[criterion], arrays or (), side)
@@ -80,14 +78,6 @@ def _shares(scene: Scene, sparsity: float, scope: str) -> dict[str, float]:
         return dict.fromkeys(scene.units, sparsity)
     sizes = {name: grain.places.shape[2] for name, grain in scene.units.items()}
     return shares(Scorer(scene).scores, sizes, sparsity)
-
-
-def _check_scope(scope: str, block: Block) -> None:
-    if scope not in SCOPES:
-        raise BitwrightError(f"there is no scope '{scope}'", where="prune", hint=f"choose {' or '.join(SCOPES)}")
-    if scope == "network" and isinstance(block, str):
-        hint = "n of m neighbours are as many in every layer: leave scope out"
-        raise BitwrightError(f"scope 'network' beside block '{block}'", where="prune", hint=hint)
 
 
 def zeros(net: FloatNet) -> dict[str, float]:

@@ -16,11 +16,14 @@ from bitwright.compress.correct import bias
 from bitwright.compress.network import FloatNet
 from bitwright.compress.prune.criteria import Criterion
 from bitwright.compress.prune.evidence import Evidence, Slopes
-from bitwright.compress.prune.granularity import Grain
+from bitwright.compress.prune.granularity import Block, Grain
 from bitwright.compress.round import Problem
 from bitwright.compress.round.gptq import matched
+from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
+SCOPES = ("layer", "network")
+"""What a sparsity is the share of: each layer, or all of them together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,3 +144,12 @@ def shares(scores: Mapping[str, Array], sizes: Mapping[str, int], sparsity: floa
     before = np.cumsum(weights[order]) - weights[order] / 2
     gone = layer[order][before < sparsity * weights.sum()]
     return {name: float((gone == place).sum() / len(each[name])) for place, name in enumerate(each)}
+
+
+def check_scope(scope: str, block: Block) -> None:
+    """Refuse a scope that there is not, or that a block cannot have."""
+    if scope not in SCOPES:
+        raise BitwrightError(f"there is no scope '{scope}'", where="prune", hint=f"choose {' or '.join(SCOPES)}")
+    if scope == "network" and isinstance(block, str):
+        hint = "n of m neighbours are as many in every layer: leave scope out"
+        raise BitwrightError(f"scope 'network' beside block '{block}'", where="prune", hint=hint)

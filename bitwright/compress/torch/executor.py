@@ -22,6 +22,7 @@ from bitwright.compress.operators import MATRIX, fixed_tensors
 from bitwright.compress.sites import Edge, key
 from bitwright.compress.torch.operators import Operand, function_of
 from bitwright.compress.torch.quantiser import Basis, Quantiser
+from bitwright.compress.torch.ste import through
 from bitwright.reading.model import Node
 
 Array = NDArray[Any]
@@ -63,6 +64,7 @@ class Executor(nn.Module):
                 self.constants[key_of(name)] = nn.Parameter(torch.tensor(array), requires_grad=name in learnt)
         self.weights, self.acts = nn.ModuleDict(), nn.ModuleDict()
         self.masks = nn.ParameterDict()
+        self.dense = False
         self._layers = {layer.weight: layer for layer in net.layers}
         self._twins = {edge: site.tensor for site in net.sites for edge in site.edges}
         fixed = fixed_tensors(net.nodes, net.constants)
@@ -110,23 +112,32 @@ class Executor(nn.Module):
             assert isinstance(quantiser, Quantiser)
             quantiser.advance(t)
 
+    def observe(self) -> None:
+        """Hears that the gradients of a step are there."""
+
     def tensors(self, *inputs: Tensor) -> dict[str, Tensor]:
         """Every tensor that is made of the inputs, by its name."""
         return {name: value for name, value in self._values(inputs).items() if isinstance(value, Tensor)}
 
     def bases(self, weight: str) -> tuple[Basis, ...]:
         """The codes of a weight that has a quantiser, in its shape, and scales that broadcast against them."""
-        layer, mask = self._layers[weight], self.masks.get(key_of(weight), 1)
+        layer = self._layers[weight]
         moved = self.weight(weight).movedim(layer.axis, 0)
         return tuple(
-            Basis(codes.reshape(moved.shape).movedim(0, layer.axis) * mask, _along(layer, scale, moved))
+            Basis(self._masked(weight, codes.reshape(moved.shape).movedim(0, layer.axis)), _along(layer, scale, moved))
             for codes, scale in self.quantiser(weight).bases(moved.reshape(len(moved), -1))
         )
 
     def weight(self, name: str) -> Tensor:
         """A layer's weight, 0 where it is pruned."""
+        return self._masked(name, self.tensor(name))
+
+    def _masked(self, name: str, x: Tensor) -> Tensor:
+        """A weight or its codes, 0 where it is pruned; if `dense`, with the gradients that it would have without."""
         mask = self.masks.get(key_of(name))
-        return self.tensor(name) if mask is None else self.tensor(name) * mask
+        if mask is None:
+            return x
+        return through(x, (x * mask).detach()) if self.dense else x * mask
 
     def quantiser(self, name: str) -> Quantiser:
         """That of a weight or of a tensor that has one."""

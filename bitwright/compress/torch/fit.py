@@ -107,6 +107,7 @@ def _run(module: Executor, samples: Samples, training: Training) -> list[float]:
         live.losses.append(_epoch(live, samples, training))
         if checkpoint is not None:
             checkpoint.save(live)
+    module.advance(1.0)
     return live.losses
 
 
@@ -147,6 +148,7 @@ def _epoch(live: Live, samples: Samples, training: Training) -> float:
             raise BitwrightError(f"the loss is not finite after {step} steps", where=WHERE, hint=hint)
         live.optimiser.zero_grad()
         torch.autograd.backward(loss)
+        live.module.observe()
         live.optimiser.step()
         losses.append(float(loss.detach()))
         if training.progress is not None:

@@ -16,6 +16,9 @@ from bitwright.compress.calibrate import calibrate
 from bitwright.compress.grid import factors, plain
 from bitwright.compress.network import FloatNet
 from bitwright.compress.options import Given
+from bitwright.compress.prune.granularity import Block
+from bitwright.compress.prune.masks import RULES
+from bitwright.compress.prune.schedules import Schedule
 from bitwright.compress.quantise import quantised
 from bitwright.compress.sites import Edge, key
 from bitwright.compress.state import ActQuant, Coded, State
@@ -23,6 +26,7 @@ from bitwright.compress.torch.accumulators import bounded, read_by
 from bitwright.compress.torch.biases import on_grid, places
 from bitwright.compress.torch.executor import Array, Executor, Run, key_of
 from bitwright.compress.torch.operators import Operand, function_of
+from bitwright.compress.torch.pruning import Asked, Pruning
 from bitwright.compress.torch.quantiser import Basis, Quantiser
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -58,6 +62,7 @@ class Trainable(Executor):
             self.weights[key_of(name)] = quantiser
         for name, quantiser in acts.items():
             self.acts[key_of(name)] = quantiser
+        self.pruning: Pruning | None = None
         self._makers = {key(node): node for node in net.nodes}
         types = {edge: acts[tensor].types[0] for edge, tensor in self._twins.items() if tensor in acts}
         self._biases = places(net, types) if po2 and acts else {}
@@ -90,6 +95,32 @@ class Trainable(Executor):
             what = f"{1 - np.mean(kept):.0%} of it are zeros, and its quantiser has no code for them"
             raise BitwrightError(what, where=f"{self.net.file}: weight '{weight}'", hint=hint)
         self.masks[named] = nn.Parameter(torch.tensor(kept, dtype=torch.float32), requires_grad=False)
+
+    def prune(
+        self, criterion: str, schedule: Schedule, *, block: Block = None, scope: str = "layer", rule: str = "permanent"
+    ) -> Trainable:
+        """Has `fit` set weights to zero: those that a criterion misses least, as many and when a schedule says.
+
+        `criterion` is a key of `CRITERIA` that needs no data of its own, `rule` one of `RULES`; `block` and `scope` are
+        as for `pruned`. What is zero is so in the float network and in the integers.
+        """
+        how = Asked(criterion=criterion, schedule=schedule, block=block, scope=scope, rule=rule)
+        self.pruning = Pruning(self, how)
+        self.dense = RULES[rule].dense
+        for name, mask in self.pruning.masks(self).items():
+            self.masks[name] = nn.Parameter(mask.detach().clone(), requires_grad=False)
+        return self
+
+    def advance(self, t: float) -> None:
+        """Hears before each step of a training which part of it is over, and prunes when it is time."""
+        super().advance(t)
+        if self.pruning is not None:
+            self.pruning.advance(self, t)
+
+    def observe(self) -> None:
+        """Hears that the gradients of a step are there, by which weights are pruned."""
+        if self.pruning is not None:
+            self.pruning.observe(self)
 
     def float_net(self) -> FloatNet:
         """The float network with the constants that training has come to."""
