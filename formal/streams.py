@@ -206,6 +206,24 @@ STREAMS = (
         inputs=_operands(2),
         style="wired",
     ),
+    Stream(
+        "bw_adder",
+        {
+            "Operands": 3,
+            "Lanes": 1,
+            "XW": 5,
+            "FW": 4,
+            "ProdW": 9,
+            "YW": 10,
+            "Powers": 0b011,
+            "Shifts": 0b100,
+            "DistanceW": 2,
+        },
+        partial(_sums, factors=((1, -2, 8), (0, -4, 2)), bits=5, out=10),
+        inputs=_operands(3),
+        roms={"k": (0b0011_1001_0000, 0b0001_1010_0100)},
+        style="shifting",
+    ),
     Stream("bw_multiplier", {"Lanes": 1, "XW": 5, "YW": 10}, partial(_products, bits=5), inputs=_operands(2)),
     Stream(
         "bw_lookup",  # a bw_credit_pipe and nothing else

@@ -33,7 +33,7 @@ MARKS = "<!-- errors: python -m benchmarks.fit --write -->\n", "<!-- end -->\n"
 FEWEST = 10.0
 """Look-up tables or flip-flops of a module below which its error counts as if there were so many."""
 FITTED = ("lut", "ff")
-SERIES7 = ("mas_lane", "mas_lane_split", "packed_product", "adder_dsp", "multiplier_dsp")
+SERIES7 = ("mas_lane", "mas_lane_split", "packed_product", "adder_dsp", "adder_shift", "multiplier_dsp")
 """Kinds with DSP slices, in which Yosys places registers and sums on series 7, but not on UltraScale+."""
 
 

@@ -77,6 +77,23 @@ def _wide_adder(rng: Generator) -> Mapping[str, object]:
     return _sums(rng, _between(rng, 7, 16), [*numbers, 77][-_between(rng, 2, 3) :], _between(rng, 0, 3))
 
 
+def _shifting_adder(rng: Generator) -> Mapping[str, object]:
+    """A sum of which some operands have powers of two of their channels, some of these signed.
+
+    Its tree and its flow are as wide as others here, so that no other kind is fitted to more samples for it.
+    """
+    products, y = (int(rng.choice(widths)) for widths in ((5, 6, 7, 9, 10, 12, 14), (8, 10, 12, 16, 20)))
+    steps, shifted, each = _between(rng, 1, 3), _between(rng, 1, 2), _between(rng, 0, 3) // 3
+    others = [(1, 4, 5)[_between(rng, 0, 2)] for _ in range(_between(rng, shifted + each < 2, 3 - shifted - each))]
+    x = max(2, products - _between(rng, 1 << steps - 1, (1 << steps) - 1))
+    own, signed = (1 << shifted) - 1, _between(rng, 0, (1 << shifted) - 1) * _between(rng, 0, 1)
+    made = dict(_sums(rng, x, [0] * (shifted + each) + others, (1 << shifted + each) - 1))
+    count, bits = shifted + each + len(others), max(4, steps + 3)
+    packed = sum(number << (shifted + each + place) * bits for place, number in enumerate(others))
+    made |= {"FW": bits, "Factors": f"{count * bits}'d{packed}", "DistanceW": steps, "ProdW": products, "YW": y}
+    return made | {"Powers": f"{count}'d{signed}", "Shifts": f"{count}'d{own - signed}"}
+
+
 def _interleave(rng: Generator) -> Mapping[str, object]:
     count = _between(rng, 2, 4)
     parts = ", ".join(f"32'd{_between(rng, 1, 20)}" for _ in range(count))
@@ -296,5 +313,8 @@ DRAWS: tuple[tuple[str, Callable[[Generator], Mapping[str, object]]], ...] = (
     ("bw_mas_lane", _shared_mas),
     ("bw_mas_lane", _shared_mas),
     ("bw_mas_lane", _constant_mas),
+    ("bw_adder", _shifting_adder),
+    ("bw_adder", _shifting_adder),
+    ("bw_adder", _shifting_adder),
 )
 """Module -> its parameters, drawn."""

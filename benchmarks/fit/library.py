@@ -11,6 +11,7 @@ import numpy as np
 
 from bitwright.hardware.arithmetic import FactorKind, odd_bits
 from bitwright.hardware.cells import Family
+from bitwright.hardware.kernels import adder as sums
 from bitwright.hardware.kernels import joins, moves, reduce
 from bitwright.hardware.modules import streams as terms
 from bitwright.hardware.modules import units as unit_terms
@@ -38,7 +39,7 @@ LEFT_OUT = (
 )
 """Parameters that follow from others, and values that the model does not look at."""
 
-SINCE: Mapping[str, int] = {"EachOffset": 1}
+SINCE: Mapping[str, int] = {"EachOffset": 1, "Powers": 0, "Shifts": 0, "DistanceW": 1}
 """Parameters that came after samples, with what all modules had before: such a module is one of those."""
 
 STYLES = ("lut", "ternary", "dsp", "xnor")
@@ -67,7 +68,7 @@ def kept(name: str, parameters: Parameters) -> dict[str, Any]:
     """
     if not name.startswith("bw_rom"):
         without = (*LEFT_OUT, *NOT_OF_STYLE.get(name, ()))
-        own = {key: value for key, value in parameters.items() if key not in without and SINCE.get(key) != value}
+        own = {key: value for key, value in parameters.items() if key not in without and not _was_so(key, value)}
         return own | {"Each": _is_set(own["Each"])} if "Each" in own else own
     words, width = parameters["Words"], parameters["Width"]
     if "Content" in parameters:
@@ -80,6 +81,11 @@ def kept(name: str, parameters: Parameters) -> dict[str, Any]:
     found, block = columns(bits), "block" in parameters["Style"]
     own = {"Words": words, "Width": width, "Ports": parameters["Ports"], "Block": block}
     return own | {"Columns": astuple(found)}
+
+
+def _was_so(key: str, value: int | str) -> bool:
+    """True for what all modules had before the parameter came."""
+    return key in SINCE and SINCE[key] == _flat(value)
 
 
 def _is_set(value: object) -> bool:
@@ -169,10 +175,15 @@ def _signed(value: int | str, bits: int) -> int:
 def _adder(p: Parameters) -> Parts:
     """Samples from before factors were parameters tell none: each channel had its own."""
     count, bits = p["Operands"], p["FW"]
-    each, flat = _flat(p.get("EachFactor", (1 << count) - 1)), _flat(p.get("Factors", 0))
-    factors = [None if each >> k & 1 else _signed(flat >> k * bits, bits) for k in range(count)]
-    return joins.adder(
-        factors=tuple(factors), lanes=p["Lanes"], folds=p["Folds"], x_w=p["XW"], f_w=bits,
+    flat = _flat(p.get("Factors", 0))
+    factors: list[int | FactorKind] = [_signed(flat >> k * bits, bits) for k in range(count)]
+    which: Mapping[FactorKind, int | str] = {
+        "each": p.get("EachFactor", (1 << count) - 1), "powers": p.get("Powers", 0), "shifts": p.get("Shifts", 0)
+    }  # fmt: skip
+    for kind, mask in which.items():
+        factors = [kind if _flat(mask) >> k & 1 else factor for k, factor in enumerate(factors)]
+    return sums.adder(
+        factors=tuple(factors), lanes=p["Lanes"], folds=p["Folds"], x_w=p["XW"], f_w=bits, d_w=p.get("DistanceW", 1),
         p_w=p.get("ProdW", p["XW"] + bits), y_w=p["YW"],
     )  # fmt: skip
 

@@ -114,6 +114,16 @@ def factor_kind(factors: Ints) -> FactorKind:
     return "shifts" if factors.min() > 0 else "powers"
 
 
+def distances(factors: Ints) -> Ints:
+    """How far factors that are powers of two, their negatives or 0 shift."""
+    return np.array([max(0, abs(int(factor)).bit_length() - 1) for factor in factors])
+
+
+def signs(factors: Ints) -> Ints:
+    """{negative, zero} of each factor, two bits."""
+    return np.where(factors == 0, 1, 0) + np.where(factors < 0, 2, 0)
+
+
 def odd_bits(factor: int) -> int:
     """The width in two's complement of a factor without the zeros at its low end; 0 of 0."""
     odd = factor // (factor & -factor) if factor else 0

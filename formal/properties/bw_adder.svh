@@ -13,9 +13,17 @@
     logic [Operands*YW-1:0] products;
     logic [YW-1:0]          total;
     for (genvar k = 0; k < Operands; k++) begin : gen_product
-      logic signed [FW-1:0] factor;
-      assign factor = EachFactor[k] ? f_rom[((f_fold*Lanes+i)*Operands+k)*FW +: FW] : Factors[k*FW +: FW];
-      assign products[k*YW +: YW] = YW'($signed(s_data[(k*Lanes+i)*XW +: XW])) * YW'(factor);
+      logic signed [FW-1:0] told;
+      logic [YW-1:0]        factor;
+      assign told = EachFactor[k] ? f_rom[((f_fold*Lanes+i)*Operands+k)*FW +: FW] : Factors[k*FW +: FW];
+      if (Powers[k] || Shifts[k]) begin : gen_power
+        wire [DistanceW+1:0] code = told;
+        wire [YW-1:0]        size = YW'(1) << code[DistanceW-1:0];
+        assign factor = Shifts[k] ? size : code[DistanceW] ? '0 : code[DistanceW+1] ? -size : size;
+      end else begin : gen_number
+        assign factor = YW'(told);
+      end
+      assign products[k*YW +: YW] = YW'($signed(s_data[(k*Lanes+i)*XW +: XW])) * factor;
     end
     always_comb begin
       total = '0;

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+import numpy as np
 import pytest
 
 from benchmarks.corpus import MODELS, check
@@ -14,6 +15,7 @@ from bitwright.backends.project import Project
 from tests.hls.test_golden import branches, deep, pruned, signs, small
 from tests.hls.test_kernels import ALL, made
 from tests.needs import needs_package
+from tests.rtl.graphs import S8, U8, adder, project
 
 pytestmark = [needs_package("ziglang"), needs_package("llvmlite"), needs_package("clang")]
 
@@ -115,3 +117,12 @@ def test_what_is_broken_is_found(says: str, changes: Sequence[Change]) -> None:
 def test_nothing_but_streams_enters_the_processes_of_a_network(name: str) -> None:
     passed, said = check("judge", MODELS / name, 2)
     assert passed, said
+
+
+@pytest.mark.parametrize(("factors", "count"), [([1, 8, 2, 4], 0), ([1, -8, 0, 4], 0), ([1, 8, 3, 4], 1)])
+def test_a_sum_shifts_where_the_factors_of_channels_are_powers_of_two(factors: list[int], count: int) -> None:
+    from tests.hls.judge import products
+
+    rng = np.random.default_rng(0)
+    made = project(adder("sum", rng, U8, S8, given=(factors, [2, 1, 1, 1])), rng, 1, "sum")
+    assert products(generate(made)) == count

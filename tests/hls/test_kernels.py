@@ -111,8 +111,18 @@ def requantisers() -> list[KernelGraph]:
     ]
 
 
-def others() -> list[KernelGraph]:
+def sums() -> list[KernelGraph]:
     rng = np.random.default_rng(3)
+    return [
+        adder("add2", rng, U4, S8),
+        adder("add5", rng, U4, S8, BIPOLAR, S4, U8, folds=3),
+        adder("add_shifts", rng, U4, U8, given=([1, 8, 2, 1], [64, 1, 1, 2])),
+        adder("add_zero", rng, U4, U8, given=(1, [4, 0, 1, 1])),
+        adder("add_kinds", rng, U8, S4, S8, U4, BIPOLAR, given=([-16, 0, 1, 2], None, 100, [1, 2, 2, 1], -4)),
+    ]
+
+
+def others() -> list[KernelGraph]:
     kinds = (U4, S8, BIPOLAR)
     return [
         *(reduce(f"max_{kind.bits}_{fold}", kind, fold=fold) for kind in kinds for fold in (1, 4)),
@@ -125,8 +135,7 @@ def others() -> list[KernelGraph]:
         width("width_bits", 2, 3, BIPOLAR),
         fork("fork2", 2),
         fork("fork3", 3, BIPOLAR),
-        adder("add2", rng, U4, S8),
-        adder("add5", rng, U4, S8, BIPOLAR, S4, U8, folds=3),
+        *sums(),
         multiplier("mul", U8, S4, (128, -3)),
         interleave("cat2", S8, (U4, 1), (S8, 3)),
         interleave("cat3", BIPOLAR, (BIPOLAR, 2), (BIPOLAR, 1), (BIPOLAR, 1)),
@@ -149,6 +158,7 @@ def mixed() -> list[KernelGraph]:
         *requantisers()[1:9:7],
         *others()[14:23:8],
         *others()[-6:-1:2],
+        sums()[-1],
     ]
 
 

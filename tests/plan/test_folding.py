@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from bitwright.compiling import compile_graph
 from bitwright.frontend.build import Net
 from bitwright.hardware.arithmetic import slices
+from bitwright.hardware.kernels.adder import Adder
 from bitwright.hardware.kernels.depthwise import Depthwise
-from bitwright.hardware.kernels.joins import Adder, Multiplier
+from bitwright.hardware.kernels.joins import Multiplier
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.requantiser import Requantiser
 from bitwright.hardware.kernels.windows import ParallelWindow
@@ -272,7 +274,7 @@ def test_a_known_move_keeps_together_what_its_places_do(shape: Shape, move: Move
     assert gather_lanes(Gather(**head, move=Take(Weights(move.index(shape)))), shape) == lanes
 
 
-def lanes_of(kind: str, *, bits: int = 8, factors: tuple[int, int] = (1, 1)) -> int:
+def lanes_of(kind: str, *, bits: int = 8, factors: Sequence[int | Sequence[int]] = (1, 1)) -> int:
     """Lanes of what reads two convolutions, eight of whose rows come together every eighth clock."""
     net = Net()
     x = net.input("x", (4, 4, 8), "u8")
@@ -298,4 +300,5 @@ def test_what_takes_slices_or_searches_long_has_the_lanes_of_the_pace() -> None:
     """A lane of anything else takes no more than its place in the converter that would make it narrow."""
     assert lanes_of("mas") == lanes_of("thresholds", bits=3) == lanes_of("product") == 1
     assert lanes_of("sum", factors=(3, 5)) == lanes_of("sum", factors=(1, 5)) == 1
+    assert lanes_of("sum", factors=([1, 4] * 4, 1)) == 1
     assert lanes_of("thresholds", bits=2) == lanes_of("sum") == lanes_of("sum", factors=(4, -1)) == 8

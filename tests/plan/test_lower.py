@@ -14,9 +14,10 @@ import pytest
 from bitwright.compiling import compile_graph
 from bitwright.exact.ranges import ranges
 from bitwright.frontend.build import Net
+from bitwright.hardware.kernels.adder import Adder
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.depthwise import Depthwise
-from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Join, Multiplier
+from bitwright.hardware.kernels.joins import Fork, Interleave, Join, Multiplier
 from bitwright.hardware.kernels.matrix import MatrixVector, weight_words
 from bitwright.hardware.kernels.moves import Reorder, WidthConverter
 from bitwright.hardware.kernels.reduce import ArgMaxReduce, MaxReduce, SumReduce

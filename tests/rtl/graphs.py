@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import lcm
 
@@ -13,9 +14,10 @@ from bitwright.backends.project import Project
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
 from bitwright.hardware.arithmetic import style_of
 from bitwright.hardware.clocks.rings import ring_depth
+from bitwright.hardware.kernels.adder import Adder
 from bitwright.hardware.kernels.base import Kernel, KernelGraph, Stream
 from bitwright.hardware.kernels.depthwise import Depthwise, depthwise_words
-from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Multiplier
+from bitwright.hardware.kernels.joins import Fork, Interleave, Multiplier
 from bitwright.hardware.kernels.matrix import MatrixVector, weight_words
 from bitwright.hardware.kernels.moves import Reorder, WidthConverter
 from bitwright.hardware.kernels.reduce import ArgMaxReduce, MaxReduce, SumReduce
@@ -285,11 +287,16 @@ def _join(name: str, count: int) -> dict[str, object]:
 
 
 def adder(
-    name: str, rng: Generator, *kinds: IntType, folds: int = 2, pixels: int = 3, same: tuple[int | None, ...] = ()
+    name: str,
+    rng: Generator,
+    *kinds: IntType,
+    folds: int = 2,
+    pixels: int = 3,
+    given: Sequence[int | Sequence[int] | None] = (),
 ) -> KernelGraph:
-    """A sum by random factors; an operand for which `same` has a number has it in all channels."""
+    """A sum by random factors, or by those `given` for an operand: a number for all channels, or as many as these."""
     factors = rng.integers(-3, 4, (len(kinds), folds * 2))
-    for operand, factor in enumerate(same):
+    for operand, factor in enumerate(given):
         if factor is not None:
             factors[operand] = factor
     y = IntType(

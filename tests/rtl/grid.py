@@ -211,7 +211,9 @@ def forks(name: str, rng: Generator) -> KernelGraph:
 
 def adders(name: str, rng: Generator) -> KernelGraph:
     count, folds, pixels = int(rng.integers(2, 7)), *_below(rng, 3, 4)
-    return adder(name, rng, *(_kind(rng) for _ in range(count)), folds=folds, pixels=pixels)
+    drawn = [((), (), (1, 2, 16), (0, -4, 1, 8))[rng.integers(4)] for _ in range(count)]
+    given = [rng.choice(powers, 2 * folds).tolist() if powers else None for powers in drawn]
+    return adder(name, rng, *(_kind(rng) for _ in range(count)), folds=folds, pixels=pixels, given=given)
 
 
 def multipliers(name: str, rng: Generator) -> KernelGraph:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bitwright.hardware.kernels.adder import Adder
 from bitwright.hardware.kernels.base import Kernel, KernelGraph
 from bitwright.hardware.kernels.depthwise import Depthwise
-from bitwright.hardware.kernels.joins import Adder, Fork, Interleave, Join, Multiplier
+from bitwright.hardware.kernels.joins import Fork, Interleave, Join, Multiplier
 from bitwright.hardware.kernels.matrix import MatrixVector
 from bitwright.hardware.kernels.moves import Reorder, WidthConverter
 from bitwright.hardware.kernels.reduce import ArgMaxReduce, MaxReduce, SumReduce

@@ -34,9 +34,14 @@ SUMS = {
     "wires": (8, -1, 64),
     "nothing": (0, 0, 1),
     "constant": (77, 1, 1),
-    "any": (1, None, -2),
+    "any": (1, [1, 3, -5, 2], -2),
+    "distances": ([1, 64, 8, 64], 1, [2, 1, 1, 1]),
+    "signs": ([64, -8, 0, 1], -1, [0, 1, 1, 1]),
+    "distances_and_any": ([1, 64, 8, 64], [1, 3, -5, 2], 1),
 }
-"""Factors of three operands, None for one in each channel."""
+"""Factors of three operands, several for one in each channel."""
+MULTIPLIED = ["constant", "any", "distances_and_any"]
+"""The sums that have multipliers, each one for each of two lanes."""
 
 
 @needs_yosys
@@ -79,17 +84,17 @@ def test_powers_of_two_take_no_multiplier() -> None:
 
 
 @needs_yosys
-def test_factors_of_a_sum_that_all_channels_share_take_no_multiplier() -> None:
-    """If they are powers of two or their negatives: wires. Other constants are multiplied by, and so are channels'."""
+def test_factors_of_a_sum_that_are_powers_of_two_take_no_multiplier() -> None:
+    """What all channels share is wires, what each has is a shifter; other numbers are multiplied by, and they alone."""
     rng, made = np.random.default_rng(0), {}
-    for name, same in SUMS.items():
-        made[name] = project(adder(name, rng, WIDE, S8, U8, same=same), rng, 1, name)
-    assert [name for name, one in made.items() if products(one)] == ["constant", "any"]
+    for name, factors in SUMS.items():
+        made[name] = project(adder(name, rng, WIDE, S8, U8, given=factors), rng, 1, name)
+    assert [name for name, one in made.items() if products(one)] == MULTIPLIED
     whole = project(side_by_side([one.kernels for one in made.values()]), rng, 1, "sums")
     cells = synth.synthesise(generate(whole), "sums_top", "xc7").cells
     found = {name: synth.resources(cells[f"u_{name}"])["dsp"] for name in SUMS}
     assert found == {kernel.name: resources(kernel).dsp for kernel in whole.kernels.kernels}
-    assert [name for name, slices in found.items() if slices] == ["constant", "any"]
+    assert {name: slices for name, slices in found.items() if slices} == dict.fromkeys(MULTIPLIED, 2)
 
 
 def test_constants_that_all_channels_share_are_in_no_memory() -> None:
@@ -98,8 +103,8 @@ def test_constants_that_all_channels_share_are_in_no_memory() -> None:
     graphs = [
         requantiser("shared", shared, S8, U8),
         requantiser("offsets", kept, S8, U8),
-        adder("ones", rng, S8, U8, same=(1, -4)),
-        adder("ones_and_any", rng, S8, U8, same=(1, None)),
+        adder("ones", rng, S8, U8, given=(1, -4)),
+        adder("ones_and_any", rng, S8, U8, given=(1, None)),
     ]
     text = generate(project(side_by_side(graphs), rng, 1, "memories"))["memories_top.sv"]
     assert re.findall(r"^  bw_rom_inline #\(\n.*?\n  \) u_(\w+)_rom \(", text, flags=re.MULTILINE | re.DOTALL) == [
@@ -115,5 +120,17 @@ def test_a_network_whose_scales_are_powers_of_two_multiplies_weights_alone(
     net = bw.Net("scales.onnx")
     rows = net.dense(net.input("x", (4,), "u8"), np.random.default_rng(0).choice([-1, 1], (4, 4)))
     net.requantise(rows, "u8", scale=1, gain=scale, bias=[1, 0, -0.25, 7])
+    design = bw.compile(net.graph())
+    assert bool(products(design.project())) == multiplies
+
+
+@needs_yosys
+@pytest.mark.parametrize(("factors", "multiplies"), [([1, 4, 2, 64], False), ([1, 3, 2, 64], True)])
+def test_a_network_whose_sum_has_powers_of_two_in_its_channels_multiplies_weights_alone(
+    factors: list[int], multiplies: bool
+) -> None:
+    net = bw.Net("factors.onnx")
+    x = net.input("x", (4,), "u8")
+    net.sum(net.dense(x, np.random.default_rng(0).choice([-1, 1], (4, 4))), x, factors=(factors, 2))
     design = bw.compile(net.graph())
     assert bool(products(design.project())) == multiplies

@@ -14,7 +14,7 @@ ULTRA = {"bw_fifo_ultra": "bw_fifo_block", "bw_reorder_ultra": "bw_reorder", "bw
 """Modules that differ from another one in that their memory is in UltraRAM: made of its text, for what needs them."""
 RAM = re.compile(r"bw_ram #\((.*?)(, \.Style\(\"block\"\))?\) u_")
 PARAMETER = re.compile(r"^  parameter (?:int|bit|logic)(?: signed)?(?: \[(.+?)-1:0\])? +(\w+) +=(.*)$", re.MULTILINE)
-STYLE = re.compile(r"// (Lut|Ternary|Dsp|Xnor): ")
+STYLE = re.compile(r"// (Lut|Ternary|Dsp|Xnor|Shifts): ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class Interface:
     more: Mapping[str, Told] = field(default_factory=lambda: NONE)
     elements: Mapping[str, IntType]
     numbers: Mapping[str, IntType] = field(default_factory=lambda: MappingProxyType({}))
-    style: Style | None = None  # how it multiplies, where its module has several ways
+    style: Style | FactorKind | None = None  # how it multiplies, where its module has several ways
     packing: Packing | None = None
     lanes: tuple[int, int] | None = None  # PE and SIMD, where it has both
     table: Constants | None = None

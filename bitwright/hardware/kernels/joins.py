@@ -4,24 +4,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from bitwright.hardware.arithmetic import odd_bits
 from bitwright.hardware.events import Course
 from bitwright.hardware.indices import lean
 from bitwright.hardware.kernels.base import Kernel
-from bitwright.hardware.kernels.interface import Constants, Interface, RomPort, Unit
+from bitwright.hardware.kernels.interface import Constants, Interface, Unit
 from bitwright.hardware.loops import Loop, Loops, together
-from bitwright.hardware.modules.roms import rom_holding
-from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, log2, mux, times
-from bitwright.hardware.modules.units import adder_tree, product_slices, tree_latency
-from bitwright.hardware.roms import LUT_ROM, Rom, fields, signed_bits
+from bitwright.hardware.modules.streams import Part, Parts, credit_pipe, elastic_reg, mux, times
+from bitwright.hardware.modules.units import product_slices
+from bitwright.hardware.roms import signed_bits
 from bitwright.ir.types import IntType
-from bitwright.ir.weights import Ints, Weights
+from bitwright.ir.weights import Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,114 +101,6 @@ class Join(Kernel):
     def loops(self) -> Loops:
         """The same."""
         return together(len(self.inputs), self.beats)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adder(Join):
-    """y = sum over operands k of factors[k][channel] * x[k], one beat of each per clock.
-
-    `factors` is (operands, channels); lane i of beat b has channel (b % folds) * lanes + i.
-    """
-
-    factors: Weights
-
-    @property
-    def folds(self) -> int:
-        """Beats per pixel."""
-        return int(self.factors.array.shape[1]) // self.lanes
-
-    @property
-    def latency(self) -> int:
-        """A product, and a tree for the operands."""
-        return 3 + tree_latency(len(self.inputs))
-
-    @property
-    def operand_bits(self) -> int:
-        """Bits of an operand, all as wide as the widest one."""
-        return max(signed_bits(kind.lo, kind.hi) for kind in self.x_types)
-
-    @property
-    def factor_bits(self) -> int:
-        """Bits of a factor."""
-        return signed_bits(self.factors.type.lo, self.factors.type.hi)
-
-    @property
-    def differ(self) -> tuple[bool, ...]:
-        """Of each operand whether its channels have factors of their own."""
-        return tuple(bool((row != row[0]).any()) for row in self.factors.array)
-
-    @property
-    def words(self) -> int:
-        """Words of factors that take turns: one for each fold, or the only one there is."""
-        return self.folds if any(self.differ) else 1
-
-    @property
-    def product_bits(self) -> int:
-        """Bits of a product, as wide as the widest one."""
-        ends = [
-            factor * value
-            for row, kind in zip(self.factors.array, self.x_types, strict=True)
-            for factor in (int(row.min()), int(row.max()))
-            for value in (kind.lo, kind.hi)
-        ]
-        return signed_bits(min(ends), max(ends))
-
-    def factor_rom(self) -> Rom:
-        """The factors: those of operand k in lane i at (i*operands+k) * bits, one word per fold."""
-        words = fields(np.ascontiguousarray(self.factors.array.T), self.factor_bits)
-        return Rom(words.reshape(self.folds, -1), LUT_ROM)
-
-    def modules(self, *, contents: bool) -> Parts:
-        """The factors are known whenever the sum is, so that they are always looked at."""
-        factors = self._same()
-        unit = adder(
-            factors=factors,
-            lanes=self.lanes,
-            folds=self.words,
-            x_w=self.operand_bits,
-            f_w=self.factor_bits,
-            p_w=self.product_bits,
-            y_w=self.y_type.bits,
-        )
-        if None not in factors:
-            return unit
-        width = self.lanes * len(factors) * self.factor_bits
-        return (*unit, *rom_holding(self.folds, width, self.factor_rom, contents=True))
-
-    def _same(self) -> tuple[int | None, ...]:
-        """The factor of each operand, None where its channels have their own."""
-        rows = zip(self.factors.array, self.differ, strict=True)
-        return tuple(None if differs else int(row[0]) for row, differs in rows)
-
-    def interface(self) -> Interface:
-        """The factors are a table; in hardware parameters, and a ROM where channels have their own."""
-        operands, factors, words = len(self.inputs), self.factors.array, self.words
-        bits = [differs << place for place, differs in enumerate(self.differ)]
-        return Interface(
-            unit=Unit(called="sum", function="add", header="bw_join.hpp", shape="JoinShape", module="bw_adder"),
-            title=f"weighted sum of {operands}",
-            notes=("sum of operands",),
-            sizes=({"Operands": operands, "Beats": self.beats, "Folds": words, "Lanes": self.lanes},),
-            more={
-                "XW": self.operand_bits,
-                "FW": self.factor_bits,
-                "Factors": tuple(factor or 0 for factor in self._same()),
-                "EachFactor": sum(bits),
-                "ProdW": self.product_bits,
-            },
-            elements={"Y": self.y_type},
-            numbers={"Factor": IntType(int(factors.min()), int(factors.max()))},
-            table=Constants(
-                title="Factors",
-                details=": one per channel of each operand, as words of [Operands][Lanes].",
-                type="Shape::Factor",
-                name="Factors",
-                count="Shape::Folds",
-                extents="[Shape::Operands][Shape::Lanes]",
-                columns=(factors.reshape(operands, self.folds, self.lanes).swapaxes(0, 1)[:words],),
-            ),
-            roms=(RomPort(prefix="k", words=self.factor_rom if any(self.differ) else None),),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,37 +208,6 @@ class Interleave(Join):
 def fork(*, width: int, copies: int) -> Parts:
     """Every word to each of `copies`."""
     return (Part("fork", {"copies": copies}), *times(copies, elastic_reg(width=width)))
-
-
-def _wired(factors: Sequence[int], bits: int) -> dict[str, float]:
-    """Registers of operands whose factors are powers of two, and the negation of some."""
-    powers = [factor for factor in factors if abs(factor).bit_count() == 1]
-    return {"wires": bits * len(powers), "negated": bits * sum(power < 0 for power in powers)}
-
-
-@cache
-def adder(*, factors: tuple[int | None, ...], lanes: int, folds: int, x_w: int, f_w: int, p_w: int, y_w: int) -> Parts:
-    """A sum of streams, each times a constant: the same in all channels, or None for one of its channel.
-
-    A power of two is wires, its negative a subtraction; other products are in a slice or in logic by their widths.
-    """
-    operands = len(factors)
-    latency = tree_latency(operands) + 2
-    shared = [factor for factor in factors if factor is not None]
-    fixed = [factor for factor in shared if abs(factor).bit_count() > 1]
-    each = operands - len(shared)
-    slices = each * product_slices(x_w, f_w, p_w)
-    slices += sum(product_slices(x_w, odd_bits(factor), p_w) for factor in fixed)
-    per_lane = {"inputs": operands * x_w} | _wired(shared, min(x_w, p_w))
-    if slices:
-        per_lane["products"] = (each + len(fixed)) * p_w
-    else:
-        per_lane |= {"each": each * p_w, "partial": each * x_w * f_w, "factors": each * f_w}
-        per_lane |= {"fixed": len(fixed) * p_w, "rows": x_w * sum(abs(factor).bit_count() - 1 for factor in fixed)}
-    terms = {name: lanes * size for name, size in per_lane.items()} | {"address": log2(folds)}
-    own = Part("adder_dsp" if slices else "adder", terms, dsp=lanes * slices)
-    flow = credit_pipe(width=lanes * y_w, latency=latency, depth=latency + 2)
-    return (own, *times(lanes, adder_tree(n=operands, w=p_w)), *flow)
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
-from bitwright.hardware.arithmetic import decoded_bits, factor_kind, odd_bits
+from bitwright.hardware.arithmetic import decoded_bits, distances, factor_kind, odd_bits, signs
 from bitwright.hardware.events import Course
 from bitwright.hardware.kernels.base import Kernel, Needs
 from bitwright.hardware.kernels.interface import Interface, RomPort, Told, Unit
@@ -266,9 +266,9 @@ def mas_fields(form: MultiplyShift) -> list[tuple[Ints, int]]:
     if lane.factor == "each":
         found.append((form.m.array, m_w))
     elif lane.factor != "same":
-        found.append((np.array([_distance(int(m)) for m in form.m.array]), (m_w - 1).bit_length()))
+        found.append((distances(form.m.array), (m_w - 1).bit_length()))
         if lane.factor == "powers":
-            found.append((np.where(form.m.array == 0, 1, 0) + np.where(form.m.array < 0, 2, 0), 2))
+            found.append((signs(form.m.array), 2))
     if lane.each_window:
         found.append((form.window.array, win_w))
     if lane.each_bounds:
@@ -286,11 +286,6 @@ def mas_widths(form: MultiplyShift) -> tuple[int, int, int, int]:
 
 def _is_same(field: Weights) -> bool:
     return field.type.lo == field.type.hi
-
-
-def _distance(m: int) -> int:
-    """How far a factor of two to some power, or its negative, shifts."""
-    return max(0, abs(m).bit_length() - 1)
 
 
 def threshold_fields(form: Thresholds, x_type: IntType, y_type: IntType) -> list[tuple[Ints, int]]:

@@ -11,8 +11,9 @@ import numpy as np
 
 from bitwright.exact.forms import Form
 from bitwright.hardware.choice import Wired
+from bitwright.hardware.kernels.adder import Adder
 from bitwright.hardware.kernels.base import Stream
-from bitwright.hardware.kernels.joins import Adder, Interleave, Multiplier
+from bitwright.hardware.kernels.joins import Interleave, Multiplier
 from bitwright.hardware.kernels.reduce import ArgMaxReduce
 from bitwright.hardware.kernels.requantiser import Requantiser, outweighs
 from bitwright.hardware.lanes import Planned, enough_lanes, gather_lanes
@@ -120,9 +121,9 @@ def _between(emit: Emit, operands: list[Stream]) -> Ends:
 
 
 def _joined(emit: Emit, unit: Adder | Multiplier, operands: list[Stream], pace: int) -> Stream:
-    """What leaves `unit`: at the lanes of its widest operand, or the fewest that keep up where it takes slices."""
+    """What leaves `unit`: at the lanes of its widest operand, or the fewest that keep up if it multiplies or shifts."""
     lanes, elements = unit.lanes, unit.lanes * unit.beats
-    if pace and any(part.dsp for part in unit.modules(contents=False)):
+    if pace and any(part.dsp or "shifter" in part.terms for part in unit.modules(contents=False)):
         lanes = enough_lanes(elements, 1, lanes, pace)
     operands = [emit.widen(x, lanes, f"width_{i}") for i, x in enumerate(operands)]
     made = emit.stream(unit.output, lanes, unit.y_type, elements // lanes)

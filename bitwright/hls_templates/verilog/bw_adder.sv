@@ -7,9 +7,11 @@
 //   Layout      operand k has s_valid[k], s_ready[k] and s_data[k*Lanes*XW +: Lanes*XW], signed elements.
 //   Channels    lane i of beat b is channel (b mod Folds)*Lanes + i.
 //   Factors     of operand k the same in all channels, at k*FW of Factors, no multiplier if it is a power of two or its
-//               negative; or, with bit k of EachFactor, one for each channel.
-//   Constants   k_word is word k_addr of the ROM one clock after k_en, one word per fold, signed factor of operand k
-//               in lane i at (i*Operands+k)*FW; what Factors says is not looked at there.
+//               negative; or, with bit k of EachFactor, one for each channel. Bit k of Powers or Shifts says that these
+//               are powers of two too: no multiplier, but a shifter.
+//   Constants   k_word is word k_addr of the ROM one clock after k_en, one word per fold, what the factor of operand k
+//               in lane i is at (i*Operands+k)*FW: a signed number; with Powers {negative, zero, distance}, with Shifts
+//               the distance alone; what Factors says is not looked at there.
 //   Timing      one beat of each operand per clock; m_valid rises tree_latency(Operands) + 3 clocks after the last.
 //   Paths       s_ready is high when all operands are valid and there is a credit; no path from m_ready.
 //   Widths      products fit in ProdW bits (the generator proves it); sums are modulo 2**YW, exact where they fit.
@@ -24,6 +26,9 @@ module bw_adder #(
   parameter int FW                          = 2,                   // bits of a factor, signed
   parameter logic [Operands*FW-1:0] Factors = '0,
   parameter bit [Operands-1:0] EachFactor   = '1,
+  parameter bit [Operands-1:0] Powers       = '0,                  // Shifts: where some are 0 or negative
+  parameter bit [Operands-1:0] Shifts       = '0,                  // Shifts: where none is
+  parameter int DistanceW                   = 1,                   // Shifts: bits of a distance
   parameter int ProdW                       = 7,                   // bits of a product, signed
   parameter int YW                          = 6,                   // bits of a sum
   parameter int AddrW = (Folds > 1) ? $clog2(Folds) : 1  // derived: do not override
@@ -75,7 +80,18 @@ module bw_adder #(
       assign value                      = ProdW'($signed(x[(k*Lanes+i)*XW +: XW]));
       assign products[k*ProdW +: ProdW] = product;
 
-      if (EachFactor[k]) begin : gen_each
+      if (Powers[k] || Shifts[k]) begin : gen_shifter
+        localparam int At = (i * Operands + k) * FW;
+        logic signed [ProdW-1:0] shifted;
+        assign shifted = value <<< k_word[At +: DistanceW];
+        if (Shifts[k]) begin : gen_positive
+          always_ff @(posedge clk) product <= shifted;
+        end else begin : gen_powers
+          logic zero, negative;
+          assign {negative, zero} = k_word[At+DistanceW +: 2];
+          always_ff @(posedge clk) product <= zero ? '0 : negative ? -shifted : shifted;
+        end
+      end else if (EachFactor[k]) begin : gen_each
         always_ff @(posedge clk) product <= value * ProdW'($signed(k_word[(i*Operands+k)*FW +: FW]));
       end else if (!IsPower) begin : gen_same
         always_ff @(posedge clk) product <= value * ProdW'(F);
