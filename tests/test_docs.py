@@ -14,7 +14,7 @@ import pytest
 import bitwright
 from benchmarks.picture import picture
 from bitwright.sim import tools
-from tests.needs import needs_cxx, needs_package
+from tests.needs import needs_cxx, needs_package, needs_rtl
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -72,6 +72,30 @@ def test_the_way_from_a_float_network_runs_as_written(tmp_path: Path) -> None:
         done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "accuracy 0.98" in done.stdout
+
+
+@needs_rtl
+@needs_package("torch")
+@needs_package("sklearn")
+def test_below_four_bits_and_a_fifth_of_the_weights_as_written(tmp_path: Path) -> None:
+    """The tutorial: its Python in one process, then its recipe, then its commands; with figures like those it tells."""
+    text = (ROOT / "docs/compressing.md").read_text()
+    (recipe,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (commands,) = re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    env = tools.environment()
+    env["PATH"] = f"{sysconfig.get_path('scripts')}:{env['PATH']}"
+    said = ""
+    for call in ([sys.executable, "-c", "\n".join(BLOCK.findall(text))], ["bash", "-euo", "pipefail", "-c", commands]):
+        done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        said += done.stdout
+    rates = dict(re.findall(r"^(float|W4A4|ternary|80 % zeros, W4A4): ([0-9.]+)%$", said, re.MULTILINE))
+    assert len(rates) == 4 and all(float(rate) > 96.5 for rate in rates.values()), said
+    (accuracy,) = re.findall(r"^quantised network: accuracy ([0-9.]+) %", said, re.MULTILINE)
+    assert float(accuracy) > 96
+    luts = {name: int(lut) for name, lut in re.findall(r"^(dense|sparse): (\d+) LUT,", said, re.MULTILINE)}
+    assert luts["sparse"] < luts["dense"] / 2
 
 
 def test_the_picture_is_of_the_design_that_the_tour_makes() -> None:

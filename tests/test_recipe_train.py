@@ -110,6 +110,17 @@ def test_without_labels_only_the_float_network_can_teach() -> None:
     assert Train(epochs=1, distil="kd").run(net, Material([CALIBRATION]), None) == module.float_net()
 
 
+def test_the_network_before_all_steps_is_the_teacher(tmp_path: Path) -> None:
+    net = float_net(FLOAT)
+    sparse = Prune(sparsity=0.8)
+    made = follow([sparse, Train(epochs=1, distil="kd"), Quantise()], net, MATERIAL, Kept(tmp_path / "kept"))
+    module = trainable(sparse.run(net, MATERIAL, None))
+    module.keep_zeros()
+    fit(module, ([X], Y), epochs=1, aids=[distil("kd", teacher=trainable(net).eval().logits)])
+    assert made.result.calibration.net == module.float_net()
+    assert repr(distil("kd", teacher=lambda x: x)) == repr(distil("kd", teacher=lambda x: -x))  # no addresses in a key
+
+
 @pytest.mark.parametrize("last", [(Train(epochs=3, weights=3, activations=3),), (Train(epochs=3), Quantise())])
 def test_a_training_that_was_killed_goes_on_to_the_same_end(
     last: tuple[Any, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

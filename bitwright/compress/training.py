@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -31,7 +31,7 @@ class Distil:
     kind: str
     weight: float = 0.5
     temperature: float = 1.0
-    teacher: Callable[..., Tensor] | None = None
+    teacher: Callable[..., Tensor] | None = field(default=None, repr=False)  # a checkpoint knows what it said
 
     def __post_init__(self) -> None:
         if self.kind not in DISTILLATIONS:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -54,14 +54,13 @@ def follow(
     What is kept is known by the network, the samples, the steps up to there and the version of bitwright.
     """
     done: list[Done] = []
-    first = net
-    said = [__version__, net.digest, material.digest]
+    said, material = [__version__, net.digest, material.digest], replace(material, first=net)
     for number, step in enumerate(steps, 1):
         name = name_of(step)
         said.append(f"{name} {step}")
         key = f"{number}-{name}-{sha256(repr(said).encode()).hexdigest()[:16]}"
         begins(f"step {number} of {len(steps)}: {name}")
-        before = None if step.ends else kept.get(key, first)
+        before = None if step.ends else kept.get(key, net)
         made = before or step.run(net, material, partial(kept.checkpoint, key))
         if isinstance(made, Result):
             codes = [np.sum([abs(coded.codes) for coded in bases], axis=0) for bases in made.state.weights.values()]

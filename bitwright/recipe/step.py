@@ -23,16 +23,20 @@ Place = Callable[[], Path]
 
 @dataclass(frozen=True)
 class Material:
-    """What steps work with: samples to calibrate on, and to train on, whose `labels` are integers if there are any."""
+    """What steps work with: samples to calibrate on, and to train on, whose `labels` are integers if there are any.
+
+    `first` is the network before all steps, from which others can learn.
+    """
 
     calibration: Sequence[Array]
     train: Sequence[Array] | None = None
     labels: Array | None = None
     file: str = "data"
+    first: FloatNet | None = None
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of all of it."""
+        """The sha256 of all samples and labels."""
         found = sha256()
         for array in (*self.calibration, *self.trained_on, *([] if self.labels is None else [self.labels])):
             found.update(repr((array.dtype.str, array.shape)).encode())

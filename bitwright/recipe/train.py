@@ -17,7 +17,7 @@ from bitwright.recipe.step import Material, Place, Result
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
-    """Training on the samples `train` and their labels, or on the float network's own answers (`distil`).
+    """Training on the samples `train` and their labels, or on what the first network says of them (`distil`).
 
     With quantisers of `weights` and `activations`, as "lsq:4" or "ternary", it ends the recipe: the integers are those
     that were trained. Without, the float network is trained on. Weights that are zero stay zero. Needs PyTorch.
@@ -37,7 +37,7 @@ class Train:
     dropout: bool = False
 
     def __post_init__(self) -> None:
-        self._training(None)
+        self._training(None, None)
         if self.scale not in SCALES:
             raise _refusal(f"{self.scale!r} cannot be used for scale", f"choose {' or '.join(SCALES)}")
         if self.ends:
@@ -64,15 +64,17 @@ class Train:
         else:
             module = trainable(net, dropout=self.dropout)
         module.keep_zeros()
-        fit(module, data, **self._training(checkpoint))
+        fit(module, data, **self._training(material.first, checkpoint))
         if not self.ends:
             return module.float_net()
         state = module.state()
         return Result(state, calibrate(state.net, material.calibration))
 
-    def _training(self, checkpoint: Place | None) -> dict[str, Any]:
-        """The options of `fit`, checked."""
-        aids = [distil(self.distil, weight=self.share, temperature=self.temperature)] if self.distil else []
+    def _training(self, first: FloatNet | None, checkpoint: Place | None) -> dict[str, Any]:
+        """The options of `fit`, checked; the `first` network is the one to learn from."""
+        teacher = None if first is None or not self.distil else trainable(first).eval().logits
+        taught: dict[str, Any] = {"weight": self.share, "temperature": self.temperature, "teacher": teacher}
+        aids = [distil(self.distil, **taught)] if self.distil else []
         asked: dict[str, Any] = {"epochs": self.epochs, "lr": self.lr, "batch": self.batch, "seed": self.seed}
         Training(**asked, aids=aids)
         place = None if checkpoint is None else checkpoint()
