@@ -26,6 +26,7 @@ from bitwright.recipe.shrink import Shrink
 from bitwright.recipe.step import Place
 from bitwright.recipe.steps import STEPS
 from tests.compress.random_nets import Draw
+from tests.needs import needs_package
 
 ROOT = Path(__file__).parents[1]
 FLOAT = str(ROOT / "examples/digits/digits_float.onnx")
@@ -112,6 +113,14 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
         ("- prune: {criterion: magnitud, sparsity: 0.5}\n- quantise\n",
          ": step 1, 'prune': 'magnitud' cannot be used for criterion\n"
          f"  hint: {nearest_names('magnitud', set(CRITERIA))}"),
+        ("- prune: {sparsity: 0.5, scope: net}\n- quantise\n",
+         ": step 1, 'prune': there is no scope 'net'\n  hint: choose layer or network"),
+        ("- prune: {block: '2:4', scope: network}\n- quantise\n",
+         ": step 1, 'prune': scope 'network' beside block '2:4'\n"
+         "  hint: n of m neighbours are as many in every layer: leave scope out"),
+        ("- prune: {criterion: obs, sparsity: 0.5, repair: false}\n- quantise\n",
+         ": step 1, 'prune': False cannot be used for repair\n"
+         "  hint: 'obs' looks at samples, and the others are solved for on them"),
         ("- prune: {schedule: cubik, sparsity: 0.5}\n- quantise\n",
          ": step 1, 'prune': 'cubik' cannot be used for schedule\n"
          f"  hint: {nearest_names('cubik', set(SCHEDULES))}"),
@@ -174,6 +183,26 @@ def test_a_step_of_zeros_is_the_function_of_that_name(block: str | None) -> None
     assert replace(made, repair=False).run(net, material, None) == pruned(
         net, criterion="magnitude", schedule=schedule, block=blocks
     )
+
+
+@needs_package("torch")
+def test_a_criterion_that_looks_at_the_loss_has_labelled_samples() -> None:
+    net = float_net(FLOAT)
+    with np.load(DATA) as held:
+        calibration, x, y = held["calibration"][:32], held["x"][:48], held["y"][:48]
+    step = Prune(criterion="taylor", sparsity=0.5, scope="network")
+    made = step.run(net, Material([calibration], [x], y), None)
+    assert made == pruned(net, x, labels=y, criterion="taylor", sparsity=0.5, scope="network")
+    with pytest.raises(BitwrightError) as error:
+        step.run(net, Material([calibration], file="d.npz"), None)
+    assert str(error.value) == (
+        "d.npz: has no labels, without which 'prune' cannot tell right from wrong\n"
+        "  hint: save train=x beside y_train=y, integers, one per sample"
+    )
+    picked, labels = Material([calibration], [x], y).some("prune", 7)
+    assert len(picked[0]) == len(labels) == 7
+    places = [int(np.flatnonzero((x == one).all(axis=(1, 2, 3)))[0]) for one in picked[0]]
+    assert places == sorted(places) and labels.tolist() == y[places].tolist()
 
 
 def test_zeros_stay_zero_to_the_end(tmp_path: Path) -> None:

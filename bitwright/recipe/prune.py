@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bitwright.compiling import compile_graph
 from bitwright.compress import CRITERIA, SCHEDULES, FloatNet, calibrate, pruned, quantised
 from bitwright.compress.config import nearest_names
 from bitwright.compress.prune.granularity import Block, n_of_m
+from bitwright.compress.prune.pruner import check_scope
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.step import Material, Place
 
+SAMPLES = 1024
+"""Of those to train on, that a criterion looks at the loss of, at most."""
 PLAN = "plan"
 """The block that stands for those of the network's own plan."""
 TILE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
@@ -21,16 +24,19 @@ TILE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prune:
-    """Zeros in place of the weights that are missed least, the others solved for on the calibration samples.
+    """Zeros in place of the weights that are missed least, the others solved for on samples.
 
-    `block` is what goes together: nothing (single weights), "2:4" (n of m neighbours), "4x8" (rows x columns), or
-    "plan": what each unit can skip of the plan that the network has at `weights` and `activations` bits and `cycles`.
+    The share is that of every layer, or with `scope` "network" of all weights. Samples are those to calibrate on, or to
+    train on with their labels, where a criterion looks at the loss. `block` is what goes together: nothing (single
+    weights), "2:4" (n of m neighbours), "4x8" (rows x columns), or "plan": what each unit can skip of the plan that the
+    network has at `weights` and `activations` bits and `cycles`.
     """
 
     criterion: str = "magnitude"
     sparsity: float | None = None
     schedule: str = "one-shot"
     block: str | None = None
+    scope: str = "layer"
     repair: bool = True
     cycles: int | None = None
     weights: int = 4
@@ -38,23 +44,30 @@ class Prune:
     ends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_pruning(self.criterion, self.sparsity, self.schedule, self.block)
+        check_pruning(self.criterion, self.sparsity, self.schedule, self.block, self.scope)
+        if not self.repair and CRITERIA[self.criterion].needs != "weights":
+            raise _refusal(
+                "repair", False, f"'{self.criterion}' looks at samples, and the others are solved for on them"
+            )
         if self.block != PLAN and self.cycles is not None:
             raise _refusal("cycles", self.cycles, f"only block: {PLAN} looks at a plan; leave it out")
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet:
         """The network with zeros."""
-        block = self._plan(net, material) if self.block == PLAN else block_of(self.block)
-        data = material.calibration if self.repair else None
-        schedule = None if self.sparsity is None else SCHEDULES[self.schedule](self.sparsity)
-        return pruned(net, data, criterion=self.criterion, schedule=schedule, block=block)
+        asked: dict[str, Any] = {"criterion": self.criterion, "scope": self.scope}
+        asked["block"] = self._plan(net, material) if self.block == PLAN else block_of(self.block)
+        asked["schedule"] = None if self.sparsity is None else SCHEDULES[self.schedule](self.sparsity)
+        if CRITERIA[self.criterion].needs == "loss":
+            data, asked["labels"] = material.some("prune", SAMPLES)
+            return pruned(net, data, **asked)
+        return pruned(net, material.calibration if self.repair else None, **asked)
 
     def _plan(self, net: FloatNet, material: Material) -> Block:
         """What the units of the network's plan can skip."""
         return plan_blocks(net, material, weights=self.weights, activations=self.activations, cycles=self.cycles)
 
 
-def check_pruning(criterion: str, sparsity: float | None, schedule: str, block: str | None) -> None:
+def check_pruning(criterion: str, sparsity: float | None, schedule: str, block: str | None, scope: str) -> None:
     """Refuse what cannot be pruned by."""
     if criterion not in CRITERIA:
         raise _refusal("criterion", criterion, nearest_names(criterion, set(CRITERIA)))
@@ -65,8 +78,7 @@ def check_pruning(criterion: str, sparsity: float | None, schedule: str, block: 
         raise BitwrightError(what, where="prune", hint=hint)
     if sparsity is not None and not 0 <= sparsity < 1:
         raise _refusal("sparsity", sparsity, "give the share of the weights that go, from 0 to below 1")
-    if block != PLAN:
-        block_of(block)
+    check_scope(scope, None if block == PLAN else block_of(block))
 
 
 def block_of(block: str | None) -> Block:

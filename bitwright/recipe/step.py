@@ -48,6 +48,12 @@ class Material:
         """The samples to train on: those to calibrate on, where there are no others."""
         return self.calibration if self.train is None else self.train
 
+    def some(self, step: str, most: int) -> tuple[Sequence[Array], Array]:
+        """Labelled samples to train on, drawn where there are more than so many."""
+        labels = self.labelled(step)
+        picked = np.sort(np.random.default_rng(0).permutation(len(labels))[:most])
+        return [array[picked] for array in self.trained_on], labels[picked]
+
     def labelled(self, step: str) -> Array:
         """The labels of the samples to train on, which a step needs."""
         if self.labels is None:
