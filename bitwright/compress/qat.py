@@ -24,6 +24,7 @@ def trainable(
     calibration: Calibration | Any = None,
     config: Configured = None,
     accumulator: int | None = None,
+    norms: bool = False,
     dropout: bool = False,
 ) -> Trainable:
     """The float `model` as a `torch.nn.Module` that computes with the integers it is going to be.
@@ -32,8 +33,11 @@ def trainable(
     quantiser and its bits, as in "lsq:4" or "ternary"; with neither the module is float. The scales begin where they
     are best on `calibration` (arrays as for `quantize`); with `scale="po2"` they are powers of two and biases whole
     steps, and the saved network equals the module to the last element. `config` sets the bits of single layers.
-    With `accumulator` the sums of no layer need more bits, whatever the inputs. `dropout` has the network's own Dropout
-    drop while training.
+    With `accumulator` the sums of no layer need more bits, whatever the inputs.
+
+    For training from scratch, `norms` keeps the BatchNormalization of a PyTorch module, which is a part of the layer
+    before it otherwise; one that a file holds takes the statistics of each batch while training, and the running ones
+    afterwards. `dropout` has the Dropout that a file holds drop while training.
     """
     need_torch("trainable")
     from bitwright.compress.torch.making import trainable as made
@@ -47,6 +51,7 @@ def trainable(
         calibration=calibration,
         config=config,
         accumulator=accumulator,
+        norms=norms,
         dropout=dropout,
     )
 

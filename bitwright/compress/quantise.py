@@ -54,13 +54,13 @@ def quantize(
     return quantised(calibrate(model, arrays), config=rules, **options)
 
 
-def as_file(model: Any, example: Any, where: str) -> Any:
-    """The model, a PyTorch module exported with its example; `where` is who asks for it."""
+def as_file(model: Any, example: Any, where: str, *, norms: bool = False) -> Any:
+    """The model, a PyTorch module exported with its example, and its `norms` if asked for; `where` is who asks."""
     if hasattr(model, "named_modules"):
         if example is None:
             hint = "give one input of it as example, a tensor or a tuple of them"
             raise BitwrightError("a PyTorch module without an example", where=where, hint=hint)
-        return exported(model, example, where)
+        return exported(model, example, where, norms=norms)
     if example is not None:
         hint = "leave it out: an ONNX model says what it takes"
         raise BitwrightError("an example without a PyTorch module", where=where, hint=hint)

@@ -24,10 +24,11 @@ DECIDED = (
 FAKE = ("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine")
 
 
-def exported(module: Any, example: Any, where: str) -> bytes:
+def exported(module: Any, example: Any, where: str, *, norms: bool = False) -> bytes:
     """The ONNX file of a `torch.nn.Module` in evaluation mode; `example` is one input tensor, or a tuple of them.
 
-    What the example decided is a warning, by its line. Raises BitwrightError; `where` is who asks for PyTorch.
+    With `norms` a BatchNormalization behind a layer stays one, which it becomes a part of otherwise. What the example
+    decided is a warning, by its line. Raises BitwrightError; `where` is who asks for PyTorch.
     """
     try:
         import torch
@@ -50,6 +51,7 @@ def exported(module: Any, example: Any, where: str) -> bytes:
                 examples,
                 file,
                 dynamo=False,
+                training=torch.onnx.TrainingMode.PRESERVE if norms else torch.onnx.TrainingMode.EVAL,
                 opset_version=OPSET,
                 input_names=names,
                 dynamic_axes={name: {0: "N"} for name in names},

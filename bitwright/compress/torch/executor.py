@@ -37,6 +37,10 @@ LEARNT: Mapping[str, tuple[int, ...]] = {
 """By the operator, the operands that are learnt where they are constants of more than one number, or a layer's."""
 
 
+Step = Callable[["Executor", Sequence[Operand]], Sequence[Tensor | Array]]
+"""What computes the outputs of a node in a module, which may be a copy of the one that it was made for."""
+
+
 class Run(NamedTuple):
     """What a run has found: tensors, what quantisers made of weights and tensors, and the scales of these."""
 
@@ -158,7 +162,7 @@ class Executor(nn.Module):
         run = Run({entry.name: x.to(torch.float32) for entry, x in given}, {}, {})
         for node, step in self._steps:
             operands = [self._operand(node, place, run) for place in range(len(node.inputs))]
-            made = step(operands)
+            made = step(self, operands)
             run.values.update({name: result for name, result in zip(node.outputs, made, strict=False) if name})
         return run.values
 
@@ -196,18 +200,19 @@ class Executor(nn.Module):
             return self.weight(name)
         return self.tensor(name) if key_of(name) in self.constants else self.net.constants[name]
 
-    def _step(self, node: Node, fixed: set[str]) -> Callable[[Sequence[Operand]], Sequence[Tensor | Array]]:
+    def _step(self, node: Node, fixed: set[str]) -> Step:
         """What computes a node: in NumPy where all that it makes is the same for all data."""
         if node.op == "Shape":
-            return lambda operands: [_shape(node.attributes, operands[0])]
+            return lambda module, operands: [_shape(node.attributes, operands[0])]
         if fixed.issuperset(node.outputs):
             plain = replay.function_of(node, self.net.opset, FAST)
-            return lambda operands: plain([_array(operand) for operand in operands])
+            return lambda module, operands: plain([_array(operand) for operand in operands])
         if node.op == "BatchNormalization":
-            return lambda operands: [self._normalised(node, *operands)]
+            return lambda module, operands: [module._normalised(node, *operands)]
         if node.op == "Dropout":
-            return lambda operands: [self._dropped(node, *operands)]
-        return function_of(node, self.net.opset)
+            return lambda module, operands: [module._dropped(node, *operands)]
+        function = function_of(node, self.net.opset)
+        return lambda module, operands: function(operands)
 
     def _normalised(self, node: Node, *operands: Any) -> Tensor:
         x, gamma, beta, mean, var = operands

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -62,18 +63,19 @@ def trainable(
     calibration: Calibration | Any = None,
     config: Configured = None,
     accumulator: int | None = None,
+    norms: bool = False,
     dropout: bool = False,
 ) -> Trainable:
     """`bitwright.compress.trainable`."""
     if weights is None and activations is None:
         _refuse_without(calibration=calibration, config=config, accumulator=accumulator)
-        return Trainable(float_net(as_file(model, example, WHERE)), dropout=dropout)
+        return Trainable(_inferring(float_net(as_file(model, example, WHERE, norms=norms))), dropout=dropout)
     if accumulator is not None and accumulator not in ACCUMULATORS:
         hint = f"give {ACCUMULATORS[0]} to {ACCUMULATORS[-1]} bits"
         raise BitwrightError(f"an accumulator of {accumulator!r} bits", where=WHERE, hint=hint)
     coded = method_of("weights", weights, QUANTISERS)
     placed = method_of("activations", activations, ACTIVATIONS)
-    found = _calibrated(model, example, calibration)
+    found = _calibrated(model, example, calibration, norms)
     options = Options(
         weights=max(coded.bits, WIDTHS[0]),
         activations=max(placed.bits, WIDTHS[0]),
@@ -120,19 +122,32 @@ def _unknown(option: str, given: object, name: str, names: Mapping[str, Factory]
     return BitwrightError(f"there is no quantiser {given!r} of {option}", where=WHERE, hint=f"{hint}there are {listed}")
 
 
-def _calibrated(model: Any, example: Any, data: Any) -> Calibration:
+def _calibrated(model: Any, example: Any, data: Any, norms: bool) -> Calibration:
     """The network and what its tensors hold on the data."""
     if isinstance(data, Calibration):
         if model is not data.net:
             hint = "give the network of the calibration, calibration.net, as the model"
             raise BitwrightError("a calibration of another network", where=WHERE, hint=hint)
         return data
-    file = as_file(model, example, WHERE)
+    file = as_file(model, example, WHERE, norms=norms)
     if data is None:
         hint = "give some samples as calibration: scales begin where they are best for these"
         raise BitwrightError("quantisers without calibration data", where=WHERE, hint=hint)
     arrays: Sequence[Any] = data if isinstance(data, list | tuple) else [data]
-    return calibrate(file, arrays)
+    return calibrate(_inferring(float_net(file)), arrays)
+
+
+def _inferring(net: FloatNet) -> FloatNet:
+    """The network of an export that trains: statistics are the stored ones and nothing is dropped, unless asked."""
+    nodes = []
+    for node in net.nodes:
+        if node.op == "BatchNormalization":
+            kept = {name: value for name, value in node.attributes.items() if name != "training_mode"}
+            node = replace(node, attributes=kept, outputs=node.outputs[:1])
+        elif node.op == "Dropout":
+            node = replace(node, inputs=node.inputs[:2])
+        nodes.append(node)
+    return net if tuple(nodes) == net.nodes else replace(net, nodes=tuple(nodes))
 
 
 def _of_weights(

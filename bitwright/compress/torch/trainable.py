@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Unpack
@@ -24,8 +24,8 @@ from bitwright.compress.sites import Edge, key
 from bitwright.compress.state import ActQuant, Coded, State
 from bitwright.compress.torch.accumulators import bounded, read_by
 from bitwright.compress.torch.biases import on_grid, places
-from bitwright.compress.torch.executor import Array, Executor, Run, key_of
-from bitwright.compress.torch.operators import Operand, function_of
+from bitwright.compress.torch.executor import Array, Executor, Run, Step, key_of
+from bitwright.compress.torch.operators import function_of
 from bitwright.compress.torch.pruning import Asked, Pruning
 from bitwright.compress.torch.quantiser import Basis, Quantiser
 from bitwright.ir.errors import BitwrightError
@@ -190,13 +190,13 @@ class Trainable(Executor):
         given = self.net.given(weight)
         return run.scales[weight] if given is None else [torch.tensor(given.scale)]
 
-    def _step(self, node: Node, fixed: set[str]) -> Callable[[Sequence[Operand]], Sequence[Tensor | Array]]:
+    def _step(self, node: Node, fixed: set[str]) -> Step:
         """What computes a node: with `po2` a layer's factor comes behind its bias."""
         alpha, beta = factors(node) if node.op == "Gemm" else (1, 1)
         if not self.po2 or (alpha, beta) == (1, 1) or len(node.inputs) < 3:
             return super()._step(node, fixed)
         inner = function_of(plain(node), self.net.opset)
-        return lambda operands: [made * float(alpha) for made in inner(operands)]
+        return lambda module, operands: [made * float(alpha) for made in inner(operands)]
 
 
 def _integers(codes: Tensor) -> Any:

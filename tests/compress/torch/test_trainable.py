@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import bitwright as bw
-from bitwright.compress import Coded, calibrate, float_net, trainable
+from bitwright.compress import Coded, calibrate, fit, float_net, trainable
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import TERNARY, integer
 from tests.compress.nets import graph, node, normal
@@ -147,6 +150,77 @@ def test_a_module_of_pytorch_is_trained_as_it_is_exported() -> None:
     module = trainable(given, torch.zeros(1, 2, 5, 5), weights=8, activations=8, scale="po2", calibration=x)
     assert_exact(module, x)
     np.testing.assert_allclose(outputs(module, x), outputs(given, x), atol=0.05)
+
+
+def batch_normalised() -> Any:
+    torch.manual_seed(0)
+    made = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, 3),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(0.25),
+        torch.nn.Flatten(),
+        torch.nn.Linear(36, 3),
+    )
+    for _ in range(5):
+        made(torch.randn(30, 2, 5, 5) * 2 + 1)
+    return made
+
+
+def test_norms_of_a_module_are_kept_for_training_from_scratch() -> None:
+    given, x = batch_normalised(), normal(60, 2, 5, 5)
+    before = {name: tensor.clone() for name, tensor in given.state_dict().items()}
+    plain, module = (trainable(given, torch.zeros(1, 2, 5, 5), norms=norms) for norms in (False, True))
+    assert [[step.op for step in net.net.nodes][1] for net in (plain, module)] == ["Relu", "BatchNormalization"]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in given.state_dict().items()) and given.training
+    np.testing.assert_allclose(outputs(module, x), outputs(given, x), rtol=1e-4, atol=1e-5)
+    fit(module, (x, normal(60, 3)), epochs=2)
+    (mean,) = (name for name in module.net.constants if "running_mean" in name)
+    assert not np.array_equal(module.float_net().constants[mean], before["1.running_mean"].numpy())
+    for scale in ("po2", "free"):
+        quantised = trainable(module.float_net(), weights=4, activations=4, scale=scale, calibration=x)
+        fit(quantised, (x, normal(60, 3)), epochs=2)
+        report = bw.verify(bw.load(quantised.state().onnx()), x, outputs(quantised, x), engines=("reference",))
+        assert bw.api.passed(report)
+
+
+@pytest.mark.parametrize("opset", [13, 17])
+def test_an_export_that_trains_is_one_that_infers(opset: int) -> None:
+    given, x, file = batch_normalised(), normal(60, 2, 5, 5), io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            given,
+            (torch.zeros(4, 2, 5, 5),),
+            file,
+            training=torch.onnx.TrainingMode.TRAINING,
+            do_constant_folding=False,
+            opset_version=opset,
+            dynamo=False,
+            input_names=["x"],
+            dynamic_axes={"x": {0: "N"}},
+        )
+    module = trainable(file.getvalue(), dropout=True)
+    np.testing.assert_allclose(outputs(module, x), outputs(given, x), rtol=1e-4, atol=1e-5)
+    module.train()
+    assert (module.tensors(torch.from_numpy(x))[drops(module)] == 0).float().mean() > 0.5
+    assert_exact(trainable(file.getvalue(), weights=4, activations=4, scale="po2", calibration=x), x)
+
+
+def drops(module: Any) -> str:
+    (name,) = (step.outputs[0] for step in module.net.nodes if step.op == "Dropout")
+    return str(name)
+
+
+def test_a_copy_is_a_module_of_its_own() -> None:
+    module = trainable(batch_normalised(), torch.zeros(1, 2, 5, 5), norms=True)
+    copied = copy.deepcopy(module).train()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    module.eval()
+    copied(torch.randn(9, 2, 5, 5))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    changed = [name for name, tensor in copied.state_dict().items() if not torch.equal(tensor, before[name])]
+    assert [name.rpartition("running_")[2] for name in sorted(changed)] == ["mean", "var"]
 
 
 def test_a_float_module_is_quantised_when_it_is_trained(tmp_path: Path) -> None:
