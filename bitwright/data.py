@@ -85,6 +85,16 @@ def read_calibration(path: Path, tensors: Sequence[Tensor], *, samples: int | No
     return _load(path, headers, names, samples)
 
 
+def read_validation(path: Path, tensors: Sequence[Tensor]) -> tuple[Array, ...] | None:
+    """The arrays `validation` (`validation_1`, ...) that choices are compared on; None if the file has none."""
+    headers = _headers(path)
+    names = _numbered(headers, "validation")
+    if not names:
+        return None
+    _check_inputs(path, headers, names, tensors)
+    return _load(path, headers, names, None)
+
+
 def read_scored(path: Path, tensors: Sequence[Tensor]) -> Data | None:
     """`x`, else `inputs`, and the labels `y` that go with it, for a model that takes `tensors`; None without labels."""
     headers = _headers(path)

@@ -101,11 +101,11 @@ def test_a_rule_leaves_no_choice(data: Mapping[str, NDArray[Any]]) -> None:
 @pytest.mark.parametrize(
     ("budget", "message"),
     [
-        ({}, "budget: limits nothing\n  hint: for example {'lut': 9000}"),
+        ({}, "budget: limits nothing\n  hint: for example lut=9000, or name a part"),
         (
             {"luts": 5},
             "budget: nothing is known of 'luts'\n"
-            "  hint: did you mean 'lut'? choose bops, bram, cost, dsp, ff, kl, lut, uram, weight_bits",
+            "  hint: did you mean 'lut'? choose bops, bram, cost, dsp, ff, kl, loss, lut, noise, uram, weight_bits",
         ),
         ({"lut": -1}, "budget: a budget of -1 lut\n  hint: give a positive number"),
     ],

@@ -62,7 +62,7 @@ def test_the_report_has_layers_tensors_and_how_far_both_networks_agree(run: Run,
         "exact": "po2",
         "transforms": [],
     }
-    assert (found["version"], found["samples"], found["file"]) == (2, 32, str(tmp_path / "q.onnx"))
+    assert (found["version"], found["samples"], found["file"]) == (3, 32, str(tmp_path / "q.onnx"))
     with np.load(DATA) as held:
         labels, x = held["y"], held["x"]
     assert found["scored"] == found["compared"] == len(labels)

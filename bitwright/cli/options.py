@@ -160,6 +160,15 @@ Exact = Annotated[
         " there is none; po2 takes scales that are powers of two.",
     ),
 ]
+Budget = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        metavar="K=V",
+        help="The most of a kind (lut, ff, dsp, bram, cost, weight_bits, kl, ...), once for each: weights and tensors"
+        " get the bits that pay, up to --weights and --activations.",
+    ),
+]
 ReportFolder = Annotated[
     Path | None,
     typer.Option("--report", metavar="DIR", help="Also write quantize.json and a page about it to a new folder."),
@@ -190,6 +199,33 @@ def parse_pairs(option: str, given: list[str] | None) -> dict[str, str]:
             raise BitwrightError("is given twice", where=f"{option} {name}", hint=f"give each {thing}")
         pairs[name] = value
     return pairs
+
+
+def parse_budget(given: list[str] | None, cycles: int | None) -> tuple[dict[str, float], int | None]:
+    """`K=V`, or several, as a mapping; and the clocks per frame, which may be one of them."""
+    limits: dict[str, float] = {}
+    for text in given or []:
+        kind, amount = _amount(text)
+        if kind in limits:
+            raise BitwrightError("is given twice", where=f"--budget {kind}", hint="give each kind one budget")
+        limits[kind] = amount
+    clocks = limits.pop("cycles", None)
+    if clocks is None:
+        return limits, cycles
+    if cycles is not None:
+        raise BitwrightError("exclude one another", where="--budget cycles= and --cycles", hint="give one of them")
+    if not clocks.is_integer() or clocks < 1:
+        raise BitwrightError("is no number of clocks", where="--budget cycles", hint="for example --budget cycles=1000")
+    return limits, int(clocks)
+
+
+def _amount(text: str) -> tuple[str, float]:
+    kind, _, value = text.partition("=")
+    try:
+        return kind, float(value.replace("_", ""))
+    except ValueError:
+        where, hint = f"--budget {text}", "for example --budget lut=5000"
+        raise BitwrightError("is not K=V, V a number", where=where, hint=hint) from None
 
 
 def parse_plan(path: Path | None) -> Plan | None:

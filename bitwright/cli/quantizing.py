@@ -3,26 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from numpy.typing import NDArray
 
-from bitwright import api, compress, data
+from bitwright import api, compress, data, explore
 from bitwright.assessing import assessed
 from bitwright.cli import options, output
 from bitwright.cli.model import Outputs, Shapes, asked_of
 from bitwright.cli.progress import progress
 from bitwright.cli.shown import shown
-from bitwright.compress.config import read_config
-from bitwright.compress.options import Given, Options
+from bitwright.compress.config import Config, read_config
+from bitwright.compress.options import BITS, Given, Options
 from bitwright.compress.transforms import transformed
 from bitwright.design import to_json
+from bitwright.explore import Allocation
+from bitwright.explore.allocation import check_budget
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import begins
+from bitwright.planning.target import Target
 from bitwright.report.quantised import closing
 from bitwright.report.quantised_page import page
 
@@ -45,13 +49,20 @@ def quantize(
     zero: options.Zero = DEFAULTS.zero,
     exact: options.Exact = DEFAULTS.exact,
     config: options.ConfigFile = None,
+    budget: options.Budget = None,
+    cycles: options.Cycles = None,
+    part: options.Part = None,
     samples: options.CalibrationSamples = None,
     report: options.ReportFolder = None,
     shapes: Shapes = None,
     outputs: Outputs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Quantise a float ONNX model after training, on calibration data; save it as ONNX, and say how good it is."""
+    """Quantise a float ONNX model after training, on calibration data; save it as ONNX, and say how good it is.
+
+    With a budget each weight and each tensor gets bits of its own, by what they cost in the design for --cycles and
+    --part, and a certificate is printed.
+    """
     asked: Given = {"weights": weights, "activations": activations, "per_channel": per_channel, "range": range_}
     asked |= {"rounding": rounding, "correct": correct, "zero": zero, "exact": exact}
     asked |= {"scale": scale} if scale else {}
@@ -60,6 +71,8 @@ def quantize(
     said, rules = asdict(Options(**whole)), None
     if config:
         said["config"], rules = str(config), read_config(config)
+    wanted = _wanted(budget, cycles, part)
+    said |= wanted
     ours = output.new_file(out, model, data_file, *([config] if config else []))
     with reporting(report, out) as write_report, ours as write, progress(f"quantising {model}"):
         read = asked_of(shapes, outputs)
@@ -68,13 +81,53 @@ def quantize(
         labelled = data.read_scored(data_file, tensors)
         begins("calibrating")
         calibration = compress.calibrate(transformed(compress.float_net(model, **read), rewrites), arrays)
+        best = (
+            _allocated(calibration, data.read_validation(data_file, tensors), rules, asked, wanted) if wanted else None
+        )
         begins("choosing codes")
-        state = compress.quantised(calibration, config=rules, **asked)
+        state = best.state if best else compress.quantised(calibration, config=rules, **asked)
         found = assessed(calibration, state, labelled, file=str(out), options=said)
+        found = replace(found, allocation=best.result() if best else None)
         write(api.written(state, [array[:2] for array in arrays], out))
         write_report({"quantize.json": to_json(found.result()), "quantize.html": page(found)})
     written = f"written to {out}" + (f" and {report}/quantize.html" if report else "")
     shown(found.result(), as_json, closing(found), written)
+
+
+def _wanted(budget: list[str] | None, cycles: int | None, part: str | None) -> dict[str, Any]:
+    """The budget and the target that it is for; nothing without one."""
+    if budget is None:
+        for name, given in (("--cycles", cycles), ("--part", part)):
+            if given is not None:
+                hint = "for example --budget lut=5000; `bitwright compile` takes the target of a design"
+                raise BitwrightError("is of a budget, and none is given", where=name, hint=hint)
+        return {}
+    limits, clocks = options.parse_budget(budget, cycles)
+    Target(cycles=clocks, part=part)
+    check_budget(limits, part)
+    return {"budget": limits, "cycles": clocks, "part": part}
+
+
+def _allocated(
+    calibration: compress.Calibration,
+    validation: Sequence[NDArray[Any]] | None,
+    rules: Config | None,
+    asked: Given,
+    wanted: Mapping[str, Any],
+) -> Allocation:
+    """Bits within the budget, up to those that are asked for."""
+    found = explore.table(
+        calibration,
+        bits=range(BITS[0], asked["weights"] + 1),
+        activation_bits=range(BITS[0], asked["activations"] + 1),
+        validation=validation,
+        config=rules,
+        cycles=wanted["cycles"],
+        part=wanted["part"],
+        **asked,
+    )
+    begins("choosing widths")
+    return explore.allocate(found, wanted["budget"])
 
 
 def reporting(folder: Path | None, out: Path) -> AbstractContextManager[Callable[[output.Files], None]]:

@@ -7,15 +7,18 @@ The uniform designs are candidates beside it, so that none of them is better tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from math import ceil
 from typing import Any
 
 from bitwright.compress import State
 from bitwright.compress.allocate import ALLOCATORS, Impossible, Widths
+from bitwright.compress.allocate.costs import OF_WIDTHS
+from bitwright.compress.allocate.error import ERRORS
 from bitwright.compress.allocate.exact import exact
 from bitwright.compress.allocate.greedy import excess
+from bitwright.explore.pricing import PRICED
 from bitwright.explore.tabling import Tabled
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.devices import part_of
@@ -54,14 +57,16 @@ class Candidate:
 class Allocation:
     """The best design that was found for a budget: its network, all candidates, and the allocator's certificate.
 
-    `least` is the kind that was made least; `chosen` is the label of the candidate that `state` is. The certificate is
-    of the table: by it no widths within the budget have less than its `dual_bound`.
+    `least` is the kind that was made least; `chosen` is the label of the candidate that `state` is. `limits` are the
+    budget, and what a part holds of everything else. The certificate is of the table: by it no widths within the
+    limits have less than its `dual_bound`.
     """
 
     state: State
     method: str
     least: str
     budget: Figures
+    limits: Figures
     chosen: str
     candidates: tuple[Candidate, ...]
     certificate: Mapping[str, Any]
@@ -75,6 +80,12 @@ class Allocation:
     def widths(self) -> Widths:
         """Bits of each weight and of each tensor, by their names."""
         return self.best.widths
+
+    def result(self) -> dict[str, Any]:
+        """All but the network, in plain values: what `quantize --json` prints under `allocation`."""
+        named = ("method", "least", "budget", "limits", "chosen", "certificate")
+        candidates = [asdict(each) for each in self.candidates]
+        return {**{name: getattr(self, name) for name in named}, "widths": self.widths, "candidates": candidates}
 
 
 def allocate(
@@ -108,28 +119,38 @@ def allocate(
         method=method,
         least=search.least,
         budget=dict(budget),
+        limits=search.limits,
         chosen=best.label,
         candidates=tuple(search.candidates),
         certificate=certificate,
     )
 
 
-def _limits(found: Tabled, budget: Figures) -> dict[str, float]:
-    """The budget, and what the part holds of everything else; BitwrightError names what cannot be limited."""
-    kinds = found.table.kinds
+def check_budget(budget: Figures, part: str | None) -> None:
+    """BitwrightError names what no table knows or what is no amount, and a budget of nothing."""
+    known = (*PRICED, *OF_WIDTHS, *ERRORS)
     for kind, most in budget.items():
-        if kind not in kinds:
-            near = get_close_matches(kind, kinds, 1)
+        if kind not in known:
+            near = get_close_matches(kind, known, 1)
             hint = f"did you mean '{near[0]}'? " if near else ""
             raise BitwrightError(
-                f"nothing is known of '{kind}'", where="budget", hint=f"{hint}choose {', '.join(sorted(kinds))}"
+                f"nothing is known of '{kind}'", where="budget", hint=f"{hint}choose {', '.join(sorted(known))}"
             )
         if not 0 < most < float("inf"):
             raise BitwrightError(f"a budget of {most} {kind}", where="budget", hint="give a positive number")
-    if not budget:
-        raise BitwrightError("limits nothing", where="budget", hint="for example {'lut': 9000}")
+    if not budget and not scale_of(part_of(part) if part else None).part:
+        raise BitwrightError("limits nothing", where="budget", hint="for example lut=9000, or name a part")
+
+
+def _limits(found: Tabled, budget: Figures) -> dict[str, float]:
+    """The budget, and what the part holds of everything else."""
     part = found.target.part
-    scale = scale_of(None if part is None else part_of(part))
+    check_budget(budget, part)
+    for kind in budget:
+        if kind not in found.table.kinds:
+            hint = f"limit {found.error}, or make a table whose error is {kind}"
+            raise BitwrightError(f"errors are measured as {found.error}, not as {kind}", where="budget", hint=hint)
+    scale = scale_of(part_of(part) if part else None)
     held = dict(zip(KINDS, map(float, amounts(scale.budget)), strict=True)) if scale.part else {}
     return {**held, **budget}
 
@@ -230,7 +251,8 @@ class _Search:
         for kind, most in self.limits.items():
             if least[kind] > most:
                 what = f"no widths come down to {_said(kind, most)}, the least is {_said(kind, least[kind])}"
-                return Impossible(what, where="budget", hint=f"give at least that; {HINT_CLOCKS}")
+                hint = f"give at least that{f'; {HINT_CLOCKS}' if kind in PRICED else ''}"
+                return Impossible(what, where="budget", hint=hint)
         nearest = min(self.candidates, key=lambda each: excess(each.measured, self.limits))
         asked, reached = (
             " and ".join(_said(kind, figures[kind]) for kind in self.limits)

@@ -11,9 +11,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bitwright.ir.errors import printable
+from bitwright.report.allocated import candidates, certified
 from bitwright.report.show import rows
 
-VERSION = 2
+VERSION = 3
 """Of `quantize --json` and of `quantize.json`."""
 ENOUGH = 0.95
 """The agreement with the float network below which a warning is given."""
@@ -68,7 +69,7 @@ class QuantiseReport:
 
     The accuracies are those of `scored` labelled samples, where the data file has them. `agreement` is the share of
     `compared` samples with the same highest score, where the network gives scores, else the share of the outputs'
-    variance that is no difference.
+    variance that is no difference. `allocation` says how widths were chosen within a budget, where there was one.
     """
 
     model: str
@@ -84,6 +85,7 @@ class QuantiseReport:
     layers: tuple[LayerRow, ...]
     tensors: tuple[TensorRow, ...]
     findings: tuple[Finding, ...] = ()
+    allocation: Mapping[str, Any] | None = None
     version: int = field(default=VERSION)
 
     @property
@@ -102,7 +104,10 @@ class QuantiseReport:
 
 
 def closing(report: QuantiseReport) -> RenderableType:
-    """What the command ends with: the float network's own figure, the layers, how far both agree, what was found."""
+    """What the command ends with: the float network's own figure, the layers, how far both agree, what was found.
+
+    Where there was a budget, also how widths were chosen within it.
+    """
     keys = {
         "name": "layer",
         "op": "op",
@@ -114,6 +119,8 @@ def closing(report: QuantiseReport) -> RenderableType:
     }
     layers = [cells(row) for row in report.layers]
     parts: list[RenderableType] = [Text(line) for line in first(report)]
+    if report.allocation is not None:
+        parts += [candidates(report.allocation), *(Text(line) for line in certified(report.allocation))]
     parts.append(rows(f"{report.model}: {samples(report.samples)}", keys, layers))
     parts += [Text(printable(line)) for line in last(report)]
     return Group(*parts)

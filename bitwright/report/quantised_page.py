@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bitwright.ir.columns import tail
+from bitwright.report.allocated import certified, limits
 from bitwright.report.page import Cell, Fact, Line, template
 from bitwright.report.quantised import QuantiseReport, cells, last, percent, samples
 
@@ -53,13 +54,20 @@ def page(report: QuantiseReport) -> str:
         title=f"{report.model}: quantised",
         how=f"{given}; calibrated on {samples(report.samples)}; written to {report.file}",
         facts=tuple(_facts(report)),
-        said=tuple(Said(line, line.startswith("warning")) for line in last(report)),
+        said=tuple(Said(line, line.startswith("warning")) for line in (*_allocation(report), *last(report))),
         titles=tuple(COLUMNS.values()),
         prose=PROSE,
         layers=tuple(_lines(report)),
         tensors=tuple(_tensors(report)),
     )
     return template("quantize.html.j2").render(page=made)
+
+
+def _allocation(report: QuantiseReport) -> Iterator[str]:
+    """The certificate of widths that were chosen within a budget."""
+    if report.allocation is not None:
+        yield f"least {report.allocation['least']} within {limits(report.allocation)}"
+        yield from certified(report.allocation)
 
 
 def _facts(report: QuantiseReport) -> Iterator[Fact]:

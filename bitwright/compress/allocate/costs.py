@@ -16,6 +16,8 @@ Offered = Mapping[str, tuple[int, ...]]
 """The widths that weights and tensors can have; those that it does not know are fixed."""
 
 
+OF_WIDTHS = ("weight_bits", "bops")
+"""What needs no hardware to be known."""
 Way = tuple[str, ...]
 """From the last quantiser before a layer to it: the weight on the way, and the tensor that it begins at, by name.
 
@@ -31,14 +33,17 @@ def ways_to(graph: Graph, net: FloatNet, offered: Offered) -> dict[str, tuple[Wa
     found: dict[str, list[Way]] = {}
     ends: dict[str, list[Way]] = {}
     for layer in (*graph.inputs, *graph.layers):
-        ways = [way for name in layer.inputs for way in ends[name]] or [()]
         weight = _first(layer, weights) if isinstance(layer, Matrix) else None
-        if weight is not None:
-            ways = [(weight, *way[-1:]) for way in ways]
+        found[layer.name] = _ways(layer, ends, weight)
         tensor = _first(layer, tensors)
-        found[layer.name] = list(dict.fromkeys(ways))
         ends[layer.name] = found[layer.name] if tensor is None else [(tensor,)]
     return {name: tuple(dict.fromkeys(_kept(way, offered) for way in ways)) for name, ways in found.items()}
+
+
+def _ways(layer: Layer, ends: Mapping[str, list[Way]], weight: str | None) -> list[Way]:
+    """The ways to a layer by those that its operands end, with its own weight in place of others on them."""
+    ways = [way for name in layer.inputs for way in ends[name]] or [()]
+    return list(dict.fromkeys(ways if weight is None else [(weight, *way[-1:]) for way in ways]))
 
 
 def _first(layer: Layer, names: Mapping[str, str]) -> str | None:
