@@ -18,6 +18,7 @@ from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.options import BITS, Options
 from bitwright.compress.prune import CRITERIA, SCHEDULES, cubic, pruned
 from bitwright.compress.prune.shrink import CHANNELS, shrunk
+from bitwright.compress.prune.slimming import slim
 from bitwright.compress.qat import fit, trainable
 from bitwright.compress.quantise import quantised, quantize
 from bitwright.compress.ranges import RANGES
@@ -60,5 +61,6 @@ __all__ = [
     "quantised",
     "quantize",
     "shrunk",
+    "slim",
     "trainable",
 ]

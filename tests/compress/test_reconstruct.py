@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.linear_model import Lasso
 
 from bitwright.compress import FloatNet, float_net, outputs_of
 from bitwright.compress.groups import Group
@@ -20,6 +19,7 @@ from bitwright.compress.prune.reconstruct import by_lasso, by_removal, lasso
 from bitwright.ir.errors import BitwrightError
 from tests.compress.nets import graph, node, normal
 from tests.compress.test_channels import CASES, drawn, net_of, unread
+from tests.needs import needs_package
 
 Array = NDArray[Any]
 
@@ -95,8 +95,11 @@ def test_of_two_channels_that_are_one_the_factors_leave_the_smaller() -> None:
     assert scores[3] == 0 and (np.delete(scores, 3) > 0).all()
 
 
+@needs_package("sklearn")
 @pytest.mark.parametrize("penalty", [0.01, 0.1, 0.5])
 def test_factors_are_those_of_another_solver(penalty: float) -> None:
+    from sklearn.linear_model import Lasso
+
     a, b = normal(60, 8).astype(np.float64), normal(60, seed=1).astype(np.float64)
     found = lasso(a.T @ a / 60, a.T @ b / 60, penalty, np.zeros(8))
     other = Lasso(alpha=penalty, fit_intercept=False, tol=1e-10).fit(a, b).coef_

@@ -73,7 +73,7 @@ def test_of_filters_around_one_the_middle_goes_first() -> None:
     assert scores(filter_distances, chain(weight)).argmin() == 4
 
 
-@pytest.mark.parametrize("criterion", CHANNELS)
+@pytest.mark.parametrize("criterion", sorted(CHANNELS.keys() - {"gates", "slimming"}))
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_as_few_channels_go_as_the_target_asks(criterion: str, share: float) -> None:
     draw = Draw(2)

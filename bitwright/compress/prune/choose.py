@@ -65,9 +65,3 @@ def alike(scores: Array) -> Array:
     places = np.empty(len(scores))
     places[np.argsort(scores, kind="stable")] = (np.arange(len(scores)) + 1) / len(scores)
     return places
-
-
-def scaled(scores: Array) -> Array:
-    """Levels that can be compared between groups: scores over the length of all of the group's."""
-    length = float(np.linalg.norm(scores))
-    return scores / length if length > 0 else scores

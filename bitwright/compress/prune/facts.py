@@ -15,11 +15,14 @@ from bitwright.compress.acts import gathered, walk
 from bitwright.compress.columns import View
 from bitwright.compress.groups import Group, Role
 from bitwright.compress.network import FloatNet
+from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
 SAMPLES = 512
 """That are looked at, at most."""
+GATED = 256
+"""Whose losses are looked at, at most, one by one."""
 COLUMNS = 8_000
 """Of a layer, drawn at random."""
 
@@ -59,6 +62,24 @@ class Facts:
         with np.errstate(all="ignore"):
             walk(self.net, [array[:SAMPLES] for array in data], found)
         return found.sums
+
+    def gates(self, group: Group) -> Array:
+        """The mean square of the slope of each sample's loss along a gate in front of what reads each channel."""
+        return np.asarray((self._slopes[:, group.first : group.first + group.size] ** 2).mean(axis=0))
+
+    @cached_property
+    def _slopes(self) -> Array:
+        data, labels = self.samples(), self.answers()
+        need_torch("shrunk")
+        from bitwright.compress.torch.gates import slopes
+
+        reads = [
+            (name, axis, np.where(channels >= 0, group.first + channels, -1))
+            for group in self.net.groups
+            for name, axis, channels in places(group, "reads")
+        ]
+        count = sum(group.size for group in self.net.groups)
+        return slopes(self.net, [array[:GATED] for array in data], labels[:GATED], reads, count)
 
     def _missing(self, what: str, hint: str) -> BitwrightError:
         return BitwrightError(f"the criterion looks at {what}", where=self.net.file, hint=hint)

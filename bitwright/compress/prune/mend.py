@@ -24,8 +24,8 @@ from bitwright.frontend.refusals import behind
 def mended(net: FloatNet, kept: Kept, data: Sequence[Array]) -> FloatNet:
     """The network whose layers read the channels that stay alone, and make of them what they made of all.
 
-    Layer by layer, on what the layers before it then give: the weights are those of least squares, and the biases keep
-    the means. Nothing is taken out yet.
+    Layer by layer, on what the layers before it then give: the weights are those of least squares but for the means,
+    which the biases keep. Nothing is taken out yet.
     """
     masks = _masks(net, kept)
     side = float_side(net, data)
@@ -89,7 +89,8 @@ class _Solver:
     def _solved(self, view: View, inputs: Sequence[Array]) -> Array:
         problem = least(self._net, self._side, view, inputs)
         mask = problem.mask & view.rows(self._masks[view.layer.weight])
-        return view.array(matched(replace(problem, mask=mask)).astype(np.float32))
+        found = matched(replace(problem, inputs=_apart(problem.inputs), outputs=_apart(problem.outputs), mask=mask))
+        return view.array(found.astype(np.float32))
 
     def shift(self, view: View, mean: Array) -> Array | None:
         """What keeps the means of the layer's channels."""
@@ -97,3 +98,8 @@ class _Solver:
             return None
         self.shifts[view.layer.name] = bias(self._side.means[view.layer.name], mean)
         return self.shifts[view.layer.name]
+
+
+def _apart(rows: Array) -> Array:
+    """Rows (groups, rows, n) without their means."""
+    return np.asarray(rows - rows.mean(axis=2, keepdims=True))

@@ -5,21 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from bitwright.compress.calibrate import check_arrays
 from bitwright.compress.config import nearest_names
 from bitwright.compress.groups import Group, traced
-from bitwright.compress.network import FloatNet
+from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.prune.channels import Inseparable, without
 from bitwright.compress.prune.choose import Kept, Ranked, alike
 from bitwright.compress.prune.facts import Facts
 from bitwright.compress.prune.geometry import filter_distances, filter_norms
 from bitwright.compress.prune.mend import mended
 from bitwright.compress.prune.reconstruct import by_lasso, by_removal
+from bitwright.compress.prune.slimming import by_gammas, by_gates
 from bitwright.compress.prune.work import Work
 from bitwright.ir.errors import BitwrightError
 
@@ -41,6 +44,8 @@ CHANNELS: Mapping[str, Criterion] = {
     "median": Criterion(filter_distances, alike),
     "thinet": Criterion(by_removal, alike),
     "lasso": Criterion(by_lasso, alike),
+    "slimming": Criterion(by_gammas, np.asarray),
+    "gates": Criterion(by_gates, alike),
 }
 """The criteria by which channels go, by name."""
 APART = 1e-9
@@ -50,7 +55,7 @@ CRITERION = "norm"
 
 
 def shrunk(
-    net: FloatNet,
+    model: str | Path | bytes | onnx.ModelProto | FloatNet,
     data: Array | Sequence[Array] | None = None,
     *,
     labels: Array | None = None,
@@ -65,6 +70,7 @@ def shrunk(
     where the criterion asks for the loss. What is left computes what the network does with the other channels unread;
     with data its weights and biases then make good what they can of that, layer by layer.
     """
+    net = float_net(model)
     _check(macs, multiple)
     order = Order(net, data, labels=labels, criterion=criterion)
     work = Work(net)
