@@ -13,7 +13,7 @@ import pytest
 import bitwright as bw
 from bitwright.cli import main
 from bitwright.cli.signals import Stopped
-from bitwright.compress import calibrate, distil, fit, float_net, trainable
+from bitwright.compress import calibrate, cubic, distil, fit, float_net, trainable
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import heard
 from bitwright.recipe import Kept, Material, follow, read_recipe
@@ -55,11 +55,50 @@ def refused(folder: Path, text: str) -> str:
          '  hint: give a whole number or a name, in quotes where YAML reads a number: "2:4"'),
         ("{weights: 4, activations: 4, config: {conv1: {weight: 8}}}",
          "has no option 'weight'\n  hint: did you mean 'weights'? options are weights"),
+        ("{prune: 0.5}", "0.5 cannot be used for prune\n  hint: give names with options"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_one_message_before_anything(options: str, message: str, tmp_path: Path) -> None:
     said = refused(tmp_path, f"- train: {options}\n- quantise\n")
     assert said.startswith(f"step 1, 'train': {message}")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("{sparsty: 0.5}", "has no option 'sparsty'\n  hint: did you mean 'sparsity'? options are criterion, sparsity"),
+        ("{criterion: obs, sparsity: 0.5}", "'obs' solves for weights, not while they train\n"
+         "  hint: put a step 'prune' with it before this one, or use another"),
+        ("{sparsity: 0.5, rule: never}", "'never' cannot be used for rule\n  hint: "),
+        ("{}", "says not how many weights go\n  hint: give their share as sparsity, for example 0.8"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_pruned_meanwhile_is_one_message(options: str, message: str, tmp_path: Path) -> None:
+    said = refused(tmp_path, f"- train: {{prune: {options}}}\n- quantise\n")
+    assert said.startswith(f"step 1, 'train', 'prune': {message}")
+
+
+@pytest.mark.parametrize("block", [None, "1:4", "plan"])
+def test_weights_that_go_while_a_network_trains(block: str | None, tmp_path: Path) -> None:
+    net = float_net(FLOAT)
+    text = (
+        "- train: {epochs: 2, prune: {criterion: taylor, sparsity: 0.5, rule: feedback, scope: network}}\n- quantise\n"
+    )
+    if block:
+        share = "" if ":" in block else "sparsity: 0.5, "
+        text = f"- train: {{epochs: 2, prune: {{{share}block: '{block}'}}}}\n- quantise\n"
+    made = read_recipe(written(tmp_path, text))[0].run(net, MATERIAL, None)
+    module = trainable(net)
+    if block:
+        state = bw.quantize(net, CALIBRATION, weights=4, activations=4, rounding="nearest", correct="none")
+        blocks = bw.compile(state.graph()).plan.blocks() if block == "plan" else block
+        module.prune("magnitude", cubic(0.75 if ":" in block else 0.5), block=blocks)
+    else:
+        module.prune("taylor", cubic(0.5), scope="network", rule="feedback")
+    fit(module, ([X], Y), epochs=2)
+    assert made == module.float_net()
+    weights = [module.float_net().constants[layer.weight] for layer in net.layers]
+    assert np.concatenate([weight.ravel() == 0 for weight in weights]).mean() > 0.45
 
 
 def test_training_integers_ends_a_recipe_and_training_floats_does_not(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
@@ -66,9 +66,15 @@ def _step(where: str, entry: Any) -> Step:
     where, options = f"{where}, '{name}'", {} if options is None else options
     if not isinstance(options, Mapping):
         raise BitwrightError(f"is {shown(options)}, where options belong", where=where, hint=EXAMPLE)
-    given = _options(where, STEPS[name], options)
+    step: Step = _made(where, STEPS[name], options)
+    return step
+
+
+def _made(where: str, kind: Any, options: Mapping[Any, Any]) -> Any:
+    """A dataclass with these options."""
+    given = _options(where, kind, options)
     try:
-        return STEPS[name](**given)
+        return kind(**given)
     except BitwrightError as error:
         raise BitwrightError(error.what, where=where, hint=error.hint) from error
 
@@ -88,6 +94,8 @@ def _taken(where: str, option: str, value: Any, kind: Any) -> Any:
     """The value as one of the kind that an option has, or why it is none."""
     kinds = [one for one in (get_args(kind) if isinstance(kind, UnionType) else (kind,)) if one is not NoneType]
     for one in kinds:
+        if is_dataclass(one) and isinstance(value, Mapping):
+            return _made(f"{where}, '{option}'", one, value)
         taken = _as(get_origin(one) or one, value)
         if taken is not None:
             return taken

@@ -8,11 +8,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitwright.compress import SCALES, FloatNet, Training, calibrate, distil, fit, trainable
-from bitwright.compress.config import read_config
+from bitwright.compress.config import nearest_names, read_config
+from bitwright.compress.prune import CRITERIA, RULES
 from bitwright.compress.qat import check_quantisers
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import begins
+from bitwright.recipe.prune import Zeros
 from bitwright.recipe.step import Material, Place, Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meanwhile(Zeros):
+    """Weights that are set to zero while a network trains, and whether one that is gone may come back (`rule`)."""
+
+    schedule: str = "cubic"
+    rule: str = "permanent"
+
+    def __post_init__(self) -> None:
+        Zeros.__post_init__(self)
+        if self.rule not in RULES:
+            raise _refusal(f"{self.rule!r} cannot be used for rule", nearest_names(self.rule, set(RULES)))
+        if CRITERIA[self.criterion].needs == "inputs":
+            hint = "put a step 'prune' with it before this one, or use another"
+            raise _refusal(f"'{self.criterion}' solves for weights, not while they train", hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +38,8 @@ class Train:
     """Training on the samples `train` and their labels, or on what the first network says of them (`distil`).
 
     With quantisers of `weights` and `activations`, as "lsq:4" or "ternary", it ends the recipe: the integers are those
-    that were trained. Without, the float network is trained on. Weights that are zero stay zero. Needs PyTorch.
+    that were trained. Without, the float network is trained on. Weights that are zero stay zero, and with `prune` more
+    become so. Needs PyTorch.
     """
 
     epochs: int = 10
@@ -35,6 +54,7 @@ class Train:
     share: float = 0.5
     temperature: float = 1.0
     dropout: bool = False
+    prune: Meanwhile | None = None
 
     def __post_init__(self) -> None:
         self._training(None, None)
@@ -64,6 +84,9 @@ class Train:
         else:
             module = trainable(net, dropout=self.dropout)
         module.keep_zeros()
+        if self.prune is not None:
+            how: dict[str, Any] = {"block": self.prune.blocks(net, material), "scope": self.prune.scope}
+            module.prune(self.prune.criterion, self.prune.times(), **how, rule=self.prune.rule)
         fit(module, data, **self._training(material.first, checkpoint))
         if not self.ends:
             return module.float_net()
