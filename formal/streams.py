@@ -222,7 +222,7 @@ STREAMS = (
         partial(_sums, factors=((1, -2, 8), (0, -4, 2)), bits=5, out=10),
         inputs=_operands(3),
         roms={"k": (0b0011_1001_0000, 0b0001_1010_0100)},
-        style="shifting",
+        style="shifts",
     ),
     Stream("bw_multiplier", {"Lanes": 1, "XW": 5, "YW": 10}, partial(_products, bits=5), inputs=_operands(2)),
     Stream(

@@ -119,6 +119,7 @@ def sums() -> list[KernelGraph]:
         adder("add_shifts", rng, U4, U8, given=([1, 8, 2, 1], [64, 1, 1, 2])),
         adder("add_zero", rng, U4, U8, given=(1, [4, 0, 1, 1])),
         adder("add_kinds", rng, U8, S4, S8, U4, BIPOLAR, given=([-16, 0, 1, 2], None, 100, [1, 2, 2, 1], -4)),
+        adder("add_many", rng, *[U4] * 34, given=(*[1] * 30, *[[1, 4, 2, 1]] * 3, -2)),
     ]
 
 
@@ -158,7 +159,7 @@ def mixed() -> list[KernelGraph]:
         *requantisers()[1:9:7],
         *others()[14:23:8],
         *others()[-6:-1:2],
-        sums()[-1],
+        sums()[-2],
     ]
 
 

@@ -273,6 +273,7 @@ def others() -> list[KernelGraph]:
         adder("add_shifts", rng, U4, S8, given=([1, 8, 2, 1], [64, 1, 1, 2])),
         adder("add_powers", rng, S8, U4, BIPOLAR, given=([4, -8, 0, 1], [-1, -1, 1, -2], [0, 1, 0, 1])),
         adder("add_kinds", rng, U8, S4, S8, U4, BIPOLAR, given=([-16, 0, 1, 2], None, 100, [1, 2, 2, 1], -4)),
+        adder("add_many", rng, *[U4] * 34, given=(*[1] * 30, *[[1, 4, 2, 1]] * 3, -2)),
         adder("add_once", rng, S4, S8, folds=1, given=([1, 4], [-1, 0])),
         multiplier("mul", U8, S4, (128, -3)),
         interleave("cat2", S8, (U4, 1), (S8, 3)),

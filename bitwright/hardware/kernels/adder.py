@@ -19,6 +19,9 @@ from bitwright.hardware.roms import LUT_ROM, Rom, fields, signed_bits
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints, Weights
 
+MOST = 31
+"""Operands that may shift: as many as a number of the C++ has bits for, without its sign."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adder(Join):
@@ -52,8 +55,9 @@ class Adder(Join):
 
     @property
     def kinds(self) -> tuple[FactorKind, ...]:
-        """Of each operand what the factors of its channels are like."""
-        return tuple(factor_kind(row) for row in self.factors.array)
+        """Of each operand what the factors of its channels are told as."""
+        found = [factor_kind(row) for row in self.factors.array]
+        return (*found[:MOST], *("same" if kind == "same" else "each" for kind in found[MOST:]))
 
     @property
     def distance(self) -> IntType:
@@ -128,7 +132,8 @@ class Adder(Join):
         told = self._plain()
         if not self._shifted():
             return told
-        each, powers, shifts = self._which("each", "powers", "shifts"), self._which("powers"), self._which("shifts")
+        each = self._which("each", "powers", "shifts") % (1 << MOST)
+        powers, shifts = self._which("powers"), self._which("shifts")
         return replace(
             told,
             unit=replace(told.unit, shape="ShiftShape"),

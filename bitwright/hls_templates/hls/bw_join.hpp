@@ -12,27 +12,31 @@ template <typename Spec>
 struct JoinShape : Spec {
   using Word = Vec<typename Spec::Y, Spec::Lanes>;
   using Distance = ap_uint<1>;
-  static constexpr int EachFactor = -1, Powers = 0, Shifts = 0;
+  static constexpr bool is_each(int) { return true; }
+  static constexpr bool is_powers(int) { return false; }
+  static constexpr bool is_shifts(int) { return false; }
 };
 
 // The same for an `add` that shifts.
 //   Spec  also: EachFactor, bit k set where the channels of operand k have factors of their own; Shifts, where these are
 //         powers of two and told as the distance, of type Distance; Powers, where some are 0 or negative besides and
-//         told as {negative, zero, distance}
+//         told as {negative, zero, distance}; operands beyond the 31st have numbers of their own
 template <typename Spec>
 struct ShiftShape : Spec {
   using Word = Vec<typename Spec::Y, Spec::Lanes>;
+  static constexpr bool is_each(int operand) { return operand > 30 || (Spec::EachFactor >> operand & 1) == 1; }
+  static constexpr bool is_powers(int operand) { return operand <= 30 && (Spec::Powers >> operand & 1) == 1; }
+  static constexpr bool is_shifts(int operand) { return operand <= 30 && (Spec::Shifts >> operand & 1) == 1; }
 };
 
 // A factor, as it is told, times x, modulo 2^bits of the sum.
 template <typename Shape, int Operand, typename X>
 typename Shape::Y term(const typename Shape::Factor &factor, const X &x) {
 #pragma HLS INLINE
-  constexpr bool shifts = (Shape::Shifts >> Operand & 1) == 1, powers = (Shape::Powers >> Operand & 1) == 1;
-  if (!shifts && !powers) return factor * x;
+  if (!Shape::is_shifts(Operand) && !Shape::is_powers(Operand)) return factor * x;
   const typename Shape::Distance distance = factor;  // keeps the low bits
   const typename Shape::Y shifted = typename Shape::Y(x) << distance;
-  if (shifts) return shifted;
+  if (Shape::is_shifts(Operand)) return shifted;
   const ap_uint<Shape::Distance::width + 2> code = factor;
   if (code[Shape::Distance::width]) return 0;
   return code[Shape::Distance::width + 1] ? typename Shape::Y(-shifted) : shifted;
@@ -47,11 +51,11 @@ void add_terms(int, typename Shape::Word &) {
 template <typename Shape, typename Factors, int Operand, typename X, typename... Others>
 void add_terms(int fold, typename Shape::Word &sum, hls::stream<Vec<X, Shape::Lanes>> &in, Others &...others) {
 #pragma HLS INLINE
-  constexpr bool each = (Shape::EachFactor >> Operand & 1) == 1;
   const Vec<X, Shape::Lanes> x = in.read();
+  const int word = Shape::is_each(Operand) ? fold : 0;  // of a table that has the same in all words
   for (int lane = 0; lane < Shape::Lanes; ++lane) {
 #pragma HLS UNROLL
-    sum.lane[lane] += term<Shape, Operand>(Factors::at(each ? fold : 0)[Operand][lane], value(x.lane[lane]));
+    sum.lane[lane] += term<Shape, Operand>(Factors::at(word)[Operand][lane], value(x.lane[lane]));
   }
   add_terms<Shape, Factors, Operand + 1>(fold, sum, others...);
 }
