@@ -97,8 +97,13 @@ class Executor(nn.Module):
             (made,), taps = self._outputs(inputs, (self._logits,)), {}
         else:
             taps = self.tensors(*inputs)
-            made = taps[self._logits]
+            made = taps[self._logits].to(torch.float32)
         return made.reshape(len(made), -1) if made.shape[1:].numel() == made.shape[-1] else made, taps
+
+    @property
+    def reals(self) -> torch.dtype:
+        """What the module computes with."""
+        return torch.float32
 
     @cached_property
     def origin(self) -> str:
@@ -154,12 +159,12 @@ class Executor(nn.Module):
         alone = not self._together and len(inputs[0]) > 1
         parts = [[x[i : i + 1] for x in inputs] for i in range(len(inputs[0]))] if alone else [inputs]
         made = [self._values(part) for part in parts]
-        return tuple(torch.cat([torch.as_tensor(values[name]) for values in made]) for name in names)
+        return tuple(torch.cat([torch.as_tensor(values[name]) for values in made]).to(torch.float32) for name in names)
 
     def _values(self, inputs: Sequence[Tensor]) -> Values:
         """Every tensor; what no data changes is an array."""
         given = zip(self.net.inputs, inputs, strict=True)
-        run = Run({entry.name: x.to(torch.float32) for entry, x in given}, {}, {})
+        run = Run({entry.name: x.to(self.reals) for entry, x in given}, {}, {})
         for node, step in self._steps:
             operands = [self._operand(node, place, run) for place in range(len(node.inputs))]
             made = step(self, operands)
@@ -189,7 +194,8 @@ class Executor(nn.Module):
         """What stands for a weight or a tensor, and its scales."""
         if name in self._layers:
             bases = self.bases(name)
-            return reduce(add, (codes * scale for codes, scale in bases)), [basis.scale for basis in bases]
+            value = reduce(add, (codes * scale for codes, scale in bases))
+            return value.to(self.reals), [basis.scale for basis in bases]
         x, quantiser = torch.as_tensor(values[name]), self.quantiser(name)
         ((codes, scale),) = quantiser.bases(x.reshape(1, -1))
         return ((codes - quantiser.zero) * scale).reshape(x.shape), [scale]
@@ -197,8 +203,9 @@ class Executor(nn.Module):
     def _constant(self, edge: Edge, name: str, run: Run) -> Tensor | Array:
         """A constant as it is read at an edge."""
         if name in self._layers:
-            return self.weight(name)
-        return self.tensor(name) if key_of(name) in self.constants else self.net.constants[name]
+            return self.weight(name).to(self.reals)
+        held = key_of(name) in self.constants
+        return self.tensor(name).to(self.reals) if held else self.net.constants[name]
 
     def _step(self, node: Node, fixed: set[str]) -> Step:
         """What computes a node: in NumPy where all that it makes is the same for all data."""
@@ -215,9 +222,14 @@ class Executor(nn.Module):
         return lambda module, operands: function(operands)
 
     def _normalised(self, node: Node, *operands: Any) -> Tensor:
-        x, gamma, beta, mean, var = operands
+        x, *numbers = operands
+        gamma, beta, mean, var = (number.to(torch.float32) for number in numbers)
         momentum, epsilon = 1 - node.attributes.get("momentum", 0.9), node.attributes.get("epsilon", 1e-5)
-        return functional.batch_norm(x, mean, var, gamma, beta, self.training, momentum, epsilon)
+        if self.training:
+            return functional.batch_norm(x, mean, var, gamma, beta, True, momentum, epsilon)
+        deviation = (var + epsilon).sqrt().to(x)  # in float32, as every tool has it
+        scale, along = gamma.to(x) / deviation, (-1, *[1] * (x.ndim - 2))
+        return torch.as_tensor(x * scale.reshape(along) + (beta.to(x) - mean.to(x) * scale).reshape(along))
 
     def _dropped(self, node: Node, x: Any, ratio: Operand = None, *others: Operand) -> Tensor:
         share = float(node.attributes.get("ratio", 0.5) if ratio is None else ratio)

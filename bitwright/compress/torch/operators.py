@@ -27,6 +27,8 @@ from bitwright.reading.model import Node
 Array = NDArray[Any]
 Operand = Tensor | Array | None
 Attributes = Mapping[str, Any]
+SIXTH, FIFTH, HUNDREDTH = (float(np.float32(number)) for number in (1 / 6, 0.2, 0.01))
+"""Of HardSwish, HardSigmoid and LeakyRelu, where a node names none: as a file would hold them."""
 ALPHA, GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 """Of Selu, where a node names none."""
 Apply = Callable[[Sequence[Operand]], Sequence[Tensor]]
@@ -85,7 +87,7 @@ def _selu(attributes: Attributes, x: Tensor) -> Tensor:
 
 
 def _hard_sigmoid(attributes: Attributes, x: Tensor) -> Tensor:
-    return (x * float(attributes.get("alpha", 0.2)) + float(attributes.get("beta", 0.5))).clamp(0, 1)
+    return (x * float(attributes.get("alpha", FIFTH)) + float(attributes.get("beta", 0.5))).clamp(0, 1)
 
 
 def _thresholded(attributes: Attributes, x: Tensor) -> Tensor:
@@ -181,7 +183,7 @@ ONE: Mapping[str, Callable[[Tensor], Tensor]] = {
     "Erf": torch.erf,
     "Exp": torch.exp,
     "Floor": torch.floor,
-    "HardSwish": functional.hardswish,
+    "HardSwish": lambda x: x * (x * SIXTH + 0.5).clamp(0, 1),
     "Identity": lambda x: x,
     "Log": torch.log,
     "Mish": functional.mish,
@@ -223,7 +225,7 @@ OPERATORS: Mapping[str, Callable[..., Tensor | Sequence[Tensor]]] = {
     "GlobalAveragePool": _spatial(_mean),
     "GlobalMaxPool": _spatial(lambda x, axes, keep: x.amax(axes, keep)),
     "HardSigmoid": _hard_sigmoid,
-    "LeakyRelu": lambda attributes, x: functional.leaky_relu(x, attributes.get("alpha", 0.01)),
+    "LeakyRelu": lambda attributes, x: functional.leaky_relu(x, attributes.get("alpha", HUNDREDTH)),
     "LogSoftmax": _softmax(functional.log_softmax),
     "MatMul": _matmul,
     "PRelu": _prelu,

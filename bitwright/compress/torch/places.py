@@ -61,5 +61,5 @@ def resize(attributes: Mapping[str, Any], x: Tensor, *others: Any) -> Tensor:
     for axis, (pixels, weights) in taps_of(attributes, tuple(x.shape), *arrays).items():
         matrix = np.zeros((len(pixels), x.shape[axis]), np.float32)
         np.add.at(matrix, (np.arange(len(pixels))[:, None], pixels), weights)
-        x = (x.movedim(axis, -1) @ torch.from_numpy(matrix).to(x.device).T).movedim(-1, axis)
+        x = (x.movedim(axis, -1) @ torch.from_numpy(matrix).to(x).T).movedim(-1, axis)
     return x

@@ -80,6 +80,11 @@ class Trainable(Executor):
         fit = [bounded(codes.flatten(1), rows, kind, self._accumulator).reshape(codes.shape) for codes in moved]
         return tuple(Basis(codes.movedim(0, axis), scale) for codes, (_, scale) in zip(fit, made, strict=True))
 
+    @property
+    def reals(self) -> torch.dtype:
+        """With `po2`, when it is not training, float64: it holds sums beyond 2^24, and float32 bends lines a little."""
+        return torch.float64 if self.po2 and not self.training else torch.float32
+
     def keep_zeros(self) -> None:
         """From now on the weights that are zero stay so, in the float network and in its integers."""
         for layer in self.net.layers:

@@ -80,6 +80,23 @@ def test_with_po2_the_module_is_its_integers_for_each_quantiser_of_activations(n
         assert_exact(moved(module, seed), draw.samples())
 
 
+def test_with_po2_functions_that_float32_bends_are_exact_too() -> None:
+    """0.2 x of a HardSigmoid is a tie in float32 where the number that a file holds for 0.2 is above it."""
+    for function in ("HardSigmoid", "HardSwish", "Selu", "LeakyRelu", "Tanh"):
+        nodes = [node("Conv", "x k", "h"), node(function, "h", "s"), node("Conv", "s l", "y")]
+        model = graph(nodes, {"k": normal(6, 2, 1, 1), "l": normal(4, 6, 3, 3)}, sample=[2, 6, 6])
+        x = normal(200, 2, 6, 6)
+        assert_exact(trainable(model, weights=6, activations=5, scale="po2", calibration=x), x)
+
+
+def test_with_po2_sums_beyond_those_of_float32_are_exact_too() -> None:
+    model = graph([node("Gemm", "x a b", "y")], {"a": normal(200, 8), "b": normal(8)}, sample=[200])
+    module = trainable(model, weights=16, activations=16, scale="po2", calibration=normal(40, 200))
+    assert module.state().wide() == ("Gemm_y",)
+    assert_exact(module, normal(40, 200))
+    assert module.train()(torch.from_numpy(normal(4, 200))).dtype is torch.float32
+
+
 def test_with_free_scales_nothing_but_rounding_is_between_them() -> None:
     draw = Draw(5)
     module = moved(trainable(draw.model(), weights=4, activations=4, calibration=draw.samples()), 1)
