@@ -45,7 +45,8 @@ PARTS = {
     "report": "report hardware planning ir exact",
     "explore": "planning explore compiling report backends/onnx compress compress/allocate compress/prune"
     " hardware/clocks sim ir exact",
-    "recipe": "recipe compress compress/codes compress/prune compress/transforms compiling explore ir _version",
+    "recipe": "recipe compress compress/codes compress/prune compress/transforms compiling explore planning ir"
+    " _version",
     "check": "check",
 }
 """Our own parts, and modules at the top, that each part may import; `cli` and the modules at the top may import all."""

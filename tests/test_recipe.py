@@ -16,8 +16,11 @@ import bitwright as bw
 from bitwright.cli import main
 from bitwright.cli.signals import Stopped
 from bitwright.compress import CHANNELS, CRITERIA, SCHEDULES, FloatNet, calibrate, float_net, pruned, quantised, shrunk
+from bitwright.compress.allocate.costs import OF_WIDTHS
+from bitwright.compress.allocate.error import ERRORS
 from bitwright.compress.codes import shared
 from bitwright.compress.config import nearest_names
+from bitwright.explore.pricing import PRICED
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import Kept, Material, follow, read_recipe, steps
 from bitwright.recipe.prune import Prune
@@ -33,7 +36,8 @@ FLOAT = str(ROOT / "examples/digits/digits_float.onnx")
 DATA = str(ROOT / "examples/digits/digits_data.npz")
 EXAMPLE = "for example `- quantise: {weights: 4, activations: 4}`"
 OPTIONS = ", ".join(
-    "weights activations per_channel range rounding correct scale zero exact transforms config share".split()
+    "weights activations per_channel range rounding correct scale zero exact transforms config share"
+    " budget cycles part".split()
 )
 
 
@@ -124,6 +128,18 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
         ("- prune: {schedule: cubik, sparsity: 0.5}\n- quantise\n",
          ": step 1, 'prune': 'cubik' cannot be used for schedule\n"
          f"  hint: {nearest_names('cubik', set(SCHEDULES))}"),
+        ("- quantise: {budget: {lutt: 5000}}\n",
+         ": step 1, 'quantise': nothing is known of 'lutt'\n"
+         f"  hint: did you mean 'lut'? choose {', '.join(sorted((*PRICED, *OF_WIDTHS, *ERRORS)))}"),
+        ("- quantise: {budget: {lut: many}}\n",
+         ": step 1, 'quantise': a budget of 'many' lut\n  hint: give a number"),
+        ("- quantise: {cycles: 1000}\n",
+         ": step 1, 'quantise': has a target of a budget, and no budget\n"
+         "  hint: for example budget: {lut: 5000}; `bitwright compile` takes the target of a design"),
+        ("- quantise: {budget: {lut: 5000, cycles: 100}, cycles: 100}\n",
+         ": step 1, 'quantise': has cycles in its budget and beside it\n  hint: give one of them"),
+        ("- quantise: {budget: {lut: 0}}\n",
+         ": step 1, 'quantise': a budget of 0 lut\n  hint: give a positive number"),
         ("- quantise: {share: 1}\n",
          ": step 1, 'quantise': 1 cannot be used for share\n  hint: choose 2 different codes, or more"),
         ("- quantise\n- quantise\n",
@@ -213,6 +229,23 @@ def test_zeros_stay_zero_to_the_end(tmp_path: Path) -> None:
     made = follow(steps, float_net(FLOAT), material, Kept(tmp_path / "kept"))
     first, last = made.steps
     assert first.zeros >= 0.7 * first.weights and last.zeros >= first.zeros
+
+
+def test_bits_within_a_budget_are_those_of_the_function_of_that_name(tmp_path: Path) -> None:
+    with np.load(DATA) as held:
+        material = Material([held["calibration"][:48]], validation=[held["x"][:64]])
+    net = float_net(FLOAT)
+    step = Quantise(weights=3, activations=3, rounding="nearest", budget={"lut": 4000, "cycles": 2000}, share=6)
+    made = follow([step], net, material, Kept(tmp_path / "kept")).result
+    asked: Any = {"weights": 3, "activations": 3, "rounding": "nearest"}
+    found = bw.explore.table(
+        net, material.calibration, bits=(2, 3), validation=material.validation, cycles=2000, **asked
+    )
+    best = bw.explore.allocate(found, {"lut": 4000})
+    assert made.allocation is not None and made.allocation.result() == best.result()
+    assert made.state.acts == best.state.acts
+    assert all(np.unique(coded.codes).size <= 6 for (coded,) in made.state.weights.values())
+    assert all(coded.type == best.state.weights[name][0].type for name, (coded,) in made.state.weights.items())
 
 
 def test_a_step_of_fewer_channels_is_the_function_of_that_name() -> None:

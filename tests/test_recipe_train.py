@@ -47,6 +47,10 @@ def refused(folder: Path, text: str) -> str:
         ("{scale: power}", "'power' cannot be used for scale\n  hint: choose free or po2"),
         ("{scale: po2}", "says how to quantise, and has no quantisers\n"
          "  hint: give weights and activations, for example lsq:4 both, or leave it out"),
+        ("{accumulator: 16}", "says how to quantise, and has no quantisers\n"
+         "  hint: give weights and activations, for example lsq:4 both, or leave it out"),
+        ("{weights: 4, activations: 4, accumulator: 99}",
+         "an accumulator of 99 bits\n  hint: give 4 to 32 bits"),
         ("{weights: ternery, activations: lsq:4}",
          "there is no quantiser 'ternery' of weights\n  hint: did you mean 'ternary'? there are lsq:4, ternary"),
         ("{weights: ternary}", "there is no quantiser None of activations\n  hint: there are lsq:4, pact:4"),
@@ -124,10 +128,9 @@ def test_the_steps_are_the_functions_of_that_name(tmp_path: Path) -> None:
     for layer in net.layers:
         before, after = (each.constants[layer.weight] for each in (sparse, tuned))  # type: ignore[union-attr]
         np.testing.assert_array_equal(before == 0, after == 0)
-    made: Any = Train(epochs=1, weights="ternary", activations="lsq:4", scale="po2").run(sparse, MATERIAL, None)
-    module = trainable(
-        sparse, weights="ternary", activations="lsq:4", scale="po2", calibration=calibrate(sparse, [CALIBRATION])
-    )
+    asked: Any = {"weights": "ternary", "activations": "lsq:4", "scale": "po2", "accumulator": 9}
+    made: Any = Train(epochs=1, **asked).run(sparse, MATERIAL, None)
+    module = trainable(sparse, **asked, calibration=calibrate(sparse, [CALIBRATION]))
     module.keep_zeros()
     fit(module, ([X], Y), epochs=1)
     assert made.state == module.state() and made.calibration.net == made.state.net

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,9 +54,10 @@ def compress_(
         labelled = data.read_scored(data_file, tensors)
         net = compress.float_net(model, **read)
         made = follow(steps, net, material, kept, partial(_accuracy, labelled))
-        state, calibration = made.result.state, made.result.calibration
-        said = {"recipe": str(recipe)}
-        found = assessed(calibration, state, labelled, file=str(out), options=said, original=net)
+        state, best = made.result.state, made.result.allocation
+        said: dict[str, Any] = {"file": str(out), "options": {"recipe": str(recipe)}, "original": net}
+        found = assessed(made.result.calibration, state, labelled, **said)
+        found = replace(found, allocation=best.result() if best else None)
         write(api.written(state, [array[:2] for array in material.calibration], out))
         write_report({"quantize.json": to_json(found.result()), "quantize.html": page(found)})
     rows = list(map(asdict, made.steps))
@@ -85,6 +86,5 @@ def _accuracy(labelled: data.Data | None, net: compress.FloatNet) -> float | Non
 def _material(path: Path, tensors: Sequence[data.Tensor], samples: int | None) -> Material:
     """What a data file has for the steps."""
     calibration, train = data.read_calibration(path, tensors, samples=samples), data.read_training(path, tensors)
-    if train is None:
-        return Material(calibration, file=str(path))
-    return Material(calibration, train.inputs, train.labels, str(path))
+    learnt: dict[str, Any] = {"train": train.inputs, "labels": train.labels} if train else {}
+    return Material(calibration, **learnt, validation=data.read_validation(path, tensors), file=str(path))

@@ -56,14 +56,15 @@ def trainable(
     )
 
 
-def check_quantisers(weights: str | int | None, activations: str | int | None) -> None:
-    """Refuse what `trainable` could not take for both."""
+def check_quantisers(weights: str | int | None, activations: str | int | None, accumulator: int | None) -> None:
+    """Refuse what `trainable` could not take."""
     need_torch("trainable")
     from bitwright.compress.torch import ACTIVATIONS, QUANTISERS
-    from bitwright.compress.torch.making import method_of
+    from bitwright.compress.torch.making import check_accumulator, method_of
 
     method_of("weights", weights, QUANTISERS)
     method_of("activations", activations, ACTIVATIONS)
+    check_accumulator(accumulator)
 
 
 def fit(module: Trainable, data: Any, **options: Unpack[Fitted]) -> tuple[float, ...]:

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
-from bitwright.compress import FloatNet, State, calibrate, quantised
+from bitwright.compress import BITS, Calibration, FloatNet, State, calibrate, quantised
 from bitwright.compress.codes import shared
 from bitwright.compress.config import read_config
 from bitwright.compress.options import Options
 from bitwright.compress.transforms import transformed
+from bitwright.compress.yaml_file import shown
+from bitwright.explore import Allocation, allocate, table
+from bitwright.explore.allocation import check_budget
 from bitwright.ir.errors import BitwrightError
+from bitwright.planning.target import Target
 from bitwright.recipe.step import Material, Place, Result
 
 
@@ -21,10 +25,15 @@ class Quantise(Options):
     """Quantising after training: what `bitwright quantize` does, and has options for.
 
     `config` says what single layers become, by name or pattern; `share` leaves each weight that many different codes.
+    With a `budget` each weight and tensor gets bits of its own, up to those that are asked for, by what they cost in
+    the design of `cycles` clocks (which may stand in the budget) for a `part`.
     """
 
     config: Mapping[str, Any] | None = None
     share: int | None = None
+    budget: Mapping[str, Any] | None = None
+    cycles: int | None = None
+    part: str | None = None
     ends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -34,13 +43,48 @@ class Quantise(Options):
         if self.share is not None and self.share < 2:
             what, hint = f"{self.share} cannot be used for share", "choose 2 different codes, or more"
             raise BitwrightError(what, where="quantise", hint=hint)
+        if self.budget is not None:
+            limits, target = self._limits()
+            check_budget(limits, target.part)
+        elif self.cycles is not None or self.part is not None:
+            hint = "for example budget: {lut: 5000}; `bitwright compile` takes the target of a design"
+            raise BitwrightError("has a target of a budget, and no budget", where="quantise", hint=hint)
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> Result:
         """The network in integers."""
         calibration = calibrate(transformed(net, self.transforms), material.calibration)
         given: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Options)}
-        state = quantised(calibration, config=self.config, **{**given, "transforms": ()})
-        return Result(state if self.share is None else _sharing(state, self.share), calibration)
+        given["transforms"] = ()
+        best = None if self.budget is None else self._allocated(calibration, material, given)
+        state = best.state if best else quantised(calibration, config=self.config, **given)
+        return Result(state if self.share is None else _sharing(state, self.share), calibration, best)
+
+    def _allocated(self, calibration: Calibration, material: Material, given: Mapping[str, Any]) -> Allocation:
+        """Bits within the budget."""
+        limits, target = self._limits()
+        found = table(
+            calibration,
+            bits=range(BITS[0], self.weights + 1),
+            activation_bits=range(BITS[0], self.activations + 1),
+            validation=material.validation,
+            config=self.config,
+            cycles=target.cycles,
+            part=target.part,
+            **given,
+        )
+        return allocate(found, limits)
+
+    def _limits(self) -> tuple[dict[str, float], Target]:
+        """What the budget limits, and the target of the design that it is of."""
+        limits: dict[str, Any] = dict(self.budget or {})
+        for kind, most in limits.items():
+            if isinstance(most, bool) or not isinstance(most, int | float):
+                raise BitwrightError(f"a budget of {shown(most)} {kind}", where="quantise", hint="give a number")
+        clocks = limits.pop("cycles", self.cycles)
+        if "cycles" in (self.budget or {}) and self.cycles is not None:
+            hint = "give one of them"
+            raise BitwrightError("has cycles in its budget and beside it", where="quantise", hint=hint)
+        return limits, Target(cycles=clocks, part=self.part)
 
 
 def _sharing(state: State, values: int) -> State:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress import Calibration, FloatNet, State
+from bitwright.explore import Allocation
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
@@ -25,12 +27,13 @@ Place = Callable[[], Path]
 class Material:
     """What steps work with: samples to calibrate on, and to train on, whose `labels` are integers if there are any.
 
-    `first` is the network before all steps, from which others can learn.
+    Choices are compared on those of `validation`. `first` is the network before all steps, from which others can learn.
     """
 
     calibration: Sequence[Array]
     train: Sequence[Array] | None = None
     labels: Array | None = None
+    validation: Sequence[Array] | None = None
     file: str = "data"
     first: FloatNet | None = None
 
@@ -38,7 +41,8 @@ class Material:
     def digest(self) -> str:
         """The sha256 of all samples and labels."""
         found = sha256()
-        for array in (*self.calibration, *self.trained_on, *([] if self.labels is None else [self.labels])):
+        others = (() if self.labels is None else (self.labels,), self.validation or ())
+        for array in (*self.calibration, *self.trained_on, *chain(*others)):
             found.update(repr((array.dtype.str, array.shape)).encode())
             found.update(np.ascontiguousarray(array).data)
         return found.hexdigest()
@@ -67,10 +71,11 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A network that is quantised, and the float one that it was made of, calibrated."""
+    """A network that is quantised, and the float one that it was made of, calibrated; how widths were chosen, if so."""
 
     state: State
     calibration: Calibration
+    allocation: Allocation | None = None
 
 
 class Step(Protocol):

@@ -50,6 +50,7 @@ class Train:
     activations: int | str | None = None
     scale: str = "free"
     config: Mapping[str, Any] | None = None
+    accumulator: int | None = None
     distil: str | None = None
     share: float = 0.5
     temperature: float = 1.0
@@ -61,8 +62,8 @@ class Train:
         if self.scale not in SCALES:
             raise _refusal(f"{self.scale!r} cannot be used for scale", f"choose {' or '.join(SCALES)}")
         if self.ends:
-            check_quantisers(self.weights, self.activations)
-        elif self.config is not None or self.scale != "free":
+            check_quantisers(self.weights, self.activations, self.accumulator)
+        elif self.config is not None or self.accumulator is not None or self.scale != "free":
             hint = "give weights and activations, for example lsq:4 both, or leave it out"
             raise _refusal("says how to quantise, and has no quantisers", hint)
         if self.config is not None:
@@ -78,9 +79,9 @@ class Train:
         x = list(material.trained_on)
         data: Any = x if self.distil and material.labels is None else (x, material.labelled("train"))
         if self.ends:
-            asked: dict[str, Any] = {"weights": self.weights, "activations": self.activations, "config": self.config}
-            calibration = calibrate(net, material.calibration)
-            module = trainable(net, **asked, scale=self.scale, calibration=calibration, dropout=self.dropout)
+            names = ("weights", "activations", "scale", "config", "accumulator", "dropout")
+            asked: dict[str, Any] = {name: getattr(self, name) for name in names}
+            module = trainable(net, **asked, calibration=calibrate(net, material.calibration))
         else:
             module = trainable(net, dropout=self.dropout)
         module.keep_zeros()

@@ -70,9 +70,7 @@ def trainable(
     if weights is None and activations is None:
         _refuse_without(calibration=calibration, config=config, accumulator=accumulator)
         return Trainable(_inferring(float_net(as_file(model, example, WHERE, norms=norms))), dropout=dropout)
-    if accumulator is not None and accumulator not in ACCUMULATORS:
-        hint = f"give {ACCUMULATORS[0]} to {ACCUMULATORS[-1]} bits"
-        raise BitwrightError(f"an accumulator of {accumulator!r} bits", where=WHERE, hint=hint)
+    check_accumulator(accumulator)
     coded = method_of("weights", weights, QUANTISERS)
     placed = method_of("activations", activations, ACTIVATIONS)
     found = _calibrated(model, example, calibration, norms)
@@ -92,6 +90,13 @@ def trainable(
         accumulator=accumulator,
         dropout=dropout,
     )
+
+
+def check_accumulator(bits: int | None) -> None:
+    """Refuse a width that no accumulator is given."""
+    if bits is not None and bits not in ACCUMULATORS:
+        hint = f"give {ACCUMULATORS[0]} to {ACCUMULATORS[-1]} bits"
+        raise BitwrightError(f"an accumulator of {bits!r} bits", where=WHERE, hint=hint)
 
 
 def _refuse_without(**given: Any) -> None:
