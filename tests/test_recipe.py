@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import Kept, Material, follow, read_recipe, steps
 from bitwright.recipe.prune import Prune
 from bitwright.recipe.quantise import Quantise
+from bitwright.recipe.read import name_of
 from bitwright.recipe.shrink import Shrink
 from bitwright.recipe.step import Place
 from bitwright.recipe.steps import STEPS
@@ -45,6 +47,17 @@ def written(folder: Path, text: str) -> Path:
     path = folder / "r.yaml"
     path.write_text(text)
     return path
+
+
+def test_the_page_on_recipes_has_every_option_and_an_example_that_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs/recipes.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert {name_of(step) for step in read_recipe(written(tmp_path, example))} == STEPS.keys()
+    rows = re.split(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    told = dict(zip(rows[1::2], rows[2::2], strict=True))
+    for name, step in STEPS.items():
+        options = {field.name for field in fields(step)}  # type: ignore[arg-type]
+        assert sorted(options) == sorted(option for option in options if f"`{option}" in told[name]), name
 
 
 def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
