@@ -30,6 +30,7 @@ from bitwright.recipe.read import name_of
 from bitwright.recipe.shrink import Shrink
 from bitwright.recipe.step import Place
 from bitwright.recipe.steps import STEPS
+from tests.compress.nets import graph, node, normal
 from tests.compress.random_nets import Draw
 from tests.needs import needs_package
 
@@ -232,6 +233,17 @@ def test_a_criterion_that_looks_at_the_loss_has_labelled_samples() -> None:
     assert len(picked[0]) == len(labels) == 7
     places = [int(np.flatnonzero((x == one).all(axis=(1, 2, 3)))[0]) for one in picked[0]]
     assert places == sorted(places) and labels.tolist() == y[places].tolist()
+
+
+def test_a_block_that_fits_nowhere_is_said() -> None:
+    """Rows of seven numbers have no neighbours by threes; such a weight stays whole, and here all do."""
+    net = float_net(graph([node("MatMul", "x w", "y")], {"w": normal(7, 5)}, sample=[7]))
+    with pytest.raises(BitwrightError) as error:
+        Prune(block="1:3").run(net, Material([normal(32, 7)]), None)
+    assert str(error.value) == (
+        "model: prune: block '1:3' fits no layer\n"
+        "  hint: prune without a block; or shrink with a multiple, so that blocks divide what is left"
+    )
 
 
 def test_zeros_stay_zero_to_the_end(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from bitwright.compiling import compile_graph
 from bitwright.compress import CRITERIA, SCHEDULES, FloatNet, calibrate, pruned, quantised
 from bitwright.compress.config import nearest_names
 from bitwright.compress.prune.granularity import Block, n_of_m
+from bitwright.compress.prune.pruned import zeros
 from bitwright.compress.prune.pruner import check_scope
 from bitwright.compress.prune.schedules import Schedule
 from bitwright.ir.errors import BitwrightError
@@ -91,10 +92,14 @@ class Prune(Zeros):
         """The network with zeros."""
         asked: dict[str, Any] = {"criterion": self.criterion, "scope": self.scope, "schedule": self.times()}
         asked["block"] = self.blocks(net, material)
+        data = material.calibration if self.repair else None
         if CRITERIA[self.criterion].needs == "loss":
             data, asked["labels"] = material.some("prune", SAMPLES)
-            return pruned(net, data, **asked)
-        return pruned(net, material.calibration if self.repair else None, **asked)
+        made = pruned(net, data, **asked)
+        if self.sparsity != 0 and not any(zeros(made).values()):
+            hint = "prune without a block; or shrink with a multiple, so that blocks divide what is left"
+            raise BitwrightError(f"block '{self.block}' fits no layer", where=f"{net.file}: prune", hint=hint)
+        return made
 
 
 def block_of(block: str | None) -> Block:
