@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,11 @@ class Calibration:
             found = RANGES[choice.range](Values.of(rows), choice.type, SCALES[choice.scale])
             self._found[key] = layer.along(found, array) if choice.per_channel else found.reshape(())
         return self._found[key]
+
+    def weight_scales(self, layer: Layer, choice: WeightChoice) -> Sequence[Floats]:
+        """The scale that the rule of ranges has for a weight, and others up to that at which nothing is clipped."""
+        rule, largest = (self.weight_scale(layer, each) for each in (choice, replace(choice, range="max")))
+        return [rule] if np.array_equal(rule, largest) else SCALES[choice.scale].between(rule, largest)
 
 
 def calibrate(

@@ -46,6 +46,11 @@ def with_biases(net: FloatNet, shifts: Mapping[str, Array]) -> FloatNet:
     return replace(net, nodes=tuple(chain(*nodes.values())), constants=biased.constants)
 
 
+def held(net: FloatNet, node: Node) -> Array:
+    """What a shift of a layer's output is added to, in the unit of that output: its bias, that behind it, or zero."""
+    return _Biased(net).held(node)
+
+
 class _Biased:
     """A network's constants while biases change: what one node alone reads keeps its name."""
 
@@ -60,9 +65,8 @@ class _Biased:
 
     def shifted(self, node: Node, shift: Array) -> dict[str, tuple[Node, ...]]:
         """The nodes that add `shift` to the output of `node`, by the key of the node they replace."""
-        given = node.inputs[2] if len(node.inputs) > 2 else ""
-        factor = np.float32(node.attributes.get("beta", 1))
-        if node.op != "MatMul" and factor and given in ("", *self.constants):
+        if self._is_own(node):
+            given, factor = self._given(node), np.float32(node.attributes.get("beta", 1))
             old = self.constants.get(given, np.zeros(len(shift), np.float32))
             return {key(node): (self._with(node, 2, given, old + shift / factor),)}
         after = self._sum_behind(node)
@@ -71,6 +75,22 @@ class _Biased:
         position = 1 - after.inputs.index(key(node))
         given = after.inputs[position]
         return {key(after): (self._with(after, position, given, self.constants[given] + shift),)}
+
+    def held(self, node: Node) -> Array:
+        """What `shifted` would add to, in the unit of the output."""
+        if self._is_own(node):
+            given, factor = self._given(node), np.float32(node.attributes.get("beta", 1))
+            return np.asarray(self.constants[given] * factor) if given else np.zeros(1)
+        after = self._sum_behind(node)
+        return np.zeros(1) if after is None else self.constants[after.inputs[1 - after.inputs.index(key(node))]]
+
+    def _given(self, node: Node) -> str:
+        return node.inputs[2] if len(node.inputs) > 2 else ""
+
+    def _is_own(self, node: Node) -> bool:
+        """True if a bias of the node itself can be changed."""
+        factor = np.float32(node.attributes.get("beta", 1))
+        return bool(node.op != "MatMul" and factor and self._given(node) in ("", *self.constants))
 
     def _sum_behind(self, node: Node) -> Node | None:
         """The node that adds a constant, the same for every row, to a product, and alone reads it."""

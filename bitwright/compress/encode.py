@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress.coded import ActQuant, Coded
-from bitwright.compress.grid import Grid, added, factors, laid, plain
+from bitwright.compress.grid import Grid, added, factors, grid_of, laid, plain
 from bitwright.compress.network import FloatNet, Layer, fresh_names
 from bitwright.compress.operators import MATRIX
 from bitwright.compress.sites import Edge, key
@@ -124,9 +124,7 @@ def _step(node: Node, op: str, name: str, inputs: tuple[str, ...], output: str) 
 
 def _put_on_grid(state: Quantised, made: _Twins) -> None:
     """Have every bias, and every constant that is added to a layer alone, be whole steps of the accumulators."""
-    sites = (site for site in state.net.sites if site.tensor in state.acts)
-    quantisers = {edge: state.acts[site.tensor] for site in sites for edge in site.edges}
-    grid = Grid(state.net, state.weights, quantisers)
+    grid = grid_of(state.net, state.weights, state.acts)
     for layer in state.net.layers:
         constants = added(state.net, layer)
         if layer.bias is not None or constants:

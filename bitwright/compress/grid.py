@@ -52,6 +52,12 @@ class Grid:
             return [Fraction(1)]
         return list(dict.fromkeys(fractions(self.quantisers[source].scale.reshape(-1))))
 
+    def nearest(self, layer: Layer, bias: Array, shift: Array) -> Array:
+        """The shift after which a bias, or what is added in its place, is the nearest number of whole steps."""
+        alpha, _ = factors(self.makers[layer.name])
+        step = self.step(layer).astype(np.float64) * float(alpha)
+        return np.asarray(np.rint((bias + shift) / step) * step - bias)
+
     def codes(self, bias: Array, step: Array, where: str) -> Const:
         """A constant as the nearest whole steps of what it is added to."""
         wide = step.astype(np.float64)
@@ -76,6 +82,12 @@ def source_of(makers: Mapping[str, Node], quantised: Container[Edge], edge: Edge
             raise maker.error("stays in float, so that the layer behind it has no grid", HINT)
         edge = Edge(key(maker), 0)
     return edge
+
+
+def grid_of(net: FloatNet, weights: Mapping[str, tuple[Coded, ...]], acts: Mapping[str, ActQuant]) -> Grid:
+    """The accumulators of a network whose tensors have quantisers by their names."""
+    sites = (site for site in net.sites if site.tensor in acts)
+    return Grid(net, weights, {edge: acts[site.tensor] for site in sites for edge in site.edges})
 
 
 def factors(node: Node) -> tuple[Fraction, Fraction]:

@@ -18,7 +18,6 @@ from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.network import FloatNet
 from bitwright.compress.options import Given, Options
 from bitwright.compress.refine import refined
-from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.state import Coded, State
 from bitwright.compress.transforms import transformed
 from bitwright.ir.errors import BitwrightError
@@ -78,12 +77,10 @@ def quantised(calibration: Calibration, *, config: Configured = None, **options:
 def quantised_by(choices: Choices, calibration: Calibration, chosen: Options) -> State:
     """The network with a choice for each weight and each tensor; of the options what is the same for all."""
     state = nearest(calibration, choices, bias_grid=chosen.exact == "po2")
-    free = {name: choice for name, choice in choices.weights.items() if calibration.net.given(name) is None}
-    roundings = {name: ROUNDINGS[choice.rounding] for name, choice in free.items() if choice.rounding != "nearest"}
     correction = CORRECTIONS[chosen.correct]
-    if correction is None and not roundings:
+    if correction is None and all(choice.rounding == "nearest" for choice in choices.weights.values()):
         return state
-    return refined(state, calibration, roundings, correction)
+    return refined(state, calibration, choices, correction)
 
 
 def rules_of(config: Configured) -> Config | None:

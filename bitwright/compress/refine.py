@@ -6,35 +6,38 @@ Each layer sees what the layers before it, as they are quantised, make of the ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress.acts import FloatSide, gathered, walk
+from bitwright.compress.acts import gathered, walk
 from bitwright.compress.calibrate import Calibration
+from bitwright.compress.choices import Choices
 from bitwright.compress.coded import Coded
 from bitwright.compress.columns import View
-from bitwright.compress.correct import Correction, with_biases
-from bitwright.compress.round import Problem, Rounding
+from bitwright.compress.correct import Correction, held, with_biases
+from bitwright.compress.grid import grid_of
+from bitwright.compress.round import ROUNDINGS, Problem
+from bitwright.compress.round.reach import reached
 from bitwright.compress.state import State
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
 
 
-def refined(
-    state: State, calibration: Calibration, roundings: Mapping[str, Rounding], correction: Correction | None
-) -> State:
-    """The state with other codes for the weights that have a rounding, and with its biases corrected.
+def refined(state: State, calibration: Calibration, choices: Choices, correction: Correction | None) -> State:
+    """The state with other codes for its weights, but for those that came as codes, and with its biases corrected.
 
-    Scales, types and quantisers stay as they are. A weight of several layers is rounded for the first of them.
+    Types and quantisers stay as they are, and scales, or they are larger where that makes the layer less wrong. A
+    weight of several layers is rounded for the first of them.
     """
     with np.errstate(all="ignore"):  # what is beyond float32 is refused by its layer
         side = calibration.side
-        refiner = _Refiner(state, side, roundings, correction)
+        refiner = _Refiner(state, calibration, choices, correction)
         walk(state.net, [array[: side.samples] for array in calibration.data], refiner, state.acts)
     net = with_biases(state.net, refiner.shifts)
     return replace(state, net=net, weights={**state.weights, **refiner.coded})
@@ -43,33 +46,39 @@ def refined(
 class _Refiner:
     """Decides each layer's codes, and what is added to its bias."""
 
-    def __init__(
-        self, state: State, side: FloatSide, roundings: Mapping[str, Rounding], correction: Correction | None
-    ) -> None:
+    def __init__(self, state: State, calibration: Calibration, choices: Choices, correction: Correction | None) -> None:
         self.coded: dict[str, tuple[Coded, ...]] = {}
         self.shifts: dict[str, Array] = {}
-        self._state, self._side, self._roundings, self._correction = state, side, roundings, correction
+        self._state, self._calibration, self._choices, self._correction = state, calibration, choices, correction
+        self._side = calibration.side
+        self._grid = grid_of(state.net, ChainMap(self.coded, dict(state.weights)), state.acts)
 
     def weight(self, view: View, inputs: Sequence[Array]) -> Array:
         """The value of the layer's codes, which are chosen for these inputs."""
         name = view.layer.weight
         if name not in self.coded:
             bases = self._state.weights[name]
-            if name in self._roundings:
-                bases = (self._rounded(view, inputs, bases),)
-            self.coded[name] = bases
+            self.coded[name] = bases if self._state.net.given(name) else (self._rounded(view, inputs, bases),)
         return np.asarray(sum(coded.value for coded in self.coded[name]))
 
     def shift(self, view: View, mean: Array) -> Array | None:
-        """What the correction adds to the bias."""
+        """What the correction adds to the bias, and what this then is from a whole step of its accumulator."""
         if self._correction is None:
             return None
-        self.shifts[view.layer.name] = self._correction(self._side.means[view.layer.name], mean)
-        return self.shifts[view.layer.name]
+        name = view.layer.name
+        shift = self._correction(self._side.means[name], mean)
+        if self._state.bias_grid:
+            shift = self._grid.nearest(view.layer, held(self._state.net, view.node), shift)
+        self.shifts[name] = shift
+        return shift
 
     def _rounded(self, view: View, inputs: Sequence[Array], bases: tuple[Coded, ...]) -> Coded:
         (coded,) = bases
-        name, weight = view.layer.name, view.rows(view.weight)
+        name, choice = view.layer.name, self._choices.weights[view.layer.weight]
+        scales = self._calibration.weight_scales(view.layer, choice)
+        if choice.rounding == "nearest" and (len(scales) == 1 or self._correction is None):
+            return coded
+        weight = view.rows(view.weight)
         problem = Problem(
             weight=weight,
             inputs=gathered(view, inputs, self._side.picked[name]),
@@ -82,9 +91,12 @@ class _Refiner:
             rectified=view.rectified,
             where=f"{self._state.net.file}: layer '{name}'",
         )
-        _check_reach(problem)
-        codes = self._roundings[view.layer.weight](problem)
-        return replace(coded, codes=view.array(codes))
+        if choice.rounding != "nearest":
+            _check_reach(problem)
+        places = view.rows(np.arange(coded.scale.size).reshape(coded.scale.shape))[:, :, 0]
+        corrected = self._correction is not None
+        codes, scale = reached(problem, scales, places, ROUNDINGS[choice.rounding], corrected)
+        return replace(coded, codes=view.array(codes), scale=scale)
 
 
 def _check_reach(problem: Problem) -> None:
