@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bitwright.compress import calibrate, quantised
-from bitwright.compress.allocate import Impossible
+from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS, SENSITIVITIES, Impossible, Request
 from bitwright.explore import Allocation, Tabled, allocate, table
 from bitwright.explore.pricing import price_of, priced
 from bitwright.ir.errors import BitwrightError
@@ -64,6 +64,36 @@ def test_no_answer_is_dearer_than_uniform_at_equal_divergence(found: Tabled, lab
     assert best.best.measured["cost"] <= uniform["cost"]
 
 
+def test_steps_may_be_measured(found: Tabled) -> None:
+    limits = {"lut": found.measured(found.table.uniform(3, 3))["lut"]}
+    best = allocate(found, limits, method="netadapt")
+    check(best)
+    assert best.certificate["steps"] > 5 and best.certificate["measured"] > 20
+    assert best.best.measured["kl"] <= found.measured(found.table.uniform(3, 3))["kl"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"method": "milp"}, "allocate: no method 'milp'\n  hint: choose ilp or greedy or netadapt"),
+        (
+            {"budget": {"noise": 0.1}},
+            "budget: errors are measured as kl, not as noise\n  hint: limit kl, or make a table whose error is noise",
+        ),
+    ],
+)
+def test_what_is_not_offered_is_named(found: Tabled, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        allocate(found, **{"budget": {"lut": 5000.0}, **asked})
+    assert str(refusal.value) == message
+
+
+def test_no_sensitivity_but_those_that_are_offered(data: Mapping[str, NDArray[Any]]) -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        table(MODEL, data["calibration"], sensitivity="trace")
+    assert str(refusal.value) == "allocate: no sensitivity 'trace'\n  hint: choose one-by-one or hessian-trace"
+
+
 @pytest.mark.parametrize("label", ["w2a3", "w3a3", "w4a4"])
 def test_no_uniform_design_within_the_budget_errs_less(found: Tabled, label: str) -> None:
     uniform = found.measured(found.table.uniforms()[label])
@@ -84,6 +114,26 @@ def check(best: Allocation) -> None:
     assert any(each.label.startswith("w") for each in best.candidates), "a uniform design"
     bits = {name: bases[0].type for name, bases in best.state.weights.items()}
     assert all(kind.bits <= best.widths[name] for name, kind in bits.items())  # type: ignore[union-attr]
+
+
+def test_the_solver_says_nothing_on_stdout(found: Tabled, capfd: pytest.CaptureFixture[str]) -> None:
+    """HiGHS prints where it repairs an answer of which some columns are no integers: `--json` is alone there."""
+    low, high = (found.table.predict(found.table.uniform(bits, bits))["lut"] for bits in (2, 6))
+    for most in np.linspace(low * 1.001, high, 20):
+        ALLOCATORS[ALLOCATOR](Request(ledger=found.table, least="kl", limits={"lut": float(most)}))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_traces_stand_for_measured_weights(data: Mapping[str, NDArray[Any]]) -> None:
+    pytest.importorskip("torch")
+    asked: dict[str, Any] = {"bits": (3, 6), "cycles": 500}
+    one, other = (table(MODEL, data["calibration"], sensitivity=name, **asked) for name in SENSITIVITIES)
+    terms = [{term.names: term for term in each.table.terms} for each in (one, other)]
+    names = list(one.table.weights)
+    brought = [[by[(name,)].at({name: 3})["kl"] for name in names] for by in terms]
+    assert np.corrcoef(np.log(np.array(brought) + 1e-9))[0, 1] > 0.5, "they rank the layers alike"
+    tensor = next(iter(one.table.tensors))
+    assert terms[0][(tensor,)].at({tensor: 3}) == terms[1][(tensor,)].at({tensor: 3})
 
 
 def test_a_rule_leaves_no_choice(data: Mapping[str, NDArray[Any]]) -> None:

@@ -34,8 +34,8 @@ PARTS = {
     "backends/verilog": "backends backends/verilog hardware hardware/kernels ir exact",
     "audit": "audit reading ir sim",
     "compress": "compress compress/codes compress/prune compress/ranges compress/round compress/transforms"
-    " compress/torch reading frontend frontend/dialects backends/onnx audit ir",
-    "compress/allocate": "compress compress/allocate planning reading ir",
+    " compress/allocate compress/torch reading frontend frontend/dialects backends/onnx audit ir",
+    "compress/allocate": "compress compress/allocate compress/torch planning reading ir",
     "compress/codes": "compress/codes ir",
     "compress/prune": "compress compress/prune compress/round compress/torch hardware audit frontend reading ir",
     "compress/torch": "compress compress/prune compress/ranges compress/torch audit reading ir",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from inspect import getdoc
 from typing import Any
 
+from bitwright.compress.allocate import ALLOCATORS, SENSITIVITIES
 from bitwright.compress.codes import CODES
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.prune import CRITERIA, RULES, SCHEDULES
@@ -33,6 +34,8 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
     "criterion": {name: criterion.score for name, criterion in CRITERIA.items()},
     "schedule": SCHEDULES,
     "rule": {name: rule.renew for name, rule in RULES.items()},
+    "allocator": ALLOCATORS,
+    "sensitivity": SENSITIVITIES,
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""

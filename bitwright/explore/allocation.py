@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from bitwright.compress import State
-from bitwright.compress.allocate import ALLOCATORS, Impossible, Widths
+from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS, Impossible, Request, Widths, cheapest, excess
 from bitwright.compress.allocate.costs import OF_WIDTHS
 from bitwright.compress.allocate.error import ERRORS
-from bitwright.compress.allocate.exact import exact
-from bitwright.compress.allocate.greedy import excess
 from bitwright.explore.pricing import PRICED
 from bitwright.explore.tabling import Tabled
 from bitwright.ir.errors import BitwrightError
@@ -92,7 +90,7 @@ def allocate(
     found: Tabled,
     budget: Figures,
     *,
-    method: str = "ilp",
+    method: str = ALLOCATOR,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Allocation:
     """The design of the least error within a budget; of the least cost, where the budget limits the error.
@@ -189,7 +187,7 @@ class _Search:
         """Answers by the table, tried; the certificate of the first, whose limits are those that were asked for."""
         aims, certificate = dict(self.limits), dict[str, Any]()
         for done in range(ROUNDS):
-            answer = ALLOCATORS[method](self.found.table, self.least, aims)
+            answer = ALLOCATORS[method](self._request(aims))
             if answer is None:
                 break
             certificate = certificate or dict(answer.certificate)
@@ -201,6 +199,14 @@ class _Search:
                 break
             aims = moved
         return certificate or {"status": f"{method} finds no widths within the budget by the table"}
+
+    def _request(self, aims: Figures) -> Request:
+        """What is asked of an allocator: limits by the ledger, and of errors that it measures the real one."""
+        error = self.found.error
+        most = self.limits.get(error, inf)
+        return Request(
+            ledger=self.found.table, least=self.least, limits=aims, error=error, errs=self.found.errs, most=most
+        )
 
     def _moved(self, kind: str, aim: float, tried: Candidate) -> float:
         """The limit by the table at which a design that errs as this one did is just within the real one.
@@ -239,9 +245,7 @@ class _Search:
     def reach(self) -> None:
         """Try what the table says takes least of each kind that is limited, for nothing else fits."""
         for kind in self.limits:
-            answer = exact(self.found.table, kind, {})
-            assert answer is not None, "without limits there are widths"
-            self.tried(f"least {kind}", answer.widths)
+            self.tried(f"least {kind}", cheapest(self.found.table, kind))
         label, widths = next(iter(self.found.table.uniforms().items()))
         self.tried(label, widths)
 

@@ -8,8 +8,8 @@ best.state.save("mixed.onnx")
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
@@ -18,8 +18,8 @@ import onnx
 from numpy.typing import NDArray
 
 from bitwright.compress import Calibration, FloatNet, Options, State, calibrate, check_arrays
-from bitwright.compress.allocate import Ledger, Widths
-from bitwright.compress.allocate.error import Judge, judge, sensitivities
+from bitwright.compress.allocate import SENSITIVITIES, SENSITIVITY, Ledger, Term, Widths
+from bitwright.compress.allocate.error import Judge, Sensing, judge
 from bitwright.compress.allocate.tables import joined
 from bitwright.compress.choices import Choices, choose
 from bitwright.compress.config import Config
@@ -96,6 +96,7 @@ def table(
     validation: Array | Sequence[Array] | None = None,
     labels: Array | None = None,
     error: str = "",
+    sensitivity: str = SENSITIVITY,
     cycles: int | None = None,
     fps: float | None = None,
     clock_ns: float = 10.0,
@@ -108,10 +109,13 @@ def table(
 
     `bits` are the widths to choose from, `activation_bits` those of tensors where they are others. Rules of a `config`
     that give something a width leave it no choice. The error, a key of `ERRORS`, is measured on `validation` (the
-    calibration data, if there is none; `labels` for a loss), with the codes chosen as `options` say. `cycles`, `fps`,
-    `clock_ns` and `part` are those of `compile`, which prices every design of one width each; `progress(done, total)`
-    is called after each of those.
+    calibration data, if there is none; `labels` for a loss), with the codes chosen as `options` say; `sensitivity`, a
+    key of `SENSITIVITIES`, is how that of single widths is found. `cycles`, `fps`, `clock_ns` and `part` are those of
+    `compile`, which prices every design of one width each; `progress(done, total)` is called after each of those.
     """
+    if sensitivity not in SENSITIVITIES:
+        hint = f"choose {' or '.join(SENSITIVITIES)}"
+        raise BitwrightError(f"no sensitivity '{sensitivity}'", where="allocate", hint=hint)
     target = Target(cycles=cycles, fps=fps, clock_ns=clock_ns, part=part)
     weights = _widths(bits)
     tensors = weights if activation_bits is None else _widths(activation_bits)
@@ -131,13 +135,28 @@ def table(
     begins("pricing widths")
     prices = list(Pricing(calibration, choices, target).terms(offered, progress))
     begins("measuring widths")
-    errors = list(
-        sensitivities(
-            calibration, choices, chosen, offered.widths, measure.kind, lambda state: error_of(state, measure)
-        )
+    sensing = Sensing(
+        calibration=calibration,
+        choices=choices,
+        options=chosen,
+        offered=offered.widths,
+        kind=measure.kind,
+        arrays=arrays,
+        errs=lambda state: error_of(state, measure),
     )
+    errors = list(_sensed(sensing, sensitivity))
     terms = joined([*prices, *errors])
     return Tabled(Ledger(offered.weights, offered.tensors, terms), calibration, choices, chosen, target, measure)
+
+
+def _sensed(sensing: Sensing, sensitivity: str) -> Iterator[Term]:
+    """The error that widths bring; what the sensitivity leaves out is found by the default."""
+    said = list(SENSITIVITIES[sensitivity](sensing))
+    yield from said
+    names = {name for term in said for name in term.names}
+    rest = {name: widths for name, widths in sensing.offered.items() if name not in names}
+    if rest:
+        yield from SENSITIVITIES[SENSITIVITY](replace(sensing, offered=rest))
 
 
 def error_of(state: State, measure: Judge) -> float:

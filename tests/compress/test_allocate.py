@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from bitwright.compress import Options, State, calibrate, float_net, quantised
-from bitwright.compress.allocate import ALLOCATORS, Ledger, Term, Widths
+from bitwright.compress.allocate import ALLOCATORS, Answer, Ledger, Request, Term, Widths
 from bitwright.compress.allocate.costs import bit_operations, ways_to, weight_bits
-from bitwright.compress.allocate.error import Judge, judge, kl, noise, sensitivities
-from bitwright.compress.allocate.exact import exact
+from bitwright.compress.allocate.error import Judge, Sensing, judge, kl, noise, one_by_one
+from bitwright.compress.allocate.exact import integer_program
 from bitwright.compress.allocate.greedy import greedy
 from bitwright.compress.allocate.tables import joined
 from bitwright.compress.choices import choose
@@ -37,6 +37,14 @@ def drawn(seed: int) -> Ledger:
     costs = [term("lut", *pair) for pair in (("w1", "a"), ("w2", "a"), ("b",), ("w2", "a", "b"))]
     constant = Term((), {(): {"lut": 1.0, "kl": 0.5}})
     return Ledger({"w1": BITS, "w2": BITS}, {"a": BITS, "b": BITS}, joined([*errors, *costs, constant]))
+
+
+def exact(table: Ledger, least: str, limits: dict[str, float]) -> Answer | None:
+    return integer_program(Request(ledger=table, least=least, limits=limits))
+
+
+def stepwise(table: Ledger, least: str, limits: dict[str, float]) -> Answer | None:
+    return greedy(Request(ledger=table, least=least, limits=limits))
 
 
 def designs(table: Ledger) -> Iterator[Widths]:
@@ -71,14 +79,16 @@ def test_there_may_be_no_widths(method: str) -> None:
     table = drawn(0)
     least_of_all = least(table, "lut", {})
     assert least_of_all is not None
-    assert ALLOCATORS[method](table, "kl", {"lut": least_of_all - 0.01}) is None
+    limits = {"lut": least_of_all - 0.01}
+    request = Request(ledger=table, least="kl", limits=limits, error="kl", errs=lambda widths: 0.0)
+    assert ALLOCATORS[method](request) is None
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_greedy_keeps_the_limits_and_is_never_better_than_the_program(seed: int) -> None:
     table = drawn(seed)
     limits = {"lut": float(np.median([table.predict(widths)["lut"] for widths in designs(table)]))}
-    one, other = exact(table, "kl", limits), greedy(table, "kl", limits)
+    one, other = exact(table, "kl", limits), stepwise(table, "kl", limits)
     assert one is not None
     if other is not None:
         assert table.predict(other.widths)["lut"] <= limits["lut"]
@@ -94,7 +104,7 @@ def test_greedy_is_best_where_each_bit_less_loses_more(lut: int) -> None:
         for i, name in enumerate(names)
     ]
     table = Ledger(dict.fromkeys(names, tuple(range(3, 10))), {}, tuple(terms))
-    one, other = exact(table, "kl", {"lut": lut}), greedy(table, "kl", {"lut": lut})
+    one, other = exact(table, "kl", {"lut": lut}), stepwise(table, "kl", {"lut": lut})
     assert one is not None and other is not None
     assert table.predict(other.widths)["kl"] == pytest.approx(table.predict(one.widths)["kl"])
 
@@ -175,15 +185,24 @@ def test_each_width_is_measured_with_all_others_wide() -> None:
     def errs(state: State) -> float:
         return error_of(state, measure)
 
-    terms = {term.names: term for term in sensitivities(calibration, choices, options, offered, "noise", errs)}
+    sensing = Sensing(
+        calibration=calibration,
+        choices=choices,
+        options=options,
+        offered=offered,
+        kind="noise",
+        arrays=[data],
+        errs=errs,
+    )
+    terms = {term.names: term for term in one_by_one(sensing)}
     base = errs(quantised(calibration, weights=8, activations=8, rounding="nearest"))
     assert terms[()].at({})["noise"] == pytest.approx(base)
     for name, widths in offered.items():
         key = "weights" if name == "w2" else "activations"
         config = {name: {key: widths[0]}} | {w: {"rounding": "nearest"} for w in ("w1", "w4")}
         config |= {"w3": {"rounding": "nearest"}} if name == "w2" else {}
-        alone = errs(quantised(calibration, config=config, weights=8, activations=8))
-        assert terms[(name,)].at({name: widths[0]})["noise"] == pytest.approx(alone - base)
+        single = errs(quantised(calibration, config=config, weights=8, activations=8))
+        assert terms[(name,)].at({name: widths[0]})["noise"] == pytest.approx(single - base)
         assert terms[(name,)].at({name: 8})["noise"] == 0
 
 

@@ -109,25 +109,37 @@ def _exp(rows: Array) -> Array:
     return np.asarray(np.exp(rows))
 
 
-def sensitivities(
-    calibration: Calibration,
-    choices: Choices,
-    options: Options,
-    offered: Mapping[str, tuple[int, ...]],
-    kind: str,
-    errs: Callable[[State], float],
-) -> Iterator[Term]:
-    """The error of each width of each weight and tensor by itself, all others as wide as they can be.
+@dataclass(frozen=True, kw_only=True)
+class Sensing:
+    """What is asked of widths: the error that each brings to a calibrated network, whose choices are as wide as can be.
 
-    `errs` measures a network's error, of a kind. Codes are chosen as they will be, for the weight that is measured and
-    for those that read the tensor that is, with biases corrected behind them. The first term is the error that is left
-    with all of them wide.
+    `errs` measures a network's error, of a kind, on `arrays`.
     """
+
+    calibration: Calibration
+    choices: Choices
+    options: Options
+    offered: Mapping[str, tuple[int, ...]]
+    kind: str
+    arrays: Sequence[Array]
+    errs: Callable[[State], float]
+
+
+def one_by_one(sensing: Sensing) -> Iterator[Term]:
+    """Each width of each weight and tensor is measured by itself, all others as wide as they can be.
+
+    Codes are chosen as they will be, for the weight that is measured and for those that read the tensor that is, with
+    biases corrected behind them. The first term is the error that is left with all of them wide. That errors add up is
+    taken for granted, and checked on the design that is chosen (Zhou, Moosavi-Dezfooli, Cheung, Frossard: "Adaptive
+    quantization for deep neural network", AAAI 2018, arXiv 1712.01048; R109).
+    """
+    offered, kind = sensing.offered, sensing.kind
     wide = {name: max(widths) for name, widths in offered.items()}
-    readers = _readers(calibration.net)
+    readers = _readers(sensing.calibration.net)
 
     def error(widths: Widths, measured: frozenset[str]) -> float:
-        return errs(quantised_by(_nearest(choices.at(widths), measured), calibration, options))
+        choices = _nearest(sensing.choices.at(widths), measured)
+        return sensing.errs(quantised_by(choices, sensing.calibration, sensing.options))
 
     least = error(wide, frozenset())
     yield Term((), {(): {kind: least}})

@@ -11,24 +11,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress.allocate.tables import Answer, Ledger, Term
+from bitwright.compress.allocate.tables import Answer, Ledger, Request, Term, Widths
 from bitwright.planning.program import NODE_LIMIT, STATUS, solved
 
 SPAN = 1e4
 """The largest coefficient of the objective: HiGHS' absolute tolerances are then far below what a choice changes."""
 
 
-def exact(table: Ledger, least: str, limits: Mapping[str, float]) -> Answer | None:
-    """The widths with the least of one kind, within the limits of others; None where no widths are.
+def integer_program(request: Request) -> Answer | None:
+    """The widths that a ledger proves best: an integer program, solved to the end or to a gap that is told.
 
     One width a tensor, however many layers read it, and one a weight: a binary for each. What depends on several
     widths has a share for each of their combinations, which the shares of each width add up to: with binaries these
     are 0 and 1.
 
-    A multiple-choice knapsack whose sensitivities are measured one by one, as HAWQ-V3 solves it (Yao et al., 2021,
-    arXiv 2011.10680) and ANNC (Yang et al., 2020, arXiv 1910.05897): R109, R113, R131.
+    A multiple-choice knapsack with an explicit price of hardware (Yao, Dong, Zheng, Gholami, Yu, Tan, Wang, Huang,
+    Wang, Mahoney, Keutzer: "HAWQ-V3: dyadic neural network quantization", ICML 2021, arXiv 2011.10680; R109, R131),
+    whose widths are chosen against a size (Yang, Gui, Zhu, Liu: "Automatic neural network compression by
+    sparsity-quantization joint learning", CVPR 2020, arXiv 1910.05897; R113).
     """
-    return _Program(table).solve(least, limits)
+    return _Program(request.ledger).solve(request.least, request.limits)
+
+
+def cheapest(ledger: Ledger, kind: str) -> Widths:
+    """The widths with the least of a kind, whatever the others."""
+    answer = _Program(ledger).solve(kind, {})
+    assert answer is not None, "without limits there are widths"
+    return answer.widths
 
 
 @dataclass
@@ -95,7 +104,7 @@ class _Program:
         scale = SPAN / max(float(np.abs(objective).max()), 1e-30)
         result = solved(
             objective * scale,
-            integrality=(np.arange(count) < len(self.places)).astype(np.int64),
+            integrality=np.ones(count, np.int64),  # shares too: HiGHS prints where it repairs those of an answer
             bounds=Bounds(0.0, 1.0),
             constraints=constraints,
             options={"mip_rel_gap": 0.0, "node_limit": NODE_LIMIT},

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bitwright.compress.allocate.tables import Answer, Ledger, Widths
+from bitwright.compress.allocate.tables import TINY, Answer, Ledger, Request, Widths, excess
 
 Figures = Mapping[str, float]
-TINY = 1e-12
 
 
-def greedy(table: Ledger, least: str, limits: Figures) -> Answer | None:
-    """All as wide as can be, then narrower one by one; None if that never comes within the limits.
+def greedy(request: Request) -> Answer | None:
+    """All as wide as can be, then narrower one by one, each step the one that loses least for what it saves.
 
-    First until every limit is held, each step the one of the least loss for what it takes off the excess; then as long
-    as a step makes less of what shall be least and keeps the limits. Quick, explained by its steps, and no proof of
-    anything: the yard-stick for the integer program. The choice of NetAdapt (Yang et al., 2018, arXiv 1804.03230) by
-    the table alone: R108.
+    First until every limit is held, by the loss for what is taken off the excess; then as long as a step makes less of
+    what shall be least and keeps the limits. Quick, explained by its steps, and best where each bit less loses more
+    than the one before (Fox: "Discrete optimization via marginal analysis", Management Science 13, 1966); else no proof
+    of anything.
     """
+    table, least, limits = request.ledger, request.least, request.limits
     widths: Widths = {name: max(offered) for name, offered in table.widths.items()}
     steps = 0
     for step in (_within, _lower):
@@ -67,8 +67,3 @@ def narrowed(table: Ledger, widths: Widths) -> Iterator[Widths]:
         for bits in offered:
             if bits < widths[name]:
                 yield {**widths, name: bits}
-
-
-def excess(figures: Figures, limits: Figures) -> float:
-    """By how much limits are broken, in shares of them."""
-    return sum(max((figures[kind] - most) / max(most, TINY), 0.0) for kind, most in limits.items())

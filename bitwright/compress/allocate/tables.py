@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import inf
 from typing import Any
 
 from bitwright.ir.errors import BitwrightError
 
 Widths = Mapping[str, int]
 """Bits of each weight and of each tensor that is quantised, by their names."""
+TINY = 1e-12
+"""The least limit that excess is a share of."""
 Amounts = Mapping[str, float]
 """How much of each kind: of a resource, of an error."""
 
@@ -90,6 +93,11 @@ def joined(terms: Iterable[Term]) -> tuple[Term, ...]:
     return tuple(Term(names, rows) for names, rows in found.items())
 
 
+def excess(figures: Amounts, limits: Amounts) -> float:
+    """By how much limits are broken, in shares of them."""
+    return sum(max((figures[kind] - most) / max(most, TINY), 0.0) for kind, most in limits.items())
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The widths of a design, and what proves, or does not, that no other is better by the table."""
@@ -102,5 +110,20 @@ class Impossible(BitwrightError):
     """No widths of a table are within the limits."""
 
 
-Allocator = Callable[[Ledger, str, Mapping[str, float]], Answer | None]
-"""`(table, kind to make least, the most of other kinds)` -> the widths; None where no widths are within the limits."""
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of an allocator: the least of one kind by a ledger, within the most of others by it.
+
+    `error` is the kind that is an error. One who measures designs himself asks `errs`, and heeds `most` of it.
+    """
+
+    ledger: Ledger
+    least: str
+    limits: Mapping[str, float]
+    error: str = ""
+    errs: Callable[[Widths], float] | None = None
+    most: float = inf
+
+
+Allocator = Callable[[Request], Answer | None]
+"""The widths that are asked for; None where none are within the limits, or none are found."""
