@@ -13,7 +13,7 @@ from math import ceil, inf
 from typing import Any
 
 from bitwright.compress import State
-from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS, Impossible, Request, Widths, cheapest, excess
+from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS, Impossible, Ledger, Request, Widths, cheapest, excess
 from bitwright.compress.allocate.costs import OF_WIDTHS
 from bitwright.compress.allocate.error import ERRORS
 from bitwright.explore.pricing import PRICED
@@ -22,12 +22,14 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.planning.devices import part_of
 from bitwright.planning.price import KINDS, amounts, scale_of
 
-ROUNDS = 8
+ROUNDS = 10
 """Designs that are made of answers by the table, at most: each shows how far the next limit must be moved."""
 LEAST = 4
 """Uniform designs that are tried for the least error predicted, beside those that no other exceeds in both widths."""
 MARGIN = 1.03
 """By how much a uniform design may be over a limit by the table and still be tried."""
+NEGLIGIBLE = 1e-3
+"""A share by which moving a limit is not worth a try."""
 STEP = 0.99
 """Of a limit that stays broken."""
 MANY = 100
@@ -111,7 +113,8 @@ def allocate(
         search.reach()
     if not search.within:
         raise search.impossible()
-    best = min(search.within, key=lambda each: (each.measured[search.least], each.measured["cost"]))
+    search.beside(method, progress)
+    best = search.best
     return Allocation(
         state=found.state(best.widths),
         method=method,
@@ -153,6 +156,39 @@ def _limits(found: Tabled, budget: Figures) -> dict[str, float]:
     return {**held, **budget}
 
 
+class _Aims:
+    """Limits by a ledger, moved until the designs that it gives are just within the real ones."""
+
+    def __init__(self, limits: Figures) -> None:
+        self.limits, self.now = limits, dict(limits)
+        self._inside: dict[str, float] = {}
+        self._broken: dict[str, float] = {}
+
+    def moved(self, tried: Candidate, predicted: Figures) -> bool:
+        """Whether there is another limit to try, after a design that the ledger gave within these."""
+        before = dict(self.now)
+        for kind, most in self.limits.items():
+            said, measured = predicted[kind], tried.measured[kind]
+            near = most * said / measured if measured > 0 and said > 0 else self.now[kind]
+            if measured > most:
+                self._lower(kind, near)
+            elif tried.within:
+                self._raise(kind, near)
+        return any(abs(aim - before[kind]) > NEGLIGIBLE * before[kind] for kind, aim in self.now.items())
+
+    def _lower(self, kind: str, near: float) -> None:
+        """After a limit was broken: to where the design would keep it if it erred as much, or halfway back."""
+        self._broken[kind] = aim = self.now[kind]
+        inside = self._inside.get(kind)
+        self.now[kind] = min(near, aim * STEP) if inside is None else (inside + aim) / 2
+
+    def _raise(self, kind: str, near: float) -> None:
+        """After all limits were kept: to where the design would just keep it, or halfway to where it was broken."""
+        self._inside[kind] = aim = self.now[kind]
+        broken = self._broken.get(kind)
+        self.now[kind] = max(near, aim) if broken is None else (aim + broken) / 2
+
+
 @dataclass
 class _Search:
     """Designs that are tried for limits."""
@@ -185,39 +221,42 @@ class _Search:
 
     def by_table(self, method: str, progress: Callable[[int, int], None]) -> Mapping[str, Any]:
         """Answers by the table, tried; the certificate of the first, whose limits are those that were asked for."""
-        aims, certificate = dict(self.limits), dict[str, Any]()
+        aims, certificate = _Aims(self.limits), dict[str, Any]()
         for done in range(ROUNDS):
-            answer = ALLOCATORS[method](self._request(aims))
+            answer = ALLOCATORS[method](self._request(self.found.table, aims.now))
             if answer is None:
                 break
             certificate = certificate or dict(answer.certificate)
-            known = any(each.widths == answer.widths for each in self.candidates)
             tried = self.tried(f"{method} {done + 1}", answer.widths)
             progress(done + 1, ROUNDS)
-            moved = {kind: self._moved(kind, aims[kind], tried) for kind in self.limits}
-            if moved == aims or (known and tried.within):
+            if not aims.moved(tried, tried.predicted):
                 break
-            aims = moved
         return certificate or {"status": f"{method} finds no widths within the budget by the table"}
 
-    def _request(self, aims: Figures) -> Request:
-        """What is asked of an allocator: limits by the ledger, and of errors that it measures the real one."""
+    def beside(self, method: str, progress: Callable[[int, int], None]) -> None:
+        """From the best design on: the best of its neighbours, by a table of their own, as long as that is better."""
+        centre, aims, ledger = self.best, _Aims(self.limits), self.found.around(self.best.widths)
+        for done in range(ROUNDS):
+            answer = ALLOCATORS[method](self._request(ledger, aims.now))
+            if answer is None:
+                return
+            tried = self.tried(f"{method} beside {done + 1}", answer.widths)
+            progress(done + 1, ROUNDS)
+            if self.best is not centre:
+                centre, aims, ledger = self.best, _Aims(self.limits), self.found.around(self.best.widths)
+            elif not aims.moved(tried, ledger.predict(answer.widths)):
+                return
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate within the limits that has least of what shall be least."""
+        return min(self.within, key=lambda each: (each.measured[self.least], each.measured["cost"]))
+
+    def _request(self, ledger: Ledger, aims: Figures) -> Request:
+        """What is asked of an allocator: limits by a ledger, and of errors that it measures the real one."""
         error = self.found.error
         most = self.limits.get(error, inf)
-        return Request(
-            ledger=self.found.table, least=self.least, limits=aims, error=error, errs=self.found.errs, most=most
-        )
-
-    def _moved(self, kind: str, aim: float, tried: Candidate) -> float:
-        """The limit by the table at which a design that errs as this one did is just within the real one.
-
-        Nothing is loosened while another limit is broken.
-        """
-        most, predicted, measured = self.limits[kind], tried.predicted[kind], tried.measured[kind]
-        near = most * predicted / measured if measured > 0 and predicted > 0 else aim
-        if measured > most:
-            return min(near, aim * STEP)
-        return max(near, aim) if tried.within else aim
+        return Request(ledger=ledger, least=self.least, limits=aims, error=error, errs=self.found.errs, most=most)
 
     def uniforms(self) -> Iterable[tuple[str, Widths]]:
         """Uniform designs that may be within the limits and better than others of them."""

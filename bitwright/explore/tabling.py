@@ -8,8 +8,9 @@ best.state.save("mixed.onnx")
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from bitwright.compress import Calibration, FloatNet, Options, State, calibrate, check_arrays
 from bitwright.compress.allocate import SENSITIVITIES, SENSITIVITY, Ledger, Term, Widths
 from bitwright.compress.allocate.error import Judge, Sensing, judge
-from bitwright.compress.allocate.tables import joined
+from bitwright.compress.allocate.tables import Amounts, joined
 from bitwright.compress.choices import Choices, choose
 from bitwright.compress.config import Config
 from bitwright.compress.options import Given
@@ -29,6 +30,7 @@ from bitwright.explore.evaluate import weight_memory
 from bitwright.explore.pricing import Pricing, price_of, priced
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import begins
+from bitwright.planning.kept import Kept
 from bitwright.planning.target import Target
 from bitwright.sim.engines import ENGINES, best
 from bitwright.sim.whole import outputs
@@ -36,6 +38,8 @@ from bitwright.sim.whole import outputs
 Array = NDArray[Any]
 T = TypeVar("T")
 BITS = range(2, 9)
+STATES = 8
+"""Networks that are held, of those that were tried last."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Tabled:
     options: Options
     target: Target
     measure: Judge
-    _states: dict[tuple[int, ...], State] = field(default_factory=dict, repr=False)
+    _states: Kept[State] = field(default_factory=lambda: Kept(STATES), repr=False)
     _errors: dict[tuple[int, ...], float] = field(default_factory=dict, repr=False)
     _figures: dict[tuple[int, ...], dict[str, float]] = field(default_factory=dict, repr=False)
 
@@ -59,7 +63,8 @@ class Tabled:
 
     def state(self, widths: Widths) -> State:
         """The network of these widths, quantised as it will be."""
-        return self._known(widths, self._states, self._state)
+        key = tuple(widths[name] for name in self.table.widths)
+        return self._states.get(key, lambda: self._state(widths))
 
     def _state(self, widths: Widths) -> State:
         return quantised_by(self.choices.at(widths), self.calibration, self.options)
@@ -71,6 +76,23 @@ class Tabled:
     def measured(self, widths: Widths) -> dict[str, float]:
         """The figures of these widths, the design compiled."""
         return self._known(widths, self._figures, self._measured)
+
+    def around(self, widths: Widths) -> Ledger:
+        """The table of a design's neighbours, a step to either side: errors measured beside it, prices as they were.
+
+        Errors that add up from where all are wide need not where many are narrow; beside a design they nearly do.
+        """
+        beside = {name: _beside(offered, widths[name]) for name, offered in self.table.widths.items()}
+        base = self.errs(widths)
+        errors = [Term((), {(): {self.error: base}})]
+        for name, few in beside.items():
+            rows: dict[tuple[int, ...], Amounts] = {
+                (bits,): {self.error: self.errs({**widths, name: bits}) - base} for bits in few
+            }
+            errors.append(Term((name,), rows))
+        prices = [_among(term, beside, self.error) for term in self.table.terms]
+        weights, tensors = ({name: beside[name] for name in part} for part in self.table.parts)
+        return Ledger(weights, tensors, joined([*errors, *prices]))
 
     def _known(self, widths: Widths, known: dict[tuple[int, ...], T], find: Callable[[Widths], T]) -> T:
         key = tuple(widths[name] for name in self.table.widths)
@@ -164,6 +186,18 @@ def error_of(state: State, measure: Judge) -> float:
     graph, arrays = state.graph(), measure.arrays
     engine = ENGINES[best(graph.macs * len(arrays[0]))].build(graph, None)
     return measure(outputs(graph, dict(zip(graph.entry.inputs, arrays, strict=True)), engine))
+
+
+def _beside(offered: Sequence[int], bits: int) -> tuple[int, ...]:
+    place = offered.index(bits)
+    return tuple(offered[max(place - 1, 0) : place + 2])
+
+
+def _among(term: Term, offered: Mapping[str, tuple[int, ...]], error: str) -> Term:
+    """A term of fewer widths, without the error."""
+    kept = set(product(*(offered[name] for name in term.names)))
+    rows = {key: amounts for key, amounts in term.amounts.items() if key in kept}
+    return Term(term.names, {k: {n: x for n, x in amounts.items() if n != error} for k, amounts in rows.items()})
 
 
 def _chosen(calibration: Calibration, rules: Config | None, weights: int, tensors: int, options: Given) -> Choices:
