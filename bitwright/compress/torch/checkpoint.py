@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -50,7 +49,7 @@ class Checkpoint:
         arrays: dict[str, Any] = {name: tensor.detach().cpu().numpy() for name, tensor in held.items()}
         arrays |= {"key": np.array(self.key), "losses": np.array(live.losses)}
         arrays |= {"order": live.order.get_state().numpy(), "random": torch.get_rng_state().numpy()}
-        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        fresh = self.path.with_name(f"{self.path.name}.part")
         try:
             with fresh.open("wb") as file:
                 np.savez(file, **arrays)

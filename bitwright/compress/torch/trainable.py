@@ -65,7 +65,7 @@ class Trainable(Executor):
         self.pruning: Pruning | None = None
         self._makers = {key(node): node for node in net.nodes}
         types = {edge: acts[tensor].types[0] for edge, tensor in self._twins.items() if tensor in acts}
-        self._biases = places(net, types) if po2 and acts else {}
+        self._biases = places(net, types) if po2 else {}
         self._accumulator = accumulator
         self._reads = {} if accumulator is None else read_by(net, types)
 
@@ -135,7 +135,7 @@ class Trainable(Executor):
 
     def state(self) -> State:
         """The quantised network: the codes and scales that the module computes with, when it is not training."""
-        if not self.acts:
+        if not (self.acts or self.weights):
             hint = "give trainable quantisers, or use quantize(data) of the module"
             raise BitwrightError("has no quantisers", where=f"{self.net.file}: state", hint=hint)
         training = self.training

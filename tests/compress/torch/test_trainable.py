@@ -160,6 +160,27 @@ def test_weights_that_came_as_codes_stay_as_they_are() -> None:
     assert_exact(module, x)
 
 
+@pytest.mark.parametrize("accumulator", [None, 12])
+def test_integers_that_enter_may_stay_as_they_are(accumulator: int | None) -> None:
+    nodes = [node("Cast", "x", "f", to=1), node("Gemm", "f a b", "y")]
+    given = graph(nodes, {"a": normal(6, 5), "b": normal(5)}, sample=[6])
+    given.graph.input[0].type.tensor_type.elem_type = 2
+    x = np.random.default_rng(0).integers(0, 256, (30, 6)).astype(np.uint8)
+    module = trainable(
+        given,
+        weights=4,
+        activations=4,
+        scale="po2",
+        calibration=x,
+        config={"f": {"activations": "float"}},
+        accumulator=accumulator,
+    )
+    assert not module.acts
+    assert_exact(module, x)
+    (layer,) = (layer for layer in module.graph().layers if layer.op == "dense")
+    assert (layer.type.bits <= 12) == (accumulator == 12)
+
+
 def test_a_module_of_pytorch_is_trained_as_it_is_exported() -> None:
     torch.manual_seed(0)
     given = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, 3))
