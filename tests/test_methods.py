@@ -11,7 +11,7 @@ import pytest
 
 import bitwright
 from bitwright.cli.commands import main
-from bitwright.compress.methods import FAMILIES, Method, methods, read
+from bitwright.compress.methods import NAMES, TRAINED, Method, methods, read, registries
 from bitwright.compress.options import Options
 from bitwright.ir.errors import BitwrightError
 from tests.test_touch import python
@@ -19,9 +19,9 @@ from tests.test_touch import python
 ROOT = Path(bitwright.__file__).parent
 DOCS = Path(__file__).parents[1] / "docs"
 FOUND = methods()
-PLAIN = ("max", "nearest", "norm")
+PLAIN = ("lsq", "max", "nearest", "norm")
 """What everyone does, and other methods start from."""
-ORDINARY = frozenset(("cubic", "kl", "magnitude"))
+ORDINARY = frozenset(("cubic", "kl", "magnitude", "ternary", "xnor"))
 """Words by which other things go too: there only the function counts."""
 MOST = 2
 """Shipped files that know a method: its own, and the registry."""
@@ -29,7 +29,7 @@ MOST = 2
 
 def known_to(family: str, name: str) -> list[str]:
     """The files that have a method's name as a string, or its function's as an identifier."""
-    function = FAMILIES[family][name]
+    function = registries()[family][name]
     assert function is not None
     found = []
     for path in sorted(ROOT.rglob("*.py")):
@@ -43,8 +43,8 @@ def known_to(family: str, name: str) -> list[str]:
 def test_a_method_is_told_of_in_the_same_form(method: Method) -> None:
     assert 20 < len(method.what) < 160
     assert method.papers or method.name == "nearest", 'cite it: Authors: "Title", where; R001'
-    page = (DOCS / "quantize-and-explore.md").read_text(encoding="utf-8")
-    assert f"`{method.name}`" in page or f'="{method.name}"' in page
+    page = (DOCS / ("training.md" if method.family in TRAINED else "quantize-and-explore.md")).read_text("utf-8")
+    assert f"`{method.name}`" in page or f'="{method.name}"' in page or f"`{method.name}:" in page
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_command_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_unknown_family_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["methods", "ranges"]) == 2
-    wanted = f"methods: there is no family 'ranges'\n  hint: the families are {', '.join(FAMILIES)}\n"
+    wanted = f"methods: there is no family 'ranges'\n  hint: the families are {', '.join(NAMES)}\n"
     assert capsys.readouterr().err == f"error: {wanted}"
     with pytest.raises(BitwrightError):
         methods("")

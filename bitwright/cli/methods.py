@@ -16,7 +16,7 @@ from bitwright.report import show
 
 def methods(
     family: Annotated[
-        str | None, typer.Argument(metavar="FAMILY", help=f"One of {', '.join(known.FAMILIES)}; without it all.")
+        str | None, typer.Argument(metavar="FAMILY", help=f"One of {', '.join(known.NAMES)}; without it all.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

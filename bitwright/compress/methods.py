@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from inspect import getdoc
 from typing import Any
 
@@ -39,6 +40,9 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
+TRAINED = ("weights", "activations")
+"""Options of `trainable`, whose registries import PyTorch."""
+NAMES = (*FAMILIES, *TRAINED)
 CITED = re.compile(r'([A-Z](?:[^.:;()"]|\bal\.)*): "([^"]+)"(.*?)(?:; (R\d{3}(?:, R\d{3})*))?(?=\)|[.;](?: |$))')
 """Authors, title, what follows it, and rows."""
 NEEDS = re.compile(r"\bNeeds ([^.]+)\.")
@@ -57,15 +61,30 @@ class Method:
 
 
 def methods(family: str | None = None) -> list[Method]:
-    """All methods, or those of one family; BitwrightError lists the families where there is none of that name."""
-    if family is not None and family not in FAMILIES:
-        hint = "the families are " + ", ".join(FAMILIES)
+    """All methods, or those of one family; BitwrightError lists the families where there is none of that name.
+
+    Those of training are there where PyTorch is.
+    """
+    if family is not None and family not in NAMES:
+        hint = "the families are " + ", ".join(NAMES)
         raise BitwrightError(f"there is no family {family!r}", where="methods", hint=hint)
-    return [method for name in FAMILIES if family in (None, name) for method in _family(name)]
+    if family in TRAINED and not find_spec("torch"):
+        raise BitwrightError("PyTorch is not installed", where="methods", hint="pip install 'bitwright[torch]'")
+    known = FAMILIES if family in FAMILIES else registries()
+    return [method for name in known if family in (None, name) for method in _family(name, known[name])]
 
 
-def _family(family: str) -> Iterator[Method]:
-    for name, function in FAMILIES[family].items():
+def registries() -> Mapping[str, Mapping[str, Callable[..., Any] | None]]:
+    """All families that there are here."""
+    if not find_spec("torch"):
+        return FAMILIES
+    from bitwright.compress.torch import ACTIVATIONS, QUANTISERS
+
+    return {**FAMILIES, "weights": QUANTISERS, "activations": ACTIVATIONS}
+
+
+def _family(family: str, registry: Mapping[str, Callable[..., Any] | None]) -> Iterator[Method]:
+    for name, function in registry.items():
         if function is not None:
             yield read(family, name, getdoc(function) or "")
 

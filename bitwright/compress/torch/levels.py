@@ -28,9 +28,11 @@ class Bwn(Quantiser):
 
 
 class XnorActs(Quantiser):
-    """The signs of activations, as in XNOR-Net (R031) without its map of scales; 0 or 1 for those never below zero.
+    """The signs of activations, without the paper's map of scales; 0 or 1 for those that are never below zero.
 
-    The scale is learnt, from their mean size on, or from the calibrated one where nothing is below zero.
+    Rastegari, Ordonez, Redmon, Farhadi: "XNOR-Net: ImageNet classification using binary convolutional neural networks",
+    ECCV 2016, arXiv 1603.05279; R031. The scale is learnt, from their mean size on, or from the calibrated one where
+    nothing is below zero.
     """
 
     def __init__(self, x: Tensor, type: IntType, scale: Tensor, *, po2: bool) -> None:

@@ -31,8 +31,6 @@ UNIFORM = "lsq"
 
 ACCUMULATORS = range(4, 33)
 """Bits of accumulators that can be asked for."""
-POWERS = "inq"
-"""The quantiser whose codes are powers of two."""
 
 
 class Method(NamedTuple):
@@ -175,7 +173,7 @@ def _of_weights(
 
 def _check_shrinks(layer: Layer, method: Method, quantiser: Quantiser) -> None:
     """Refuse codes that cannot be made smaller: signs, and powers of two."""
-    if method.name == POWERS or any(kind.is_bipolar for kind in quantiser.types):
+    if not quantiser.dense or any(kind.is_bipolar for kind in quantiser.types):
         hint = f"leave one out, or use {UNIFORM}: where sums are too large, codes are made smaller"
         what = f"weight '{layer.weight}' has {method.name} beside an accumulator"
         raise BitwrightError(what, where=WHERE, hint=hint)

@@ -26,6 +26,7 @@ class Inq(Quantiser):
     are the real numbers that they are; otherwise all are codes.
     """
 
+    dense = False
     frozen: Tensor
     held: Tensor
     scale: Tensor

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import reduce
 from operator import add
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,8 @@ class Quantiser(nn.Module, ABC):
     `scale * (codes - zero)`; that of a weight is the sum over its bases, and `zero` is 0.
     """
 
+    dense: ClassVar[bool] = True
+    """True if every number of a type may be a code."""
     zero: Tensor
 
     def __init__(self, *types: IntType) -> None:

@@ -59,7 +59,10 @@ class Dorefa(Quantiser):
 
 
 class DorefaActs(Quantiser):
-    """Activations in a fixed range, the calibrated one, where the paper has 0..1 (R020)."""
+    """Activations in a fixed range, the calibrated one, where the paper has 0 to 1.
+
+    Zhou, Wu, Ni, Zhou, Wen, Zou: "DoReFa-Net", arXiv 1606.06160; R020.
+    """
 
     scale: Tensor
 
