@@ -66,7 +66,7 @@ ROWS = {
         network="digits_cnn", weights="ternary", activations="lsq:2", epochs=40, lr=1e-2, soft=4, below=2.5
     ),
     "mnist5k_ds W3A3": Row(
-        network="mnist5k_ds", weights="lsq:3", activations="lsq:3", epochs=8, lr=1e-2, below=2.5
+        network="mnist5k_ds", weights="lsq:3", activations="lsq:3", epochs=20, lr=2e-2, below=2.5
     ),
     "resnet8 W4A4": Row(
         network=RESNET, weights="lsq:4", activations="lsq:4", epochs=2, lr=2e-3, least=73.0, mirrored=True

@@ -11,7 +11,7 @@ import pytest
 import bitwright as bw
 from bitwright.compress import calibrate, trainable
 from tests.compress.nets import graph, node, normal
-from tests.compress.torch.test_trainable import Array, moved, outputs, spelt
+from tests.compress.torch.test_trainable import Array, moved, outputs
 from tests.needs import needs_cxx, needs_package, needs_rtl
 
 torch = pytest.importorskip("torch")
@@ -23,7 +23,6 @@ from bitwright.ir.types import TERNARY  # noqa: E402
 pytestmark = [needs_package("torch"), needs_cxx, needs_rtl]
 LAYERS = ("dorefa:2", "qil:3", "inq:4", "bwn", "twn", "ttq", "residual:2", "lsq:5", "fgq")
 TENSORS = ("lsq:4", "pact:3", "dorefa:4", "xnor", "lsq:5", "pact:4", "lsq:6", "dorefa:3", "lsq:4", "pact:5")
-ACTS = ("pact:5", "lsq:5")
 X = normal(60, 2, 4, 4)
 
 
@@ -77,13 +76,3 @@ def test_each_layer_with_a_quantiser_of_its_own(po2: bool) -> None:
     assert len(np.unique(check(module, po2=po2), axis=0)) > len(X) / 2
     counts = [len(module.state().weights[f"w{place}"]) for place in range(9)]
     assert counts == [1, 1, 1, 1, 1, 2, 2, 1, 3]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("po2", [False, True])
-@pytest.mark.parametrize("name", QUANTISERS)
-def test_all_layers_with_one(name: str, po2: bool) -> None:
-    scale = "po2" if po2 else "free"
-    module = trainable(net(), weights=spelt(name, 3), activations=ACTS[po2], scale=scale, calibration=X)
-    assert all(len(bases) in (1, 2, 3) for bases in module.state().weights.values())
-    assert len(np.unique(check(module, po2=po2), axis=0)) > 1
