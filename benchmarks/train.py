@@ -69,7 +69,7 @@ ROWS = {
         network="mnist5k_ds", weights="lsq:3", activations="lsq:3", epochs=20, lr=2e-2, below=2.5
     ),
     "resnet8 W4A4": Row(
-        network=RESNET, weights="lsq:4", activations="lsq:4", epochs=2, lr=2e-3, least=73.0, mirrored=True
+        network=RESNET, weights="lsq:4", activations="lsq:4", epochs=2, lr=8e-3, least=73.0, mirrored=True
     ),
 }  # fmt: skip
 
