@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,15 @@ def test_weights_that_go_while_a_network_trains(block: str | None, tmp_path: Pat
     assert made == module.float_net()
     weights = [module.float_net().constants[layer.weight] for layer in net.layers]
     assert np.concatenate([weight.ravel() == 0 for weight in weights]).mean() > 0.45
+
+
+@pytest.mark.parametrize("step", ["train: {epochs: 3}", "prune: {criterion: taylor, sparsity: 0.5}"])
+def test_what_needs_pytorch_says_so_before_anything(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    said = refused(tmp_path, f"- {step}\n- quantise\n")
+    assert (
+        said == f"step 1, '{step.partition(':')[0]}': PyTorch is not installed\n  hint: pip install 'bitwright[torch]'"
+    )
 
 
 def test_training_integers_ends_a_recipe_and_training_floats_does_not(tmp_path: Path) -> None:

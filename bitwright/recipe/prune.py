@@ -14,6 +14,7 @@ from bitwright.compress.prune.granularity import Block, n_of_m
 from bitwright.compress.prune.pruned import zeros
 from bitwright.compress.prune.pruner import check_scope
 from bitwright.compress.prune.schedules import Schedule
+from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.step import Material, Place
 
@@ -50,6 +51,8 @@ class Zeros:
             raise BitwrightError(what, where="prune", hint=hint)
         if self.sparsity is not None and not 0 <= self.sparsity < 1:
             raise _refusal("sparsity", self.sparsity, "give the share of the weights that go, from 0 to below 1")
+        if CRITERIA[self.criterion].needs == "loss":
+            need_torch("prune")
         check_scope(self.scope, None if self.block == PLAN else block_of(self.block))
         if self.block != PLAN and self.cycles is not None:
             raise _refusal("cycles", self.cycles, f"only block: {PLAN} looks at a plan; leave it out")

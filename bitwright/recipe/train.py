@@ -10,7 +10,7 @@ from typing import Any
 from bitwright.compress import SCALES, FloatNet, Training, calibrate, distil, fit, trainable
 from bitwright.compress.config import nearest_names, read_config
 from bitwright.compress.prune import CRITERIA, RULES
-from bitwright.compress.qat import check_quantisers
+from bitwright.compress.qat import check_quantisers, need_torch
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import begins
 from bitwright.recipe.prune import Zeros
@@ -58,6 +58,7 @@ class Train:
     prune: Meanwhile | None = None
 
     def __post_init__(self) -> None:
+        need_torch("train")
         self._training(None, None)
         if self.scale not in SCALES:
             raise _refusal(f"{self.scale!r} cannot be used for scale", f"choose {' or '.join(SCALES)}")
