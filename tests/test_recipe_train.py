@@ -20,7 +20,9 @@ from bitwright.ir.stages import heard
 from bitwright.recipe import Kept, Material, follow, read_recipe
 from bitwright.recipe.prune import Prune
 from bitwright.recipe.quantise import Quantise
-from bitwright.recipe.train import Train
+from bitwright.recipe.shrink import Shrink
+from bitwright.recipe.train import Meanwhile, Train
+from tests.compress.random_nets import Draw
 from tests.needs import needs_package
 from tests.test_recipe import DATA, FLOAT, written
 
@@ -223,3 +225,36 @@ def test_the_command_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert {row["weights"] for row in found["quantised"]["layers"]} == {"s2n"}
     assert found["steps"][1]["zeros"] >= 0.5 * 3592 * 0.99
     assert found["quantised"]["accuracy"] == np.mean(bw.run(bw.load(out), X).argmax(1) == Y)
+
+
+def drawn(rng: np.random.Generator) -> list[Any]:
+    """A recipe at random: up to two steps, then one that gives integers."""
+    block = [None, "4x2", "plan"][rng.integers(3)]
+    shapes = Shrink(macs=float(rng.uniform(0.5, 0.9)), criterion=str(rng.choice(["norm", "median", "thinet", "lasso"])))
+    zeros = Prune(sparsity=float(rng.uniform(0.2, 0.9)), criterion=str(rng.choice(["magnitude", "obs"])), block=block)
+    learns = Train(epochs=1, distil=str(rng.choice(["kd", "logits"])), prune=Meanwhile(sparsity=0.5))
+    codes = str(rng.choice(["lsq:3", "ternary", "inq:4"]))
+    ends = [
+        Quantise(weights=int(rng.integers(2, 9)), share=4),
+        Train(epochs=1, distil="kd", weights=codes, activations=4),
+    ]
+    first = [[shapes, zeros, learns][place] for place in rng.integers(0, 3, rng.integers(0, 3))]
+    return [*first, ends[rng.integers(2)]]
+
+
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, 60))])
+def test_any_recipe_on_any_network_gives_the_integers_that_its_file_has(seed: int, tmp_path: Path) -> None:
+    """Or says why not; and the second time it is done from what is kept, the last step aside."""
+    draw, kept = Draw(seed), Kept(tmp_path / "kept")
+    net, x, steps = float_net(draw.model()), draw.samples(), drawn(np.random.default_rng(seed))
+    material = Material([x])
+    try:
+        made = follow(steps, net, material, kept)
+    except BitwrightError as error:
+        assert "no choice of channels leaves" in error.what or "fits no layer" in error.what
+        return
+    state = made.result.state
+    codes = [bw.run(graph, x, codes=True) for graph in (state.graph(), bw.load(state.onnx()))]
+    np.testing.assert_array_equal(*codes)
+    again = follow(steps, net, material, kept)
+    assert again.result.state == state and all(step.kept for step in again.steps[:-1])
