@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -11,11 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from bitwright.compress import FloatNet, float_net, outputs_of
+from bitwright.compress.acts import float_side
+from bitwright.compress.columns import views
 from bitwright.compress.groups import Group
 from bitwright.compress.prune.channels import Kept, without
 from bitwright.compress.prune.facts import Facts
-from bitwright.compress.prune.mend import mended
+from bitwright.compress.prune.mend import by_samples, least, mended
 from bitwright.compress.prune.reconstruct import by_lasso, by_removal, lasso
+from bitwright.compress.round.gptq import matched
 from bitwright.ir.errors import BitwrightError
 from tests.compress.nets import graph, node, normal
 from tests.compress.test_channels import CASES, drawn, net_of, unread
@@ -145,6 +149,22 @@ def test_what_is_mended_is_cut_as_before(name: str) -> None:
     small = without(whole, kept)
     for one, other in zip(outputs_of(small, [x]), outputs_of(unread(whole, kept), [x]), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_a_layer_of_more_terms_than_samples_is_solved_by_these() -> None:
+    """As by its terms, and of ten thousand at once."""
+    constants = {"a": normal(12, 8), "w": normal(3, 12, seed=1)}
+    nodes = [node("Gemm", "x a", "h", transB=1), node("Relu", "h", "r"), node("Gemm", "r w", "y", transB=1)]
+    net = float_net(graph(nodes, constants, sample=[8]))
+    x = normal(11, 8, seed=2)
+    side = float_side(net, [x])
+    (_, view) = views(net).values()
+    hidden = np.maximum(x @ net.constants["a"].T, 0)
+    problem = least(net, side, view, [hidden])
+    problem = replace(problem, mask=problem.mask & np.isin(np.arange(12), [1, 4, 6], invert=True))
+    np.testing.assert_allclose(by_samples(problem), matched(problem), rtol=1e-3, atol=1e-4)
+    wide = replace(problem, weight=normal(1, 3, 10000), inputs=normal(1, 10000, 11), mask=np.ones((1, 3, 10000), bool))
+    assert by_samples(wide).shape == (1, 3, 10000)
 
 
 def test_what_comes_before_the_first_cut_stays_as_it_is() -> None:

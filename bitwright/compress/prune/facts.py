@@ -23,6 +23,8 @@ SAMPLES = 512
 """That are looked at, at most."""
 GATED = 256
 """Whose losses are looked at, at most, one by one."""
+TERMS = 512
+"""Of a layer that are multiplied by all others at once."""
 COLUMNS = 8_000
 """Of a layer, drawn at random."""
 
@@ -133,27 +135,36 @@ class Products:
             columns = gathered(view, inputs, picked)
             columns -= columns.mean(axis=2, keepdims=True)
             weight = view.rows(view.weight)
-            terms = (weight.swapaxes(1, 2) @ weight) * (columns @ columns.swapaxes(1, 2) / columns.shape[2])
             for place, axis, channels in reads:
-                self._add(place, view.rows(_along(channels, axis, view.weight.ndim))[:, 0], terms)
+                numbers = view.rows(_along(channels, axis, view.weight.ndim))[:, 0]
+                self._add(
+                    place,
+                    [_pooled(*each, len(self.sums[place])) for each in zip(weight, columns, numbers, strict=True)],
+                )
         return view.weight
 
     def shift(self, view: View, mean: Array) -> Array | None:
         """Nothing."""
         return None
 
-    def _add(self, place: int, channels: Array, terms: Array) -> None:
-        """The products of a layer's terms, of channels each, to those of a group."""
-        size = len(self.sums[place])
-        made = np.zeros((size, size))
-        for group, products in zip(channels, terms, strict=True):
-            ours = np.flatnonzero(group >= 0)
-            chosen = np.zeros((size, len(ours)))
-            chosen[group[ours], np.arange(len(ours))] = 1
-            made += chosen @ products[np.ix_(ours, ours)].astype(np.float64) @ chosen.T
-        whole = made.sum()
-        if whole > 0:
-            self.sums[place] += made / whole
+    def _add(self, place: int, products: Sequence[Array]) -> None:
+        """The products of a layer's groups to those of a group of channels."""
+        made = np.sum(products, axis=0)
+        if made.sum() > 0:
+            self.sums[place] += made / made.sum()
+
+
+def _pooled(weight: Array, columns: Array, channels: Array, size: int) -> Array:
+    """The products of channels, summed over outputs and columns: weight (outputs, terms), columns (terms, n)."""
+    held = np.flatnonzero(channels >= 0)
+    weight, columns, chosen = weight[:, held], columns[held], np.zeros((len(held), size), np.float32)
+    chosen[np.arange(len(held)), channels[held]] = 1
+    made = np.zeros((size, size))
+    for start in range(0, len(held), TERMS):
+        rows = slice(start, start + TERMS)
+        products = (weight[:, rows].T @ weight) * (columns[rows] @ columns.T / columns.shape[1])
+        made += chosen[rows].T.astype(np.float64) @ (products @ chosen)
+    return made
 
 
 def _along(numbers: Array, axis: int, rank: int) -> Array:

@@ -17,8 +17,12 @@ from bitwright.compress.prune.channels import Kept
 from bitwright.compress.prune.facts import Array, places
 from bitwright.compress.round import Problem
 from bitwright.compress.round.gptq import matched
+from bitwright.compress.round.problem import DAMPING
 from bitwright.compress.sites import key
 from bitwright.frontend.refusals import behind
+
+SAMPLES = 2000
+"""Columns that a layer of more terms is solved on, at most."""
 
 
 def mended(net: FloatNet, kept: Kept, data: Sequence[Array]) -> FloatNet:
@@ -89,7 +93,8 @@ class _Solver:
     def _solved(self, view: View, inputs: Sequence[Array]) -> Array:
         problem = least(self._net, self._side, view, inputs)
         mask = problem.mask & view.rows(self._masks[view.layer.weight])
-        found = matched(replace(problem, inputs=_apart(problem.inputs), outputs=_apart(problem.outputs), mask=mask))
+        problem = replace(problem, inputs=_apart(problem.inputs), outputs=_apart(problem.outputs), mask=mask)
+        found = matched(problem) if problem.terms <= problem.inputs.shape[2] else by_samples(problem)
         return view.array(found.astype(np.float32))
 
     def shift(self, view: View, mean: Array) -> Array | None:
@@ -103,3 +108,18 @@ class _Solver:
 def _apart(rows: Array) -> Array:
     """Rows (groups, rows, n) without their means."""
     return np.asarray(rows - rows.mean(axis=2, keepdims=True))
+
+
+def by_samples(problem: Problem) -> Array:
+    """What `matched` gives, by the products of columns, where there are fewer of them than of terms.
+
+    A weight that the mask removes in some outputs of a group alone is removed afterwards.
+    """
+    weight, inputs = problem.weight * problem.mask, problem.inputs[:, :, :SAMPLES]
+    mean = np.square(inputs).sum(axis=(1, 2), keepdims=True) / problem.terms
+    damping = np.where(mean > 0, mean * (DAMPING + problem.terms / inputs.shape[2]), 1)
+    inputs = inputs * np.asarray(problem.mask.any(axis=1))[:, :, None]
+    products = inputs.swapaxes(1, 2) @ inputs + damping * np.eye(inputs.shape[2], dtype=inputs.dtype)
+    errors = problem.outputs[:, :, :SAMPLES] - weight @ inputs
+    solved = np.linalg.solve(products, errors.swapaxes(1, 2))
+    return np.asarray((weight + (inputs @ solved).swapaxes(1, 2)) * problem.mask)
