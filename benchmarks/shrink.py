@@ -60,7 +60,7 @@ def main() -> None:
         file = asked.images if network == RESNET else asked.data / f"{network.partition('_')[0]}.npz"
         images = _images(file, network)
         nets = [float_net(asked.resnet)] * 3 if network == RESNET else [
-            float_net(asked.data / "networks" / f"{network}_{seed}.onnx") for seed in SEEDS
+            float_net(next(asked.data.rglob(f"{network}_{seed}.onnx"))) for seed in SEEDS
         ]  # fmt: skip
         for criterion in (name for name in CHANNELS if name != "slimming"):  # their normalisations are folded
             _row(network, criterion, nets, images, asked.macs)

@@ -17,7 +17,8 @@ from bitwright.compress.columns import views
 from bitwright.compress.groups import Group
 from bitwright.compress.prune.channels import Kept, without
 from bitwright.compress.prune.facts import Facts
-from bitwright.compress.prune.mend import by_samples, least, mended
+from bitwright.compress.prune.least import least_squares
+from bitwright.compress.prune.mend import by_samples, mended
 from bitwright.compress.prune.reconstruct import by_lasso, by_removal, lasso
 from bitwright.compress.round.gptq import matched
 from bitwright.ir.errors import BitwrightError
@@ -160,7 +161,7 @@ def test_a_layer_of_more_terms_than_samples_is_solved_by_these() -> None:
     side = float_side(net, [x])
     (_, view) = views(net).values()
     hidden = np.maximum(x @ net.constants["a"].T, 0)
-    problem = least(net, side, view, [hidden])
+    problem = least_squares(net, side, view, [hidden])
     problem = replace(problem, mask=problem.mask & np.isin(np.arange(12), [1, 4, 6], invert=True))
     np.testing.assert_allclose(by_samples(problem), matched(problem), rtol=1e-3, atol=1e-4)
     wide = replace(problem, weight=normal(1, 3, 10000), inputs=normal(1, 10000, 11), mask=np.ones((1, 3, 10000), bool))

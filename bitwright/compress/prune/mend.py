@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from bitwright.compress.acts import FloatSide, float_side, gathered, walk
+from bitwright.compress.acts import FloatSide, float_side, walk
 from bitwright.compress.columns import View
 from bitwright.compress.correct import bias, with_biases
 from bitwright.compress.network import FloatNet
 from bitwright.compress.prune.channels import Kept
 from bitwright.compress.prune.facts import Array, places
+from bitwright.compress.prune.least import least_squares
 from bitwright.compress.round import Problem
 from bitwright.compress.round.gptq import matched
 from bitwright.compress.round.problem import DAMPING
@@ -37,23 +38,6 @@ def mended(net: FloatNet, kept: Kept, data: Sequence[Array]) -> FloatNet:
     with np.errstate(all="ignore"):
         walk(net, [array[: side.samples] for array in data], solver)
     return with_biases(net.replace(**solver.weights), solver.shifts)
-
-
-def least(net: FloatNet, side: FloatSide, view: View, inputs: Sequence[Array]) -> Problem:
-    """What a layer reads, and what it made of the channels at first; a weight that is 0 stays so."""
-    weight = view.rows(view.weight)
-    return Problem(
-        weight=weight,
-        inputs=gathered(view, inputs, side.picked[view.layer.name]),
-        outputs=side.outputs[view.layer.name],
-        scale=np.ones(1, np.float32),
-        low=np.full(1, -np.inf, np.float32),
-        high=np.full(1, np.inf, np.float32),
-        mask=weight != 0,
-        offset=view.offset(net.constants),
-        rectified=view.rectified,
-        where=f"{net.file}: layer '{view.layer.name}'",
-    )
 
 
 def _masks(net: FloatNet, kept: Kept) -> dict[str, Array]:
@@ -91,7 +75,7 @@ class _Solver:
         return self.weights[name]
 
     def _solved(self, view: View, inputs: Sequence[Array]) -> Array:
-        problem = least(self._net, self._side, view, inputs)
+        problem = least_squares(self._net, self._side, view, inputs)
         mask = problem.mask & view.rows(self._masks[view.layer.weight])
         problem = replace(problem, inputs=_apart(problem.inputs), outputs=_apart(problem.outputs), mask=mask)
         found = matched(problem) if problem.terms <= problem.inputs.shape[2] else by_samples(problem)

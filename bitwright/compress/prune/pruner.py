@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress.acts import FloatSide, gathered, walk
+from bitwright.compress.acts import FloatSide, walk
 from bitwright.compress.columns import View, views
 from bitwright.compress.correct import bias
 from bitwright.compress.network import FloatNet
 from bitwright.compress.prune.criteria import Criterion
 from bitwright.compress.prune.evidence import Evidence, Slopes
 from bitwright.compress.prune.granularity import Block, Grain
-from bitwright.compress.round import Problem
+from bitwright.compress.prune.least import least_squares
 from bitwright.compress.round.gptq import matched
 from bitwright.ir.errors import BitwrightError
 
@@ -52,29 +52,13 @@ class Scene:
     def evidence(self, view: View, inputs: Sequence[Array]) -> Evidence:
         """What there is to know of a layer."""
         where = f"{self.net.file}: layer '{view.layer.name}'"
-        least = None if self.side is None else self._problem(self.side, view, inputs, where)
+        least = None if self.side is None else least_squares(self.net, self.side, view, inputs)
         slopes = None if self.slopes is None else self.slopes(view.layer.weight)
         return Evidence(view, view.weight, where, least, slopes)
 
     def score(self, evidence: Evidence) -> Array:
         """Of each unit of a layer."""
         return self.criterion.score(evidence, self.units[evidence.view.layer.weight])
-
-    def _problem(self, side: FloatSide, view: View, inputs: Sequence[Array], where: str) -> Problem:
-        """What the layer reads, and what it should make of it; what is zero in the network so far stays so."""
-        name, weight = view.layer.name, view.rows(view.weight)
-        return Problem(
-            weight=weight,
-            inputs=gathered(view, inputs, side.picked[name]),
-            outputs=side.outputs[name],
-            scale=np.ones(1, np.float32),
-            low=np.full(1, -np.inf, np.float32),
-            high=np.full(1, np.inf, np.float32),
-            mask=weight != 0,
-            offset=view.offset(self.net.constants),
-            rectified=view.rectified,
-            where=where,
-        )
 
 
 class Scorer:
