@@ -47,8 +47,10 @@ def into_weights(
         units = [unit(scales[g * reads : (g + 1) * reads]) for g in range(groups)]
         weights = _scaled(node, weights, [int(s / units[i // reads]) for i, s in enumerate(scales)], groups)
     of_output = [o * groups // outputs for o in range(outputs)]
-    totals = _weighted(sums, offsets, groups)
-    zeros = [-total / units[group] for total, group in zip(totals, of_output, strict=True)]
+    zeros = [ZERO] * outputs
+    if any(offsets):
+        totals = _weighted(sums, offsets, groups)
+        zeros = [-total / units[group] for total, group in zip(totals, of_output, strict=True)]
     scale = step * PerChannel(squeeze(tuple(units[group] for group in of_output)))
     return weights, scale.squeezed(), PerChannel(squeeze(tuple(zeros)))
 
