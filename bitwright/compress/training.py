@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -98,10 +99,19 @@ class Training:
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
             number = getattr(self, name)
-            if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            if not isinstance(number, Integral) or isinstance(number, bool) or int(number) < least:
                 raise _refusal(WHERE, f"{name} {number!r}", f"give a whole number, at least {least}")
         if not isinstance(self.lr, int | float) or not 0 < self.lr < 1:
             raise _refusal(WHERE, f"lr {self.lr!r}", "give a share of each tensor's size, for example 0.002")
+        if not isinstance(self.checkpoint, str | Path | None):
+            raise _refusal(WHERE, f"checkpoint {self.checkpoint!r}", "give the path of a file")
+        if not (self.progress is None or callable(self.progress)):
+            raise _refusal(WHERE, f"progress {self.progress!r}", "give a function of (steps done, steps in all, loss)")
+        self._check_aids()
+
+    def _check_aids(self) -> None:
+        if not isinstance(self.aids, list | tuple):
+            raise _refusal(WHERE, f"{self.aids!r} for aids", "give a list, as [distil('kd')]")
         for aid in self.aids:
             if not callable(aid):
                 raise _refusal(WHERE, f"{aid!r} among the aids", "give functions, as distil('kd') makes one")

@@ -114,7 +114,7 @@ def _run(module: Executor, samples: Samples, training: Training) -> list[float]:
 def _key(module: Executor, samples: Samples, training: Training) -> str:
     """What names a training: where it begins, what it learns from, and how."""
     aids = [repr(aid) for aid in training.aids]
-    options = (training.epochs, training.lr, training.batch, training.seed, aids)
+    options = (*map(int, (training.epochs, training.batch, training.seed)), float(training.lr), aids)
     labels = () if samples.labels is None else (samples.labels,)
     return digest(module.net.digest, module.origin, options, *samples.inputs, *labels, *samples.taught)
 

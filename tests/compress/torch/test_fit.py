@@ -254,6 +254,18 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"aids": ["kd"]},
         "fit: 'kd' among the aids cannot be used\n  hint: give functions, as distil('kd') makes one",
     ),
+    "an aid alone": (
+        (X, Y),
+        {"aids": distil("kd")},
+        "fit: Distil(kind='kd', weight=0.5, temperature=1.0) for aids cannot be used\n"
+        "  hint: give a list, as [distil('kd')]",
+    ),
+    "a checkpoint": ((X, Y), {"checkpoint": 3}, "fit: checkpoint 3 cannot be used\n  hint: give the path of a file"),
+    "a progress": (
+        (X, Y),
+        {"progress": True},
+        "fit: progress True cannot be used\n  hint: give a function of (steps done, steps in all, loss)",
+    ),
     "more than all": (
         (X, Y),
         {"aids": [distil("kd", weight=0.6), distil("logits", weight=0.6)]},
