@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bitwright.compress.torch.levels import largest, three_levels
+from bitwright.compress.torch.levels import largest, or_one, three_levels
 from bitwright.compress.torch.quantiser import Basis, Quantiser
 from bitwright.compress.torch.ste import SMALLEST, through
 from bitwright.ir.errors import BitwrightError
@@ -55,7 +55,7 @@ class Ttq(Quantiser):
     def __init__(self, x: Tensor, type: IntType, scale: Tensor, *, po2: bool) -> None:
         super().__init__(IntType(0, 1), IntType(-1, 0))
         above, below = self.sides(x.detach())
-        fallback = largest(x.detach(), shared=False).clamp_min(SMALLEST)
+        fallback = largest(x.detach(), shared=False)
         self.above, self.below = (
             nn.Parameter(torch.where(side.any(dim=1, keepdim=True), _mean(x.detach().abs(), side), fallback))
             for side in (above, below)
@@ -111,7 +111,7 @@ class Fgq(Quantiser):
 def on_grid(scales: list[Tensor]) -> list[Tensor]:
     """Scales (rows, 1) as whole multiples of a power of two for each row, at least one; straight through."""
     wanted = torch.cat(scales, dim=1)
-    top = wanted.detach().amax(dim=1, keepdim=True).clamp_min(SMALLEST)
+    top = or_one(wanted.detach().amax(dim=1, keepdim=True))
     unit = top / torch.frexp(top).mantissa / (1 << BITS)
     whole = (wanted.detach() / unit).round().clamp_min(1)
     return list(torch.split(through(wanted, whole * unit), 1, dim=1))

@@ -65,7 +65,7 @@ class Twn(Quantiser):
         """One: the signs of what is above the threshold."""
         rows = x.reshape(1, -1) if self.shared else x
         codes, mean = three_levels(rows.detach())
-        scale = positive(mean, po2=self.po2)
+        scale = positive(or_one(mean), po2=self.po2)
         return (Basis(through(x / scale, codes.reshape(x.shape)), scale),)
 
 
@@ -83,10 +83,15 @@ def three_levels(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_size(x: Tensor, *, shared: bool) -> Tensor:
-    """The mean size of each row, (rows, 1), or of all."""
-    return x.abs().mean().reshape(1, 1) if shared else x.abs().mean(dim=1, keepdim=True)
+    """The mean size of each row, (rows, 1), or of all; 1 of zeros."""
+    return or_one(x.abs().mean().reshape(1, 1) if shared else x.abs().mean(dim=1, keepdim=True))
 
 
 def largest(x: Tensor, *, shared: bool) -> Tensor:
-    """The largest size of each row, (rows, 1), or of all."""
-    return x.abs().amax().reshape(1, 1) if shared else x.abs().amax(dim=1, keepdim=True)
+    """The largest size of each row, (rows, 1), or of all; 1 of zeros."""
+    return or_one(x.abs().amax().reshape(1, 1) if shared else x.abs().amax(dim=1, keepdim=True))
+
+
+def or_one(scale: Tensor) -> Tensor:
+    """Scales, 1 where they are 0: any will do there, and a small one would make the grid of a sum too fine."""
+    return torch.where(scale > 0, scale, 1.0)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bitwright.compress.torch.levels import largest
 from bitwright.compress.torch.quantiser import Basis, Quantiser
-from bitwright.compress.torch.ste import SMALLEST, through
+from bitwright.compress.torch.ste import through
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import IntType
 
@@ -37,7 +37,7 @@ class Inq(Quantiser):
             raise BitwrightError(f"has no powers of two at {type.bits} bits", where="quantiser 'inq'", hint=hint)
         top = 1 << (1 << type.bits - 2) - 1
         super().__init__(IntType(-top, top))
-        most = largest(x.detach(), shared=len(scale) == 1).clamp_min(SMALLEST) * 4 / 3
+        most = largest(x.detach(), shared=len(scale) == 1) * 4 / 3
         self.register_buffer("scale", most / torch.frexp(most).mantissa / 2 / top)
         self.register_buffer("held", torch.zeros_like(x))
         self.register_buffer("frozen", torch.zeros_like(x, dtype=torch.bool))

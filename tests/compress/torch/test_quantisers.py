@@ -82,6 +82,16 @@ def test_codes_are_whole_numbers_of_their_types(name: str, po2: bool) -> None:
             assert ((value - x) ** 2).mean() < 0.4
 
 
+@pytest.mark.parametrize("po2", [False, True])
+@pytest.mark.parametrize("name", sorted(QUANTISERS))
+def test_a_row_of_zeros_has_no_small_scale(name: str, po2: bool) -> None:
+    x = normal(3, 18).detach()
+    x[1] = 0
+    quantiser = made(name, x, po2=po2).eval()
+    assert all(basis.scale.min() > 2**-9 for basis in quantiser.bases(x))
+    assert any(0 not in kind for kind in quantiser.types) or name == "dorefa" or not quantiser(x)[1].any()
+
+
 # --- one function, uniform codes
 
 
