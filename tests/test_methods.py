@@ -19,7 +19,7 @@ from tests.test_touch import python
 ROOT = Path(bitwright.__file__).parent
 DOCS = Path(__file__).parents[1] / "docs"
 FOUND = methods()
-PLAIN = ("lsq", "max", "nearest", "norm")
+PLAIN = ("lsq", "max", "nearest", "norm", "permanent")
 """What everyone does, and other methods start from."""
 ORDINARY = frozenset(("cubic", "kl", "magnitude", "ternary", "xnor"))
 """Words by which other things go too: there only the function counts."""

@@ -112,6 +112,22 @@ def test_blocks_of_a_plan_are_what_its_units_skip() -> None:
     np.testing.assert_array_equal(bw.run(state.graph(), x), bw.run(bw.load(state.onnx()), x))
 
 
+def test_no_channel_dies_in_blocks() -> None:
+    """A row of blocks keeps one, and so do the blocks of a channel that a window reads."""
+    first, second = ({name: (4, 4) for name in ("Conv_c", "MatMul_y")} | {"Conv_a": (4, lanes)} for lanes in (1, 2))
+    for block in (first | {"MatMul_y": (5, 4)}, second | {"MatMul_y": (5, 4)}):
+        sparse = pruned(net(), criterion="magnitude", sparsity=0.8, block=block)
+        for name in ("w0", "w1"):
+            kept = mask_of(sparse, name)
+            assert kept.any(axis=(1, 2, 3)).all() and kept.any(axis=(0, 2, 3)).all()
+        assert mask_of(sparse, "w2").any(axis=0).all()
+    grain = grains(net(), second | {"MatMul_y": (5, 4)})["w0"]
+    scores = np.zeros((1, 18))  # two rows of nine blocks
+    scores[0, 9:] = np.arange(1, 10)
+    kept = grain.smallest(scores, 0.5)
+    assert kept.sum() == 9 and kept[0, :9].sum() == 1 and kept[0, -8:].all()
+
+
 def test_a_parallel_window_reads_whole_kernels() -> None:
     blocks = {"Conv_a": (4, 9), "Conv_c": (4, 18), "MatMul_y": (5, 1)}
     sparse = pruned(net(), criterion="magnitude", sparsity=0.5, block=blocks)

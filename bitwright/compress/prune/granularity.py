@@ -27,10 +27,12 @@ N_OF_M = re.compile(r"([1-9][0-9]*):([1-9][0-9]*)")
 class Grain:
     """The weights of a layer, by their places in the flattened array: (sets, units of a set, weights of a unit).
 
-    A unit is removed as a whole, and of each set as many as of any other.
+    A unit is removed as a whole, and of each set as many as of any other. `lines` (..., sets, units) number those of
+    which one stays, that of the largest score, if as many are left.
     """
 
     places: Array
+    lines: Array | None = None
 
     def pooled(self, scores: Array) -> Array:
         """The sum of each unit's scores, (sets, units), from one of each weight."""
@@ -45,11 +47,23 @@ class Grain:
 
     def smallest(self, scores: Array, sparsity: float) -> Array:
         """All units but those of the smallest scores, a share of each set; of equal ones those that come first."""
-        sets, units = scores.shape
-        kept = np.ones((sets, units), np.bool_)
-        order = np.argsort(scores, axis=1, kind="stable")[:, : round(sparsity * units)]
-        np.put_along_axis(kept, order, False, 1)
-        return kept
+        units = scores.shape[1]
+        count = round(sparsity * units)
+        kept = self._held(scores, units - count)
+        order = np.argsort(np.where(kept, np.inf, scores), axis=1, kind="stable")[:, :count]
+        gone = np.zeros_like(kept)
+        np.put_along_axis(gone, order, True, 1)
+        return ~gone
+
+    def _held(self, scores: Array, most: int) -> Array:
+        """The unit of the largest score of each line, where these are no more than are left."""
+        held = np.zeros(scores.shape, np.bool_)
+        for labels in () if self.lines is None else self.lines:
+            order = np.lexsort((scores.reshape(-1), labels.reshape(-1)))
+            more = held.copy()
+            more.reshape(-1)[order[np.append(np.diff(labels.reshape(-1)[order]) != 0, True)]] = True
+            held = more if more.sum() <= most else held
+        return held
 
 
 def grains(net: FloatNet, block: Block) -> dict[str, Grain]:
@@ -57,7 +71,9 @@ def grains(net: FloatNet, block: Block) -> dict[str, Grain]:
 
     With a block those weights stay whole whose zeros no unit of the hardware skips, as those of depthwise layers, and
     of n of m those whose columns m does not divide. Rows and columns are in the order of the hardware: a pixel's
-    channels are neighbours. A block for all layers ends where a layer does; those by name must divide it.
+    channels are neighbours. A block for all layers ends where a layer does; those by name must divide it. A row of
+    blocks keeps one, as a unit takes a clock for it anyway, and so do the blocks of a channel that a window reads: no
+    channel dies, and the plan stays that of the network, if so many are left.
     """
     if block is None:
         sizes = {layer.weight: net.constants[layer.weight].size for layer in net.layers}
@@ -93,7 +109,10 @@ def _tiles(matrix: Placed, size: tuple[int, int]) -> Grain:
     rows, simd = size
     columns = matrix.columns(simd)
     tiles = columns.reshape(len(columns) // rows, rows, columns.shape[1] // simd, simd)
-    return Grain(tiles.swapaxes(1, 2).reshape(1, -1, rows * simd))
+    places = tiles.swapaxes(1, 2).reshape(1, -1, rows * simd)
+    folds = np.arange(tiles.shape[0]).repeat(tiles.shape[2])[None]
+    channels = matrix.channels[places[:, :, 0]] if matrix.is_window else folds
+    return Grain(places, np.stack([folds, channels]))
 
 
 def _ending(matrix: Placed, block: tuple[int, int]) -> tuple[int, int]:

@@ -45,6 +45,18 @@ class Placed:
     layer: Matrix
     source: tuple[int, ...]
 
+    @property
+    def is_window(self) -> bool:
+        """True if each channel is read at several places."""
+        return bool(self.weights[0].size > self.weights.shape[-1])
+
+    @property
+    def channels(self) -> Array:
+        """That of what is read by each weight, by its place."""
+        found = np.empty(self.weights.size, np.int64)
+        found[self.weights] = np.arange(self.weights.shape[-1])
+        return found
+
     def takes(self, rows: int, simd: int) -> bool:
         """True for the lanes of a unit that it can have."""
         return min(rows, simd) > 0 and is_legal(self.layer, self.source, rows, simd)
