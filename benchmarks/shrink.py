@@ -30,7 +30,7 @@ Array = NDArray[Any]
 SEEDS = range(3)
 DATA = Path(__file__).with_name("data")
 RESNET = "resnet8"
-EPOCHS = {"digits_res": 15, "digits_cnn": 15, "mnist5k_ds": 8, RESNET: 20}
+EPOCHS = {"digits_res": 15, "digits_cnn": 15, "mnist5k_ds": 8, RESNET: 10}
 LR = 4e-3
 
 

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from numpy.typing import NDArray
 
 import bitwright as bw
+from bitwright.cli import main
 from bitwright.compress import FloatNet, calibrate, float_net, quantised
 from bitwright.compress.prune.work import macs
 from bitwright.explore import Tried, shrink
 from bitwright.ir.errors import BitwrightError
-from bitwright.recipe import Material
-from bitwright.recipe.shrink import Shrink
+from bitwright.recipe import Material, read_recipe
+from bitwright.recipe.shrink import Shrink, within
 from tests.compress.nets import graph, node, normal
 
 Array = NDArray[Any]
@@ -73,7 +75,32 @@ def test_a_recipe_shrinks_for_a_budget(net: FloatNet, x: Array) -> None:
     assert str(error.value) == "budget: nothing is known of 'luts'\n  hint: the nearest are 'lut', 'cycles'"
 
 
-REFUSED = {
+def test_a_recipe_is_followed_for_a_budget(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("- shrink: {criterion: thinet}\n- quantise: {weights: 4, activations: 5}\n")
+    steps = within(read_recipe(recipe), {"lut": 6000, "cycles": 400}, "xc7z020", "r.yaml")
+    wanted = Shrink(criterion="thinet", budget={"lut": 6000, "cycles": 400}, part="xc7z020", weights=4, activations=5)
+    assert steps == (wanted, *read_recipe(recipe)[1:])
+    out, folder = tmp_path / "q.onnx", Path(__file__).parents[1] / "examples/digits"
+    argv = ["compress", str(folder / "digits_float.onnx"), "--data", str(folder / "digits_data.npz"), "-o", str(out)]
+    argv += ["--recipe", str(recipe), "--samples", "32", "--budget", "lut=4500", "--budget", "cycles=1000"]
+    assert main(argv) == 0
+    assert bw.compile(bw.load(out), cycles=1000).price.total.lut <= 4500 * 1.02
+
+
+def test_a_budget_needs_a_step_that_it_is_for(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("- quantise\n")
+    with pytest.raises(BitwrightError) as error:
+        within(read_recipe(recipe), {"lut": 6000}, None, "r.yaml")
+    assert str(error.value) == (
+        "r.yaml: has no step 'shrink', which a budget is for\n"
+        "  hint: add one in front, `- shrink: {}`, or give the budget to the step that quantises"
+    )
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a word": ({"lut": "many"}, "budget: a budget of many lut\n  hint: give a positive number"),
     "unknown": ({"lutz": 5}, "budget: nothing is known of 'lutz'\n  hint: the nearest are 'lut'"),
     "negative": ({"lut": -1}, "budget: a budget of -1 lut\n  hint: give a positive number"),
     "clocks alone": (

@@ -21,11 +21,24 @@ from bitwright.cli.shown import shown
 from bitwright.compress.fidelity import gives_scores
 from bitwright.design import to_json
 from bitwright.explore.evaluate import accuracy
+from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import Kept, Material, follow, read_recipe
+from bitwright.recipe.shrink import within
+from bitwright.recipe.step import Step
 from bitwright.report import show
 from bitwright.report.quantised import closing
 from bitwright.report.quantised_page import page
 from bitwright.report.record import percent
+
+Budget = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        metavar="K=V",
+        help="The most of a kind (lut, ff, dsp, bram, uram, cost), or the clocks per frame (cycles), once for each: the"
+        " recipe's step 'shrink' goes on until the design is within.",
+    ),
+]
 
 
 def compress_(
@@ -34,6 +47,8 @@ def compress_(
     out: options.OutOnnx,
     recipe: Annotated[Path, typer.Option("--recipe", metavar="R.yaml", help="The steps, in their order.")],
     samples: options.CalibrationSamples = None,
+    budget: Budget = None,
+    part: options.Part = None,
     report: options.ReportFolder = None,
     shapes: Shapes = None,
     outputs: Outputs = None,
@@ -42,9 +57,9 @@ def compress_(
     """Take a float model through the steps of a recipe, the last of which quantises it; save it as ONNX.
 
     What each step but the last made is kept in OUT.onnx.steps: the same command goes on where it was ended, and another
-    recipe where it differs.
+    recipe where it differs. With a budget the recipe's step `shrink` takes channels out until the design is within.
     """
-    steps = read_recipe(recipe)
+    steps = _budgeted(recipe, budget, part)
     kept = Kept(out.with_name(f"{out.name}.steps"))
     ours = output.new_file(out, model, data_file, recipe)
     with reporting(report, out) as write_report, ours as write, progress(f"compressing {model}"):
@@ -66,6 +81,19 @@ def compress_(
     keys = {"step": "step", "weights": "weights", "zeros": "zeros", "accuracy": "accuracy", "kept": "done"}
     last = [f"written to {out}"] + ([f"its steps are kept in {kept.folder}"] if kept.folder.is_dir() else [])
     shown(result, as_json, show.rows(str(recipe), keys, list(map(_drawn, rows))), closing(found), *last)
+
+
+def _budgeted(recipe: Path, budget: list[str] | None, part: str | None) -> tuple[Step, ...]:
+    """The steps of a recipe, for a budget where one is given."""
+    steps = read_recipe(recipe)
+    if budget is None:
+        if part is not None:
+            raise BitwrightError(
+                "is of a budget, and none is given", where="--part", hint="for example --budget lut=5000"
+            )
+        return steps
+    most, cycles = options.parse_budget(budget, None)
+    return within(steps, most if cycles is None else most | {"cycles": cycles}, part, str(recipe))
 
 
 def _drawn(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,12 +83,8 @@ def shrink(
 
 def limits(budget: Mapping[str, float], part: str | None) -> dict[str, float]:
     """The most of each kind that a design within a budget takes; BitwrightError names what cannot be limited."""
-    kinds = {*PRICED, CLOCKS}
     for kind, most in budget.items():
-        if kind not in kinds:
-            raise BitwrightError(f"nothing is known of '{kind}'", where="budget", hint=nearest_names(kind, kinds))
-        if not 0 < most < float("inf"):
-            raise BitwrightError(f"a budget of {most} {kind}", where="budget", hint="give a positive number")
+        _check_limit(kind, most)
     scale = scale_of(None if part is None else part_of(part))
     held = dict(zip(KINDS, map(float, amounts(scale.budget)), strict=True)) if scale.part else {}
     found = held | {kind: most for kind, most in budget.items() if kind != CLOCKS}
@@ -96,6 +92,14 @@ def limits(budget: Mapping[str, float], part: str | None) -> dict[str, float]:
         hint = "name a part, or the most of a resource, as lut: every number of clocks is met by enough of them"
         raise BitwrightError("limits nothing that fewer channels save", where="budget", hint=hint)
     return found
+
+
+def _check_limit(kind: str, most: object) -> None:
+    kinds = {*PRICED, CLOCKS}
+    if kind not in kinds:
+        raise BitwrightError(f"nothing is known of '{kind}'", where="budget", hint=nearest_names(str(kind), kinds))
+    if isinstance(most, bool) or not isinstance(most, int | float) or not 0 < most < float("inf"):
+        raise BitwrightError(f"a budget of {most} {kind}", where="budget", hint="give a positive number")
 
 
 class _Search:

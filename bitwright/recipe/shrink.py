@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from bitwright.compress import CHANNELS, FloatNet, shrunk
@@ -12,7 +12,7 @@ from bitwright.compress.config import nearest_names
 from bitwright.compress.options import Options
 from bitwright.explore.shrinking import MULTIPLES, limits, shrink
 from bitwright.ir.errors import BitwrightError
-from bitwright.recipe.step import Material, Place
+from bitwright.recipe.step import Material, Place, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +55,20 @@ class Shrink:
         widths: dict[str, Any] = {"weights": self.weights, "activations": self.activations}
         asked: dict[str, Any] = {"budget": self.budget, "part": self.part, "multiples": multiples}
         return shrink(net, data, **asked, **criterion, **widths).net
+
+
+def within(steps: Sequence[Step], budget: Mapping[str, float], part: str | None, where: str) -> tuple[Step, ...]:
+    """The steps, of which those that take channels out go on until the design is within a budget.
+
+    It is planned at the bits of the step that quantises.
+    """
+    if not any(isinstance(step, Shrink) for step in steps):
+        hint = "add one in front, `- shrink: {}`, or give the budget to the step that quantises"
+        raise BitwrightError("has no step 'shrink', which a budget is for", where=where, hint=hint)
+    last = steps[-1]
+    bits: dict[str, Any] = {}
+    if isinstance(last, Options):
+        bits = {"weights": last.weights, "activations": last.activations}
+    return tuple(
+        replace(step, budget=budget, part=part, **bits) if isinstance(step, Shrink) else step for step in steps
+    )

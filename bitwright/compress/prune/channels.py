@@ -139,10 +139,9 @@ class _Cutter:
             if name not in self.net.constants:
                 return name
             array = self.net.constants[name]
-        for variant in self.variants.setdefault(name, []):
-            held = self.constants[variant]
-            if held.dtype == array.dtype and np.array_equal(held, array):
-                return variant
+        known = self._known(name, array)
+        if known is not None:
+            return known
         own = name in self.net.constants and not self.variants[name]
         variant = name if own else self.fresh(name or "sizes")
         self.variants[name].append(variant)
@@ -150,6 +149,14 @@ class _Cutter:
         if name in self.net.coded and array is self.net.constants[name]:
             self.coded[variant] = self.net.coded[name]
         return variant
+
+    def _known(self, name: str, array: Array) -> str | None:
+        """The variant of a constant that is an array, if there is one."""
+        for variant in self.variants.setdefault(name, []):
+            held = self.constants[variant]
+            if held.dtype == array.dtype and np.array_equal(held, array):
+                return variant
+        return None
 
     def _layer(self, node: Node) -> tuple[Node, dict[int, Array]]:
         """A layer with the rows and columns of its weight that are left, and its bias."""
