@@ -63,6 +63,18 @@ def test_no_answer_is_dearer_than_uniform_at_equal_divergence(found: Tabled, lab
     assert best.best.measured["cost"] <= uniform["cost"]
 
 
+def test_beside_a_design_a_single_step_is_as_measured(found: Tabled) -> None:
+    widths = found.table.uniform(3, 6)
+    ledger = found.around(widths)
+    assert set(ledger.weights.values()) == {(2, 3, 4)} and set(ledger.tensors.values()) == {(4, 6)}
+    assert ledger.predict(widths)["kl"] == found.errs(widths)
+    for name, offered in ledger.widths.items():
+        step = {**widths, name: offered[0]}
+        said = ledger.predict(step)
+        assert said["kl"] == pytest.approx(found.errs(step))
+        assert said["lut"] == pytest.approx(found.table.predict(step)["lut"]), "prices are as they were"
+
+
 def test_steps_may_be_measured(found: Tabled) -> None:
     limits = {"lut": found.measured(found.table.uniform(3, 3))["lut"]}
     best = allocate(found, limits, method="netadapt")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,10 +109,6 @@ def test_the_error_is_measured_on_validation_data_where_there_is_some(run: Run, 
             "  hint: did you mean 'lut'? choose bops, bram, cost, dsp, ff, kl, loss, lut, noise, uram, weight_bits",
         ),
         (("--budget", "cycles=1000"), "budget: limits nothing\n  hint: for example lut=9000, or name a part"),
-        (
-            ("--budget", "weight_bits=50"),
-            "budget: no widths come down to weight_bits 50, the least is weight_bits 6,592\n  hint: give at least that",
-        ),
     ],
 )
 def test_what_is_no_budget_is_one_message_and_nothing_is_written(
@@ -120,4 +117,17 @@ def test_what_is_no_budget_is_one_message_and_nothing_is_written(
     code, out, err = run(*argv, "--report", tmp_path / "about")
     assert (code, out) == (2, "")
     assert err.endswith(f"error: {message}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_impossible_budget_says_what_can_be_reached_and_nothing_is_written(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("--budget", "weight_bits=50", "--rounding", "nearest")
+    assert (code, out) == (2, "")
+    said = re.search(
+        r"error: budget: no widths come down to weight_bits 50, the least is weight_bits ([0-9,]+)\n"
+        r"  hint: give at least that\n$",
+        err,
+    )
+    assert said is not None
+    assert 3_000 < int(said[1].replace(",", "")) <= 2 * 3_352, "two bits for each of the weights, or less"
     assert list(tmp_path.iterdir()) == []

@@ -28,6 +28,8 @@ LEAST = 4
 """Uniform designs that are tried for the least error predicted, beside those that no other exceeds in both widths."""
 MARGIN = 1.03
 """By how much a uniform design may be over a limit by the table and still be tried."""
+SPREAD = (0.7, 1.25, 1.5, 2.0, 3.0)
+"""Of a limit of the error, what else the table is asked for."""
 NEGLIGIBLE = 1e-3
 """A share by which moving a limit is not worth a try."""
 STEP = 0.99
@@ -107,6 +109,7 @@ def allocate(
         raise BitwrightError(f"no method '{method}'", where="allocate", hint=f"choose {' or '.join(ALLOCATORS)}")
     search = _Search(found, limits, "cost" if found.error in budget else found.error)
     certificate = search.by_table(method, progress)
+    search.spread(method)
     for label, widths in search.uniforms():
         search.tried(label, widths)
     if not search.within:
@@ -232,6 +235,15 @@ class _Search:
             if not aims.moved(tried, tried.predicted):
                 break
         return certificate or {"status": f"{method} finds no widths within the budget by the table"}
+
+    def spread(self, method: str) -> None:
+        """Where the error is limited, also what the table gives for other limits of it: sums of errors are rough."""
+        error = self.found.error
+        for factor in SPREAD if error in self.limits else ():
+            aims = {**self.limits, error: self.limits[error] * factor}
+            answer = ALLOCATORS[method](self._request(self.found.table, aims))
+            if answer is not None and self.found.errs(answer.widths) <= self.limits[error]:
+                self.tried(f"{method} at {factor:g} {error}", answer.widths)
 
     def beside(self, method: str, progress: Callable[[int, int], None]) -> None:
         """From the best design on: the best of its neighbours, by a table of their own, as long as that is better."""
