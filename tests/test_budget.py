@@ -129,5 +129,5 @@ def test_an_impossible_budget_says_what_can_be_reached_and_nothing_is_written(ru
         err,
     )
     assert said is not None
-    assert 3_000 < int(said[1].replace(",", "")) <= 2 * 3_352, "two bits for each of the weights, or less"
+    assert 3_000 < int(said[1].replace(",", "")) <= 2 * 3_592, "two bits for each of the weights, or less"
     assert list(tmp_path.iterdir()) == []
