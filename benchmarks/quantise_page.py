@@ -90,10 +90,11 @@ Calibration is on 256 unlabelled images, or these 128; the test sets have 719, 1
 bits of weights and eight of activations, the first and the last layer included. Seconds are those of one processor
 core for one network at W4A4, evaluation not counted.
 
-`bitwright` is `bw.quantize` by its defaults: per channel, ranges of least squared error, GPTQ with mismatch, biases
-corrected. The other tools ran as they document it, per channel: onnxruntime's `quantize_static` with each of its
-calibrations; Brevitas' flow for images (`brevitas_examples`), equalised, biases corrected, with ranges by its default
-statistics and by least squares ("mse"), learned rounding of 1,000 steps a layer; AIMET-ONNX's AdaRound with 1,000
+`bitwright` is `bw.quantize` by its defaults: per channel, ranges of least squared error or wider where that makes a
+layer less wrong, GPTQ with mismatch, biases corrected. The other tools ran as they document it, per channel:
+onnxruntime's `quantize_static` with each of its calibrations; Brevitas' flow for images (`brevitas_examples`),
+equalised, biases corrected, with ranges by its default statistics and by least squares ("mse"), learned rounding of
+1,000 steps a layer; AIMET-ONNX's AdaRound with 1,000
 steps a layer, a tenth of what it recommends, for the time it takes. They place quantisers by rules of their own: some
 leave the sums of a residual block, or the last layer's output, wider than the hardware would. What did not finish
 is left out: Brevitas' learned rounding has no row, and "(1 of 3)" is of one seed.
@@ -188,7 +189,7 @@ def rules(found: Mapping[tuple[str, int, int, str], Cell], networks: Sequence[st
     yield "## Rules of ranges"
     yield from (
         "",
-        'With `rounding="nearest"` and biases corrected; GPTQ evens out most of what is left between them.',
+        'With `rounding="nearest"` and biases corrected; each weight may be wider than its rule says, up to `max`.',
         "",
     )
     yield "| network | bits | " + " | ".join(method.removeprefix("range ") for method in methods) + " |"
