@@ -15,7 +15,7 @@ from bitwright.backends.project import Project
 from tests.hls.test_golden import branches, deep, pruned, signs, small
 from tests.hls.test_kernels import ALL, made
 from tests.needs import needs_package
-from tests.rtl.graphs import S8, U8, adder, project
+from tests.rtl.graphs import S8, U8, adder, fixed, project, requantiser
 
 pytestmark = [needs_package("ziglang"), needs_package("llvmlite"), needs_package("clang")]
 
@@ -125,4 +125,12 @@ def test_a_sum_shifts_where_the_factors_of_channels_are_powers_of_two(factors: l
 
     rng = np.random.default_rng(0)
     made = project(adder("sum", rng, U8, S8, given=(factors, [2, 1, 1, 1])), rng, 1, "sum")
+    assert products(generate(made)) == count
+
+
+@pytest.mark.parametrize(("factors", "count"), [([1, 8, 2, 4], 0), ([1, -8, 0, 4], 0), ([1, 8, 3, 4], 1)])
+def test_a_requantiser_shifts_where_the_factors_of_channels_are_powers_of_two(factors: list[int], count: int) -> None:
+    from tests.hls.judge import products
+
+    made = project(requantiser("line", fixed(factors, S8, U8, shift=3), S8, U8), np.random.default_rng(0), 1, "line")
     assert products(generate(made)) == count

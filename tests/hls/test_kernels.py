@@ -30,6 +30,7 @@ from tests.rtl.graphs import (
     adder,
     argmax,
     fifo,
+    fixed,
     fork,
     interleave,
     long_mas,
@@ -108,6 +109,10 @@ def requantisers() -> list[KernelGraph]:
         requantiser("table_bit", lookup(rng, BIPOLAR, BIPOLAR), BIPOLAR, BIPOLAR, folds=1),
         requantiser("long_line", long_mas(S40, 92), S40, S8),
         requantiser("long_even", long_mas(S40, 92, even=True), S40, S8),
+        requantiser("shifts", fixed([1, 8, 2, 4], S12, U4, shift=5), S12, U4),
+        requantiser("shifts_bit", fixed([1, 2], BIPOLAR, S4, shift=1), BIPOLAR, S4, folds=1),
+        requantiser("powers", fixed([1, -8, 0, 4], U8, S8, shift=3), U8, S8),
+        requantiser("powers_even", fixed([-1, 1, 16, 0], wide, S4, shift=5, c=9, window=3), wide, S4),
     ]
 
 
@@ -172,11 +177,15 @@ def few_packed() -> list[KernelGraph]:
 def large() -> list[KernelGraph]:
     """Tables that are packed for their size, in the units that have several columns or forms."""
     rng, wide = np.random.default_rng(6), IntType(-3000, 2500)
+    shifts = [1 << int(e) for e in rng.integers(0, 6, 8200)]
+    powers = (np.array(shifts) * rng.integers(-1, 2, 8200)).tolist()
     return [
         select("select", rng, vectors=1, rows=96, col_fold=24, pe=4, sets=4, kept=2, group=4, x=S8, w=S8, style="lut"),
         sparse("sparse", rng, vectors=1, rows=128, cols=600, pe=8, simd=1, x=S8, w=S4, memory="block", density=0.25),
         requantiser("steps", thresholds(rng, 72, wide, S8), wide, S8, lanes=3, folds=24, pixels=1),
         requantiser("line", mas(rng, 8200, wide, S4, shift=5, even=True), wide, S4, lanes=4, folds=2050, pixels=1),
+        requantiser("shifts", fixed(shifts, wide, S4, shift=5), wide, S4, lanes=4, folds=2050, pixels=1),
+        requantiser("powers", fixed(powers, wide, S4, shift=5), wide, S4, lanes=4, folds=2050, pixels=1),
     ]
 
 
@@ -244,7 +253,7 @@ def test_packed_tables_hold_the_same_constants(group: str, tmp_path: Path, monke
 def test_large_tables_are_packed_and_pass(tmp_path: Path) -> None:
     """Each of them for its size alone."""
     files = generate(made("large", 2))
-    assert files["large_params.hpp"].count("bw::Single<") == 5
+    assert files["large_params.hpp"].count("bw::Single<") == 9
     assert "bw::Packed<Threshold, 255> t;" in files["large_params.hpp"]
     assert "bw::PackedSelectWord<Shape>" in files["weights/select.hpp"]
     assert "bw::PackedSparseWord<Shape>" in files["weights/sparse.hpp"]

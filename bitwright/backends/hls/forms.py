@@ -12,6 +12,7 @@ from bitwright.backends.hls import packed, text
 from bitwright.backends.hls.site import narrowest, number
 from bitwright.backends.hls.views import Alias
 from bitwright.exact.forms import Form, Lookup, MultiplyShift, Thresholds
+from bitwright.hardware.arithmetic import distances, factor_kind, signs
 from bitwright.ir.types import IntType
 from bitwright.ir.weights import Ints
 
@@ -49,13 +50,14 @@ def rule_of(form: Form, folds: int, lanes: int, x: IntType) -> Rule:
 
 def _multiply_shift(form: MultiplyShift, folds: int, lanes: int) -> Rule:
     even = bool(form.window.array.any())
+    (factor, told), kinds = _factor(form.m.array)
     members = {
-        "m": ("Factor", form.m.array),
+        "m": (factor, told),
         "c": ("Offset", form.offsets),
         "low": ("Code", form.low.array),
         "high": ("Code", form.high.array),
     }
-    constants, types = {"Shift": form.s}, [number("Factor", form.m.array), number("Offset", form.offsets)]
+    constants, types = {"Shift": form.s}, [*kinds, number("Offset", form.offsets)]
     types.append(Alias("Product", text.number_type(form.product), f"  // {form.product.lo}..{form.product.hi}"))
     if even:
         members["window"] = ("Window", form.window.array)
@@ -72,6 +74,22 @@ def _multiply_shift(form: MultiplyShift, folds: int, lanes: int) -> Rule:
         always=() if _is_literal(form.offsets) and not all(map(_is_same, columns)) else ("c",),
         shape=(folds, lanes),
     )
+
+
+def _factor(factors: Ints) -> tuple[tuple[str, Ints], list[Alias]]:
+    """What the channels' factors are told as, the exponents of those that are powers of two, and the types for that."""
+    kind = factor_kind(factors)
+    if kind not in ("shifts", "powers"):
+        return ("Factor", factors), [number("Factor", factors)]
+    exponents = distances(factors)
+    most = int(exponents.max())
+    if kind == "shifts":
+        return ("Exponent", exponents), [number("Exponent", exponents), Alias("Factor", f"bw::Power<{most}, false>")]
+    told = exponents + (signs(factors) << max(1, most.bit_length()))
+    return ("Exponent", told), [
+        Alias("Exponent", f"ap_uint<{max(1, most.bit_length()) + 2}>", "  // {negative, zero, exponent}"),
+        Alias("Factor", f"bw::Power<{most}, true>"),
+    ]
 
 
 def _thresholds(form: Thresholds, folds: int, lanes: int, x: IntType) -> Rule:

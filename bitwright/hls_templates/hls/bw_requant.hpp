@@ -47,8 +47,32 @@ Code clip(const Number &number, Low low, High high) {
   return y < least ? Code(low) : y > most ? Code(high) : Code(number);
 }
 
+// A factor that is a power of two of at most 2^Most, told as its exponent: times it, a number is shifted.
+//   Signed  told as {negative, zero, exponent}: some factors are 0 or negative
+template <int Most, bool Signed>
+class Power {
+  static constexpr int Bits = bits_for(Most);
+  using Told = ap_uint<Signed ? Bits + 2 : Bits>;
+  Told code;
+
+ public:
+  explicit Power(const Told &told) : code(told) {}
+
+  template <typename A>
+  ap_int<A::width + Most + 2> operator*(const A &a) const {
+#pragma HLS INLINE
+    using Product = ap_int<A::width + Most + 2>;
+    const ap_uint<Bits> exponent = code;  // keeps the low bits
+    const Product number = a;
+    if (!Signed) return number << exponent;
+    if (code[Bits]) return 0;
+    return (code[Bits + 1] ? Product(-number) : number) << exponent;
+  }
+};
+
 // y = clip((m * a + c) >> Shift, low, high); >> rounds down.
-//   Shape     Shift; types Factor (of m), Offset (of c), Product (exact for m * a + c), Channel {m, c, low, high}
+//   Shape     Shift; types Factor (of m; made of what Channel has), Offset (of c), Product (exact for m * a + c),
+//             Channel {m, c, low, high}
 //   Channel   a member that is equal in all channels is a static constant
 template <typename Shape, typename Channels>
 struct MultiplyShift {
