@@ -57,6 +57,26 @@ def test_a_module_gives_the_integers_that_pytorch_gives() -> None:
     assert net.by_name["/Conv"].weights.type == IntType(-7, 7)
 
 
+@pytest.mark.parametrize("quantised", [False, True])
+def test_the_exporter_prints_nothing(quantised: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """It complained of a domain that a network without fake quantisers has no use for."""
+    import torch
+
+    from bitwright.reading.exporting import exported
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = torch.nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = torch.relu(self.linear(x))
+            return torch.fake_quantize_per_tensor_affine(y, 0.125, 0, 0, 15) if quantised else y
+
+    exported(Network(), torch.zeros(1, 4), "from_torch")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_cannot_be_exported_is_refused_by_name() -> None:
     import torch
 

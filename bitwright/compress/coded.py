@@ -61,7 +61,9 @@ class ActQuant:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", _held(self.scale, np.float32))
-        object.__setattr__(self, "zero", _held(self.zero, np.float32))
+        object.__setattr__(
+            self, "zero", _held(self.zero + np.float32(0), np.float32)
+        )  # -0.0 is no zero point of its own
 
     @property
     def digest(self) -> str:

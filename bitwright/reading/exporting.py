@@ -6,15 +6,17 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bitwright.ir.errors import BitwrightError
 
 OPSET = 13
-QUANT = "qonnx.custom_op.general::Quant"
+DOMAIN = "qonnx.custom_op.general"
+QUANT = f"{DOMAIN}::Quant"
 PYTHON = ("Converting a tensor to a Python", "Iterating over a tensor")
 """How the exporter's warnings begin that say that a value, and no operator, decided."""
 DECIDED = (
@@ -44,7 +46,7 @@ def exported(module: Any, example: Any, where: str, *, norms: bool = False) -> b
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
-        with _fake_quantisers(), warnings.catch_warnings(record=True) as given:
+        with _fake_quantisers() as opsets, warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("always")  # the exporter that can be taught an operator calls itself old
             torch.onnx.export(
                 module,
@@ -55,7 +57,7 @@ def exported(module: Any, example: Any, where: str, *, norms: bool = False) -> b
                 opset_version=OPSET,
                 input_names=names,
                 dynamic_axes={name: {0: "N"} for name in names},
-                custom_opsets={QUANT.split("::")[0]: 1},
+                custom_opsets=opsets,
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError) as error:  # of other examples than it takes
         raise BitwrightError(
@@ -89,23 +91,29 @@ def _refuse_observers(module: Any) -> None:
 
 
 @contextmanager
-def _fake_quantisers() -> Iterator[None]:
-    """Inside, the exporter writes fake quantisers as `Quant`; its own can only say 8 bits."""
-    exporter = _exporter()
-    for name, symbolic in zip(FAKE, (_per_tensor, _per_channel), strict=True):
-        exporter.register_custom_op_symbolic(f"aten::{name}", symbolic, OPSET)
+def _fake_quantisers() -> Iterator[dict[str, int]]:
+    """Inside, the exporter writes fake quantisers as `Quant`; its own can only say 8 bits.
+
+    What is yielded has the domain of `Quant` once one was written: the exporter complains on stderr of one without use.
+    """
+    exporter, opsets = _exporter(), dict[str, int]()
+    symbolics: tuple[Callable[..., Any], ...] = (_per_tensor, _per_channel)
+    for name, symbolic in zip(FAKE, symbolics, strict=True):
+        exporter.register_custom_op_symbolic(f"aten::{name}", partial(symbolic, opsets), OPSET)
     try:
-        yield
+        yield opsets
     finally:
         for name in FAKE:
             exporter.unregister_custom_op_symbolic(f"aten::{name}", OPSET)
 
 
-def _per_tensor(g: Any, x: Any, scale: Any, zero: Any, low: Any, high: Any) -> Any:
+def _per_tensor(opsets: dict[str, int], g: Any, x: Any, scale: Any, zero: Any, low: Any, high: Any) -> Any:
+    opsets[DOMAIN] = 1
     return _quant(g, x, (scale, zero), (low, high), ())
 
 
-def _per_channel(g: Any, x: Any, scale: Any, zero: Any, axis: Any, low: Any, high: Any) -> Any:
+def _per_channel(opsets: dict[str, int], g: Any, x: Any, scale: Any, zero: Any, axis: Any, low: Any, high: Any) -> Any:
+    opsets[DOMAIN] = 1
     helper = _exporter().symbolic_helper
     rank, place = helper._get_tensor_rank(x), helper._get_const(axis, "i", "axis")
     return _quant(g, x, (scale, zero), (low, high), tuple(-1 if a == place else 1 for a in range(rank)))

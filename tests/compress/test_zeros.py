@@ -11,6 +11,7 @@ import pytest
 import bitwright as bw
 from bitwright.compress import RANGES, SCALES, float_net, outputs_of, quantize
 from bitwright.compress.choices import ActChoice, is_padded
+from bitwright.compress.coded import ActQuant
 from bitwright.compress.ranges import Values
 from bitwright.compress.zeros import error, quantiser
 from bitwright.ir.types import integer
@@ -27,6 +28,12 @@ ROWS: dict[str, Floats] = {
     "below": -np.abs(normal(1, 4000)) - 2,
     "relu": np.maximum(normal(1, 4000), 0),
 }
+
+
+def test_a_zero_point_of_minus_zero_is_none_of_its_own() -> None:
+    scale = np.ones((), np.float32)
+    kept, turned = (ActQuant(integer(4, signed=True), scale, np.full((), zero, np.float32)) for zero in (0.0, -0.0))
+    assert kept == turned and kept.digest == turned.digest
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -48,6 +48,10 @@ class Quantiser(nn.Module, ABC):
         """Hears before each step of a training which part of it is over, from 0 to 1; most have no use for it."""
         return
 
+    def extra_repr(self) -> str:
+        """The types of the codes, where the module is printed."""
+        return ", ".join(map(str, self.types))
+
     def forward(self, x: Tensor) -> Tensor:
         """The real numbers that the codes of `x` stand for."""
         return reduce(add, ((codes - self.zero) * scale for codes, scale in self.bases(x)))

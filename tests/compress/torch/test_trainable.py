@@ -117,6 +117,7 @@ def test_widths_differ_by_layer() -> None:
     state = module.state()
     assert [state.weights[name][0].type for name in "ab"] == [TERNARY, integer(5, signed=True, narrow=True)]
     assert [state.acts[name].type.bits for name in "xq"] == [3, 6]
+    assert "(a): Lsq(s2n)" in str(module) and "(b): Lsq(s5n)" in str(module)
     assert_exact(module, normal(40, 6))
 
 
