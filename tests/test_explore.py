@@ -347,12 +347,14 @@ def test_processes_find_what_one_process_finds(
 
 @pytest.mark.slow
 def test_a_worker_that_cannot_start_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
+    """With more data than a pipe holds: Python before 3.11.5 wrote it for ever to the process that had died."""
     script = tmp_path / "unguarded.py"
     script.write_text(
         "import numpy as np\n"
         "from pathlib import Path\n"
         "from bitwright.explore import sweep\n"
         f"data = dict(np.load({str(DIGITS / 'digits_data.npz')!r}))\n"
+        "data |= {name: np.repeat(data[name], 20, axis=0) for name in 'xy'}\n"
         f"sweep(Path({str(MODEL)!r}), data, lambda files: None, weights=(4,), activations=(3, 4), jobs=2)\n"
     )
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import pickle  # noqa: TID251 (of what this run itself wrote, in a folder of its own)
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache, partial
 from multiprocessing import active_children, get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bitwright.explore.evaluate import Result
 from bitwright.explore.space import Point
@@ -27,8 +31,6 @@ def serial(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterator[R
 def processes(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterator[Result]:
     """`jobs` processes on this machine; BitwrightError if one of them dies."""
     # "spawn" and not "fork": a progress display is a thread, and a forked copy of a running thread may hang.
-    # `evaluate` travels with every point, a millisecond per megabyte. It could travel once, to an initialiser, but a
-    # process that dies while it starts would then leave its parent writing to a full pipe for ever.
     died = yield from _mapped(evaluate, points, jobs)
     if died:  # raised out here, where no traceback holds the pool and its semaphores until the interpreter is gone
         raise BitwrightError(
@@ -39,13 +41,31 @@ def processes(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Iterato
 
 
 def _mapped(evaluate: Evaluate, points: Iterable[Point], jobs: int) -> Generator[Result, None, bool]:
-    """The results; whether a process died."""
-    try:
-        with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_deaf) as pool, _ending():
-            yield from pool.map(evaluate, points)
-    except BrokenProcessPool:
-        return True
+    """The results; whether a process died.
+
+    `evaluate` travels in a file, once for each process, and points are small: a process that dies would else leave its
+    parent writing to a full pipe for ever (Python before 3.11.5).
+    """
+    with TemporaryDirectory(prefix="bitwright-sweep-") as folder:
+        file = Path(folder, "evaluate")
+        file.write_bytes(pickle.dumps(evaluate))
+        try:
+            with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_deaf) as pool, _ending():
+                yield from pool.map(partial(_evaluated, file), points)
+        except BrokenProcessPool:
+            return True
     return False
+
+
+@cache
+def _read(file: Path) -> Evaluate:
+    found: Evaluate = pickle.loads(file.read_bytes())
+    return found
+
+
+def _evaluated(file: Path, point: Point) -> Result:
+    """What the function in a file of this run makes of a point."""
+    return _read(file)(point)
 
 
 def _deaf() -> None:
