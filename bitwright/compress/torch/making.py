@@ -53,18 +53,18 @@ class Method(NamedTuple):
 
 def trainable(
     model: Any,
-    example: Any = None,
+    example: Any,
     *,
-    weights: str | int | None = None,
-    activations: str | int | None = None,
-    scale: str = "free",
-    calibration: Calibration | Any = None,
-    config: Configured = None,
-    accumulator: int | None = None,
-    norms: bool = False,
-    dropout: bool = False,
+    weights: str | int | None,
+    activations: str | int | None,
+    scale: str,
+    calibration: Calibration | Any,
+    config: Configured,
+    accumulator: int | None,
+    norms: bool,
+    dropout: bool,
 ) -> Trainable:
-    """`bitwright.compress.trainable`."""
+    """What `bitwright.compress.trainable` promises, which has the defaults."""
     if weights is None and activations is None:
         _refuse_without(calibration=calibration, config=config, accumulator=accumulator)
         return Trainable(_inferring(float_net(as_file(model, example, WHERE, norms=norms))), dropout=dropout)
