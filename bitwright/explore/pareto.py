@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
+
+from bitwright.explore.objectives import Objective
+from bitwright.explore.record import Record
 
 T = TypeVar("T")
 
@@ -20,3 +23,22 @@ def pareto_front(items: Sequence[T], *, cost: Callable[[T], float], score: Calla
         if not front or score(item) > score(front[-1]):
             front.append(item)
     return front
+
+
+def losses(record: Record, objectives: Sequence[Objective]) -> tuple[float, ...]:
+    """The figures that are compared, less being better in each."""
+    return tuple(each.loss(record.figures[each.name]) for each in objectives)
+
+
+def dominates(ours: Sequence[float], theirs: Sequence[float]) -> bool:
+    """True if losses are nowhere more, and somewhere less."""
+    return tuple(ours) != tuple(theirs) and all(a <= b for a, b in zip(ours, theirs, strict=True))
+
+
+def front_of(records: Iterable[Record], objectives: Sequence[Objective]) -> list[Record]:
+    """The records that no other one dominates, in order of the second figure; the first of those that are equal."""
+    found: dict[tuple[float, ...], Record] = {}
+    for record in records:
+        found.setdefault(losses(record, objectives), record)
+    kept = [(at, record) for at, record in found.items() if not any(dominates(other, at) for other in found)]
+    return [record for _, record in sorted(kept, key=lambda pair: pair[0][1:] + pair[0][:1])]

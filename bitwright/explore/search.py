@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The search: a strategy proposes, what evaluates answers, and those on the front are looked at once more, closely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from bitwright.explore.objectives import Objective
+from bitwright.explore.pareto import front_of
+from bitwright.explore.record import Outcome, Record, Task
+from bitwright.explore.strategies import Strategy
+
+Evaluated = Callable[[Sequence[Task]], Iterator[tuple[Task, Outcome]]]
+"""Tasks in, each with its outcome out as it is finished: from a store, or by an executor."""
+
+
+def search(
+    strategy: Strategy,
+    objectives: Sequence[Objective],
+    evaluated: Evaluated,
+    within: Callable[[Record], bool] = lambda record: True,
+) -> dict[str, Outcome]:
+    """What became of every design, by its key; those on the front are final.
+
+    The front is of records `within` the budget. Rivals are chosen between batches, and a strategy is told in the order
+    in which it asked, so that nothing depends on who is finished first.
+    """
+    known: dict[str, Outcome] = {}
+    while designs := strategy.ask():
+        rivals = tuple(each for each in _front(known, objectives, within) if each.score.complete)
+        fresh = {design.key: Task(design, rivals) for design in designs if design.key not in known}
+        known |= _outcomes(evaluated(list(fresh.values())))
+        strategy.tell([known[design.key] for design in designs])
+    return finished(known, objectives, evaluated, within)
+
+
+def finished(
+    known: dict[str, Outcome],
+    objectives: Sequence[Objective],
+    evaluated: Evaluated,
+    within: Callable[[Record], bool] = lambda record: True,
+) -> dict[str, Outcome]:
+    """The same, once every record on the front is final: a closer look may bring others to the front."""
+    found = dict(known)
+    while waiting := [each for each in _front(found, objectives, within) if not _is_final(each)]:
+        found |= _outcomes(evaluated([Task(each.design, final=True) for each in waiting]))
+    return found
+
+
+def _is_final(record: Record) -> bool:
+    return record.compiled and record.score.complete
+
+
+def _outcomes(pairs: Iterable[tuple[Task, Outcome]]) -> dict[str, Outcome]:
+    return {task.design.key: outcome for task, outcome in pairs}
+
+
+def _front(
+    known: dict[str, Outcome], objectives: Sequence[Objective], within: Callable[[Record], bool]
+) -> list[Record]:
+    records = (each for each in known.values() if isinstance(each, Record))
+    return front_of((each for each in records if within(each)), objectives)
