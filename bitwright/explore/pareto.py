@@ -36,9 +36,15 @@ def dominates(ours: Sequence[float], theirs: Sequence[float]) -> bool:
 
 
 def front_of(records: Iterable[Record], objectives: Sequence[Objective]) -> list[Record]:
-    """The records that no other one dominates, in order of the second figure; the first of those that are equal."""
-    found: dict[tuple[float, ...], Record] = {}
+    """The records that no other one dominates, in order of the second figure; the first of those that are equal.
+
+    In the order of their losses what dominates a record stands before it, and something of the front does.
+    """
+    first: dict[tuple[float, ...], Record] = {}
     for record in records:
-        found.setdefault(losses(record, objectives), record)
-    kept = [(at, record) for at, record in found.items() if not any(dominates(other, at) for other in found)]
-    return [record for _, record in sorted(kept, key=lambda pair: pair[0][1:] + pair[0][:1])]
+        first.setdefault(losses(record, objectives), record)
+    front: list[tuple[float, ...]] = []
+    for at in sorted(first):
+        if not any(dominates(other, at) for other in front):
+            front.append(at)
+    return [first[at] for at in sorted(front, key=lambda at: at[1:] + at[:1])]

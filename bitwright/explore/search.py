@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bitwright.explore.objectives import Objective
 from bitwright.explore.pareto import front_of
@@ -29,7 +29,7 @@ def search(
     while designs := strategy.ask():
         rivals = tuple(each for each in _front(known, objectives, within) if each.score.complete)
         fresh = {design.key: Task(design, rivals) for design in designs if design.key not in known}
-        known |= _outcomes(evaluated(list(fresh.values())))
+        known |= _outcomes(evaluated, list(fresh.values()))
         strategy.tell([known[design.key] for design in designs])
     return finished(known, objectives, evaluated, within)
 
@@ -43,7 +43,7 @@ def finished(
     """The same, once every record on the front is final: a closer look may bring others to the front."""
     found = dict(known)
     while waiting := [each for each in _front(found, objectives, within) if not _is_final(each)]:
-        found |= _outcomes(evaluated([Task(each.design, final=True) for each in waiting]))
+        found |= _outcomes(evaluated, [Task(each.design, final=True) for each in waiting])
     return found
 
 
@@ -51,8 +51,10 @@ def _is_final(record: Record) -> bool:
     return record.compiled and record.score.complete
 
 
-def _outcomes(pairs: Iterable[tuple[Task, Outcome]]) -> dict[str, Outcome]:
-    return {task.design.key: outcome for task, outcome in pairs}
+def _outcomes(evaluated: Evaluated, tasks: Sequence[Task]) -> dict[str, Outcome]:
+    """In the order of the tasks, whoever is finished first: of equal records the first one is on the front."""
+    found = {task.key: outcome for task, outcome in evaluated(tasks)}
+    return {task.design.key: found[task.key] for task in tasks}
 
 
 def _front(
