@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a design to what it stands for: a quantised network, and the target that it is compiled for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from bitwright.compress import Calibration, Options, State
+from bitwright.compress.choices import OF_ACTS, OF_WEIGHTS, Choices, choose
+from bitwright.compress.config import Config, nearest_names
+from bitwright.compress.quantise import quantised_by
+from bitwright.explore.space import Axis, Design, Space, Value
+from bitwright.ir.errors import BitwrightError
+from bitwright.planning.target import Target
+
+OF_ALL = ("correct",)
+"""Options that a network has as a whole."""
+OF_TARGET = ("cycles", "fps", "part")
+"""Options of what it is compiled for."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a design stands for.
+
+    `widths` are the bits of each weight and of each quantised tensor, by its name; `zeros` the share of each weight
+    that was taken out of it; `target` is what `compile` is asked for.
+    """
+
+    state: State
+    widths: Mapping[str, int]
+    zeros: Mapping[str, float]
+    target: Target
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What makes the designs of a space from one calibrated network; axes go over `rules`, and these over `options`.
+
+    BitwrightError if the space has an axis that the network cannot have.
+    """
+
+    space: Space
+    calibration: Calibration
+    options: Options = field(default_factory=Options)
+    target: Target = field(default_factory=Target)
+    rules: Config | None = None
+
+    def __post_init__(self) -> None:
+        for axis in self.space.axes:
+            self._check(axis)
+
+    @cached_property
+    def plain(self) -> Choices:
+        """How all that no axis is about is quantised."""
+        return choose(self.calibration.net, self.calibration.unsigned, self.options, self.rules)
+
+    @cached_property
+    def given(self) -> Mapping[str, int]:
+        """The bits of weights that came as codes, and keep them."""
+        net = self.calibration.net
+        coded = ((layer.weight, net.given(layer.weight)) for layer in net.layers)
+        return {name: _bits(given.type) for name, given in coded if given is not None}
+
+    def made(self, design: Design) -> Made:
+        """The network of a design."""
+        choices = self.choices(design)
+        state = quantised_by(choices, self.calibration, self.chosen(design))
+        return Made(state, self.widths(choices), dict.fromkeys(choices.weights, 0.0), self.targeted(design))
+
+    def choices(self, design: Design) -> Choices:
+        """How each weight and each tensor of a design is quantised."""
+        weights = _changed(self.plain.weights, self._said(design, OF_WEIGHTS))
+        return Choices(weights, _changed(self.plain.acts, self._said(design, OF_ACTS)))
+
+    def widths(self, choices: Choices) -> dict[str, int]:
+        """The bits of each weight and of each tensor."""
+        weights = {name: choice.bits for name, choice in choices.weights.items()}
+        return {**weights, **{name: choice.bits for name, choice in choices.acts.items()}, **self.given}
+
+    def chosen(self, design: Design) -> Options:
+        """What holds for the whole network."""
+        said: dict[str, Any] = {axis.option: value for axis, value in self._pairs(design) if axis.option in OF_ALL}
+        return replace(self.options, **said) if said else self.options
+
+    def targeted(self, design: Design) -> Target:
+        """What the design is compiled for."""
+        said: dict[str, Any] = {axis.option: value for axis, value in self._pairs(design) if axis.option in OF_TARGET}
+        return _aimed(self.target, said)
+
+    def _pairs(self, design: Design) -> Iterator[tuple[Axis, Value]]:
+        for axis, (name, value) in zip(self.space.axes, design.choices, strict=True):
+            assert axis.name == name, f"a design with '{name}' in a space with '{axis.name}'"
+            yield axis, value
+
+    def _said(self, design: Design, fields: Mapping[str, str]) -> Iterator[tuple[str, Value, tuple[str, ...]]]:
+        """Fields of choices, what a design says of them, and of what."""
+        for axis, value in self._pairs(design):
+            if axis.option in fields:
+                yield fields[axis.option], value, axis.names
+
+    def _check(self, axis: Axis) -> None:
+        """Refuse an axis of an option that there is not, of names that are not in the network, or without values."""
+        where, options = f"axis '{axis.name}'", {*OF_WEIGHTS, *OF_ACTS, *OF_ALL, *OF_TARGET}
+        if axis.option not in options:
+            hint = nearest_names(axis.option, options)
+            raise BitwrightError(f"there is no option '{axis.option}'", where=where, hint=hint)
+        if not axis.values:
+            raise BitwrightError("has no values", where=where, hint="give at least one")
+        known = (self.plain.weights.keys() - self.given.keys()) if axis.option in OF_WEIGHTS else set()
+        known |= self.plain.acts.keys() if axis.option in OF_ACTS else set()
+        for name in axis.names:
+            if name not in known:
+                what = f"'{name}' is nothing whose {axis.option} can be chosen"
+                raise BitwrightError(what, where=where, hint=nearest_names(name, known))
+
+
+def _changed(plain: Mapping[str, Any], said: Iterable[tuple[str, Value, tuple[str, ...]]]) -> dict[str, Any]:
+    """The choices, with what is said of fields of those that are named, or of all."""
+    fields: dict[str, dict[str, Value]] = {name: {} for name in plain}
+    for option, value, names in said:
+        for name in names or plain:
+            if name in fields:
+                fields[name][option] = value
+    return {name: replace(choice, **fields[name]) if fields[name] else choice for name, choice in plain.items()}
+
+
+def _aimed(target: Target, said: Mapping[str, Any]) -> Target:
+    """The target, clocks and frames per second in place of one another."""
+    speed = {"cycles": None, "fps": None} if {"cycles", "fps"} & said.keys() else {}
+    return replace(target, **{**speed, **said}) if said else target
+
+
+def _bits(kind: Any) -> int:
+    """Of a type, or of one for each output the most."""
+    return max(each.bits for each in kind) if isinstance(kind, tuple) else int(kind.bits)
