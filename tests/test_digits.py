@@ -18,9 +18,9 @@ from onnx import numpy_helper
 
 from bitwright import api
 from bitwright.backends import generate
-from bitwright.cli.output import new_folder
 from bitwright.ir.graph import Graph
 from bitwright.ir.weights import Weights
+from bitwright.output import new_folder
 from bitwright.sim import reference, tools
 from tests.needs import needs_package, needs_rtl
 from tests.qonnx_op import evaluate

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from bitwright.cli import main
-from bitwright.cli.output import new_file, new_folder
 from bitwright.ir.errors import BitwrightError
+from bitwright.output import new_file, new_folder
 
 DIGITS = str(Path(__file__).parents[1] / "bitwright/demo/digits.onnx")
 Kind = Callable[[Path], AbstractContextManager[Callable[[Any], None]]]

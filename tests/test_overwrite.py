@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from bitwright.cli import main
-from bitwright.cli.output import new_folder
 from bitwright.folder import FILES, foreign
 from bitwright.ir.errors import BitwrightError
+from bitwright.output import new_folder
 
 DIGITS = str(Path(__file__).parents[1] / "bitwright/demo/digits.onnx")
 

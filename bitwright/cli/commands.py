@@ -15,10 +15,10 @@ import typer
 from rich.console import RenderableType
 from rich.rule import Rule
 
-from bitwright import api, data, explore, sessions, synthesis, vendor_check
+from bitwright import api, data, explore, output, sessions, synthesis, vendor_check
 from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
-from bitwright.cli import compressing, debug, doctor, exploring, methods, options, output, quantizing, running
+from bitwright.cli import compressing, debug, doctor, exploring, methods, options, quantizing, running
 from bitwright.cli import demo as tour
 from bitwright.cli.model import Source, read_data, reads_model
 from bitwright.cli.progress import progress

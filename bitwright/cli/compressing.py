@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bitwright import api, compress, data
+from bitwright import api, compress, data, output
 from bitwright.assessing import assessed
-from bitwright.cli import options, output
+from bitwright.cli import options
 from bitwright.cli.model import Outputs, Shapes, asked_of
 from bitwright.cli.progress import progress
 from bitwright.cli.quantizing import reporting

@@ -20,10 +20,10 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from bitwright import api
-from bitwright.cli.output import new_folder
 from bitwright.design import Design
 from bitwright.folder import design_folder
 from bitwright.ir.graph import Graph
+from bitwright.output import new_folder
 from bitwright.report import show
 from bitwright.report.inspection import inspection
 from bitwright.sim import rtl_bench, tools

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bitwright import data, explore
-from bitwright.cli import options, output
+from bitwright import data, explore, output
+from bitwright.cli import options
 from bitwright.cli.progress import progress
 from bitwright.cli.shown import shown
 from bitwright.explore import Result

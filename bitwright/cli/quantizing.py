@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import typer
 from numpy.typing import NDArray
 
-from bitwright import api, compress, data, explore
+from bitwright import api, compress, data, explore, output
 from bitwright.assessing import assessed
-from bitwright.cli import options, output
+from bitwright.cli import options
 from bitwright.cli.model import Outputs, Shapes, asked_of
 from bitwright.cli.progress import progress
 from bitwright.cli.shown import shown
