@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
-from typing import Literal
 
 from bitwright.explore.objectives import OBJECTIVES, Objective
 from bitwright.explore.pareto import front_of, losses
@@ -73,10 +72,10 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a design must be, and what decides between those that are."""
+    """What a design must be, and what decides between those that are; without a goal the knee of their front."""
 
     limits: tuple[Limit, ...] = ()
-    goal: Goal | Literal["knee"] = KNEE
+    goal: Goal | None = None
 
     def best(self, records: Collection[Record], objectives: Sequence[Objective]) -> Record:
         """The record that is wished for; BitwrightError with the nearest one if there is none.
@@ -87,9 +86,9 @@ class Wish:
         if not holding:
             raise self._none(records)
         goal = self.goal
-        if isinstance(goal, Goal):
-            return min(holding, key=lambda each: (goal.loss(each), losses(each, objectives), each.design.key))
-        return knee(holding, objectives)
+        if goal is None:
+            return knee(holding, objectives)
+        return min(holding, key=lambda each: (goal.loss(each), losses(each, objectives), each.design.key))
 
     def _none(self, records: Collection[Record]) -> BitwrightError:
         if not records:
@@ -117,7 +116,8 @@ def knee(records: Iterable[Record], objectives: Sequence[Objective]) -> Record:
     spans = [max(column) - low or 1.0 for column, low in zip(zip(*at, strict=True), least, strict=True)]
 
     def height(place: int) -> float:
-        return sum((loss - low) / span for loss, low, span in zip(at[place], least, spans, strict=True))
+        parts = ((loss - low) / span for loss, low, span in zip(at[place], least, spans, strict=True))
+        return sum(parts, 0.0)
 
     return front[min(range(len(front)), key=height)]
 
@@ -126,10 +126,10 @@ def wish(text: str, objectives: Sequence[Objective], figures: Iterable[str]) -> 
     """What is asked for in words, of designs that have these figures; BitwrightError if it cannot be."""
     names = list(figures)
     limits: list[Limit] = []
-    goals: list[Goal | Literal["knee"]] = []
+    goals: list[Goal | None] = []
     for clause in (part.strip() for part in text.split(",")):
         if clause == KNEE:
-            goals.append(KNEE)
+            goals.append(None)
         elif found := GOAL.fullmatch(clause):
             goals.append(Goal(_known(found[2], names), found[1] == "max"))
         elif found := LIMIT.fullmatch(clause):
