@@ -180,8 +180,8 @@ def test_a_misspelt_type(refused: Refused) -> None:
             "  hint: ask for --cycles 64 or more",
         ),
         (
-            ["explore", FLOAT, "--data", DATA, "-o", "out", "--weights", "1-3"],
-            "quantize: 1 bits cannot be used for weights\n  hint: choose 2 to 16 bits",
+            ["explore", FLOAT, "--data", DATA, "-o", "out", "--weights", "0-3"],
+            "quantize: 0 bits cannot be used for weights\n  hint: choose 1 to 16 bits",
         ),
         (
             ["quantize", DIGITS, "--data", DATA, "-o", "q.onnx"],

@@ -97,8 +97,8 @@ def test_uniform_is_every_pair_in_order() -> None:
 
 def test_a_point_that_cannot_be_quantised_does_not_exist() -> None:
     with pytest.raises(BitwrightError) as refusal:
-        Point(weight_bits=1, activation_bits=8)
-    assert str(refusal.value) == "quantize: 1 bits cannot be used for weights\n  hint: choose 2 to 16 bits"
+        Point(weight_bits=0, activation_bits=8)
+    assert str(refusal.value) == "quantize: 0 bits cannot be used for weights\n  hint: choose 1 to 16 bits"
 
 
 # The front, the table, the picture

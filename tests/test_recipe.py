@@ -96,11 +96,11 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
         ("- quantise: {config: rules.yaml}\n",
          ": step 1, 'quantise': 'rules.yaml' cannot be used for config\n  hint: give names with options"),
         ("- quantise: {weights: 99}\n",
-         ": step 1, 'quantise': 99 bits cannot be used for weights\n  hint: choose 2 to 16 bits"),
+         ": step 1, 'quantise': 99 bits cannot be used for weights\n  hint: choose 1 to 16 bits"),
         ("- quantise: {rounding: round}\n",
          ": step 1, 'quantise': 'round' cannot be used for rounding\n  hint: choose nearest or gptq or adaround"),
         ("- quantise: {config: {conv1: {weights: 99}}}\n",
-         ": step 1, 'quantise': 99 cannot be used for weights\n  hint: choose 2 to 16 bits, or float"),
+         ": step 1, 'quantise': 99 cannot be used for weights\n  hint: choose 1 to 16 bits, or float"),
         ("- shrink: {criterion: nrom}\n- quantise\n",
          f": step 1, 'shrink': 'nrom' cannot be used for criterion\n"
          f"  hint: {nearest_names('nrom', set(CHANNELS))}"),

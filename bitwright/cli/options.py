@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bitwright.compress import BITS, CORRECTIONS, RANGES, ROUNDINGS, SCALES, TRANSFORMS
+from bitwright.compress import BITS, CORRECTIONS, RANGES, ROUNDINGS, SCALES, TRANSFORMS, WEIGHT_BITS
 from bitwright.compress.options import EXACT, ZEROS
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
@@ -118,7 +118,9 @@ Fps = Annotated[float | None, typer.Option(min=0.001, help="Frames per second to
 CalibrationSamples = Annotated[
     int | None, typer.Option("--samples", min=1, help="Calibrate on the first N samples only.")
 ]
-WeightBits = Annotated[int, typer.Option(min=BITS[0], max=BITS[-1], help="Bits of every weight.")]
+WeightBits = Annotated[
+    int, typer.Option(min=WEIGHT_BITS[0], max=WEIGHT_BITS[-1], help="Bits of every weight; those of 1 are signs.")
+]
 ActivationBits = Annotated[int, typer.Option(min=BITS[0], max=BITS[-1], help="Bits of every activation.")]
 PerChannel = Annotated[
     bool, typer.Option("--per-channel/--per-tensor", help="One weight scale per output channel, or per weight tensor.")

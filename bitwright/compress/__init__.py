@@ -15,7 +15,7 @@ from bitwright.compress.encode import encode
 from bitwright.compress.execute import outputs_of
 from bitwright.compress.findings import Finding, findings
 from bitwright.compress.network import FloatNet, float_net
-from bitwright.compress.options import BITS, Options
+from bitwright.compress.options import BITS, WEIGHT_BITS, Options
 from bitwright.compress.prune import CRITERIA, SCHEDULES, cubic, pruned
 from bitwright.compress.prune.shrink import CHANNELS, shrunk
 from bitwright.compress.prune.slimming import slim
@@ -38,6 +38,7 @@ __all__ = [
     "SCALES",
     "SCHEDULES",
     "TRANSFORMS",
+    "WEIGHT_BITS",
     "ActQuant",
     "Calibration",
     "Coded",

@@ -21,7 +21,6 @@ from bitwright.compress.execute import Step, inputs_of, prepared, results
 from bitwright.compress.network import FloatNet
 from bitwright.compress.operators import MATRIX
 from bitwright.compress.sites import Edge, key
-from bitwright.ir.types import BIPOLAR
 from bitwright.reading.model import Node
 
 Array = NDArray[Any]
@@ -202,7 +201,7 @@ def _quantiser(tensor: str, act: ActQuant) -> Step:
 def fake(act: ActQuant, x: Array | None) -> Array:
     """What a quantiser makes of a tensor, as real numbers."""
     assert x is not None
-    if act.type is BIPOLAR:
+    if act.type.is_bipolar:
         return np.where(x >= 0, act.scale, -act.scale)
     codes = np.rint(x / act.scale + act.zero)
     return np.asarray((codes.clip(act.type.lo, act.type.hi) - act.zero) * act.scale, dtype=np.float32)

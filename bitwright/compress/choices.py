@@ -12,7 +12,7 @@ from bitwright.compress.network import FloatNet
 from bitwright.compress.operators import moves
 from bitwright.compress.options import BITS, Options
 from bitwright.compress.sites import Site, key
-from bitwright.ir.types import IntType, integer
+from bitwright.ir.types import BIPOLAR, IntType, integer
 from bitwright.reading.model import Node
 
 PADS = frozenset(("AveragePool", "Conv", "ConvTranspose"))
@@ -35,8 +35,8 @@ class WeightChoice:
 
     @property
     def type(self) -> IntType:
-        """The type of the codes, which are as many below zero as above."""
-        return integer(self.bits, signed=True, narrow=True)
+        """The type of the codes, which are as many below zero as above; of one bit they are signs."""
+        return BIPOLAR if self.bits == 1 else integer(self.bits, signed=True, narrow=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

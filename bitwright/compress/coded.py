@@ -77,6 +77,13 @@ class ActQuant:
         return hash(self.digest)
 
 
+def nearest_codes(array: Array, scale: Array, kind: IntType) -> NDArray[np.int32]:
+    """The codes of a type that are next to an array; of zero the sign is +1."""
+    if kind.is_bipolar:
+        return np.where(array < 0, np.int32(-1), np.int32(1))
+    return np.rint(array / scale).clip(kind.lo, kind.hi).astype(np.int32)
+
+
 def _held(array: Array, kind: type[np.generic]) -> Array:
     """A read-only view of an array that must be of a kind."""
     assert array.dtype == kind, f"{array.dtype} in place of {kind.__name__}"

@@ -10,15 +10,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from bitwright.compress.options import BITS, CHOICES, refusal
+from bitwright.compress.options import CHOICES, WIDTHS, refusal
 from bitwright.compress.yaml_file import read_yaml, shown
 from bitwright.ir.errors import BitwrightError
 
 BOOLEANS = {True: "always", False: "never"}
 """What `zero: true` and `zero: false` say."""
-NUMBERS = ("weights", "activations")
 NAMES = ("range", "rounding", "scale", "zero")
-OPTIONS = (*NUMBERS, "per_channel", *NAMES)
+OPTIONS = (*WIDTHS, "per_channel", *NAMES)
 FLOAT = "float"
 """In place of options, or as the activations: what is named stays in float."""
 EXAMPLE = "for example `conv1: {weights: 8, activations: 6}`"
@@ -93,17 +92,17 @@ def _is_offered(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return name == "per_channel"
     if isinstance(value, int):
-        return name in NUMBERS and value in BITS
+        return value in WIDTHS.get(name, ())
     if not isinstance(value, str):
         return False
-    return value == FLOAT if name in NUMBERS else value in CHOICES.get(name, ())
+    return value == FLOAT if name in WIDTHS else value in CHOICES.get(name, ())
 
 
 def _offered(name: str) -> str:
     if name == "per_channel":
         return "true or false"
-    if name in NUMBERS:
-        return f"{BITS[0]} to {BITS[-1]} bits, or float"
+    if name in WIDTHS:
+        return f"{WIDTHS[name][0]} to {WIDTHS[name][-1]} bits, or float"
     return "auto, true or false" if name == "zero" else " or ".join(CHOICES[name])
 
 

@@ -18,7 +18,7 @@ from bitwright.compress.execute import Step, inputs_of, prepared, results
 from bitwright.compress.network import FloatNet
 from bitwright.compress.sites import Edge, key
 from bitwright.compress.state import State
-from bitwright.ir.types import BIPOLAR, IntType
+from bitwright.ir.types import IntType
 from bitwright.reading.model import Node
 
 Array = NDArray[Any]
@@ -109,7 +109,7 @@ class _Sums:
         """What the quantiser of a tensor makes of it."""
         act = self.acts[tensor]
         made, clipped = fake(act, x), 0
-        if act.type is not BIPOLAR:  # a sign has no range
+        if not act.type.is_bipolar:  # a sign has no range
             clipped = int(np.count_nonzero(made != fake(replace(act, type=WIDE), x)))
         self.values[tensor] = self.values.get(tensor, 0) + np.array([clipped, x.size])
         return made

@@ -15,6 +15,11 @@ from bitwright.compress.transforms import TRANSFORMS
 from bitwright.ir.errors import BitwrightError
 
 BITS = range(2, 17)
+"""Of activations."""
+WEIGHT_BITS = range(1, 17)
+"""Of weights, of which those of one bit are signs."""
+WIDTHS = {"weights": WEIGHT_BITS, "activations": BITS}
+"""By the name of the option."""
 EXACT = ("audit", "po2")
 """`po2` promises that the float32 network equals the integers to the last one; `audit` that no difference is
 unexplained."""
@@ -67,9 +72,10 @@ class Options:
     transforms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, bits in (("weights", self.weights), ("activations", self.activations)):
-            if not _is_width(bits):
-                raise refusal(name, f"{bits!r} bits", f"{BITS[0]} to {BITS[-1]} bits")
+        for name, widths in WIDTHS.items():
+            bits = getattr(self, name)
+            if not _is_width(bits, widths):
+                raise refusal(name, f"{bits!r} bits", f"{widths[0]} to {widths[-1]} bits")
         if not self.scale:
             object.__setattr__(self, "scale", "po2" if self.exact == "po2" else "free")
         if not isinstance(self.per_channel, bool):
@@ -88,9 +94,9 @@ class Options:
             )
 
 
-def _is_width(bits: float) -> bool:
-    """True for a number of bits that is offered; 4.0 is none."""
-    return bits in BITS and not isinstance(bits, float)
+def _is_width(bits: float, widths: range) -> bool:
+    """True for a number of bits that is offered; 4.0 is none, and True neither."""
+    return bits in widths and not isinstance(bits, float | bool)
 
 
 def _check_name(option: str, given: object, names: Collection[str]) -> None:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from bitwright.compress.calibrate import Calibration, calibrate
 from bitwright.compress.choices import Choices, choose
+from bitwright.compress.coded import Coded, nearest_codes
 from bitwright.compress.config import Config, read_config
 from bitwright.compress.correct import CORRECTIONS
-from bitwright.compress.network import FloatNet
+from bitwright.compress.network import FloatNet, Layer
 from bitwright.compress.options import Given, Options
 from bitwright.compress.refine import refined
-from bitwright.compress.state import Coded, State
+from bitwright.compress.state import State
 from bitwright.compress.transforms import transformed
 from bitwright.ir.errors import BitwrightError
 from bitwright.reading.exporting import exported
@@ -100,6 +101,19 @@ def nearest(calibration: Calibration, choices: Choices, *, bias_grid: bool = Fal
         elif layer.weight not in coded:
             choice = choices.weights[layer.weight]
             step, kind = calibration.weight_scale(layer, choice), choice.type
-            codes = np.rint(net.constants[layer.weight] / step).clip(kind.lo, kind.hi).astype(np.int32)
-            coded[layer.weight] = (Coded(codes, step, kind),)
+            if kind.is_bipolar:
+                _check_signs(net, layer)
+            coded[layer.weight] = (Coded(nearest_codes(net.constants[layer.weight], step, kind), step, kind),)
     return State(net, coded, acts, bias_grid=bias_grid)
+
+
+def _check_signs(net: FloatNet, layer: Layer) -> None:
+    """Refuse signs for an output that has zeros alone: each would be worth as much as the scale."""
+    weight = net.constants[layer.weight]
+    dead = np.flatnonzero(~np.moveaxis(weight, layer.axis, 0).reshape(weight.shape[layer.axis], -1).any(axis=1))
+    if len(dead):
+        raise BitwrightError(
+            f"has zeros alone for output {dead[0]}, and no sign is 0",
+            where=f"{net.file}: weight '{layer.weight}'",
+            hint="give it 2 bits or more",
+        )

@@ -86,9 +86,10 @@ class _Refiner:
             scale=view.rows(coded.scale),
             low=_ends(view, coded, "lo"),
             high=_ends(view, coded, "hi"),
-            mask=weight != 0,  # what was pruned stays so
+            mask=weight != 0 if choice.bits > 1 else np.ones((1, 1, 1), np.bool_),  # what was pruned stays so
             offset=view.offset(self._state.net.constants),
             rectified=view.rectified,
+            signs=choice.bits == 1,
             where=f"{self._state.net.file}: layer '{name}'",
         )
         if choice.rounding != "nearest":

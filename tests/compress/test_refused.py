@@ -67,8 +67,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "  hint: check that the model runs in another tool on the same data",
     ),
     "weight bits": (
-        lambda: quantize(DENSE, [X], weights=1),
-        "quantize: 1 bits cannot be used for weights\n  hint: choose 2 to 16 bits",
+        lambda: quantize(DENSE, [X], weights=0),
+        "quantize: 0 bits cannot be used for weights\n  hint: choose 1 to 16 bits",
     ),
     "activation bits": (
         lambda: quantize(DENSE, [X], activations=17),
@@ -161,7 +161,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "half a bit": (
         lambda: quantize(DENSE, [X], weights=4.0),  # type: ignore[arg-type]
-        "quantize: 4.0 bits cannot be used for weights\n  hint: choose 2 to 16 bits",
+        "quantize: 4.0 bits cannot be used for weights\n  hint: choose 1 to 16 bits",
     ),
     "no file": (
         lambda: quantize(Path("missing.onnx"), [X]),

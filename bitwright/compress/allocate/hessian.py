@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bitwright.compress.allocate.error import Sensing
 from bitwright.compress.allocate.tables import Amounts, Term
+from bitwright.compress.coded import nearest_codes
 from bitwright.compress.network import FloatNet
 from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
@@ -85,6 +86,6 @@ def hessian_trace(sensing: Sensing) -> Iterator[Term]:
         for bits in widths:
             choice = replace(sensing.choices.weights[name], bits=bits)
             step, array = calibration.weight_scale(layers[name], choice), net.constants[name]
-            codes = np.rint(array / step).clip(choice.type.lo, choice.type.hi)
+            codes = nearest_codes(array, step, choice.type)
             rows[bits,] = {kind: 0.5 * found[name] * float(np.square(codes * step - array).mean())}
         yield Term((name,), rows)

@@ -24,10 +24,21 @@ def quantisation_errors(values: Values, scales: Floats, codes: IntType) -> NDArr
     (candidates, rows, 1) scales give (candidates, rows) errors, infinite where clipping alone costs more than another
     candidate does.
     """
+    if codes.is_bipolar:
+        return _of_signs(values, scales)
     with np.errstate(all="ignore"):  # numbers beyond float32 have errors beyond it, which are no one's least
         summed = len(values.sample) == 1 and codes.count <= LEVELS
         found = _by_sums(values.sums, scales, codes) if summed else _by_values(values, scales, codes)
     return np.where(np.isnan(found), np.inf, found)
+
+
+def _of_signs(values: Values, scales: Floats) -> NDArray[np.floating]:
+    """By the distance of each magnitude from the scale, from two moments."""
+    sizes = np.abs(values.sample).astype(np.float64)
+    weight = np.broadcast_to(values.weight, sizes.shape).astype(np.float64)
+    first, second = (weight * sizes).sum(axis=1), (weight * sizes**2).sum(axis=1)
+    each = scales[:, :, 0].astype(np.float64)
+    return np.asarray(second - 2 * each * first + each**2 * weight.sum(axis=1))
 
 
 def _by_sums(sums: Sums, scales: Floats, codes: IntType) -> NDArray[np.floating]:

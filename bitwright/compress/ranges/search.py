@@ -38,9 +38,13 @@ def mse_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     """The scales of least mean squared error among those tried, `max_range` being one of them.
 
     Sung, Shin, Hwang: "Resiliency of deep neural networks under quantization", arXiv 1511.06488; R001.
-    Never worse than any scale in `rule.below(max_range)`; the best of these is refined in its neighbourhood.
+    Never worse than any scale in `rule.below(max_range)`; the best of these is refined in its neighbourhood. Of signs
+    the best scale is the mean magnitude (Rastegari, Ordonez, Redmon, Farhadi: "XNOR-Net: ImageNet classification using
+    binary convolutional neural networks", ECCV 2016, arXiv 1603.05279; R030).
     """
     best = max_range(values, codes, rule)
+    if codes.is_bipolar:
+        best = no_worse(values, codes, rule, values.mean_magnitude)
     for candidates in (rule.below, rule.around):
         tried = np.concatenate([best[None], candidates(best)])
         errors = quantisation_errors(values, tried, codes)

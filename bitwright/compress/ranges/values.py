@@ -62,6 +62,12 @@ class Values:
         made.__dict__["sums"] = self.sums.mirrored()
         return made
 
+    @property
+    def mean_magnitude(self) -> NDArray[np.float64]:
+        """Of each row."""
+        weight = np.broadcast_to(self.weight, self.sample.shape).astype(np.float64)
+        return np.asarray(np.average(np.abs(self.sample), axis=1, weights=weight)[:, None])
+
     def magnitude(self, inside: float) -> Floats:
         """What the magnitudes of this share of each row's values that are not zero do not exceed."""
         sizes = np.abs(self.sample)

@@ -30,6 +30,9 @@ def adaround(problem: Problem) -> Codes:
     2020, arXiv 2004.10568. Needs PyTorch.
     The nearest codes where those are no better on the given columns.
     """
+    if problem.signs:
+        what, hint = "a sign lies between no two codes", "give weights of 1 bit rounding 'nearest' or 'gptq'"
+        raise BitwrightError(what, where=f"{problem.where}: rounding 'adaround'", hint=hint)
     unit = _error(problem, nearest(problem))
     codes = _learned(problem, unit)
     return codes if _error(problem, codes) < unit else nearest(problem)

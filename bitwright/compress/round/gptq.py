@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bitwright.compress.round.problem import Array, Codes, Problem
-from bitwright.compress.round.squares import Squares, apart
+from bitwright.compress.round.squares import Squares, apart, near
 
 BLOCK = 64
 """Terms whose errors are gathered before they change the terms behind them."""
@@ -37,7 +37,7 @@ def _rounded(squares: Squares) -> Array:
         errors = np.empty_like(weights[:, first : first + BLOCK])
         last = first + errors.shape[1]
         for k in range(first, last):
-            code = np.rint(weights[:, k] / scale[:, k]).clip(low[:, k], high[:, k])
+            code = near(weights[:, k] / scale[:, k], low[:, k], high[:, k], squares.signs)
             error = (weights[:, k] - code * scale[:, k]) / upper[:, k, k, None]
             weights[:, k + 1 : last] -= upper[:, k, k + 1 : last, None] * error[:, None]
             found[:, k], errors[:, k - first] = code, error

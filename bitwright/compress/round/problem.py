@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress.round.squares import Squares
+from bitwright.compress.round.squares import Squares, near
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
@@ -29,9 +29,10 @@ class Problem:
     """A layer's weight, what the quantised network gives it, and what it should make of that.
 
     `weight` is (groups, outputs, terms), `inputs` (groups, terms, n), `outputs` (groups, outputs, n). A code times
-    `scale` is a weight, a code at least `low` and at most `high`; they and `mask` broadcast against the weight. Codes
-    are 0 where the mask is False. Behind the layer `offset` (groups, outputs, 1) is added, and what is below zero is
-    dropped if it is `rectified`. `where` names the layer.
+    `scale` is a weight, a code at least `low` and at most `high`; they and `mask` broadcast against the weight.
+    Codes are 0 where the mask is False, and with `signs` none other is: they are -1 and 1. Behind the layer
+    `offset` (groups, outputs, 1) is added, and what is below zero is dropped if it is `rectified`. `where` names
+    the layer.
     """
 
     weight: Array
@@ -43,11 +44,12 @@ class Problem:
     mask: Array
     offset: Array
     rectified: bool = False
+    signs: bool = False
     where: str = "layer"
 
     def codes(self, weights: Array) -> Codes:
         """The nearest codes of any weights."""
-        found = np.rint(weights / self.scale).clip(self.low, self.high)
+        found = near(weights / self.scale, self.low, self.high, self.signs)
         return np.asarray(found * self.mask, dtype=np.int32)
 
     def behind(self, outputs: Array) -> Array:
@@ -83,4 +85,4 @@ class Problem:
             for array in (self.weight, self.scale, self.low, self.high)
         )
         mask = np.broadcast_to(self.mask, self.weight.shape)
-        return Squares(weight, hessian, aim, damping, scale, low, high, mask)
+        return Squares(weight, hessian, aim, damping, scale, low, high, mask, self.signs)

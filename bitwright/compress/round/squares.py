@@ -20,7 +20,7 @@ class Squares:
     """Weights (groups, outputs, terms), and what of the inputs their squared error depends on.
 
     `hessian` (groups, terms, terms) has the products of the inputs, `aim` those with the wanted outputs, as the weight;
-    `damping` (groups, 1, 1) is added to the diagonal. `scale`, `low`, `high` and `mask` are as a `Problem`
+    `damping` (groups, 1, 1) is added to the diagonal. `scale`, `low`, `high`, `mask` and `signs` are as a `Problem`
     has them, in the shape of the weight, and of its kind of numbers but for the mask.
     """
 
@@ -32,6 +32,7 @@ class Squares:
     low: Array
     high: Array
     mask: Array
+    signs: bool
 
     @property
     def order(self) -> Array:
@@ -55,7 +56,12 @@ class Squares:
             array[places] for array in (self.weight, self.aim, self.scale, self.low, self.high, self.mask)
         )
         hessian = self.hessian[np.ix_(group, terms, terms)]
-        return Squares(weight, hessian, aim, self.damping[group], scale, low, high, mask)
+        return Squares(weight, hessian, aim, self.damping[group], scale, low, high, mask, self.signs)
+
+
+def near(places: Array, low: Array, high: Array, signs: bool) -> Array:
+    """The codes next to real numbers, in steps of the scale."""
+    return np.where(places < 0, low, high) if signs else np.rint(places).clip(low, high)
 
 
 def apart(squares: Squares, solve: Callable[[Squares], Array]) -> Array:
