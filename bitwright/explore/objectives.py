@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a design can be better in: a name, a unit, and whether more or less of it is better."""
+"""What a design can be better in: a name, a unit, and whether more or less of it is better; and limits of such."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import isfinite
 
 from bitwright.ir.errors import BitwrightError
 
@@ -22,6 +24,10 @@ class Objective:
         """The figure so that less is better."""
         return -value if self.more_is_better else value
 
+    def within(self, value: float, limit: float) -> bool:
+        """True if a figure keeps a limit: the most of it, or the least where more is better."""
+        return self.loss(value) <= self.loss(limit)
+
 
 ACCURACY = Objective("accuracy", "the share of samples whose highest score is at their label", "", True)
 OBJECTIVES: dict[str, Objective] = {
@@ -34,9 +40,14 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("bram", "block RAMs of 18 kbit"),
         Objective("uram", "UltraRAMs"),
         Objective("cost", "the sum of the shares of the part", "%"),
+        Objective("share", "the share of what the part has least enough of", "%"),
         Objective("cycles", "clocks between two frames", "clocks"),
+        Objective("latency", "clocks from the first beat of a frame to its last answer", "clocks"),
+        Objective("latency_us", "the same in microseconds", "us"),
         Objective("weight_bits", "bits of all weights", "bits"),
         Objective("bops", "products times the bits of both factors", "bits"),
+        Objective("ebops", "the same, of each weight only the bits from its first to its last one that is set", "bits"),
+        Objective("energy", "a proxy of the energy of a frame: multiplying, adding and reading weights at 45 nm", "nJ"),
     )
 }
 """What can be asked for, by name."""
@@ -50,3 +61,32 @@ def objective(name: str) -> Objective:
         hint = f"{meant}there are {', '.join(OBJECTIVES)}"
         raise BitwrightError(f"no objective '{name}'", where="explore", hint=hint)
     return OBJECTIVES[name]
+
+
+def budget_of(given: Iterable[str]) -> dict[str, float]:
+    """Limits by the names of objectives, from texts such as `lut=9000`; BitwrightError says what is none."""
+    found: dict[str, float] = {}
+    for text in given:
+        name, sign, amount = text.partition("=")
+        limit = _number(amount)
+        if not sign or limit is None:
+            raise BitwrightError(f"'{text}' limits nothing", where="budget", hint="for example lut=9000")
+        each = objective(name.strip())
+        if limit <= 0 or not isfinite(limit):
+            raise BitwrightError(f"a budget of {limit:g} {each.name}", where="budget", hint="give a positive number")
+        if each.name in found:
+            raise BitwrightError(f"{each.name} is limited twice", where="budget", hint="give it once")
+        found[each.name] = limit
+    return found
+
+
+def within(figures: Mapping[str, float], budget: Mapping[str, float]) -> bool:
+    """True if figures keep all limits."""
+    return all(OBJECTIVES[name].within(figures[name], limit) for name, limit in budget.items())
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

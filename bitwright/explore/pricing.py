@@ -7,9 +7,9 @@ A mixed design is then the sum of what its layers took in them: of a layer behin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from bitwright.compress.allocate import Ledger, Term, Widths
 from bitwright.compress.allocate.costs import Way, bit_operations, ways_to, weight_bits
 from bitwright.compress.choices import Choices
 from bitwright.compress.quantise import nearest
+from bitwright.design import Design
 from bitwright.hardware.clocks.fifos import Sizing
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -34,15 +35,50 @@ SETTLED = 3
 """Designs whose FIFOs are sized exactly too: what that saves on average is taken off all others."""
 
 
-def price_of(graph: Graph, target: Target, fifos: Sizing = "exact") -> Price:
-    """What the design takes that `bitwright compile` makes of `graph`, with --force if it does not fit its part."""
+def compiled(graph: Graph, target: Target, fifos: Sizing = "exact") -> Design:
+    """The design that `bitwright compile` makes of `graph`, with --force if it does not fit its part."""
     asked: dict[str, Any] = {entry.name: getattr(target, entry.name) for entry in fields(target)}
-    return compile_graph(graph, **asked, fifos=fifos, force=True).price
+    return compile_graph(graph, **asked, fifos=fifos, force=True)
+
+
+def price_of(graph: Graph, target: Target, fifos: Sizing = "exact") -> Price:
+    """What that design takes."""
+    return compiled(graph, target, fifos).price
 
 
 def priced(price: Price) -> dict[str, float]:
     """What a design takes, by `PRICED`."""
     return dict(zip(PRICED, (*map(float, amounts(price.total)), price.cost), strict=True))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What layers took in some designs, by the ways to them and the widths on these; amounts in the order of `kinds`.
+
+    `add` one design after the other; `terms` are means of those that have the same widths there.
+    """
+
+    kinds: Sequence[str] = PRICED
+    _sums: dict[Way, dict[tuple[int, ...], Array]] = field(default_factory=dict)
+    _seen: list[Widths] = field(default_factory=list)
+
+    def add(self, widths: Widths, taken: Iterable[tuple[Way, Array]]) -> None:
+        """A design of these widths, and what each way took in it, as often as something is on it."""
+        self._seen.append(widths)
+        for way, amount in taken:
+            rows = self._sums.setdefault(way, {})
+            key = tuple(widths[name] for name in way)
+            rows[key] = rows.get(key, 0.0) + amount
+
+    def terms(self) -> Iterator[Term]:
+        """One for each way."""
+        for way, rows in self._sums.items():
+            times = Counter(tuple(widths[name] for name in way) for widths in self._seen)
+            yield Term(way, {key: self.named(taken / times[key]) for key, taken in rows.items()})
+
+    def named(self, taken: Array) -> dict[str, float]:
+        """Amounts by their kinds."""
+        return dict(zip(self.kinds, taken.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -63,38 +99,36 @@ class Pricing:
     def terms(self, table: Ledger, progress: Callable[[int, int], None]) -> Iterator[Term]:
         """The prices of all widths of a table."""
         net, offered, designs = self.calibration.net, table.widths, table.uniforms()
-        sums: dict[Way, dict[tuple[int, ...], Array]] = {}
-        settled = set(np.linspace(0, len(designs) - 1, SETTLED).round().astype(int).tolist())
-        saved = []
+        tally, settled, saved = Tally(), settled_of(len(designs)), []
         for done, (label, widths) in enumerate(designs.items()):
-            with _named(label):
+            with named(f"design {label}"):
                 graph = self.graph(widths)
                 price = price_of(graph, self.target, "fast")
                 if done in settled:
                     saved.append(_array(price_of(graph, self.target)) - _array(price))
-            for way, taken in _shares(graph, price, ways_to(graph, net, offered)):
-                rows = sums.setdefault(way, {})
-                key = tuple(widths[name] for name in way)
-                rows[key] = rows.get(key, 0.0) + taken
+            tally.add(widths, shares(graph, price, ways_to(graph, net, offered)))
             progress(done + 1, len(designs))
-        for way, rows in sums.items():
-            seen = Counter(tuple(widths[name] for name in way) for widths in designs.values())
-            yield Term(way, {key: _amounts(taken / seen[key]) for key, taken in rows.items()})
-        yield Term((), {(): _amounts(np.mean(saved, axis=0))})
+        yield from tally.terms()
+        yield Term((), {(): tally.named(np.mean(saved, axis=0))})
         yield from weight_bits(net, offered)
         yield from bit_operations(graph, ways_to(graph, net, offered), offered)
 
 
+def settled_of(designs: int) -> set[int]:
+    """The places of those whose FIFOs are sized exactly too."""
+    return set(np.linspace(0, designs - 1, SETTLED).round().astype(int).tolist())
+
+
 @contextmanager
-def _named(label: str) -> Iterator[None]:
+def named(design: str) -> Iterator[None]:
     """An error inside is one of the design."""
     try:
         yield
     except BitwrightError as error:
-        raise BitwrightError(error.what, where=f"design {label}: {error.where}", hint=error.hint) from error
+        raise BitwrightError(error.what, where=f"{design}: {error.where}", hint=error.hint) from error
 
 
-def _shares(graph: Graph, price: Price, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[tuple[Way, Array]]:
+def shares(graph: Graph, price: Price, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[tuple[Way, Array]]:
     """What each way to each layer takes; what serves no layer is of the ways to the last one."""
     worth = np.array(price.scale.worth(100))
     taken = [(ways[name], found) for name, found in price.layers.items()]
@@ -106,7 +140,3 @@ def _shares(graph: Graph, price: Price, ways: Mapping[str, tuple[Way, ...]]) -> 
 
 def _array(price: Price) -> Array:
     return np.array(list(priced(price).values()))
-
-
-def _amounts(taken: Array) -> dict[str, float]:
-    return dict(zip(PRICED, taken.tolist(), strict=True))

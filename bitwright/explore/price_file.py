@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of prices as JSON: what a sweep keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bitwright.compress.allocate import Ledger, Term
+from bitwright.explore.prices import Prices, PriceTable
+from bitwright.explore.work import Work
+from bitwright.ir.errors import BitwrightError
+
+VERSION = 1
+
+
+def to_dict(prices: Prices) -> dict[str, Any]:
+    """Plain values, which `of_dict` reads."""
+    tables = [{"aim": list(aim), **_table(table)} for aim, table in prices.tables.items()]
+    return {"version": VERSION, "tables": tables, "works": [asdict(work) for work in prices.works]}
+
+
+def of_dict(data: Mapping[str, Any], where: str = "table.json") -> Prices:
+    """The table that plain values are; BitwrightError if they are of another version."""
+    if data.get("version") != VERSION:
+        what = f"is of version {data.get('version')}, this bitwright reads {VERSION}"
+        raise BitwrightError(what, where=where, hint="remove it: the table is made again")
+    tables = {tuple(each["aim"]): _table_of(each) for each in data["tables"]}
+    works = (Work(**{**each, "tensors": tuple(each["tensors"])}) for each in data["works"])
+    return Prices(tables, tuple(works))
+
+
+def _table(table: PriceTable) -> dict[str, Any]:
+    ledger = table.ledger
+    terms = {"terms": _terms(ledger.terms), "paces": _terms(table.paces)}
+    return {"weights": _lists(ledger.weights), "tensors": _lists(ledger.tensors), **terms}
+
+
+def _table_of(data: Mapping[str, Any]) -> PriceTable:
+    weights, tensors = ({n: tuple(bits) for n, bits in data[part].items()} for part in ("weights", "tensors"))
+    return PriceTable(Ledger(weights, tensors, _terms_of(data["terms"])), _terms_of(data["paces"]))
+
+
+def _lists(offered: Mapping[str, tuple[int, ...]]) -> dict[str, list[int]]:
+    return {name: list(bits) for name, bits in offered.items()}
+
+
+def _terms(terms: Sequence[Term]) -> list[dict[str, Any]]:
+    """Rows of widths and amounts."""
+    rows = [[{"widths": list(key), **amounts} for key, amounts in term.amounts.items()] for term in terms]
+    return [{"names": list(term.names), "rows": found} for term, found in zip(terms, rows, strict=True)]
+
+
+def _terms_of(data: Sequence[Mapping[str, Any]]) -> tuple[Term, ...]:
+    return tuple(Term(tuple(each["names"]), dict(map(_row, each["rows"]))) for each in data)
+
+
+def _row(row: Mapping[str, Any]) -> tuple[tuple[int, ...], dict[str, float]]:
+    return tuple(row["widths"]), {kind: amount for kind, amount in row.items() if kind != "widths"}

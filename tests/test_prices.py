@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of prices: near what compile says, exact in what needs no hardware, read back as it was; and budgets."""
+
+from __future__ import annotations
+
+import json
+import pickle  # noqa: TID251 (of this test's own)
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitwright.compress import Calibration, Options, calibrate
+from bitwright.explore.making import Maker
+from bitwright.explore.objectives import ACCURACY, OBJECTIVES, budget_of, within
+from bitwright.explore.price_file import of_dict, to_dict
+from bitwright.explore.prices import Prices, filled
+from bitwright.explore.space import Axis, Space, Value
+from bitwright.explore.work import Work, worked
+from bitwright.ir.errors import BitwrightError
+from bitwright.planning.target import Target
+
+DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+
+
+@cache
+def calibration() -> Calibration:
+    with np.load(DIGITS / "digits_data.npz") as file:
+        return calibrate(DIGITS / "digits_float.onnx", [file["calibration"][:32]])
+
+
+def maker(bits: Sequence[int], *more: Axis, cycles: int = 500) -> Maker:
+    """Widths of each weight and tensor by themselves."""
+    net = calibration().net
+    weights = [Axis(f"w {each.weight}", "weights", tuple(bits), (each.weight,)) for each in net.layers]
+    tensors = [Axis(f"a {site.tensor}", "activations", tuple(bits), (site.tensor,)) for site in net.sites]
+    options = Options(rounding="nearest", correct="none")
+    return Maker(Space((*weights, *tensors, *more)), calibration(), options, Target(cycles=cycles))
+
+
+@cache
+def priced() -> tuple[Maker, Prices]:
+    made = maker((2, 4, 6))
+    return made, filled(made)
+
+
+def test_figures_are_near_those_of_compile() -> None:
+    made, prices = priced()
+    rng = np.random.default_rng(0)
+    off: dict[str, list[float]] = {}
+    for _ in range(5):
+        design = made.made(made.space.design([int(rng.integers(3)) for _ in made.space.axes]))
+        said, found = prices.figures(design), prices.compiled(design)
+        assert said.keys() == found.keys() == OBJECTIVES.keys() - {ACCURACY.name}
+        for kind, amount in found.items():
+            off.setdefault(kind, []).append(abs(said[kind] - amount) / max(amount, 1))
+        assert said["cycles"] <= 500
+    median = {kind: float(np.median(shares)) for kind, shares in off.items() if kind != "cycles"}
+    assert max(median.values()) < 0.05, median
+    exact = ("weight_bits", "bops", "ebops", "energy")
+    assert [median[kind] for kind in exact] == [0] * len(exact)
+
+
+def test_a_table_is_read_back_as_it_was() -> None:
+    _, prices = priced()
+    assert of_dict(json.loads(json.dumps(to_dict(prices)))) == prices
+    assert pickle.loads(pickle.dumps(prices)) == prices
+    with pytest.raises(BitwrightError) as refusal:
+        of_dict({"version": 0})
+    message = "table.json: is of version 0, this bitwright reads 1\n  hint: remove it: the table is made again"
+    assert str(refusal.value) == message
+
+
+def test_each_target_has_its_table() -> None:
+    made = maker((3, 4), Axis("cycles", "cycles", (300, 2000)))
+    prices = filled(made)
+    low: list[Value] = [axis.values[0] for axis in made.space.axes]
+    figures = []
+    for cycles in (300, 2000):
+        pairs = zip(made.space.axes, [*low[:-1], cycles], strict=True)
+        each = made.made(made.space.design([axis.values.index(value) for axis, value in pairs]))
+        figures.append(prices.figures(each))
+    assert figures[0]["lut"] > figures[1]["lut"]
+    assert figures[0]["cycles"] <= 300 < figures[1]["cycles"]
+
+
+def test_work_is_counted_weight_by_weight() -> None:
+    made = maker((4,))
+    state = made.made(next(made.space.designs())).state
+    works = filled(made).works
+    bops = ebops = energy = 0.0
+    for layer, work in zip(state.net.layers, works, strict=True):
+        assert work.weight == layer.weight
+        (coded,) = state.weights[layer.weight]
+        for code in map(int, np.abs(coded.codes).ravel()):
+            if code:
+                bops += work.uses * 4 * 4
+                ebops += work.uses * len(bin(code)[2:].strip("0")) * 4
+                sums = 4 + 4 + int(np.ceil(np.log2(work.terms)))
+                energy += work.uses * (0.2 * 4 * 4 / 64 + 0.03 * sums / 8 + 10 * 4 / 64) / 1000
+    found = worked(works, state)
+    assert found["weight_bits"] == 4 * sum(state.net.constants[layer.weight].size for layer in state.net.layers)
+    assert [found[kind] for kind in ("bops", "ebops", "energy")] == pytest.approx([bops, ebops, energy])
+    assert isinstance(works[0], Work) and works[0].uses == 64, "a convolution whose result has 8 x 8 places"
+
+
+def test_a_budget_is_of_any_objective() -> None:
+    budget = budget_of(["lut=9000", "accuracy = 0.9", "latency_us=1e2"])
+    assert budget == {"lut": 9000, "accuracy": 0.9, "latency_us": 100}
+    figures = {"lut": 9000.0, "accuracy": 0.9, "latency_us": 99.0}
+    assert within(figures, budget)
+    assert not within({**figures, "accuracy": 0.89}, budget)
+    assert not within({**figures, "lut": 9001.0}, budget)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["lut"], "budget: 'lut' limits nothing\n  hint: for example lut=9000"),
+        (["lut=many"], "budget: 'lut=many' limits nothing\n  hint: for example lut=9000"),
+        (["lut=-1"], "budget: a budget of -1 lut\n  hint: give a positive number"),
+        (["lut=nan"], "budget: a budget of nan lut\n  hint: give a positive number"),
+        (["lut=1", "lut=2"], "budget: lut is limited twice\n  hint: give it once"),
+    ],
+)
+def test_what_is_no_budget_is_named(given: list[str], message: str) -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        budget_of(given)
+    assert str(refusal.value) == message
+
+
+def test_an_unknown_objective_is_named_with_the_nearest(given: Any = "luts=3") -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        budget_of([given])
+    assert str(refusal.value).startswith(
+        "explore: no objective 'luts'\n  hint: did you mean 'lut'? there are accuracy,"
+    )
