@@ -58,6 +58,45 @@ def test_a_design_says_what_it_is_compiled_for(calibration: Calibration) -> None
     assert maker.targeted(space.design([1, 0])) == Target(fps=5000.0, clock_ns=5.0, part="xc7z020")
 
 
+PATTERNS = (0.8, "0.5 in 4x2", "2:4", 0)
+
+
+@pytest.mark.parametrize("rounding, correct", [("nearest", "none"), ("gptq", "bias")])
+def test_zeros_are_where_the_pattern_has_them(calibration: Calibration, rounding: str, correct: str) -> None:
+    name = "conv2.weight"
+    space = Space((Axis("zeros", "sparsity", PATTERNS, (name,)), Axis("weights", "weights", (8,))))
+    maker = Maker(space, calibration, Options(rounding=rounding, correct=correct))
+    single, blocks, neighbours, whole = (maker.made(design) for design in space.designs())
+    assert [made.zeros[name] for made in (single, blocks, neighbours, whole)] == [0.8, 0.5, 0.5, 0.0]
+    assert all(made.zeros[other] == 0 for made in (single, blocks, neighbours) for other in made.zeros if other != name)
+    codes = [made.state.weights[name][0].codes for made in (single, blocks, neighbours, whole)]
+    assert [round(float(np.mean(each == 0)), 1) for each in codes[:3]] == [0.8, 0.5, 0.5]
+    pixels = np.moveaxis(codes[2], 1, -1).reshape(-1, 4)  # a pixel's channels are neighbours
+    assert ((pixels != 0).sum(axis=1) <= 2).all()
+    rows = np.moveaxis(codes[1], 1, -1).reshape(4, 4, -1, 2)
+    assert set(np.unique((rows == 0).mean(axis=(1, 3)) > 0.99)) == {False, True}
+    assert whole.state == quantised(calibration, weights=8, activations=8, rounding=rounding, correct=correct)
+    again = Maker(space, calibration, Options(rounding=rounding, correct=correct)).made(space.design([0, 0]))
+    assert again.state == single.state  # whatever was made before
+
+
+def test_zeros_of_all_are_in_those_that_can_have_them(calibration: Calibration) -> None:
+    space = Space((Axis("zeros", "sparsity", ("2:4",)),))
+    made = Maker(space, calibration, PLAIN).made(space.design([0]))
+    assert made.zeros == {"conv1.weight": 0, "conv2.weight": 0.5, "dense1.weight": 0.5, "dense2.weight": 0.5}
+
+
+def test_no_sign_is_zero(calibration: Calibration) -> None:
+    space = Space((Axis("zeros", "sparsity", (0.5, 0)), Axis("weights", "weights", (1, 2))))
+    maker = Maker(space, calibration, PLAIN)
+    with pytest.raises(BitwrightError) as refusal:
+        maker.made(space.design([0, 0]))
+    assert str(refusal.value) == (
+        "weight 'conv1.weight': is to have zeros, and no sign is 0\n  hint: give it 2 bits or more, or no zeros"
+    )
+    assert set(maker.made(space.design([1, 0])).widths.values()) == {1, 8}
+
+
 def test_a_maker_travels(calibration: Calibration) -> None:
     space = per_layer(calibration)
     maker = Maker(space, calibration, PLAIN)
@@ -72,13 +111,38 @@ def test_what_no_design_can_say_is_refused(calibration: Calibration) -> None:
         return str(refusal.value)
 
     weight, tensor = calibration.net.layers[1].weight, calibration.net.sites[0].tensor
-    assert said(Axis("a", "weight", (2, 3))) == (
-        "axis 'a': there is no option 'weight'\n  hint: the nearest are 'weights'"
-    )
+    assert said(Axis("a", "weight", (2, 3))) == ("axis 'a': has no option 'weight'\n  hint: the nearest are 'weights'")
     assert said(Axis("a", "weights", ())) == "axis 'a': has no values\n  hint: give at least one"
     assert said(Axis("a", "weights", (2,), (weight, tensor))) == (
         f"axis 'a': '{tensor}' is nothing whose weights can be chosen\n"
         "  hint: there are 'conv1.weight', 'conv2.weight', 'dense1.weight', 'dense2.weight'"
+    )
+    assert said(Axis("a", "weights", (2, 17))) == (
+        "axis 'a': 17 cannot be used for weights\n  hint: choose 1 to 16 bits"
+    )
+    assert said(Axis("a", "activations", ("float",))) == (
+        "axis 'a': 'float' cannot be used for activations\n  hint: choose 2 to 16 bits"
+    )
+    assert said(Axis("a", "sparsity", (1.5,))) == (
+        "axis 'a': 1.5 cannot be used for sparsity\n"
+        "  hint: give a share below 1 as 0.5, n of m as '2:4', or a share of blocks as '0.8 in 4x2'"
+    )
+    assert said(Axis("a", "fps", ("fast",))) == "axis 'a': 'fast' cannot be used for fps\n  hint: choose a number"
+    assert said(Axis("a", "cycles", (0,))) == (
+        "axis 'a': a target of 0 cannot be met\n  hint: give a positive number; --fps is bounded by the clock"
+    )
+    assert said(Axis("a", "part", ("xc7z02",))) == (
+        "axis 'a': the part 'xc7z02' is not known\n"
+        "  hint: the nearest names are xc7z020, xc7z012s, xc7z100, xc7z045; name a part or its device, or a board"
+    )
+    assert said(Axis("a", "weights", (2,)), Axis("b", "weights", (3,), (weight,))) == (
+        f"axis 'b': says the weights of '{weight}', and so does axis 'a'\n  hint: let each be said by one axis"
+    )
+    assert said(Axis("a", "fps", (2,)), Axis("b", "cycles", (3,))) == (
+        "axis 'b': says the cycles, and so does axis 'a'\n  hint: let each be said by one axis"
+    )
+    assert said(Axis("a", "weights", (2,)), Axis("a", "activations", (3,))) == (
+        "axis 'a': is there twice\n  hint: give each its own name"
     )
     with pytest.raises(AssertionError):
         Maker(Space((Axis("a", "weights", (2,)),)), calibration).made(Design((("b", 2),)))

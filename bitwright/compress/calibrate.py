@@ -40,6 +40,8 @@ class Calibration:
     values: Mapping[str, Values]
     data: tuple[NDArray[Any], ...] = field(default=(), repr=False, compare=False)
     peaks: Mapping[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _whole: Calibration | None = field(default=None, repr=False, compare=False)
+    _said: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
     _found: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False, compare=False)
     _acts: dict[tuple[str, ActChoice], ActQuant] = field(default_factory=dict, repr=False, compare=False)
 
@@ -52,13 +54,21 @@ class Calibration:
     @cached_property
     def side(self) -> FloatSide:
         """What the float layers make of the data, for roundings and corrections; computed when one first asks."""
-        return float_side(self.net, self.data)
+        return float_side(self.net, self.data) if self._whole is None else self._whole.side
 
     @property
     def walked(self) -> int:
         """How many samples roundings and corrections saw: those that fit in memory; all, if none has asked."""
         side = self.__dict__.get("side")
         return len(self.data[0]) if side is None else side.samples
+
+    def with_weights(self, arrays: Mapping[str, Floats], said: Mapping[str, object]) -> Calibration:
+        """The same for the network with other weights, and for what they should do: what those of ours do.
+
+        `said` has something of each that tells them from all others.
+        """
+        net = self.net.replace(**arrays)
+        return replace(self, net=net, _whole=self._whole or self, _said={**self._said, **said})
 
     def act_quant(self, tensor: str, choice: ActChoice) -> ActQuant:
         """The quantiser of a tensor."""
@@ -69,7 +79,7 @@ class Calibration:
 
     def weight_scale(self, layer: Layer, choice: WeightChoice) -> Floats:
         """The scale of a layer's weight, one number or one per output, in a shape that broadcasts against it."""
-        key = (layer.weight, choice.type, choice.per_channel, choice.range, choice.scale)
+        key = (layer.weight, self._said.get(layer.weight), choice.type, choice.per_channel, choice.range, choice.scale)
         if key not in self._found:
             array = self.net.constants[layer.weight]
             rows = layer.matrix(array).reshape(array.shape[layer.axis] if choice.per_channel else 1, -1)

@@ -70,11 +70,11 @@ def _rule(file: str, pattern: str, options: Any) -> Rule:
         return Rule(pattern, (("activations", FLOAT), ("weights", FLOAT)))
     if not isinstance(options, Mapping) or not options:
         raise BitwrightError(f"is {shown(options)}, where options belong", where=where, hint=EXAMPLE)
-    return Rule(pattern, tuple((str(name), _value(where, str(name), value)) for name, value in options.items()))
+    return Rule(pattern, tuple((str(name), checked(where, str(name), value)) for name, value in options.items()))
 
 
-def _value(where: str, name: str, value: Any) -> Value:
-    """The value of an option, of the type that it has, or why it cannot be."""
+def checked(where: str, name: str, value: Any) -> Value:
+    """The value of an option of `OPTIONS`, of the type that it has; BitwrightError says why it cannot be."""
     if name not in OPTIONS:
         near = get_close_matches(name, OPTIONS, 1)
         hint = f"did you mean '{near[0]}'? " if near else ""

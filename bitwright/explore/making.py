@@ -11,29 +11,33 @@ from typing import Any
 from bitwright.compress import Calibration, Options, State
 from bitwright.compress.choices import OF_ACTS, OF_WEIGHTS, Choices, choose
 from bitwright.compress.config import Config, nearest_names
+from bitwright.compress.prune import Pattern, Zeroing
 from bitwright.compress.quantise import quantised_by
+from bitwright.explore.axes import OF_NETWORK, OF_TARGET, OF_ZEROS, valid
 from bitwright.explore.space import Axis, Design, Space, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 
-OF_ALL = ("correct",)
-"""Options that a network has as a whole."""
-OF_TARGET = ("cycles", "fps", "part")
-"""Options of what it is compiled for."""
+WHOLE = Pattern(0.0)
 
 
 @dataclass(frozen=True)
 class Made:
     """What a design stands for.
 
-    `widths` are the bits of each weight and of each quantised tensor, by its name; `zeros` the share of each weight
-    that was taken out of it; `target` is what `compile` is asked for.
+    `widths` are the bits of each weight and of each quantised tensor, by its name; `patterns` the zeros that were put
+    into each weight; `target` is what `compile` is asked for.
     """
 
     state: State
     widths: Mapping[str, int]
-    zeros: Mapping[str, float]
+    patterns: Mapping[str, Pattern]
     target: Target
+
+    @property
+    def zeros(self) -> dict[str, float]:
+        """The share of each weight that was taken out of it."""
+        return {name: pattern.share for name, pattern in self.patterns.items()}
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,12 @@ class Maker:
     rules: Config | None = None
 
     def __post_init__(self) -> None:
-        for axis in self.space.axes:
-            self._check(axis)
+        taken: dict[tuple[str, str], str] = {}
+        names = [axis.name for axis in self.space.axes]
+        for place, axis in enumerate(self.space.axes):
+            if axis.name in names[:place]:
+                raise BitwrightError("is there twice", where=f"axis '{axis.name}'", hint="give each its own name")
+            self._check(axis, taken)
 
     @cached_property
     def plain(self) -> Choices:
@@ -67,23 +75,46 @@ class Maker:
 
     def made(self, design: Design) -> Made:
         """The network of a design."""
-        choices = self.choices(design)
-        state = quantised_by(choices, self.calibration, self.chosen(design))
-        return Made(state, self.widths(choices), dict.fromkeys(choices.weights, 0.0), self.targeted(design))
+        choices, patterns = self.choices(design), self.patterns(design)
+        _check_signs(choices, patterns)
+        state = quantised_by(choices, self._zeroing(patterns), self.chosen(design))
+        return Made(state, self.widths(choices), patterns, self.targeted(design))
 
     def choices(self, design: Design) -> Choices:
         """How each weight and each tensor of a design is quantised."""
         weights = _changed(self.plain.weights, self._said(design, OF_WEIGHTS))
         return Choices(weights, _changed(self.plain.acts, self._said(design, OF_ACTS)))
 
+    def patterns(self, design: Design) -> dict[str, Pattern]:
+        """The zeros that a design puts into each weight."""
+        said = {name: WHOLE for name in self.plain.weights}
+        for axis, value in self._pairs(design):
+            if axis.option == OF_ZEROS:
+                pattern = Pattern.of(value)
+                said |= dict.fromkeys(axis.names or self._able(pattern), pattern)
+        return said
+
     def widths(self, choices: Choices) -> dict[str, int]:
         """The bits of each weight and of each tensor."""
         weights = {name: choice.bits for name, choice in choices.weights.items()}
         return {**weights, **{name: choice.bits for name, choice in choices.acts.items()}, **self.given}
 
+    def _able(self, pattern: Pattern) -> set[str]:
+        """The weights that can have such zeros."""
+        return self._zeroing.able(pattern) & self._free
+
+    @cached_property
+    def _free(self) -> set[str]:
+        """The weights that can be chosen for."""
+        return self.plain.weights.keys() - self.given.keys()
+
+    @cached_property
+    def _zeroing(self) -> Zeroing:
+        return Zeroing(self.calibration)
+
     def chosen(self, design: Design) -> Options:
         """What holds for the whole network."""
-        said: dict[str, Any] = {axis.option: value for axis, value in self._pairs(design) if axis.option in OF_ALL}
+        said: dict[str, Any] = {axis.option: value for axis, value in self._pairs(design) if axis.option in OF_NETWORK}
         return replace(self.options, **said) if said else self.options
 
     def targeted(self, design: Design) -> Target:
@@ -102,20 +133,40 @@ class Maker:
             if axis.option in fields:
                 yield fields[axis.option], value, axis.names
 
-    def _check(self, axis: Axis) -> None:
-        """Refuse an axis of an option that there is not, of names that are not in the network, or without values."""
-        where, options = f"axis '{axis.name}'", {*OF_WEIGHTS, *OF_ACTS, *OF_ALL, *OF_TARGET}
-        if axis.option not in options:
-            hint = nearest_names(axis.option, options)
-            raise BitwrightError(f"there is no option '{axis.option}'", where=where, hint=hint)
+    def _check(self, axis: Axis, taken: dict[tuple[str, str], str]) -> None:
+        """Refuse an axis that the network cannot have, or that says what another one does."""
+        where = f"axis '{axis.name}'"
         if not axis.values:
             raise BitwrightError("has no values", where=where, hint="give at least one")
-        known = (self.plain.weights.keys() - self.given.keys()) if axis.option in OF_WEIGHTS else set()
-        known |= self.plain.acts.keys() if axis.option in OF_ACTS else set()
+        for value in axis.values:
+            valid(where, axis.option, value)
+        known = self._known(axis)
         for name in axis.names:
             if name not in known:
                 what = f"'{name}' is nothing whose {axis.option} can be chosen"
                 raise BitwrightError(what, where=where, hint=nearest_names(name, known))
+        for name in axis.names or known or {""}:
+            key = ("cycles" if axis.option == "fps" else axis.option, name)
+            if key in taken:
+                of = f" of '{name}'" if name else ""
+                what = f"says the {axis.option}{of}, and so does axis '{taken[key]}'"
+                raise BitwrightError(what, where=where, hint="let each be said by one axis")
+            taken[key] = axis.name
+
+    def _known(self, axis: Axis) -> set[str]:
+        """The names that an axis can be about; none if it is about the whole network."""
+        if axis.option == OF_ZEROS:
+            return set.intersection(*(self._able(Pattern.of(value)) for value in axis.values))
+        known = self._free if axis.option in OF_WEIGHTS else set()
+        return known | (self.plain.acts.keys() if axis.option in OF_ACTS else set())
+
+
+def _check_signs(choices: Choices, patterns: Mapping[str, Pattern]) -> None:
+    """Refuse zeros in a weight of signs."""
+    for name, pattern in patterns.items():
+        if pattern.share and choices.weights[name].bits == 1:
+            what, hint = "is to have zeros, and no sign is 0", "give it 2 bits or more, or no zeros"
+            raise BitwrightError(what, where=f"weight '{name}'", hint=hint)
 
 
 def _changed(plain: Mapping[str, Any], said: Iterable[tuple[str, Value, tuple[str, ...]]]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from bitwright.compress.allocate import Ledger, Term, Widths
 from bitwright.compress.allocate.costs import Way, ways_to
 from bitwright.compress.quantise import nearest
 from bitwright.design import Design as Compiled
-from bitwright.explore.making import OF_TARGET, Made, Maker
+from bitwright.explore.axes import OF_TARGET
+from bitwright.explore.making import Made, Maker
 from bitwright.explore.pricing import PRICED, Array, Tally, compiled, named, settled_of, shares
 from bitwright.explore.space import Design, Space
 from bitwright.explore.work import Work, worked, works_of

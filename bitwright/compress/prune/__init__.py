@@ -3,7 +3,8 @@
 
 from bitwright.compress.prune.criteria import CRITERIA
 from bitwright.compress.prune.masks import RULES
+from bitwright.compress.prune.patterns import Pattern, Zeroing
 from bitwright.compress.prune.pruned import pruned, zeros
 from bitwright.compress.prune.schedules import SCHEDULES, Schedule, cubic
 
-__all__ = ["CRITERIA", "RULES", "SCHEDULES", "Schedule", "cubic", "pruned", "zeros"]
+__all__ = ["CRITERIA", "RULES", "SCHEDULES", "Pattern", "Schedule", "Zeroing", "cubic", "pruned", "zeros"]
