@@ -29,8 +29,8 @@ from bitwright.compress.quantise import Configured, quantised_by, rules_of
 from bitwright.explore.evaluate import weight_memory
 from bitwright.explore.pricing import Pricing, price_of, priced
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.kept import Kept
 from bitwright.ir.stages import begins
-from bitwright.planning.kept import Kept
 from bitwright.planning.target import Target
 from bitwright.sim.engines import ENGINES, best
 from bitwright.sim.whole import outputs

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,6 +58,23 @@ class Events:
     span: int
     waits: list[Wait] = field(default_factory=list)
     ready: NDArray[Any] | None = None
+
+
+def digest(sequences: Mapping[str, Events]) -> str:
+    """What tells these from others: equal ones have equal clocks."""
+    found = sha256()
+    for name, events in sequences.items():
+        found.update(f"{name} {events.span} {_said(events.steps)} {_said(events.ready)}".encode())
+        for wait in events.waits:
+            found.update(f"{wait.source} {_said(wait.after)} {_said(wait.of)} {_said(wait.lag)}".encode())
+    return found.hexdigest()
+
+
+def _said(numbers: Indices | NDArray[Any] | int | None) -> str:
+    """Numbers, or of many what tells them from others."""
+    if not isinstance(numbers, np.ndarray):
+        return str(numbers)
+    return f"{numbers.dtype} {numbers.shape} {sha256(numbers.tobytes()).hexdigest()}"
 
 
 def patience(sequences: Mapping[str, Events]) -> int:

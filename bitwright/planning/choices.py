@@ -30,10 +30,11 @@ from bitwright.hardware.lowering.lower import fork, lower_layer, readings
 from bitwright.hardware.lowering.windows import padded_type
 from bitwright.hardware.plan import LayerPlan
 from bitwright.ir.graph import Graph
+from bitwright.ir.kept import Kept
 from bitwright.ir.layers import AnyLayer, Conv, Input, Join, Layer, Move, Pointwise
 from bitwright.planning.candidates import Candidates
 from bitwright.planning.decide import leaves_alone
-from bitwright.planning.kept import Bare, Kept, ways
+from bitwright.planning.kept import Bare, ways
 from bitwright.planning.price import NOTHING, Cost, guess, total
 from bitwright.planning.units import units
 from bitwright.planning.variants import ends_of_order

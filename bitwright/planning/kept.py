@@ -7,10 +7,9 @@ integers mean, are not of it. Weights are known by their digests, so that nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from typing import Generic, TypeVar
 
 from bitwright.hardware.cells import Family
 from bitwright.hardware.choice import LayerChoice
@@ -18,6 +17,7 @@ from bitwright.hardware.kernels.base import Kernel, Stream
 from bitwright.hardware.lanes import Planned
 from bitwright.hardware.lowering.emit import Contents
 from bitwright.hardware.lowering.lower import lower_layer
+from bitwright.ir.kept import Kept
 from bitwright.ir.per_channel import PerChannel
 from bitwright.ir.weights import Weights
 from bitwright.planning.price import Cost, guess
@@ -25,24 +25,7 @@ from bitwright.planning.ultra import in_ultra
 
 UNITS = 1 << 15
 """Units whose clocks and cost are kept: a network of 30 layers asks for some 2,000."""
-V = TypeVar("V")
 ONE, ZERO = PerChannel((Fraction(1),)), PerChannel((Fraction(0),))
-
-
-@dataclass(frozen=True, slots=True)
-class Kept(Generic[V]):
-    """What was found, by all that it depends on; beyond `most` the oldest are forgotten."""
-
-    most: int
-    found: dict[Hashable, V] = field(default_factory=dict)
-
-    def get(self, key: Hashable, find: Callable[[], V]) -> V:
-        """What is known for `key`, or found now."""
-        if key not in self.found:
-            if len(self.found) >= self.most:
-                del self.found[next(iter(self.found))]
-            self.found[key] = find()
-        return self.found[key]
 
 
 KERNELS: Kept[tuple[int, Cost]] = Kept(UNITS)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 
 from bitwright.compiling import compile_graph
 from bitwright.frontend.build import Net
+from bitwright.hardware.clocks import fifos, interval
 from bitwright.hardware.clocks.net import Net as Clocks
-from bitwright.hardware.events import NARROW, Events, Wait, earliest, latest, periodic, unrolled
+from bitwright.hardware.events import NARROW, Events, Wait, digest, earliest, latest, periodic, unrolled
 from bitwright.hardware.indices import before, by_frame, lean, mirrored, shifted, values
 from bitwright.ir.graph import Graph
+from bitwright.ir.kept import Kept
+from bitwright.ir.layers import Layer
 
 ROUNDS = 8
 
@@ -86,3 +90,64 @@ def test_places_before_are_those_of_endless_frames(seed: int) -> None:
 def test_uneven_places_stay_an_array() -> None:
     for places in ([0, 1, 3], [0, 0, 1], [5, 5]):
         assert values(lean(np.array(places))).tolist() == places
+
+
+def beside(bits: int) -> Graph:
+    """A sum around two convolutions, of codes of so many bits."""
+    rng, net = np.random.default_rng(0), Net()
+    x = net.input("x", (8, 8, 4), f"u{bits}")
+    y: Layer = x
+    for _ in range(2):
+        y = net.conv(y, rng.integers(-2, 3, (4, 3, 3, 4)), pads=(1, 1, 1, 1))
+        y = net.rescale(y, f"u{bits}", multiplier=Fraction(1, 64))
+    net.rescale(net.sum(x, y), f"u{bits}", multiplier=Fraction(1, 2))
+    return net.graph()
+
+
+def test_designs_that_differ_in_widths_ask_for_clocks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of another design is what would be found anew; one of other clocks is not known."""
+    plan = compile_graph(beside(4), cycles=600).plan
+    other = compile_graph(beside(4), cycles=2400).plan
+    forget(monkeypatch)
+    compile_graph(beside(4), plan=plan)
+    known = len(fifos.DEPTHS.found)
+    made = compile_graph(beside(3), plan=plan)
+    said = interval.latency(made.kernels)
+    assert len(fifos.DEPTHS.found) == known == 1
+    slower = compile_graph(beside(3), plan=other)
+    assert len(fifos.DEPTHS.found) == 2
+    forget(monkeypatch)
+    assert compile_graph(beside(3), plan=plan).kernels == made.kernels
+    assert interval.latency(made.kernels) == said
+    forget(monkeypatch)
+    assert compile_graph(beside(3), plan=other).kernels == slower.kernels
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of any clocks."""
+    for module, name in ((fifos, "DEPTHS"), (fifos, "SUSTAINED"), (interval, "LATENCIES")):
+        monkeypatch.setattr(module, name, Kept(8))
+
+
+def test_a_digest_knows_all_that_clocks_depend_on() -> None:
+    wait = Wait(range(1, 3), "a", range(2), 3)
+    events = Events(range(4), 4, [wait])
+    given = [
+        {"a": events},
+        {"b": events},
+        {"a": events, "b": events},
+        {"a": replace(events, span=5)},
+        {"a": replace(events, steps=range(0, 8, 2))},
+        {"a": replace(events, steps=np.array([0, 1, 2, 4]))},
+        {"a": replace(events, steps=np.array([0, 1, 2, 5]))},
+        {"a": replace(events, ready=np.arange(4))},
+        {"a": replace(events, waits=[])},
+        {"a": replace(events, waits=[wait, wait])},
+        {"a": replace(events, waits=[replace(wait, source="b")])},
+        {"a": replace(events, waits=[replace(wait, after=range(2, 4))])},
+        {"a": replace(events, waits=[replace(wait, of=range(1, 3))])},
+        {"a": replace(events, waits=[replace(wait, lag=4)])},
+        {"a": replace(events, waits=[replace(wait, lag=np.array([3, 4]))])},
+    ]
+    assert len({digest(sequences) for sequences in given}) == len(given)
+    assert digest({"a": replace(events, waits=[wait])}) == digest(given[0])

@@ -17,11 +17,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from bitwright.hardware.clocks.net import Net, leaving
-from bitwright.hardware.events import Clocks, earliest, latest, patience, periodic
+from bitwright.hardware.events import Clocks, digest, earliest, latest, patience, periodic
 from bitwright.hardware.indices import where
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.kernels.fifos import stream_latency
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.kept import Kept
 from bitwright.ir.stages import begins
 from bitwright.ir.weights import Ints
 
@@ -32,6 +33,10 @@ Sizing = Literal["exact", "fast"]
 """As the module says, or as full as FIFOs get in the first of its two schedules: at once, safe, and often too deep."""
 Depths = dict[str, int]
 """Stream -> words of its FIFO."""
+MANY = 1 << 9
+DEPTHS: Kept[Depths] = Kept(MANY)
+SUSTAINED: Kept[bool] = Kept(MANY)
+"""What was found, by the events that it depends on: designs that differ in widths alone have the same."""
 
 
 def size_fifos(kernels: KernelGraph, chosen: Mapping[str, int], sizing: Sizing = "exact") -> KernelGraph:
@@ -65,7 +70,7 @@ def with_depths(kernels: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
 def sustained(kernels: KernelGraph) -> bool:
     """True if frames can follow each other at the interval with the FIFOs as they are."""
     sequences = periodic(Net(kernels).sequences, kernels.interval)
-    return earliest(sequences, patience(sequences)) is not None
+    return SUSTAINED.get(digest(sequences), lambda: earliest(sequences, patience(sequences)) is not None)
 
 
 def _as_built(bare: KernelGraph, found: Depths, sizing: Sizing) -> Depths:
@@ -86,7 +91,14 @@ def _depths(bare: KernelGraph, sizing: Sizing) -> Depths:
     shown = {kernel.output for kernel in bare.kernels if kernel.is_ring}
     meeting = {name for kernel in bare.kernels if len(kernel.inputs) > 1 for name in kernel.inputs}
     replayed = {kernel.input for kernel in bare.kernels if kernel.replays}
-    found = _needed(bare, frozenset(meeting | replayed - shown), sizing)
+    waiting = frozenset(meeting | replayed - shown)
+    key = digest(Net(bare).sequences), bare.interval, waiting, sizing
+    return DEPTHS.get(key, lambda: _found(bare, waiting, sizing))
+
+
+def _found(bare: KernelGraph, waiting: frozenset[str], sizing: Sizing) -> Depths:
+    """The same; `waiting` are the FIFOs that must be deep, where those suffice."""
+    found = _needed(bare, waiting, sizing)
     if found is None:
         found = _needed(bare, frozenset(stream.name for stream in bare.streams), sizing)
     assert found is not None, "no FIFO sustains the interval"
