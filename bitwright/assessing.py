@@ -16,7 +16,7 @@ from bitwright.compress.network import Layer
 from bitwright.compress.operators import moves
 from bitwright.compress.sites import Edge
 from bitwright.data import Data
-from bitwright.explore.evaluate import accuracy
+from bitwright.explore.metrics import accuracy
 from bitwright.ir.stages import begins
 from bitwright.ir.types import IntType
 from bitwright.report.quantised import Finding, LayerRow, QuantiseReport, TensorRow

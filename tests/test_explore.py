@@ -22,10 +22,11 @@ from onnx import TensorProto, helper, numpy_helper
 from bitwright import api, explore
 from bitwright.compress import calibrate, float_net, outputs_of
 from bitwright.explore import Point, Result, grid, uniform
-from bitwright.explore.evaluate import Evaluation, weight_memory
+from bitwright.explore.evaluate import weight_memory
 from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture
+from bitwright.explore.points import Evaluation
 from bitwright.explore.pricing import price_of
 from bitwright.explore.report import table
 from bitwright.ir.errors import BitwrightError

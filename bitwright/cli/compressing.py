@@ -20,7 +20,7 @@ from bitwright.cli.quantizing import reporting
 from bitwright.cli.shown import shown
 from bitwright.compress.fidelity import gives_scores
 from bitwright.design import to_json
-from bitwright.explore.evaluate import accuracy
+from bitwright.explore.metrics import accuracy
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import Kept, Material, follow, read_recipe
 from bitwright.recipe.shrink import within

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bitwright import api, bench, data
-from bitwright.explore.evaluate import accuracy
+from bitwright.explore.metrics import accuracy
 from bitwright.ir.graph import Graph
 from bitwright.sim.engines import ENGINES, FAST, REFERENCE, find
 

@@ -22,8 +22,8 @@ takes channels out of a float network, `found.net`, until its design is within a
 """
 
 from bitwright.explore.allocation import Allocation, Candidate, allocate
-from bitwright.explore.evaluate import Result
 from bitwright.explore.grid import sweep
+from bitwright.explore.points import Result
 from bitwright.explore.shrinking import Shrunk, Tried, shrink
 from bitwright.explore.space import Point, uniform
 from bitwright.explore.tabling import Tabled, table

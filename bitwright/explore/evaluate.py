@@ -1,93 +1,108 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One point of a sweep: quantise, encode, run the labelled set on the best engine that needs no design, count."""
+"""A design evaluated: made, priced by the table, run on samples until it is ruled out or all are seen."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.backends.onnx.export import to_onnx
-from bitwright.compress import Calibration
-from bitwright.explore.pricing import price_of
-from bitwright.explore.space import Point
+from bitwright.explore.making import Made, Maker
+from bitwright.explore.objectives import Objective
+from bitwright.explore.racing import best_left, rivals_of, stages
+from bitwright.explore.record import Record, Score, Task
+from bitwright.explore.score import Scoring
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Matrix
-from bitwright.planning.target import Target
-from bitwright.sim.engines import ENGINES, best
-from bitwright.sim.whole import outputs
+from bitwright.sim.prefixes import Prefixes, Running
+
+Array = NDArray[Any]
+MEMORY = 1 << 28
+"""Bytes of integers that a process keeps for designs to come."""
+PIECE = 1024
+"""Samples that are run at once, at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What is known of one point: the share of right answers, the work, the memory, the estimates, its ONNX bytes.
+class Prices(Protocol):
+    """What is known of prices."""
 
-    `cost` is the price of its design in one number, the sum of the shares of the part, in percent; `fits` whether the
-    part holds it. `on_front` is true if no other point that fits costs less and has at least the accuracy.
-    """
+    def figures(self, made: Made) -> dict[str, float]:
+        """What a design takes, by the names of objectives: by the table."""
 
-    point: Point
-    accuracy: float
-    macs: int
-    weight_memory_bits: int
-    lut: int
-    ff: int
-    dsp: int
-    bram: int
-    uram: int
-    cost: float
-    interval_cycles: int
-    fits: bool
-    model: bytes
-    on_front: bool = False
-
-    @property
-    def file(self) -> str:
-        """Where the point's ONNX lies inside the folder of the sweep."""
-        return f"points/{self.point.key}.onnx"
+    def compiled(self, made: Made, graph: Graph) -> dict[str, float]:
+        """The same, the design compiled."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The function from point to result for one calibrated network, one labelled set `x`, `y`, and one target."""
+    """What makes a record of a task; `objectives` are what records are compared by.
 
-    calibration: Calibration
-    x: NDArray[Any]
-    y: NDArray[Any]
-    target: Target = field(default_factory=Target)
+    What networks make of the samples is kept, at most `memory` bytes of it, for others that begin as they do.
+    """
 
-    def __call__(self, point: Point) -> Result:
-        """The result of `point`; BitwrightError names the point if its network cannot be built."""
+    maker: Maker
+    prices: Prices
+    scoring: Scoring
+    objectives: tuple[Objective, ...]
+    memory: int = MEMORY
+
+    def __call__(self, task: Task) -> Record:
+        """The record of a design; BitwrightError names the design if there can be none."""
         try:
-            graph = point.state(self.calibration).graph()
-            model = to_onnx(graph).SerializeToString(deterministic=True)
-            found = price_of(graph, self.target)
+            made = self.maker.made(task.design)
+            graph = made.state.graph()
+            figures = self.prices.compiled(made, graph) if task.final else self.prices.figures(made)
+            score = self.scored(graph, self._marks(task, figures))
         except BitwrightError as error:
-            raise BitwrightError(error.what, where=f"point {point.label}: {error.where}", hint=error.hint) from error
-        engine = ENGINES[best(graph.macs * len(self.x))].build(graph, None)
-        scores = outputs(graph, {graph.entry.inputs[0]: self.x}, engine)[0]
-        return Result(
-            point=point,
-            accuracy=accuracy(scores, self.y),
-            macs=graph.macs,
-            weight_memory_bits=weight_memory(graph),
-            **asdict(found.total),
-            cost=round(found.cost, 4),
-            interval_cycles=found.interval,
-            fits=not found.over,
-            model=model,
+            raise BitwrightError(
+                error.what, where=f"design {task.design.key}: {error.where}", hint=error.hint
+            ) from error
+        return Record(
+            design=task.design,
+            figures={self.scoring.metric.name: score.value, **figures},
+            score=score,
+            compiled=task.final,
         )
+
+    def scored(self, graph: Graph, marks: tuple[float, ...] = ()) -> Score:
+        """The score of a network on all samples, or on as many as show that it does not reach one of `marks`."""
+        running = Running(self._prefixes, graph)
+        loss, total = self.scoring.metric.objective.loss, self.scoring.samples
+        mark = min(map(loss, marks), default=None)
+        rows: list[Array] = []
+        for start, end in pairwise((0, *stages(total))):
+            rows += self._rows(running, start, end)
+            if mark is not None and loss(best_left(np.concatenate(rows), total, self.scoring.metric)) > mark:
+                break
+        return self.scoring.score(np.concatenate(rows))
+
+    def _rows(self, running: Running, start: int, end: int) -> Iterator[Array]:
+        """What the metric makes of samples, some at a time; the same at a time for every network, which shares them."""
+        for first, last in pairwise([*range(start, end, PIECE), end]):
+            some = slice(first, last)
+            yield self.scoring.rows(running.outputs(some), some)
+
+    def _marks(self, task: Task, figures: Mapping[str, float]) -> tuple[float, ...]:
+        """What the design must reach to be worth more samples: the scores of rivals that are no dearer in anything."""
+        others = [each for each in self.objectives if each.name != self.scoring.metric.name]
+        return tuple(rival.score.value for rival in rivals_of(figures, task.rivals, others)) if not task.final else ()
+
+    @cached_property
+    def _prefixes(self) -> Prefixes:
+        return Prefixes(self.scoring.arrays, self.memory)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: another process keeps what its own designs make."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
 
 def weight_memory(graph: Graph) -> int:
     """Bits of all weights, each layer's at the narrowest width that holds its integers."""
     matrix = (layer for layer in graph.layers if isinstance(layer, Matrix))
     return sum(layer.weights.array.size * layer.weights.type.bits for layer in matrix)
-
-
-def accuracy(scores: NDArray[Any], labels: NDArray[Any]) -> float:
-    """The share of samples whose highest score is at their label; the lowest index wins a tie."""
-    return float(np.mean(scores.reshape(len(labels), -1).argmax(axis=1) == labels))

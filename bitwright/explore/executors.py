@@ -14,7 +14,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bitwright.explore.evaluate import Result
+from bitwright.explore.points import Result
 from bitwright.explore.space import Point
 from bitwright.ir.errors import BitwrightError
 

@@ -11,10 +11,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bitwright.compress import calibrate, check_arrays, outputs_of
-from bitwright.explore.evaluate import Evaluation, Result, accuracy
 from bitwright.explore.executors import EXECUTORS
+from bitwright.explore.metrics import accuracy
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture
+from bitwright.explore.points import Evaluation, Result
 from bitwright.explore.report import samples, table
 from bitwright.explore.space import Point, uniform
 from bitwright.ir.errors import BitwrightError

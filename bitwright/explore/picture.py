@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, SubElement
 
-from bitwright.explore.evaluate import Result
+from bitwright.explore.points import Result
 from bitwright.report.svg import BOTTOM, GRID, LEFT, PALETTE, RIGHT, TOP, Axis, canvas, line, printed, text, ticks
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.explore.evaluate import Result
+from bitwright.explore.points import Result
 
 CHOICE = "weight_bits activation_bits per_channel range scale".split()
 FIGURES = "macs weight_memory_bits lut ff dsp bram uram cost interval_cycles fits on_front".split()
