@@ -91,13 +91,13 @@ def choose(net: FloatNet, unsigned: frozenset[str], options: Options, config: Co
     made = Choices({layer.weight: weight for layer in net.layers}, acts)
     if config is None:
         return made
-    names = _Names(net)
+    names = Names(net)
     for rule in config.rules:
         made = _ruled(made, names, config, rule, options)
     return made
 
 
-class _Names:
+class Names:
     """What the names in a configuration stand for.
 
     A layer has its node's name, its weight's, and that of the tensor it makes where no quantiser has this one.
@@ -120,7 +120,7 @@ class _Names:
         return [name for name, names in entries if any(map(rule.matches, names))]
 
 
-def _ruled(made: Choices, names: _Names, config: Config, rule: Rule, options: Options) -> Choices:
+def _ruled(made: Choices, names: Names, config: Config, rule: Rule, options: Options) -> Choices:
     """The choices, those that a rule is about changed."""
     weights, acts = names.found(rule, names.weights), names.found(rule, names.acts)
     if not weights and not acts:

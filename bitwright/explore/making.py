@@ -136,10 +136,7 @@ class Maker:
     def _check(self, axis: Axis, taken: dict[tuple[str, str], str]) -> None:
         """Refuse an axis that the network cannot have, or that says what another one does."""
         where = f"axis '{axis.name}'"
-        if not axis.values:
-            raise BitwrightError("has no values", where=where, hint="give at least one")
-        for value in axis.values:
-            valid(where, axis.option, value)
+        _check_values(where, axis)
         known = self._known(axis)
         for name in axis.names:
             if name not in known:
@@ -159,6 +156,14 @@ class Maker:
             return set.intersection(*(self._able(Pattern.of(value)) for value in axis.values))
         known = self._free if axis.option in OF_WEIGHTS else set()
         return known | (self.plain.acts.keys() if axis.option in OF_ACTS else set())
+
+
+def _check_values(where: str, axis: Axis) -> None:
+    """Refuse an axis of no values, or of such as its option cannot have."""
+    if not axis.values:
+        raise BitwrightError("has no values", where=where, hint="give at least one")
+    for value in axis.values:
+        valid(where, axis.option, value)
 
 
 def _check_signs(choices: Choices, patterns: Mapping[str, Pattern]) -> None:
