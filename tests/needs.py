@@ -38,14 +38,15 @@ def program(name: str) -> tools.Tool:
 
 def needs_package(name: str) -> pytest.MarkDecorator:
     """A mark for tests that import a package beyond those of `make quick`."""
-
-    def find() -> None:
-        if find_spec(name) is None:
-            raise BitwrightError("not installed", where=name, hint="pip install 'bitwright[dev,torch]'")
-
-    return needs(find)
+    return needs(lambda: _package(name))
 
 
+def _package(name: str) -> None:
+    if find_spec(name) is None:
+        raise BitwrightError("not installed", where=name, hint="pip install 'bitwright[dev,torch]'")
+
+
+needs_browser = needs(lambda: (_package("playwright"), program("chromium")))
 needs_cxx = needs(tools.cxx)
 needs_rtl = needs(tools.verilator)
 needs_yosys = needs(tools.yosys)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a sweep found, as its report tells it: a value that is built from a folder and needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from bitwright.explore.objectives import OBJECTIVES, Objective
+from bitwright.explore.pareto import front_of
+from bitwright.explore.record import Failure, Outcome, Record, Score
+from bitwright.explore.space import Axis, Design, Space, Value
+
+VERSION = 1
+"""Of an `Explored`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """How the score falls with one axis while all others stand at their best: a value of it and the score there."""
+
+    axis: str
+    points: tuple[tuple[Value, Score], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """A design that was written, by its key: what it scored once on the test data, and what `compile` says of it."""
+
+    key: str
+    test: Score | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explored:
+    """A sweep: the outcomes in the order in which they were asked for, and what is known beside them.
+
+    `layers` has the figures of each layer by design and layer; `proved` the keys of designs that no other one beats in
+    the additive model; `reference` is the score of the float network on the same samples; `worth` is what the front was
+    worth after each of the records.
+    """
+
+    model: str
+    folder: str
+    how: str
+    space: Space
+    objectives: tuple[Objective, ...]
+    outcomes: tuple[Outcome, ...]
+    budget: Mapping[str, float] = field(default_factory=dict)
+    reference: Score | None = None
+    layers: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    proved: frozenset[str] = frozenset()
+    picked: tuple[Picked, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    worth: tuple[float, ...] = ()
+    version: int = VERSION
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """The designs that have figures."""
+        return tuple(each for each in self.outcomes if isinstance(each, Record))
+
+    @cached_property
+    def failures(self) -> tuple[Failure, ...]:
+        """The designs that have none."""
+        return tuple(each for each in self.outcomes if isinstance(each, Failure))
+
+    @cached_property
+    def front(self) -> tuple[Record, ...]:
+        """The records within the budget that no other one dominates, in order of the second objective."""
+        return tuple(front_of((each for each in self.records if self.is_within(each)), self.objectives))
+
+    @cached_property
+    def measures(self) -> tuple[Objective, ...]:
+        """The objectives, and whatever else is known of every record."""
+        asked = {each.name for each in self.objectives}
+        more = (each for each in OBJECTIVES.values() if each.name not in asked)
+        return (*self.objectives, *(each for each in more if all(each.name in one.figures for one in self.records)))
+
+    @property
+    def score(self) -> Objective:
+        """What a score is of."""
+        return self.objectives[0]
+
+    def is_within(self, record: Record) -> bool:
+        """True if no figure is over its limit."""
+        known = {each.name: each for each in self.measures}
+        return all(
+            known[name].loss(record.figures[name]) <= known[name].loss(limit) for name, limit in self.budget.items()
+        )
+
+    def is_uniform(self, design: Design) -> bool:
+        """True if the axes of each option have the same value, or the last that they have."""
+        places: dict[str, list[tuple[Axis, int]]] = {}
+        for axis, place in zip(self.space.axes, self.space.places(design), strict=True):
+            places.setdefault(axis.option, []).append((axis, place))
+        return all(
+            place == min(max(at for _, at in same), len(axis.values) - 1)
+            for same in places.values()
+            for axis, place in same
+        )

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a sweep as one page of HTML that needs no network: tables that stand without a script, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.util import find_spec
+
+from bitwright.explore.drawing import drawing
+from bitwright.explore.explored import Explored
+from bitwright.explore.plots import Json, drawn
+from bitwright.explore.tables import Head, Heat, Listing, Row, failures_table, front_table, grids, side_by_side
+from bitwright.explore.words import command, figure, title
+from bitwright.report.page import Cell, Fact, template
+
+STEPS = 10
+"""The rows of the table of the history."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that `explore.html.j2` prints."""
+
+    title: str
+    how: str
+    facts: tuple[Fact, ...]
+    said: tuple[str, ...]
+    command: str
+    picture: str
+    front: Listing
+    grids: tuple[Heat, ...]
+    chosen: Listing
+    chosen_by_name: bool
+    history: Listing
+    curves: Listing
+    failures: Listing
+    failed: int
+    data: Json
+    plotly: str
+    script: str
+
+
+def page(explored: Explored) -> str:
+    """HTML of a sweep; without Plotly the picture is one that does not answer to the pointer."""
+    return template("explore.html.j2").render(page=_page(explored, plotly()))
+
+
+def fragment(explored: Explored) -> str:
+    """What a notebook shows: the facts, the picture and the front."""
+    return template("explored.html.j2").render(page=_page(explored, ""))
+
+
+@cache
+def plotly() -> str:
+    """The text of Plotly's own script, or nothing where it is not installed."""
+    if find_spec("plotly") is None:
+        return ""
+    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+
+
+def _page(explored: Explored, script: str) -> Page:
+    return Page(
+        title=f"{explored.model}: {len(explored.records):,} designs",
+        how=explored.how,
+        facts=tuple(_facts(explored)),
+        said=tuple(_said(explored)),
+        command=command(explored.folder, "ID"),
+        picture=drawing(explored),
+        front=front_table(explored),
+        grids=grids(explored),
+        chosen=side_by_side(explored),
+        chosen_by_name=bool(explored.picked),
+        history=_history(explored),
+        curves=_curves(explored),
+        failures=failures_table(explored),
+        failed=len(explored.failures),
+        data=drawn(explored) if script else {},
+        plotly=script,
+        script=(files("bitwright") / "pages" / "explore.js").read_text(encoding="utf-8"),
+    )
+
+
+def _facts(explored: Explored) -> Iterator[Fact]:
+    score = explored.score
+    if explored.reference is not None:
+        yield Fact(f"float {title(score)}", figure(score, explored.reference.value))
+    if explored.front:
+        best = min(explored.front, key=lambda each: score.loss(each.score.value))
+        yield Fact(f"best {title(score)}", figure(score, best.score.value))
+    yield Fact("designs", f"{len(explored.records):,}")
+    yield Fact("on the front", f"{len(explored.front):,}")
+    if explored.failures:
+        yield Fact("could not be made", f"{len(explored.failures):,}")
+
+
+def _said(explored: Explored) -> Iterator[str]:
+    """What must be known of the figures."""
+    if any(explored.budget):
+        known = {each.name: each for each in explored.measures}
+        limits = (f"{title(known[name])} {figure(known[name], value)}" for name, value in explored.budget.items())
+        yield f"Within {', '.join(limits)}."
+    early = sum(not each.score.complete for each in explored.records)
+    if early:
+        yield f"{early:,} designs were stopped early: others that cost no more are surely better."
+    rough = sum(not each.compiled for each in explored.front)
+    if rough:
+        yield f"{rough:,} designs on the front still have the price of the table, not that of compile."
+    if explored.proved:
+        on_front = sum(each.design.key in explored.proved for each in explored.front)
+        yield (
+            f"{on_front:,} of {len(explored.front):,} designs on the front are proved to be best "
+            "where errors and prices of layers add up."
+        )
+
+
+def _history(explored: Explored) -> Listing:
+    """What the front was worth after so many designs."""
+    worth, count = explored.worth, len(explored.worth)
+    ends = sorted({-(-count * step // STEPS) for step in range(1, STEPS + 1)} - {0})
+    rows = (
+        Row((Cell(f"{end:,}", False), Cell(f"{100 * worth[end - 1] / (worth[-1] or 1):.2f} %", False))) for end in ends
+    )
+    return Listing((Head("designs"), Head("hypervolume, of the last")), tuple(rows))
+
+
+def _curves(explored: Explored) -> Listing:
+    """A row an axis, a column a value."""
+    values = sorted(
+        {value for each in explored.curves for value, _ in each.points}, key=lambda each: (str(type(each)), each)
+    )
+    rows = []
+    for each in explored.curves:
+        known = {value: figure(explored.score, score.value) for value, score in each.points}
+        rows.append(Row((Cell(each.axis, True), *(Cell(known.get(value, "-"), False) for value in values))))
+    reference = figure(explored.score, explored.reference.value) if explored.reference else "-"
+    first = Row((Cell("float", True), *(Cell(reference, False) for _ in values)), strong=True)
+    return Listing((Head("axis", True), *(Head(f"{value}") for value in values)), (first, *rows))
