@@ -23,7 +23,7 @@ from bitwright import api, explore
 from bitwright.compress import calibrate, float_net, outputs_of
 from bitwright.explore import Point, Result, grid, uniform
 from bitwright.explore.evaluate import weight_memory
-from bitwright.explore.executors import EXECUTORS
+from bitwright.explore.mapped import EXECUTORS
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture
 from bitwright.explore.points import Evaluation

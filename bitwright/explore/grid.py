@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bitwright.compress import calibrate, check_arrays, outputs_of
-from bitwright.explore.executors import EXECUTORS
+from bitwright.explore.mapped import EXECUTORS
 from bitwright.explore.metrics import accuracy
 from bitwright.explore.pareto import pareto_front
 from bitwright.explore.picture import picture

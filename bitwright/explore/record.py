@@ -9,8 +9,10 @@ from typing import Literal
 
 from bitwright.explore.space import Design
 
-VERSION = 1
-"""Of a record on the disk."""
+FINAL = "-final"
+"""What the key of a task ends with that looks at a design closely."""
+Kind = Literal["refused", "error", "died", "time", "memory"]
+"""What became of a design that has no figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +46,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A design that could not be evaluated, and why: an error of its own, or what it did to who tried it, how often."""
+    """A design that could not be evaluated, and why.
+
+    `refused` with a BitwrightError; an `error` is any other. It `died` and took its process with it, or went over a
+    limit of `time` or `memory`, in each of so many `tries`.
+    """
 
     design: Design
-    kind: Literal["refused", "died", "time", "memory"]
+    kind: Kind
     what: str
     where: str
     hint: str
@@ -69,7 +75,7 @@ class Task:
     @property
     def key(self) -> str:
         """What its outcome is known by within a sweep."""
-        return f"{self.design.key}-final" if self.final else self.design.key
+        return f"{self.design.key}{FINAL}" if self.final else self.design.key
 
 
 Outcome = Record | Failure

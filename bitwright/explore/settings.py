@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a sweep is of, as JSON: the problem that is searched, beside what else decides what a point comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from bitwright.explore.objectives import Objective, objective
+from bitwright.explore.record import Record
+from bitwright.explore.space import Axis, Space
+from bitwright.explore.strategies import Problem
+
+Settings = Mapping[str, Any]
+"""What JSON can hold, by name."""
+
+
+def settings_of(problem: Problem, strategy: str, others: Settings) -> dict[str, Any]:
+    """The settings of a sweep: `search`, how far it goes, may differ when it is gone on with."""
+    return {
+        **others,
+        "axes": [asdict(axis) for axis in problem.space.axes],
+        "objectives": [asdict(each) for each in problem.objectives],
+        "budget": dict(problem.budget),
+        "seed": problem.seed,
+        "search": {"strategy": strategy, "evaluations": problem.evaluations},
+    }
+
+
+def problem_in(settings: Settings) -> Problem:
+    """The problem that these are the settings of, without its ledger."""
+    axes = [Axis(**each | {name: tuple(each[name]) for name in ("values", "names")}) for each in settings["axes"]]
+    return Problem(
+        space=Space(tuple(axes)),
+        objectives=tuple(Objective(**each) for each in settings["objectives"]),
+        budget=settings["budget"],
+        evaluations=settings["search"]["evaluations"],
+        seed=settings["seed"],
+    )
+
+
+def is_within(problem: Problem, record: Record) -> bool:
+    """Whether no figure is over its budget; BitwrightError for a budget of what is no objective."""
+    asked = {each.name: each for each in problem.objectives}
+    limits = ((asked.get(name) or objective(name), limit) for name, limit in problem.budget.items())
+    return all(each.within(record.figures[each.name], limit) for each, limit in limits)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sweep: a search whose outcomes are kept in a folder as they come, and whose folder can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+from bitwright.explore.executors import EXECUTORS, Limits
+from bitwright.explore.kept import Kept, kept
+from bitwright.explore.pareto import front_of
+from bitwright.explore.record import Evaluate, Outcome, Record, Task
+from bitwright.explore.search import Evaluated, search
+from bitwright.explore.settings import Settings, is_within, settings_of
+from bitwright.explore.store import Store, opened
+from bitwright.explore.strategies import STRATEGIES, Problem
+from bitwright.explore.views import CSV, csv_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What is searched, and how.
+
+    `settings` are what else decides what a point comes to, as JSON: digests of the network and the data, the recipe,
+    the target, the method's version; a folder whose settings differ is another sweep's. `files` go into the folder.
+    """
+
+    problem: Problem
+    evaluate: Evaluate
+    strategy: str = "grid"
+    settings: Settings = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a sweep is: designs `done` of at most `total`, `fresh` of them in `seconds` of this run, the best so far.
+
+    `looks` are the closer looks at designs on the front.
+    """
+
+    done: int
+    total: int
+    fresh: int
+    looks: int
+    failed: int
+    seconds: float
+    front: Sequence[Record]
+
+    @property
+    def rate(self) -> float:
+        """Designs and closer looks in a second of this run."""
+        return (self.fresh + self.looks) / self.seconds if self.seconds else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to the end at this rate, if the strategy asks for all it may; None before the first."""
+        return (self.total - self.done) / self.rate if self.rate else None
+
+
+class Stopped(KeyboardInterrupt):
+    """The interrupt of a sweep, which says what is kept and how to go on."""
+
+
+def sweep(
+    asked: Sweep,
+    folder: Path,
+    *,
+    executor: str = "",
+    jobs: int = 1,
+    limits: Limits | None = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Kept:
+    """Carry out a sweep in a folder, or where `resume` go on with it: nothing that is there is evaluated again.
+
+    `executor` is one of `EXECUTORS`: without one, this process; others for several `jobs`, or `limits` of a point.
+    BitwrightError if the folder is not for this sweep. `Stopped` by an interrupt.
+    """
+    limits = limits or Limits()
+    executor = executor or ("processes" if jobs > 1 or limits else "serial")
+    problem = asked.problem
+    settings = settings_of(problem, asked.strategy, asked.settings)
+    with opened(folder, settings, asked.files, resume=resume) as store:
+        try:
+            with EXECUTORS[executor](asked.evaluate, jobs, limits) as run:
+                keeping = _Keeping(problem, store, run, progress)
+                strategy = STRATEGIES[asked.strategy](problem)
+                search(strategy, problem.objectives, keeping.evaluated, partial(is_within, problem))
+        except KeyboardInterrupt as error:
+            kept_here = f"{len(store.known)} outcomes are kept in '{folder}'"
+            raise Stopped(f"stopped: {kept_here}\n  hint: the same with --resume goes on from there") from error
+        store.asked(keeping.keys)
+        store.write(CSV, csv_of(kept(store.folder)))
+    return kept(store.folder)
+
+
+class _Keeping:
+    """What evaluates tasks by looking them up, and keeps the outcomes of the others."""
+
+    def __init__(self, problem: Problem, store: Store, run: Evaluated, progress: Callable[[Progress], None]) -> None:
+        self.keys: list[str] = []
+        self._problem, self._store, self._run, self._progress = problem, store, run, progress
+        self._total = min(problem.evaluations, problem.space.size)
+        self._begun = monotonic()
+        self._seen: dict[str, Outcome] = {}
+        self._front: list[Record] = []
+        self._fresh = self._looks = 0
+
+    def evaluated(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
+        """The tasks with their outcomes: first of those that are known."""
+        self.keys += [task.key for task in tasks]
+        known, fresh = self._store.known, [task for task in tasks if task.key not in self._store.known]
+        done = {task.key: known[task.key] for task in tasks if task.key in known}
+        yield from ((task, self._met(task, done[task.key])) for task in tasks if task.key in done)
+        if fresh:
+            self._store.asked(self.keys)
+        for task, outcome in self._run(fresh) if fresh else ():
+            self._store.put(task, outcome)
+            self._fresh, self._looks = self._fresh + (not task.final), self._looks + task.final
+            yield task, self._met(task, outcome)
+            self._progress(self._now())
+
+    def _met(self, task: Task, outcome: Outcome) -> Outcome:
+        """Of a closer look the figures are others, and what they ruled out may come back."""
+        before, self._seen[task.design.key] = self._seen.get(task.design.key), outcome
+        looked = (*self._front, outcome) if before is None else self._seen.values()
+        within = (each for each in looked if isinstance(each, Record) and is_within(self._problem, each))
+        self._front = front_of(within, self._problem.objectives)
+        return outcome
+
+    def _now(self) -> Progress:
+        """How far it is."""
+        return Progress(
+            done=len(self._seen),
+            total=self._total,
+            fresh=self._fresh,
+            looks=self._looks,
+            failed=sum(1 for each in self._seen.values() if not isinstance(each, Record)),
+            seconds=monotonic() - self._begun,
+            front=self._front,
+        )

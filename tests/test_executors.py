@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Executors: every task has one outcome, whatever becomes of the process that is at it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from itertools import islice
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+
+from bitwright.explore.executors import EXECUTORS, Limits
+from bitwright.explore.executors.executor import chunks, neighbours
+from bitwright.explore.record import Failure, Outcome, Task
+from bitwright.ir.errors import BitwrightError
+from tests.exploring import Fake, die, fail, fill, hang, record_of, refuse, space
+
+TASKS = [Task(design) for design in space(4).designs()]
+KEYS = {tuple(int(bits) for _, bits in task.design.choices): task.key for task in TASKS}
+HINT = "remove failed/{} in the folder of the sweep to have it tried again by --resume"
+
+
+def run(evaluate: Fake, executor: str = "processes", limits: Limits | None = None, jobs: int = 1) -> dict[str, Outcome]:
+    """The outcomes by key; each task has one."""
+    with EXECUTORS[executor](evaluate, jobs, limits or Limits()) as evaluated:
+        found = [(task.key, outcome) for task, outcome in evaluated(TASKS)]
+    assert sorted(key for key, _ in found) == sorted(task.key for task in TASKS)
+    assert active_children() == []
+    return dict(found)
+
+
+def failures(found: dict[str, Outcome], fake: Fake) -> dict[tuple[int, ...], Failure]:
+    """Those of the bad designs; all others are as they should be, and were evaluated once."""
+    failed = {bits: found[KEYS[bits]] for bits in fake.bad}
+    bad = [KEYS[bits] for bits in fake.bad]
+    assert {key: each for key, each in found.items() if key not in bad} == {
+        task.key: record_of(task) for task in TASKS if task.key not in bad
+    }
+    assert {key: count for key, count in fake.counts.items() if not key.startswith("bad")} == {
+        task.key: 1 for task in TASKS if task.key not in bad
+    }
+    return {bits: outcome for bits, outcome in failed.items() if isinstance(outcome, Failure)}
+
+
+def test_every_task_has_its_record(tmp_path: Path) -> None:
+    fake = Fake(tmp_path / "counted")
+    assert run(fake, jobs=2) == {task.key: record_of(task) for task in TASKS}
+    assert fake.counts == {task.key: 1 for task in TASKS}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_an_error_is_kept_with_its_design(executor: str, tmp_path: Path) -> None:
+    fake = Fake(tmp_path / "counted", bad={(3, 3, 3): refuse, (3, 4, 2): fail})
+    failed = failures(run(fake, executor), fake)
+    assert failed[3, 3, 3].kind == "refused"
+    assert (failed[3, 3, 3].what, failed[3, 3, 3].where) == ("2 bits cannot hold it", "node 'conv2'")
+    error = failed[3, 4, 2]
+    assert (error.kind, error.what, error.tries) == ("error", "ZeroDivisionError: division by zero", 1)
+    assert error.where.startswith("exploring.py, line ") and error.where.endswith(", in fail")
+    assert error.hint == HINT.format(error.design.key)
+
+
+def test_a_design_that_kills_its_worker_is_tried_alone_and_given_up(tmp_path: Path) -> None:
+    fake = Fake(tmp_path / "counted", bad={(3, 3, 3): die})
+    failed = failures(run(fake), fake)[3, 3, 3]
+    assert (failed.kind, failed.what, failed.tries) == ("died", "its process ended with exit code 7, 3 times", 3)
+    assert fake.counts[f"bad {failed.design.key}"] == 3
+
+
+def test_a_worker_that_somebody_kills_costs_its_task_another_try(tmp_path: Path) -> None:
+    fake = Fake(tmp_path / "counted", seconds=0.02)
+    with EXECUTORS["processes"](fake, 2, Limits()) as evaluated:
+        found: dict[str, Outcome] = {}
+        for task, outcome in evaluated(TASKS):
+            found[task.key] = outcome
+            if len(found) in (2, 8, 15):
+                victims = [child.pid for child in active_children()]
+                os.kill(victims[len(found) % len(victims)] or 0, signal.SIGKILL)
+    assert found == {task.key: record_of(task) for task in TASKS}
+
+
+def test_limits_of_time_and_memory_end_a_point_and_no_other(tmp_path: Path) -> None:
+    fake = Fake(tmp_path / "counted", bad={(2, 3, 3): hang, (4, 3, 3): fill})
+    failed = failures(run(fake, limits=Limits(seconds=2, bytes=1 << 28)), fake)
+    late, full = failed[2, 3, 3], failed[4, 3, 3]
+    assert (late.kind, late.what) == ("time", "took more than 2 seconds")
+    assert full.kind == "memory" and full.where.endswith(", in fill")
+    assert fake.counts[f"bad {full.design.key}"] == 2, "once more, in a new worker"
+
+
+def test_limits_need_another_process(tmp_path: Path) -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        run(Fake(tmp_path / "counted"), "serial", Limits(seconds=1))
+    assert str(refusal.value) == (
+        "explore: the executor 'serial' cannot limit what a point takes\n"
+        "  hint: choose the executor 'processes', with one job or more"
+    )
+
+
+def test_what_cannot_be_sent_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BitwrightError, match="cannot be sent to other processes: Can't") as refusal:
+        run(Fake(tmp_path / "counted", bad={(2, 2, 2): lambda: None}))
+    assert refusal.value.hint == "let it be a function of a module that can be imported, or use one job"
+
+
+class Unborn(Fake):
+    """Dies where it is read."""
+
+    def __setstate__(self, state: object) -> None:
+        os._exit(3)
+
+
+def test_workers_that_die_as_they_start_are_one_message(tmp_path: Path) -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        run(Unborn(tmp_path / "counted"))
+    assert str(refusal.value) == (
+        "explore with 1 jobs: a worker process died as it started\n"
+        "  hint: use one job; a script must call explore below `if __name__ == '__main__':`"
+    )
+    assert active_children() == []
+
+
+def test_a_pool_serves_batch_after_batch_and_may_be_left_in_the_middle(tmp_path: Path) -> None:
+    fake = Fake(tmp_path / "counted")
+    with EXECUTORS["processes"](fake, 2, Limits()) as evaluated:
+        first = evaluated(TASKS)
+        list(islice(first, 3))
+        first.close()  # type: ignore[attr-defined]
+        again = {task.key: outcome for task, outcome in evaluated(TASKS[:9])}
+        workers = set(active_children())
+        last = {task.key: outcome for task, outcome in evaluated(TASKS[9:])}
+        assert set(active_children()) == workers
+    assert again | last == {task.key: record_of(task) for task in TASKS}
+
+
+def test_neighbours_stand_together() -> None:
+    assert neighbours(reversed(TASKS)) == TASKS
+    assert [len(chunk) for chunk in chunks(TASKS, 2)] == [6, 6, 6, 6, 3]
+    assert [len(chunk) for chunk in chunks(TASKS[:2], 2)] == [1, 1]
