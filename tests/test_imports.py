@@ -36,12 +36,12 @@ PARTS = {
     "compress": "compress compress/codes compress/prune compress/ranges compress/round compress/transforms"
     " compress/allocate compress/torch reading frontend frontend/dialects backends/onnx audit ir",
     "compress/allocate": "compress compress/allocate compress/torch planning reading ir",
-    "compress/codes": "compress/codes ir",
+    "compress/codes": "compress/codes compress.family ir",
     "compress/prune": "compress compress/prune compress/round compress/torch hardware audit frontend reading ir",
     "compress/torch": "compress compress/prune compress/ranges compress/torch audit reading ir",
     "compress/transforms": "compress compress/transforms reading",
     "compress/ranges": "compress compress/ranges ir",
-    "compress/round": "compress/round ir",
+    "compress/round": "compress/round compress.family ir",
     "report": "report hardware planning ir exact",
     "explore": "planning explore explore/executors explore/strategies compiling design report backends/onnx compress"
     " compress/allocate compress/prune hardware/clocks sim ir exact",

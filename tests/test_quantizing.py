@@ -138,7 +138,7 @@ def test_what_the_data_cannot_carry_is_a_warning(run: Run) -> None:
         ),
         (
             ("--transform", "fuse", "--transform", "unfuse"),
-            "quantize: 'unfuse' cannot be used for transforms\n  hint: choose fuse or equalise or ocs",
+            "quantize: 'unfuse' cannot be used for transforms\n  hint: choose {transforms}",
         ),
         (
             ("--zero", "perhaps"),
@@ -159,7 +159,11 @@ def test_what_the_data_cannot_carry_is_a_warning(run: Run) -> None:
 def test_what_cannot_be_honoured_is_one_message_and_leaves_nothing(
     run: Run, tmp_path: Path, options: tuple[str, ...], message: str
 ) -> None:
-    names = {"range": " or ".join(bw.compress.RANGES), "rounding": " or ".join(bw.compress.ROUNDINGS)}
+    names = {
+        "transforms": " or ".join(bw.compress.TRANSFORMS),
+        "range": " or ".join(bw.compress.RANGES),
+        "rounding": " or ".join(bw.compress.ROUNDINGS),
+    }
     assert run(*options, "--report", tmp_path / "about") == (2, "", f"error: {message.format(**names)}\n")
     assert list(tmp_path.iterdir()) == []
 

@@ -16,7 +16,18 @@ import pytest
 import bitwright as bw
 from bitwright.cli import main
 from bitwright.cli.signals import Stopped
-from bitwright.compress import CHANNELS, CRITERIA, SCHEDULES, FloatNet, calibrate, float_net, pruned, quantised, shrunk
+from bitwright.compress import (
+    CHANNELS,
+    CRITERIA,
+    ROUNDINGS,
+    SCHEDULES,
+    FloatNet,
+    calibrate,
+    float_net,
+    pruned,
+    quantised,
+    shrunk,
+)
 from bitwright.compress.allocate.costs import OF_WIDTHS
 from bitwright.compress.allocate.error import ERRORS
 from bitwright.compress.codes import shared
@@ -98,7 +109,7 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
         ("- quantise: {weights: 99}\n",
          ": step 1, 'quantise': 99 bits cannot be used for weights\n  hint: choose 1 to 16 bits"),
         ("- quantise: {rounding: round}\n",
-         ": step 1, 'quantise': 'round' cannot be used for rounding\n  hint: choose nearest or gptq or adaround"),
+         f": step 1, 'quantise': 'round' cannot be used for rounding\n  hint: choose {' or '.join(ROUNDINGS)}"),
         ("- quantise: {config: {conv1: {weights: 99}}}\n",
          ": step 1, 'quantise': 99 cannot be used for weights\n  hint: choose 1 to 16 bits, or float"),
         ("- shrink: {criterion: nrom}\n- quantise\n",

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from bitwright import methods as known
 from bitwright.cli import options
 from bitwright.cli.shown import shown
-from bitwright.compress import methods as known
 from bitwright.report import show
 
 
@@ -22,6 +22,7 @@ def methods(
 ) -> None:
     """List every compression method: its name, what it does, its paper, what it needs."""
     rows = [asdict(method) for method in known.methods(family)]
-    keys = {"family": "--option", "name": "method", "what": "what it gives", "paper": "paper", "needs": "needs"}
-    drawn = [row | {"paper": "; ".join(row["papers"])} for row in rows]
+    keys = {"family": "--option", "name": "method", "what": "what it gives", "paper": "paper", "row": "rows"}
+    keys["needs"] = "needs"
+    drawn = [row | {"paper": "; ".join(row["papers"]), "row": ", ".join(row["rows"])} for row in rows]
     shown({"methods": rows}, as_json, show.rows("methods of compression", keys, drawn))

@@ -17,8 +17,9 @@ from bitwright.compress.findings import Finding, findings
 from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.options import BITS, WEIGHT_BITS, Options
 from bitwright.compress.prune import CRITERIA, SCHEDULES, cubic, pruned
-from bitwright.compress.prune.shrink import CHANNELS, shrunk
+from bitwright.compress.prune.shrink import shrunk
 from bitwright.compress.prune.slimming import slim
+from bitwright.compress.prune.worth import CHANNELS
 from bitwright.compress.qat import fit, trainable
 from bitwright.compress.quantise import quantised, quantize
 from bitwright.compress.ranges import RANGES

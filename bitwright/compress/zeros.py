@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a quantiser of activations has its codes: around zero, or around the values, by a zero point.
-
-Zero points that are where the values are were introduced with integer inference (R007; B. Jacob et al., CVPR 2018).
-"""
+"""Where a quantiser of activations has its codes: around zero, or around the values, by a zero point."""
 
 from __future__ import annotations
 
@@ -28,7 +25,11 @@ FARTHEST = float(1 << 22)
 
 
 def quantiser(values: Values, choice: ActChoice) -> ActQuant:
-    """The quantiser of a tensor that held `values`."""
+    """The quantiser of a tensor, with a zero point where that saves at least half a bit, or in any case, or never.
+
+    Jacob et al.: "Quantization and training of neural networks for efficient integer-arithmetic-only inference", CVPR
+    2018, arXiv 1712.05877; R005, R007. The scale is that of a range rule, for the values around their middle or an end.
+    """
     around_zero = integer(choice.bits, signed=not choice.unsigned)
     scale = RANGES[choice.range](values, around_zero, SCALES[choice.scale]).reshape(())
     plain = ActQuant(around_zero, scale, np.zeros((), np.float32))

@@ -13,7 +13,7 @@ from bitwright.compress.config import nearest_names
 from bitwright.compress.prune.granularity import Block, n_of_m
 from bitwright.compress.prune.pruned import zeros
 from bitwright.compress.prune.pruner import check_scope
-from bitwright.compress.prune.schedules import Schedule
+from bitwright.compress.prune.schedule import Schedule
 from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.step import Material, Place

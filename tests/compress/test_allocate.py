@@ -57,6 +57,7 @@ def least(table: Ledger, kind: str, limits: dict[str, float]) -> float | None:
     return min((f[kind] for f in found if all(f[name] <= most for name, most in limits.items())), default=None)
 
 
+@pytest.mark.rows("R109", "R113", "R131")
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize(("kind", "limited"), [("kl", "lut"), ("lut", "kl")])

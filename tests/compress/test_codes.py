@@ -119,6 +119,7 @@ def test_zeros_at_the_end_take_no_bits() -> None:
     assert Relative().encode(array).bits == Relative().encode(array[:2]).bits == 43 + 2 * 3
 
 
+@pytest.mark.rows("R040")
 def test_a_codebook_has_the_rate_of_its_paper() -> None:
     """Han et al., section 3: n weights of b bits that share k values take n log2(k) + k b bits."""
     array = np.random.default_rng(0).choice(np.array([-90, -3, 0, 100], dtype=np.int32), 500)

@@ -31,6 +31,7 @@ def best_of(ledger: Ledger, least: str, **limits: float) -> Answer | None:
     return integer_program(Request(ledger=ledger, least=least, limits=limits))
 
 
+@pytest.mark.rows("R108")
 @pytest.mark.parametrize("lut", range(12, 37, 3))
 def test_the_steps_end_within_the_budget_where_nothing_is_better(lut: int) -> None:
     ledger, seen = toy(), list[Widths]()

@@ -56,6 +56,7 @@ def mask_of(given: FloatNet, name: str) -> np.ndarray:
     return np.asarray(given.constants[name] != 0)
 
 
+@pytest.mark.rows("R048", "R052", "R069")
 def test_the_smallest_of_each_layer_go_and_no_more() -> None:
     for sparsity in (0.0, 0.3, 0.8):
         sparse = pruned(net(), criterion="magnitude", sparsity=sparsity)
@@ -95,6 +96,7 @@ def planned(zeros: str = "multiply") -> Plan:
     return Plan({name: LayerPlan(pe=pe, simd=simd, zeros=zeros) for name, (pe, simd) in LANES.items()})  # type: ignore[arg-type]
 
 
+@pytest.mark.rows("R058")
 def test_blocks_of_a_plan_are_what_its_units_skip() -> None:
     dense = bw.compile(bw.quantize(net(), DATA, weights=6, activations=6).graph(), plan=planned())
     blocks = dense.plan.blocks()
@@ -173,6 +175,7 @@ def lost(given: Problem, kept: np.ndarray) -> float:
     return total
 
 
+@pytest.mark.rows("R049")
 @pytest.mark.parametrize("seed", range(3))
 def test_the_surgeon_knows_what_each_weight_costs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a quadratic the saliency of a weight is the exact rise of the loss, all others solved again."""
@@ -184,6 +187,7 @@ def test_the_surgeon_knows_what_each_weight_costs(seed: int, monkeypatch: pytest
     np.testing.assert_allclose(scores, rises, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.rows("R051")
 def test_the_surgeon_takes_one_after_the_other() -> None:
     """Each score is the rise at its turn, and what is left of the loss comes near to that of the best choice."""
     ratios = []
@@ -227,6 +231,7 @@ def test_what_is_left_makes_good_what_is_missing() -> None:
     assert errors["obs", False] < 0.8 * errors["magnitude", False] < 0.4 * errors["magnitude", True]
 
 
+@pytest.mark.rows("R075")
 def test_schedules_are_their_formulas() -> None:
     gradual = cubic(0.8, initial=0.2, start=0.1, end=0.5, steps=4)
     assert gradual(0.1) == 0.2 and gradual(0.5) == gradual(1) == 0.8 and gradual(0) == 0.2
@@ -268,6 +273,7 @@ def cross_entropy(given: FloatNet, count: int = len(DATA)) -> float:
     return float(each.mean())
 
 
+@pytest.mark.rows("R054", "R066")
 def test_taylor_is_what_the_loss_does_to_first_order() -> None:
     (calm,) = [net().replace(w2=net().constants["w2"] / 50)]
     slopes = losses(calm).of("w1").gradient
@@ -285,12 +291,14 @@ def test_taylor_is_what_the_loss_does_to_first_order() -> None:
     np.testing.assert_allclose(score[0], np.abs(slopes * view.weight).reshape(-1), rtol=1e-6)
 
 
+@pytest.mark.rows("R059")
 def test_fisher_squares_the_slopes_of_each_sample() -> None:
     whole = losses(net(), 5).of("w2").squares
     one_by_one = [Losses(net(), ([DATA[i : i + 1]], LABELS[i : i + 1])).of("w2").gradient ** 2 for i in range(5)]
     np.testing.assert_allclose(whole, np.mean(one_by_one, axis=0), rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.rows("R053")
 @pytest.mark.slow
 def test_random_signs_find_the_diagonal_of_the_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
     """R053: of a perceptron of 50 weights, within five percent."""

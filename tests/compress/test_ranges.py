@@ -68,6 +68,7 @@ def gauss_noise(clip: float, levels: int) -> float:
     return float(tail + clip**2 / (3 * levels**2))
 
 
+@pytest.mark.rows("R002")
 @pytest.mark.parametrize("bits", range(1, 17))
 def test_aciqs_clipping_is_the_closed_form(bits: int) -> None:
     levels = 2**bits
@@ -115,6 +116,7 @@ SIX = {
 }
 
 
+@pytest.mark.rows("R003")
 @pytest.mark.parametrize("top", [1, 3, 7])
 def test_sawbs_coefficients_are_those_of_the_fit(top: int) -> None:
     points = (np.arange(5001) + 0.5) / 10_002 + 0.5  # the upper halves: all six are symmetric
@@ -160,6 +162,7 @@ def divergence(histogram: Doubles, threshold: int, levels: int) -> float:
     return float(stats.entropy(p, q))
 
 
+@pytest.mark.rows("R004")
 @pytest.mark.parametrize("levels", [2, 8, 16])
 def test_kls_divergences_are_those_of_a_plain_oracle(levels: int) -> None:
     random = np.random.default_rng(0)

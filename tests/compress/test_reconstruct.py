@@ -69,6 +69,7 @@ def test_products_are_what_channels_add_to_the_outputs() -> None:
         assert held @ products @ held == pytest.approx(loss(net, unread(net, kept_of(net, gone))), rel=1e-3)
 
 
+@pytest.mark.rows("R055")
 @pytest.mark.parametrize("seed", range(6))
 def test_the_greedy_choice_is_near_the_best_of_all(seed: int) -> None:
     net = chain(7, seed=10 * seed)
@@ -100,6 +101,7 @@ def test_of_two_channels_that_are_one_the_factors_leave_the_smaller() -> None:
     assert scores[3] == 0 and (np.delete(scores, 3) > 0).all()
 
 
+@pytest.mark.rows("R056")
 @needs_package("sklearn")
 @pytest.mark.parametrize("penalty", [0.01, 0.1, 0.5])
 def test_factors_are_those_of_another_solver(penalty: float) -> None:

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 import bitwright as bw
-from bitwright.compress import float_net, quantize
+from bitwright.compress import RANGES, TRANSFORMS, float_net, quantize
 from bitwright.compress.operators import SUPPORTED
 from bitwright.ir.errors import BitwrightError
 from tests.compress.nets import graph, node, normal
@@ -76,11 +76,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "range": (
         lambda: quantize(DENSE, [X], range="entropy"),
-        "quantize: 'entropy' cannot be used for range\n  hint: choose max or mse or percentile or aciq or sawb or kl",
+        f"quantize: 'entropy' cannot be used for range\n  hint: choose {' or '.join(RANGES)}",
     ),
     "transforms": (
         lambda: quantize(DENSE, [X], transforms=("fuse", "unfuse")),
-        "quantize: 'unfuse' cannot be used for transforms\n  hint: choose fuse or equalise or ocs",
+        f"quantize: 'unfuse' cannot be used for transforms\n  hint: choose {' or '.join(TRANSFORMS)}",
     ),
     "scale": (
         lambda: quantize(DENSE, [X], scale="po3"),
@@ -136,19 +136,19 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         for option, given, choices in (
             ("per_channel", "no", "True or False"),
             ("per_channel", None, "True or False"),
-            ("range", ["mse"], "max or mse or percentile or aciq or sawb or kl"),
+            ("range", ["mse"], " or ".join(RANGES)),
             ("scale", ["po2"], "free or po2"),
             ("zero", True, "auto or always or never"),
-            ("transforms", None, "a list of fuse or equalise or ocs"),
-            ("transforms", "fuse", "a list of fuse or equalise or ocs"),
-            ("transforms", 3, "a list of fuse or equalise or ocs"),
+            ("transforms", None, f"a list of {' or '.join(TRANSFORMS)}"),
+            ("transforms", "fuse", f"a list of {' or '.join(TRANSFORMS)}"),
+            ("transforms", 3, f"a list of {' or '.join(TRANSFORMS)}"),
             ("config", 3, "the path of a YAML file, or a mapping of names to options"),
             ("config", [], "the path of a YAML file, or a mapping of names to options"),
         )
     },
     "a list of lists": (
         lambda: quantize(DENSE, X, transforms=[["fuse"]]),  # type: ignore[arg-type, list-item]
-        "quantize: ['fuse'] cannot be used for transforms\n  hint: choose fuse or equalise or ocs",
+        f"quantize: ['fuse'] cannot be used for transforms\n  hint: choose {' or '.join(TRANSFORMS)}",
     ),
     "an array of options": (
         lambda: quantize(DENSE, X, config={"y": np.zeros(2)}),

@@ -56,6 +56,7 @@ def test_norms_are_those_of_the_filters() -> None:
     np.testing.assert_allclose(scores(filter_norms, chain(weight)), np.abs(weight).sum(axis=(1, 2, 3)), rtol=1e-6)
 
 
+@pytest.mark.rows("R050")
 def test_distances_are_summed_over_pairs_and_do_not_change_when_all_filters_move() -> None:
     weight = normal(6, 2, 3, 3)
     weight[4] = weight[1]

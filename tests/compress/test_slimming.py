@@ -52,6 +52,7 @@ def test_factors_are_compared_between_groups() -> None:
     assert all(gone.max(initial=0.0) < least for gone in bars)
 
 
+@pytest.mark.rows("R076")
 def test_a_channel_of_factor_zero_leaves_its_constant_in_the_bias() -> None:
     """What a normalisation then adds is the same for every sample, and the next bias takes it up."""
     gamma = np.abs(normal(6, seed=6)) + np.float32(0.5)

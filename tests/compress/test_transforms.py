@@ -84,6 +84,7 @@ def ranges(net: FloatNet) -> list[tuple[Array, Array]]:
     return found
 
 
+@pytest.mark.rows("R018")
 @pytest.mark.parametrize("name", PAIRS)
 def test_equalised_dense_layers_have_the_ranges_of_what_reads_them(name: str) -> None:
     nodes, sample, shape = PAIRS[name]
@@ -131,6 +132,7 @@ def test_dead_channels_keep_their_weights() -> None:
     assert_same(net, equal, normal(20, 2, 6, 6))
 
 
+@pytest.mark.rows("R011")
 def test_splitting_halves_the_largest_weights_and_nothing_else() -> None:
     head = normal(24, 3, seed=3)
     head[9] = [40, -1, 2]
@@ -144,6 +146,7 @@ def test_splitting_halves_the_largest_weights_and_nothing_else() -> None:
     assert_same(net, halved, normal(20, 2, 6, 6))
 
 
+@pytest.mark.rows("R015")
 @pytest.mark.parametrize("seed", range(5))
 def test_a_widened_layer_without_its_copies_is_the_layer(seed: int) -> None:
     times = np.random.default_rng(seed).integers(1, 4, size=6)
@@ -163,6 +166,7 @@ NORM = {name: normal(6, seed=10 + k) for k, name in enumerate(("gamma", "beta", 
 NORM["variance"] = np.abs(normal(6, seed=14)) + 1
 
 
+@pytest.mark.rows("R013")
 @pytest.mark.parametrize("bias", ["", " b"])
 def test_a_normalisation_is_folded_into_the_layer_before_it(bias: str) -> None:
     stem = [node("Conv", "x w" + bias, "h"), node("BatchNormalization", "h gamma beta mean variance", "p", epsilon=0.1)]

@@ -46,6 +46,7 @@ def test_a_shifted_or_mirrored_row_has_the_sums_of_its_values(name: str) -> None
             np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-5 * np.abs(other).max())
 
 
+@pytest.mark.rows("R005", "R007")
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("scale", SCALES)

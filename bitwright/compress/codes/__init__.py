@@ -7,17 +7,16 @@ CODES["huffman"]().decode(packed)                   the same codes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress.codes.codebook import Codebook, shared
-from bitwright.compress.codes.huffman import Huffman, SparseHuffman
+from bitwright.compress.codes.codebook import shared
 from bitwright.compress.codes.packed import Codes, Numbers, Packed
-from bitwright.compress.codes.relative import Relative
+from bitwright.compress.family import Family
 
 __all__ = ["CODES", "Code", "Packed", "Sizes", "shared", "sizes"]
 
@@ -35,12 +34,8 @@ class Code(Protocol):
         """The bits that `encode` makes of as many elements."""
 
 
-CODES: Mapping[str, Callable[[], Code]] = {
-    "codebook": Codebook,
-    "relative": Relative,
-    "huffman": Huffman,
-    "sparse-huffman": SparseHuffman,
-}
+CODES: Family[Callable[[], Code]] = Family(__name__, "CODES")
+"""The codes by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

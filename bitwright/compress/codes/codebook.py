@@ -87,3 +87,6 @@ def kmeans(points: Floats, counts: Floats, centres: int) -> Floats:
 def nearest(centres: Floats, points: Floats) -> NDArray[np.int64]:
     """The index of the nearest of ascending centres, the lower of two, for each point."""
     return np.searchsorted((centres[1:] + centres[:-1]) / 2, points)
+
+
+CODES = {"codebook": Codebook}

@@ -95,3 +95,6 @@ def _put(writer: Writer, numbers: Numbers) -> None:
     words, _ = _words(numbers)
     words.put_table(writer)
     words.put(writer, numbers)
+
+
+CODES = {"huffman": Huffman, "sparse-huffman": SparseHuffman}

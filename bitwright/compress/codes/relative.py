@@ -80,3 +80,6 @@ def spread(gaps: Numbers, values: Numbers, count: int) -> Numbers:
     numbers = np.zeros(count, dtype=np.int64)
     numbers[np.cumsum(gaps + 1) - 1] = values
     return numbers
+
+
+CODES = {"relative": Relative}

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from bitwright.compress.prune.curvature import obd, obs
+from bitwright.compress.family import Family
 from bitwright.compress.prune.evidence import Array, Evidence
 from bitwright.compress.prune.granularity import Grain
-from bitwright.compress.prune.slopes import by_fisher, by_taylor, snip
-from bitwright.compress.prune.weights import by_magnitude
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +20,5 @@ class Criterion:
     needs: Literal["weights", "inputs", "loss"]
 
 
-CRITERIA: Mapping[str, Criterion] = {
-    "magnitude": Criterion(by_magnitude, "weights"),
-    "obs": Criterion(obs, "inputs"),
-    "obd": Criterion(obd, "loss"),
-    "fisher": Criterion(by_fisher, "loss"),
-    "taylor": Criterion(by_taylor, "loss"),
-    "snip": Criterion(snip, "loss"),
-}
+CRITERIA: Family[Criterion] = Family("bitwright.compress.prune", "CRITERIA")
 """By their name on the command line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bitwright.compress.prune.criteria import Criterion
 from bitwright.compress.prune.evidence import Array, Evidence
 from bitwright.compress.prune.granularity import Grain
 from bitwright.compress.round.gptq import matched
@@ -84,3 +85,6 @@ def _one_by_one(weights: Array, inverse: Array, columns: Array) -> Array:
         inverse -= inverse[:, gone] @ step
         left = np.delete(left, least)
     return costs
+
+
+CRITERIA = {"obs": Criterion(obs, "inputs"), "obd": Criterion(obd, "loss")}

@@ -7,6 +7,7 @@ import numpy as np
 
 from bitwright.compress.groups import Group
 from bitwright.compress.prune.facts import Array, Facts, filters
+from bitwright.compress.prune.worth import Worth
 
 
 def filter_norms(facts: Facts, group: Group) -> Array:
@@ -25,3 +26,6 @@ def filter_distances(facts: Facts, group: Group) -> Array:
     """
     rows = filters(facts.net, group)
     return np.array([np.linalg.norm(rows - row, axis=1).sum() for row in rows])
+
+
+CHANNELS = {"norm": Worth(filter_norms), "median": Worth(filter_distances)}

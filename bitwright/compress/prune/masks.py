@@ -3,29 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress.prune.granularity import Grain
+from bitwright.compress.prune.rule import Rule
 
 Array = NDArray[Any]
 LOW, HIGH = 0.9, 1.1
 """What `surgery` takes below, and gives back above, in parts of the score at which the share is reached."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """From the scores of units (sets, units), what is left of them and the share that goes to what is left then.
-
-    With `dense` weights that are gone are trained on, as if they were there, so that they can come back.
-    """
-
-    renew: Callable[[Grain, Array, Array, float], Array]
-    dense: bool
 
 
 def stay_gone(grain: Grain, scores: Array, kept: Array, share: float) -> Array:
@@ -58,9 +46,8 @@ def operate(grain: Grain, scores: Array, kept: Array, share: float) -> Array:
     return np.where(scores < LOW * edge, False, np.where(scores >= HIGH * edge, True, kept))
 
 
-RULES: Mapping[str, Rule] = {
+RULES = {
     "permanent": Rule(stay_gone, dense=False),
     "feedback": Rule(choose_anew, dense=True),
     "surgery": Rule(operate, dense=True),
 }
-"""The rules by their name."""

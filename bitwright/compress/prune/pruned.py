@@ -21,7 +21,8 @@ from bitwright.compress.prune.criteria import CRITERIA
 from bitwright.compress.prune.evidence import Slopes
 from bitwright.compress.prune.granularity import Block, grains, n_of_m
 from bitwright.compress.prune.pruner import Pruner, Scene, Scorer, check_scope, shares
-from bitwright.compress.prune.schedules import Schedule, one_of
+from bitwright.compress.prune.schedule import Schedule
+from bitwright.compress.prune.schedules import one_of
 from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
 

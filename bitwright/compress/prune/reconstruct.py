@@ -7,6 +7,7 @@ import numpy as np
 
 from bitwright.compress.groups import Group
 from bitwright.compress.prune.facts import Array, Facts
+from bitwright.compress.prune.worth import Worth
 
 SWEEPS = 200
 """Over all factors at most, for each step of a path."""
@@ -76,3 +77,6 @@ def lasso(products: Array, aim: Array, penalty: float, start: Array) -> Array:
         if moved < SETTLED * max(1.0, float(np.abs(factors).max())):
             break
     return factors
+
+
+CHANNELS = {"thinet": Worth(by_removal), "lasso": Worth(by_lasso)}

@@ -1,24 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How sparse a network is when: sparsity over the time of a training, from 0 to 1, and when masks are renewed."""
+"""How sparse a network is when: over the time of a training, from 0 to 1."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
+from bitwright.compress.prune.schedule import Schedule
 from bitwright.ir.errors import BitwrightError
-
-
-class Schedule(Protocol):
-    """The share of the weights that is removed at a time."""
-
-    @property
-    def times(self) -> tuple[float, ...]:
-        """When masks are renewed, rising, each from 0 to 1."""
-
-    def __call__(self, time: float) -> float:
-        """The sparsity at a time; it never falls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +91,7 @@ class Iterative:
         return float(1 - (1 - self.final) ** (done / self.steps))
 
 
-SCHEDULES: Mapping[str, Callable[[float], Schedule]] = {"one-shot": OneShot, "cubic": Cubic, "iterative": Iterative}
-"""The schedules by their name in a recipe: from the final sparsity to the schedule; other fields have defaults."""
+SCHEDULES = {"one-shot": OneShot, "cubic": Cubic, "iterative": Iterative}
 
 
 def cubic(final: float, *, initial: float = 0.0, start: float = 0.0, end: float = 0.7, steps: int = 12) -> Cubic:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +13,17 @@ from numpy.typing import NDArray
 
 from bitwright.compress.calibrate import check_arrays
 from bitwright.compress.config import nearest_names
-from bitwright.compress.groups import Group, traced
+from bitwright.compress.groups import traced
 from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.prune.channels import Inseparable, without
-from bitwright.compress.prune.choose import Kept, Ranked, alike
+from bitwright.compress.prune.choose import Kept, Ranked
 from bitwright.compress.prune.facts import Facts
-from bitwright.compress.prune.geometry import filter_distances, filter_norms
 from bitwright.compress.prune.mend import mended
-from bitwright.compress.prune.reconstruct import by_lasso, by_removal
-from bitwright.compress.prune.slimming import by_gammas, by_gates
 from bitwright.compress.prune.work import Work
+from bitwright.compress.prune.worth import CHANNELS
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
-Score = Callable[[Facts, Group], Array]
-"""A number for each channel of a group, the larger the more it is missed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """Scores of channels, and what compares them between groups: `alike`, where every group loses an equal share."""
-
-    score: Score
-    level: Callable[[Array], Array]
-
-
-CHANNELS: Mapping[str, Criterion] = {
-    "norm": Criterion(filter_norms, alike),
-    "median": Criterion(filter_distances, alike),
-    "thinet": Criterion(by_removal, alike),
-    "lasso": Criterion(by_lasso, alike),
-    "slimming": Criterion(by_gammas, np.asarray),
-    "gates": Criterion(by_gates, alike),
-}
-"""The criteria by which channels go, by name."""
 APART = 1e-9
 """Between equal levels of one group and the next: channels go one by one."""
 CRITERION = "norm"

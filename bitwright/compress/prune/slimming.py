@@ -11,6 +11,7 @@ import numpy as np
 from bitwright.compress.groups import Group
 from bitwright.compress.network import FloatNet
 from bitwright.compress.prune.facts import Array, Facts, places, pooled
+from bitwright.compress.prune.worth import Worth, compared
 from bitwright.compress.training import Aid
 from bitwright.ir.errors import BitwrightError
 
@@ -63,3 +64,6 @@ def slim(module: Any, weight: float = 1e-4) -> Aid:
         return weight * sum(module.tensor(name).abs().sum() for name in names)
 
     return penalty
+
+
+CHANNELS = {"slimming": Worth(by_gammas, compared), "gates": Worth(by_gates)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bitwright.compress.prune.criteria import Criterion
 from bitwright.compress.prune.evidence import Array, Evidence
 from bitwright.compress.prune.granularity import Grain
 
@@ -35,3 +36,10 @@ def snip(evidence: Evidence, grain: Grain) -> Array:
     1810.02340; R066. Needs labels and PyTorch.
     """
     return grain.pooled(np.abs(evidence.weight * evidence.slopes.gradient))
+
+
+CRITERIA = {
+    "fisher": Criterion(by_fisher, "loss"),
+    "taylor": Criterion(by_taylor, "loss"),
+    "snip": Criterion(snip, "loss"),
+}

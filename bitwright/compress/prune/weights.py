@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bitwright.compress.prune.criteria import Criterion
 from bitwright.compress.prune.evidence import Array, Evidence
 from bitwright.compress.prune.granularity import Grain
 
@@ -17,3 +18,6 @@ def by_magnitude(evidence: Evidence, grain: Grain) -> Array:
     structure in convolutional neural networks", CVPR workshops 2017, arXiv 1705.08922; R058.
     """
     return grain.pooled(np.abs(evidence.weight))
+
+
+CRITERIA = {"magnitude": Criterion(by_magnitude, "weights")}

@@ -92,3 +92,6 @@ def _share(values: Values) -> Doubles:
     """What each value of the sample weighs in the mean of the row's values that are not zero."""
     weight = values.weight * (values.sample != 0).astype(np.float64)
     return np.asarray(weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-30))
+
+
+RANGES = {"aciq": aciq_range, "sawb": sawb_range}

@@ -73,3 +73,6 @@ def divergences(histogram: Doubles, thresholds: NDArray[np.int64], levels: int) 
 def _times_log(factor: Doubles, of: Doubles) -> Doubles:
     """A product with a logarithm, zero where the factor is."""
     return np.asarray(factor * np.log(np.where(factor > 0, of, 1)))
+
+
+RANGES = {"kl": kl_range}

@@ -60,3 +60,6 @@ def percentile_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     """
     wanted = rule.near((values.magnitude(INSIDE) / codes.hi).astype(np.float32))
     return np.minimum(wanted, max_range(values, codes, rule))
+
+
+RANGES = {"max": max_range, "mse": mse_range, "percentile": percentile_range}

@@ -122,3 +122,6 @@ class _Soft:
         """Codes inside their type."""
         codes: Tensor = (self._floor + up).maximum(self._low).minimum(self._high)
         return codes
+
+
+ROUNDINGS = {"adaround": adaround}

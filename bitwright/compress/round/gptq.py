@@ -72,3 +72,6 @@ def _matched(squares: Squares, order: Array, upper: Array) -> Array:
 def _ordered(rows: Array, order: Array) -> Array:
     """(groups, outputs, terms) as (groups, terms, outputs), terms in each group's order."""
     return np.take_along_axis(rows.swapaxes(1, 2), order[:, :, None], 1)
+
+
+ROUNDINGS = {"gptq": gptq}

@@ -11,3 +11,6 @@ from bitwright.compress.round.problem import Codes, Problem
 def nearest(problem: Problem) -> Codes:
     """The codes next to the weights; what the mask removes is zero."""
     return problem.codes(np.asarray(problem.weight))
+
+
+ROUNDINGS = {"nearest": nearest}

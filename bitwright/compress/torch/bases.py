@@ -120,3 +120,7 @@ def on_grid(scales: list[Tensor]) -> list[Tensor]:
 def _mean(x: Tensor, kept: Tensor) -> Tensor:
     """The mean of what is kept of each row."""
     return (x * kept).sum(dim=1, keepdim=True) / kept.sum(dim=1, keepdim=True).clamp_min(1)
+
+
+QUANTISERS = {"ttq": Ttq, "fgq": Fgq, "residual": Residual}
+FIXED = {"ttq": 2, "fgq": 2}

@@ -15,7 +15,9 @@ class Bwn(Quantiser):
     """The signs of a weight times its mean size, which is nearest to it; so are the weights of XNOR-Net.
 
     Rastegari, Ordonez, Redmon, Farhadi: "XNOR-Net: ImageNet classification using binary convolutional neural networks",
-    ECCV 2016, arXiv 1603.05279; R036, R031. The mean has its gradient, the sign that of what lies between -1 and 1.
+    ECCV 2016, arXiv 1603.05279; R036, R031. The mean has its gradient, the sign that of what lies between -1 and 1, as
+    in binarised networks (Hubara, Courbariaux, Soudry, El-Yaniv, Bengio: "Binarized neural networks", NeurIPS 2016,
+    arXiv 1602.02830; R030).
     """
 
     def __init__(self, x: Tensor, type: IntType, scale: Tensor, *, po2: bool) -> None:
@@ -95,3 +97,8 @@ def largest(x: Tensor, *, shared: bool) -> Tensor:
 def or_one(scale: Tensor) -> Tensor:
     """Scales, 1 where they are 0: any will do there, and a small one would make the grid of a sum too fine."""
     return torch.where(scale > 0, scale, 1.0)
+
+
+QUANTISERS = {"bwn": Bwn, "xnor": Bwn, "twn": Twn}
+ACTIVATIONS = {"xnor": XnorActs}
+FIXED = {"bwn": 1, "xnor": 1, "twn": 2}

@@ -31,3 +31,8 @@ class Lsq(Quantiser):
         share = (x.shape[1] * max(kind.hi, 1)) ** -0.5
         scale = grad_scale(positive(self.scale, po2=self.po2), share)
         return (Basis(round_ste((x / scale + self.zero).clamp(kind.lo, kind.hi)), scale),)
+
+
+QUANTISERS = {"lsq": Lsq, "ternary": Lsq}
+ACTIVATIONS = {"lsq": Lsq}
+FIXED = {"ternary": 2}

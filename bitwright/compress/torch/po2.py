@@ -73,3 +73,6 @@ class Inq(Quantiser):
             new[sizes.topk(due).indices] = True
             self.held.copy_(torch.where(new.reshape(x.shape), codes, self.held))
             self.frozen |= new.reshape(x.shape)
+
+
+QUANTISERS = {"inq": Inq}

@@ -18,9 +18,9 @@ from bitwright.compress.config import nearest_names
 from bitwright.compress.prune.criteria import CRITERIA
 from bitwright.compress.prune.evidence import Evidence
 from bitwright.compress.prune.granularity import Block, grains
-from bitwright.compress.prune.masks import RULES
 from bitwright.compress.prune.pruner import check_scope, shares
-from bitwright.compress.prune.schedules import Schedule
+from bitwright.compress.prune.rule import RULES
+from bitwright.compress.prune.schedule import Schedule
 from bitwright.compress.torch.executor import Executor, key_of
 from bitwright.ir.errors import BitwrightError
 

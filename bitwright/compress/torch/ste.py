@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Functions that have no useful derivative, with the one that training puts in its place: straight through.
 
-Bengio, Léonard, Courville: "Estimating or propagating gradients through stochastic neurons for conditional
-computation", arXiv 1308.3432; R024. Values are those of the function, to the last bit.
+Values are those of the function, to the last bit.
 """
 
 from __future__ import annotations
@@ -34,7 +33,11 @@ through: Callable[[Tensor, Tensor], Tensor] = _Through.apply
 
 
 def round_ste(x: Tensor) -> Tensor:
-    """The nearest integers, ties to even; the gradient passes as it is."""
+    """The nearest integers, ties to even; the gradient passes as it is.
+
+    Bengio, Léonard, Courville: "Estimating or propagating gradients through stochastic neurons for conditional
+    computation", arXiv 1308.3432; R024.
+    """
     return through(x, x.detach().round())
 
 

@@ -17,8 +17,8 @@ from bitwright.compress.grid import factors, plain
 from bitwright.compress.network import FloatNet
 from bitwright.compress.options import Given
 from bitwright.compress.prune.granularity import Block
-from bitwright.compress.prune.masks import RULES
-from bitwright.compress.prune.schedules import Schedule
+from bitwright.compress.prune.rule import RULES
+from bitwright.compress.prune.schedule import Schedule
 from bitwright.compress.quantise import quantised
 from bitwright.compress.sites import Edge, key
 from bitwright.compress.state import ActQuant, Coded, State

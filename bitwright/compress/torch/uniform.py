@@ -124,3 +124,7 @@ def _steps(name: str, type: IntType) -> IntType:
     if type.is_bipolar:
         raise BitwrightError("has no signs", where=f"quantiser '{name}'", hint="give it 2 bits or more")
     return type
+
+
+QUANTISERS = {"dorefa": Dorefa, "qil": Qil}
+ACTIVATIONS = {"pact": Pact, "dorefa": DorefaActs}

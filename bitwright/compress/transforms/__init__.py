@@ -6,18 +6,16 @@ Each computes the same function, within the rounding of float32, for all inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
+from bitwright.compress.family import Family
 from bitwright.compress.network import FloatNet
-from bitwright.compress.transforms.equalise import equalise
-from bitwright.compress.transforms.fuse import fuse
-from bitwright.compress.transforms.widen import split_outliers
 
 __all__ = ["TRANSFORMS", "Transform", "transformed"]
 
 Transform = Callable[[FloatNet], FloatNet]
 
-TRANSFORMS: Mapping[str, Transform] = {"fuse": fuse, "equalise": equalise, "ocs": split_outliers}
+TRANSFORMS: Family[Transform] = Family(__name__, "TRANSFORMS")
 """The rewrites by their name on the command line."""
 
 

@@ -66,3 +66,6 @@ def _added(draft: Draft, chain: Chain, maker: Layer) -> list[tuple[str, int]]:
         if node.op == "Add":
             given += [(name, behind) for name in node.inputs if name in draft.constants]
     return given
+
+
+TRANSFORMS = {"equalise": equalise}

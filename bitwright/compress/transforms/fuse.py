@@ -65,3 +65,6 @@ def _folded(draft: Draft, layer: Layer, node: Node, name: str) -> None:
     made = draft.nodes.pop(layer.name)
     inputs = (*made.inputs[:2], name)
     draft.nodes[key(node)] = replace(made, inputs=inputs, outputs=node.outputs)
+
+
+TRANSFORMS = {"fuse": fuse}

@@ -63,3 +63,6 @@ def _held(draft: Draft, chain: Chain) -> list[tuple[str, int]]:
             found += [(draft.layers[inner].weight, 0), *((name, -1) for name in node.inputs[2:] if name)]
         found += draft.per_channel(node, maker)
     return found
+
+
+TRANSFORMS = {"ocs": split_outliers}

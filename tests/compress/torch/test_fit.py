@@ -322,12 +322,14 @@ def test_distillation_without_pytorch_is_a_value(monkeypatch: pytest.MonkeyPatch
     assert str(error.value) == "fit: PyTorch is not installed\n  hint: pip install 'bitwright[torch]'"
 
 
+@pytest.mark.rows("R146", "R151")
 def test_nothing_is_to_be_learnt_from_equal_outputs() -> None:
     x, y = torch.from_numpy(normal(8, 5)), torch.from_numpy(normal(8, 5, seed=1))
     assert float(LOSSES["kd"](x, x, 3.0)) == pytest.approx(0, abs=1e-6) and float(LOSSES["logits"](x, x, 1.0)) == 0
     assert float(LOSSES["logits"](x, y, 1.0)) == pytest.approx(float(0.5 * ((x - y) ** 2).sum(1).mean()))
 
 
+@pytest.mark.rows("R147")
 def test_at_high_temperatures_distillation_is_that_of_logits() -> None:
     x, y = (torch.from_numpy(normal(8, 5, seed=seed)).double() for seed in (0, 1))
     x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)

@@ -70,6 +70,7 @@ def test_zeros_of_a_trained_integer_network_are_its_own(quantiser: str) -> None:
         np.testing.assert_array_equal(module(torch.from_numpy(X)).numpy(), bw.run(state.graph(), X))
 
 
+@pytest.mark.rows("R080")
 def test_what_is_gone_has_no_gradient_unless_it_may_come_back() -> None:
     for rule, held in RULES.items():
         module = trainable(net()).prune("magnitude", OneShot(0.5), rule=rule)
@@ -81,6 +82,7 @@ def test_what_is_gone_has_no_gradient_unless_it_may_come_back() -> None:
         assert bool(gradient[gone].any()) == held.dense and gradient[~gone].any()
 
 
+@pytest.mark.rows("R077")
 def test_surgery_cuts_below_splices_above_and_leaves_what_is_between() -> None:
     """R077, with the threshold 1.0 at a share of a half."""
     scores = np.array([[0.5, 0.5, 0.95, 1.0, 1.05, 1.05, 1.2, 1.2]])

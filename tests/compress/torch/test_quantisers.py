@@ -95,6 +95,7 @@ def test_a_row_of_zeros_has_no_small_scale(name: str, po2: bool) -> None:
 # --- one function, uniform codes
 
 
+@pytest.mark.rows("R021")
 def test_pact_clips_and_learns_its_limit_from_what_is_beyond() -> None:
     x = normal(1, 200, spread=2)
     pact = act("pact", x, integer(3, signed=False), 0.4)
@@ -119,6 +120,7 @@ def test_signed_activations_end_at_both_sides() -> None:
         assert quantiser(x).tolist() == [[-1.5, -0.5, 0, 2]]
 
 
+@pytest.mark.rows("R020")
 def test_dorefa_has_all_levels_at_equal_distance() -> None:
     x = normal(2, 4000, spread=0.3)
     for bits in (2, 3, 4):
@@ -150,6 +152,7 @@ def test_the_gradient_of_dorefa_is_that_of_the_function_before_rounding() -> Non
         np.testing.assert_allclose(found, differences(smooth, of), rtol=0.02, atol=0.02)
 
 
+@pytest.mark.rows("R022")
 def test_qil_starts_uniform_and_learns_its_interval() -> None:
     x = normal(3, 50)
     qil, lsq = made("qil", x, 4, scale=0.25), made("lsq", x, 4, scale=0.25)
@@ -174,6 +177,7 @@ def test_qil_starts_uniform_and_learns_its_interval() -> None:
 # --- powers of two
 
 
+@pytest.mark.rows("R023")
 def test_inq_takes_the_sizes_of_its_paper() -> None:
     x = normal(4, 300)
     for bits in (3, 4, 5):
@@ -216,6 +220,7 @@ def test_inq_freezes_the_largest_weights_first_for_good() -> None:
 # --- signs and three levels
 
 
+@pytest.mark.rows("R036")
 def test_signs_have_the_best_scale() -> None:
     x = normal(3, 8)
     value = made("bwn", x)(x).detach().numpy()
@@ -239,6 +244,7 @@ def test_the_gradient_of_signs_is_that_of_their_paper() -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.rows("R030", "R031")
 def test_a_product_of_signs_counts_those_that_agree() -> None:
     weight, x = normal(4, 64), normal(1, 64, seed=2)
     ((signs, scale),) = made("xnor", weight).bases(weight)
@@ -255,6 +261,7 @@ def test_activations_never_below_zero_are_0_or_1() -> None:
     assert quantiser.types == (IntType(0, 1),) and quantiser(x).tolist() == [[0, 0, 2, 2]]
 
 
+@pytest.mark.rows("R037")
 def test_three_levels_are_the_best_of_all() -> None:
     x = normal(3, 10).detach()
     codes, scale = three_levels(x)
@@ -285,6 +292,7 @@ def test_a_scale_for_all_rows_is_found_over_all() -> None:
         np.testing.assert_array_equal(shared(x).detach().reshape(1, -1), one(x.reshape(1, -1)).detach())
 
 
+@pytest.mark.rows("R032")
 def test_ttq_learns_its_two_levels() -> None:
     x, g = normal(2, 30), normal(2, 30, seed=1).detach()
     slope = g.numpy()
@@ -317,6 +325,7 @@ def test_ttq_with_equal_levels_is_ternary() -> None:
 # --- sums
 
 
+@pytest.mark.rows("R035")
 def test_signs_of_what_is_left_lessen_the_error_as_in_closed_form() -> None:
     x = normal(1, 200_000)
     for bits, error in enumerate((0.364, 0.131, 0.059, 0.033, 0.023), 1):
@@ -329,6 +338,7 @@ def test_signs_of_what_is_left_lessen_the_error_as_in_closed_form() -> None:
     np.testing.assert_allclose(scales, [0.798, 0.483, 0.269, 0.160, 0.102], atol=0.006)
 
 
+@pytest.mark.rows("R033")
 def test_smaller_groups_leave_less() -> None:
     x, kind = normal(4, 16), integer(2, signed=True, narrow=True)
     errors = []

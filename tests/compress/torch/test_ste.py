@@ -31,6 +31,7 @@ def leaf(values: Any) -> Any:
     return torch.tensor(np.asarray(values, np.float32)).requires_grad_()
 
 
+@pytest.mark.rows("R024")
 def test_values_are_those_of_the_function_and_gradients_pass() -> None:
     random = np.random.default_rng(0)
     values = np.concatenate([random.standard_normal(999) * 3, [0.5, 1.5, -0.5, 2.5, 1e-30, -1e-30, 0.3]])

@@ -19,19 +19,22 @@ from bitwright.compress.allocate import ALLOCATORS, SENSITIVITIES
 from bitwright.compress.codes import CODES
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.prune import CRITERIA, RULES, SCHEDULES
-from bitwright.compress.prune.shrink import CHANNELS
+from bitwright.compress.prune.worth import CHANNELS
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.transforms import TRANSFORMS
+from bitwright.compress.zeros import quantiser
 from bitwright.ir.errors import BitwrightError
 
-FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
+Registry = Mapping[str, Callable[..., Any] | None]
+FAMILIES: Mapping[str, Registry] = {
     "range": RANGES,
+    "zero": {"auto": quantiser},
     "rounding": ROUNDINGS,
     "correct": CORRECTIONS,
     "transforms": TRANSFORMS,
     "code": CODES,
-    "channels": {name: criterion.score for name, criterion in CHANNELS.items()},
+    "channels": {name: worth.score for name, worth in CHANNELS.items()},
     "criterion": {name: criterion.score for name, criterion in CRITERIA.items()},
     "schedule": SCHEDULES,
     "rule": {name: rule.renew for name, rule in RULES.items()},
@@ -40,9 +43,28 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any] | None]] = {
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
-TRAINED = ("weights", "activations")
-"""Options of `trainable`, whose registries import PyTorch."""
+TRAINED = ("weights", "activations", "distil", "gradient")
+"""Those that need PyTorch to be listed."""
 NAMES = (*FAMILIES, *TRAINED)
+NAMED: Mapping[str, str] = {
+    "range": "`bitwright quantize --range`, `range` of the step `quantise`, `bw.quantize(range=)`",
+    "zero": "`bitwright quantize --zero`, `zero` of the step `quantise`, `bw.quantize(zero=)`",
+    "rounding": "`bitwright quantize --rounding`, `rounding` of the step `quantise`, `bw.quantize(rounding=)`",
+    "correct": "`bitwright quantize --correct`, `correct` of the step `quantise`, `bw.quantize(correct=)`",
+    "transforms": "`bitwright quantize --transforms`, `transforms` of the step `quantise`, `bw.quantize(transforms=)`",
+    "code": "`bitwright inspect` says what each makes of the weights; `bw.compress.codes.CODES`",
+    "channels": "`criterion` of the step `shrink`, `bw.compress.shrunk(criterion=)`",
+    "criterion": "`criterion` of the step `prune`, and of `prune` in `train`; `bw.compress.pruned(criterion=)`",
+    "schedule": "`schedule` of the step `prune`, and of `prune` in `train`; `bw.compress.SCHEDULES`",
+    "rule": "`rule` of `prune` in the step `train`; `rule=` of a module's `prune`",
+    "allocator": "`bw.explore.allocate(method=)`",
+    "sensitivity": "`bw.explore.table(sensitivity=)`",
+    "weights": "`weights` of the step `train`, `bw.compress.trainable(weights=)`",
+    "activations": "`activations` of the step `train`, `bw.compress.trainable(activations=)`",
+    "distil": "`distil` of the step `train`, `bw.compress.distil`, one of the `aids` of `bw.compress.fit`",
+    "gradient": "what the others train by",
+}
+"""Where the methods of each family are named."""
 CITED = re.compile(r'([A-Z](?:[^.:;()"]|\bal\.)*): "([^"]+)"(.*?)(?:; (R\d{3}(?:, R\d{3})*))?(?=\)|[.;](?: |$))')
 """Authors, title, what follows it, and rows."""
 NEEDS = re.compile(r"\bNeeds ([^.]+)\.")
@@ -74,16 +96,19 @@ def methods(family: str | None = None) -> list[Method]:
     return [method for name in known if family in (None, name) for method in _family(name, known[name])]
 
 
-def registries() -> Mapping[str, Mapping[str, Callable[..., Any] | None]]:
+def registries() -> Mapping[str, Registry]:
     """All families that there are here."""
     if not find_spec("torch"):
         return FAMILIES
     from bitwright.compress.torch import ACTIVATIONS, QUANTISERS
+    from bitwright.compress.torch.distil import LOSSES
+    from bitwright.compress.torch.ste import round_ste
 
-    return {**FAMILIES, "weights": QUANTISERS, "activations": ACTIVATIONS}
+    gradients = {"straight-through": round_ste}
+    return {**FAMILIES, "weights": QUANTISERS, "activations": ACTIVATIONS, "distil": LOSSES, "gradient": gradients}
 
 
-def _family(family: str, registry: Mapping[str, Callable[..., Any] | None]) -> Iterator[Method]:
+def _family(family: str, registry: Registry) -> Iterator[Method]:
     for name, function in registry.items():
         if function is not None:
             yield read(family, name, getdoc(function) or "")

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What changes the masks of a network that trains, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from bitwright.compress.family import Family
+from bitwright.compress.prune.granularity import Grain
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """From the scores of units (sets, units), what is left of them and the share that goes to what is left then.
+
+    With `dense` weights that are gone are trained on, as if they were there, so that they can come back.
+    """
+
+    renew: Callable[[Grain, Array, Array, float], Array]
+    dense: bool
+
+
+RULES: Family[Rule] = Family("bitwright.compress.prune", "RULES")
+"""The rules by their name."""
