@@ -24,6 +24,8 @@ from bitwright.reading.read import Asked, read_model
 Array = NDArray[Any]
 LARGE = 1 << 26
 """Bytes of an array that is mapped, not read, where the file holds it as it is."""
+WANTED = {"validation": "y_validation", "x": "y"}
+"""What is wanted of the samples of a split."""
 HINT = "save it with np.savez(path, inputs=x), x of shape (samples, ...)"
 
 
@@ -124,6 +126,29 @@ def read_training(path: Path, tensors: Sequence[Tensor]) -> Data | None:
         )
     arrays = _load(path, headers, [*names, *labels], None)
     return Data(arrays[: len(names)], (), arrays[-1] if labels else None)
+
+
+def read_splits(path: Path, tensors: Sequence[Tensor]) -> dict[str, Array]:
+    """What a search is given: `calibration`, `validation` and `x`, and what is wanted of them, `y_validation` and `y`.
+
+    Inputs after the first one are `x_1`, ...; without `x` it is `inputs`. Without calibration data `validation`, and
+    without that `x` stands for it. Labels are integers; what else is wanted is an array of numbers for each sample.
+    """
+    headers = _headers(path)
+    held = {stem: _numbered(headers, stem) for stem in ("calibration", "validation", "x")}
+    held["x"] = held["x"] or _numbered(headers, "inputs")
+    held["calibration"] = held["calibration"] or held["validation"] or held["x"]
+    if not held["calibration"]:
+        _check_inputs(path, headers, [], tensors)
+    found: dict[str, Array] = {}
+    for stem, names in held.items():
+        if names:
+            _check_inputs(path, headers, names, tensors)
+            wanted = [name for name in (WANTED.get(stem),) if name in headers]
+            arrays = _load(path, headers, [*names, *wanted], None)
+            keys = [stem, *(f"{stem}_{place}" for place in range(1, len(names))), *wanted]
+            found.update(zip(keys, arrays, strict=True))
+    return found
 
 
 def read_labelled(path: Path, tensors: Sequence[Tensor], *, samples: int | None = None) -> tuple[Array, Array]:

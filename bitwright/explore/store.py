@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from json import dumps, loads
@@ -67,7 +67,7 @@ def opened(folder: Path, settings: Settings, files: Mapping[str, bytes], *, resu
     BitwrightError if the folder holds another sweep, anything else, or a process at work.
     """
     folder = Path(folder)
-    _check_ours(folder, files)
+    check_free(folder, files)
     with writing(folder):
         folder.mkdir(exist_ok=True)
     with _held(folder):
@@ -86,7 +86,7 @@ def _held(folder: Path) -> Iterator[None]:
         taken.__exit__(None, None, None)
 
 
-def _check_ours(folder: Path, files: Mapping[str, bytes]) -> None:
+def check_free(folder: Path, files: Iterable[str]) -> None:
     """Refuse a folder that is not to be, or holds what no sweep left."""
     if not folder.parent.is_dir():
         hint = f"make it first: mkdir -p {folder.parent}"

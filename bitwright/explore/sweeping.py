@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sweep from what a person has: a network, data in their splits, and what is to be searched for what.
+
+found = sweep("net.onnx", data, "swept", weights=range(2, 9), activations=range(2, 9), per_layer=True, cycles=1000)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from json import dumps, loads
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from bitwright.compress import FloatNet, Options, float_net
+from bitwright.compress.quantise import Configured, as_file, rules_of
+from bitwright.explore.executors import Limits
+from bitwright.explore.kept import Kept, kept_settings
+from bitwright.explore.making import Maker
+from bitwright.explore.objectives import Objective, objective
+from bitwright.explore.price_file import of_dict, to_dict
+from bitwright.explore.prices import Prices, filled
+from bitwright.explore.score import Scoring
+from bitwright.explore.setup import DATA, LABELS, MODEL, TABLE, Arrays, Setup, data_of, digests
+from bitwright.explore.space import Space
+from bitwright.explore.space_file import read_space
+from bitwright.explore.spaces import Clause, of_network, space_of
+from bitwright.explore.store import check_free
+from bitwright.explore.strategies import STRATEGIES, Problem
+from bitwright.explore.sweep import Progress, Sweep
+from bitwright.explore.sweep import sweep as carried_out
+from bitwright.ir.errors import BitwrightError
+from bitwright.planning.target import Target
+
+BITS = range(2, 9)
+EVALUATIONS = 500
+"""Designs at most, where nobody says how many."""
+METHOD = Options(rounding="nearest", correct="none", zero="never")
+"""How designs are quantised unless somebody says otherwise: what a search can afford for each of thousands."""
+SPLITS = {"validation": "validation", "test": "x"}
+"""What designs can be scored on, and the name of its samples among the arrays."""
+FITS = {"share": 100.0}
+"""The budget that a part is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is searched, and for what: a `space`, a strategy of `STRATEGIES`, `objectives` beside the score, budgets.
+
+    Without a strategy it is every design, where there are no more than `evaluations`, else the first of them.
+    """
+
+    space: Sequence[Clause] | Space
+    strategy: str = ""
+    evaluations: int = EVALUATIONS
+    objectives: tuple[str, ...] = ("cost",)
+    budget: Mapping[str, float] = field(default_factory=dict)
+
+
+def sweep(
+    model: str | Path | bytes | onnx.ModelProto | FloatNet | Any,
+    data: Arrays,
+    folder: str | Path,
+    *,
+    weights: Iterable[int] = BITS,
+    activations: Iterable[int] = BITS,
+    per_layer: bool = False,
+    space: str | Path | Mapping[str, Any] | Space | None = None,
+    strategy: str = "",
+    evaluations: int = EVALUATIONS,
+    objectives: Sequence[str] = ("cost",),
+    budget: Mapping[str, float] | None = None,
+    target: Target | None = None,
+    options: Options = METHOD,
+    config: Configured = None,
+    metric: str = "",
+    score_on: str = "validation",
+    executor: str = "",
+    jobs: int = 1,
+    limits: Limits | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    example: Any = None,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Kept:
+    """Search designs of a float network for those that no other one beats; all that was found is kept in `folder`.
+
+    `data` has `calibration`, `validation` and `y_validation`, which designs are scored on, and `x` and `y`, which are
+    for those that are picked; `score_on="test"` does without validation data. A `torch.nn.Module` needs an `example`.
+    `space` is that of a file, or what `read_space` takes; else `weights` and `activations` are the bits to choose from,
+    for the network or, `per_layer`, for each weight and tensor. `options` and `config` are how all else is quantised,
+    `target` is what `compile` is asked for. With `resume` a sweep goes on, and nothing is evaluated again.
+    """
+    net = float_net(as_file(model, example, "explore"))
+    bits = {"weights": tuple(weights), "activations": tuple(activations)}
+    clauses = of_network(bits, per_layer) if space is None else space if isinstance(space, Space) else read_space(space)
+    wanted = Wanted(
+        space=clauses,
+        strategy=strategy,
+        evaluations=evaluations,
+        objectives=tuple(objectives),
+        budget=budget or {},
+    )
+    setup = Setup(
+        model=Path(net.file).name,
+        options=options,
+        target=target or Target(),
+        rules=rules_of(config),
+        metric=metric,
+        score_on=split_named(score_on),
+        seed=seed,
+    )
+    asked = prepared(net, data, Path(folder), wanted, setup, resume=resume)
+    ways: dict[str, Any] = {"executor": executor, "jobs": jobs, "limits": limits}
+    return carried_out(asked, Path(folder), resume=resume, progress=progress, **ways)
+
+
+def split_named(name: str) -> str:
+    """The arrays that designs are scored on, by what a person calls them."""
+    if name not in SPLITS:
+        hint = f"choose {' or '.join(SPLITS)}"
+        raise BitwrightError(f"no data '{name}' to score on", where="explore", hint=hint)
+    return SPLITS[name]
+
+
+def prepared(net: FloatNet, data: Arrays, folder: Path, wanted: Wanted, setup: Setup, *, resume: bool = False) -> Sweep:
+    """The sweep that is asked for; everything is checked before anything is computed, and prices are found.
+
+    The table of prices is that of the folder, if there is one.
+    """
+    space = wanted.space if isinstance(wanted.space, Space) else space_of(net, wanted.space)
+    arrays = _given(data, setup)
+    objectives = [objective(name) for name in wanted.objectives]
+    strategy = _strategy(wanted, space)
+    check_free(folder, (MODEL, DATA, TABLE))
+    scoring = setup.scoring(net, arrays)
+    maker = setup.maker(space, net, arrays)
+    score = scoring.metric.objective
+    problem = Problem(
+        space=space,
+        objectives=(score, *(each for each in objectives if each.name != score.name)),
+        budget={**_limits(wanted.budget, score), **_fitting(maker, space, wanted.budget)},
+        evaluations=min(wanted.evaluations, space.size),
+        seed=setup.seed,
+    )
+    prices = _prices(maker, folder)
+    return Sweep(
+        problem=problem,
+        evaluate=setup.evaluation(maker, prices, problem.objectives, arrays),
+        strategy=strategy,
+        settings={**setup.settings(), **_digests(net, arrays), "float": _float(scoring, net)},
+        files={MODEL: net.onnx(), DATA: data_of(arrays), TABLE: dumps(to_dict(prices)).encode()},
+    )
+
+
+def _given(data: Arrays, setup: Setup) -> dict[str, Any]:
+    """The arrays that a sweep has a use for; refused without what designs are scored on."""
+    stems = ("calibration", "validation", "x")
+    found = {name: array for name, array in data.items() if name.partition("_")[0] in stems or name in LABELS.values()}
+    if setup.score_on not in found:
+        if setup.score_on == "x":
+            hint = "give a labelled set: x=images, y=labels"
+            raise BitwrightError("has no array 'x'", where="data", hint=hint)
+        raise BitwrightError(
+            "has no validation data, by which designs are chosen",
+            where="data",
+            hint="add 'validation' and 'y_validation'; --score-on test takes 'x' and 'y' for them, and nothing is left"
+            " that says how good a chosen design is on new samples",
+        )
+    if "calibration" not in found:
+        inputs = [name for name in found if name.partition("_")[0] == setup.score_on]
+        found |= {name.replace(setup.score_on, "calibration", 1): found[name] for name in inputs}
+    return found
+
+
+def _strategy(wanted: Wanted, space: Space) -> str:
+    """The name of the strategy."""
+    if not wanted.strategy:
+        return "grid" if space.size <= wanted.evaluations else next(iter(STRATEGIES))
+    if wanted.strategy not in STRATEGIES:
+        hint = f"choose {' or '.join(STRATEGIES)}"
+        raise BitwrightError(f"no strategy '{wanted.strategy}'", where="explore", hint=hint)
+    return wanted.strategy
+
+
+def _limits(budget: Mapping[str, float], score: Objective) -> dict[str, float]:
+    """The limits by name, each of the score or of a figure of the price."""
+    for name in budget:
+        if name != score.name:
+            objective(name)
+    return dict(budget)
+
+
+def _fitting(maker: Maker, space: Space, budget: Mapping[str, float]) -> dict[str, float]:
+    """That designs fit their part, where there is one."""
+    parts = maker.target.part is not None or any(axis.option == "part" for axis in space.axes)
+    return FITS if parts and "share" not in budget else {}
+
+
+def _prices(maker: Maker, folder: Path) -> Prices:
+    """The table of prices, that of the folder where the sweep in it has one."""
+    file = folder / TABLE
+    if kept_settings(folder) is not None and file.is_file():
+        return of_dict(loads(file.read_text(encoding="utf-8")), str(file))
+    return filled(maker)
+
+
+def _digests(net: FloatNet, arrays: Arrays) -> dict[str, Any]:
+    return {"network": net.digest, "data": digests(arrays)}
+
+
+def _float(scoring: Scoring, net: FloatNet) -> dict[str, float]:
+    """What the float network scores."""
+    found = scoring.float_score(net)
+    return {
+        scoring.metric.name: found.value,
+        "low": found.low,
+        "high": found.high,
+        "samples": found.samples,
+        "total": found.total,
+    }
