@@ -19,10 +19,17 @@ are the designs that were made and measured on the way to it.
     found = shrink(net, calibration, budget={"lut": 9000, "cycles": 2000}, weights=4, activations=4)
 
 takes channels out of a float network, `found.net`, until its design is within a budget.
+
+    pick("swept", "accuracy>=0.97, min lut", "out")
+    check("swept", "3f09c1d2")["same"]
+
+A design of the folder of a sweep as ONNX and as hardware; its scores and its price found once more.
 """
 
 from bitwright.explore.allocation import Allocation, Candidate, allocate
+from bitwright.explore.checking import check
 from bitwright.explore.grid import sweep
+from bitwright.explore.picking import pick
 from bitwright.explore.points import Result
 from bitwright.explore.shrinking import Shrunk, Tried, shrink
 from bitwright.explore.space import Point, uniform
@@ -38,6 +45,8 @@ __all__ = [
     "Tabled",
     "Tried",
     "allocate",
+    "check",
+    "pick",
     "shrink",
     "sweep",
     "table",
