@@ -11,7 +11,7 @@ from bitwright.exact.forms import Form
 from bitwright.exact.ranges import ranges
 from bitwright.fitting import Fit, over_budget
 from bitwright.hardware.choice import Choices, Wired
-from bitwright.hardware.clocks.fifos import Sizing
+from bitwright.hardware.clocks.fifos import Sized, Sizing
 from bitwright.hardware.kernels.base import KernelGraph
 from bitwright.hardware.lanes import fastest
 from bitwright.hardware.lowering.lower import lower
@@ -42,14 +42,15 @@ def compile_graph(
     plan: Plan | None = None,
     name: str | None = None,
     force: bool = False,
-    fifos: Sizing = "exact",
+    fifos: Sizing | Sized = "exact",
 ) -> Design:
     """The design of `graph` for a target: at most `cycles` clocks per frame, or `fps` at the clock, or a given plan.
 
     `name` is what its top, files and drivers are called, unless given after the model's file.
     Without a target: the fastest plan that fits `part`; without a part either, the cheapest of at most 10,000 clocks,
     or the fastest legal one, which the report then says. What does not fit a part is an error, unless by `force`.
-    `fifos` "fast" takes depths that are safe but may be deeper than they need be.
+    `fifos` "fast" takes depths that are safe but may be deeper than they need be; who only asks for a price may give a
+    function that knows about how deep they are.
     """
     wanted = Target(cycles=cycles, fps=fps, clock_ns=clock_ns, part=part, plan=plan)
     part = None if part is None else part_of(part)

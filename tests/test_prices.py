@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from bitwright.compress import Calibration, Options, calibrate
-from bitwright.explore.making import Maker
+from bitwright.explore.filling import filled
+from bitwright.explore.making import Made, Maker
 from bitwright.explore.objectives import ACCURACY, OBJECTIVES, budget_of, within
 from bitwright.explore.price_file import of_dict, to_dict
-from bitwright.explore.prices import Prices, filled
+from bitwright.explore.prices import Prices
 from bitwright.explore.space import Axis, Space, Value
 from bitwright.explore.work import Work, worked
 from bitwright.ir.errors import BitwrightError
@@ -64,8 +65,25 @@ def test_figures_are_near_those_of_compile() -> None:
     assert [median[kind] for kind in exact] == [0] * len(exact)
 
 
+@cache
+def varied() -> tuple[Maker, Prices]:
+    """Zeros, kinds of scales and two targets beside widths."""
+    weights = [each.weight for each in calibration().net.layers]
+    zeros = [Axis(f"z {name}", "sparsity", (0.75, 0), (name,)) for name in weights]
+    kinds = (Axis("per channel", "per_channel", (True, False)), Axis("scale", "scale", ("free", "po2")))
+    made = maker((3, 4), *zeros, *kinds, Axis("cycles", "cycles", (300, 2000)))
+    return made, filled(made)
+
+
+def one(made: Maker, **said: Value) -> Made:
+    """A design of the first value of each axis, but for options that are named."""
+    pairs = ((axis, said.get(axis.option, axis.values[0])) for axis in made.space.axes)
+    return made.made(made.space.design([axis.values.index(value) for axis, value in pairs]))
+
+
 def test_a_table_is_read_back_as_it_was() -> None:
-    _, prices = priced()
+    _, prices = varied()
+    assert len(prices.tables) == 2 and all(table.changes for table in prices.tables.values())
     assert of_dict(json.loads(json.dumps(to_dict(prices)))) == prices
     assert pickle.loads(pickle.dumps(prices)) == prices
     with pytest.raises(BitwrightError) as refusal:
@@ -75,16 +93,43 @@ def test_a_table_is_read_back_as_it_was() -> None:
 
 
 def test_each_target_has_its_table() -> None:
-    made = maker((3, 4), Axis("cycles", "cycles", (300, 2000)))
-    prices = filled(made)
-    low: list[Value] = [axis.values[0] for axis in made.space.axes]
-    figures = []
+    made, prices = varied()
+    fast, slow = (prices.figures(one(made, cycles=cycles, sparsity=0)) for cycles in (300, 2000))
+    assert fast["lut"] > 1.2 * slow["lut"]
+    assert fast["cycles"] <= 300 < slow["cycles"] <= 2000
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"sparsity": 0}, {"scale": "po2", "sparsity": 0}, {"per_channel": False, "sparsity": 0}], ids=str
+)
+def test_what_is_no_width_is_priced_too(said: dict[str, Value]) -> None:
+    made, prices = varied()
     for cycles in (300, 2000):
-        pairs = zip(made.space.axes, [*low[:-1], cycles], strict=True)
-        each = made.made(made.space.design([axis.values.index(value) for axis, value in pairs]))
-        figures.append(prices.figures(each))
-    assert figures[0]["lut"] > figures[1]["lut"]
-    assert figures[0]["cycles"] <= 300 < figures[1]["cycles"]
+        design = one(made, cycles=cycles, **said)
+        found, compiled = prices.figures(design), prices.compiled(design)
+        assert found["lut"] == pytest.approx(compiled["lut"], rel=0.03)
+        assert found["cost"] == pytest.approx(compiled["cost"], rel=0.03)
+
+
+def test_mixtures_of_all_that_is_priced_are_near_those_of_compile() -> None:
+    made, prices = varied()
+    rng, off = np.random.default_rng(1), []
+    for _ in range(6):
+        design = made.made(made.space.design([int(rng.integers(2)) for _ in made.space.axes]))
+        said, found = prices.figures(design), prices.compiled(design)
+        off.append(abs(said["lut"] / found["lut"] - 1))
+    assert np.median(off) < 0.05, off
+
+
+@pytest.mark.parametrize("cycles", [300, 1000, 4000])
+def test_wider_is_dearer_at_every_target(cycles: int) -> None:
+    """Five bits cost more than four and less than six, whichever lanes and styles each of them gets."""
+    made = maker((4, 5, 6), cycles=cycles)
+    prices = filled(made)
+    for figures in (prices.figures, prices.compiled):
+        found = [figures(made.made(design)) for design in made.space.uniforms()]
+        four, five, six = found[0], found[4], found[8]
+        assert four["cost"] < five["cost"] < six["cost"]
 
 
 def test_work_is_counted_weight_by_weight() -> None:

@@ -12,7 +12,7 @@ from bitwright.compress import Calibration, Options, State
 from bitwright.compress.choices import OF_ACTS, OF_WEIGHTS, Choices, choose
 from bitwright.compress.config import Config, nearest_names
 from bitwright.compress.prune import Pattern, Zeroing
-from bitwright.compress.quantise import quantised_by
+from bitwright.compress.quantise import nearest, quantised_by
 from bitwright.explore.axes import OF_NETWORK, OF_TARGET, OF_ZEROS, valid
 from bitwright.explore.space import Axis, Design, Space, Value
 from bitwright.ir.errors import BitwrightError
@@ -78,6 +78,13 @@ class Maker:
         choices, patterns = self.choices(design), self.patterns(design)
         _check_signs(choices, patterns)
         state = quantised_by(choices, self._zeroing(patterns), self.chosen(design))
+        return Made(state, self.widths(choices), patterns, self.targeted(design))
+
+    def rounded(self, design: Design) -> Made:
+        """The same with each weight at its nearest code: at once, and hardware takes as much of it."""
+        choices, patterns = self.choices(design), self.patterns(design)
+        _check_signs(choices, patterns)
+        state = nearest(self._zeroing(patterns), choices)
         return Made(state, self.widths(choices), patterns, self.targeted(design))
 
     def choices(self, design: Design) -> Choices:

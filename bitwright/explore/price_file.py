@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bitwright.compress.allocate import Ledger, Term
-from bitwright.explore.prices import Prices, PriceTable
+from bitwright.explore.prices import Change, Prices, PriceTable
 from bitwright.explore.work import Work
 from bitwright.ir.errors import BitwrightError
 
@@ -34,12 +34,19 @@ def of_dict(data: Mapping[str, Any], where: str = "table.json") -> Prices:
 def _table(table: PriceTable) -> dict[str, Any]:
     ledger = table.ledger
     terms = {"terms": _terms(ledger.terms), "paces": _terms(table.paces)}
-    return {"weights": _lists(ledger.weights), "tensors": _lists(ledger.tensors), **terms}
+    changes = [
+        {"option": each.option, "value": each.value, "way": list(each.way), **_terms([each.term])[0]}
+        for each in table.changes
+    ]
+    return {"weights": _lists(ledger.weights), "tensors": _lists(ledger.tensors), **terms, "changes": changes}
 
 
 def _table_of(data: Mapping[str, Any]) -> PriceTable:
     weights, tensors = ({n: tuple(bits) for n, bits in data[part].items()} for part in ("weights", "tensors"))
-    return PriceTable(Ledger(weights, tensors, _terms_of(data["terms"])), _terms_of(data["paces"]))
+    changes = (
+        Change(each["option"], each["value"], tuple(each["way"]), *_terms_of([each])) for each in data["changes"]
+    )
+    return PriceTable(Ledger(weights, tensors, _terms_of(data["terms"])), _terms_of(data["paces"]), tuple(changes))
 
 
 def _lists(offered: Mapping[str, tuple[int, ...]]) -> dict[str, list[int]]:

@@ -22,7 +22,7 @@ from bitwright.compress.allocate.costs import Way, bit_operations, ways_to, weig
 from bitwright.compress.choices import Choices
 from bitwright.compress.quantise import nearest
 from bitwright.design import Design
-from bitwright.hardware.clocks.fifos import Sizing
+from bitwright.hardware.clocks.fifos import Sized, Sizing
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.planning.price import KINDS, Price, amounts
@@ -35,7 +35,7 @@ SETTLED = 3
 """Designs whose FIFOs are sized exactly too: what that saves on average is taken off all others."""
 
 
-def compiled(graph: Graph, target: Target, fifos: Sizing = "exact") -> Design:
+def compiled(graph: Graph, target: Target, fifos: Sizing | Sized = "exact") -> Design:
     """The design that `bitwright compile` makes of `graph`, with --force if it does not fit its part."""
     asked: dict[str, Any] = {entry.name: getattr(target, entry.name) for entry in fields(target)}
     return compile_graph(graph, **asked, fifos=fifos, force=True)
@@ -69,6 +69,11 @@ class Tally:
             rows = self._sums.setdefault(way, {})
             key = tuple(widths[name] for name in way)
             rows[key] = rows.get(key, 0.0) + amount
+
+    def at(self, way: Way, widths: Widths) -> Array:
+        """The mean of the designs that have these widths on a way."""
+        seen = sum(all(other[name] == widths[name] for name in way) for other in self._seen)
+        return np.asarray(self._sums[way][tuple(widths[name] for name in way)] / seen)
 
     def terms(self) -> Iterator[Term]:
         """One for each way."""

@@ -17,11 +17,12 @@ import onnx
 from bitwright.compress import FloatNet, Options, float_net
 from bitwright.compress.quantise import Configured, as_file, rules_of
 from bitwright.explore.executors import Limits
+from bitwright.explore.filling import filled
 from bitwright.explore.kept import Kept, kept_settings
 from bitwright.explore.making import Maker
 from bitwright.explore.objectives import Objective, objective
 from bitwright.explore.price_file import of_dict, to_dict
-from bitwright.explore.prices import Prices, filled
+from bitwright.explore.prices import Prices
 from bitwright.explore.score import Scoring
 from bitwright.explore.setup import DATA, LABELS, MODEL, TABLE, Arrays, Setup, data_of, digests
 from bitwright.explore.space import Space

@@ -10,8 +10,8 @@ So no throughput is lost, and nothing waits for itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -31,6 +31,8 @@ REGISTER_DEPTH = 2
 
 Sizing = Literal["exact", "fast"]
 """As the module says, or as full as FIFOs get in the first of its two schedules: at once, safe, and often too deep."""
+Sized = Callable[[KernelGraph], KernelGraph]
+"""The kernels with other FIFOs."""
 Depths = dict[str, int]
 """Stream -> words of its FIFO."""
 MANY = 1 << 9
@@ -65,6 +67,31 @@ def with_depths(kernels: KernelGraph, depths: Mapping[str, int]) -> KernelGraph:
     """`kernels` with other FIFOs."""
     streams = tuple(replace(stream, depth=depths.get(stream.name, stream.depth)) for stream in kernels.streams)
     return replace(kernels, streams=streams)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """FIFOs as deep as those of other designs: as many words where lanes are as many, else as many elements.
+
+    That is near enough for a price, and nothing is asked of clocks; such a design need not run.
+    """
+
+    known: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def learn(self, kernels: KernelGraph) -> None:
+        """The depths of a design whose FIFOs were sized."""
+        for stream in kernels.streams:
+            self.known.setdefault((stream.name, stream.lanes), stream.depth)
+
+    def __call__(self, kernels: KernelGraph) -> KernelGraph:
+        """A design with FIFOs as those that are known."""
+        return with_depths(kernels, {each.name: self._depth(each.name, each.lanes) for each in kernels.streams})
+
+    def _depth(self, name: str, lanes: int) -> int:
+        if (name, lanes) in self.known:
+            return self.known[name, lanes]
+        elements = max((depth * n for (other, n), depth in self.known.items() if other == name), default=0)
+        return max(REGISTER_DEPTH, -(-elements // lanes))
 
 
 def sustained(kernels: KernelGraph) -> bool:

@@ -30,10 +30,14 @@ class Timing(NamedTuple):
     latency: int
 
 
-def latency(kernels: KernelGraph) -> int:
-    """Clocks from the first input beat to the last output beat of the first frame, source and sink always ready."""
+def latency(kernels: KernelGraph, *, endless: bool = False) -> int:
+    """Clocks from the first input beat to the last output beat of the first frame, source and sink always ready.
+
+    With `endless` as if no FIFO were ever full.
+    """
     begins("counting clocks")
-    sequences = Net(kernels).sequences
+    unbounded = frozenset(stream.name for stream in kernels.streams) if endless else frozenset[str]()
+    sequences = Net(kernels, unbounded=unbounded).sequences
 
     def find() -> int:
         found = earliest(unrolled(sequences, 1))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import prod
 
 from bitwright.hardware.choice import Choices, Entering, Folded, LayerChoice, Pooled, Wired
-from bitwright.hardware.clocks.fifos import Sizing, size_fifos
+from bitwright.hardware.clocks.fifos import Sized, Sizing, size_fifos
 from bitwright.hardware.kernels.base import REGISTER_DEPTH, Kernel, KernelGraph, Stream
 from bitwright.hardware.kernels.joins import Fork
 from bitwright.hardware.lowering import matrices, orders, stages, windows
@@ -19,13 +19,14 @@ from bitwright.ir.layers import AnyLayer, Layer, Matrix, Pool
 from bitwright.ir.names import identifiers
 
 
-def lower(graph: Graph, choices: Choices, depths: Mapping[str, int], sizing: Sizing = "exact") -> KernelGraph:
+def lower(graph: Graph, choices: Choices, depths: Mapping[str, int], sizing: Sizing | Sized = "exact") -> KernelGraph:
     """The kernels of `graph` as `choices` has each of its layers and inputs.
 
     BitwrightError names a layer whose choice is not legal. The FIFO in front of a layer is as deep as `depths` says, or
-    as computed.
+    as computed; or all are as `sizing` makes them, where that is a function.
     """
-    return size_fifos(check_needs(kernels_of(graph, choices, Contents.REAL)), depths, sizing)
+    bare = check_needs(kernels_of(graph, choices, Contents.REAL))
+    return sizing(bare) if callable(sizing) else size_fifos(bare, depths, sizing)
 
 
 def kernels_of(graph: Graph, choices: Choices, contents: Contents) -> KernelGraph:
