@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
@@ -67,22 +67,20 @@ def budget_of(given: Iterable[str]) -> dict[str, float]:
     """Limits by the names of objectives, from texts such as `lut=9000`; BitwrightError says what is none."""
     found: dict[str, float] = {}
     for text in given:
-        name, sign, amount = text.partition("=")
-        limit = _number(amount)
-        if not sign or limit is None:
+        said, sign, amount = text.partition("=")
+        name, limit = said.strip(), _number(amount)
+        if not sign or not name or limit is None:
             raise BitwrightError(f"'{text}' limits nothing", where="budget", hint="for example lut=9000")
-        each = objective(name.strip())
-        if limit <= 0 or not isfinite(limit):
-            raise BitwrightError(f"a budget of {limit:g} {each.name}", where="budget", hint="give a positive number")
-        if each.name in found:
-            raise BitwrightError(f"{each.name} is limited twice", where="budget", hint="give it once")
-        found[each.name] = limit
+        if name in found:
+            raise BitwrightError(f"{name} is limited twice", where="budget", hint="give it once")
+        found[name] = limit
     return found
 
 
-def within(figures: Mapping[str, float], budget: Mapping[str, float]) -> bool:
-    """True if figures keep all limits."""
-    return all(OBJECTIVES[name].within(figures[name], limit) for name, limit in budget.items())
+def check_limit(name: str, limit: float) -> None:
+    """BitwrightError if nothing can be limited so."""
+    if not isfinite(limit) or (limit < 0 and name in OBJECTIVES):
+        raise BitwrightError(f"a budget of {limit:g} {name}", where="budget", hint="give a number, 0 or more")
 
 
 def _number(text: str) -> float | None:

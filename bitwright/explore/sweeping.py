@@ -20,7 +20,8 @@ from bitwright.explore.executors import Limits
 from bitwright.explore.filling import filled
 from bitwright.explore.kept import Kept, kept_settings
 from bitwright.explore.making import Maker
-from bitwright.explore.objectives import Objective, objective
+from bitwright.explore.objectives import Objective, check_limit, objective
+from bitwright.explore.possible import check_possible
 from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices
 from bitwright.explore.score import Scoring
@@ -147,6 +148,7 @@ def prepared(net: FloatNet, data: Arrays, folder: Path, wanted: Wanted, setup: S
         seed=setup.seed,
     )
     prices = _prices(maker, folder)
+    check_possible(problem.budget, scoring.metric, maker, prices)
     return Sweep(
         problem=problem,
         evaluate=setup.evaluation(maker, prices, problem.objectives, arrays),
@@ -188,9 +190,10 @@ def _strategy(wanted: Wanted, space: Space) -> str:
 
 def _limits(budget: Mapping[str, float], score: Objective) -> dict[str, float]:
     """The limits by name, each of the score or of a figure of the price."""
-    for name in budget:
+    for name, limit in budget.items():
         if name != score.name:
             objective(name)
+        check_limit(name, limit)
     return dict(budget)
 
 
