@@ -22,8 +22,8 @@ from bitwright.sim.places import new_scratch
 from bitwright.sim.runtime import compile_model
 
 BOUNDARY = "bench/boundary.json"
-STEADY_FRAMES = 5
-"""Frames that a run has at least if it has more than one, so that the interval between the last two is steady."""
+STEADY_FRAMES = 6
+"""Frames that a run has at least if it has more than one, so that the interval before the last one is steady."""
 
 PATIENCE = 10_000_000
 """Clocks without a transfer after which a model counts as hung."""
@@ -129,13 +129,13 @@ class RtlModel:
 
 
 def _timed(outputs: list[Ints], said: str, *, timed: bool) -> RtlResult:
-    """The result with the clocks that the harness printed: the ends of the first, last but one and last frame."""
+    """The result with the clocks that the harness printed: the ends of the first frame, and of two before the last."""
     ends = np.array([line.split() for line in said.splitlines()], dtype=np.int64)
     if not timed:
         return RtlResult(outputs, None, None)
-    first, before, last = (int(clock) for clock in ends.max(axis=0))
+    first, before, then = (int(clock) for clock in ends.max(axis=0))
     ports = tuple((int(row[2] - row[1]), int(row[0])) for row in ends)
-    return RtlResult(outputs, (last - before) or None, first, ports)
+    return RtlResult(outputs, (then - before) or None, first, ports)
 
 
 def build(files: Mapping[str, str]) -> RtlModel:

@@ -177,8 +177,9 @@ int main(int argc, char **argv) {
   for (Stream &out : outputs) sink.write(out.bytes.data(), static_cast<std::streamsize>(out.bytes.size()));
   if (!sink.flush()) fail("the output file cannot be written");
   for (const Stream &out : outputs) {
-    const std::size_t before = frames > 1 ? frames - 2 : 0;
-    for (const std::size_t frame : {std::size_t{0}, before, frames - 1}) {
+    // Nothing follows the last frame, which may end earlier for that.
+    const std::size_t next = frames > 1 ? frames - 2 : 0, before = frames > 2 ? frames - 3 : next;
+    for (const std::size_t frame : {std::size_t{0}, before, next}) {
       std::cout << out.frame_ends[frame] - times.first_beat << " ";
     }
     std::cout << "\n";
