@@ -153,7 +153,7 @@ class Opened:
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self._asked(request.url))
-        self.page.goto(f"file://{file}")
+        self.page.goto(file.as_uri())
 
     def _asked(self, url: str) -> None:
         if not url.startswith(("file:", "data:", "blob:")):
@@ -176,7 +176,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def file(found: Explored, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("page") / "report.html"
+    made = tmp_path_factory.mktemp("it's a page") / "report.html"
     made.write_text(page(found), encoding="utf-8")
     return made
 
@@ -192,7 +192,7 @@ def test_a_browser_draws_it_and_a_click_says_the_command(browser: Any, file: Pat
     assert shown.locator("#still").is_hidden()
     third = found.front[2]
     shown.locator(f"tr[data-key='{third.design.key}']").click()
-    assert shown.inner_text("#chosen code") == command(found.folder, third.design.key)
+    assert shown.inner_text("#chosen code") == command(str(file.parent), third.design.key)
     shown.keyboard.press("Escape")
     assert shown.locator("#chosen").is_hidden()
     shown.get_by_role("button", name="weight bits").click()
@@ -201,7 +201,7 @@ def test_a_browser_draws_it_and_a_click_says_the_command(browser: Any, file: Pat
     shown.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     key = shown.inner_text("#chosen h3")
     assert key in {each.design.key for each in found.records}
-    assert shown.inner_text("#chosen code") == command(found.folder, key)
+    assert shown.inner_text("#chosen code") == command(str(file.parent), key)
     assert shown.url.endswith(f"#{key}")
     assert opened.said == []
 
@@ -212,7 +212,7 @@ def test_a_narrow_screen_shows_all_without_scrolling_sideways(browser: Any, file
     opened.wait()
     assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
     opened.page.locator("tr[data-key]").first.tap()
-    assert opened.page.inner_text("#chosen code") == command(found.folder, found.front[0].design.key)
+    assert opened.page.inner_text("#chosen code") == command(str(file.parent), found.front[0].design.key)
     assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
     assert opened.said == []
 

@@ -14,11 +14,12 @@ import pytest
 
 from bitwright.explore import lock
 from bitwright.explore.kept import kept
+from bitwright.explore.progress import Progress
 from bitwright.explore.record import Failure, Outcome, Record, Score, Task
 from bitwright.explore.saved import outcome_of, text_of
 from bitwright.explore.space import Design
 from bitwright.explore.store import opened
-from bitwright.explore.sweep import Progress, Stopped, sweep
+from bitwright.explore.sweep import Stopped, sweep
 from bitwright.explore.views import front_in
 from bitwright.ir.errors import BitwrightError
 from tests.exploring import Fake, contents, fake_sweep, refuse
@@ -53,7 +54,7 @@ def test_a_sweep_is_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
 def test_the_folder_says_it_all(tmp_path: Path) -> None:
     found = sweep(fake_sweep(Fake(tmp_path / "counted"), most=3), tmp_path / "s")
     names = {name.split("/")[0] for name in contents(tmp_path / "s")}
-    assert names == {"sweep.json", "model.onnx", "points", "asked.json", "results.csv"}
+    assert names == {"sweep.json", "model.onnx", "points", "asked.json", "results.csv", "report.html", "front.svg"}
     settings = loads((tmp_path / "s/sweep.json").read_text())
     assert settings["search"] == {"strategy": "grid", "evaluations": 1000} and settings["network"] == "abc"
     table = list(csv.DictReader(io.StringIO((tmp_path / "s/results.csv").read_text())))

@@ -21,13 +21,13 @@ MOST = 2000
 
 def drawing(explored: Explored) -> str:
     """The score over the second objective; squares are uniform designs, circles mixed ones; open: the table's price."""
-    svg = canvas(f"{explored.model}: {title(explored.score)} over {title(explored.objectives[1])}")
+    svg = canvas(f"{explored.model}: {title(explored.score)} over {title(explored.cost)}")
     seen = [each for each in explored.records if each.score.complete]
     if not seen:
         text(svg, LEFT, TOP + 40, "no design has been seen on all samples")
         return printed(svg)
     scores = [each.score.value for each in seen] + ([explored.reference.value] if explored.reference else [])
-    costs = [each.figures[explored.objectives[1].name] for each in seen]
+    costs = [each.figures[explored.cost.name] for each in seen]
     x, y = Axis(ticks(min(costs), max(costs)), LEFT, RIGHT), Axis(ticks(min(scores), max(scores)), BOTTOM, TOP)
     _axes(svg, explored, x, y)
     front = _front(explored)
@@ -40,12 +40,12 @@ def drawing(explored: Explored) -> str:
 
 
 def _at(explored: Explored, record: Record) -> tuple[float, float]:
-    return record.figures[explored.objectives[1].name], record.score.value
+    return record.figures[explored.cost.name], record.score.value
 
 
 def _front(explored: Explored) -> list[Record]:
     """Of the score and the second objective alone, cheapest first."""
-    score, cost = explored.objectives[:2]
+    score, cost = explored.score, explored.cost
     return pareto_front(
         explored.front,
         cost=lambda each: cost.loss(each.figures[cost.name]),
@@ -60,7 +60,7 @@ def _beside(seen: Sequence[Record], front: Sequence[Record]) -> list[Record]:
 
 
 def _axes(svg: Element, explored: Explored, x: Axis, y: Axis) -> None:
-    score, cost = explored.objectives[:2]
+    score, cost = explored.score, explored.cost
     for value in x.ticks:
         line(svg, x.at(value), TOP, x.at(value), BOTTOM, stroke=GRID)
         text(svg, x.at(value), BOTTOM + 20, f"{value:,.6g}", anchor="middle")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bitwright.explore.objectives import OBJECTIVES, Objective
+from bitwright.explore.objectives import OBJECTIVES, Objective, objective
 from bitwright.explore.pareto import front_of
 from bitwright.explore.record import Failure, Outcome, Record, Score
 from bitwright.explore.space import Axis, Design, Space, Value
@@ -84,12 +84,16 @@ class Explored:
         """What a score is of."""
         return self.objectives[0]
 
+    @property
+    def cost(self) -> Objective:
+        """What a score is shown over: the second objective, or what else there is."""
+        return self.measures[min(1, len(self.measures) - 1)]
+
     def is_within(self, record: Record) -> bool:
         """True if no figure is over its limit."""
-        known = {each.name: each for each in self.measures}
-        return all(
-            known[name].loss(record.figures[name]) <= known[name].loss(limit) for name, limit in self.budget.items()
-        )
+        asked = {each.name: each for each in self.objectives}
+        limits = ((asked.get(name) or objective(name), limit) for name, limit in self.budget.items())
+        return all(each.within(record.figures[each.name], limit) for each, limit in limits)
 
     def is_uniform(self, design: Design) -> bool:
         """True if the axes of each option have the same value, or the last that they have."""

@@ -44,13 +44,13 @@ class Page:
 
 
 def page(explored: Explored) -> str:
-    """HTML of a sweep; without Plotly the picture is one that does not answer to the pointer."""
-    return template("explore.html.j2").render(page=_page(explored, plotly()))
+    """HTML of a sweep, wherever its folder is; without Plotly the picture does not answer to the pointer."""
+    return template("explore.html.j2").render(page=_page(explored, "DIR", plotly()))
 
 
 def fragment(explored: Explored) -> str:
     """What a notebook shows: the facts, the picture and the front."""
-    return template("explored.html.j2").render(page=_page(explored, ""))
+    return template("explored.html.j2").render(page=_page(explored, explored.folder, ""))
 
 
 @cache
@@ -61,13 +61,13 @@ def plotly() -> str:
     return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
-def _page(explored: Explored, script: str) -> Page:
+def _page(explored: Explored, folder: str, script: str) -> Page:
     return Page(
         title=f"{explored.model}: {len(explored.records):,} designs",
         how=explored.how,
         facts=tuple(_facts(explored)),
         said=tuple(_said(explored)),
-        command=command(explored.folder, "ID"),
+        command=command(folder, "ID"),
         picture=drawing(explored),
         front=front_table(explored),
         grids=grids(explored),

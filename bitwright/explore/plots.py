@@ -10,7 +10,7 @@ from typing import Any
 from bitwright.explore.explored import Curve, Explored
 from bitwright.explore.objectives import Objective
 from bitwright.explore.record import Record
-from bitwright.explore.words import SHARES, command, label, title
+from bitwright.explore.words import SHARES, label, title
 
 DRAWN = 4000
 """The designs beside the front that are drawn; of more, some are left out, evenly."""
@@ -28,7 +28,6 @@ def drawn(explored: Explored) -> Json:
         "float": explored.reference.value if explored.reference else None,
         "axes": [axis.name for axis in explored.space.axes],
         "designs": [_design(explored, each, each.design.key in front) for each in shown],
-        "command": command(explored.folder, "ID"),
         "history": _steps(explored.worth),
         "curves": [_curve(each) for each in explored.curves],
     }

@@ -10,14 +10,16 @@ from pathlib import Path
 from time import monotonic
 
 from bitwright.explore.executors import EXECUTORS, Limits
-from bitwright.explore.kept import Kept, kept
+from bitwright.explore.gathered import LAYERS
 from bitwright.explore.pareto import front_of
+from bitwright.explore.progress import Progress
 from bitwright.explore.record import Evaluate, Outcome, Record, Task
 from bitwright.explore.search import Evaluated, search
 from bitwright.explore.settings import Settings, is_within, settings_of
+from bitwright.explore.space import Design
 from bitwright.explore.store import Store, opened
 from bitwright.explore.strategies import STRATEGIES, Problem
-from bitwright.explore.views import CSV, csv_of
+from bitwright.explore.swept import Swept, layers_json, swept, views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,7 @@ class Sweep:
 
     `settings` are what else decides what a point comes to, as JSON: digests of the network and the data, the recipe,
     the target, the method's version; a folder whose settings differ is another sweep's. `files` go into the folder.
+    `layers` has what a design takes layer by layer, for the report.
     """
 
     problem: Problem
@@ -33,32 +36,7 @@ class Sweep:
     strategy: str = "grid"
     settings: Settings = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a sweep is: designs `done` of at most `total`, `fresh` of them in `seconds` of this run, the best so far.
-
-    `looks` are the closer looks at designs on the front.
-    """
-
-    done: int
-    total: int
-    fresh: int
-    looks: int
-    failed: int
-    seconds: float
-    front: Sequence[Record]
-
-    @property
-    def rate(self) -> float:
-        """Designs and closer looks in a second of this run."""
-        return (self.fresh + self.looks) / self.seconds if self.seconds else 0.0
-
-    @property
-    def left(self) -> float | None:
-        """Seconds to the end at this rate, if the strategy asks for all it may; None before the first."""
-        return (self.total - self.done) / self.rate if self.rate else None
+    layers: Callable[[Design], Mapping[str, Mapping[str, float]]] | None = None
 
 
 class Stopped(KeyboardInterrupt):
@@ -74,7 +52,7 @@ def sweep(
     limits: Limits | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] = lambda progress: None,
-) -> Kept:
+) -> Swept:
     """Carry out a sweep in a folder, or where `resume` go on with it: nothing that is there is evaluated again.
 
     `executor` is one of `EXECUTORS`: without one, this process; others for several `jobs`, or `limits` of a point.
@@ -94,8 +72,11 @@ def sweep(
             kept_here = f"{len(store.known)} outcomes are kept in '{folder}'"
             raise Stopped(f"stopped: {kept_here}\n  hint: the same with --resume goes on from there") from error
         store.asked(keeping.keys)
-        store.write(CSV, csv_of(kept(store.folder)))
-    return kept(store.folder)
+        if asked.layers is not None:
+            store.write(LAYERS, layers_json(swept(store.folder), asked.layers))
+        for name, content in views(swept(store.folder)).items():
+            store.write(name, content)
+    return swept(store.folder)
 
 
 class _Keeping:
@@ -113,9 +94,9 @@ class _Keeping:
     def evaluated(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
         """The tasks with their outcomes: first of those that are known."""
         self.keys += [task.key for task in tasks]
-        known, fresh = self._store.known, [task for task in tasks if task.key not in self._store.known]
-        done = {task.key: known[task.key] for task in tasks if task.key in known}
-        yield from ((task, self._met(task, done[task.key])) for task in tasks if task.key in done)
+        known = self._store.known
+        done, fresh = [task for task in tasks if task.key in known], [task for task in tasks if task.key not in known]
+        yield from ((task, self._met(task, known[task.key])) for task in done)
         if fresh:
             self._store.asked(self.keys)
         for task, outcome in self._run(fresh) if fresh else ():

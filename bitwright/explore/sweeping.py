@@ -18,12 +18,14 @@ from bitwright.compress import FloatNet, Options, float_net
 from bitwright.compress.quantise import Configured, as_file, rules_of
 from bitwright.explore.executors import Limits
 from bitwright.explore.filling import filled
-from bitwright.explore.kept import Kept, kept_settings
+from bitwright.explore.kept import kept_settings
+from bitwright.explore.layered import Layered
 from bitwright.explore.making import Maker
 from bitwright.explore.objectives import Objective, check_limit, objective
 from bitwright.explore.possible import check_possible
 from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices
+from bitwright.explore.progress import Progress
 from bitwright.explore.score import Scoring
 from bitwright.explore.setup import DATA, LABELS, MODEL, TABLE, Arrays, Setup, data_of, digests
 from bitwright.explore.space import Space
@@ -31,8 +33,9 @@ from bitwright.explore.space_file import read_space
 from bitwright.explore.spaces import Clause, of_network, space_of
 from bitwright.explore.store import check_free
 from bitwright.explore.strategies import STRATEGIES, Problem
-from bitwright.explore.sweep import Progress, Sweep
+from bitwright.explore.sweep import Sweep
 from bitwright.explore.sweep import sweep as carried_out
+from bitwright.explore.swept import Swept
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 
@@ -86,7 +89,7 @@ def sweep(
     resume: bool = False,
     example: Any = None,
     progress: Callable[[Progress], None] = lambda progress: None,
-) -> Kept:
+) -> Swept:
     """Search designs of a float network for those that no other one beats; all that was found is kept in `folder`.
 
     `data` has `calibration`, `validation` and `y_validation`, which designs are scored on, and `x` and `y`, which are
@@ -155,6 +158,7 @@ def prepared(net: FloatNet, data: Arrays, folder: Path, wanted: Wanted, setup: S
         strategy=strategy,
         settings={**setup.settings(), **_digests(net, arrays), "float": _float(scoring, net)},
         files={MODEL: net.onnx(), DATA: data_of(arrays), TABLE: dumps(to_dict(prices)).encode()},
+        layers=Layered(maker, prices),
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TypeVar
 
 from bitwright.explore.choosing import knee
 from bitwright.explore.explored import Explored, Picked
@@ -21,6 +22,7 @@ COLUMNS = 40
 ROWS = 200
 """The failures that are told of one by one."""
 NONE = "-"
+T = TypeVar("T")
 Chosen = tuple[str, Record, Picked | None]
 """By what name, which design, and as what it was picked."""
 
@@ -138,11 +140,11 @@ def _column(layers: Mapping[str, Mapping[str, float]], name: str) -> dict[str, f
     return {layer: figures[name] for layer, figures in layers.items() if name in figures}
 
 
-def thinned(records: Sequence[Record], most: int) -> Sequence[Record]:
+def thinned(items: Sequence[T], most: int) -> Sequence[T]:
     """At most so many of them, evenly, the first and the last among them."""
-    if len(records) <= most:
-        return records
-    return [records[round(at * (len(records) - 1) / (most - 1))] for at in range(most)]
+    if len(items) <= most:
+        return items
+    return [items[round(at * (len(items) - 1) / (most - 1))] for at in range(most)]
 
 
 def _options(explored: Explored) -> list[str]:

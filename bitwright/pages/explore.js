@@ -14,6 +14,13 @@
   const made = (tag, text, more = {}) => Object.assign(document.createElement(tag), { textContent: text }, more);
   const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
+  // Where this page lies, as a shell reads it.
+  function folder() {
+    if (location.protocol !== "file:") return "DIR";
+    const path = decodeURIComponent(location.pathname).replace(/\/[^/]*$/, "") || "/";
+    return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'"'"'`)}'`;
+  }
+
   function figure(measure, value) {
     if (value === null) return "-";
     if (measure.share) return `${(100 * value).toFixed(2)} %`;
@@ -207,7 +214,7 @@
     drawFront();
     if (panel.hidden) return;
     const design = byKey.get(state.key);
-    const code = made("code", data.command.replace(/ID(?= -o OUT$)/, design.key));
+    const code = made("code", `bitwright explore ${folder()} --pick ${design.key} -o OUT`);
     const copy = made("button", "copy", { type: "button" });
     copy.addEventListener("click", () => copied(code, copy));
     const close = made("button", "close", { type: "button", className: "close" });
@@ -233,7 +240,7 @@
     select.append(...data.measures.map((measure, at) => made("option", measure.title, { value: at })));
     select.addEventListener("change", () => { state.y = Number(select.value); update(); });
     const update = () => {
-      if (state.x === state.y) state.x = state.y === SCORE ? 1 : SCORE;
+      if (state.x === state.y && data.measures.length > 1) state.x = state.y === SCORE ? 1 : SCORE;
       buttons.forEach((button, at) => {
         button.hidden = at === state.y;
         button.setAttribute("aria-pressed", at === state.x);

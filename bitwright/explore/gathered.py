@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a sweep as its report tells it: at any time, also while a process is at work there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from json import loads
+from pathlib import Path
+from typing import Any
+
+from bitwright.explore.axes import OF_TARGET
+from bitwright.explore.explored import Explored, Picked
+from bitwright.explore.hypervolume import history
+from bitwright.explore.kept import Kept
+from bitwright.explore.objectives import Objective
+from bitwright.explore.record import Score
+from bitwright.explore.settings import Settings, problem_in
+
+LAYERS, PICKED = "layers.json", "picked"
+Layers = dict[str, dict[str, dict[str, float]]]
+"""By design, by layer, by name."""
+
+
+def explored_in(kept: Kept) -> Explored:
+    """What a sweep has found."""
+    settings, problem = kept.settings, problem_in(kept.settings)
+    found = Explored(
+        model=str(settings.get("model", "network")),
+        folder=str(kept.folder),
+        how="; ".join(_how(settings)),
+        space=problem.space,
+        objectives=problem.objectives,
+        outcomes=tuple(kept.designs.values()),
+        budget=problem.budget,
+        reference=_score(settings.get("float"), problem.objectives[0]),
+        picked=tuple(_picked(kept.folder)),
+        layers=_layers(kept.folder),
+    )
+    return replace(found, worth=tuple(history(found.records, found.objectives)))
+
+
+def _how(settings: Settings) -> Iterator[str]:
+    search, target = settings["search"], settings.get("target", {})
+    yield f"{search['strategy']}, at most {search['evaluations']:,} designs, seed {settings['seed']}"
+    if "score_on" in settings:
+        yield f"scored on the {'test' if settings['score_on'] == 'x' else settings['score_on']} data"
+    yield from (f"{name} {target[name]}" for name in OF_TARGET if target.get(name) is not None)
+
+
+def _score(held: Mapping[str, Any] | None, objective: Objective) -> Score | None:
+    """That of the float network, which settings keep as a row of a table has it."""
+    if not held:
+        return None
+    return Score(value=held[objective.name], **{name: held[name] for name in ("low", "high", "samples", "total")})
+
+
+def _picked(folder: Path) -> Iterator[Picked]:
+    """The designs that were written from here."""
+    for file in sorted((folder / PICKED).glob("*.json")):
+        said = loads(file.read_text(encoding="utf-8"))
+        test = said["scores"].get("test")
+        yield Picked(key=said["id"], test=Score(**test) if test else None, figures=said["compiled"])
+
+
+def _layers(folder: Path) -> Layers:
+    """What the designs of the front take layer by layer, as far as somebody looked at that."""
+    file = folder / LAYERS
+    found: Layers = loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found

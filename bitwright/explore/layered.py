@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a design takes layer by layer, by the table of prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bitwright.explore.making import Made, Maker
+from bitwright.explore.prices import Prices, PriceTable, trait
+from bitwright.explore.space import Design
+
+SHOWN = ("lut", "ff", "dsp", "bram", "uram", "cycles")
+"""Figures that layers have; of the others they have none."""
+REST = "all else"
+"""What depends on the width of no layer."""
+Figures = dict[str, dict[str, float]]
+"""By layer, which is known by its weight, and by name."""
+
+
+@dataclass(frozen=True)
+class Layered:
+    """The function from a design of a sweep to the figures of its layers."""
+
+    maker: Maker
+    prices: Prices
+
+    def __call__(self, design: Design) -> Figures:
+        """The figures of each layer."""
+        made = self.maker.made(design)
+        return layers_of(self.prices.table(made.target), made)
+
+
+def layers_of(table: PriceTable, made: Made) -> Figures:
+    """The terms of a design's price by their layer; of clocks the most count."""
+    found: Figures = {}
+    for names, amounts in _amounts(table, made):
+        layer = found.setdefault(_layer(table, names), {})
+        for name in SHOWN:
+            if amounts.get(name):
+                layer[name] = layer.get(name, 0.0) + amounts[name]
+    for term in table.paces:
+        layer = found.setdefault(_layer(table, term.names), {})
+        layer["cycles"] = max(layer.get("cycles", 0.0), term.at(made.widths)["cycles"])
+    return {layer: {name: max(amount, 0.0) for name, amount in each.items()} for layer, each in found.items()}
+
+
+def _amounts(table: PriceTable, made: Made) -> Iterator[tuple[tuple[str, ...], Mapping[str, float]]]:
+    for term in table.ledger.terms:
+        yield term.names, term.at(made.widths)
+    for change in table.changes:
+        if trait(change.option, made, change.way) == change.value:
+            yield change.way, change.at(made.widths)
+
+
+def _layer(table: PriceTable, names: tuple[str, ...]) -> str:
+    return ", ".join([name for name in names if name in table.ledger.weights] or names) or REST
