@@ -298,6 +298,40 @@ def test_fisher_squares_the_slopes_of_each_sample() -> None:
     np.testing.assert_allclose(whole, np.mean(one_by_one, axis=0), rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.rows("R068")
+def test_slopes_on_the_way_to_zero_are_the_loss_of_what_is_a_sum_over_weights() -> None:
+    """Of half the square of each weight times an input the loss without a weight is known."""
+    x = np.eye(4, dtype=np.float32) * [1, 2, 3, 4]
+    weight = normal(4, 1, seed=3)
+    small = float_net(graph([node("MatMul", "x w", "y")], {"w": weight}, sample=(4,)))
+    found = Losses(small, ([x], np.zeros((4, 1), np.float32))).of("w")
+    gained = found.path.reshape(-1) * weight.reshape(-1)
+    np.testing.assert_allclose(gained, (np.diag(x) * weight.reshape(-1)) ** 2 / 4, rtol=1e-5)
+    np.testing.assert_array_equal(found.losses._module.tensor("w").detach().numpy(), weight)
+
+
+@pytest.mark.rows("R073")
+def test_the_stretch_is_the_slope_of_what_all_inputs_move_together() -> None:
+    weights = {"w0": normal(4, 6, seed=1), "w1": normal(6, 3, seed=2)}
+    nodes = [node("MatMul", "x w0", "a"), node("Sigmoid", "a", "d"), node("MatMul", "d w1", "y")]
+    small = float_net(graph(nodes, weights, sample=(4,)))
+    x = normal(20, 4, seed=4)
+    found = Losses(small, ([x], np.arange(20) % 3)).of("w0").stretch
+
+    def response(given: dict[str, np.ndarray]) -> float:
+        hidden = 1 / (1 + np.exp(-(x.astype(np.float64) @ given["w0"])))
+        made = (hidden * (1 - hidden) * given["w0"].sum(axis=0)) @ given["w1"]
+        return float((made**2).sum() / len(x))
+
+    for at in ((0, 0), (1, 3), (3, 5)):
+        moved = []
+        for step in (1e-4, -1e-4):
+            array = weights["w0"].astype(np.float64)
+            array[at] += step
+            moved.append(response({**weights, "w0": array}))
+        assert found[at] == pytest.approx((moved[0] - moved[1]) / 2e-4, rel=1e-3)
+
+
 @pytest.mark.rows("R053")
 @pytest.mark.slow
 def test_random_signs_find_the_diagonal_of_the_hessian(monkeypatch: pytest.MonkeyPatch) -> None:

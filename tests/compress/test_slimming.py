@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bitwright.compress import FloatNet, float_net, outputs_of, shrunk
 from bitwright.compress.groups import Group
-from bitwright.compress.prune.facts import Facts, places
+from bitwright.compress.prune.facts import Facts
+from bitwright.compress.prune.responses import places
 from bitwright.compress.prune.slimming import by_gammas, by_gates, slim
 from bitwright.ir.errors import BitwrightError
 from tests.compress.nets import graph, node, normal

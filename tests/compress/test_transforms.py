@@ -162,6 +162,28 @@ def test_a_widened_layer_without_its_copies_is_the_layer(seed: int) -> None:
     np.testing.assert_allclose(np.add.reduceat(blocks, first).reshape(24, 3), net.constants["v"], rtol=1e-6)
 
 
+@pytest.mark.rows("R063")
+def test_a_channel_that_is_a_multiple_of_another_is_merged_into_it() -> None:
+    weight, bias = normal(6, 2, 3, 3, seed=5), normal(6, seed=6)
+    weight[4], bias[4] = 2.5 * weight[1], 2.5 * bias[1]
+    weight[5], bias[5] = -weight[0], -bias[0]  # behind a Relu it is another channel
+    nodes = [node("Conv", "x w b", "h"), node("Relu", "h", "r"), *HEAD]
+    net = float_net(graph([*nodes, node("MatMul", "f v", "y")], IMAGE | {"w": weight, "b": bias}, sample=[2, 6, 6]))
+    one = TRANSFORMS["merge"](net)
+    assert one.constants["w"].shape[0] == 5
+    assert_same(net, one, normal(20, 2, 6, 6))
+    assert TRANSFORMS["merge"](one) == one
+
+
+def test_a_split_channel_is_merged_again() -> None:
+    constants = {"w": normal(6, 2, 3, 3), "b": normal(6), "v": normal(96, 3)}
+    nodes = [node("Conv", "x w b", "h"), node("Relu", "h", "r"), node("Flatten", "r", "f"), node("MatMul", "f v", "y")]
+    net = float_net(graph(nodes, constants, sample=[2, 6, 6]))
+    again = TRANSFORMS["merge"](TRANSFORMS["ocs"](net))
+    assert again.constants["w"].shape == (6, 2, 3, 3)
+    np.testing.assert_array_equal(again.constants["v"], constants["v"])
+
+
 NORM = {name: normal(6, seed=10 + k) for k, name in enumerate(("gamma", "beta", "mean"))}
 NORM["variance"] = np.abs(normal(6, seed=14)) + 1
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress.columns import View
+from bitwright.compress.network import FloatNet
 from bitwright.compress.round import Problem
 from bitwright.ir.errors import BitwrightError
 
@@ -31,13 +32,21 @@ class Slopes(Protocol):
     def curvature(self) -> Array:
         """The second derivative of the loss along each weight."""
 
+    @property
+    def path(self) -> Array:
+        """The mean of the gradients while all weights shrink to zero together."""
+
+    @property
+    def stretch(self) -> Array:
+        """The gradient of how much outputs move when all inputs do alike, squared."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """A layer while a network is pruned, layer by layer: `weight` is that of the network so far.
 
     `least` is its least squares on the data, if there are any: what it reads in the network so far, and what it made in
-    the network at first. `learnt` is how the loss moves with the weight, if there are labels.
+    the network at first. `learnt` is how the loss moves with the weight, if there are labels; `net` is the network.
     """
 
     view: View
@@ -45,6 +54,7 @@ class Evidence:
     where: str
     least: Problem | None = None
     learnt: Slopes | None = None
+    net: FloatNet | None = None
 
     @property
     def problem(self) -> Problem:

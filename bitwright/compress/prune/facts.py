@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from bitwright.compress.acts import gathered, walk
 from bitwright.compress.columns import View
-from bitwright.compress.groups import Group, Role
+from bitwright.compress.groups import Group
 from bitwright.compress.network import FloatNet
+from bitwright.compress.prune.responses import Responses, places
 from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
 
@@ -65,6 +66,19 @@ class Facts:
             walk(self.net, [array[:SAMPLES] for array in data], found)
         return found.sums
 
+    def responses(self, group: Group) -> Array:
+        """What a channel holds where it is first read, (samples, places, channels); none if no layer reads it alone."""
+        place = next(place for place, other in enumerate(self.net.groups) if other is group)
+        found = self._responses.get(place)
+        return np.zeros((len(self.samples()[0][:SAMPLES]), 1, group.size), np.float32) if found is None else found
+
+    @cached_property
+    def _responses(self) -> dict[int, Array]:
+        found = Responses(self.net)
+        with np.errstate(all="ignore"):
+            walk(self.net, [array[:SAMPLES] for array in self.samples()], found)
+        return found.found
+
     def gates(self, group: Group) -> Array:
         """The mean square of the slope of each sample's loss along a gate in front of what reads each channel."""
         return np.asarray((self._slopes[:, group.first : group.first + group.size] ** 2).mean(axis=0))
@@ -85,15 +99,6 @@ class Facts:
 
     def _missing(self, what: str, hint: str) -> BitwrightError:
         return BitwrightError(f"the criterion looks at {what}", where=self.net.file, hint=hint)
-
-
-def places(group: Group, role: Role) -> Iterator[tuple[str, int, Array]]:
-    """What of each constant belongs to the channels of a group: its name, the axis, and a channel for each index."""
-    seen = set()
-    for part in group.parts:
-        if part.role == role and (part.constant, part.axis) not in seen:
-            seen.add((part.constant, part.axis))
-            yield part.constant, part.axis, part.channels
 
 
 def pooled(group: Group, numbers: Array, channels: Array) -> Array:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from bitwright.compress.groups import Group
-from bitwright.compress.prune.facts import Array, Facts, filters
+from bitwright.compress.prune.facts import Array, Facts, filters, pooled
+from bitwright.compress.prune.responses import places
 from bitwright.compress.prune.worth import Worth
 
 
@@ -28,4 +29,18 @@ def filter_distances(facts: Facts, group: Group) -> Array:
     return np.array([np.linalg.norm(rows - row, axis=1).sum() for row in rows])
 
 
-CHANNELS = {"norm": Worth(filter_norms), "median": Worth(filter_distances)}
+def joint_norms(facts: Facts, group: Group) -> Array:
+    """The norm of all weights that make a channel times that of those that read it, depthwise filters among them.
+
+    Tu, Lee, Chan, Chen: "Pruning depthwise separable convolutions for mobilenet compression", IJCNN 2020; R057. A
+    depthwise filter and its column of the pointwise layer go together.
+    """
+    made = np.linalg.norm(filters(facts.net, group), axis=1)
+    read = np.zeros(group.size)
+    for name, axis, channels in places(group, "reads"):
+        weight = np.moveaxis(facts.net.constants[name], axis, 0).reshape(len(channels), -1)
+        read += pooled(group, (weight**2).sum(axis=1), channels)
+    return np.asarray(made * np.sqrt(read))
+
+
+CHANNELS = {"norm": Worth(filter_norms), "median": Worth(filter_distances), "joint": Worth(joint_norms)}

@@ -14,8 +14,9 @@ from bitwright.compress.columns import View
 from bitwright.compress.correct import bias, with_biases
 from bitwright.compress.network import FloatNet
 from bitwright.compress.prune.channels import Kept
-from bitwright.compress.prune.facts import Array, places
+from bitwright.compress.prune.facts import Array
 from bitwright.compress.prune.least import least_squares
+from bitwright.compress.prune.responses import places
 from bitwright.compress.round import Problem
 from bitwright.compress.round.gptq import matched
 from bitwright.compress.round.problem import DAMPING

@@ -54,7 +54,7 @@ class Scene:
         where = f"{self.net.file}: layer '{view.layer.name}'"
         least = None if self.side is None else least_squares(self.net, self.side, view, inputs)
         slopes = None if self.slopes is None else self.slopes(view.layer.weight)
-        return Evidence(view, view.weight, where, least, slopes)
+        return Evidence(view, view.weight, where, least, slopes, self.net)
 
     def score(self, evidence: Evidence) -> Array:
         """Of each unit of a layer."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from bitwright.compress.groups import Group
 from bitwright.compress.network import FloatNet
-from bitwright.compress.prune.facts import Array, Facts, places, pooled
+from bitwright.compress.prune.facts import Array, Facts, pooled
+from bitwright.compress.prune.responses import places
 from bitwright.compress.prune.worth import Worth, compared
 from bitwright.compress.training import Aid
 from bitwright.ir.errors import BitwrightError

@@ -38,8 +38,30 @@ def snip(evidence: Evidence, grain: Grain) -> Array:
     return grain.pooled(np.abs(evidence.weight * evidence.slopes.gradient))
 
 
+def by_path(evidence: Evidence, grain: Grain) -> Array:
+    """What the loss gains by each weight while all shrink to zero together: its slopes on the way times the weight.
+
+    Karnin: "A simple procedure for pruning back-propagation trained neural networks", IEEE Transactions on Neural
+    Networks 1, 1990; R068. Of a loss that is a sum over weights it is exact; while a network trains, the slope is that
+    of the last steps. Needs labels and PyTorch.
+    """
+    return grain.pooled(np.abs(evidence.weight * evidence.slopes.path))
+
+
+def by_jacobian(evidence: Evidence, grain: Grain) -> Array:
+    """How the squared response of the outputs to all inputs together moves along each weight.
+
+    Zhang, Stadie: "One-shot pruning of recurrent neural networks by Jacobian spectrum evaluation", ICLR 2020, arXiv
+    1912.00120; R073. The product of the Jacobian with ones takes two passes back. While a network trains, it is the
+    slope of the loss instead. Needs labels and PyTorch.
+    """
+    return grain.pooled(np.abs(evidence.weight * evidence.slopes.stretch))
+
+
 CRITERIA = {
     "fisher": Criterion(by_fisher, "loss"),
     "taylor": Criterion(by_taylor, "loss"),
     "snip": Criterion(snip, "loss"),
+    "karnin": Criterion(by_path, "loss"),
+    "jacobian": Criterion(by_jacobian, "loss"),
 }

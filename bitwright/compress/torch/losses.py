@@ -22,6 +22,10 @@ SAMPLES = 256
 """Samples that are looked at one by one, and whose curvature is taken, at most."""
 PROBES = 64
 """Vectors of random signs."""
+PATH = 8
+"""Shares of the weights at which gradients are taken."""
+FEW = 64
+"""Samples whose Jacobian is looked at, at most."""
 
 
 class Losses:
@@ -60,6 +64,31 @@ class Losses:
             for total, sign, found in zip(totals, signs, self._slopes(along, again=True), strict=True):
                 total += sign * found / PROBES
         return self._arrays(totals)
+
+    @cached_property
+    def path(self) -> dict[str, Array]:
+        """The mean of the gradients at shares of all weights."""
+        whole = [weight.detach().clone() for weight in self._weights.values()]
+        totals = [torch.zeros_like(weight) for weight in whole]
+        for step in range(PATH):
+            for weight, value in zip(self._weights.values(), whole, strict=True):
+                weight.data.copy_(value * ((step + 0.5) / PATH))
+            for total, slope in zip(totals, self._slopes(self._loss(slice(SAMPLES))), strict=True):
+                total += slope / PATH
+        for weight, value in zip(self._weights.values(), whole, strict=True):
+            weight.data.copy_(value)
+        return self._arrays(totals)
+
+    @cached_property
+    def stretch(self) -> dict[str, Array]:
+        """The gradient of the squared product of the outputs' Jacobian by the inputs with ones."""
+        inputs = [x[:FEW].clone().requires_grad_() for x in self._inputs]
+        with torch.enable_grad():
+            made = self._module.logits(*inputs)
+            along = torch.zeros_like(made, requires_grad=True)
+            back = torch.autograd.grad(made, inputs, along, create_graph=True)
+            (response,) = torch.autograd.grad(torch.stack([x.sum() for x in back]).sum(), along, create_graph=True)
+            return self._arrays(self._slopes(response.square().sum() / len(made)))
 
     def _mean(self, count: int, together: int, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """That of a function of the gradients of so many samples, some of which are taken together."""
@@ -108,3 +137,13 @@ class WeightSlopes:
     def curvature(self) -> Array:
         """The second derivative along each number."""
         return self.losses.curvature[self.weight]
+
+    @property
+    def path(self) -> Array:
+        """The mean of the gradients while all weights shrink to zero together."""
+        return self.losses.path[self.weight]
+
+    @property
+    def stretch(self) -> Array:
+        """The gradient of how much outputs move when all inputs do alike, squared."""
+        return self.losses.stretch[self.weight]

@@ -63,6 +63,16 @@ class Seen:
         """Their Fisher information, in place of the second derivative."""
         return self.squares
 
+    @property
+    def path(self) -> Array:
+        """Their mean, in place of that on the way to zero."""
+        return self.gradient
+
+    @property
+    def stretch(self) -> Array:
+        """Their mean: one gradient is all that the steps have."""
+        return self.gradient
+
 
 class Pruning(nn.Module):
     """The masks of a network over the time of a training; all that they depend on is in its buffers."""
@@ -127,7 +137,7 @@ class Pruning(nn.Module):
         view = self._views[name]
         where = f"{module.net.file}: layer '{view.layer.name}'"
         return CRITERIA[self.how.criterion].score(
-            Evidence(view, weight.detach().numpy(), where, learnt=seen), self._grains[name]
+            Evidence(view, weight.detach().numpy(), where, learnt=seen, net=module.net), self._grains[name]
         )
 
 

@@ -40,7 +40,7 @@ def widen(draft: Draft, chain: Chain, times: Array) -> None:
     """Make each channel of a chain so many times, side by side; each is read by an equal part of its weights."""
     reader = draft.layers[chain.reader]
     count, total = len(times), int(times.sum())
-    for name, axis in _held(draft, chain):
+    for name, axis in held(draft, chain):
         draft.set(name, np.repeat(draft.constants[name], times, axis=axis))
     for inner in chain.inner:
         if inner in draft.layers:
@@ -53,7 +53,7 @@ def widen(draft: Draft, chain: Chain, times: Array) -> None:
     draft.set(reader.weight, np.moveaxis(parts.reshape(-1, *blocks.shape[2:]), 0, axis))
 
 
-def _held(draft: Draft, chain: Chain) -> list[tuple[str, int]]:
+def held(draft: Draft, chain: Chain) -> list[tuple[str, int]]:
     """The constants of the maker and of what is inside that hold something for each channel, with the axis of these."""
     maker = draft.layers[chain.maker]
     found = [(maker.weight, maker.axis), *((name, -1) for name in draft.nodes[maker.name].inputs[2:] if name)]

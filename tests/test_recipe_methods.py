@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every method by its name in a recipe, on scikit-learn's digits: what it makes is the same read from its file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bitwright as bw
+from bitwright.compress import float_net
+from bitwright.methods import registries
+from bitwright.recipe import Kept, Material, follow, read_recipe
+from tests.needs import needs_package
+
+DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+FEW = 64
+END = "- quantise: {weights: 4, activations: 4}"
+RECIPES = {
+    "range": "- quantise: {weights: 4, activations: 4, range: NAME}",
+    "zero": "- quantise: {weights: 4, activations: 4, zero: NAME}",
+    "rounding": "- quantise: {weights: 3, activations: 4, rounding: NAME}",
+    "correct": "- quantise: {weights: 4, activations: 4, correct: NAME}",
+    "transforms": "- quantise: {weights: 4, activations: 4, transforms: NAME}",
+    "channels": f"- shrink: {{criterion: NAME, macs: 0.7}}\n{END}",
+    "criterion": f"- prune: {{criterion: NAME, sparsity: 0.5}}\n{END}",
+    "schedule": f"- prune: {{schedule: NAME, sparsity: 0.5}}\n{END}",
+    "rule": f"- train: {{epochs: 1, prune: {{criterion: magnitude, sparsity: 0.5, rule: NAME}}}}\n{END}",
+    "distil": f"- train: {{epochs: 1, distil: NAME}}\n{END}",
+    "weights": "- train: {epochs: 1, weights: 'NAME', activations: 'lsq:4'}",
+    "activations": "- train: {epochs: 1, weights: 'lsq:4', activations: 'NAME'}",
+}
+"""A recipe for each family whose methods a recipe names."""
+TORCH = ("rule", "distil", "weights", "activations")
+
+
+def named() -> Iterator[tuple[str, str]]:
+    for family, registry in registries().items():
+        if family in RECIPES:
+            yield from ((family, name) for name, function in registry.items() if function is not None)
+
+
+@cache
+def material() -> Material:
+    with np.load(DIGITS / "digits_data.npz") as file:
+        x, y = file["x"][:FEW], file["y"][:FEW]
+    return Material([x], [x], y.astype(np.int64))
+
+
+@needs_package("torch")
+@pytest.mark.parametrize(("family", "name"), list(named()))
+def test_a_recipe_takes_every_method(family: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bitwright.compress.torch import BITS
+
+    monkeypatch.setattr(sys.modules["bitwright.compress.round.adaround"], "STEPS", 10)
+    monkeypatch.setattr("bitwright.compress.torch.losses.PROBES", 4)
+    given = f"{name}:4" if family in ("weights", "activations") and name not in BITS and name != "xnor" else name
+    (tmp_path / "recipe.yaml").write_text(RECIPES[family].replace("NAME", given))
+    net = float_net(DIGITS / "digits_float.onnx")
+    state = follow(read_recipe(tmp_path / "recipe.yaml"), net, material(), Kept(tmp_path / "kept")).result.state
+    state.save(tmp_path / "q.onnx")
+    made, read = bw.run(state.graph(), material().train[0]), bw.run(bw.load(tmp_path / "q.onnx"), material().train[0])
+    np.testing.assert_array_equal(made, read)
+    assert len(np.unique(made.argmax(axis=1))) > 3
