@@ -20,11 +20,11 @@ from bitwright.explore.picking import pick
 from bitwright.explore.record import Record
 from bitwright.explore.saved import text_of
 from bitwright.explore.space import Axis, Space
+from bitwright.explore.sweeping import sweep
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
-from tests.needs import needs_rtl
-from tests.swept import swept
+from tests.swept import FLOAT, splits
 
 SPACE = Space((Axis("weights", "weights", (2, 3, 4)), Axis("activations", "activations", (2, 4))))
 TARGET = Target(cycles=2000, part="xc7z020")
@@ -34,7 +34,7 @@ TARGET = Target(cycles=2000, part="xc7z020")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep whose folder was moved since."""
     first, place = (tmp_path_factory.mktemp(name) / "swept" for name in ("made", "moved"))
-    swept(first, SPACE, target=TARGET)
+    sweep(FLOAT, splits(), first, space=SPACE, target=TARGET)
     first.rename(place)
     return place
 
@@ -77,24 +77,6 @@ def test_a_picked_design_is_scored_on_each_split_once(copied: Path, tmp_path: Pa
             right = api.run(net, file[x], "reference").argmax(axis=1) == file[y]
             assert found["scores"][split]["value"] == right.mean() and found["scores"][split]["samples"] == len(right)
     assert json.loads((copied / "picked" / f"{found['id']}.json").read_text()) == found
-
-
-@needs_rtl
-def test_a_picked_design_verifies_on_all_engines_in_the_clocks_that_are_told(copied: Path, tmp_path: Path) -> None:
-    found = pick(copied, "knee", tmp_path / "out")
-    verified(tmp_path / "out", found)
-
-
-def verified(out: Path, found: dict[str, Any], samples: int = 8) -> None:
-    """No engine differs, and the clocks of the simulation are those of the pick."""
-    net, design = api.load(out / "model.onnx"), design_of(out)
-    with np.load(out / "samples.npz") as file:
-        inputs = [file[name] for name in sorted(file)]
-    engines = ("reference", "fast", "hls", "rtl")
-    rows = api.verify(net, inputs, engines=engines, design=design, samples=samples)["engines"]
-    assert {name: rows[name]["mismatches"] for name in engines} == dict.fromkeys(engines, 0)
-    assert rows["rtl"]["cycles_per_frame"] == found["compiled"]["cycles"]
-    assert rows["rtl"]["latency_cycles"] == found["compiled"]["latency"]
 
 
 def test_every_number_is_found_again_from_the_folder_alone(copied: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from bitwright.compress import Options, State, calibrate, float_net, quantised
 from bitwright.compress.allocate import ALLOCATORS, Answer, Ledger, Request, Term, Widths
 from bitwright.compress.allocate.costs import bit_operations, ways_to, weight_bits
 from bitwright.compress.allocate.error import Judge, Sensing, judge, kl, noise, one_by_one
-from bitwright.compress.allocate.exact import integer_program
+from bitwright.compress.allocate.exact import cheapest, integer_program
 from bitwright.compress.allocate.greedy import greedy
 from bitwright.compress.allocate.tables import joined
 from bitwright.compress.choices import choose
@@ -108,6 +108,14 @@ def test_greedy_is_best_where_each_bit_less_loses_more(lut: int) -> None:
     one, other = exact(table, "kl", {"lut": lut}), stepwise(table, "kl", {"lut": lut})
     assert one is not None and other is not None
     assert table.predict(other.widths)["kl"] == pytest.approx(table.predict(one.widths)["kl"])
+
+
+def test_where_every_width_is_given_nothing_is_chosen() -> None:
+    ledger = Ledger({}, {}, (Term((), {(): {"lut": 40.0, "kl": 0.5}}),))
+    answer = integer_program(Request(ledger=ledger, least="kl", limits={"lut": 40.0}))
+    assert answer is not None and answer.widths == cheapest(ledger, "lut") == {}
+    assert (answer.certificate["status"], answer.certificate["objective"]) == ("optimal", 0.5)
+    assert integer_program(Request(ledger=ledger, least="kl", limits={"lut": 39.0})) is None
 
 
 def test_small_errors_are_told_apart() -> None:

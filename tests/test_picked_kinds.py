@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Twenty picked designs of mixed kinds: every engine has the integers of the reference, in the clocks that were told.
+
+The price of each is that of `compile` for its network and target. Two are of every run, the others of long ones.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitwright import api
+from bitwright.compress import FloatNet, float_net
+from bitwright.explore.checking import check
+from bitwright.explore.kept import kept
+from bitwright.explore.picking import pick
+from bitwright.explore.sweeping import METHOD, sweep
+from bitwright.hardware.plan import Plan
+from bitwright.planning.target import Target
+from tests.needs import needs_rtl
+from tests.swept import FLOAT, Arrays, splits
+
+SHARED = Path(__file__).parents[1].parent / "shared/data"
+ENGINES = ("reference", "fast", "hls", "rtl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What a design is: of a network, with bits drawn for each layer, and what else is said of all of it."""
+
+    model: str = "digits"
+    weights: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
+    activations: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
+    said: Mapping[str, Any] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=lambda: {"cycles": 1000})
+
+
+KINDS: dict[str, Kind] = {
+    "mixed": Kind(weights=(1, 2, 3, 4, 8), said={"scale": "po2"}, target={"cycles": 600}),
+    "part": Kind(
+        said={"sparsity": 0.5, "rounding": "gptq", "correct": "bias", "zero": "auto"},
+        target={"fps": 1e5, "part": "xc7z020"},
+    ),
+    "bipolar": Kind(weights=(1,)),
+    "bipolar of a residual network": Kind(model="digits_res_0", weights=(1,), said={"rounding": "gptq"}),
+    "ternary": Kind(weights=(2,), activations=(2, 3), said={"per_channel": False}),
+    "two of four": Kind(said={"sparsity": "2:4"}, weights=(2, 3, 4)),
+    "blocks": Kind(said={"sparsity": "0.75 in 4x2"}, target={"cycles": 400}),
+    "few weights": Kind(said={"sparsity": 0.9}, target={"cycles": 300}),
+    "powers of two": Kind(said={"scale": "po2", "correct": "bias"}),
+    "per tensor": Kind(said={"per_channel": False, "range": "sawb"}),
+    "divergence": Kind(said={"range": "kl"}, target={"part": "xczu3eg"}),
+    "always a zero point": Kind(said={"zero": "always", "range": "percentile"}, target={"cycles": 3000}),
+    "slow": Kind(target={"cycles": 60_000}),
+    "fast": Kind(target={"cycles": 160}),
+    "residual": Kind(model="digits_res_0"),
+    "residual with zeros": Kind(model="digits_res_1", said={"sparsity": "0.5 in 2x2", "scale": "po2"}),
+    "residual with a zero point": Kind(model="digits_res_2", said={"zero": "auto", "rounding": "gptq"}),
+    "depthwise": Kind(model="mnist5k_ds_0", said={"scale": "po2"}),
+    "depthwise per tensor": Kind(model="mnist5k_ds_1", said={"per_channel": False}, target={"part": "xc7z020"}),
+    "three convolutions": Kind(model="digits_cnn_0", weights=(1, 2, 3), said={"range": "aciq"}),
+}
+
+
+def network(kind: Kind) -> tuple[Path, Arrays]:
+    """The file of the network, and data in splits."""
+    if kind.model == "digits":
+        return FLOAT, splits(40)
+    file = SHARED / "networks" / f"{kind.model}.onnx"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    name, most = ("mnist5k", 255) if kind.model.startswith("mnist5k") else ("digits", 16)
+    with np.load(SHARED / f"{name}.npz") as held:
+        images = {split: held[split][:64].astype(np.float32) / np.float32(most) for split in ("calibration", "x")}
+        return file, images | {"validation": images["x"], "y_validation": held["y"][:64], "y": held["y"][:64]}
+
+
+def space_of(kind: Kind, net: FloatNet, seed: int) -> dict[str, Any]:
+    """One design: bits drawn for each weight and each tensor."""
+    draw = random.Random(seed)
+    layers: dict[str, Any] = {layer.weight: {"weights": [draw.choice(kind.weights)]} for layer in net.layers}
+    for site in net.sites:
+        layers.setdefault(site.tensor, {})["activations"] = [draw.choice(kind.activations)]
+    said = {name: [value] for name, value in kind.said.items()}
+    target = {name: [value] for name, value in kind.target.items()}
+    return {"network": {**said, **target}, "layers": layers}
+
+
+@needs_rtl
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if place < 2 else [pytest.mark.long]) for place, name in enumerate(KINDS)]
+)
+def test_a_picked_design_is_the_same_on_every_engine(name: str, tmp_path: Path) -> None:
+    kind = KINDS[name]
+    model, arrays = network(kind)
+    space = space_of(kind, float_net(model), list(KINDS).index(name))
+    swept = sweep(model, arrays, tmp_path / "swept", space=space, options=METHOD)
+    (key,) = swept.designs
+    found = pick(tmp_path / "swept", key, tmp_path / "out")
+    assert check(tmp_path / "swept", key)["same"]
+    assert kept(tmp_path / "swept").records[0].figures["accuracy"] == found["scores"]["validation"]["value"]
+    verified(tmp_path / "out", found, Target(**kind.target))
+
+
+def verified(out: Path, found: Mapping[str, Any], target: Target) -> None:
+    """No engine differs, and the price and the clocks are those of `compile`, of the simulation, and of the pick."""
+    net = api.load(out / "model.onnx")
+    force = target.part is not None
+    design = api.compile(net, cycles=target.cycles, fps=target.fps, part=target.part, force=force)
+    total = design.price.total
+    assert [found["compiled"][name] for name in ("lut", "ff", "dsp", "bram", "uram")] == [
+        total.lut, total.ff, total.dsp, total.bram, total.uram,
+    ]  # fmt: skip
+    plan = Plan.from_json((out / "design/plan.json").read_text(), where="plan.json")
+    assert design.plan == plan
+    with np.load(out / "samples.npz") as file:
+        inputs = [file[name] for name in sorted(file)]
+    result = api.verify(net, inputs, engines=ENGINES, design=design, samples=6)
+    assert {name: result["engines"][name]["mismatches"] for name in ENGINES} == dict.fromkeys(ENGINES, 0)
+    assert result["certificate"]["proved"] == result["certificate"]["layers"]
+    assert result["engines"]["rtl"]["cycles_per_frame"] == found["compiled"]["cycles"] == design.kernels.interval
