@@ -73,6 +73,10 @@ def refuse() -> None:
     raise BitwrightError("2 bits cannot hold it", where="node 'conv2'", hint="use more")
 
 
+def fill_the_disk() -> None:
+    raise OSError(28, "No space left on device")
+
+
 def fail() -> None:
     raise ZeroDivisionError("division by zero")
 

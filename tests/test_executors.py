@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from itertools import islice
 from multiprocessing import active_children
 from pathlib import Path
@@ -22,9 +23,9 @@ KEYS = {tuple(int(bits) for _, bits in task.design.choices): task.key for task i
 HINT = "remove failed/{} in the folder of the sweep to have it tried again by --resume"
 
 
-def run(evaluate: Fake, executor: str = "processes", limits: Limits | None = None, jobs: int = 1) -> dict[str, Outcome]:
+def run(evaluate: Fake, executor: str = "processes", limits: Limits | None = None) -> dict[str, Outcome]:
     """The outcomes by key; each task has one."""
-    with EXECUTORS[executor](evaluate, jobs, limits or Limits()) as evaluated:
+    with EXECUTORS[executor](evaluate, 1, limits or Limits()) as evaluated:
         found = [(task.key, outcome) for task, outcome in evaluated(TASKS)]
     assert sorted(key for key, _ in found) == sorted(task.key for task in TASKS)
     assert active_children() == []
@@ -44,29 +45,26 @@ def failures(found: dict[str, Outcome], fake: Fake) -> dict[tuple[int, ...], Fai
     return {bits: outcome for bits, outcome in failed.items() if isinstance(outcome, Failure)}
 
 
-def test_every_task_has_its_record(tmp_path: Path) -> None:
-    fake = Fake(tmp_path / "counted")
-    assert run(fake, jobs=2) == {task.key: record_of(task) for task in TASKS}
-    assert fake.counts == {task.key: 1 for task in TASKS}
-
-
-@pytest.mark.parametrize("executor", EXECUTORS)
-def test_an_error_is_kept_with_its_design(executor: str, tmp_path: Path) -> None:
-    fake = Fake(tmp_path / "counted", bad={(3, 3, 3): refuse, (3, 4, 2): fail})
-    failed = failures(run(fake, executor), fake)
-    assert failed[3, 3, 3].kind == "refused"
-    assert (failed[3, 3, 3].what, failed[3, 3, 3].where) == ("2 bits cannot hold it", "node 'conv2'")
-    error = failed[3, 4, 2]
+def check_errors(failed: Mapping[tuple[int, ...], Failure]) -> None:
+    refused, error = failed[3, 3, 3], failed[3, 4, 2]
+    assert (refused.kind, refused.what, refused.where) == ("refused", "2 bits cannot hold it", "node 'conv2'")
     assert (error.kind, error.what, error.tries) == ("error", "ZeroDivisionError: division by zero", 1)
     assert error.where.startswith("exploring.py, line ") and error.where.endswith(", in fail")
     assert error.hint == HINT.format(error.design.key)
 
 
+def test_an_error_is_kept_with_its_design(tmp_path: Path) -> None:
+    fake = Fake(tmp_path / "counted", bad={(3, 3, 3): refuse, (3, 4, 2): fail})
+    check_errors(failures(run(fake, "serial"), fake))
+
+
 def test_a_design_that_kills_its_worker_is_tried_alone_and_given_up(tmp_path: Path) -> None:
-    fake = Fake(tmp_path / "counted", bad={(3, 3, 3): die})
-    failed = failures(run(fake), fake)[3, 3, 3]
-    assert (failed.kind, failed.what, failed.tries) == ("died", "its process ended with exit code 7, 3 times", 3)
-    assert fake.counts[f"bad {failed.design.key}"] == 3
+    fake = Fake(tmp_path / "counted", bad={(3, 3, 3): refuse, (3, 4, 2): fail, (3, 4, 4): die})
+    failed = failures(run(fake), fake)
+    check_errors(failed)
+    died = failed[3, 4, 4]
+    assert (died.kind, died.what, died.tries) == ("died", "its process ended with exit code 7, 3 times", 3)
+    assert fake.counts[f"bad {died.design.key}"] == 3
 
 
 def test_a_worker_that_somebody_kills_costs_its_task_another_try(tmp_path: Path) -> None:

@@ -6,9 +6,13 @@ from __future__ import annotations
 import csv
 import io
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from json import loads
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -22,7 +26,7 @@ from bitwright.explore.store import opened
 from bitwright.explore.sweep import Stopped, sweep
 from bitwright.explore.views import front_in
 from bitwright.ir.errors import BitwrightError
-from tests.exploring import Fake, contents, fake_sweep, refuse
+from tests.exploring import Fake, contents, fake_sweep, fill_the_disk, refuse
 
 DESIGN = Design((("weights.conv1", 2), ("rounding", "gptq"), ("share", 0.1), ("po2", True)))
 SCORE = Score(value=0.1 + 0.2, low=0.25, high=1 / 3, samples=10, total=20)
@@ -226,3 +230,80 @@ def test_an_asked_task_is_known_by_its_key(tmp_path: Path) -> None:
     found = kept(tmp_path / "s")
     assert list(found.outcomes) == [f"{DESIGN.key}-final", DESIGN.key]
     assert found.records == [] and [failure.kind for failure in found.failures] == ["time"]
+
+
+# Disks
+
+
+@contextmanager
+def full_disk(room: int = 0) -> Iterator[None]:
+    """No more than `room` can be written to a file: the system calls it too large, one way to say that it is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def without_rights(folder: Path) -> Iterator[None]:
+    """Nobody may write in the folder, the superuser neither."""
+    folder.chmod(0o555)
+    user = os.geteuid()
+    if not user:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o755)
+
+
+def test_a_full_disk_is_one_message_and_costs_nothing(tmp_path: Path) -> None:
+    folder, fake = tmp_path / "s", Fake(tmp_path / "counted")
+    with ExitStack() as stack:
+        said = refusal(
+            fake_sweep(fake), folder, progress=lambda at: at.fresh == 5 and stack.enter_context(full_disk(200))
+        )
+    assert said == (
+        f"{folder}: cannot be written: File too large\n"
+        "  hint: make room, and go on with --resume: what was finished is kept"
+    )
+    assert len(list((folder / "points").iterdir())) == 5
+    assert [path for path in folder.rglob(".partial*")] == []
+    sweep(fake_sweep(fake), folder, resume=True)
+    assert max(fake.counts.values()) == 2 and sum(fake.counts.values()) == len(fake.counts) + 1, "one was not kept"
+    sweep(fake_sweep(Fake(tmp_path / "counted0")), tmp_path / "whole")
+    assert contents(folder) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_an_error_of_the_machine_is_no_fault_of_a_design(executor: str, tmp_path: Path) -> None:
+    folder, fake = tmp_path / "s", Fake(tmp_path / "counted", bad={(3, 3, 3): fill_the_disk})
+    assert refusal(fake_sweep(fake, most=3), folder, executor=executor) == (
+        f"{folder}: a design could not be evaluated: [Errno 28] No space left on device\n"
+        "  hint: what was finished is kept: mend that, and go on with --resume"
+    )
+    assert list((folder / "failed").iterdir()) == [] and len(list((folder / "points").iterdir())) == 7
+
+
+def test_a_disk_that_is_full_from_the_start_is_one_message(tmp_path: Path) -> None:
+    folder, fake = tmp_path / "s", Fake(tmp_path / "counted")
+    with full_disk():
+        said = refusal(fake_sweep(fake), folder)
+    assert said.startswith(f"{folder}: cannot be written: File too large\n")
+    sweep(fake_sweep(fake, most=3), folder)
+
+
+def test_a_folder_that_cannot_be_written_is_one_message() -> None:
+    with TemporaryDirectory() as name:
+        base, fake = Path(name), Fake(Path(name, "counted"))
+        base.chmod(0o755)
+        sweep(fake_sweep(fake, most=3), base / "s")
+        for folder in (base / "s", base / "t"):
+            with without_rights(folder if folder.exists() else base):
+                assert refusal(fake_sweep(fake, most=3), folder, resume=True) == (
+                    f"{folder}: cannot be written: Permission denied\n  hint: choose a writable place with -o"
+                )
+            assert kept(base / "s").holder == ""

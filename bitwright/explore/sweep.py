@@ -20,6 +20,7 @@ from bitwright.explore.space import Design
 from bitwright.explore.store import Store, opened
 from bitwright.explore.strategies import STRATEGIES, Problem
 from bitwright.explore.swept import Swept, layers_json, swept, views
+from bitwright.ir.errors import BitwrightError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,9 @@ def sweep(
         except KeyboardInterrupt as error:
             kept_here = f"{len(store.known)} outcomes are kept in '{folder}'"
             raise Stopped(f"stopped: {kept_here}\n  hint: the same with --resume goes on from there") from error
+        except OSError as error:
+            hint = "what was finished is kept: mend that, and go on with --resume"
+            raise BitwrightError(f"a design could not be evaluated: {error}", where=str(folder), hint=hint) from error
         store.asked(keeping.keys)
         if asked.layers is not None:
             store.write(LAYERS, layers_json(swept(store.folder), asked.layers))

@@ -33,9 +33,14 @@ Executor = Callable[[Evaluate, int, Limits], AbstractContextManager[Evaluated]]
 
 
 def outcome_of(evaluate: Evaluate, task: Task) -> Outcome:
-    """What becomes of a task here: whatever is raised is kept with its design, and the search goes on."""
+    """What becomes of a task here: whatever is raised is kept with its design, and the search goes on.
+
+    But for an OSError: it is the machine's, and another time the design may be evaluated.
+    """
     try:
         return evaluate(task)
+    except OSError:
+        raise
     except BitwrightError as error:
         return Failure(design=task.design, kind="refused", what=error.what, where=error.where, hint=error.hint)
     except MemoryError as error:

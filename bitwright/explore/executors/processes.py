@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from pathlib import Path
 from signal import SIGKILL, Signals
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile, gettempdir
+from typing import IO
 
 from bitwright.explore.executors.executor import Limits, chunks, failure
 from bitwright.explore.executors.worker import GONE, Worker
@@ -33,9 +33,8 @@ PATIENCE = 5.0
 @contextmanager
 def processes(evaluate: Evaluate, jobs: int, limits: Limits) -> Iterator[Evaluated]:
     """`jobs` processes, which stay from batch to batch; BitwrightError if they cannot be started."""
-    with TemporaryDirectory(prefix="bitwright-sweep-") as folder:
-        file = Path(folder, "evaluate")
-        file.write_bytes(_pickled(evaluate))
+    with TemporaryFile() as file:
+        _write(file, _pickled(evaluate))
         pool = _Pool(file, jobs, limits)
         try:
             yield pool.run
@@ -49,6 +48,15 @@ def _pickled(evaluate: Evaluate) -> bytes:
     except (AttributeError, TypeError, pickle.PicklingError) as error:
         hint = "let it be a function of a module that can be imported, or use one job"
         raise BitwrightError(f"cannot be sent to other processes: {error}", where="explore", hint=hint) from error
+
+
+def _write(file: IO[bytes], content: bytes) -> None:
+    try:
+        file.write(content)
+        file.flush()
+    except OSError as error:
+        hint = "make room there, or choose another folder by TMPDIR"
+        raise BitwrightError(f"cannot be written: {error.strerror}", where=gettempdir(), hint=hint) from error
 
 
 @dataclass
@@ -81,7 +89,7 @@ class _Batch:
 class _Pool:
     """The workers."""
 
-    def __init__(self, file: Path, jobs: int, limits: Limits) -> None:
+    def __init__(self, file: IO[bytes], jobs: int, limits: Limits) -> None:
         self._file, self._jobs, self._limits = file, jobs, limits
         self._workers: list[Worker] = []
         self._unborn = 0
@@ -136,10 +144,13 @@ class _Pool:
             return
         if said is None:
             self._unborn = 0
-        elif isinstance(said[1], Failure) and said[1].kind == "memory" and self._was_full(worker, batch, said[0]):
             return
-        else:
-            yield said
+        task, outcome = said
+        if isinstance(outcome, OSError):
+            raise outcome
+        was_full = isinstance(outcome, Failure) and outcome.kind == "memory" and self._was_full(worker, batch, task)
+        if not was_full:
+            yield task, outcome
 
     def _was_full(self, worker: Worker, batch: _Batch, task: Task) -> bool:
         """End a worker that has no memory for a task; whether others filled it: the task then has a new one."""

@@ -2,7 +2,7 @@
 """A process that evaluates tasks for its parent, which hears of each as soon as it is done, or that the process died.
 
 What evaluates travels in a file, and all that goes through the pipe to a process that may be dead is small: a full one
-would have its parent write to it for ever (Python before 3.11.5).
+would have its parent write to it for ever (Python before 3.11.5). The file has no name, so that nobody need remove it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from mmap import ACCESS_READ, mmap
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import DupFd
 from pathlib import Path
 from threading import Thread
 from time import monotonic
+from typing import IO, Any
 
 from bitwright.explore.executors.executor import Limits, outcome_of
 from bitwright.explore.record import Evaluate, Failure, Outcome, Task
@@ -30,11 +33,11 @@ GONE = (BrokenPipeError, ConnectionResetError, EOFError)
 class Worker:
     """One process, and the tasks that it was given and has not answered, in their order."""
 
-    def __init__(self, file: Path, limits: Limits) -> None:
+    def __init__(self, file: IO[bytes], limits: Limits) -> None:
         # "spawn" and not "fork": a progress display is a thread, and a forked copy of a running thread may hang.
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(file, limits, theirs), daemon=True)
+        self.process = context.Process(target=_work, args=(_Sent(file), limits, theirs), daemon=True)
         self.tasks: deque[Task] = deque()
         self.ready, self.answers = False, 0
         self._seconds = limits.seconds
@@ -61,9 +64,9 @@ class Worker:
         self._since = monotonic()
         self.pipe.send(tasks)
 
-    def hear(self) -> tuple[Task, Outcome] | None:
+    def hear(self) -> tuple[Task, Outcome | OSError] | None:
         """What it says next: that it is ready, or what became of the first of its tasks; `GONE` if it is dead."""
-        said: Outcome | None = self.pipe.recv()
+        said: Outcome | OSError | None = self.pipe.recv()
         self._since = monotonic()
         if said is None:
             self.ready = True
@@ -84,6 +87,7 @@ class Worker:
 @contextmanager
 def _deaf() -> Iterator[None]:
     """What is started here never hears the interrupt of a terminal: its parent does, and ends it."""
+    resource_tracker.ensure_running()  # which would let the signal in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -91,21 +95,46 @@ def _deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(file: Path, limits: Limits, pipe: Connection) -> None:
+class _Sent:
+    """What is in an open file, for a process that is started."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _read, (DupFd(self._file.fileno()),)
+
+
+def _read(held: Any) -> Evaluate:
+    """What an open file evaluates with; where its other owners stand in it is left as it is."""
+    number = held.detach()
+    with mmap(number, 0, access=ACCESS_READ) as content:
+        os.close(number)
+        found: Evaluate = pickle.loads(content)
+    return found
+
+
+def _work(evaluate: Evaluate, limits: Limits, pipe: Connection) -> None:
     """Evaluate what the parent gives, to the end of it."""
     Thread(target=_end_with_parent, daemon=True).start()
-    evaluate: Evaluate = pickle.loads(file.read_bytes())
     _limit(limits)
     try:
         pipe.send(None)
         while True:
             for task in pipe.recv():
-                outcome = outcome_of(evaluate, task)
-                pipe.send(outcome)
-                if isinstance(outcome, Failure) and outcome.kind == "memory":
+                said = _said(evaluate, task)
+                pipe.send(said)
+                if isinstance(said, Failure) and said.kind == "memory":
                     return  # what is full is not given another
     except GONE:
         return
+
+
+def _said(evaluate: Evaluate, task: Task) -> Outcome | OSError:
+    try:
+        return outcome_of(evaluate, task)
+    except OSError as error:
+        return error
 
 
 def _end_with_parent() -> None:
