@@ -101,7 +101,6 @@ def explored(count: int = 300) -> Explored:
         layers={each.design.key: layers(each.design) for each in made.front},
         proved=frozenset(keys[::3]),
         picked=(Picked(key=keys[len(keys) // 2], test=replace(made.front[len(keys) // 2].score, value=0.951)),),
-        worth=tuple(1 - 0.5 ** (1 + 12 * at // len(made.records)) for at in range(len(made.records))),
         curves=tuple(_curve(name, row) for row, name in enumerate(LAYERS)),
     )
 

@@ -54,7 +54,7 @@ def test_a_design_is_said_in_a_few_words_and_its_command_can_be_run(found: Explo
 
 
 def test_the_float_network_is_the_first_row_of_the_tables(found: Explored) -> None:
-    for table in (front_table(found), pages._curves(found)):
+    for table in (front_table(found, found.measures[1:]), pages._curves(found)):
         assert table.rows[0].cells[0].text == "float"
         assert all(len(row.cells) == len(table.heads) for row in table.rows)
         assert "97.60 %" in [cell.text for cell in table.rows[0].cells]
@@ -62,7 +62,7 @@ def test_the_float_network_is_the_first_row_of_the_tables(found: Explored) -> No
 
 
 def test_the_front_says_whose_price_it_has_and_what_is_proved(found: Explored) -> None:
-    table = front_table(found)
+    table = front_table(found, found.measures[1:])
     titles = [head.text for head in table.heads]
     rows = [dict(zip(titles, [cell.text for cell in row.cells], strict=True)) for row in table.rows[1:]]
     assert [row["design"] for row in rows] == [each.design.key for each in found.front]
@@ -71,7 +71,7 @@ def test_the_front_says_whose_price_it_has_and_what_is_proved(found: Explored) -
         "yes" if each.design.key in found.proved else "-" for each in found.front
     ]
     assert [row["kind"] for row in rows if row["what"] == "weights 2, activations 7, sparsity 0.0"] == ["uniform"]
-    assert "proved" not in [head.text for head in front_table(replace(found, proved=frozenset())).heads]
+    assert "proved" not in [head.text for head in front_table(replace(found, proved=frozenset()), ()).heads]
 
 
 def test_a_budget_leaves_what_is_over_it_off_the_front(found: Explored) -> None:

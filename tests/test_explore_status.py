@@ -72,7 +72,7 @@ def test_the_folder_says_how_far_it_is_and_what_its_front_is(found: Swept) -> No
     ]
     refused = sum(isinstance(each, Failure) for each in found.outcomes.values())
     assert lines[2] == f"{refused} failed: {refused} refused"
-    assert lines[4].split() == "design accuracy between LUT cycles DSP weight bits price kind what".split()
+    assert lines[4].split() == "design accuracy between LUT cycles price kind what".split()
     assert lines[5].startswith("float              97.00 %  96.0 to 98.0")
     assert [row.split()[0] for row in lines[6:]] == [each.design.key for each in found.explored.front]
     assert all(each.figures["lut"] <= 2700 for each in found.explored.front)

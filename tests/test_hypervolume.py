@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
 from bitwright.explore.hypervolume import history, hypervolume
+from bitwright.explore.objectives import OBJECTIVES
 from tests.synthetic import ASKED, Synthetic
 
 
@@ -36,3 +38,12 @@ def test_a_history_rises_and_ends_with_the_front_of_all() -> None:
     assert 0.5 < found[-1] < 1.0
     assert history(records[::-1], ASKED)[-1] == found[-1]
     assert history([], ASKED) == []
+
+
+def test_where_all_have_the_same_of_an_objective_the_history_is_that_of_the_others() -> None:
+    made = Synthetic()
+    records = [made.record(each) for each in made.space.uniforms()]
+    alike = [replace(each, figures={**each.figures, "cycles": 7.0}) for each in records]
+    found = history(alike, (*ASKED, OBJECTIVES["cycles"]))
+    assert found == pytest.approx(history(records, ASKED))
+    assert found[0] > 0.0

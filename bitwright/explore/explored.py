@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from bitwright.explore.hypervolume import history
 from bitwright.explore.objectives import OBJECTIVES, Objective, objective
 from bitwright.explore.pareto import front_of
 from bitwright.explore.record import Failure, Outcome, Record, Score
@@ -38,8 +39,7 @@ class Explored:
     """A sweep: the outcomes in the order in which they were asked for, and what is known beside them.
 
     `layers` has the figures of each layer by design and layer; `proved` the keys of designs that no other one beats in
-    the additive model; `reference` is the score of the float network on the same samples; `worth` is what the front was
-    worth after each of the records.
+    the additive model; `reference` is the score of the float network on the same samples.
     """
 
     model: str
@@ -54,7 +54,6 @@ class Explored:
     proved: frozenset[str] = frozenset()
     picked: tuple[Picked, ...] = ()
     curves: tuple[Curve, ...] = ()
-    worth: tuple[float, ...] = ()
     version: int = VERSION
 
     @cached_property
@@ -74,10 +73,18 @@ class Explored:
 
     @cached_property
     def measures(self) -> tuple[Objective, ...]:
-        """The objectives, and whatever else is known of every record."""
+        """The objectives, and whatever else is known of every record and differs between them."""
         asked = {each.name for each in self.objectives}
         more = (each for each in OBJECTIVES.values() if each.name not in asked)
-        return (*self.objectives, *(each for each in more if all(each.name in one.figures for one in self.records)))
+        return (*self.objectives, *(each for each in more if self._tells(each.name)))
+
+    def _tells(self, name: str) -> bool:
+        return all(name in each.figures for each in self.records) and len({e.figures[name] for e in self.records}) > 1
+
+    @cached_property
+    def worth(self) -> tuple[float, ...]:
+        """What the front was worth after each of the records."""
+        return tuple(history(self.records, self.objectives))
 
     @property
     def score(self) -> Objective:

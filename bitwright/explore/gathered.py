@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from json import loads
 from pathlib import Path
 from typing import Any
 
 from bitwright.explore.axes import OF_TARGET
 from bitwright.explore.explored import Explored, Picked
-from bitwright.explore.hypervolume import history
 from bitwright.explore.kept import Kept
 from bitwright.explore.objectives import Objective
 from bitwright.explore.record import Score
@@ -25,7 +23,7 @@ Layers = dict[str, dict[str, dict[str, float]]]
 def explored_in(kept: Kept) -> Explored:
     """What a sweep has found."""
     settings, problem = kept.settings, problem_in(kept.settings)
-    found = Explored(
+    return Explored(
         model=str(settings.get("model", "network")),
         folder=str(kept.folder),
         how="; ".join(_how(settings)),
@@ -37,7 +35,6 @@ def explored_in(kept: Kept) -> Explored:
         picked=tuple(_picked(kept.folder)),
         layers=_layers(kept.folder),
     )
-    return replace(found, worth=tuple(history(found.records, found.objectives)))
 
 
 def _how(settings: Settings) -> Iterator[str]:

@@ -14,6 +14,8 @@ from bitwright.explore.record import Record
 
 Floats = NDArray[np.float64]
 Losses = tuple[float, ...]
+BEYOND = 1.1
+"""Where the box of a history ends, of the best figure, 0, and the worst, 1."""
 
 
 def hypervolume(points: Iterable[Sequence[float]], reference: Sequence[float]) -> float:
@@ -56,7 +58,10 @@ def _area(points: Sequence[Losses], reference: Losses) -> float:
 
 
 def history(records: Sequence[Record], objectives: Sequence[Objective]) -> list[float]:
-    """What the front was worth after each record, in order: 0 to 1, of the box between the best and worst figures."""
+    """What the front was worth after each record, in order: 0 to 1, of the box from best to worst, and beyond.
+
+    A tenth of the way beyond: on the worst itself, as where all have the same, a design would be worth nothing.
+    """
     if not records:
         return []
     at = np.array([losses(each, objectives) for each in records])
@@ -66,6 +71,6 @@ def history(records: Sequence[Record], objectives: Sequence[Objective]) -> list[
     for point in map(tuple, scaled.tolist()):
         if point not in front and not any(dominates(other, point) for other in front):
             front = [other for other in front if not dominates(point, other)] + [point]
-            worth = hypervolume(front, (1.0,) * len(objectives))
+            worth = hypervolume(front, (BEYOND,) * len(objectives)) / BEYOND ** len(objectives)
         found.append(worth)
     return found

@@ -69,7 +69,7 @@ def _page(explored: Explored, folder: str, script: str) -> Page:
         said=tuple(_said(explored)),
         command=command(folder, "ID"),
         picture=drawing(explored),
-        front=front_table(explored),
+        front=front_table(explored, explored.measures[1:]),
         grids=grids(explored),
         chosen=side_by_side(explored),
         chosen_by_name=bool(explored.picked),

@@ -46,7 +46,7 @@ def _row(record: Record) -> dict[str, Any]:
 
 def told(kept: Kept, found: Explored) -> str:
     """The same in lines for a terminal."""
-    table = front_table(found)
+    table = front_table(found, found.objectives[1:])
     few = [table.rows[0], *thinned(table.rows[1:], ROWS)]
     cells = [[head.text for head in table.heads], *([cell.text for cell in row.cells] for row in few)]
     numbers = [at for at, head in enumerate(table.heads) if not head.prose]

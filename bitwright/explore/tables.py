@@ -69,30 +69,30 @@ class Heat:
     rows: tuple[tuple[Cell, tuple[Shade, ...]], ...]
 
 
-def front_table(explored: Explored) -> Listing:
-    """The float network, then what no other design dominates."""
+def front_table(explored: Explored, measures: Sequence[Objective]) -> Listing:
+    """The float network, then what no other design dominates, by these figures beside the score."""
     heads = [Head("design", True), Head(title(explored.score)), Head("between")]
-    heads += [Head(title(each)) for each in explored.measures[1:]]
+    heads += [Head(title(each)) for each in measures]
     heads += [Head("price", True), Head("kind", True), *([Head("proved", True)] if explored.proved else [])]
-    rows = [_float_row(explored), *(_row(explored, each) for each in explored.front)]
+    rows = [_float_row(explored, len(measures)), *(_row(explored, each, measures) for each in explored.front)]
     return Listing((*heads, Head("what", True)), tuple(rows))
 
 
-def _float_row(explored: Explored) -> Row:
+def _float_row(explored: Explored, count: int) -> Row:
     """Nothing of it has a price."""
     known = explored.reference
     first = [figure(explored.score, known.value), interval(explored.score, known)] if known else [NONE, NONE]
     cells = [Cell("float", True), *(Cell(each, False) for each in first)]
-    cells += [Cell(NONE, False)] * len(explored.measures[1:])
+    cells += [Cell(NONE, False)] * count
     cells += [Cell(NONE, True)] * (3 if explored.proved else 2)
     return Row((*cells, Cell("the network that was given", True)), strong=True)
 
 
-def _row(explored: Explored, record: Record) -> Row:
+def _row(explored: Explored, record: Record, measures: Sequence[Objective]) -> Row:
     said = label(explored.space, record.design)
     cells = [Cell(record.design.key, True), Cell(figure(explored.score, record.score.value), False)]
     cells.append(Cell(interval(explored.score, record.score), False))
-    cells += [Cell(figure(each, record.figures[each.name]), False) for each in explored.measures[1:]]
+    cells += [Cell(figure(each, record.figures[each.name]), False) for each in measures]
     cells += [Cell(priced(record), True), Cell("uniform" if explored.is_uniform(record.design) else "mixed", True)]
     if explored.proved:
         cells.append(Cell("yes" if record.design.key in explored.proved else NONE, True))

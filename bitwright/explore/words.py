@@ -12,7 +12,17 @@ from bitwright.explore.space import Design, Space, Value
 
 SHARES = ("accuracy", "top5", "agreement")
 """The objectives that are shares of samples, and are said in percent."""
-TITLES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM18", "uram": "URAM", "bops": "BOPs", "ebops": "EBOPs"}
+TITLES = {
+    "lut": "LUT",
+    "ff": "FF",
+    "dsp": "DSP",
+    "bram": "BRAM18",
+    "uram": "URAM",
+    "latency_us": "latency in us",
+    "bops": "BOPs",
+    "ebops": "EBOPs",
+    "energy": "energy in nJ",
+}
 
 
 def title(objective: Objective) -> str:
