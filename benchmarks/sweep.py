@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times the 49-point sweep of the digits network and prints its Pareto front.
+"""Times the sweep of 49 designs of the digits network and prints its Pareto front.
 
 python benchmarks/sweep.py [jobs]
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
@@ -20,14 +21,12 @@ DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 def main(jobs: int) -> None:
     with np.load(DIGITS / "digits_data.npz") as file:
         data = dict(file)
-    start = perf_counter()
-    results = sweep(DIGITS / "digits_float.onnx", data, lambda files: None, jobs=jobs)
-    seconds = perf_counter() - start
-    print(f"{len(results)} points in {seconds:.1f} s with {jobs} jobs; target: 120 s with 2")
-    for result in sorted(results, key=lambda result: result.cost):
-        if result.on_front:
-            bits = f"{result.weight_memory_bits:6,} bits of weights"
-            print(f"{result.point.label}  {100 * result.accuracy:5.1f} %  cost {result.cost:6.2f} %  {bits}")
+    with TemporaryDirectory() as folder:
+        start = perf_counter()
+        found = sweep(DIGITS / "digits_float.onnx", data, Path(folder, "swept"), score_on="test", jobs=jobs)
+        seconds = perf_counter() - start
+        print(f"{len(found.records)} designs in {seconds:.1f} s with {jobs} jobs; target: 120 s with 2")
+        print(found)
 
 
 if __name__ == "__main__":

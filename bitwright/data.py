@@ -128,11 +128,14 @@ def read_training(path: Path, tensors: Sequence[Tensor]) -> Data | None:
     return Data(arrays[: len(names)], (), arrays[-1] if labels else None)
 
 
-def read_splits(path: Path, tensors: Sequence[Tensor]) -> dict[str, Array]:
+def read_splits(
+    path: Path, tensors: Sequence[Tensor], *, scored: str = "", samples: int | None = None
+) -> dict[str, Array]:
     """What a search is given: `calibration`, `validation` and `x`, and what is wanted of them, `y_validation` and `y`.
 
     Inputs after the first one are `x_1`, ...; without `x` it is `inputs`. Without calibration data `validation`, and
-    without that `x` stands for it. Labels are integers; what else is wanted is an array of numbers for each sample.
+    without that `x` stands for it. Labels are integers; what else is wanted is an array of numbers for each sample. Of
+    those of `scored` the first `samples`, if given.
     """
     headers = _headers(path)
     held = {stem: _numbered(headers, stem) for stem in ("calibration", "validation", "x")}
@@ -145,7 +148,7 @@ def read_splits(path: Path, tensors: Sequence[Tensor]) -> dict[str, Array]:
         if names:
             _check_inputs(path, headers, names, tensors)
             wanted = [name for name in (WANTED.get(stem),) if name in headers]
-            arrays = _load(path, headers, [*names, *wanted], None)
+            arrays = _load(path, headers, [*names, *wanted], samples if stem == scored else None)
             keys = [stem, *(f"{stem}_{place}" for place in range(1, len(names))), *wanted]
             found.update(zip(keys, arrays, strict=True))
     return found

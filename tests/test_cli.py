@@ -45,7 +45,10 @@ COMMANDS = {
     "quantize": "--shape --outputs --data --output --weights --activations --per-channel --per-tensor --range".split()
     + "--rounding --correct --scale --zero --exact --config --samples --report".split(),
     "compress": "--shape --outputs --data --output --recipe --samples --report".split(),
-    "explore": "--data --output --weights --activations --cycles --fps --part".split(),
+    "explore": "--data --output --weights --activations --per-layer --space --strategy --evaluations".split()
+    + "--objectives --budget --latency --cycles --fps --clock-ns --part --per-channel --range --rounding".split()
+    + "--correct --scale --zero --config --metric --score-on --jobs --executor --point-seconds".split()
+    + "--point-memory --seed --resume --status --pick --check --shape --outputs".split(),
     "methods": [],
     "check": [],
     "compare": [],
@@ -354,21 +357,6 @@ def test_quantize_keeps_no_file_that_is_read_as_another_network(
         f"error: {tmp_path / 'q.onnx'}: would be read as another network\n"
         "  hint: please report it with the model and the data; bitwright.quantize gives the network without a file\n"
     )
-
-
-def test_explore_finds_a_front_of_models_that_load(run: Run, tmp_path: Path) -> None:
-    options = ("--weights", "2,8", "--activations", "4", "--samples", "64", "--cycles", "500", "--part", "xc7s50")
-    result = asked(run, "explore", FLOAT, "--data", DATA, "-o", tmp_path / "sweep", *options)
-    assert [point["design"] for point in result["points"]] == ["w2a4", "w8a4"]
-    assert (tmp_path / "sweep/results.csv").read_text().count("\n") == 3
-    assert (tmp_path / "sweep/front.svg").read_text().startswith("<svg")
-    for point in result["points"]:
-        x, y = (np.load(DATA)[name][:64] for name in ("x", "y"))
-        scores = bitwright.run(bitwright.load(tmp_path / "sweep" / point["file"]), x)
-        assert (scores.argmax(axis=1) == y).mean() == point["accuracy"]
-        assert point["interval_cycles"] <= 500 and point["fits"]
-    assert result["note"] == "within the budget of xc7s50, costs in its shares"
-    assert any(point["on_front"] for point in result["points"])
 
 
 def test_doctor(run: Run) -> None:

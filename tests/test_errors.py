@@ -175,13 +175,28 @@ def test_a_misspelt_type(refused: Refused) -> None:
             "--cycles and --fps: exclude one another\n  hint: give one of them",
         ),
         (
-            ["explore", FLOAT, "--data", DATA, "-o", "out", "--cycles", "3", "--weights", "2", "--activations", "8"],
-            "point w2a8: layer 'conv1': needs at least 64 clocks per frame, 3 were asked for\n"
+            [
+                "explore",
+                FLOAT,
+                "--data",
+                DATA,
+                "-o",
+                "out",
+                "--cycles",
+                "3",
+                "--weights",
+                "2",
+                "--activations",
+                "8",
+                "--score-on",
+                "test",
+            ],
+            "design weights 2, activations 8: layer 'conv1': needs at least 64 clocks per frame, 3 were asked for\n"
             "  hint: ask for --cycles 64 or more",
         ),
         (
-            ["explore", FLOAT, "--data", DATA, "-o", "out", "--weights", "0-3"],
-            "quantize: 0 bits cannot be used for weights\n  hint: choose 1 to 16 bits",
+            ["explore", FLOAT, "--data", DATA, "-o", "out", "--weights", "0-3", "--score-on", "test"],
+            "axis 'weights': 0 cannot be used for weights\n  hint: choose 1 to 16 bits",
         ),
         (
             ["quantize", DIGITS, "--data", DATA, "-o", "q.onnx"],
@@ -256,9 +271,7 @@ def test_data_for_other_commands_is_checked_alike(refused: Refused, tmp_path: Pa
     )
     assert refused("simulate", DIGITS, "--data", "d.npz", "-o", "y.npz") == message
     assert refused("quantize", FLOAT, "--data", "d.npz", "-o", "q.onnx") == message
-    assert refused("explore", FLOAT, "--data", "d.npz", "-o", "out") == (
-        "d.npz: is no labelled set; it holds 'inputs'\n  hint: save it with np.savez(path, x=images, y=labels)"
-    )
+    assert refused("explore", FLOAT, "--data", "d.npz", "-o", "out") == message
 
 
 @pytest.fixture
@@ -283,7 +296,7 @@ def test_a_read_only_output_folder(refused: Refused, read_only: Path) -> None:
         ["compile", DIGITS],
         ["simulate", DIGITS, "--data", DATA],
         ["quantize", FLOAT, "--data", DATA],
-        ["explore", FLOAT, "--data", DATA],
+        ["explore", FLOAT, "--data", DATA, "--score-on", "test", "--weights", "4", "--activations", "4"],
     ):
         assert refused(*argv, "-o", read_only / "out") == f"{read_only}/out: {message}"
 

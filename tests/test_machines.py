@@ -168,9 +168,13 @@ def of_session(number: int) -> list[str]:
 COMMANDS = {
     "verify": ["verify", DIGITS, "--data", DATA, "--engines", "rtl", "--samples", "2"],
     "compile": ["compile", DIGITS, "-o", "out"],
-    "explore": ["explore", FLOAT, "--data", DATA, "-o", "out", "--jobs", "2"],
+    "explore": ["explore", FLOAT, "--data", DATA, "-o", "out", "--jobs", "2", "--score-on", "test"],
 }
-BEGUN = {"verify": "tmp/bitwright-rtl-*/obj_dir/*.o", "compile": ".out.partial-*", "explore": ".out.partial-*"}
+BEGUN = {
+    "verify": "tmp/bitwright-rtl-*/obj_dir/*.o",
+    "compile": ".out.partial-*",
+    "explore": "out/points/*/record.json",
+}
 """What is there when a command is in the middle of its work."""
 
 
@@ -198,7 +202,9 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, command: str, number: si
     said = running.communicate()[1]
     assert running.returncode == 128 + number
     assert said.splitlines()[-1] == "stopped" and "Traceback" not in said
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["tmp"]
+    kept = tmp_path / "out"  # of a sweep what is finished
+    assert sorted(path.name for path in tmp_path.rglob("*") if not path.is_relative_to(kept)) == ["tmp"]
+    assert kept.is_dir() == (command == "explore") and not list(kept.glob(".partial-*"))
     assert of_session(running.pid) == []
 
 

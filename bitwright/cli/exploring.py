@@ -1,63 +1,267 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command that sweeps over designs of a float network: `explore`."""
+"""The command that searches designs of a float network, and tells of those that were found: `explore`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, TypedDict
 
 import typer
 
-from bitwright import data, explore, output
-from bitwright.cli import options
+from bitwright import data
+from bitwright.cli import options, searching
+from bitwright.cli.model import Outputs, Shapes, asked_of
 from bitwright.cli.progress import progress
-from bitwright.cli.shown import shown
-from bitwright.explore import Result
-from bitwright.planning.price import KINDS, scale_of
-from bitwright.report import show
+from bitwright.cli.shown import noted, shown
+from bitwright.cli.signals import Stopped
+from bitwright.compress import Options, float_net
+from bitwright.compress.config import read_config
+from bitwright.compress.options import Given
+from bitwright.explore.checking import check
+from bitwright.explore.executors import EXECUTORS, Limits
+from bitwright.explore.kept import kept_settings, outcomes_in
+from bitwright.explore.objectives import budget_of
+from bitwright.explore.picking import pick
+from bitwright.explore.progress import Progress, line
+from bitwright.explore.setup import Setup
+from bitwright.explore.space_file import read_space
+from bitwright.explore.spaces import Clause, of_network
+from bitwright.explore.status import status, told
+from bitwright.explore.sweep import Sweep
+from bitwright.explore.sweep import sweep as carried_out
+from bitwright.explore.sweeping import EVALUATIONS, METHOD, Wanted, continued, prepared, split_named
+from bitwright.explore.swept import PAGE, Swept, swept
+from bitwright.ir.errors import BitwrightError
+from bitwright.planning.target import Target
+
+BITS = "2-8"
+MEBI = 1 << 20
+WRITTEN = ("model.onnx", "samples.npz", "design", "pick.json")
+"""What there is of a picked design."""
+
+LOOKS = {
+    "float": "the float network",
+    "table": "by the table of prices",
+    "compile": "as compile makes it",
+    "test": "of the test data",
+}
+"""What a design was looked at by."""
+
+
+class Ways(TypedDict):
+    """How a sweep is carried out."""
+
+    jobs: int
+    executor: str
+    limits: Limits
 
 
 def explore_(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A float ONNX or TFLite model.")],
-    data_file: options.LabelledFile,
-    out: options.OutFolder,
-    weights: options.Bits = "2-8",
-    activations: options.Bits = "2-8",
+    target: searching.Target,
+    data_file: searching.SplitFile = None,
+    out: searching.Folder = None,
+    weights: searching.Weights = None,
+    activations: searching.Activations = None,
+    per_layer: searching.PerLayer = False,
+    space: searching.SpaceFile = None,
+    strategy: searching.Strategy = "",
+    evaluations: searching.Evaluations = EVALUATIONS,
+    objectives: searching.Objectives = "cost",
+    budget: searching.Budget = None,
+    latency: searching.Latency = None,
     cycles: options.Cycles = None,
     fps: options.Fps = None,
+    clock_ns: options.ClockNs = 10.0,
     part: options.Part = None,
-    jobs: options.Jobs = 1,
+    per_channel: options.PerChannel = METHOD.per_channel,
+    range_: options.Range = METHOD.range,
+    rounding: options.WeightRounding = METHOD.rounding,
+    correct: options.Correct = METHOD.correct,
+    scale: searching.Scale = METHOD.scale,
+    zero: options.Zero = METHOD.zero,
+    config: options.ConfigFile = None,
+    metric: searching.Metric = "",
+    score_on: searching.ScoreOn = "validation",
     samples: options.Samples = None,
+    jobs: options.Jobs = 1,
+    executor: searching.Executor = "",
+    point_seconds: searching.Seconds = None,
+    point_memory: searching.Memory = None,
+    seed: searching.Seed = 0,
+    resume: searching.Resume = False,
+    status_: searching.Status = False,
+    pick_: searching.Pick = None,
+    check_: searching.Check = None,
+    shapes: Shapes = None,
+    outputs: Outputs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Sweep the bits of weights and activations: accuracy and price of each design, and the Pareto front.
+    """Search designs of a float network: widths, zeros, folding and parts; score, price, and the Pareto front.
 
-    The price is that of the design that `compile` makes for the same target; one that does not fit the part is not on
-    the front.
+    Every design is quantised, scored by the exact integers, and priced by what the compiler makes of its layers; those
+    on the front are compiled. What is found is kept in the folder as it comes: --resume goes on with it, --status
+    tells of it, --pick writes a design of it, --check finds the numbers of one again.
     """
+    ways: Ways = {"jobs": jobs, "executor": _executor(executor), "limits": _limits(point_seconds, point_memory)}
+    if _is_sweep(target, status=status_ or None, pick=pick_, check=check_):
+        options.only_one(status=status_ or None, pick=pick_, check=check_, resume=resume or None)
+        _tell(target, out, status_=status_, what=pick_, key=check_, resume=resume, ways=ways, as_json=as_json)
+        return
     options.only_one(cycles=cycles, fps=fps)
-    asked: dict[str, Any] = {
-        "weights": options.parse_bits("--weights", weights),
-        "activations": options.parse_bits("--activations", activations),
-        "cycles": cycles,
-        "fps": fps,
-        "part": part,
-    }
-    with output.new_folder(out) as write, progress(f"exploring {model}") as say:
-        tensors = data.model_tensors(model)
-        x, y = data.read_labelled(data_file, tensors, samples=samples)
-        arrays = {"x": x, "y": y, "calibration": data.read_calibration(data_file, tensors)[0]}
-        results = explore.sweep(
-            model, arrays, write, **asked, jobs=jobs, progress=lambda done, total: say(f"{done} of {total} designs")
-        )
-    points = [_point(result) for result in results]
-    found = {"model": str(model), "folder": str(out), "samples": len(x), "note": scale_of(part).said, "points": points}
-    shown(found, as_json, show.sweep(found), f"{len(points)} designs: {out}/results.csv, {out}/front.svg")
+    options.only_one(weights=weights, space=space)
+    options.only_one(activations=activations, space=space)
+    options.only_one(per_layer=per_layer or None, space=space)
+    source, folder = _needed("--data", data_file), _needed("--output", out)
+    wanted = Wanted(
+        space=_clauses(space, weights or BITS, activations or BITS, per_layer),
+        strategy=strategy,
+        evaluations=evaluations,
+        objectives=tuple(objectives.split(",")),
+        budget=_budget(budget or [], latency),
+    )
+    method: Given = {"per_channel": per_channel, "range": range_, "rounding": rounding, "correct": correct}
+    method |= {"zero": zero, "scale": scale}
+    setup = Setup(
+        model=target.name,
+        options=Options(**method),
+        target=Target(cycles=cycles, fps=fps, clock_ns=clock_ns, part=part),
+        rules=None if config is None else read_config(config),
+        metric=metric,
+        score_on=split_named(score_on),
+        seed=seed,
+    )
+    with _kept(folder), progress(f"exploring {target}") as say:
+        read = asked_of(shapes, outputs)
+        tensors = data.model_tensors(target, **read)
+        arrays = data.read_splits(source, tensors, scored=setup.score_on, samples=samples)
+        asked = prepared(float_net(target, **read), arrays, folder, wanted, setup, resume=resume)
+        found = _carried_out(asked, folder, say, ways, resume)
+    _show(found, as_json)
 
 
-def _point(result: Result) -> dict[str, Any]:
-    """A row of the report."""
-    point = result.point
-    bits = {"design": point.label, "weight_bits": point.weight_bits, "activation_bits": point.activation_bits}
-    figures = ("accuracy", "macs", "weight_memory_bits", *KINDS, "cost", "interval_cycles", "fits", "on_front", "file")
-    return bits | {name: getattr(result, name) for name in figures}
+def _is_sweep(target: Path, **asked: object) -> bool:
+    """True for the folder of a sweep, which is all that some options can be asked of."""
+    if target.is_dir():
+        return True
+    for name, given in asked.items():
+        if given is not None:
+            hint = f"for example bitwright explore DIR --{name}; DIR is what a search wrote"
+            raise BitwrightError("is asked of no folder of a sweep", where=f"--{name} {target}", hint=hint)
+    return False
+
+
+def _tell(
+    folder: Path,
+    out: Path | None,
+    *,
+    status_: bool,
+    what: str | None,
+    key: str | None,
+    resume: bool,
+    ways: Ways,
+    as_json: bool,
+) -> None:
+    """What is asked of the folder of a sweep."""
+    if status_:
+        _show(swept(folder), as_json)
+    elif what is not None:
+        place = _needed("--output", out)
+        with progress(f"picking of {folder}"):
+            result = pick(folder, what, place)
+        shown(result, as_json, *_picked(result), f"written to {place}: {', '.join(WRITTEN)}")
+    elif key is not None:
+        with progress(f"checking {key} of {folder}"):
+            result = check(folder, key)
+        shown(result, as_json, *_checked(result))
+        if not result["same"]:
+            raise typer.Exit(1)
+    elif resume:
+        with _kept(folder), progress(f"exploring {folder}") as say:
+            found = _carried_out(continued(folder), folder, say, ways, resume)
+        _show(found, as_json)
+    else:
+        hint = "give --status, --pick WHAT -o OUT, --check ID or --resume"
+        raise BitwrightError("is a folder, and nothing is asked of it", where=str(folder), hint=hint)
+
+
+def _carried_out(asked: Sweep, folder: Path, say: Callable[[str], None], ways: Ways, resume: bool) -> Swept:
+    """The sweep, told of as it goes on."""
+    score, *costs = asked.problem.objectives
+    cost = costs[0] if costs else score
+
+    def tell(now: Progress) -> None:
+        say(line(now, score, cost))
+
+    return carried_out(asked, folder, resume=resume, progress=tell, **ways)
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """Says what is kept when a signal ends a sweep."""
+    try:
+        yield
+    except Stopped:
+        if kept_settings(folder) is not None:
+            count = sum(1 for _ in outcomes_in(folder))
+            noted(f"{count} outcomes are kept in '{folder}'; the same with --resume goes on from there")
+        raise
+
+
+def _show(found: Swept, as_json: bool) -> None:
+    """What a sweep has found so far."""
+    written = [f"{found.folder}/{PAGE}"] if (found.folder / PAGE).exists() else []
+    shown(status(found, found.explored), as_json, told(found, found.explored), *written)
+
+
+def _picked(result: Mapping[str, Any]) -> Iterator[str]:
+    """What a picked design is, in lines."""
+    said = ", ".join(f"{name} {value}" for name, value in result["choices"].items())
+    yield f"{result['id']} of {result['sweep']}: {said}"
+    for split, score in result["scores"].items():
+        seen = f"{score['samples']} of {score['total']} samples of the {split} data"
+        yield f"{result['metric']} {score['value']:.6g} ({score['low']:.6g} to {score['high']:.6g}) on {seen}"
+    yield ", ".join(f"{name} {value:.6g}" for name, value in result["compiled"].items())
+
+
+def _checked(result: Mapping[str, Any]) -> Iterator[str]:
+    """What is the same, and what is not."""
+    for look in result["looks"]:
+        verdict = "the same again" if look["same"] else "NOT the same"
+        yield f"{result['id']} on {look['samples']} of {look['total']} samples, {LOOKS[look['by']]}: {verdict}"
+        for name, pair in look["figures"].items():
+            if pair["kept"] != pair["found"]:
+                yield f"  {name}: {pair['kept']} was kept, {pair['found']} is found"
+
+
+def _clauses(space: Path | None, weights: str, activations: str, per_layer: bool) -> list[Clause]:
+    """What is to be chosen."""
+    if space is not None:
+        return read_space(space)
+    bits = {"weights": options.parse_bits("--weights", weights)}
+    return of_network(bits | {"activations": options.parse_bits("--activations", activations)}, per_layer)
+
+
+def _budget(given: Sequence[str], latency: int | None) -> dict[str, float]:
+    return budget_of([*given, *([] if latency is None else [f"latency={latency}"])])
+
+
+def _executor(name: str) -> str:
+    if name and name not in EXECUTORS:
+        hint = f"choose {' or '.join(EXECUTORS)}"
+        raise BitwrightError(f"no executor '{name}'", where="--executor", hint=hint)
+    return name
+
+
+def _limits(seconds: float | None, mebibytes: int | None) -> Limits:
+    return Limits(seconds, None if mebibytes is None else mebibytes * MEBI)
+
+
+def _needed(option: str, given: Path | None) -> Path:
+    if given is None:
+        raise BitwrightError("is missing", where=option, hint=f"{NEEDED[option]}; see `bitwright explore --help`")
+    return given
+
+
+NEEDED = {"--data": "a search takes --data F.npz", "--output": "say where to write with -o"}

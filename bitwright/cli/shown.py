@@ -14,6 +14,11 @@ VERSION = 1
 """Of what `--json` prints; a result that has a version of its own keeps it."""
 
 
+def noted(text: str) -> None:
+    """A line on stderr, beside the results."""
+    print(text, file=sys.stderr)
+
+
 def shown(result: Mapping[str, Any], as_json: bool, *drawn: RenderableType) -> None:
     """The result on stdout: as JSON, its version first, or drawn."""
     if as_json:

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exploration: a float ONNX model and a labelled set in, one result per design out, and the Pareto front.
+"""Exploration: designs of a float network by the thousand, each exact and priced; those that no other one beats.
 
-    with output.new_folder(out) as write:
-        results = sweep(model, data, write, weights=range(2, 9), part="xc7z020", jobs=2, progress=show)
+    found = sweep("net.onnx", data, "swept", weights=range(2, 9), activations=range(2, 9), per_layer=True)
+    pick("swept", "accuracy>=0.97, min lut", "picked")
 
-`model` is the path of a float ONNX file; `data` a mapping with `x`, `y` and perhaps `calibration`. Each `Result` has
-`point` (`weight_bits`, `activation_bits`, `label`, `key`), `accuracy`, `macs`, `weight_memory_bits`, `lut`, `ff`,
-`dsp`, `bram`, `uram`, `cost`, `interval_cycles`, `fits`, `on_front`, and `file`, the path of its ONNX in the folder,
-beside `results.csv`, `front.svg` and `samples.npz`. `trade_off` has the clocks and
-resources of one network instead, plan by plan.
+`data` has `calibration`, `validation` and `y_validation`, by which designs are chosen, and `x` and `y`, for those that
+are picked. What is found is kept in the folder as it comes, and `found.records` has it; `docs/exploring.md` is the
+guide. `trade_off` has the clocks and resources of one network instead, plan by plan.
 
     found = table(net, calibration, bits=range(2, 9), cycles=2000, part="xc7z020")
     best = allocate(found, budget={"lut": 9000})
@@ -28,20 +26,20 @@ A design of the folder of a sweep as ONNX and as hardware; its scores and its pr
 
 from bitwright.explore.allocation import Allocation, Candidate, allocate
 from bitwright.explore.checking import check
-from bitwright.explore.grid import sweep
 from bitwright.explore.picking import pick
-from bitwright.explore.points import Result
 from bitwright.explore.shrinking import Shrunk, Tried, shrink
-from bitwright.explore.space import Point, uniform
+from bitwright.explore.space import Axis, Design, Space
+from bitwright.explore.sweeping import sweep
 from bitwright.explore.tabling import Tabled, table
 from bitwright.report.front import trade_off
 
 __all__ = [
     "Allocation",
+    "Axis",
     "Candidate",
-    "Point",
-    "Result",
+    "Design",
     "Shrunk",
+    "Space",
     "Tabled",
     "Tried",
     "allocate",
@@ -51,5 +49,4 @@ __all__ = [
     "sweep",
     "table",
     "trade_off",
-    "uniform",
 ]

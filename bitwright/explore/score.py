@@ -55,20 +55,27 @@ class Scoring:
 
 
 def scoring(
-    net: FloatNet, x: Array | Sequence[Array], y: Array | None, metric: str | Metric = "", *, seed: int = 0
+    net: FloatNet,
+    x: Array | Sequence[Array],
+    y: Array | None,
+    metric: str | Metric = "",
+    *,
+    seed: int = 0,
+    names: tuple[str, str] = ("x", "y"),
 ) -> Scoring:
     """Samples `x`, one array or one for each input, with `y` as what is wanted, in an order that `seed` draws.
 
     Without a metric it is the accuracy of labels; else the mean squared error of what is wanted; without `y` agreement
-    with the float network, of classes or, as a signal over its noise, of numbers. BitwrightError if they do not fit.
+    with the float network, of classes or, as a signal over its noise, of numbers. BitwrightError if they do not fit, by
+    the `names` that both have.
     """
     arrays = [x] if isinstance(x, np.ndarray) else list(x)
-    check_arrays(net.inputs, arrays, "data 'x'")
+    check_arrays(net.inputs, arrays, f"data '{names[0]}'")
     for array in (*arrays, *([] if y is None else [y])):
-        _check_finite(array, "data 'y'" if array is y else "data 'x'")
+        _check_finite(array, f"data '{names[array is y]}'")
     shape = outputs_of(net, [array[:1] for array in arrays])
     found = _metric(metric) if metric else METRICS[_usual(net, shape, y)]
-    wanted = _wanted(net, arrays, y, found, shape)
+    wanted = _wanted(net, arrays, y, found, shape, names)
     order = np.random.default_rng(seed).permutation(len(arrays[0]))
     return Scoring(tuple(array[order] for array in arrays), tuple(array[order] for array in wanted), found)
 
@@ -90,32 +97,37 @@ def _usual(net: FloatNet, shape: Sequence[Array], y: Array | None) -> str:
 
 
 def _wanted(
-    net: FloatNet, arrays: Sequence[Array], y: Array | None, metric: Metric, shape: Sequence[Array]
+    net: FloatNet,
+    arrays: Sequence[Array],
+    y: Array | None,
+    metric: Metric,
+    shape: Sequence[Array],
+    names: tuple[str, str],
 ) -> Sequence[Array]:
     """What the metric compares answers with."""
     if metric.wants == "float" or (metric.wants == "numbers" and y is None):
         return outputs_of(net, arrays)
     if y is None:
-        hint = "give a labelled set: x=images, y=labels; agreement needs none"
-        raise BitwrightError("has no array 'y'", where="data", hint=hint)
+        hint = f"give a labelled set: {names[0]}=images, {names[1]}=labels; agreement needs none"
+        raise BitwrightError(f"has no array '{names[1]}'", where="data", hint=hint)
     if metric.wants == "labels":
-        _check_labels(y, len(arrays[0]), prod(shape[0].shape))
+        _check_labels(y, len(arrays[0]), prod(shape[0].shape), names)
     elif len(y) != len(arrays[0]):
-        what = f"'y' is {y.dtype} of shape {y.shape}, where 'x' holds {len(arrays[0])} samples"
+        what = f"'{names[1]}' is {y.dtype} of shape {y.shape}, where '{names[0]}' holds {len(arrays[0])} samples"
         raise BitwrightError(what, where="data", hint="give what is wanted of each sample")
     return [y]
 
 
-def _check_labels(y: Array, samples: int, classes: int) -> None:
+def _check_labels(y: Array, samples: int, classes: int, names: tuple[str, str]) -> None:
     if y.shape != (samples,) or y.dtype.kind not in "iu":
         raise BitwrightError(
-            f"'y' is {y.dtype} of shape {y.shape}, where 'x' holds {samples} samples",
+            f"'{names[1]}' is {y.dtype} of shape {y.shape}, where '{names[0]}' holds {samples} samples",
             where="data",
             hint="labels are integers, one per sample",
         )
     if y.min() < 0 or y.max() >= classes:
         raise BitwrightError(
-            f"'y' holds labels from {y.min()} to {y.max()}, where the network has {classes} scores",
+            f"'{names[1]}' holds labels from {y.min()} to {y.max()}, where the network has {classes} scores",
             where="data",
             hint=f"labels are the places of classes, from 0 to {classes - 1}",
         )

@@ -82,7 +82,9 @@ class Setup:
     def scoring(self, net: FloatNet, arrays: Arrays, split: str = "") -> Scoring:
         """What scores them, on the samples of a split."""
         split = split or self.score_on
-        return scoring(net, split_of(arrays, split), arrays.get(LABELS[split]), self.metric, seed=self.seed)
+        names = split, LABELS[split]
+        wanted = arrays.get(LABELS[split])
+        return scoring(net, split_of(arrays, split), wanted, self.metric, seed=self.seed, names=names)
 
     def evaluation(self, maker: Maker, prices: Prices, objectives: Sequence[Objective], arrays: Arrays) -> Evaluation:
         """What makes records of them."""

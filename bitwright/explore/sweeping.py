@@ -16,6 +16,7 @@ import onnx
 
 from bitwright.compress import FloatNet, Options, float_net
 from bitwright.compress.quantise import Configured, as_file, rules_of
+from bitwright.explore.again import again
 from bitwright.explore.executors import Limits
 from bitwright.explore.filling import filled
 from bitwright.explore.kept import kept_settings
@@ -27,6 +28,7 @@ from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices
 from bitwright.explore.progress import Progress
 from bitwright.explore.score import Scoring
+from bitwright.explore.settings import settings_of
 from bitwright.explore.setup import DATA, LABELS, MODEL, TABLE, Arrays, Setup, data_of, digests
 from bitwright.explore.space import Space
 from bitwright.explore.space_file import read_space
@@ -229,3 +231,18 @@ def _float(scoring: Scoring, net: FloatNet) -> dict[str, float]:
         "samples": found.samples,
         "total": found.total,
     }
+
+
+def continued(folder: Path) -> Sweep:
+    """The sweep that a folder has begun, to go on with by what is there alone."""
+    swept = again(folder)
+    maker = swept.evaluation.maker
+    kept = swept.kept.settings
+    own = settings_of(swept.problem, "", {}).keys() | {"version"}
+    return Sweep(
+        problem=swept.problem,
+        evaluate=swept.evaluation,
+        strategy=kept["search"]["strategy"],
+        settings={name: value for name, value in kept.items() if name not in own},
+        layers=Layered(maker, _prices(maker, folder)),
+    )

@@ -278,25 +278,6 @@ def synthesis(result: Row) -> RenderableType:
     return Group(*parts)
 
 
-def sweep(found: Row) -> RenderableType:
-    """The Pareto front of `explore`, cheapest first."""
-    keys = {
-        "design": "design",
-        "accuracy": "accuracy",
-        "cost": "cost %",
-        "lut": "LUT",
-        "ff": "FF",
-        "dsp": "DSP",
-        "bram": "BRAM",
-        "interval_cycles": "clocks",
-        "weight_memory_bits": "weight bits",
-        "file": "model",
-    }
-    front = sorted((point for point in found["points"] if point["on_front"]), key=lambda point: point["cost"])
-    said = found["note"] if front else f"no design fits: {found['note']}"
-    return Group(rows(f"{found['model']}: Pareto front on {found['samples']} samples", keys, front), said)
-
-
 def trade_off(result: Row) -> RenderableType:
     """The plans of `compile --front`, slowest first: what each takes, the sum of its shares of the part, its proof."""
     keys = {"interval_cycles": "clocks", "fps": "frames/s", "lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM"}
