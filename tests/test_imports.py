@@ -79,7 +79,7 @@ PACKAGES = {
 which is part of onnx."""
 CIRCLES = 0
 """Circles of imports that are still there; they may only become fewer."""
-ON_CALL = {"sim": "torch", "reading": "torch", "compress": "torch", "explore": "pymoo", "": "onnxruntime"}
+ON_CALL = {"sim": "torch", "reading": "torch", "compress": "torch", "explore": "pyarrow pymoo", "": "onnxruntime"}
 """Packages that may only be imported inside a function."""
 TORCH = "compress/torch"
 """The part that imports PyTorch at its top; others import it inside a function alone."""

@@ -21,7 +21,7 @@ from bitwright.explore.kept import kept
 from bitwright.explore.progress import Progress
 from bitwright.explore.record import Failure, Outcome, Record, Score, Task
 from bitwright.explore.saved import outcome_of, text_of
-from bitwright.explore.space import Design
+from bitwright.explore.space import Axis, Design, Space
 from bitwright.explore.store import opened
 from bitwright.explore.sweep import Stopped, sweep
 from bitwright.explore.views import front_in
@@ -58,13 +58,48 @@ def test_a_sweep_is_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
 def test_the_folder_says_it_all(tmp_path: Path) -> None:
     found = sweep(fake_sweep(Fake(tmp_path / "counted"), most=3), tmp_path / "s")
     names = {name.split("/")[0] for name in contents(tmp_path / "s")}
-    assert names == {"sweep.json", "model.onnx", "points", "asked.json", "results.csv", "report.html", "front.svg"}
+    assert names == {
+        "sweep.json",
+        "model.onnx",
+        "points",
+        "asked.json",
+        "results.csv",
+        "results.parquet",
+        "report.html",
+        "front.svg",
+    }
     settings = loads((tmp_path / "s/sweep.json").read_text())
     assert settings["search"] == {"strategy": "grid", "evaluations": 1000} and settings["network"] == "abc"
     table = list(csv.DictReader(io.StringIO((tmp_path / "s/results.csv").read_text())))
     assert [row["key"] for row in table] == list(found.designs)
     assert {row["key"] for row in table if row["on_front"] == "True"} == {each.design.key for each in front_in(found)}
     assert (tmp_path / "s/lock").read_text() == ""
+
+
+def test_tables_have_the_float_network_first_and_a_type_a_column(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    fake = Fake(tmp_path / "counted", bad={(2, 2, 3): refuse})
+    asked = fake_sweep(fake, most=3)
+    axes = (*asked.problem.space.axes[:2], Axis("cycles", "cycles", (3, "none")))
+    odd = replace(asked, problem=replace(asked.problem, space=Space(axes)), evaluate=Odd(tmp_path / "odd"))
+    scored = {"float": {"accuracy": 0.75, "low": 0.5, "high": 1.0, "samples": 4, "total": 4}}
+    for name, each in (("a", asked), ("b", odd)):
+        sweep(replace(each, settings=scored), tmp_path / name)
+        table = parquet.read_table(tmp_path / name / "results.parquet")
+        lines = list(csv.DictReader(io.StringIO((tmp_path / name / "results.csv").read_text())))
+        rows = table.to_pylist()
+        assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows] == lines
+        assert (rows[0]["key"], rows[0]["accuracy"], rows[0]["low"]) == ("float", 0.75, 0.5)
+    assert rows[2]["axis.cycles"] == "none" and len({row["outcome"] for row in lines}) == 2
+
+
+class Odd(Fake):
+    """Refuses all there is."""
+
+    def __call__(self, task: Task) -> Record:
+        refuse()
+        raise AssertionError
 
 
 class Enough(BaseException):

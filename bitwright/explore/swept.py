@@ -17,7 +17,7 @@ from bitwright.explore.page import fragment, page
 from bitwright.explore.space import Design
 from bitwright.explore.status import told
 from bitwright.explore.tables import COLUMNS, thinned
-from bitwright.explore.views import CSV, csv_of
+from bitwright.explore.views import CSV, PARQUET, csv_of, parquet_of
 
 PAGE, PICTURE = "report.html", "front.svg"
 
@@ -46,8 +46,10 @@ def swept(folder: Path | str) -> Swept:
 
 def views(found: Swept) -> dict[str, bytes]:
     """The files that tell of a sweep, by their names in its folder."""
+    parquet = parquet_of(found)
     return {
         CSV: csv_of(found),
+        **({} if parquet is None else {PARQUET: parquet}),
         PAGE: page(found.explored).encode(),
         PICTURE: drawing(found.explored).encode(),
     }
