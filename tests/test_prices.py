@@ -36,11 +36,13 @@ def calibration() -> Calibration:
         return calibrate(DIGITS / "digits_float.onnx", [file["calibration"][:32]])
 
 
-def maker(bits: Sequence[int], *more: Axis, cycles: int = 500) -> Maker:
+def maker(bits: Sequence[int], *more: Axis, cycles: int = 500, activations: Sequence[int] = ()) -> Maker:
     """Widths of each weight and tensor by themselves."""
     net = calibration().net
     weights = [Axis(f"w {each.weight}", "weights", tuple(bits), (each.weight,)) for each in net.layers]
-    tensors = [Axis(f"a {site.tensor}", "activations", tuple(bits), (site.tensor,)) for site in net.sites]
+    tensors = [
+        Axis(f"a {site.tensor}", "activations", tuple(activations or bits), (site.tensor,)) for site in net.sites
+    ]
     options = Options(rounding="nearest", correct="none")
     return Maker(Space((*weights, *tensors, *more)), calibration(), options, Target(cycles=cycles))
 
@@ -78,6 +80,15 @@ def varied() -> tuple[Maker, Prices]:
     return made, filled(made)
 
 
+def test_signs_beside_zeros_are_priced_without_them() -> None:
+    name = calibration().net.layers[0].weight
+    made = maker((1, 3), Axis("z", "sparsity", (0.75, 0.5), (name,)), activations=(3,))
+    prices = filled(made)
+    places = [int(axis.option != "activations" and axis.names == (name,)) for axis in made.space.axes]
+    design = made.made(made.space.design(places))
+    assert prices.figures(design)["lut"] == pytest.approx(prices.compiled(design)["lut"], rel=0.05)
+
+
 def one(made: Maker, **said: Value) -> Made:
     """A design of the first value of each axis, but for options that are named."""
     pairs = ((axis, said.get(axis.option, axis.values[0])) for axis in made.space.axes)
@@ -91,6 +102,10 @@ def test_a_table_is_read_back_as_it_was() -> None:
     assert pickle.loads(pickle.dumps(prices)) == prices
     with pytest.raises(BitwrightError) as refusal:
         of_dict({"version": 0})
+    damaged = to_dict(prices)
+    damaged["tables"][0].pop("paces")
+    with pytest.raises(BitwrightError, match="is no table of prices"):
+        of_dict(damaged)
     message = "table.json: is of version 0, this bitwright reads 1\n  hint: remove it: the table is made again"
     assert str(refusal.value) == message
 

@@ -81,9 +81,12 @@ class Maker:
         return Made(state, self.widths(choices), patterns, self.targeted(design))
 
     def rounded(self, design: Design) -> Made:
-        """The same with each weight at its nearest code: at once, and hardware takes as much of it."""
+        """The same with each weight at its nearest code: at once, and hardware takes as much of it.
+
+        Signs, of which none is 0, are left without zeros.
+        """
         choices, patterns = self.choices(design), self.patterns(design)
-        _check_signs(choices, patterns)
+        patterns |= {name: WHOLE for name, choice in choices.weights.items() if choice.bits == 1}
         state = nearest(self._zeroing(patterns), choices)
         return Made(state, self.widths(choices), patterns, self.targeted(design))
 

@@ -60,12 +60,7 @@ def least_of(maker: Maker, prices: Prices) -> dict[str, float]:
         target = Target(cycles=aim[0], part=aim[1], clock_ns=aim[2])
         for name, amount in _figures(table, target).items():
             found[name] = min(found.get(name, amount), amount)
-    first = maker.space.design([0] * len(maker.space.axes))
-    try:
-        state = maker.rounded(first).state
-    except BitwrightError:  # signs with zeros, which are no design; of what needs no hardware nothing is known then
-        return found
-    work = worked(prices.works, state)
+    work = worked(prices.works, maker.rounded(maker.space.design([0] * len(maker.space.axes))).state)
     return {**found, "weight_bits": work["weight_bits"], "bops": work["bops"]}
 
 

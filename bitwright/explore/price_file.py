@@ -13,6 +13,7 @@ from bitwright.explore.work import Work
 from bitwright.ir.errors import BitwrightError
 
 VERSION = 1
+AGAIN = "remove it: the table is made again"
 
 
 def to_dict(prices: Prices) -> dict[str, Any]:
@@ -21,11 +22,19 @@ def to_dict(prices: Prices) -> dict[str, Any]:
     return {"version": VERSION, "tables": tables, "works": [asdict(work) for work in prices.works]}
 
 
-def of_dict(data: Mapping[str, Any], where: str = "table.json") -> Prices:
-    """The table that plain values are; BitwrightError if they are of another version."""
-    if data.get("version") != VERSION:
-        what = f"is of version {data.get('version')}, this bitwright reads {VERSION}"
-        raise BitwrightError(what, where=where, hint="remove it: the table is made again")
+def of_dict(data: object, where: str = "table.json") -> Prices:
+    """The table that plain values are; BitwrightError if they are none, or of another version."""
+    if not isinstance(data, Mapping) or data.get("version") != VERSION:
+        version = data.get("version") if isinstance(data, Mapping) else None
+        what = f"is of version {version}, this bitwright reads {VERSION}"
+        raise BitwrightError(what, where=where, hint=AGAIN)
+    try:
+        return _prices(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BitwrightError("is no table of prices", where=where, hint=AGAIN) from error
+
+
+def _prices(data: Mapping[str, Any]) -> Prices:
     tables = {tuple(each["aim"]): _table_of(each) for each in data["tables"]}
     works = (Work(**{**each, "tensors": tuple(each["tensors"])}) for each in data["works"])
     return Prices(tables, tuple(works))
