@@ -25,7 +25,10 @@ from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.transforms import TRANSFORMS
 from bitwright.compress.zeros import quantiser
 from bitwright.ir.errors import BitwrightError
+from bitwright.recipe import STEPS
 
+USUAL = ("prune", "quantise", "shrink", "train")
+"""Steps of recipes that methods are named in."""
 Registry = Mapping[str, Callable[..., Any] | None]
 FAMILIES: Mapping[str, Registry] = {
     "range": RANGES,
@@ -40,6 +43,7 @@ FAMILIES: Mapping[str, Registry] = {
     "rule": {name: rule.renew for name, rule in RULES.items()},
     "allocator": ALLOCATORS,
     "sensitivity": SENSITIVITIES,
+    "step": {name: step for name, step in STEPS.items() if name not in USUAL},
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
@@ -59,6 +63,7 @@ NAMED: Mapping[str, str] = {
     "rule": "`rule` of `prune` in the step `train`; `rule=` of a module's `prune`",
     "allocator": "`bw.explore.allocate(method=)`",
     "sensitivity": "`bw.explore.table(sensitivity=)`",
+    "step": "a step of a recipe, `- NAME: {option: value}`",
     "weights": "`weights` of the step `train`, `bw.compress.trainable(weights=)`",
     "activations": "`activations` of the step `train`, `bw.compress.trainable(activations=)`",
     "distil": "`distil` of the step `train`, `bw.compress.distil`, one of the `aids` of `bw.compress.fit`",

@@ -31,11 +31,13 @@ RECIPES = {
     "schedule": f"- prune: {{schedule: NAME, sparsity: 0.5}}\n{END}",
     "rule": f"- train: {{epochs: 1, prune: {{criterion: magnitude, sparsity: 0.5, rule: NAME}}}}\n{END}",
     "distil": f"- train: {{epochs: 1, distil: NAME}}\n{END}",
+    "step": f"- NAME: {{OPTIONS}}\n{END}",
     "weights": "- train: {epochs: 1, weights: 'NAME', activations: 'lsq:4'}",
     "activations": "- train: {epochs: 1, weights: 'lsq:4', activations: 'NAME'}",
 }
 """A recipe for each family whose methods a recipe names."""
-TORCH = ("rule", "distil", "weights", "activations")
+OPTIONS: dict[str, str] = {}
+"""What steps are given, that their defaults would make slow here."""
 
 
 def named() -> Iterator[tuple[str, str]]:
@@ -59,7 +61,9 @@ def test_a_recipe_takes_every_method(family: str, name: str, tmp_path: Path, mon
     monkeypatch.setattr(sys.modules["bitwright.compress.round.adaround"], "STEPS", 10)
     monkeypatch.setattr("bitwright.compress.torch.losses.PROBES", 4)
     given = f"{name}:4" if family in ("weights", "activations") and name not in BITS and name != "xnor" else name
-    (tmp_path / "recipe.yaml").write_text(RECIPES[family].replace("NAME", given))
+    (tmp_path / "recipe.yaml").write_text(
+        RECIPES[family].replace("NAME", given).replace("OPTIONS", OPTIONS.get(name, ""))
+    )
     net = float_net(DIGITS / "digits_float.onnx")
     state = follow(read_recipe(tmp_path / "recipe.yaml"), net, material(), Kept(tmp_path / "kept")).result.state
     state.save(tmp_path / "q.onnx")

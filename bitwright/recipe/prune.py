@@ -120,3 +120,6 @@ def block_of(block: str | None) -> Block:
 
 def _refusal(option: str, given: object, hint: str) -> BitwrightError:
     return BitwrightError(f"{given!r} cannot be used for {option}", where="prune", hint=hint)
+
+
+STEPS = {"prune": Prune}

@@ -94,3 +94,6 @@ def _sharing(state: State, values: int) -> State:
         for name, bases in state.weights.items()
     }
     return replace(state, weights=weights)
+
+
+STEPS = {"quantise": Quantise}

@@ -72,3 +72,6 @@ def within(steps: Sequence[Step], budget: Mapping[str, float], part: str | None,
     return tuple(
         replace(step, budget=budget, part=part, **bits) if isinstance(step, Shrink) else step for step in steps
     )
+
+
+STEPS = {"shrink": Shrink}

@@ -3,20 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from bitwright.recipe.prune import Prune
-from bitwright.recipe.quantise import Quantise
-from bitwright.recipe.shrink import Shrink
+from bitwright.compress.family import Family
 from bitwright.recipe.step import Step
-from bitwright.recipe.train import Train
 
-STEPS: Mapping[str, type[Step]] = {
-    "prune": Prune,
-    "shrink": Shrink,
-    "train": Train,
-    "quantise": Quantise,
-}
+STEPS: Family[type[Step]] = Family("bitwright.recipe", "STEPS")
 """The steps by their names in a recipe."""
 SPELLED = {"quantize": "quantise"}
 """Other ways to write them."""

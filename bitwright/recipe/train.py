@@ -121,3 +121,6 @@ class _Said:
 
 def _refusal(what: str, hint: str) -> BitwrightError:
     return BitwrightError(what, where="train", hint=hint)
+
+
+STEPS = {"train": Train}

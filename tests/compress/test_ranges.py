@@ -209,3 +209,34 @@ def test_near_scales_are_the_powers_of_two_of_nearest_ratio() -> None:
     scales = np.array([[1], [1.4], [1.42], [0.7], [0.72], [0]], np.float32)
     np.testing.assert_array_equal(SCALES["po2"].near(scales)[:, 0], [1, 1, 2, 0.5, 1, 1])
     np.testing.assert_array_equal(SCALES["free"].near(scales)[:5], scales[:5])
+
+
+@pytest.mark.rows("R001")
+def test_no_scale_of_a_fine_grid_has_less_error_than_that_of_least_squares() -> None:
+    values = np.random.default_rng(5).normal(size=(1, 10_000)).astype(np.float32)
+    codes = integer(4, signed=True, narrow=False)
+
+    def error(scale: float) -> float:
+        return float(((values - (values / scale).round().clip(codes.lo, codes.hi) * scale) ** 2).mean())
+
+    found = float(RANGES["mse"](Values.of(values), codes, FREE).item())
+    largest = float(RANGES["max"](Values.of(values), codes, FREE).item())
+    grid = [error(largest * share) for share in np.linspace(0.02, 1, 2000)]
+    assert error(found) <= error(largest) and error(found) <= 1.002 * min(grid)
+    assert found * 8 == pytest.approx(2.68, rel=0.06)  # of a normal distribution, by the middle of 16 levels
+
+
+@pytest.mark.rows("R008")
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+def test_one_exponent_for_all_leaves_half_a_step_and_no_overflow(bits: int) -> None:
+    codes = integer(bits, signed=True, narrow=True)
+    for seed in range(20):
+        values = np.random.default_rng(seed).normal(size=(3, 50)).astype(np.float32) * np.float32(2.0 ** (seed - 10))
+        scale = RANGES["max"](Values.of(values), codes, SCALES["po2"])
+        mantissa, exponent = np.frexp(scale)
+        assert (mantissa == 0.5).all() and (np.abs(values).max(axis=1, keepdims=True) > codes.hi * scale / 2).all()
+        ints = np.rint(values / scale)
+        assert np.abs(ints).max() <= codes.hi and (np.abs(values - ints * scale) <= scale / 2).all()
+        one, other = (int(code) for code in ints[0, :2])
+        product, exponents = one * other, int(exponent[0, 0] - 1) * 2
+        assert product * 2.0**exponents == (one * float(scale[0, 0])) * (other * float(scale[0, 0]))

@@ -3,21 +3,17 @@
 
 from collections.abc import Callable, Iterator
 
-from bitwright.compress.allocate.error import Sensing, one_by_one
-from bitwright.compress.allocate.exact import cheapest, integer_program
-from bitwright.compress.allocate.greedy import greedy
-from bitwright.compress.allocate.hessian import hessian_trace
-from bitwright.compress.allocate.netadapt import netadapt
+from bitwright.compress.allocate.error import Sensing
+from bitwright.compress.allocate.exact import cheapest
 from bitwright.compress.allocate.tables import Allocator, Answer, Impossible, Ledger, Request, Term, Widths, excess
+from bitwright.compress.family import Family
 
-ALLOCATORS: dict[str, Allocator] = {"ilp": integer_program, "greedy": greedy, "netadapt": netadapt}
-"""What chooses the widths, by name, the default first."""
-SENSITIVITIES: dict[str, Callable[[Sensing], Iterator[Term]]] = {
-    "one-by-one": one_by_one,
-    "hessian-trace": hessian_trace,
-}
-"""What finds the error that widths bring, by name, the default first, which is asked for what another leaves out."""
-ALLOCATOR, SENSITIVITY = (next(iter(registry)) for registry in (ALLOCATORS, SENSITIVITIES))
+ALLOCATORS: Family[Allocator] = Family(__name__, "ALLOCATORS")
+"""What chooses the widths, by name."""
+SENSITIVITIES: Family[Callable[[Sensing], Iterator[Term]]] = Family(__name__, "SENSITIVITIES")
+"""What finds the error that widths bring, by name."""
+ALLOCATOR, SENSITIVITY = "ilp", "one-by-one"
+"""The defaults; the second is asked for what another leaves out."""
 
 __all__ = [
     "ALLOCATOR",

@@ -135,18 +135,20 @@ def one_by_one(sensing: Sensing) -> Iterator[Term]:
     """
     offered, kind = sensing.offered, sensing.kind
     wide = {name: max(widths) for name, widths in offered.items()}
-    readers = _readers(sensing.calibration.net)
-
-    def error(widths: Widths, measured: frozenset[str]) -> float:
-        choices = _nearest(sensing.choices.at(widths), measured)
-        return sensing.errs(quantised_by(choices, sensing.calibration, sensing.options))
-
-    least = error(wide, frozenset())
+    least = measured_at(sensing, wide, frozenset())
     yield Term((), {(): {kind: least}})
     for name, widths in offered.items():
-        measured = frozenset((name,)) | readers.get(name, frozenset())
-        brought = {bits: error(wide | {name: bits}, measured) - least for bits in widths if bits != wide[name]}
+        others = (bits for bits in widths if bits != wide[name])
+        brought = {bits: measured_at(sensing, wide | {name: bits}, frozenset((name,))) - least for bits in others}
         yield Term((name,), {(bits,): {kind: max(brought.get(bits, 0.0), 0.0)} for bits in widths})
+
+
+def measured_at(sensing: Sensing, widths: Widths, names: frozenset[str]) -> float:
+    """The error at some widths, with codes chosen as they will be for the weights that names stand for."""
+    readers = _readers(sensing.calibration.net)
+    measured = names.union(*(readers.get(name, frozenset()) for name in names))
+    choices = _nearest(sensing.choices.at(widths), measured)
+    return sensing.errs(quantised_by(choices, sensing.calibration, sensing.options))
 
 
 def _nearest(choices: Choices, measured: frozenset[str]) -> Choices:
@@ -163,3 +165,6 @@ def _readers(net: FloatNet) -> dict[str, frozenset[str]]:
     weights = {layer.name: layer.weight for layer in net.layers}
     read = {site.tensor: [key(node) for node in reading(net, site)] for site in net.sites}
     return {tensor: frozenset(weights[name] for name in names if name in weights) for tensor, names in read.items()}
+
+
+SENSITIVITIES = {"one-by-one": one_by_one}

@@ -142,3 +142,6 @@ class _Program:
 
 def _sum(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
     return {kind: one.get(kind, 0.0) + other.get(kind, 0.0) for kind in {**one, **other}}
+
+
+ALLOCATORS = {"ilp": integer_program}

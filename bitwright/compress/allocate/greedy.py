@@ -67,3 +67,6 @@ def narrowed(table: Ledger, widths: Widths) -> Iterator[Widths]:
         for bits in offered:
             if bits < widths[name]:
                 yield {**widths, name: bits}
+
+
+ALLOCATORS = {"greedy": greedy}

@@ -89,3 +89,6 @@ def hessian_trace(sensing: Sensing) -> Iterator[Term]:
             codes = nearest_codes(array, step, choice.type)
             rows[bits,] = {kind: 0.5 * found[name] * float(np.square(codes * step - array).mean())}
         yield Term((name,), rows)
+
+
+SENSITIVITIES = {"hessian-trace": hessian_trace}

@@ -75,3 +75,6 @@ class _Steps:
                 if self.used(narrower) <= aim:
                     yield narrower
                     break
+
+
+ALLOCATORS = {"netadapt": netadapt}
