@@ -22,7 +22,7 @@ from bitwright.compress.allocate.costs import Way, bit_operations, ways_to, weig
 from bitwright.compress.choices import Choices
 from bitwright.compress.quantise import nearest
 from bitwright.design import Design
-from bitwright.hardware.clocks.fifos import Sized, Sizing
+from bitwright.hardware.clocks.fifos import Alike, Sized, Sizing
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.planning.price import KINDS, Price, amounts
@@ -32,7 +32,7 @@ Array = NDArray[Any]
 PRICED = (*KINDS, "cost")
 """What a design takes of a part, and all of it in percent of the part."""
 SETTLED = 3
-"""Designs whose FIFOs are sized exactly too: what that saves on average is taken off all others."""
+"""Designs whose FIFOs are sized: those of others are alike."""
 
 
 def compiled(graph: Graph, target: Target, fifos: Sizing | Sized = "exact") -> Design:
@@ -79,10 +79,9 @@ class Tally:
         """One for each way."""
         for way, rows in self._sums.items():
             times = Counter(tuple(widths[name] for name in way) for widths in self._seen)
-            yield Term(way, {key: self.named(taken / times[key]) for key, taken in rows.items()})
+            yield Term(way, {key: self._named(taken / times[key]) for key, taken in rows.items()})
 
-    def named(self, taken: Array) -> dict[str, float]:
-        """Amounts by their kinds."""
+    def _named(self, taken: Array) -> dict[str, float]:
         return dict(zip(self.kinds, taken.tolist(), strict=True))
 
 
@@ -103,24 +102,24 @@ class Pricing:
 
     def terms(self, table: Ledger, progress: Callable[[int, int], None]) -> Iterator[Term]:
         """The prices of all widths of a table."""
-        net, offered, designs = self.calibration.net, table.widths, table.uniforms()
-        tally, settled, saved = Tally(), settled_of(len(designs)), []
-        for done, (label, widths) in enumerate(designs.items()):
+        net, offered, designs = self.calibration.net, table.widths, list(table.uniforms().items())
+        tally, alike, settled = Tally(), Alike(), settled_of(len(designs))
+        for done, place in enumerate(sorted(range(len(designs)), key=lambda place: place not in settled), 1):
+            label, widths = designs[place]
             with named(f"design {label}"):
                 graph = self.graph(widths)
-                price = price_of(graph, self.target, "fast")
-                if done in settled:
-                    saved.append(_array(price_of(graph, self.target)) - _array(price))
-            tally.add(widths, shares(graph, price, ways_to(graph, net, offered)))
-            progress(done + 1, len(designs))
+                made = compiled(graph, self.target, "exact" if place in settled else alike)
+            if place in settled:
+                alike.learn(made.kernels)
+            tally.add(widths, shares(graph, made.price, ways_to(graph, net, offered)))
+            progress(done, len(designs))
         yield from tally.terms()
-        yield Term((), {(): tally.named(np.mean(saved, axis=0))})
         yield from weight_bits(net, offered)
         yield from bit_operations(graph, ways_to(graph, net, offered), offered)
 
 
 def settled_of(designs: int) -> set[int]:
-    """The places of those whose FIFOs are sized exactly too."""
+    """The places of those whose FIFOs are sized."""
     return set(np.linspace(0, designs - 1, SETTLED).round().astype(int).tolist())
 
 
@@ -141,7 +140,3 @@ def shares(graph: Graph, price: Price, ways: Mapping[str, tuple[Way, ...]]) -> I
         each = np.array(amounts(found), dtype=np.float64) / max(len(led), 1)
         for way in led or ((),):
             yield way, np.append(each, each @ worth)
-
-
-def _array(price: Price) -> Array:
-    return np.array(list(priced(price).values()))
