@@ -16,9 +16,10 @@ from bitwright.cli.model import Outputs, Shapes, asked_of
 from bitwright.cli.progress import progress
 from bitwright.cli.shown import noted, shown
 from bitwright.cli.signals import Stopped
-from bitwright.compress import Options, float_net
+from bitwright.compress import Options
 from bitwright.compress.config import read_config
 from bitwright.compress.options import Given
+from bitwright.compress.started import network
 from bitwright.explore.checking import check
 from bitwright.explore.executors import EXECUTORS, Limits
 from bitwright.explore.kept import kept_settings, outcomes_in
@@ -136,7 +137,7 @@ def explore_(
         read = asked_of(shapes, outputs)
         tensors = data.model_tensors(target, **read)
         arrays = data.read_splits(source, tensors, scored=setup.score_on, samples=samples)
-        asked = prepared(float_net(target, **read), arrays, folder, wanted, setup, resume=resume)
+        asked = prepared(network(target, **read), arrays, folder, wanted, setup, resume=resume)
         found = _carried_out(asked, folder, say, ways, resume)
     _show(found, as_json)
 

@@ -15,7 +15,7 @@ from bitwright.explore.objectives import OBJECTIVES
 from bitwright.explore.strategies import STRATEGIES
 
 Target = Annotated[
-    Path, typer.Argument(metavar="MODEL|DIR", help="A float ONNX or TFLite model; or the folder of a sweep.")
+    Path, typer.Argument(metavar="MODEL|DIR", help="A model, float or quantised; or the folder of a sweep.")
 ]
 SplitFile = Annotated[
     Path | None,

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from bitwright.compress.acts import FloatSide, float_side
 from bitwright.compress.choices import ActChoice, WeightChoice
-from bitwright.compress.coded import ActQuant
+from bitwright.compress.coded import ActQuant, Coded
 from bitwright.compress.execute import run
 from bitwright.compress.network import FloatNet, Layer, float_net
 from bitwright.compress.ranges import RANGES, SAMPLE, Values, drawn
 from bitwright.compress.scales import SCALES, Floats
 from bitwright.compress.zeros import quantiser
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.types import IntType
 from bitwright.reading.model import ModelInput
 
 SEED = 0
@@ -34,12 +35,15 @@ class Calibration:
 
     `peaks` has the largest magnitude of each sample in them, or of each row, where a tensor has other rows.
     A scale depends on nothing but what it quantises, so a choice that comes again in another design finds its scales.
+    `codes` and `quantisers` are those that weights and tensors came with, and keep while they are as wide.
     """
 
     net: FloatNet
     values: Mapping[str, Values]
     data: tuple[NDArray[Any], ...] = field(default=(), repr=False, compare=False)
     peaks: Mapping[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+    codes: Mapping[str, Coded] = field(default_factory=dict, repr=False, compare=False)
+    quantisers: Mapping[str, ActQuant] = field(default_factory=dict, repr=False, compare=False)
     _whole: Calibration | None = field(default=None, repr=False, compare=False)
     _said: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
     _found: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False, compare=False)
@@ -68,14 +72,26 @@ class Calibration:
         `said` has something of each that tells them from all others.
         """
         net = self.net.replace(**arrays)
-        return replace(self, net=net, _whole=self._whole or self, _said={**self._said, **said})
+        less = {name: _without(self.codes[name], array) for name, array in arrays.items() if name in self.codes}
+        codes, said = {**self.codes, **less}, {**self._said, **said}
+        return replace(self, net=net, codes=codes, _whole=self._whole or self, _said=said)
 
     def act_quant(self, tensor: str, choice: ActChoice) -> ActQuant:
         """The quantiser of a tensor."""
+        came = self.quantisers.get(tensor)
+        if came is not None and choice.bits >= came.type.bits:
+            return came
         key = (tensor, choice)
         if key not in self._acts:
             self._acts[key] = quantiser(self.values[tensor], choice)
         return self._acts[key]
+
+    def coded(self, weight: str, choice: WeightChoice) -> Coded | None:
+        """The codes that a weight came as, if it keeps them."""
+        came = self.codes.get(weight)
+        if came is None or not isinstance(came.type, IntType) or choice.bits < came.type.bits:
+            return self.net.given(weight)
+        return came
 
     def weight_scale(self, layer: Layer, choice: WeightChoice) -> Floats:
         """The scale of a layer's weight, one number or one per output, in a shape that broadcasts against it."""
@@ -91,6 +107,11 @@ class Calibration:
         """The scale that the rule of ranges has for a weight, and others up to that at which nothing is clipped."""
         rule, largest = (self.weight_scale(layer, each) for each in (choice, replace(choice, range="max")))
         return [rule] if np.array_equal(rule, largest) else SCALES[choice.scale].between(rule, largest)
+
+
+def _without(came: Coded, array: Floats) -> Coded:
+    """The codes without those where an array is zero."""
+    return replace(came, codes=np.where(array == 0, np.int32(0), came.codes))
 
 
 def calibrate(

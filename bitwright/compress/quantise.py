@@ -95,11 +95,11 @@ def nearest(calibration: Calibration, choices: Choices, *, bias_grid: bool = Fal
     acts = {name: calibration.act_quant(name, choice) for name, choice in choices.acts.items()}
     coded = {}
     for layer in net.layers:
-        given = net.given(layer.weight)
+        choice = choices.weights[layer.weight]
+        given = calibration.coded(layer.weight, choice)
         if given is not None:
             coded[layer.weight] = (given,)
         elif layer.weight not in coded:
-            choice = choices.weights[layer.weight]
             step, kind = calibration.weight_scale(layer, choice), choice.type
             if kind.is_bipolar:
                 _check_signs(net, layer)

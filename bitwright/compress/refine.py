@@ -58,7 +58,8 @@ class _Refiner:
         name = view.layer.weight
         if name not in self.coded:
             bases = self._state.weights[name]
-            self.coded[name] = bases if self._state.net.given(name) else (self._rounded(view, inputs, bases),)
+            keeps = self._calibration.coded(name, self._choices.weights[name])
+            self.coded[name] = (self._rounded(view, inputs, bases),) if keeps is None else bases
         return np.asarray(sum(coded.value for coded in self.coded[name]))
 
     def shift(self, view: View, mean: Array) -> Array | None:

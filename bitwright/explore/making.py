@@ -64,7 +64,19 @@ class Maker:
     @cached_property
     def plain(self) -> Choices:
         """How all that no axis is about is quantised."""
-        return choose(self.calibration.net, self.calibration.unsigned, self.options, self.rules)
+        found = choose(self.calibration.net, self.calibration.unsigned, self.options, self.rules)
+        came = self.calibration
+        if not came.codes:
+            return found
+        acts = {name: act for name, act in found.acts.items() if name in came.quantisers}
+        return Choices(found.weights, acts).at(self.most)
+
+    @cached_property
+    def most(self) -> Mapping[str, int]:
+        """The bits of weights and tensors that came as codes, and can only become narrower."""
+        codes, quantisers = self.calibration.codes, self.calibration.quantisers
+        coded = {name: _bits(each.type) for name, each in codes.items()}
+        return coded | {name: each.type.bits for name, each in quantisers.items()}
 
     @cached_property
     def given(self) -> Mapping[str, int]:
@@ -93,7 +105,8 @@ class Maker:
     def choices(self, design: Design) -> Choices:
         """How each weight and each tensor of a design is quantised."""
         weights = _changed(self.plain.weights, self._said(design, OF_WEIGHTS))
-        return Choices(weights, _changed(self.plain.acts, self._said(design, OF_ACTS)))
+        found = Choices(weights, _changed(self.plain.acts, self._said(design, OF_ACTS)))
+        return found if not self.most else found.at(_least(found, self.most))
 
     def patterns(self, design: Design) -> dict[str, Pattern]:
         """The zeros that a design puts into each weight."""
@@ -192,6 +205,12 @@ def _changed(plain: Mapping[str, Any], said: Iterable[tuple[str, Value, tuple[st
             if name in fields:
                 fields[name][option] = value
     return {name: replace(choice, **fields[name]) if fields[name] else choice for name, choice in plain.items()}
+
+
+def _least(choices: Choices, most: Mapping[str, int]) -> dict[str, int]:
+    """The bits of all, none more than it came with."""
+    weights = {name: min(choice.bits, most[name]) for name, choice in choices.weights.items() if name in most}
+    return weights | {name: min(choice.bits, most[name]) for name, choice in choices.acts.items() if name in most}
 
 
 def _aimed(target: Target, said: Mapping[str, Any]) -> Target:

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress import FloatNet, Options, calibrate, float_net
+from bitwright.compress import FloatNet, Options, calibrate
 from bitwright.compress.config import Config, Rule
+from bitwright.compress.started import Start, float_of, network
 from bitwright.explore.evaluate import Evaluation, Prices
 from bitwright.explore.making import Maker
 from bitwright.explore.objectives import Objective
@@ -70,13 +71,15 @@ class Setup:
         rules = None if held["rules"] is None else _rules(held["rules"])
         return cls(**held | {"options": options, "target": Target(**held["target"]), "rules": rules})
 
-    def net(self, source: Path) -> FloatNet:
-        """The network in a file, by the name that it came with."""
-        return replace(float_net(source), file=self.model)
+    def net(self, source: Path) -> FloatNet | Start:
+        """The network in a file, by the name that it came with; the start that it is, if it is quantised."""
+        return network(source, self.model)
 
-    def maker(self, space: Space, net: FloatNet, arrays: Arrays) -> Maker:
+    def maker(self, space: Space, net: FloatNet | Start, arrays: Arrays) -> Maker:
         """What makes the designs of a space."""
-        calibration = calibrate(net, split_of(arrays, "calibration"))
+        calibration = calibrate(float_of(net), split_of(arrays, "calibration"))
+        if isinstance(net, Start):
+            calibration = replace(calibration, codes=net.weights, quantisers=net.acts)
         return Maker(space, calibration, self.options, self.target, self.rules)
 
     def scoring(self, net: FloatNet, arrays: Arrays, split: str = "") -> Scoring:

@@ -10,6 +10,7 @@ from typing import Literal
 from bitwright.compress import FloatNet
 from bitwright.compress.choices import OF_ACTS, Names
 from bitwright.compress.config import Rule, nearest_names
+from bitwright.compress.options import WIDTHS
 from bitwright.compress.prune import Pattern
 from bitwright.compress.prune.granularity import Block, grains
 from bitwright.explore.axes import OF_ZEROS, in_order, is_of_weights
@@ -46,22 +47,22 @@ def of_network(options: Mapping[str, Sequence[Value]], each: bool = False) -> li
     return [clause for clause in clauses if clause.options]
 
 
-def space_of(net: FloatNet, clauses: Sequence[Clause]) -> Space:
+def space_of(net: FloatNet, clauses: Sequence[Clause], most: Mapping[str, int] | None = None) -> Space:
     """The space that clauses say for a network; BitwrightError for names that are not in it.
 
     Of each thing what is said of a layer goes over what is said of a group, and that over what is said of the network;
-    among the same the later one holds.
+    among the same the later one holds. `most` has the bits of what can only become narrower.
     """
     ranks: Sequence[Kind] = ("network", "groups", "layers")
     ordered = sorted(clauses, key=lambda clause: ranks.index(clause.kind))
-    return Space(tuple(_Axes(net).of(ordered)))
+    return Space(tuple(_Axes(net, most or {}).of(ordered)))
 
 
 class _Axes:
     """Makes the axes, the last clause first: what it is about is no more the others'."""
 
-    def __init__(self, net: FloatNet) -> None:
-        self._net = net
+    def __init__(self, net: FloatNet, most: Mapping[str, int]) -> None:
+        self._net, self._most = net, most
         self._blocks: dict[Block, set[str]] = {}
         self._names = Names(net)
         self._weights = list(dict.fromkeys(name for name, _ in self._names.weights))
@@ -99,7 +100,12 @@ class _Axes:
     def _each(self, option: str, values: tuple[Value, ...], names: Sequence[str]) -> Iterator[Axis]:
         """An axis for each name, of the values that it can have."""
         for name in names:
-            able = tuple(value for value in values if option != OF_ZEROS or name in self._able(Pattern.of(value)))
+            if option == OF_ZEROS:
+                able = tuple(value for value in values if name in self._able(Pattern.of(value)))
+            elif option in WIDTHS and name in self._most:
+                able = tuple(sorted({min(int(value), self._most[name]) for value in values}))
+            else:
+                able = values
             if able:
                 yield Axis(f"{option} of {name}", option, able, (name,))
 

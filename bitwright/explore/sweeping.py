@@ -14,8 +14,9 @@ from typing import Any
 
 import onnx
 
-from bitwright.compress import FloatNet, Options, float_net
+from bitwright.compress import FloatNet, Options
 from bitwright.compress.quantise import Configured, as_file, rules_of
+from bitwright.compress.started import Start, float_of, network
 from bitwright.explore.again import again
 from bitwright.explore.executors import Limits
 from bitwright.explore.filling import filled
@@ -29,10 +30,11 @@ from bitwright.explore.prices import Prices
 from bitwright.explore.progress import Progress
 from bitwright.explore.score import Scoring
 from bitwright.explore.settings import settings_of
-from bitwright.explore.setup import DATA, LABELS, MODEL, TABLE, Arrays, Setup, data_of, digests
+from bitwright.explore.setup import DATA, LABELS, MODEL, TABLE, Arrays, Setup, data_of, digests, split_of
 from bitwright.explore.space import Space
 from bitwright.explore.space_file import read_space
 from bitwright.explore.spaces import Clause, of_network, space_of
+from bitwright.explore.starting import check_same
 from bitwright.explore.store import check_free
 from bitwright.explore.strategies import STRATEGIES, Problem
 from bitwright.explore.sweep import Sweep
@@ -67,7 +69,7 @@ class Wanted:
 
 
 def sweep(
-    model: str | Path | bytes | onnx.ModelProto | FloatNet | Any,
+    model: str | Path | bytes | onnx.ModelProto | FloatNet | Start | Any,
     data: Arrays,
     folder: str | Path,
     *,
@@ -92,15 +94,17 @@ def sweep(
     example: Any = None,
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Swept:
-    """Search designs of a float network for those that no other one beats; all that was found is kept in `folder`.
+    """Search designs of a network for those that no other one beats; all that was found is kept in `folder`.
 
     `data` has `calibration`, `validation` and `y_validation`, which designs are scored on, and `x` and `y`, which are
     for those that are picked; `score_on="test"` does without validation data. A `torch.nn.Module` needs an `example`.
+    What is quantised already can only become narrower, or be folded in other ways.
     `space` is that of a file, or what `read_space` takes; else `weights` and `activations` are the bits to choose from,
     for the network or, `per_layer`, for each weight and tensor. `options` and `config` are how all else is quantised,
     `target` is what `compile` is asked for. With `resume` a sweep goes on, and nothing is evaluated again.
     """
-    net = float_net(as_file(model, example, "explore"))
+    source = as_file(model, example, "explore")
+    net = source if isinstance(source, FloatNet | Start) else network(source)
     bits = {"weights": tuple(weights), "activations": tuple(activations)}
     clauses = of_network(bits, per_layer) if space is None else space if isinstance(space, Space) else read_space(space)
     wanted = Wanted(
@@ -111,7 +115,7 @@ def sweep(
         budget=budget or {},
     )
     setup = Setup(
-        model=Path(net.file).name,
+        model=Path(float_of(net).file).name,
         options=options,
         target=target or Target(),
         rules=rules_of(config),
@@ -132,18 +136,22 @@ def split_named(name: str) -> str:
     return SPLITS[name]
 
 
-def prepared(net: FloatNet, data: Arrays, folder: Path, wanted: Wanted, setup: Setup, *, resume: bool = False) -> Sweep:
+def prepared(
+    net: FloatNet | Start, data: Arrays, folder: Path, wanted: Wanted, setup: Setup, *, resume: bool = False
+) -> Sweep:
     """The sweep that is asked for; everything is checked before anything is computed, and prices are found.
 
     The table of prices is that of the folder, if there is one.
     """
-    space = wanted.space if isinstance(wanted.space, Space) else space_of(net, wanted.space)
-    arrays = _given(data, setup)
+    arrays, floating = _given(data, setup), float_of(net)
+    space = wanted.space if isinstance(wanted.space, Space) else space_of(floating, wanted.space, _most(net))
     objectives = [objective(name) for name in wanted.objectives]
     strategy = _strategy(wanted, space)
     check_free(folder, (MODEL, DATA, TABLE))
-    scoring = setup.scoring(net, arrays)
+    scoring = setup.scoring(floating, arrays)
     maker = setup.maker(space, net, arrays)
+    if isinstance(net, Start):
+        check_same(net, split_of(arrays, "calibration"))
     score = scoring.metric.objective
     problem = Problem(
         space=space,
@@ -158,7 +166,7 @@ def prepared(net: FloatNet, data: Arrays, folder: Path, wanted: Wanted, setup: S
         problem=problem,
         evaluate=setup.evaluation(maker, prices, problem.objectives, arrays),
         strategy=strategy,
-        settings={**setup.settings(), **_digests(net, arrays), "float": _float(scoring, net)},
+        settings={**setup.settings(), **_digests(net, arrays), "float": _float(scoring, floating)},
         files={MODEL: net.onnx(), DATA: data_of(arrays), TABLE: dumps(to_dict(prices)).encode()},
         layers=Layered(maker, prices),
     )
@@ -217,7 +225,12 @@ def _prices(maker: Maker, folder: Path) -> Prices:
     return filled(maker)
 
 
-def _digests(net: FloatNet, arrays: Arrays) -> dict[str, Any]:
+def _most(net: FloatNet | Start) -> dict[str, int]:
+    """The bits of what can only become narrower."""
+    return net.widths if isinstance(net, Start) else {}
+
+
+def _digests(net: FloatNet | Start, arrays: Arrays) -> dict[str, Any]:
     return {"network": net.digest, "data": digests(arrays)}
 
 
