@@ -18,6 +18,7 @@ from typing import Any
 from bitwright.compress.allocate import ALLOCATORS, SENSITIVITIES
 from bitwright.compress.codes import CODES
 from bitwright.compress.correct import CORRECTIONS
+from bitwright.compress.factor import FACTORISERS
 from bitwright.compress.prune import CRITERIA, RULES, SCHEDULES
 from bitwright.compress.prune.worth import CHANNELS
 from bitwright.compress.ranges import RANGES
@@ -43,6 +44,7 @@ FAMILIES: Mapping[str, Registry] = {
     "rule": {name: rule.renew for name, rule in RULES.items()},
     "allocator": ALLOCATORS,
     "sensitivity": SENSITIVITIES,
+    "factor": {name: factoriser.parts for name, factoriser in FACTORISERS.items()},
     "step": {name: step for name, step in STEPS.items() if name not in USUAL},
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
@@ -63,6 +65,7 @@ NAMED: Mapping[str, str] = {
     "rule": "`rule` of `prune` in the step `train`; `rule=` of a module's `prune`",
     "allocator": "`bw.explore.allocate(method=)`",
     "sensitivity": "`bw.explore.table(sensitivity=)`",
+    "factor": "`method` of the step `factor`, `bw.compress.factored(method=)`",
     "step": "a step of a recipe, `- NAME: {option: value}`",
     "weights": "`weights` of the step `train`, `bw.compress.trainable(weights=)`",
     "activations": "`activations` of the step `train`, `bw.compress.trainable(activations=)`",

@@ -33,10 +33,11 @@ PARTS = {
     "backends/onnx": "backends/onnx ir exact",
     "backends/verilog": "backends backends/verilog hardware hardware/kernels ir exact",
     "audit": "audit reading ir sim",
-    "compress": "compress compress/codes compress/prune compress/ranges compress/round compress/transforms"
-    " compress/allocate compress/torch reading frontend frontend/dialects backends/onnx audit ir",
+    "compress": "compress compress/codes compress/factor compress/prune compress/ranges compress/round"
+    " compress/transforms compress/allocate compress/torch reading frontend frontend/dialects backends/onnx audit ir",
     "compress/allocate": "compress compress/allocate compress/torch planning reading ir",
     "compress/codes": "compress/codes compress.family ir",
+    "compress/factor": "compress compress/factor compress/prune reading ir",
     "compress/prune": "compress compress/prune compress/round compress/torch hardware audit frontend reading ir",
     "compress/torch": "compress compress/prune compress/ranges compress/torch audit reading ir",
     "compress/transforms": "compress compress/transforms reading",
@@ -47,8 +48,8 @@ PARTS = {
     " backends/onnx compress compress/allocate compress/prune hardware/clocks sim ir exact",
     "explore/executors": "explore explore/executors ir",
     "explore/strategies": "explore explore/strategies compress compress/allocate ir",
-    "recipe": "recipe compress compress/codes compress/prune compress/transforms compiling explore planning ir"
-    " _version",
+    "recipe": "recipe compress compress/codes compress/factor compress/prune compress/transforms compiling explore"
+    " planning ir _version",
     "check": "check",
 }
 """Our own parts, and modules at the top, that each part may import; `cli` and the modules at the top may import all."""

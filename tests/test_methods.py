@@ -46,7 +46,7 @@ OPEN: frozenset[str] = frozenset(
     R078 R079 R081 R082 R083 R084 R085 R086 R087 R088 R089 R090 R091 R092 R093 R094 R095 R096 R097 R098 R099
     R103 R104 R105 R106 R107 R110 R111 R112 R114 R115 R116 R117 R118 R119 R120 R121 R122 R123 R124 R125 R126 R127
     R128 R129 R130 R132 R133 R134 R135 R136
-    R137 R138 R139 R140 R141 R142 R143 R144 R145
+    R143 R144
     R148 R149 R150 R152 R153 R154 R155 R156 R157
     R158 R159 R160 R161 R162 R163 R164 R165 R166 R167 R168 R169
     R171 R172 R173 R174 R175 R176
@@ -62,7 +62,7 @@ ANEW = {
     "R112": "the search over widths and zeros for dense and convolutional networks",
 }
 """What rows become whose papers are about recurrent layers, decoders at run time, or hardware that heeds its input."""
-PLAIN = ("auto", "ilp", "kd", "logits", "lsq", "max", "nearest", "norm", "permanent", "straight-through")
+PLAIN = frozenset("auto factor ilp kd logits lsq max nearest norm permanent straight-through svd".split())
 """What everyone does, and other methods start from."""
 ORDINARY = frozenset(("cubic", "kl", "magnitude", "ternary", "xnor", "logits"))
 """Words by which other things go too: there only the function counts."""

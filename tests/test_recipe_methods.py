@@ -31,6 +31,7 @@ RECIPES = {
     "schedule": f"- prune: {{schedule: NAME, sparsity: 0.5}}\n{END}",
     "rule": f"- train: {{epochs: 1, prune: {{criterion: magnitude, sparsity: 0.5, rule: NAME}}}}\n{END}",
     "distil": f"- train: {{epochs: 1, distil: NAME}}\n{END}",
+    "factor": f"- factor: {{method: NAME, share: 0.9}}\n{END}",
     "step": f"- NAME: {{OPTIONS}}\n{END}",
     "weights": "- train: {epochs: 1, weights: 'NAME', activations: 'lsq:4'}",
     "activations": "- train: {epochs: 1, weights: 'lsq:4', activations: 'NAME'}",

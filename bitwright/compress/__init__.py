@@ -13,6 +13,7 @@ from bitwright.compress.calibrate import Calibration, calibrate, check_arrays
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.encode import encode
 from bitwright.compress.execute import outputs_of
+from bitwright.compress.factor import FACTORISERS, factored
 from bitwright.compress.findings import Finding, findings
 from bitwright.compress.network import FloatNet, float_net
 from bitwright.compress.options import BITS, WEIGHT_BITS, Options
@@ -34,6 +35,7 @@ __all__ = [
     "CHANNELS",
     "CORRECTIONS",
     "CRITERIA",
+    "FACTORISERS",
     "RANGES",
     "ROUNDINGS",
     "SCALES",
@@ -55,6 +57,7 @@ __all__ = [
     "cubic",
     "distil",
     "encode",
+    "factored",
     "findings",
     "fit",
     "float_net",
