@@ -86,7 +86,7 @@ def test_steps_may_be_measured(found: Tabled) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"method": "milp"}, "allocate: no method 'milp'\n  hint: choose ilp or greedy or netadapt"),
+        ({"method": "milp"}, f"allocate: no method 'milp'\n  hint: choose {' or '.join(ALLOCATORS)}"),
         (
             {"budget": {"noise": 0.1}},
             "budget: errors are measured as kl, not as noise\n  hint: limit kl, or make a table whose error is noise",

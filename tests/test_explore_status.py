@@ -16,7 +16,7 @@ from bitwright.explore.drawing import drawing
 from bitwright.explore.layered import layers_of
 from bitwright.explore.making import Made
 from bitwright.explore.objectives import OBJECTIVES
-from bitwright.explore.prices import Change, PriceTable
+from bitwright.explore.prices import Change, Pace, PriceTable
 from bitwright.explore.progress import Progress, lasting, line
 from bitwright.explore.record import Failure, Record, Task
 from bitwright.explore.status import status
@@ -120,10 +120,15 @@ def test_layers_take_what_the_table_says_of_their_widths_and_zeros() -> None:
         Term(("b", "t"), {(2, 4): {"lut": 5.0, "error": 1.0}, (4, 4): {"lut": 7.0, "dsp": 0.0}}),
         Term((), {(): {"lut": 1.0}}),
     )
-    paces = (Term(("a",), {(2,): {"cycles": 9.0}, (4,): {"cycles": 8.0}}),)
-    fewer = Term(("b",), {(4,): {"lut": -10.0}})
+    slow = Term(("a",), {(2,): {"cycles": 9.0}, (4,): {"cycles": 8.0}})
+    paces = (Pace(("a",), slow), Pace(("b", "t"), Term((), {(): {"cycles": 3.0}})))
+    fewer = Term(("b",), {(4,): {"lut": -10.0, "cycles": -1.0}})
     changes = (Change("sparsity", "0.5", ("b", "t"), fewer), Change("sparsity", "0.5", ("a",), fewer))
     table = PriceTable(Ledger({"a": (2, 4), "b": (2, 4)}, {"t": (4,)}, terms), paces, changes)
     patterns: dict[str, Any] = {"a": 0.0, "b": 0.5}
     made = Made(cast("Any", None), {"a": 2, "b": 4, "t": 4}, patterns, Target())
-    assert layers_of(table, made) == {"a": {"lut": 20.0, "cycles": 9.0}, "b": {"lut": 0.0}, "all else": {"lut": 1.0}}
+    assert layers_of(table, made) == {
+        "a": {"lut": 20.0, "cycles": 9.0},
+        "b": {"lut": 0.0, "cycles": 2.0},
+        "all else": {"lut": 1.0},
+    }

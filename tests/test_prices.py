@@ -249,3 +249,13 @@ def test_other_options_may_save_what_widths_cannot() -> None:
     least = least_of(made, prices)
     sparse = [prices.figures(one(made, cycles=2000, scale=scale)) for scale in ("free", "po2")]
     assert least["lut"] <= min(found["lut"] for found in sparse)
+
+
+def test_zeros_change_clocks() -> None:
+    """A unit that skips needs fewer lanes for as many clocks: others than the dense design takes."""
+    made, prices = varied()
+    design = one(made, cycles=2000)
+    dense = one(made, cycles=2000, sparsity=0)
+    found = [prices.figures(each)["cycles"] for each in (design, dense)]
+    assert found == [prices.compiled(each)["cycles"] for each in (design, dense)]
+    assert found[0] != found[1]

@@ -8,7 +8,7 @@ and those of others are alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -20,7 +20,19 @@ from bitwright.compress.allocate.costs import Way, ways_to
 from bitwright.design import Design as Compiled
 from bitwright.explore.axes import OF_TARGET, OF_ZEROS, is_of_weights
 from bitwright.explore.making import Made, Maker
-from bitwright.explore.prices import OF_HARDWARE, OF_WIDTHS, TABLED, Aim, Change, Prices, PriceTable, aim_of, trait
+from bitwright.explore.prices import (
+    CYCLES,
+    OF_HARDWARE,
+    OF_WIDTHS,
+    TABLED,
+    Aim,
+    Change,
+    Pace,
+    Prices,
+    PriceTable,
+    aim_of,
+    trait,
+)
 from bitwright.explore.pricing import Array, Tally, compiled, named, settled_of, shares
 from bitwright.explore.space import Axis, Design, Space, Value
 from bitwright.explore.work import works_of
@@ -157,23 +169,25 @@ class _Filling:
         if exact:
             self.alike.learn(made.kernels)
         self.tally.add(seen.made.widths, _taken(seen, made))
-        for way, clocks in _paces(seen, made):
+        for way, clocks in _slowest(seen, made).items():
             rows, key = self.paces.setdefault(way, {}), tuple(seen.made.widths[name] for name in way)
             rows[key] = max(rows.get(key, 0), clocks)
-        for way in {way for ways in seen.ways.values() for way in ways}:
+        for way in dict.fromkeys(_all_ways(seen)):
             for option in OF_HARDWARE:
                 self.traits.setdefault((option, way), trait(option, seen.made, way))
 
     def change(self, option: str, seen: _Seen) -> None:
         """A design with another value of an option, all else as in those that were added."""
-        found: dict[Way, Array] = {}
-        for way, taken in _taken(seen, self.compiled(seen, exact=False)):
+        made, found, widths = self.compiled(seen, exact=False), dict[Way, Array](), seen.made.widths
+        for way, taken in _taken(seen, made):
             found[way] = found.get(way, 0.0) + taken
+        clocks = _slowest(seen, made)
         for way, taken in found.items():
-            value, widths = trait(option, seen.made, way), seen.made.widths
+            value = trait(option, seen.made, way)
             if value != self.traits[option, way]:
-                tally = self.changes.setdefault((option, value, way), Tally(TABLED))
-                tally.add(widths, [(way, taken - self.tally.at(way, widths))])
+                slower = clocks[way] - self.paces[way][tuple(widths[name] for name in way)]
+                tally = self.changes.setdefault((option, value, way), Tally((*TABLED, CYCLES)))
+                tally.add(widths, [(way, np.append(taken - self.tally.at(way, widths), slower))])
 
     def compiled(self, seen: _Seen, exact: bool) -> Compiled:
         """A design for this target."""
@@ -190,9 +204,10 @@ class _Filling:
         )
         return PriceTable(ledger, tuple(self._paces()), tuple(self._changes()))
 
-    def _paces(self) -> Iterator[Term]:
+    def _paces(self) -> Iterator[Pace]:
         for way, rows in self.paces.items():
-            yield self._of_offered(Term(way, {key: {"cycles": float(clocks)} for key, clocks in rows.items()}))
+            term = Term(way, {key: {CYCLES: float(clocks)} for key, clocks in rows.items()})
+            yield Pace(way, self._of_offered(term))
 
     def _changes(self) -> Iterator[Change]:
         for (option, value, way), tally in self.changes.items():
@@ -216,9 +231,16 @@ def _taken(seen: _Seen, made: Compiled) -> Iterator[tuple[Way, Array]]:
             yield way, np.array([*[0.0] * (len(TABLED) - 1), clocks / len(led)])
 
 
-def _paces(seen: _Seen, made: Compiled) -> Iterable[tuple[Way, int]]:
-    """The clocks of all that is behind each way."""
-    last = seen.graph.layers[-1].name
+def _slowest(seen: _Seen, made: Compiled) -> dict[Way, int]:
+    """The clocks of the slowest of what is behind each way."""
+    last, slowest = seen.graph.layers[-1].name, dict[Way, int]()
     clocks = [(last, made.kernels.stream(name).beats) for name in (*made.kernels.inputs, *made.kernels.outputs)]
     clocks += [(each.layer if each.layer in seen.ways else last, each.cycles) for each in made.kernels.kernels]
-    return ((way, n) for layer, n in clocks for way in seen.ways[layer] or ((),))
+    for layer, count in clocks:
+        for way in seen.ways[layer] or ((),):
+            slowest[way] = max(slowest.get(way, 0), count)
+    return {way: slowest.get(way, 0) for way in {**dict.fromkeys(_all_ways(seen)), **slowest}}
+
+
+def _all_ways(seen: _Seen) -> Iterator[Way]:
+    return (way for ways in seen.ways.values() for way in ways or ((),))

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bitwright.explore.making import Made, Maker
-from bitwright.explore.prices import Prices, PriceTable, trait
+from bitwright.explore.prices import CYCLES, Prices, PriceTable
 from bitwright.explore.space import Design
 
-SHOWN = ("lut", "ff", "dsp", "bram", "uram", "cycles")
+SHOWN = ("lut", "ff", "dsp", "bram", "uram", CYCLES)
 """Figures that layers have; of the others they have none."""
 REST = "all else"
 """What depends on the width of no layer."""
@@ -37,20 +37,19 @@ def layers_of(table: PriceTable, made: Made) -> Figures:
     for names, amounts in _amounts(table, made):
         layer = found.setdefault(_layer(table, names), {})
         for name in SHOWN:
-            if amounts.get(name):
+            if name != CYCLES and amounts.get(name):
                 layer[name] = layer.get(name, 0.0) + amounts[name]
-    for term in table.paces:
-        layer = found.setdefault(_layer(table, term.names), {})
-        layer["cycles"] = max(layer.get("cycles", 0.0), term.at(made.widths)["cycles"])
+    for way, clocks in table.clocks(made).items():
+        layer = found.setdefault(_layer(table, way), {})
+        layer[CYCLES] = max(layer.get(CYCLES, 0.0), clocks)
     return {layer: {name: max(amount, 0.0) for name, amount in each.items()} for layer, each in found.items()}
 
 
 def _amounts(table: PriceTable, made: Made) -> Iterator[tuple[tuple[str, ...], Mapping[str, float]]]:
     for term in table.ledger.terms:
         yield term.names, term.at(made.widths)
-    for change in table.changes:
-        if trait(change.option, made, change.way) == change.value:
-            yield change.way, change.at(made.widths)
+    for change in table.changed(made):
+        yield change.way, change.at(made.widths)
 
 
 def _layer(table: PriceTable, names: tuple[str, ...]) -> str:

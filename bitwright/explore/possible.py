@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import ceil
 
-import numpy as np
-
-from bitwright.compress.allocate import cheapest
+from bitwright.compress.allocate import Term, cheapest
+from bitwright.compress.allocate.costs import Way
 from bitwright.explore.making import Maker
 from bitwright.explore.metrics import Metric
-from bitwright.explore.prices import Prices, PriceTable, priced
+from bitwright.explore.prices import CYCLES, Prices, PriceTable, priced
 from bitwright.explore.work import worked
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.price import KINDS, scale_of
@@ -68,17 +67,22 @@ def _figures(table: PriceTable, target: Target) -> dict[str, float]:
     """The least of everything for one target, each by itself."""
     kinds = table.ledger.kinds
     taken = {kind: table.ledger.predict(cheapest(table.ledger, kind))[kind] + _saved(table, kind) for kind in kinds}
-    paces = max(min(row["cycles"] for row in term.amounts.values()) for term in table.paces)
-    least = {kind: max(amount, 0.0) for kind, amount in taken.items()} | {"cycles": paces}
+    paces = max(_least(pace.term, CYCLES) + _saved(table, CYCLES, pace.way) for pace in table.paces)
+    least = {kind: max(amount, 0.0) for kind, amount in taken.items()} | {CYCLES: max(paces, 1.0)}
     scale = scale_of(target.part)
     found = priced(least, target) | {"cost": least["cost"]}
     return found if scale.part else {**found, "share": 0.0}
 
 
-def _saved(table: PriceTable, kind: str) -> float:
-    """What other options than widths may save at most."""
-    ways: dict[tuple[str, ...], float] = {}
+def _saved(table: PriceTable, kind: str, of: Way | None = None) -> float:
+    """What other options than widths may save at most, on one way or on all."""
+    ways: dict[tuple[str, Way], float] = {}
     for change in table.changes:
-        low = float(np.min([amounts[kind] for amounts in change.term.amounts.values()]))
-        ways[change.option, *change.way] = min(ways.get((change.option, *change.way), 0.0), low)
+        if of in (None, change.way):
+            key = change.option, change.way
+            ways[key] = min(ways.get(key, 0.0), _least(change.term, kind))
     return sum(ways.values())
+
+
+def _least(term: Term, kind: str) -> float:
+    return min(amounts[kind] for amounts in term.amounts.values())

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from bitwright.compress.allocate import Ledger, Term
-from bitwright.explore.prices import Change, Prices, PriceTable
+from bitwright.explore.prices import Change, Pace, Prices, PriceTable
 from bitwright.explore.work import Work
 from bitwright.ir.errors import BitwrightError
 
@@ -42,34 +42,34 @@ def _prices(data: Mapping[str, Any]) -> Prices:
 
 def _table(table: PriceTable) -> dict[str, Any]:
     ledger = table.ledger
-    terms = {"terms": _terms(ledger.terms), "paces": _terms(table.paces)}
-    changes = [
-        {"option": each.option, "value": each.value, "way": list(each.way), **_terms([each.term])[0]}
-        for each in table.changes
-    ]
-    return {"weights": _lists(ledger.weights), "tensors": _lists(ledger.tensors), **terms, "changes": changes}
+    return {
+        "weights": _lists(ledger.weights),
+        "tensors": _lists(ledger.tensors),
+        "terms": [_term(term) for term in ledger.terms],
+        "paces": [_term(each.term, way=each.way) for each in table.paces],
+        "changes": [_term(each.term, option=each.option, value=each.value, way=each.way) for each in table.changes],
+    }
 
 
 def _table_of(data: Mapping[str, Any]) -> PriceTable:
     weights, tensors = ({n: tuple(bits) for n, bits in data[part].items()} for part in ("weights", "tensors"))
-    changes = (
-        Change(each["option"], each["value"], tuple(each["way"]), *_terms_of([each])) for each in data["changes"]
-    )
-    return PriceTable(Ledger(weights, tensors, _terms_of(data["terms"])), _terms_of(data["paces"]), tuple(changes))
+    paces = (Pace(tuple(each["way"]), _term_of(each)) for each in data["paces"])
+    changes = (Change(each["option"], each["value"], tuple(each["way"]), _term_of(each)) for each in data["changes"])
+    return PriceTable(Ledger(weights, tensors, tuple(map(_term_of, data["terms"]))), tuple(paces), tuple(changes))
 
 
 def _lists(offered: Mapping[str, tuple[int, ...]]) -> dict[str, list[int]]:
     return {name: list(bits) for name, bits in offered.items()}
 
 
-def _terms(terms: Sequence[Term]) -> list[dict[str, Any]]:
+def _term(term: Term, **said: object) -> dict[str, Any]:
     """Rows of widths and amounts."""
-    rows = [[{"widths": list(key), **amounts} for key, amounts in term.amounts.items()] for term in terms]
-    return [{"names": list(term.names), "rows": found} for term, found in zip(terms, rows, strict=True)]
+    rows = [{"widths": list(key), **amounts} for key, amounts in term.amounts.items()]
+    return {**said, "names": list(term.names), "rows": rows}
 
 
-def _terms_of(data: Sequence[Mapping[str, Any]]) -> tuple[Term, ...]:
-    return tuple(Term(tuple(each["names"]), dict(map(_row, each["rows"]))) for each in data)
+def _term_of(data: Mapping[str, Any]) -> Term:
+    return Term(tuple(data["names"]), dict(map(_row, data["rows"])))
 
 
 def _row(row: Mapping[str, Any]) -> tuple[tuple[int, ...], dict[str, float]]:

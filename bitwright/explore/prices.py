@@ -33,6 +33,7 @@ OF_WIDTHS = ("weights", "activations")
 """Options that are the bits of something."""
 HALF = 0.5
 """The fraction of a power of two."""
+CYCLES = "cycles"
 TABLED = (*PRICED, "latency")
 """What layers have amounts of."""
 PERCENT, MICRO = 100, 1e-3
@@ -80,6 +81,14 @@ def _along(bits: int, known: Sequence[int]) -> dict[int, float]:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """The clocks of the slowest of what is behind a way; `term` knows those of it that have a choice of widths."""
+
+    way: Way
+    term: Term
+
+
+@dataclass(frozen=True)
 class PriceTable:
     """The prices for one target: `ledger` has what adds up, `paces` the clocks of which the most count.
 
@@ -87,18 +96,29 @@ class PriceTable:
     """
 
     ledger: Ledger
-    paces: tuple[Term, ...]
+    paces: tuple[Pace, ...]
     changes: tuple[Change, ...] = ()
 
     def figures(self, made: Made) -> dict[str, float]:
         """What a design takes, and its clocks."""
         found = self.ledger.predict(made.widths)
-        for change in self.changes:
-            if trait(change.option, made, change.way) == change.value:
-                for kind, amount in change.at(made.widths).items():
+        for change in self.changed(made):
+            for kind, amount in change.at(made.widths).items():
+                if kind != CYCLES:
                     found[kind] += amount
         found = {kind: max(amount, 0.0) for kind, amount in found.items()}
-        return {**found, "cycles": max(term.at(made.widths)["cycles"] for term in self.paces)}
+        return {**found, CYCLES: float(round(max(self.clocks(made).values())))}
+
+    def clocks(self, made: Made) -> dict[Way, float]:
+        """Those of the slowest of what is behind each way."""
+        found = {pace.way: pace.term.at(made.widths)[CYCLES] for pace in self.paces}
+        for change in self.changed(made):
+            found[change.way] += change.at(made.widths)[CYCLES]
+        return found
+
+    def changed(self, made: Made) -> list[Change]:
+        """Where a design has what those of the ledger have not."""
+        return [change for change in self.changes if trait(change.option, made, change.way) == change.value]
 
 
 def trait(option: str, made: Made, way: Way) -> str:
