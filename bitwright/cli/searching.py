@@ -76,7 +76,8 @@ Latency = Annotated[
 Metric = Annotated[
     str,
     typer.Option(
-        metavar="|".join(METRICS), help="How answers are scored; without it as what is wanted of samples asks for."
+        metavar="|".join((*METRICS, "MODULE:NAME")),
+        help="How answers are scored, by a function of yours too; without it as what is wanted of samples asks for.",
     ),
 ]
 ScoreOn = Annotated[

@@ -15,6 +15,7 @@ from scipy.special import ndtri, stdtrit
 from bitwright.compress import FloatNet, check_arrays, outputs_of
 from bitwright.compress.fidelity import gives_scores
 from bitwright.explore.metrics import METRICS, Metric
+from bitwright.explore.own_metric import metric_of
 from bitwright.explore.record import Score
 from bitwright.ir.errors import BitwrightError
 
@@ -74,19 +75,10 @@ def scoring(
     for array in (*arrays, *([] if y is None else [y])):
         _check_finite(array, f"data '{names[array is y]}'")
     shape = outputs_of(net, [array[:1] for array in arrays])
-    found = _metric(metric) if metric else METRICS[_usual(net, shape, y)]
+    found = metric if isinstance(metric, Metric) else metric_of(metric) if metric else METRICS[_usual(net, shape, y)]
     wanted = _wanted(net, arrays, y, found, shape, names)
     order = np.random.default_rng(seed).permutation(len(arrays[0]))
     return Scoring(tuple(array[order] for array in arrays), tuple(array[order] for array in wanted), found)
-
-
-def _metric(metric: str | Metric) -> Metric:
-    if isinstance(metric, Metric):
-        return metric
-    if metric not in METRICS:
-        hint = f"there are {', '.join(METRICS)}, and any function in Python"
-        raise BitwrightError(f"no metric '{metric}'", where="explore", hint=hint)
-    return METRICS[metric]
 
 
 def _usual(net: FloatNet, shape: Sequence[Array], y: Array | None) -> str:

@@ -23,7 +23,9 @@ from bitwright.explore.filling import filled
 from bitwright.explore.kept import kept_settings
 from bitwright.explore.layered import Layered
 from bitwright.explore.making import Maker
+from bitwright.explore.metrics import Metric
 from bitwright.explore.objectives import Objective, check_limit, objective
+from bitwright.explore.own_metric import name_of
 from bitwright.explore.possible import check_possible
 from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices
@@ -84,7 +86,7 @@ def sweep(
     target: Target | None = None,
     options: Options = METHOD,
     config: Configured = None,
-    metric: str = "",
+    metric: str | Metric | Callable[[Any, Any], Any] = "",
     score_on: str = "validation",
     executor: str = "",
     jobs: int = 1,
@@ -101,7 +103,8 @@ def sweep(
     What is quantised already can only become narrower, or be folded in other ways.
     `space` is that of a file, or what `read_space` takes; else `weights` and `activations` are the bits to choose from,
     for the network or, `per_layer`, for each weight and tensor. `options` and `config` are how all else is quantised,
-    `target` is what `compile` is asked for. With `resume` a sweep goes on, and nothing is evaluated again.
+    `target` is what `compile` is asked for; `metric` is a name of `METRICS`, or a function of a module: (outputs,
+    wanted) -> a number for each sample. With `resume` a sweep goes on, and nothing is evaluated again.
     """
     source = as_file(model, example, "explore")
     net = source if isinstance(source, FloatNet | Start) else network(source)
@@ -119,7 +122,7 @@ def sweep(
         options=options,
         target=target or Target(),
         rules=rules_of(config),
-        metric=metric,
+        metric=name_of(metric),
         score_on=split_named(score_on),
         seed=seed,
     )
