@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bitwright.compress import calibrate, quantised
-from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS, Impossible, Request
+from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS, SENSITIVITIES, Impossible, Request
 from bitwright.explore import Allocation, Tabled, allocate, table
 from bitwright.explore.pricing import price_of, priced
 from bitwright.ir.errors import BitwrightError
@@ -102,7 +102,8 @@ def test_what_is_not_offered_is_named(found: Tabled, asked: dict[str, Any], mess
 def test_no_sensitivity_but_those_that_are_offered(data: Mapping[str, NDArray[Any]]) -> None:
     with pytest.raises(BitwrightError) as refusal:
         table(MODEL, data["calibration"], sensitivity="trace")
-    assert str(refusal.value) == "allocate: no sensitivity 'trace'\n  hint: choose one-by-one or hessian-trace"
+    known = " or ".join(SENSITIVITIES)
+    assert str(refusal.value) == f"allocate: no sensitivity 'trace'\n  hint: choose {known}"
 
 
 @pytest.mark.parametrize("label", ["w2a3", "w4a4"])
