@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from bitwright.explore.explored import Curve, Explored, Picked
+from bitwright.explore.explored import Curve, Curves, Explored, Picked
 from bitwright.explore.objectives import OBJECTIVES
 from bitwright.explore.record import Failure, Outcome, Record, Score
 from bitwright.explore.space import Axis, Design, Space
@@ -101,13 +101,12 @@ def explored(count: int = 300) -> Explored:
         layers={each.design.key: layers(each.design) for each in made.front},
         proved=frozenset(keys[::3]),
         picked=(Picked(key=keys[len(keys) // 2], test=replace(made.front[len(keys) // 2].score, value=0.951)),),
-        curves=tuple(_curve(name, row) for row, name in enumerate(LAYERS)),
+        sensitivity=Curves(
+            curves=tuple(_curve(name, row) for row, name in enumerate(LAYERS)), samples=512, reference=0.9766
+        ),
     )
 
 
 def _curve(name: str, row: int) -> Curve:
-    def score(bits: int) -> Score:
-        value = 0.974 - (1 + row) * 0.09 * 0.45 ** (bits - 1)
-        return Score(value=value, low=value - 0.008, high=value + 0.008, samples=TOTAL, total=TOTAL)
-
-    return Curve(axis=f"weights:{name}", points=tuple((bits, score(bits)) for bits in BITS))
+    points = ((bits, 0.974 - (1 + row) * 0.09 * 0.45 ** (bits - 1)) for bits in BITS)
+    return Curve(axis=f"weights:{name}", points=(*points, ("2:4", None)))

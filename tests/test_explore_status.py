@@ -22,7 +22,7 @@ from bitwright.explore.record import Failure, Record, Task
 from bitwright.explore.status import status
 from bitwright.explore.strategies import Problem
 from bitwright.explore.sweep import Sweep, sweep
-from bitwright.explore.swept import Swept, swept
+from bitwright.explore.swept import Swept, rewritten, swept
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 from tests.explored import HOSTILE, SPACE, layers, record
@@ -132,3 +132,25 @@ def test_layers_take_what_the_table_says_of_their_widths_and_zeros() -> None:
         "b": {"lut": 0.0, "cycles": 2.0},
         "all else": {"lut": 1.0},
     }
+
+
+def test_sensitivities_that_were_measured_before_the_search_are_told_axis_by_axis(tmp_path: Path) -> None:
+    problem = Problem(space=SPACE, objectives=ASKED, budget={}, evaluations=2)
+    done = sweep(Sweep(problem=problem, evaluate=evaluate), tmp_path / "s")
+    effects = [
+        {"values": {"weights:conv1": bits}, "error": 0.1, "score": None if bits == 2 else bits / 10}
+        for bits in range(2, 8)
+    ]
+    said = {"version": 1, "samples": 512, "float_score": 0.97, "best": {"values": {}, "score": 0.9}, "effects": effects}
+    (done.folder / "sensitivity.json").write_text(json.dumps(said))
+    found = swept(done.folder).explored.sensitivity
+    assert (found.samples, found.reference) == (512, 0.97)
+    (curve,) = found.curves
+    assert curve.axis == "weights:conv1"
+    assert curve.points == ((2, None), (3, 0.3), (4, 0.4), (5, 0.5), (6, 0.6), (7, 0.7), (8, 0.9))
+
+
+def test_views_are_made_anew_where_the_folder_can_be_written(found: Swept) -> None:
+    (found.folder / "report.html").unlink()
+    rewritten(swept(found.folder))
+    assert (found.folder / "report.html").exists()

@@ -33,7 +33,7 @@ from bitwright.explore.status import status, told
 from bitwright.explore.sweep import Sweep
 from bitwright.explore.sweep import sweep as carried_out
 from bitwright.explore.sweeping import EVALUATIONS, METHOD, Wanted, continued, prepared, split_named
-from bitwright.explore.swept import PAGE, Swept, swept
+from bitwright.explore.swept import PAGE, Swept, rewritten, swept
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 
@@ -166,7 +166,9 @@ def _tell(
 ) -> None:
     """What is asked of the folder of a sweep."""
     if status_:
-        _show(swept(folder), as_json)
+        found = swept(folder)
+        rewritten(found)
+        _show(found, as_json)
     elif what is not None:
         place = _needed("--output", out)
         with progress(f"picking of {folder}"):

@@ -5,8 +5,9 @@
     pick("swept", "accuracy>=0.97, min lut", "picked")
 
 `data` has `calibration`, `validation` and `y_validation`, by which designs are chosen, and `x` and `y`, for those that
-are picked. What is found is kept in the folder as it comes, and `found.records` has it; `docs/exploring.md` is the
-guide. `trade_off` has the clocks and resources of one network instead, plan by plan.
+are picked. What is found is kept in the folder as it comes, `found.records` has it, and `swept(folder)` has it again,
+which shows itself in a notebook; `docs/exploring.md` is the guide. `trade_off` has the clocks and resources of one
+network instead, plan by plan.
 
     found = table(net, calibration, bits=range(2, 9), cycles=2000, part="xc7z020")
     best = allocate(found, budget={"lut": 9000})
@@ -30,6 +31,7 @@ from bitwright.explore.picking import pick
 from bitwright.explore.shrinking import Shrunk, Tried, shrink
 from bitwright.explore.space import Axis, Design, Space
 from bitwright.explore.sweeping import sweep
+from bitwright.explore.swept import swept
 from bitwright.explore.tabling import Tabled, table
 from bitwright.report.front import trade_off
 
@@ -47,6 +49,7 @@ __all__ = [
     "pick",
     "shrink",
     "sweep",
+    "swept",
     "table",
     "trade_off",
 ]

@@ -19,10 +19,22 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """How the score falls with one axis while all others stand at their best: a value of it and the score there."""
+    """How the score falls with one axis while all others stand at their best: its values and the scores there.
+
+    None where there can be no such design.
+    """
 
     axis: str
-    points: tuple[tuple[Value, Score], ...]
+    points: tuple[tuple[Value, float | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """Those of all axes, the samples that they are on, and the score of the float network on these."""
+
+    curves: tuple[Curve, ...] = ()
+    samples: int = 0
+    reference: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +65,7 @@ class Explored:
     layers: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     proved: frozenset[str] = frozenset()
     picked: tuple[Picked, ...] = ()
-    curves: tuple[Curve, ...] = ()
+    sensitivity: Curves = Curves()
     version: int = VERSION
 
     @cached_property

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from bitwright.explore.axes import OF_TARGET
-from bitwright.explore.explored import Explored, Picked
+from bitwright.explore.explored import Curve, Curves, Explored, Picked
 from bitwright.explore.kept import Kept
 from bitwright.explore.objectives import Objective
 from bitwright.explore.record import Score
 from bitwright.explore.settings import Settings, problem_in
+from bitwright.explore.space import Axis, Space, Value
 
-LAYERS, PICKED = "layers.json", "picked"
+LAYERS, PICKED, SENSITIVITY = "layers.json", "picked", "sensitivity.json"
 Layers = dict[str, dict[str, dict[str, float]]]
 """By design, by layer, by name."""
 
@@ -34,6 +35,7 @@ def explored_in(kept: Kept) -> Explored:
         reference=_score(settings.get("float"), problem.objectives[0]),
         picked=tuple(_picked(kept.folder)),
         layers=_layers(kept.folder),
+        sensitivity=_sensitivity(kept.folder, problem.space),
     )
 
 
@@ -65,3 +67,22 @@ def _layers(folder: Path) -> Layers:
     file = folder / LAYERS
     found: Layers = loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return found
+
+
+def _sensitivity(folder: Path, space: Space) -> Curves:
+    """What each value of each axis did to the best design, where that was measured before the search."""
+    file = folder / SENSITIVITY
+    if not file.exists():
+        return Curves()
+    sensed = loads(file.read_text(encoding="utf-8"))
+    scores = {pair: each["score"] for each in sensed["effects"] for pair in each["values"].items()}
+    curves = (_curve(axis, scores, sensed["best"]["score"]) for axis in space.axes)
+    told = tuple(curve for curve in curves if len(curve.points) > 1)
+    return Curves(curves=told, samples=sensed["samples"], reference=sensed["float_score"])
+
+
+def _curve(axis: Axis, scores: Mapping[tuple[str, Value], float | None], best: float) -> Curve:
+    """The value that was not tried is that of the best design; an axis of which none was has no curve."""
+    tried = any((axis.name, value) in scores for value in axis.values)
+    values = axis.values if tried else ()
+    return Curve(axis=axis.name, points=tuple((value, scores.get((axis.name, value), best)) for value in values))

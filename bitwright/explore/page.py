@@ -11,9 +11,11 @@ from importlib.util import find_spec
 
 from bitwright.explore.drawing import drawing
 from bitwright.explore.explored import Explored
+from bitwright.explore.objectives import Objective
 from bitwright.explore.plots import Json, drawn
 from bitwright.explore.tables import Head, Heat, Listing, Row, failures_table, front_table, grids, side_by_side
 from bitwright.explore.words import command, figure, title
+from bitwright.ir.columns import tail
 from bitwright.report.page import Cell, Fact, template
 
 STEPS = 10
@@ -36,6 +38,7 @@ class Page:
     chosen_by_name: bool
     history: Listing
     curves: Listing
+    sensed: int
     failures: Listing
     failed: int
     data: Json
@@ -75,6 +78,7 @@ def _page(explored: Explored, folder: str, script: str) -> Page:
         chosen_by_name=bool(explored.picked),
         history=_history(explored),
         curves=_curves(explored),
+        sensed=explored.sensitivity.samples,
         failures=failures_table(explored),
         failed=len(explored.failures),
         data=drawn(explored) if script else {},
@@ -128,13 +132,16 @@ def _history(explored: Explored) -> Listing:
 
 def _curves(explored: Explored) -> Listing:
     """A row an axis, a column a value."""
-    values = sorted(
-        {value for each in explored.curves for value, _ in each.points}, key=lambda each: (str(type(each)), each)
-    )
-    rows = []
-    for each in explored.curves:
-        known = {value: figure(explored.score, score.value) for value, score in each.points}
-        rows.append(Row((Cell(each.axis, True), *(Cell(known.get(value, "-"), False) for value in values))))
-    reference = figure(explored.score, explored.reference.value) if explored.reference else "-"
-    first = Row((Cell("float", True), *(Cell(reference, False) for _ in values)), strong=True)
-    return Listing((Head("axis", True), *(Head(f"{value}") for value in values)), (first, *rows))
+    sensed, score = explored.sensitivity, explored.score
+    found = dict.fromkeys(value for each in sensed.curves for value, _ in each.points)
+    values = sorted(found, key=lambda each: (isinstance(each, str), each))
+    rows = [Row((Cell("float", True), *[Cell(_said_of(score, sensed.reference), False)] * len(values)), strong=True)]
+    for each in sensed.curves:
+        known = dict(each.points)
+        cells = (Cell(_said_of(score, known.get(value)), False) for value in values)
+        rows.append(Row((Cell(tail(each.axis), True, each.axis), *cells)))
+    return Listing((Head("axis", True), *(Head(f"{value}") for value in values)), tuple(rows))
+
+
+def _said_of(score: Objective, value: float | None) -> str:
+    return "-" if value is None else figure(score, value)

@@ -28,6 +28,8 @@ from bitwright.explore.pricing import compiled
 from bitwright.explore.record import Record, Task
 from bitwright.explore.settings import is_within
 from bitwright.explore.setup import split_of
+from bitwright.explore.swept import rewritten
+from bitwright.explore.swept import swept as read_again
 from bitwright.folder import design_folder
 from bitwright.ir.graph import Graph
 from bitwright.output import new_file, new_folder
@@ -73,6 +75,7 @@ def _noted(folder: Path, key: str, found: Mapping[str, Any]) -> None:
     (folder / PICKED).mkdir(exist_ok=True)
     with new_file(folder / PICKED / f"{key}.json") as write:
         write(to_json(found).encode())
+    rewritten(read_again(folder))
 
 
 def closer(swept: Again, record: Record) -> Record:

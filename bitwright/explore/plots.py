@@ -26,10 +26,11 @@ def drawn(explored: Explored) -> Json:
         "measures": [_measure(each) for each in explored.measures],
         "budget": dict(explored.budget),
         "float": explored.reference.value if explored.reference else None,
+        "sensed": explored.sensitivity.reference,
         "axes": [axis.name for axis in explored.space.axes],
         "designs": [_design(explored, each, each.design.key in front) for each in shown],
         "history": _steps(explored.worth),
-        "curves": [_curve(each) for each in explored.curves],
+        "curves": [_curve(each) for each in explored.sensitivity.curves],
     }
 
 
@@ -39,7 +40,7 @@ def _measure(each: Objective) -> Json:
 
 
 def _curve(each: Curve) -> Json:
-    values, scores = [value for value, _ in each.points], [score.value for _, score in each.points]
+    values, scores = [value for value, _ in each.points], [score for _, score in each.points]
     return {"axis": each.axis, "values": values, "scores": scores}
 
 

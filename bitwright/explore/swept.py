@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from bitwright.explore.space import Design
 from bitwright.explore.status import told
 from bitwright.explore.tables import COLUMNS, thinned
 from bitwright.explore.views import CSV, PARQUET, csv_of, parquet_of
+from bitwright.output import new_file
 
 PAGE, PICTURE = "report.html", "front.svg"
 
@@ -53,6 +55,15 @@ def views(found: Swept) -> dict[str, bytes]:
         PAGE: page(found.explored).encode(),
         PICTURE: drawing(found.explored).encode(),
     }
+
+
+def rewritten(found: Swept) -> None:
+    """The views of a sweep made anew in its folder, unless that cannot be written: they tell what was picked since."""
+    if not os.access(found.folder, os.W_OK):
+        return
+    for name, content in views(found).items():
+        with new_file(found.folder / name) as write:
+            write(content)
 
 
 def layers_json(found: Swept, layers: Callable[[Design], Mapping[str, Mapping[str, float]]]) -> bytes:

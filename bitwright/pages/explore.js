@@ -7,7 +7,8 @@
   const narrow = matchMedia("(max-width: 600px)").matches;
   const coarse = matchMedia("(pointer: coarse)").matches;
   const SCORE = 0;
-  const state = { x: Math.min(1, data.measures.length - 1), y: SCORE, key: "" };
+  const state = { x: Math.min(1, data.measures.length - 1), y: SCORE, near: false, key: "" };
+  const POINTS = 0.05;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const element = (id) => document.getElementById(id);
@@ -117,7 +118,7 @@
     config: { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] },
   };
 
-  function lines(x, y) {
+  function lines(x, y, reference = data.float) {
     const shapes = [];
     const annotations = [];
     const add = (at, value, name, across) => {
@@ -127,11 +128,28 @@
       annotations.push({ ...place, text: `${name} ${figure(data.measures[at], value)}`, showarrow: false, font: { color: colour("float") } });
     };
     for (const [at, across] of [[x, false], [y, true]].filter(([each]) => each !== null)) {
-      if (at === SCORE && data.float !== null) add(at, data.float, "float", across);
+      if (at === SCORE && reference !== null) add(at, reference, "float", across);
       const limit = data.budget[data.measures[at].name];
       if (limit !== undefined) add(at, limit, "budget", across);
     }
     return { shapes, annotations };
+  }
+
+  // Of the designs on the front those that are good: within five points of the best, or the better half of them.
+  function near() {
+    const sign = data.measures[SCORE].more ? -1 : 1;
+    const score = (design) => sign * design.figures[SCORE];
+    const sorted = designs.filter((design) => design.front).sort((a, b) => score(a) - score(b));
+    if (!data.measures[SCORE].share) return sorted.slice(0, Math.ceil(sorted.length / 2));
+    return sorted.filter((design) => score(design) <= score(sorted[0]) + POINTS);
+  }
+
+  function closer(at, shown) {
+    const values = shown.map((design) => design.figures[at]).filter((value) => value !== null);
+    if (at === SCORE && data.float !== null) values.push(data.float);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const room = (high - low || Math.abs(high) || 1) * 0.08;
+    return { range: [low - room, high + room] };
   }
 
   function drawFront() {
@@ -158,7 +176,10 @@
       }),
       marks(picked, { marker: { symbol: picked.map((design) => (design.picked ? "star-diamond-open" : "circle-open")), size: 20, color: getComputedStyle(document.body).color, line: { width: 2 } }, hoverinfo: "skip", hovertemplate: null }),
     ];
-    Plotly.react("front", traces, { ...paper.layout, xaxis: axis(x), yaxis: axis(y), ...lines(x, y) }, paper.config);
+    const shown = state.near ? near() : [];
+    const range = (at) => (shown.length ? closer(at, shown) : { autorange: true });
+    const layout = { ...paper.layout, xaxis: { ...axis(x), ...range(x) }, yaxis: { ...axis(y), ...range(y) } };
+    Plotly.react("front", traces, { ...layout, ...lines(x, y) }, paper.config);
   }
 
   function drawHistory() {
@@ -186,12 +207,13 @@
       name: escaped(curve.axis),
       x: curve.values,
       y: curve.scores,
+      connectgaps: true,
       text: curve.scores.map((score, each) => `${escaped(curve.axis)} ${escaped(curve.values[each])}<br>${figure(measure, score)}`),
       hovertemplate: "%{text}<extra></extra>",
       line: { color: colours[at % colours.length], dash: dashes[Math.floor(at / colours.length) % dashes.length], width: 1.5 },
       marker: { symbol: symbols[at % symbols.length], size: 7 },
     }));
-    Plotly.react("curves", traces, { ...paper.layout, xaxis: { ...paper.axis }, yaxis: axis(SCORE), ...lines(null, SCORE) }, paper.config);
+    Plotly.react("curves", traces, { ...paper.layout, xaxis: { ...paper.axis }, yaxis: axis(SCORE), ...lines(null, SCORE, data.sensed) }, paper.config);
   }
 
   function copied(code, button) {
@@ -247,7 +269,14 @@
       });
       drawFront();
     };
-    bar.append(select, made("span", "over"), ...buttons);
+    const close = made("button", "close-up", { type: "button", title: "the best designs alone" });
+    close.setAttribute("aria-pressed", false);
+    close.addEventListener("click", () => {
+      state.near = !state.near;
+      close.setAttribute("aria-pressed", state.near);
+      drawFront();
+    });
+    bar.append(select, made("span", "over"), ...buttons, made("span", ""), close);
     bar.hidden = false;
     update();
   }
