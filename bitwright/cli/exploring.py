@@ -137,7 +137,7 @@ def explore_(
         read = asked_of(shapes, outputs)
         tensors = data.model_tensors(target, **read)
         arrays = data.read_splits(source, tensors, scored=setup.score_on, samples=samples)
-        asked = prepared(network(target, **read), arrays, folder, wanted, setup, resume=resume)
+        asked = prepared(network(target, **read), arrays, folder, wanted, setup)
         found = _carried_out(asked, folder, say, ways, resume)
     _show(found, as_json)
 

@@ -45,7 +45,7 @@ def again(folder: Path) -> Again:
         arrays = dict(file)
     setup, problem = Setup.of(found.settings), problem_in(found.settings)
     prices = of_dict(loads(_content(folder / TABLE)), str(folder / TABLE))
-    maker = setup.maker(problem.space, setup.net(folder / MODEL), arrays)
+    maker = setup.maker(problem.space, setup.net(folder / MODEL), arrays, folder)
     return Again(found, problem, setup, setup.evaluation(maker, prices, problem.objectives, arrays), arrays)
 
 

@@ -15,6 +15,7 @@ from bitwright.compress.prune import Pattern, Zeroing
 from bitwright.compress.quantise import nearest, quantised_by
 from bitwright.explore.axes import OF_NETWORK, OF_TARGET, OF_ZEROS, valid
 from bitwright.explore.space import Axis, Design, Space, Value
+from bitwright.explore.tuning import Tuning
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 
@@ -44,6 +45,8 @@ class Made:
 class Maker:
     """What makes the designs of a space from one calibrated network; axes go over `rules`, and these over `options`.
 
+    With `tuning` the network of each design is trained on; what hardware takes of it is that of the network before.
+
     BitwrightError if the space has an axis that the network cannot have.
     """
 
@@ -52,6 +55,7 @@ class Maker:
     options: Options = field(default_factory=Options)
     target: Target = field(default_factory=Target)
     rules: Config | None = None
+    tuning: Tuning | None = None
 
     def __post_init__(self) -> None:
         taken: dict[tuple[str, str], str] = {}
@@ -89,8 +93,11 @@ class Maker:
         """The network of a design."""
         choices, patterns = self.choices(design), self.patterns(design)
         _check_signs(choices, patterns)
-        state = quantised_by(choices, self._zeroing(patterns), self.chosen(design))
-        return Made(state, self.widths(choices), patterns, self.targeted(design))
+        zeroing, widths = self._zeroing, self.widths(choices)
+        if self.tuning is not None:
+            zeroing = Zeroing(self.tuning(design, widths, {name: each.share for name, each in patterns.items()}))
+        state = quantised_by(choices, zeroing(patterns), self.chosen(design))
+        return Made(state, widths, patterns, self.targeted(design))
 
     def rounded(self, design: Design) -> Made:
         """The same with each weight at its nearest code: at once, and hardware takes as much of it.

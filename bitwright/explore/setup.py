@@ -29,6 +29,7 @@ from bitwright.explore.making import Maker
 from bitwright.explore.objectives import Objective
 from bitwright.explore.score import Scoring, scoring
 from bitwright.explore.space import Space
+from bitwright.explore.tuning import TUNED, Trainer, Tuning
 from bitwright.planning.target import Target
 
 Array = NDArray[Any]
@@ -75,12 +76,21 @@ class Setup:
         """The network in a file, by the name that it came with; the start that it is, if it is quantised."""
         return network(source, self.model)
 
-    def maker(self, space: Space, net: FloatNet | Start, arrays: Arrays) -> Maker:
-        """What makes the designs of a space."""
+    def maker(
+        self,
+        space: Space,
+        net: FloatNet | Start,
+        arrays: Arrays,
+        folder: Path | None = None,
+        trainer: Trainer | None = None,
+    ) -> Maker:
+        """What makes the designs of a space; they are trained on by `trainer`, or as `folder` has them."""
         calibration = calibrate(float_of(net), split_of(arrays, "calibration"))
         if isinstance(net, Start):
             calibration = replace(calibration, codes=net.weights, quantisers=net.acts)
-        return Maker(space, calibration, self.options, self.target, self.rules)
+        trained = folder is not None and (trainer is not None or (folder / TUNED).is_dir())
+        tuning = Tuning(folder, calibration.net, calibration.data, trainer) if folder and trained else None
+        return Maker(space, calibration, self.options, self.target, self.rules, tuning)
 
     def scoring(self, net: FloatNet, arrays: Arrays, split: str = "") -> Scoring:
         """What scores them, on the samples of a split."""

@@ -42,6 +42,7 @@ from bitwright.explore.strategies import STRATEGIES, Problem
 from bitwright.explore.sweep import Sweep
 from bitwright.explore.sweep import sweep as carried_out
 from bitwright.explore.swept import Swept
+from bitwright.explore.tuning import Trainer, Tune
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 
@@ -94,18 +95,21 @@ def sweep(
     seed: int = 0,
     resume: bool = False,
     example: Any = None,
+    tune: Tune | None = None,
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Swept:
     """Search designs of a network for those that no other one beats; all that was found is kept in `folder`.
 
     `data` has `calibration`, `validation` and `y_validation`, which designs are scored on, and `x` and `y`, which are
     for those that are picked; `score_on="test"` does without validation data. A `torch.nn.Module` needs an `example`.
-    What is quantised already can only become narrower, or be folded in other ways.
+    What is quantised already can only become narrower, or be folded in other ways. A module can be trained on for each
+    design by `tune` (`explore/tuning.py`).
     `space` is that of a file, or what `read_space` takes; else `weights` and `activations` are the bits to choose from,
     for the network or, `per_layer`, for each weight and tensor. `options` and `config` are how all else is quantised,
     `target` is what `compile` is asked for; `metric` is a name of `METRICS`, or a function of a module: (outputs,
     wanted) -> a number for each sample. With `resume` a sweep goes on, and nothing is evaluated again.
     """
+    trainer = _trainer(model, example, tune)
     source = as_file(model, example, "explore")
     net = source if isinstance(source, FloatNet | Start) else network(source)
     bits = {"weights": tuple(weights), "activations": tuple(activations)}
@@ -126,9 +130,17 @@ def sweep(
         score_on=split_named(score_on),
         seed=seed,
     )
-    asked = prepared(net, data, Path(folder), wanted, setup, resume=resume)
+    asked = prepared(net, data, Path(folder), wanted, setup, trainer=trainer)
     ways: dict[str, Any] = {"executor": executor, "jobs": jobs, "limits": limits}
     return carried_out(asked, Path(folder), resume=resume, progress=progress, **ways)
+
+
+def _trainer(module: Any, example: Any, tune: Tune | None) -> Trainer | None:
+    """Who trains designs on; refused for what is no module."""
+    if tune is not None and not hasattr(module, "named_modules"):
+        hint = "give a torch.nn.Module with its example"
+        raise BitwrightError("no file can be trained on", where="tune", hint=hint)
+    return None if tune is None else Trainer(module, example, tune)
 
 
 def split_named(name: str) -> str:
@@ -140,7 +152,7 @@ def split_named(name: str) -> str:
 
 
 def prepared(
-    net: FloatNet | Start, data: Arrays, folder: Path, wanted: Wanted, setup: Setup, *, resume: bool = False
+    net: FloatNet | Start, data: Arrays, folder: Path, wanted: Wanted, setup: Setup, *, trainer: Trainer | None = None
 ) -> Sweep:
     """The sweep that is asked for; everything is checked before anything is computed, and prices are found.
 
@@ -152,7 +164,7 @@ def prepared(
     strategy = _strategy(wanted, space)
     check_free(folder, (MODEL, DATA, TABLE))
     scoring = setup.scoring(floating, arrays)
-    maker = setup.maker(space, net, arrays)
+    maker = setup.maker(space, net, arrays, folder, trainer)
     if isinstance(net, Start):
         check_same(net, split_of(arrays, "calibration"))
     score = scoring.metric.objective
@@ -169,7 +181,12 @@ def prepared(
         problem=problem,
         evaluate=setup.evaluation(maker, prices, problem.objectives, arrays),
         strategy=strategy,
-        settings={**setup.settings(), **_digests(net, arrays), "float": _float(scoring, floating)},
+        settings={
+            **setup.settings(),
+            **_digests(net, arrays),
+            "tune": trainer.name if trainer else None,
+            "float": _float(scoring, floating),
+        },
         files={MODEL: net.onnx(), DATA: data_of(arrays), TABLE: dumps(to_dict(prices)).encode()},
         layers=Layered(maker, prices),
     )
@@ -254,6 +271,9 @@ def continued(folder: Path) -> Sweep:
     swept = again(folder)
     maker = swept.evaluation.maker
     kept = swept.kept.settings
+    if kept.get("tune"):
+        what, hint = f"trains designs on, by '{kept['tune']}'", "go on in Python: sweep(..., tune=, resume=True)"
+        raise BitwrightError(what, where=str(folder), hint=hint)
     own = settings_of(swept.problem, "", {}).keys() | {"version"}
     return Sweep(
         problem=swept.problem,
