@@ -81,7 +81,7 @@ formal: .venv/installed-test
 
 .venv/installed-test: pyproject.toml constraints.txt | tools
 	$(PYTHON) -m venv .venv
-	$(INSTALL) -e '.[dev,docs,explore,rtl,synth,torch]'
+	$(INSTALL) -e '.[cluster,dev,docs,explore,rtl,synth,torch]'
 	touch .venv/installed-demo .venv/installed-docs .venv/installed-quick $@
 
 # What no Python package brings. Every missing program is named, then the one line that installs them all.

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from bitwright.explore.executors import EXECUTORS, Limits
+from bitwright.explore.executors import EXECUTORS, Limits, executor_named
 from bitwright.explore.executors.executor import chunks, neighbours
-from bitwright.explore.record import Failure, Outcome, Task
+from bitwright.explore.record import Failure, Outcome, Record, Task
 from bitwright.ir.errors import BitwrightError
 from tests.exploring import Fake, die, fail, fill, hang, record_of, refuse, space
+from tests.needs import needs_package
 
 TASKS = [Task(design) for design in space(4).designs()]
 KEYS = {tuple(int(bits) for _, bits in task.design.choices): task.key for task in TASKS}
@@ -86,6 +87,50 @@ def test_limits_of_time_and_memory_end_a_point_and_no_other(tmp_path: Path) -> N
     assert (late.kind, late.what) == ("time", "took more than 2 seconds")
     assert full.kind == "memory" and full.where.endswith(", in fill")
     assert fake.counts[f"bad {full.design.key}"] == 2, "once more, in a new worker"
+
+
+@needs_package("distributed")
+def test_a_cluster_of_dask_loses_nothing_and_keeps_limits(tmp_path: Path) -> None:
+    bad = {(3, 3, 3): refuse, (3, 4, 2): fail, (4, 3, 3): fill, (4, 4, 4): hang}
+    fake, found = Fake(tmp_path / "counted", seconds=0.05, bad=bad), dict[str, Outcome]()
+    with EXECUTORS["dask"](fake, 2, Limits(seconds=3, bytes=1 << 28)) as evaluated:
+        for task, outcome in evaluated(TASKS):
+            found[task.key] = outcome
+            if len(found) == 8:
+                os.kill(next(child.pid or 0 for child in active_children()), signal.SIGKILL)
+    assert sorted(found) == sorted(task.key for task in TASKS)
+    others = {task.key: record_of(task) for task in TASKS if task.key not in [KEYS[bits] for bits in bad]}
+    assert {key: each for key, each in found.items() if isinstance(each, Record)} == others
+    failed = {bits: each for bits in bad if isinstance(each := found[KEYS[bits]], Failure)}
+    check_errors(failed)
+    assert [failed[bits].kind for bits in bad] == ["refused", "error", "memory", "time"]
+    assert failed[4, 4, 4].what == "took more than 3 seconds"
+
+
+@pytest.mark.long
+@needs_package("distributed")
+def test_a_design_that_kills_workers_of_dask_is_given_up(tmp_path: Path) -> None:
+    found = run(Fake(tmp_path / "counted", bad={(3, 3, 3): die}), "dask")
+    died = found.pop(KEYS[3, 3, 3])
+    assert isinstance(died, Failure) and (died.kind, died.what) == ("died", "each of its workers ended")
+    assert all(isinstance(outcome, Record) for outcome in found.values())
+
+
+@needs_package("distributed")
+def test_an_executor_is_a_name_or_the_address_of_a_scheduler(tmp_path: Path) -> None:
+    with pytest.raises(BitwrightError) as refusal:
+        executor_named("proceses")
+    assert str(refusal.value) == (
+        "explore: no executor 'proceses'\n"
+        "  hint: choose serial, processes, dask or the address of a scheduler of dask, as tcp://HOST:8786"
+    )
+    with (
+        pytest.raises(BitwrightError) as refusal,
+        executor_named("carrier://pigeon")(Fake(tmp_path / "counted"), 1, Limits()),
+    ):
+        pass
+    assert str(refusal.value).startswith("carrier://pigeon: no scheduler of dask answers: ")
+    assert refusal.value.hint == "start one by `dask scheduler`, and workers by `dask worker ADDRESS`"
 
 
 def test_limits_need_another_process(tmp_path: Path) -> None:

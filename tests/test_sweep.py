@@ -27,6 +27,7 @@ from bitwright.explore.sweep import Stopped, sweep
 from bitwright.explore.views import front_in
 from bitwright.ir.errors import BitwrightError
 from tests.exploring import Fake, contents, fake_sweep, fill_the_disk, refuse
+from tests.needs import needs_package
 
 DESIGN = Design((("weights.conv1", 2), ("rounding", "gptq"), ("share", 0.1), ("po2", True)))
 SCORE = Score(value=0.1 + 0.2, low=0.25, high=1 / 3, samples=10, total=20)
@@ -76,6 +77,7 @@ def test_the_folder_says_it_all(tmp_path: Path) -> None:
     assert (tmp_path / "s/lock").read_text() == ""
 
 
+@needs_package("pyarrow")
 def test_tables_have_the_float_network_first_and_a_type_a_column(tmp_path: Path) -> None:
     from pyarrow import parquet
 

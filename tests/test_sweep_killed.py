@@ -89,7 +89,9 @@ class Killed:
 
 def children(pid: int) -> list[int]:
     """The workers of a process; the tracker of multiprocessing is none."""
-    listed = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    listed: list[int] = []
+    with suppress(FileNotFoundError):  # it may have come to its end
+        listed += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
     return [child for child in listed if b"spawn_main" in _command(child)]
 
 

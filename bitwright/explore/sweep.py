@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from bitwright.explore.executors import EXECUTORS, Limits
+from bitwright.explore.executors import Limits, executor_named
 from bitwright.explore.gathered import LAYERS
 from bitwright.explore.pareto import front_of
 from bitwright.explore.progress import Progress
@@ -56,8 +56,8 @@ def sweep(
 ) -> Swept:
     """Carry out a sweep in a folder, or where `resume` go on with it: nothing that is there is evaluated again.
 
-    `executor` is one of `EXECUTORS`: without one, this process; others for several `jobs`, or `limits` of a point.
-    BitwrightError if the folder is not for this sweep. `Stopped` by an interrupt.
+    `executor` is one of `EXECUTORS`, or an address: without one, this process; for several `jobs`, or `limits` of a
+    point, others. BitwrightError if the folder is not for this sweep. `Stopped` by an interrupt.
     """
     limits = limits or Limits()
     executor = executor or ("processes" if jobs > 1 or limits else "serial")
@@ -65,7 +65,7 @@ def sweep(
     settings = settings_of(problem, asked.strategy, asked.settings)
     with opened(folder, settings, asked.files, resume=resume) as store:
         try:
-            with EXECUTORS[executor](asked.evaluate, jobs, limits) as run:
+            with executor_named(executor)(asked.evaluate, jobs, limits) as run:
                 keeping = _Keeping(problem, store, run, progress)
                 strategy = STRATEGIES[asked.strategy](problem)
                 search(strategy, problem.objectives, keeping.evaluated, partial(is_within, problem))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pickle  # noqa: TID251 (written here, and read by what this run itself starts)
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -53,6 +54,20 @@ def failure(task: Task, kind: Kind, what: str, where: str = "explore", tries: in
     """Of a task that a limit or an error ended; it is kept, and not tried again."""
     hint = f"remove failed/{task.key} in the folder of the sweep to have it tried again by --resume"
     return Failure(design=task.design, kind=kind, what=what, where=where, hint=hint, tries=tries)
+
+
+def late(task: Task, limits: Limits) -> Failure:
+    """Of a task that takes longer than it may."""
+    return failure(task, "time", f"took more than {limits.seconds:g} seconds")
+
+
+def pickled(evaluate: Evaluate) -> bytes:
+    """What evaluates, for other processes; BitwrightError if they cannot have it."""
+    try:
+        return pickle.dumps(evaluate)
+    except (AttributeError, TypeError, pickle.PicklingError) as error:
+        hint = "let it be a function of a module that can be imported, or use one job"
+        raise BitwrightError(f"cannot be sent to other processes: {error}", where="explore", hint=hint) from error
 
 
 def _place(error: Exception) -> str:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import pickle  # noqa: TID251 (of what this run itself writes, in a folder of its own)
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from signal import SIGKILL, Signals
 from tempfile import TemporaryFile, gettempdir
 from typing import IO
 
-from bitwright.explore.executors.executor import Limits, chunks, failure
+from bitwright.explore.executors.executor import Limits, chunks, failure, late, pickled
 from bitwright.explore.executors.worker import GONE, Worker
 from bitwright.explore.record import Evaluate, Failure, Outcome, Task
 from bitwright.explore.search import Evaluated
@@ -34,20 +33,12 @@ PATIENCE = 5.0
 def processes(evaluate: Evaluate, jobs: int, limits: Limits) -> Iterator[Evaluated]:
     """`jobs` processes, which stay from batch to batch; BitwrightError if they cannot be started."""
     with TemporaryFile() as file:
-        _write(file, _pickled(evaluate))
+        _write(file, pickled(evaluate))
         pool = _Pool(file, jobs, limits)
         try:
             yield pool.run
         finally:
             pool.end()
-
-
-def _pickled(evaluate: Evaluate) -> bytes:
-    try:
-        return pickle.dumps(evaluate)
-    except (AttributeError, TypeError, pickle.PicklingError) as error:
-        hint = "let it be a function of a module that can be imported, or use one job"
-        raise BitwrightError(f"cannot be sent to other processes: {error}", where="explore", hint=hint) from error
 
 
 def _write(file: IO[bytes], content: bytes) -> None:
@@ -181,4 +172,4 @@ class _Pool:
         task, *others = worker.tasks
         self._remove(worker)
         batch.again(others)
-        yield task, failure(task, "time", f"took more than {self._limits.seconds:g} seconds")
+        yield task, late(task, self._limits)

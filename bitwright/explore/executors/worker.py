@@ -13,7 +13,7 @@ import resource
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from mmap import ACCESS_READ, mmap
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
@@ -42,7 +42,7 @@ class Worker:
         self.ready, self.answers = False, 0
         self._seconds = limits.seconds
         self._since = monotonic()
-        with _deaf():
+        with deaf():
             self.process.start()
         theirs.close()
 
@@ -85,7 +85,7 @@ class Worker:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """What is started here never hears the interrupt of a terminal: its parent does, and ends it."""
     resource_tracker.ensure_running()  # which would let the signal in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -117,8 +117,7 @@ def _read(held: Any) -> Evaluate:
 def _work(evaluate: Evaluate, limits: Limits, pipe: Connection) -> None:
     """Evaluate what the parent gives, to the end of it."""
     Thread(target=_end_with_parent, daemon=True).start()
-    _limit(limits)
-    try:
+    with suppress(*GONE), memory_limited(limits):
         pipe.send(None)
         while True:
             for task in pipe.recv():
@@ -126,8 +125,6 @@ def _work(evaluate: Evaluate, limits: Limits, pipe: Connection) -> None:
                 pipe.send(said)
                 if isinstance(said, Failure) and said.kind == "memory":
                     return  # what is full is not given another
-    except GONE:
-        return
 
 
 def _said(evaluate: Evaluate, task: Task) -> Outcome | OSError:
@@ -145,9 +142,16 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _limit(limits: Limits) -> None:
+@contextmanager
+def memory_limited(limits: Limits) -> Iterator[None]:
     """No more memory than what is there already and what a point may take."""
-    if limits.bytes is not None:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        most = pages * resource.getpagesize() + limits.bytes
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    if limits.bytes is None:
+        yield
+        return
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + limits.bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
