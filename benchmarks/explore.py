@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What exploring must hold, measured: prices by the table, the rate of evaluating, how soon a search is done.
+"""What exploring must hold, measured: prices by the table, the rate of evaluating, how soon a search is
+done, what mixed widths are worth.
 
-python -m benchmarks.explore price|rate|search [options; --help has them]
+python -m benchmarks.explore mixed|price|rate|search [options; --help has them]
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-PARTS = ("price", "rate", "search")
+PARTS = ("mixed", "price", "rate", "search")
 
 
 def main() -> None:

@@ -148,3 +148,19 @@ def test_without_its_network_a_folder_makes_no_design(copied: Path, tmp_path: Pa
         f"{copied}/data.npz: cannot be read: No such file or directory\n"
         "  hint: put it back, or sweep anew: designs are made again from it"
     )
+
+
+def test_there_is_nothing_to_check_of_a_design_that_is_not_there(copied: Path) -> None:
+    with pytest.raises(BitwrightError) as error:
+        check(copied, "ffff")
+    assert str(error.value) == (
+        "--check: there is no design 'ffff'\n  hint: 6 designs have been evaluated; their keys are in results.csv"
+    )
+
+
+def test_test_data_without_what_is_wanted_of_them_score_nothing(tmp_path: Path) -> None:
+    """The accuracy of unlabelled samples would be another metric by the same name."""
+    arrays = {name: array for name, array in splits(20).items() if name != "y"}
+    sweep(FLOAT, arrays, tmp_path / "swept", weights=(4,), activations=(4,))
+    found = pick(tmp_path / "swept", "knee", tmp_path / "out")
+    assert list(found["scores"]) == ["validation"]

@@ -26,7 +26,7 @@ from bitwright.planning.target import Target
 from tests.needs import needs_rtl
 from tests.swept import FLOAT, Arrays, splits
 
-SHARED = Path(__file__).parents[1].parent / "shared/data"
+DATA = Path(__file__).parents[1] / "benchmarks/data"
 ENGINES = ("reference", "fast", "hls", "rtl")
 
 
@@ -72,11 +72,9 @@ def network(kind: Kind) -> tuple[Path, Arrays]:
     """The file of the network, and data in splits."""
     if kind.model == "digits":
         return FLOAT, splits(40)
-    file = SHARED / "networks" / f"{kind.model}.onnx"
-    if not file.exists():
-        pytest.skip(f"{file} is not there")
+    file = DATA / f"{kind.model}.onnx"
     name, most = ("mnist5k", 255) if kind.model.startswith("mnist5k") else ("digits", 16)
-    with np.load(SHARED / f"{name}.npz") as held:
+    with np.load(DATA / f"{name}.npz") as held:
         images = {split: held[split][:64].astype(np.float32) / np.float32(most) for split in ("calibration", "x")}
         return file, images | {"validation": images["x"], "y_validation": held["y"][:64], "y": held["y"][:64]}
 

@@ -197,6 +197,17 @@ def test_samples_are_in_an_order_that_the_seed_draws(net: FloatNet, data: dict[s
             "data: 'y' holds labels from -1 to -1, where the network has 10 scores",
         ),
         (
+            {"y": np.full(4, 2.0)},
+            "",
+            "data: 'y' is float64 of shape (4,), where the network makes 10 numbers\n"
+            "  hint: give as many for each sample, or integers, one per sample, for the accuracy",
+        ),
+        (
+            {"y": np.full(4, 2)},
+            "mse",
+            "data: 'y' is int64 of shape (4,), where the network makes 10 numbers\n",
+        ),
+        (
             {"y": np.full(4, nan)},
             "",
             "data 'y': holds numbers that are not finite",

@@ -107,6 +107,17 @@ REFUSED: dict[str, tuple[Callable[[Arrays], Mapping[str, Any]], dict[str, Any], 
         {"score_on": "test"},
         f"data: has no array 'x'\n  hint: {PLACE}",
     ),
+    "test data that are no numbers": (
+        lambda data: changed(data, x=np.full_like(data["x"], np.nan)),
+        {},
+        "data 'x': holds numbers that are not finite\n  hint: leave out samples that are NaN or infinite",
+    ),
+    "test labels of classes that there are not": (
+        lambda data: changed(data, y=data["y"] + 7),
+        {},
+        "data: 'y' holds labels from 7 to 16, where the network has 10 scores\n"
+        "  hint: labels are the places of classes, from 0 to 9",
+    ),
     "no such split": (
         lambda data: data,
         {"score_on": "x"},

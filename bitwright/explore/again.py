@@ -33,9 +33,8 @@ class Again:
     @property
     def test(self) -> Scoring | None:
         """What scores a design on the samples that the search did not see; None where there are none."""
-        if self.setup.score_on == "x" or "x" not in self.arrays:
-            return None
-        return self.setup.scoring(self.evaluation.maker.calibration.net, self.arrays, "x")
+        evaluation = self.evaluation
+        return self.setup.test(evaluation.maker.calibration.net, self.arrays, evaluation.scoring.metric)
 
 
 def again(folder: Path) -> Again:

@@ -31,7 +31,7 @@ def check(folder: str | Path, what: str) -> dict[str, Any]:
     `same` if all are. BitwrightError if there is no such design.
     """
     swept = again(Path(folder))
-    key = what if what == FLOAT else by_key(what, swept.kept.designs).design.key
+    key = what if what == FLOAT else by_key(what, swept.kept.designs, "--check").design.key
     looks = [_float(swept)] if key == FLOAT else list(_looks(swept, key))
     return {"version": 1, "folder": str(folder), "id": key, "same": all(each["same"] for each in looks), "looks": looks}
 

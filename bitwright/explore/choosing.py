@@ -169,21 +169,21 @@ def _number(text: str, clause: str) -> float:
     return value
 
 
-def by_key(text: str, known: Mapping[str, Outcome]) -> Record:
+def by_key(text: str, known: Mapping[str, Outcome], where: str = WHERE) -> Record:
     """The record whose key begins so; BitwrightError if there is none, or several, or the design could not be."""
     keys = [key for key in known if key.startswith(text)]
     if not keys:
         near = get_close_matches(text, known, 1)
         meant = f"did you mean {near[0]}? " if near else ""
         hint = f"{meant}{len(known)} designs have been evaluated; their keys are in results.csv"
-        raise BitwrightError(f"there is no design '{text}'", where=WHERE, hint=hint)
+        raise BitwrightError(f"there is no design '{text}'", where=where, hint=hint)
     if len(keys) > 1:
         hint = f"give more of it: {', '.join(sorted(keys)[:4])}"
-        raise BitwrightError(f"'{text}' is the beginning of {len(keys)} keys", where=WHERE, hint=hint)
+        raise BitwrightError(f"'{text}' is the beginning of {len(keys)} keys", where=where, hint=hint)
     outcome = known[keys[0]]
     if isinstance(outcome, Failure):
         what = f"could not be evaluated ({outcome.kind}): {outcome.where}: {outcome.what}"
-        raise BitwrightError(what, where=f"{WHERE} {keys[0]}", hint=outcome.hint)
+        raise BitwrightError(what, where=f"{where} {keys[0]}", hint=outcome.hint)
     return outcome
 
 

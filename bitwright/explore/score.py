@@ -107,6 +107,10 @@ def _wanted(
     elif len(y) != len(arrays[0]):
         what = f"'{names[1]}' is {y.dtype} of shape {y.shape}, where '{names[0]}' holds {len(arrays[0])} samples"
         raise BitwrightError(what, where="data", hint="give what is wanted of each sample")
+    elif metric in METRICS.values() and y[0].size != prod(shape[0].shape):
+        what = f"'{names[1]}' is {y.dtype} of shape {y.shape}, where the network makes {prod(shape[0].shape)} numbers"
+        hint = "give as many for each sample, or integers, one per sample, for the accuracy"
+        raise BitwrightError(what, where="data", hint=hint)
     return [y]
 
 

@@ -26,6 +26,7 @@ from bitwright.compress.config import Config, Rule
 from bitwright.compress.started import Start, float_of, network
 from bitwright.explore.evaluate import Evaluation, Prices
 from bitwright.explore.making import Maker
+from bitwright.explore.metrics import Metric
 from bitwright.explore.objectives import Objective
 from bitwright.explore.score import Scoring, scoring
 from bitwright.explore.space import Space
@@ -98,6 +99,14 @@ class Setup:
         names = split, LABELS[split]
         wanted = arrays.get(LABELS[split])
         return scoring(net, split_of(arrays, split), wanted, self.metric, seed=self.seed, names=names)
+
+    def test(self, net: FloatNet, arrays: Arrays, metric: Metric) -> Scoring | None:
+        """What scores them by the same metric on samples that no search has seen; None where there are none."""
+        same = (LABELS["x"] in arrays) == (LABELS[self.score_on] in arrays)
+        if self.score_on == "x" or "x" not in arrays or not same:
+            return None
+        names = "x", LABELS["x"]
+        return scoring(net, split_of(arrays, "x"), arrays.get(names[1]), metric, seed=self.seed, names=names)
 
     def evaluation(self, maker: Maker, prices: Prices, objectives: Sequence[Objective], arrays: Arrays) -> Evaluation:
         """What makes records of them."""

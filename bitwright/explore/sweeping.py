@@ -160,10 +160,11 @@ def prepared(
     """
     arrays, floating = _given(data, setup), float_of(net)
     space = wanted.space if isinstance(wanted.space, Space) else space_of(floating, wanted.space, _most(net))
-    objectives = [objective(name) for name in wanted.objectives]
+    objectives = [objective(name) for name in dict.fromkeys(wanted.objectives)]
     strategy = _strategy(wanted, space)
     check_free(folder, (MODEL, DATA, TABLE))
     scoring = setup.scoring(floating, arrays)
+    setup.test(floating, arrays, scoring.metric)  # test data that do not fit are refused now, not when one is picked
     maker = setup.maker(space, net, arrays, folder, trainer)
     if isinstance(net, Start):
         check_same(net, split_of(arrays, "calibration"))
