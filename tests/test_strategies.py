@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from bitwright.explore.additive import tied
 from bitwright.explore.hypervolume import hypervolume
 from bitwright.explore.objectives import OBJECTIVES
 from bitwright.explore.pareto import front_of, losses
@@ -38,7 +39,12 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def problem(evaluations: int, seed: int = 0, made: Synthetic = MADE, **others: object) -> Problem:
     asked = Problem(
-        space=made.space, objectives=ASKED, budget={}, evaluations=evaluations, seed=seed, ledger=made.ledger
+        space=made.space,
+        objectives=ASKED,
+        budget={},
+        evaluations=evaluations,
+        seed=seed,
+        ledger=tied(made.space, made.ledger),
     )
     return replace(asked, **others)
 

@@ -21,15 +21,11 @@ WEIGHTS, ACTIVATIONS = "weights", "activations"
 
 
 class Additive:
-    """A ledger whose names are the axes of a space and whose widths are places, and the sums of it for many designs.
-
-    Names that share an axis have one width; those that have none are as wide as they can be. Axes of other options are
-    not in it.
-    """
+    """A ledger whose names are axes of a space and whose widths are places, and the sums of it for many designs."""
 
     def __init__(self, space: Space, ledger: Ledger) -> None:
         self.space = space
-        self.ledger = _tied(space, ledger)
+        self.ledger = ledger
         self.kinds = self.ledger.kinds
         self.error = next((kind for kind in self.kinds if kind in ERRORS), "")
         self._columns = {axis.name: column for column, axis in enumerate(space.axes)}
@@ -57,7 +53,12 @@ class Additive:
         return found
 
 
-def _tied(space: Space, ledger: Ledger) -> Ledger:
+def tied(space: Space, ledger: Ledger) -> Ledger:
+    """A ledger of widths by the axes of a space and their places.
+
+    Names that share an axis have one width; those that have none are as wide as they can be. Axes of other options are
+    not in it.
+    """
     axes = {
         **dict(_named(space, WEIGHTS, ledger.weights)),
         **dict(_named(space, ACTIVATIONS, ledger.tensors)),

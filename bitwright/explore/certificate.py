@@ -9,72 +9,75 @@ from typing import Any
 
 import numpy as np
 
-from bitwright.compress.allocate import Answer, Request, cheapest
+from bitwright.compress.allocate import Ledger, Request, Term, cheapest
 from bitwright.compress.allocate.exact import integer_program
 from bitwright.explore.additive import Additive
 
+RANK = "rank"
+"""The error with a little of the cost, which is made least."""
+LITTLE = 1e-6
+"""Of all that designs differ in, what the whole span of costs adds to the rank."""
 SLACK = 1e-9
-"""By what share a limit that was just reached is widened, so that rounding does not break it."""
+"""By what share a limit that can just be reached is widened, so that rounding does not break it."""
 GAP = 1e-6
 """The widest gap between an answer and the solver's bound that still is a proof."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The least error within a budget of a cost, and the least cost with it, as the additive model has them.
+    """A design of least error within a budget, by the additive model: `places` are those of each axis' values.
 
-    `widths` are places by axis. `proved` if no other places have less of one and no more of the other: the solver
-    closed both programs, whose certificates these are.
+    `proved` if no other design has less of the error or of the cost and no more of the other: what was made least is
+    their sum with positive factors, and the solver closed the gap to its bound.
     """
 
     cost: str
     budget: float
-    widths: Mapping[str, int]
+    places: Mapping[str, int]
     figures: Mapping[str, float]
-    least_error: Mapping[str, Any]
-    least_cost: Mapping[str, Any]
+    certificate: Mapping[str, Any]
 
     @property
     def proved(self) -> bool:
-        """True if both programs are closed."""
-        return all(each.get("gap", 1.0) <= GAP for each in (self.least_error, self.least_cost))
+        """True if the gap is closed."""
+        return bool(self.certificate["gap"] <= GAP)
 
 
 def ladder(model: Additive, cost: str, steps: int) -> Iterator[Proof]:
     """Designs on the front of the model's error and a cost, from the cheapest to the one of least error.
 
-    Budgets are spread evenly by their logarithms; an answer that costs far less than its budget stands for all of the
-    budgets that it is within. The constraint method (Haimes, Lasdon, Wismer, 1971), each answer made least in the cost
-    as well, so that it is not only weakly on the front.
+    Budgets are spread evenly by their logarithms, and one that a design before is the answer to is left out: the
+    constraint method (Haimes, Lasdon, Wismer: "On a bicriterion formulation of the problems of integrated system
+    identification and system optimization", IEEE Transactions on Systems, Man, and Cybernetics 1, 1971).
     """
-    ledger, error = model.ledger, model.error
-    low, high = (ledger.predict(cheapest(ledger, kind))[cost] for kind in (cost, error))
-    last = -np.inf
-    for budget in np.geomspace(max(low, 1e-9), max(high, low, 1e-9), steps):
-        best = integer_program(Request(ledger=ledger, least=error, limits={cost: _above(budget)}))
-        if best is None or ledger.predict(best.widths)[cost] <= last:
+    ledger = _ranked(model.ledger, model.error, cost)
+    low, high = (ledger.predict(cheapest(ledger, kind))[cost] for kind in (cost, RANK))
+    seen: list[Mapping[str, int]] = []
+    for budget in np.geomspace(max(low, SLACK), max(high, low, SLACK), steps).tolist():
+        best = integer_program(Request(ledger=ledger, least=RANK, limits={cost: budget * (1 + SLACK)}))
+        if best is None or best.widths in seen:
             continue
-        proof = _proof(model, cost, float(budget), best)
-        if proof is not None:
-            last = proof.figures[cost]
-            yield proof
+        seen.append(best.widths)
+        figures = model.ledger.predict(best.widths)
+        yield Proof(cost=cost, budget=budget, places=best.widths, figures=figures, certificate=best.certificate)
 
 
-def _proof(model: Additive, cost: str, budget: float, best: Answer) -> Proof | None:
-    ledger, error = model.ledger, model.error
-    least = _above(ledger.predict(best.widths)[error])
-    cheap = integer_program(Request(ledger=ledger, least=cost, limits={error: least}))
-    if cheap is None:
-        return None
-    return Proof(
-        cost=cost,
-        budget=budget,
-        widths=dict(cheap.widths),
-        figures=ledger.predict(cheap.widths),
-        least_error=best.certificate,
-        least_cost=cheap.certificate,
-    )
+def _ranked(ledger: Ledger, error: str, cost: str) -> Ledger:
+    """The same with the rank of designs in it."""
+    spans = {kind: sum(_span(term, kind) for term in ledger.terms) for kind in (error, cost)}
+    factor = LITTLE * (spans[error] or 1.0) / (spans[cost] or 1.0)
+    terms = [
+        Term(
+            term.names,
+            {
+                key: {**amounts, RANK: amounts.get(error, 0.0) + factor * amounts.get(cost, 0.0)}
+                for key, amounts in term.amounts.items()
+            },
+        )
+        for term in ledger.terms
+    ]
+    return Ledger(ledger.weights, ledger.tensors, tuple(terms))
 
 
-def _above(limit: float) -> float:
-    return limit + abs(limit) * SLACK
+def _span(term: Term, kind: str) -> float:
+    return float(np.ptp([amounts.get(kind, 0.0) for amounts in term.amounts.values()]))

@@ -36,8 +36,8 @@ from bitwright.planning.target import Target
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 """`calibration`, `validation` and `x` (of a network with several inputs also `x_1`, ...), `y_validation` and `y`."""
-MODEL, DATA, TABLE = "model.onnx", "data.npz", "table.json"
-"""The network, the arrays and the prices in the folder of a sweep."""
+MODEL, DATA, TABLE, SENSITIVITY = "model.onnx", "data.npz", "table.json", "sensitivity.json"
+"""The network, the arrays, the prices and the sensitivities in the folder of a sweep."""
 LABELS: Mapping[str, str] = {"validation": "y_validation", "x": "y"}
 """What is wanted of the samples of each split that designs can be scored on."""
 

@@ -7,7 +7,7 @@ found = sweep("net.onnx", data, "swept", weights=range(2, 9), activations=range(
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from json import dumps, loads
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import onnx
 from bitwright.compress import FloatNet, Options
 from bitwright.compress.quantise import Configured, as_file, rules_of
 from bitwright.compress.started import Start, float_of, network
+from bitwright.explore import sensed_file
 from bitwright.explore.again import again
 from bitwright.explore.executors import Limits
 from bitwright.explore.filling import filled
@@ -31,14 +32,15 @@ from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices
 from bitwright.explore.progress import Progress
 from bitwright.explore.score import Scoring
+from bitwright.explore.sensing import Sensed, ledger_of, sense
 from bitwright.explore.settings import settings_of
-from bitwright.explore.setup import DATA, LABELS, MODEL, TABLE, Arrays, Setup, data_of, digests, split_of
+from bitwright.explore.setup import DATA, LABELS, MODEL, SENSITIVITY, TABLE, Arrays, Setup, data_of, digests, split_of
 from bitwright.explore.space import Space
 from bitwright.explore.space_file import read_space
 from bitwright.explore.spaces import Clause, of_network, space_of
 from bitwright.explore.starting import check_same
 from bitwright.explore.store import check_free
-from bitwright.explore.strategies import STRATEGIES, Problem
+from bitwright.explore.strategies import BY_TABLE, STRATEGIES, Problem
 from bitwright.explore.sweep import Sweep
 from bitwright.explore.sweep import sweep as carried_out
 from bitwright.explore.swept import Swept
@@ -156,13 +158,13 @@ def prepared(
 ) -> Sweep:
     """The sweep that is asked for; everything is checked before anything is computed, and prices are found.
 
-    The table of prices is that of the folder, if there is one.
+    The table of prices is that of the folder, if there is one; so are sensitivities, where the strategy asks for them.
     """
     arrays, floating = _given(data, setup), float_of(net)
     space = wanted.space if isinstance(wanted.space, Space) else space_of(floating, wanted.space, _most(net))
     objectives = [objective(name) for name in dict.fromkeys(wanted.objectives)]
     strategy = _strategy(wanted, space)
-    check_free(folder, (MODEL, DATA, TABLE))
+    check_free(folder, (MODEL, DATA, TABLE, SENSITIVITY))
     scoring = setup.scoring(floating, arrays)
     setup.test(floating, arrays, scoring.metric)  # test data that do not fit are refused now, not when one is picked
     maker = setup.maker(space, net, arrays, folder, trainer)
@@ -178,6 +180,11 @@ def prepared(
     )
     prices = _prices(maker, folder)
     check_possible(problem.budget, scoring.metric, maker, prices)
+    files = {MODEL: net.onnx(), DATA: data_of(arrays), TABLE: dumps(to_dict(prices)).encode()}
+    if strategy in BY_TABLE:
+        sensed = _sensed(maker, scoring, folder)
+        problem = replace(problem, ledger=ledger_of(maker, prices, sensed))
+        files[SENSITIVITY] = dumps(sensed_file.to_dict(sensed)).encode()
     return Sweep(
         problem=problem,
         evaluate=setup.evaluation(maker, prices, problem.objectives, arrays),
@@ -188,7 +195,7 @@ def prepared(
             "tune": trainer.name if trainer else None,
             "float": _float(scoring, floating),
         },
-        files={MODEL: net.onnx(), DATA: data_of(arrays), TABLE: dumps(to_dict(prices)).encode()},
+        files=files,
         layers=Layered(maker, prices),
     )
 
@@ -267,19 +274,29 @@ def _float(scoring: Scoring, net: FloatNet) -> dict[str, float]:
     }
 
 
+def _sensed(maker: Maker, scoring: Scoring, folder: Path) -> Sensed:
+    """What each value of each axis does, as the folder has it where the sweep in it does."""
+    file = folder / SENSITIVITY
+    if kept_settings(folder) is not None and file.is_file():
+        return sensed_file.of_dict(loads(file.read_text(encoding="utf-8")), str(file))
+    return sense(maker, scoring)
+
+
 def continued(folder: Path) -> Sweep:
     """The sweep that a folder has begun, to go on with by what is there alone."""
     swept = again(folder)
-    maker = swept.evaluation.maker
-    kept = swept.kept.settings
+    maker, problem, kept = swept.evaluation.maker, swept.problem, swept.kept.settings
     if kept.get("tune"):
         what, hint = f"trains designs on, by '{kept['tune']}'", "go on in Python: sweep(..., tune=, resume=True)"
         raise BitwrightError(what, where=str(folder), hint=hint)
+    prices, strategy = _prices(maker, folder), kept["search"]["strategy"]
+    if strategy in BY_TABLE:
+        problem = replace(problem, ledger=ledger_of(maker, prices, _sensed(maker, swept.evaluation.scoring, folder)))
     own = settings_of(swept.problem, "", {}).keys() | {"version"}
     return Sweep(
-        problem=swept.problem,
+        problem=problem,
         evaluate=swept.evaluation,
-        strategy=kept["search"]["strategy"],
+        strategy=strategy,
         settings={name: value for name, value in kept.items() if name not in own},
-        layers=Layered(maker, _prices(maker, folder)),
+        layers=Layered(maker, prices),
     )

@@ -15,5 +15,7 @@ STRATEGIES: dict[str, Factory] = {
     "random": Sampled,
 }
 """The strategies by name, the default first."""
+BY_TABLE = ("evolve",)
+"""Those that are better for a problem's ledger."""
 
-__all__ = ["STRATEGIES", "Factory", "Problem", "Strategy"]
+__all__ = ["BY_TABLE", "STRATEGIES", "Factory", "Problem", "Strategy"]

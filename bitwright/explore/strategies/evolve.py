@@ -74,7 +74,7 @@ class Evolve:
             return
         costs = [each.name for each in self._archive.figures if each.name in model.kinds]
         for cost in costs:
-            yield from (model.places(proof.widths, others) for proof in ladder(model, cost, STEPS))
+            yield from (model.places(proof.places, others) for proof in ladder(model, cost, STEPS))
 
     def _children(self) -> list[Places]:
         """Children that are new, drawn by chance where there are too many."""

@@ -12,10 +12,10 @@ from bitwright.explore.strategies.surrogate import Coordinates, Process, Seen
 
 MOST = 256
 """Designs that a prediction is made from: those nearest to the front."""
-EXACT = 1e-6
+EXACT = 1e-3
 """By how much, as a share, figures may differ from the table and be taken for it."""
-FLOOR = 1e-3
-"""Of the largest error that the table has, below which errors are alike."""
+FLOOR, TINY = 1e-3, 1e-12
+"""Of the largest error that the table has, below which errors are alike; an error that is none."""
 
 
 class Predicted:
@@ -49,7 +49,7 @@ class Predicted:
             return every.times(values, figure.loss(1.0) * said[figure.name])
         if self._model is not None and self._model.error:
             error = said[self._model.error]
-            return every.expected(values, np.log(np.maximum(error, FLOOR * max(float(error.max()), EXACT))))
+            return every.expected(values, np.log(np.maximum(error, FLOOR * max(float(error.max()), TINY))))
         if (values > 0).all():
             return np.exp(every.expected(np.log(values)))
         return every.expected(values)

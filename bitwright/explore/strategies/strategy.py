@@ -18,7 +18,7 @@ class Problem:
     """What is searched: a space, what is better (the score first), limits by objective, and how many designs at most.
 
     `seed` is all the chance there is: the same problem, told the same, is asked the same. `ledger` is the table of
-    prices and errors by widths, where the space has widths and somebody measured it.
+    prices and errors, where somebody measured it: its names are axes, its widths the places of their values.
     """
 
     space: Space
