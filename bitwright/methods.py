@@ -49,7 +49,7 @@ FAMILIES: Mapping[str, Registry] = {
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
-TRAINED = ("weights", "activations", "distil", "gradient")
+TRAINED = ("weights", "activations", "distil", "gradient", "learner")
 """Those that need PyTorch to be listed."""
 NAMES = (*FAMILIES, *TRAINED)
 NAMED: Mapping[str, str] = {
@@ -70,6 +70,7 @@ NAMED: Mapping[str, str] = {
     "weights": "`weights` of the step `train`, `bw.compress.trainable(weights=)`",
     "activations": "`activations` of the step `train`, `bw.compress.trainable(activations=)`",
     "distil": "`distil` of the step `train`, `bw.compress.distil`, one of the `aids` of `bw.compress.fit`",
+    "learner": "`learner` of the step `gates`",
     "gradient": "what the others train by",
 }
 """Where the methods of each family are named."""
@@ -110,10 +111,12 @@ def registries() -> Mapping[str, Registry]:
         return FAMILIES
     from bitwright.compress.torch import ACTIVATIONS, QUANTISERS
     from bitwright.compress.torch.distil import LOSSES
+    from bitwright.compress.torch.gated import LEARNERS
     from bitwright.compress.torch.ste import round_ste
 
     gradients = {"straight-through": round_ste}
-    return {**FAMILIES, "weights": QUANTISERS, "activations": ACTIVATIONS, "distil": LOSSES, "gradient": gradients}
+    quantisers = {"weights": QUANTISERS, "activations": ACTIVATIONS}
+    return {**FAMILIES, **quantisers, "distil": LOSSES, "gradient": gradients, "learner": LEARNERS}
 
 
 def _family(family: str, registry: Registry) -> Iterator[Method]:

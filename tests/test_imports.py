@@ -48,8 +48,8 @@ PARTS = {
     " backends/onnx compress compress/allocate compress/prune hardware/clocks sim ir exact",
     "explore/executors": "explore explore/executors ir",
     "explore/strategies": "explore explore/strategies compress compress/allocate ir",
-    "recipe": "recipe compress compress/codes compress/factor compress/prune compress/transforms compiling explore"
-    " planning ir _version",
+    "recipe": "recipe compress compress/codes compress/factor compress/prune compress/torch compress/transforms"
+    " compiling explore planning ir _version",
     "check": "check",
 }
 """Our own parts, and modules at the top, that each part may import; `cli` and the modules at the top may import all."""

@@ -43,7 +43,7 @@ OPEN: frozenset[str] = frozenset(
     R025 R026 R027 R028 R029
     R034 R038 R039
     R041 R042 R043 R044 R045 R046
-    R078 R079 R081 R082 R083 R084 R085 R086 R087 R088 R089 R090 R091 R092 R093 R094 R095 R096 R097 R098 R099
+    R081 R082 R088 R089 R090 R091 R093 R095 R097 R098 R099
     R103 R104 R105 R106 R107 R110 R111 R112 R114 R115 R116 R117 R118 R119 R120 R121 R122 R123 R124 R125 R126 R127
     R128 R129 R130 R132 R133 R134 R135 R136
     R143 R144
@@ -62,9 +62,9 @@ ANEW = {
     "R112": "the search over widths and zeros for dense and convolutional networks",
 }
 """What rows become whose papers are about recurrent layers, decoders at run time, or hardware that heeds its input."""
-PLAIN = frozenset("auto factor ilp kd logits lsq max nearest norm permanent straight-through svd".split())
+PLAIN = frozenset("auto factor gates ilp kd logits lsq max nearest norm permanent straight-through svd".split())
 """What everyone does, and other methods start from."""
-ORDINARY = frozenset(("cubic", "kl", "magnitude", "ternary", "xnor", "logits"))
+ORDINARY = frozenset("cubic kl logits magnitude noise step ternary threshold xnor".split())
 """Words by which other things go too: there only the function counts."""
 MOST = 2
 """Shipped files that know a method: its own, and one that starts from it."""

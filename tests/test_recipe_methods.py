@@ -32,12 +32,13 @@ RECIPES = {
     "rule": f"- train: {{epochs: 1, prune: {{criterion: magnitude, sparsity: 0.5, rule: NAME}}}}\n{END}",
     "distil": f"- train: {{epochs: 1, distil: NAME}}\n{END}",
     "factor": f"- factor: {{method: NAME, share: 0.9}}\n{END}",
+    "learner": f"- gates: {{learner: NAME, macs: 0.7, epochs: 3}}\n{END}",
     "step": f"- NAME: {{OPTIONS}}\n{END}",
     "weights": "- train: {epochs: 1, weights: 'NAME', activations: 'lsq:4'}",
     "activations": "- train: {epochs: 1, weights: 'lsq:4', activations: 'NAME'}",
 }
 """A recipe for each family whose methods a recipe names."""
-OPTIONS: dict[str, str] = {}
+OPTIONS = {"gates": "epochs: 1"}
 """What steps are given, that their defaults would make slow here."""
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bitwright.compress.allocate.error import Sensing, measured_at
-from bitwright.compress.allocate.tables import Term
+from bitwright.compress.allocate.tables import Term, Widths
 
 
 def by_group(sensing: Sensing) -> Iterator[Term]:
@@ -19,14 +19,18 @@ def by_group(sensing: Sensing) -> Iterator[Term]:
     least = measured_at(sensing, wide, frozenset())
     yield Term((), {(): {sensing.kind: least}})
     for names in _groups(sensing):
-        brought = {}
-        for bits in sorted({bits for name in names for bits in sensing.offered[name]}):
-            widths = {name: bits for name in names if bits in sensing.offered[name]}
-            error = measured_at(sensing, {**wide, **widths}, frozenset(widths))
-            wider = any(widths[name] != wide[name] for name in widths)
-            brought[bits] = max(error - least, 0.0) / len(widths) if wider else 0.0
+        every = sorted({bits for name in names for bits in sensing.offered[name]})
+        brought = {bits: _brought(sensing, wide, names, bits, least) for bits in every}
         for name in names:
             yield Term((name,), {(bits,): {sensing.kind: brought[bits]} for bits in sensing.offered[name]})
+
+
+def _brought(sensing: Sensing, wide: Widths, names: tuple[str, ...], bits: int, least: float) -> float:
+    """What each of a group errs when all are of a width."""
+    widths = {name: bits for name in names if bits in sensing.offered[name]}
+    if all(wide[name] == bits for name in widths):
+        return 0.0
+    return max(measured_at(sensing, {**wide, **widths}, frozenset(widths)) - least, 0.0) / len(widths)
 
 
 def _groups(sensing: Sensing) -> Iterator[tuple[str, ...]]:

@@ -38,20 +38,19 @@ def rewritten(net: FloatNet, stages: Mapping[str, Sequence[Stage]]) -> FloatNet:
     """The network, some of its layers, by name, as stages; the last has the bias."""
     fresh, constants, nodes = fresh_names(net), dict(net.constants), list[Node]()
     for node in net.nodes:
-        if key(node) not in stages:
-            nodes.append(node)
-            continue
-        tensor, parts = node.inputs[0], stages[key(node)]
-        for place, stage in enumerate(parts, 1):
+        parts = stages.get(key(node), ())
+        made = [fresh(f"{key(node)}_{place}") for place in range(1, len(parts))]
+        ends = [*zip([node.inputs[0], *made], [*made, node.outputs[0]], strict=True)] if parts else []
+        nodes += [] if parts else [node]
+        for place, (stage, (source, target)) in enumerate(zip(parts, ends, strict=True), 1):
             last = place == len(parts)
-            name, made = fresh(f"{node.inputs[1]}_{place}"), node.outputs[0] if last else fresh(f"{key(node)}_{place}")
+            name = fresh(f"{node.inputs[1]}_{place}")
             constants[name] = np.ascontiguousarray(_laid(node, stage), dtype=np.float32)
             constants[name].flags.writeable = False
-            bias = node.inputs[2:] if last else ()
+            inputs = (source, name, *(node.inputs[2:] if last else ()))
             title = node.name if last else fresh(f"{node.name}_{place}")
             held = _attributes(node, stage)
-            nodes.append(replace(node, name=title, inputs=(tensor, name, *bias), outputs=(made,), attributes=held))
-            tensor = made
+            nodes.append(replace(node, name=title, inputs=inputs, outputs=(target,), attributes=held))
     read = {name for node in nodes for name in node.inputs}.union(net.outputs)
     kept = {name: array for name, array in constants.items() if name in read}
     return replace(net, nodes=live(nodes, net.outputs), constants=kept)

@@ -20,7 +20,7 @@ from bitwright.compress.prune.choose import Kept, Ranked
 from bitwright.compress.prune.facts import Facts
 from bitwright.compress.prune.mend import mended
 from bitwright.compress.prune.work import Work
-from bitwright.compress.prune.worth import CHANNELS
+from bitwright.compress.prune.worth import CHANNELS, Worth
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
@@ -35,11 +35,11 @@ def shrunk(
     data: Array | Sequence[Array] | None = None,
     *,
     labels: Array | None = None,
-    criterion: str = CRITERION,
+    criterion: str | Worth = CRITERION,
     macs: float = 0.5,
     multiple: int = 1,
 ) -> FloatNet:
-    """The network with those channels that a criterion, of `CHANNELS`, finds worth most, within a number of `macs`.
+    """The network with those channels that a criterion, of `CHANNELS` or a `Worth`, finds best, within some `macs`.
 
     That is the multiply-accumulates of a sample: a share of those of the network, or a number from 1 on. In each group
     a `multiple` of channels stays: units of hardware divide them. `data` is an array or one per input, with `labels`
@@ -71,11 +71,11 @@ class Order:
         data: Array | Sequence[Array] | None = None,
         *,
         labels: Array | None = None,
-        criterion: str = CRITERION,
+        criterion: str | Worth = CRITERION,
     ) -> None:
-        if criterion not in CHANNELS:
+        if isinstance(criterion, str) and criterion not in CHANNELS:
             raise _refusal("criterion", repr(criterion), nearest_names(criterion, set(CHANNELS)))
-        self.net, chosen = net, CHANNELS[criterion]
+        self.net, chosen = net, CHANNELS[criterion] if isinstance(criterion, str) else criterion
         self._data = _arrays(net, data)
         facts = Facts(net, self._data, labels)
         self._spans = traced(net.model).spans()

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks with a gate on each channel, which is learnt: what closes can go."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bitwright.compress.family import Family
+from bitwright.compress.network import FloatNet
+from bitwright.compress.prune.facts import filters
+from bitwright.compress.prune.responses import places
+from bitwright.compress.torch.executor import Executor, key_of
+from bitwright.compress.torch.fit import given, labelled
+
+Array = NDArray[Any]
+RATE = 0.05
+"""Of gates, at each step."""
+WEIGHTS = 2e-3
+"""Of weights, in parts of the root mean square of each."""
+STRENGTH = 20.0
+"""Of the square of how far the open share is from the wanted one, beside the loss."""
+BATCH = 64
+
+
+class Gate(nn.Module, ABC):
+    """A gate for each channel of a group, from the norms of the weights that make them, whose mean is 1."""
+
+    frozen: ClassVar[bool] = False
+    """True if the weights stay as they are while it learns."""
+
+    def __init__(self, norms: Tensor) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.zeros_like(norms))
+
+    @abstractmethod
+    def opened(self, t: float, draw: torch.Generator | None) -> Tensor:
+        """How far each is open, 0 to 1, when part `t` of the training is over; drawn while it trains."""
+
+    @abstractmethod
+    def open(self, t: float) -> Tensor:
+        """How far each is expected to be open, with gradients."""
+
+    def score(self) -> Tensor:
+        """By what the channels are ranked at the end."""
+        return self.open(1.0)
+
+    def penalty(self) -> Tensor:
+        """What is added to the loss."""
+        return torch.zeros(())
+
+    def settle(self, rate: float) -> None:
+        """Hears that a step was taken."""
+
+
+class Learner(Protocol):
+    """An entry of `LEARNERS`."""
+
+    frozen: bool
+
+    def __call__(self, norms: Tensor) -> Gate:
+        """Gates for channels of such norms."""
+
+
+LEARNERS: Family[Learner] = Family("bitwright.compress.torch", "LEARNERS")
+"""Gates by name."""
+
+
+class Gated(Executor):
+    """A network whose weights read each channel times its gate."""
+
+    def __init__(self, net: FloatNet, learner: Learner) -> None:
+        super().__init__(net)
+        self.time, self.draw = 0.0, None if learner.frozen else torch.Generator().manual_seed(0)
+        self._reads: dict[str, list[tuple[int, int, Tensor]]] = {}
+        self.groups = [group for group in net.groups if not group.fixed and list(places(group, "reads"))]
+        for place, group in enumerate(self.groups):
+            for name, axis, channels in places(group, "reads"):
+                self._reads.setdefault(name, []).append((place, axis, torch.tensor(channels)))
+        norms = [np.linalg.norm(filters(net, group), axis=1) for group in self.groups]
+        tensors = [torch.tensor(each / max(each.mean(), 1e-12), dtype=torch.float32) for each in norms]
+        self.gates = nn.ModuleList([learner(tensor) for tensor in tensors])
+
+    def weight(self, name: str) -> Tensor:
+        """A layer's weight, what it reads of a channel times its gate."""
+        made = super().weight(name)
+        for gate, axis, channels in self._reads.get(name, []):
+            held = self.gate(gate).opened(self.time, self.draw if self.training else None)
+            shape = [1] * made.ndim
+            shape[axis] = -1
+            made = made * torch.cat([held, torch.ones(1)])[channels].reshape(shape)
+        return made
+
+    def gate(self, place: int) -> Gate:
+        """That of a group."""
+        found = self.gates[place]
+        assert isinstance(found, Gate)
+        return found
+
+    def share(self) -> Tensor:
+        """How much of all gates is open, as expected."""
+        return torch.cat([self.gate(place).open(self.time) for place in range(len(self.gates))]).mean()
+
+    def penalty(self) -> Tensor:
+        """What the gates add to the loss."""
+        return torch.stack([self.gate(place).penalty() for place in range(len(self.gates))]).sum()
+
+    def settle(self) -> None:
+        """Tells the gates that a step was taken."""
+        for place in range(len(self.gates)):
+            self.gate(place).settle(RATE)
+
+    def scores(self) -> dict[int, Array]:
+        """How far each gate is open at the end, by the first channel of its group."""
+        with torch.no_grad():
+            held = [self.gate(place).score().numpy().astype(np.float64) for place in range(len(self.gates))]
+        return {group.first: found for group, found in zip(self.groups, held, strict=True)}
+
+    def float_net(self) -> FloatNet:
+        """The network with the gates, as they are at the end, in its weights."""
+        self.eval()
+        self.time = 1.0
+        with torch.no_grad():
+            weights = {name: self.weight(name).numpy().copy() for name in self._reads}
+            names = [name for name in self.net.constants if key_of(name) in self.constants and name not in weights]
+            others = {name: self.tensor(name).numpy().copy() for name in names}
+        return self.net.replace(**weights, **others)
+
+
+def learnt(net: FloatNet, data: tuple[Sequence[Array], Array], learner: Learner, share: float, epochs: int) -> Gated:
+    """Trains gates, and the weights beside them, until about a share of the channels is open."""
+    module = Gated(net, learner)
+    inputs, labels = given(net, (list(data[0]), data[1]))
+    assert labels is not None
+    optimiser, order = torch.optim.Adam(_rates(module, learner)), torch.Generator().manual_seed(0)
+    mixed = [torch.randperm(len(labels), generator=order) for _ in range(epochs)]
+    batches = [each[start : start + BATCH] for each in mixed for start in range(0, len(labels), BATCH)]
+    module.train()
+    for step, picked in enumerate(batches):
+        module.time = step / len(batches)
+        with torch.enable_grad():
+            outputs, _ = module.tapped(*(x[picked] for x in inputs))
+            missed = STRENGTH * (module.share() - share).square()
+            loss = labelled(outputs, labels[picked]) + missed + module.penalty()
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+        optimiser.step()
+        module.settle()
+    return module.eval()
+
+
+def _rates(module: Gated, learner: Learner) -> list[dict[str, Any]]:
+    """What is learnt, and how fast."""
+    tensors = [] if learner.frozen else [tensor for tensor in module.constants.values() if tensor.requires_grad]
+    sizes = [float(tensor.detach().square().mean().sqrt()) for tensor in tensors]
+    held = [{"params": [tensor], "lr": WEIGHTS * size} for tensor, size in zip(tensors, sizes, strict=True) if size]
+    return [{"params": list(module.gates.parameters()), "lr": RATE}, *held]
+
+
+def uniform(like: Tensor, draw: torch.Generator) -> Tensor:
+    """Numbers between 0 and 1, neither of them."""
+    return torch.rand(like.shape, generator=draw).clamp(1e-6, 1 - 1e-6)
+
+
+def softplus_step(x: Tensor) -> Tensor:
+    """1 above zero, else 0; the gradient is that of the soft plus."""
+    soft = functional.softplus(x)
+    return soft + ((x > 0).to(x.dtype) - soft).detach()
