@@ -45,12 +45,7 @@ def _at(explored: Explored, record: Record) -> tuple[float, float]:
 
 def _front(explored: Explored) -> list[Record]:
     """Of the score and the second objective alone, cheapest first."""
-    score, cost = explored.score, explored.cost
-    return pareto_front(
-        explored.front,
-        cost=lambda each: cost.loss(each.figures[cost.name]),
-        score=lambda each: -score.loss(each.score.value),
-    )
+    return pareto_front(explored.front, cost=explored.costs, score=lambda each: -explored.lost(each))
 
 
 def _beside(seen: Sequence[Record], front: Sequence[Record]) -> list[Record]:

@@ -108,11 +108,22 @@ class Explored:
         """What a score is shown over: the second objective, or what else there is."""
         return self.measures[min(1, len(self.measures) - 1)]
 
+    def lost(self, record: Record) -> float:
+        """The score, so that less is better."""
+        return self.score.loss(record.score.value)
+
+    def costs(self, record: Record) -> float:
+        """The cost, so that less is better."""
+        return self.cost.loss(record.figures[self.cost.name])
+
     def is_within(self, record: Record) -> bool:
         """True if no figure is over its limit."""
-        asked = {each.name: each for each in self.objectives}
-        limits = ((asked.get(name) or objective(name), limit) for name, limit in self.budget.items())
+        limits = ((self.measure(name), limit) for name, limit in self.budget.items())
         return all(each.within(record.figures[each.name], limit) for each, limit in limits)
+
+    def measure(self, name: str) -> Objective:
+        """The objective of a name: of a metric of one's own only the sweep knows it."""
+        return next((each for each in self.objectives if each.name == name), None) or objective(name)
 
     def is_uniform(self, design: Design) -> bool:
         """True if the axes of each option have the same value, or the last that they have."""

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 
+from bitwright.explore.ahead import ahead
 from bitwright.explore.drawing import drawing
 from bitwright.explore.explored import Explored
 from bitwright.explore.objectives import Objective
@@ -34,6 +35,7 @@ class Page:
     picture: str
     front: Listing
     grids: tuple[Heat, ...]
+    ahead: Listing
     chosen: Listing
     chosen_by_name: bool
     history: Listing
@@ -74,6 +76,7 @@ def _page(explored: Explored, folder: str, script: str) -> Page:
         picture=drawing(explored),
         front=front_table(explored, explored.measures[1:]),
         grids=grids(explored),
+        ahead=ahead(explored),
         chosen=side_by_side(explored),
         chosen_by_name=bool(explored.picked),
         history=_history(explored),
@@ -92,7 +95,7 @@ def _facts(explored: Explored) -> Iterator[Fact]:
     if explored.reference is not None:
         yield Fact(f"float {title(score)}", figure(score, explored.reference.value))
     if explored.front:
-        best = min(explored.front, key=lambda each: score.loss(each.score.value))
+        best = min(explored.front, key=explored.lost)
         yield Fact(f"best {title(score)}", figure(score, best.score.value))
     yield Fact("designs", f"{len(explored.records):,}")
     yield Fact("on the front", f"{len(explored.front):,}")
@@ -102,10 +105,8 @@ def _facts(explored: Explored) -> Iterator[Fact]:
 
 def _said(explored: Explored) -> Iterator[str]:
     """What must be known of the figures."""
-    if any(explored.budget):
-        known = {each.name: each for each in explored.measures}
-        limits = (f"{title(known[name])} {figure(known[name], value)}" for name, value in explored.budget.items())
-        yield f"Within {', '.join(limits)}."
+    if explored.budget:
+        yield f"Within the budget: {', '.join(_limits(explored))}."
     early = sum(not each.score.complete for each in explored.records)
     if early:
         yield f"{early:,} designs were stopped early: others that cost no more are surely better."
@@ -118,6 +119,12 @@ def _said(explored: Explored) -> Iterator[str]:
             f"{on_front:,} of {len(explored.front):,} designs on the front are proved to be best "
             "where errors and prices of layers add up."
         )
+
+
+def _limits(explored: Explored) -> Iterator[str]:
+    for name, limit in explored.budget.items():
+        each = explored.measure(name)
+        yield f"{title(each)} at {'least' if each.more_is_better else 'most'} {figure(each, limit)}"
 
 
 def _history(explored: Explored) -> Listing:

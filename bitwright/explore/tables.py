@@ -236,7 +236,7 @@ def _looked_at(explored: Explored) -> Iterator[Chosen]:
         return
     if not explored.front:
         return
-    best = min(explored.front, key=lambda each: explored.score.loss(each.score.value))
+    best = min(explored.front, key=explored.lost)
     yield "cheapest", explored.front[0], None
     yield "knee", knee(explored.front, explored.objectives), None
     yield f"best {title(explored.score)}", best, None
