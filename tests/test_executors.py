@@ -121,7 +121,7 @@ def test_an_executor_is_a_name_or_the_address_of_a_scheduler(tmp_path: Path) -> 
     with pytest.raises(BitwrightError) as refusal:
         executor_named("proceses")
     assert str(refusal.value) == (
-        "explore: no executor 'proceses'\n"
+        "executor: no executor 'proceses'\n"
         "  hint: choose serial, processes, dask or the address of a scheduler of dask, as tcp://HOST:8786"
     )
     with (

@@ -158,7 +158,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("--cycles 9 --fps 9", {}, "--cycles and --fps: exclude one another\n  hint: give one of them"),
     ("--part xc7z02", {}, "--part: the part 'xc7z02' is not known\n"
      "  hint: the nearest names are xc7z020, xc7z012s, xc7z100, xc7z045; name a part or its device, or a board"),
-    ("--executor moon", {}, "--executor: no executor 'moon'\n  hint: choose "),
+    ("--executor moon", {}, "executor: no executor 'moon'\n  hint: choose "),
     ("--strategy moon", {}, "explore: no strategy 'moon'\n  hint: choose "),
     ("--metric moon", {}, "explore: no metric 'moon'\n  hint: there are "),
     ("--objectives lutt", {}, "explore: no objective 'lutt'\n  hint: did you mean 'lut'? there are "),

@@ -21,7 +21,7 @@ from bitwright.compress.config import read_config
 from bitwright.compress.options import Given
 from bitwright.compress.started import network
 from bitwright.explore.checking import check
-from bitwright.explore.executors import EXECUTORS, Limits
+from bitwright.explore.executors import Limits, executor_named
 from bitwright.explore.kept import kept_settings, outcomes_in
 from bitwright.explore.objectives import budget_of
 from bitwright.explore.picking import pick
@@ -251,9 +251,8 @@ def _budget(given: Sequence[str], latency: int | None) -> dict[str, float]:
 
 
 def _executor(name: str) -> str:
-    if name and name not in EXECUTORS:
-        hint = f"choose {' or '.join(EXECUTORS)}"
-        raise BitwrightError(f"no executor '{name}'", where="--executor", hint=hint)
+    if name:
+        executor_named(name)
     return name
 
 

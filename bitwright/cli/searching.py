@@ -87,7 +87,9 @@ ScoreOn = Annotated[
 Executor = Annotated[
     str,
     typer.Option(
-        metavar="|".join(EXECUTORS), help="Where designs are evaluated; without it in this process, or in several."
+        metavar="|".join((*EXECUTORS, "tcp://HOST:PORT")),
+        help="Where designs are evaluated; without it in this process, or in several."
+        " `dask` is a cluster of this machine, an address that of a scheduler.",
     ),
 ]
 Seconds = Annotated[float | None, typer.Option("--point-seconds", min=0.001, help="The most that a design may take.")]

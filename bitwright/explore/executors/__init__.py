@@ -19,7 +19,7 @@ def executor_named(name: str) -> Executor:
         return partial(dask, address=name)
     if name not in EXECUTORS:
         hint = f"choose {', '.join(EXECUTORS)} or the address of a scheduler of dask, as tcp://HOST:8786"
-        raise BitwrightError(f"no executor '{name}'", where="explore", hint=hint)
+        raise BitwrightError(f"no executor '{name}'", where="executor", hint=hint)
     return EXECUTORS[name]
 
 
