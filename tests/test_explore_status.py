@@ -16,9 +16,11 @@ from bitwright.explore.drawing import drawing
 from bitwright.explore.layered import layers_of
 from bitwright.explore.making import Made
 from bitwright.explore.objectives import OBJECTIVES
+from bitwright.explore.page import page
 from bitwright.explore.prices import Change, Pace, PriceTable
 from bitwright.explore.progress import Progress, lasting, line
-from bitwright.explore.record import Failure, Record, Task
+from bitwright.explore.record import Failure, Record, Score, Task
+from bitwright.explore.space import Axis, Design, Space
 from bitwright.explore.status import status
 from bitwright.explore.strategies import Problem
 from bitwright.explore.sweep import Sweep, sweep
@@ -154,3 +156,27 @@ def test_views_are_made_anew_where_the_folder_can_be_written(found: Swept) -> No
     (found.folder / "report.html").unlink()
     rewritten(swept(found.folder))
     assert (found.folder / "report.html").exists()
+
+
+def test_what_is_proved_of_the_table_that_a_search_began_with_is_told(tmp_path: Path) -> None:
+    """Of two axes the second costs as much and helps less: only the first is worth it at a small budget."""
+    space = Space((Axis("a", "weights", (2, 4), ("a",)), Axis("b", "weights", (2, 4), ("b",))))
+    terms = (
+        Term(("a",), {(0,): {"lut": 10.0, "kl": 4.0}, (1,): {"lut": 20.0, "kl": 1.0}}),
+        Term(("b",), {(0,): {"lut": 10.0, "kl": 2.0}, (1,): {"lut": 20.0, "kl": 1.0}}),
+    )
+    ledger = Ledger({"a": (0, 1), "b": (0, 1)}, {}, terms)
+    problem = Problem(space=space, objectives=ASKED[:2], budget={}, evaluations=4, ledger=ledger)
+
+    def measured(task: Task) -> Record:
+        lut = 10.0 * sum(int(value) for _, value in task.design.choices)
+        score = Score(value=lut / 100, low=0.0, high=1.0, samples=9, total=9)
+        return Record(design=task.design, figures={"accuracy": lut / 100, "lut": lut}, score=score, compiled=task.final)
+
+    found = sweep(Sweep(problem=problem, evaluate=measured, strategy="grid"), tmp_path / "s").explored
+    designs = [Design((("a", a), ("b", b))) for a, b in ((2, 2), (4, 2), (4, 4))]
+    assert [(each.key, each.takes, each.errs) for each in found.proofs] == [
+        (design.key, lut, errs) for design, lut, errs in zip(designs, (20.0, 30.0, 40.0), (6.0, 3.0, 2.0), strict=True)
+    ]
+    assert found.proved == {design.key for design in designs}
+    assert "The certificate" in page(found)

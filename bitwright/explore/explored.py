@@ -46,12 +46,30 @@ class Picked:
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """The design that errs least of all that the table says to be within a budget, by its key.
+
+    What it `takes` of the cost and how much it `errs` are the table's too; `gap` is how far the solver was from a bound
+    of what can be, as a share.
+    """
+
+    key: str
+    cost: str
+    budget: float
+    takes: float
+    error: str
+    errs: float
+    gap: float
+    proved: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Explored:
     """A sweep: the outcomes in the order in which they were asked for, and what is known beside them.
 
-    `layers` has the figures of each layer by design and layer; `proved` the keys of designs that no other one beats in
-    the additive model; `reference` is the score of the float network on the same samples.
+    `layers` has the figures of each layer by design and layer; `reference` is the score of the float network on the
+    same samples.
     """
 
     model: str
@@ -63,7 +81,7 @@ class Explored:
     budget: Mapping[str, float] = field(default_factory=dict)
     reference: Score | None = None
     layers: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
-    proved: frozenset[str] = frozenset()
+    proofs: tuple[Proven, ...] = ()
     picked: tuple[Picked, ...] = ()
     sensitivity: Curves = Curves()
     version: int = VERSION
@@ -97,6 +115,11 @@ class Explored:
     def worth(self) -> tuple[float, ...]:
         """What the front was worth after each of the records."""
         return tuple(history(self.records, self.objectives))
+
+    @cached_property
+    def proved(self) -> frozenset[str]:
+        """The keys of designs that no other one beats where prices and errors add up."""
+        return frozenset(each.key for each in self.proofs if each.proved)
 
     @property
     def score(self) -> Objective:

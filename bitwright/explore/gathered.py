@@ -12,13 +12,13 @@ from bitwright.explore.axes import OF_TARGET
 from bitwright.explore.explored import Curve, Curves, Explored, Picked
 from bitwright.explore.kept import Kept
 from bitwright.explore.objectives import Objective
+from bitwright.explore.proofs import proven
 from bitwright.explore.record import Score
 from bitwright.explore.settings import Settings, problem_in
+from bitwright.explore.setup import SENSITIVITY
 from bitwright.explore.space import Axis, Space, Value
 
-LAYERS, PICKED, SENSITIVITY = "layers.json", "picked", "sensitivity.json"
-Layers = dict[str, dict[str, dict[str, float]]]
-"""By design, by layer, by name."""
+CERTIFICATE, LAYERS, PICKED = "certificate.json", "layers.json", "picked"
 
 
 def explored_in(kept: Kept) -> Explored:
@@ -34,7 +34,8 @@ def explored_in(kept: Kept) -> Explored:
         budget=problem.budget,
         reference=_score(settings.get("float"), problem.objectives[0]),
         picked=tuple(_picked(kept.folder)),
-        layers=_layers(kept.folder),
+        layers=_json(kept.folder / LAYERS, {}),
+        proofs=proven(_json(kept.folder / CERTIFICATE, {"proofs": []})),
         sensitivity=_sensitivity(kept.folder, problem.space),
     )
 
@@ -62,19 +63,17 @@ def _picked(folder: Path) -> Iterator[Picked]:
         yield Picked(key=said["id"], test=Score(**test) if test else None, figures=said["compiled"])
 
 
-def _layers(folder: Path) -> Layers:
-    """What the designs of the front take layer by layer, as far as somebody looked at that."""
-    file = folder / LAYERS
-    found: Layers = loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+def _json(file: Path, otherwise: dict[str, Any]) -> dict[str, Any]:
+    """What somebody wrote down, if there is such a file."""
+    found: dict[str, Any] = loads(file.read_text(encoding="utf-8")) if file.exists() else otherwise
     return found
 
 
 def _sensitivity(folder: Path, space: Space) -> Curves:
     """What each value of each axis did to the best design, where that was measured before the search."""
-    file = folder / SENSITIVITY
-    if not file.exists():
+    sensed = _json(folder / SENSITIVITY, {})
+    if not sensed:
         return Curves()
-    sensed = loads(file.read_text(encoding="utf-8"))
     scores = {pair: each["score"] for each in sensed["effects"] for pair in each["values"].items()}
     curves = (_curve(axis, scores, sensed["best"]["score"]) for axis in space.axes)
     told = tuple(curve for curve in curves if len(curve.points) > 1)

@@ -39,6 +39,7 @@ class Page:
     chosen: Listing
     chosen_by_name: bool
     history: Listing
+    proofs: Listing
     curves: Listing
     sensed: int
     failures: Listing
@@ -80,6 +81,7 @@ def _page(explored: Explored, folder: str, script: str) -> Page:
         chosen=side_by_side(explored),
         chosen_by_name=bool(explored.picked),
         history=_history(explored),
+        proofs=_proofs(explored),
         curves=_curves(explored),
         sensed=explored.sensitivity.samples,
         failures=failures_table(explored),
@@ -135,6 +137,37 @@ def _history(explored: Explored) -> Listing:
         Row((Cell(f"{end:,}", False), Cell(f"{100 * worth[end - 1] / (worth[-1] or 1):.2f} %", False))) for end in ends
     )
     return Listing((Head("designs"), Head("hypervolume, of the last")), tuple(rows))
+
+
+def _proofs(explored: Explored) -> Listing:
+    """A row a budget, of all costs."""
+    front, known = {each.design.key for each in explored.front}, {each.design.key: each for each in explored.records}
+    rows = []
+    for each in explored.proofs:
+        cost, record = explored.measure(each.cost), known.get(each.key)
+        budget = (f"{title(cost)} {figure(cost, each.budget)}", figure(cost, each.takes), f"{each.errs:.4g}")
+        score = "-" if record is None else figure(explored.score, record.score.value)
+        said = ("proved" if each.proved else f"gap {each.gap:.2g}", "yes" if each.key in front else "no")
+        cells = [
+            Cell(each.key, True),
+            *(Cell(text, False) for text in (*budget, score)),
+            *(Cell(text, True) for text in said),
+        ]
+        rows.append(Row(tuple(cells), key=each.key if record else ""))
+    heads = [
+        Head("design", True),
+        Head("budget"),
+        Head("takes"),
+        Head(f"errs ({explored.proofs[0].error})" if rows else ""),
+    ]
+    heads += [Head(title(explored.score)), Head("by the solver", True), Head("on the front", True)]
+    return Listing(tuple(heads), (_float_proof(explored), *rows) if rows else ())
+
+
+def _float_proof(explored: Explored) -> Row:
+    said = _said_of(explored.score, explored.reference.value if explored.reference else None)
+    cells = [Cell("float", True), *[Cell("-", False)] * 3, Cell(said, False)]
+    return Row((*cells, *[Cell("-", True)] * 2), strong=True)
 
 
 def _curves(explored: Explored) -> Listing:

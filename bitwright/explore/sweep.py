@@ -10,9 +10,10 @@ from pathlib import Path
 from time import monotonic
 
 from bitwright.explore.executors import Limits, executor_named
-from bitwright.explore.gathered import LAYERS
+from bitwright.explore.gathered import CERTIFICATE, LAYERS
 from bitwright.explore.pareto import front_of
 from bitwright.explore.progress import Progress
+from bitwright.explore.proofs import certificate
 from bitwright.explore.record import Evaluate, Outcome, Record, Task
 from bitwright.explore.search import Evaluated, search
 from bitwright.explore.settings import Settings, is_within, settings_of
@@ -76,6 +77,8 @@ def sweep(
             hint = "what was finished is kept: mend that, and go on with --resume"
             raise BitwrightError(f"a design could not be evaluated: {error}", where=str(folder), hint=hint) from error
         store.asked(keeping.keys)
+        if problem.ledger is not None:
+            store.write(CERTIFICATE, certificate(problem))
         if asked.layers is not None:
             store.write(LAYERS, layers_json(swept(store.folder), asked.layers))
         for name, content in views(swept(store.folder)).items():
