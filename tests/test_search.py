@@ -72,7 +72,7 @@ def test_the_search_tells_in_the_order_it_was_asked_and_ends_with_a_final_front(
                 yield task, replace(found, figures={**found.figures, "lut": bits + task.final})
 
     problem = Problem(space=SPACE, objectives=ASKED, budget={}, evaluations=12)
-    known = search(STRATEGIES["grid"](problem), ASKED, evaluated)
+    known = search(STRATEGIES["grid"](problem), problem, evaluated)
     assert list(known) == [each.key for each in SPACE.designs()]
     assert [task.key for task in tasks[:12]] == [each.key for each in reversed(list(SPACE.designs()))]
     front = front_of([each for each in known.values() if isinstance(each, Record)], ASKED)

@@ -23,6 +23,7 @@ from bitwright.compress.started import network
 from bitwright.explore.checking import check
 from bitwright.explore.executors import Limits, executor_named
 from bitwright.explore.kept import kept_settings, outcomes_in
+from bitwright.explore.making import AHEAD
 from bitwright.explore.objectives import budget_of
 from bitwright.explore.picking import pick
 from bitwright.explore.progress import Progress, line
@@ -32,7 +33,7 @@ from bitwright.explore.spaces import Clause, of_network
 from bitwright.explore.status import status, told
 from bitwright.explore.sweep import Sweep
 from bitwright.explore.sweep import sweep as carried_out
-from bitwright.explore.sweeping import EVALUATIONS, METHOD, Wanted, continued, prepared, split_named
+from bitwright.explore.sweeping import EVALUATIONS, METHOD, Wanted, codes_named, continued, prepared, split_named
 from bitwright.explore.swept import PAGE, Swept, rewritten, swept
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
@@ -85,6 +86,7 @@ def explore_(
     config: options.ConfigFile = None,
     metric: searching.Metric = "",
     score_on: searching.ScoreOn = "validation",
+    codes: searching.Codes = AHEAD,
     samples: options.Samples = None,
     jobs: options.Jobs = 1,
     executor: searching.Executor = "",
@@ -131,6 +133,7 @@ def explore_(
         rules=None if config is None else read_config(config),
         metric=metric,
         score_on=split_named(score_on),
+        codes=codes_named(codes),
         seed=seed,
     )
     with _kept(folder), progress(f"exploring {target}") as say:

@@ -10,6 +10,7 @@ import typer
 
 from bitwright.compress import SCALES
 from bitwright.explore.executors import EXECUTORS
+from bitwright.explore.making import CODES
 from bitwright.explore.metrics import METRICS
 from bitwright.explore.objectives import OBJECTIVES
 from bitwright.explore.strategies import STRATEGIES
@@ -43,6 +44,14 @@ SpaceFile = Annotated[
     Path | None,
     typer.Option(
         "--space", metavar="S.yaml", help="What is to be chosen, by layer, group or network; see docs/exploring.md."
+    ),
+]
+Codes = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(CODES),
+        help="When a search chooses the codes of weights: ahead, once for each choice of one, or for each design, which"
+        " takes many times as long; those on the front are in any case chosen for the design.",
     ),
 ]
 Strategy = Annotated[

@@ -76,6 +76,10 @@ class Calibration:
         codes, said = {**self.codes, **less}, {**self._said, **said}
         return replace(self, net=net, codes=codes, _whole=self._whole or self, _said=said)
 
+    def said(self, weight: str) -> object:
+        """What tells a weight that `with_weights` put there from all others; None of the network's own."""
+        return self._said.get(weight)
+
     def act_quant(self, tensor: str, choice: ActChoice) -> ActQuant:
         """The quantiser of a tensor."""
         came = self.quantisers.get(tensor)
@@ -95,7 +99,7 @@ class Calibration:
 
     def weight_scale(self, layer: Layer, choice: WeightChoice) -> Floats:
         """The scale of a layer's weight, one number or one per output, in a shape that broadcasts against it."""
-        key = (layer.weight, self._said.get(layer.weight), choice.type, choice.per_channel, choice.range, choice.scale)
+        key = (layer.weight, self.said(layer.weight), choice.type, choice.per_channel, choice.range, choice.scale)
         if key not in self._found:
             array = self.net.constants[layer.weight]
             rows = layer.matrix(array).reshape(array.shape[layer.axis] if choice.per_channel else 1, -1)

@@ -94,6 +94,12 @@ class View:
         channels = np.broadcast_to(bias.reshape(-1, bias.shape[-1] if bias.ndim else 1)[0], groups * outputs)
         return (channels * beta / alpha).reshape(groups, outputs, 1)
 
+    def per_channel(self, means: Array) -> Array:
+        """Means of the products (groups, outputs) as those of the layer's channels, in the unit of its output."""
+        factor = np.float32(self.node.attributes.get("alpha", 1))
+        convolved = self.layer.op in ("Conv", "ConvTranspose")
+        return np.asarray(factor * (means.reshape(-1) if convolved else means.mean(axis=0)))
+
     @property
     def channel_axis(self) -> int:
         """The axis of the layer's output that counts its channels."""

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from bitwright.compress.acts import gathered, walk
 from bitwright.compress.calibrate import Calibration
-from bitwright.compress.choices import Choices
+from bitwright.compress.choices import Choices, WeightChoice
 from bitwright.compress.coded import Coded
 from bitwright.compress.columns import View
 from bitwright.compress.correct import Correction, held, with_biases
 from bitwright.compress.grid import grid_of
+from bitwright.compress.network import FloatNet
 from bitwright.compress.round import ROUNDINGS, Problem
 from bitwright.compress.round.reach import reached
 from bitwright.compress.state import State
@@ -75,30 +76,49 @@ class _Refiner:
 
     def _rounded(self, view: View, inputs: Sequence[Array], bases: tuple[Coded, ...]) -> Coded:
         (coded,) = bases
-        name, choice = view.layer.name, self._choices.weights[view.layer.weight]
-        scales = self._calibration.weight_scales(view.layer, choice)
-        if choice.rounding == "nearest" and (len(scales) == 1 or self._correction is None):
+        name, choice, corrected = view.layer.name, self._choices.weights[view.layer.weight], bool(self._correction)
+        if not is_chosen(self._calibration, view, choice, corrected=corrected):
             return coded
-        weight = view.rows(view.weight)
-        problem = Problem(
-            weight=weight,
-            inputs=gathered(view, inputs, self._side.picked[name]),
-            outputs=self._side.outputs[name],
-            scale=view.rows(coded.scale),
-            low=_ends(view, coded, "lo"),
-            high=_ends(view, coded, "hi"),
-            mask=weight != 0 if choice.bits > 1 else np.ones((1, 1, 1), np.bool_),  # what was pruned stays so
-            offset=view.offset(self._state.net.constants),
-            rectified=view.rectified,
-            signs=choice.bits == 1,
-            where=f"{self._state.net.file}: layer '{name}'",
-        )
-        if choice.rounding != "nearest":
-            _check_reach(problem)
-        places = view.rows(np.arange(coded.scale.size).reshape(coded.scale.shape))[:, :, 0]
-        corrected = self._correction is not None
-        codes, scale = reached(problem, scales, places, ROUNDINGS[choice.rounding], corrected)
-        return replace(coded, codes=view.array(codes), scale=scale)
+        columns = gathered(view, inputs, self._side.picked[name])
+        problem = problem_of(self._state.net, view, coded, choice, columns, self._side.outputs[name])
+        return rounded(problem, self._calibration, view, coded, choice, corrected=corrected)
+
+
+def is_chosen(calibration: Calibration, view: View, choice: WeightChoice, *, corrected: bool) -> bool:
+    """Whether the codes of a layer depend on its inputs; if not, they are the nearest."""
+    return choice.rounding != "nearest" or (corrected and len(calibration.weight_scales(view.layer, choice)) > 1)
+
+
+def problem_of(
+    net: FloatNet, view: View, coded: Coded, choice: WeightChoice, columns: Array, outputs: Array
+) -> Problem:
+    """What is asked of a layer's codes: of some columns of its inputs, and what the float layer makes of them."""
+    weight = view.rows(view.weight)
+    return Problem(
+        weight=weight,
+        inputs=columns,
+        outputs=outputs,
+        scale=view.rows(coded.scale),
+        low=_ends(view, coded, "lo"),
+        high=_ends(view, coded, "hi"),
+        mask=weight != 0 if choice.bits > 1 else np.ones((1, 1, 1), np.bool_),  # what was pruned stays so
+        offset=view.offset(net.constants),
+        rectified=view.rectified,
+        signs=choice.bits == 1,
+        where=f"{net.file}: layer '{view.layer.name}'",
+    )
+
+
+def rounded(
+    problem: Problem, calibration: Calibration, view: View, coded: Coded, choice: WeightChoice, *, corrected: bool
+) -> Coded:
+    """The codes that a choice's rounding finds, and the scale that makes the layer least wrong."""
+    if choice.rounding != "nearest":
+        _check_reach(problem)
+    scales = calibration.weight_scales(view.layer, choice)
+    places = view.rows(np.arange(coded.scale.size).reshape(coded.scale.shape))[:, :, 0]
+    codes, scale = reached(problem, scales, places, ROUNDINGS[choice.rounding], corrected)
+    return replace(coded, codes=view.array(codes), scale=scale)
 
 
 def _check_reach(problem: Problem) -> None:

@@ -54,7 +54,8 @@ def _looks(swept: Again, key: str) -> Iterator[dict[str, Any]]:
 
 
 def _again(swept: Again, record: Record) -> dict[str, Any]:
-    made = swept.evaluation.maker.made(record.design)
+    maker = swept.evaluation.maker
+    made = maker.made(record.design) if record.compiled else maker.glimpsed(record.design)
     graph = made.state.graph()
     scoring, prices = swept.evaluation.scoring, swept.evaluation.prices
     score = score_of(scoring, graph, record.score.samples)

@@ -55,7 +55,7 @@ class Evaluation:
     def __call__(self, task: Task) -> Record:
         """The record of a design; BitwrightError names the design if there can be none."""
         try:
-            made = self.maker.made(task.design)
+            made = self.maker.made(task.design) if task.final else self.maker.glimpsed(task.design)
             graph = made.state.graph()
             figures = self.prices.compiled(made, graph) if task.final else self.prices.figures(made)
             score = self.scored(graph, self._marks(task, figures))

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from bitwright.compress import Calibration, Options, State
+from bitwright.compress.ahead import Ahead
 from bitwright.compress.choices import OF_ACTS, OF_WEIGHTS, Choices, choose
 from bitwright.compress.config import Config, nearest_names
 from bitwright.compress.prune import Pattern, Zeroing
@@ -20,6 +21,9 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 
 WHOLE = Pattern(0.0)
+AHEAD, EACH = "ahead", "each"
+CODES = (AHEAD, EACH)
+"""When a search chooses the codes of weights: once for each choice, or for each design by what its layers make."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Maker:
     """What makes the designs of a space from one calibrated network; axes go over `rules`, and these over `options`.
 
     With `tuning` the network of each design is trained on; what hardware takes of it is that of the network before.
+    `codes`, one of `CODES`, says how those of weights are chosen while many designs are looked at.
 
     BitwrightError if the space has an axis that the network cannot have.
     """
@@ -56,6 +61,7 @@ class Maker:
     target: Target = field(default_factory=Target)
     rules: Config | None = None
     tuning: Tuning | None = None
+    codes: str = AHEAD
 
     def __post_init__(self) -> None:
         taken: dict[tuple[str, str], str] = {}
@@ -98,6 +104,22 @@ class Maker:
             zeroing = Zeroing(self.tuning(design, widths, {name: each.share for name, each in patterns.items()}))
         state = quantised_by(choices, zeroing(patterns), self.chosen(design))
         return Made(state, widths, patterns, self.targeted(design))
+
+    def glimpsed(self, design: Design) -> Made:
+        """The network of a design as a search sees it: where codes are chosen ahead, nearly the one that is made."""
+        if self.codes == EACH or self.tuning is not None:
+            return self.made(design)
+        choices, patterns, options = self.choices(design), self.patterns(design), self.chosen(design)
+        _check_signs(choices, patterns)
+        zeroed = self._zeroing(patterns)
+        state = nearest(zeroed, choices, bias_grid=options.exact == "po2")
+        if _is_refined(choices, options):
+            state = self._ahead.refined(state, zeroed, choices, options)
+        return Made(state, self.widths(choices), patterns, self.targeted(design))
+
+    @cached_property
+    def _ahead(self) -> Ahead:
+        return Ahead(self.calibration)
 
     def rounded(self, design: Design) -> Made:
         """The same with each weight at its nearest code: at once, and hardware takes as much of it.
@@ -186,6 +208,11 @@ class Maker:
             return set.intersection(*(self._able(Pattern.of(value)) for value in axis.values))
         known = self._free if axis.option in OF_WEIGHTS else set()
         return known | (self.plain.acts.keys() if axis.option in OF_ACTS else set())
+
+
+def _is_refined(choices: Choices, options: Options) -> bool:
+    """Whether codes are more than the nearest, or biases are corrected."""
+    return options.correct != "none" or any(choice.rounding != "nearest" for choice in choices.weights.values())
 
 
 def _check_values(where: str, axis: Axis) -> None:

@@ -8,17 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from bitwright.explore.objectives import Objective
 from bitwright.explore.pareto import front_of
 from bitwright.explore.record import Outcome, Record, Task
-from bitwright.explore.strategies import Strategy
+from bitwright.explore.strategies import Problem, Strategy
 
 Evaluated = Callable[[Sequence[Task]], Iterator[tuple[Task, Outcome]]]
 """Tasks in, each with its outcome out as it is finished: from a store, or by an executor."""
 
 
 def search(
-    strategy: Strategy,
-    objectives: Sequence[Objective],
-    evaluated: Evaluated,
-    within: Callable[[Record], bool] = lambda record: True,
+    strategy: Strategy, problem: Problem, evaluated: Evaluated, within: Callable[[Record], bool] = lambda record: True
 ) -> dict[str, Outcome]:
     """What became of every design, by its key; those on the front are final.
 
@@ -27,24 +24,31 @@ def search(
     """
     known: dict[str, Outcome] = {}
     while designs := strategy.ask():
-        rivals = tuple(each for each in _front(known, objectives, within) if each.score.complete)
+        rivals = tuple(each for each in _front(known, problem.objectives, within) if each.score.complete)
         fresh = {design.key: Task(design, rivals) for design in designs if design.key not in known}
         known |= _outcomes(evaluated, list(fresh.values()))
         strategy.tell([known[design.key] for design in designs])
-    return finished(known, objectives, evaluated, within)
+    return finished(known, problem, evaluated, within)
 
 
 def finished(
     known: dict[str, Outcome],
-    objectives: Sequence[Objective],
+    problem: Problem,
     evaluated: Evaluated,
     within: Callable[[Record], bool] = lambda record: True,
 ) -> dict[str, Outcome]:
-    """The same, once every record on the front is final: a closer look may bring others to the front."""
-    found = dict(known)
-    while waiting := [each for each in _front(found, objectives, within) if not _is_final(each)]:
-        found |= _outcomes(evaluated, [Task(each.design, final=True) for each in waiting])
-    return found
+    """The same, once every record on the front is final: a closer look may bring others to the front.
+
+    So is what would be on it if there were only uniform designs, which others are compared with.
+    """
+    found, uniform = dict(known), {design.key for design in problem.space.uniforms()} & known.keys()
+    while True:
+        plain = {key: outcome for key, outcome in found.items() if key in uniform}
+        best = [each for some in (found, plain) for each in _front(some, problem.objectives, within)]
+        waiting = {each.design: None for each in best if not _is_final(each)}
+        if not waiting:
+            return found
+        found |= _outcomes(evaluated, [Task(design, final=True) for design in waiting])
 
 
 def _is_final(record: Record) -> bool:

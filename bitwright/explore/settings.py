@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from bitwright.explore.objectives import Objective, objective
@@ -38,6 +38,13 @@ def problem_in(settings: Settings) -> Problem:
         evaluations=settings["search"]["evaluations"],
         seed=settings["seed"],
     )
+
+
+def is_affordable(problem: Problem, record: Record) -> bool:
+    """Whether no figure but the score is over its budget: how good a design is shows when it is looked at closely."""
+    score = problem.objectives[0].name
+    limits = {name: limit for name, limit in problem.budget.items() if name != score}
+    return is_within(replace(problem, budget=limits), record)
 
 
 def is_within(problem: Problem, record: Record) -> bool:

@@ -25,7 +25,7 @@ from bitwright.compress import FloatNet, Options, calibrate
 from bitwright.compress.config import Config, Rule
 from bitwright.compress.started import Start, float_of, network
 from bitwright.explore.evaluate import Evaluation, Prices
-from bitwright.explore.making import Maker
+from bitwright.explore.making import AHEAD, Maker
 from bitwright.explore.metrics import Metric
 from bitwright.explore.objectives import Objective
 from bitwright.explore.score import Scoring, scoring
@@ -47,7 +47,8 @@ class Setup:
     """All but the space, the network and the arrays that a design's figures come from.
 
     `model` is the network's file, by its name. Samples of the split `score_on`, in an order that `seed` draws, are what
-    `metric` judges; without one it is the usual one for what is wanted of them.
+    `metric` judges; without one it is the usual one for what is wanted of them. `codes`, one of `CODES`, says how a
+    search chooses those of weights; designs on its front are made as `options` say in any case.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Setup:
     rules: Config | None = None
     metric: str = ""
     score_on: str = "validation"
+    codes: str = AHEAD
     seed: int = 0
 
     def settings(self) -> dict[str, Any]:
@@ -91,7 +93,7 @@ class Setup:
             calibration = replace(calibration, codes=net.weights, quantisers=net.acts)
         trained = folder is not None and (trainer is not None or (folder / TUNED).is_dir())
         tuning = Tuning(folder, calibration.net, calibration.data, trainer) if folder and trained else None
-        return Maker(space, calibration, self.options, self.target, self.rules, tuning)
+        return Maker(space, calibration, self.options, self.target, self.rules, tuning, self.codes)
 
     def scoring(self, net: FloatNet, arrays: Arrays, split: str = "") -> Scoring:
         """What scores them, on the samples of a split."""

@@ -16,7 +16,7 @@ from bitwright.explore.progress import Progress
 from bitwright.explore.proofs import certificate
 from bitwright.explore.record import Evaluate, Outcome, Record, Task
 from bitwright.explore.search import Evaluated, search
-from bitwright.explore.settings import Settings, is_within, settings_of
+from bitwright.explore.settings import Settings, is_affordable, is_within, settings_of
 from bitwright.explore.space import Design
 from bitwright.explore.store import Store, opened
 from bitwright.explore.strategies import STRATEGIES, Problem
@@ -69,7 +69,7 @@ def sweep(
             with executor_named(executor)(asked.evaluate, jobs, limits) as run:
                 keeping = _Keeping(problem, store, run, progress)
                 strategy = STRATEGIES[asked.strategy](problem)
-                search(strategy, problem.objectives, keeping.evaluated, partial(is_within, problem))
+                search(strategy, problem, keeping.evaluated, partial(is_affordable, problem))
         except KeyboardInterrupt as error:
             kept_here = f"{len(store.known)} outcomes are kept in '{folder}'"
             raise Stopped(f"stopped: {kept_here}\n  hint: the same with --resume goes on from there") from error

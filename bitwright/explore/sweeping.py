@@ -23,7 +23,7 @@ from bitwright.explore.executors import Limits
 from bitwright.explore.filling import filled
 from bitwright.explore.kept import kept_settings
 from bitwright.explore.layered import Layered
-from bitwright.explore.making import Maker
+from bitwright.explore.making import AHEAD, CODES, Maker
 from bitwright.explore.metrics import Metric
 from bitwright.explore.objectives import Objective, check_limit, objective
 from bitwright.explore.own_metric import name_of
@@ -51,8 +51,8 @@ from bitwright.planning.target import Target
 BITS = range(2, 9)
 EVALUATIONS = 500
 """Designs at most, where nobody says how many."""
-METHOD = Options(rounding="nearest", correct="none", zero="never")
-"""How designs are quantised unless somebody says otherwise: what a search can afford for each of thousands."""
+METHOD = Options()
+"""How designs are quantised unless somebody says otherwise."""
 SPLITS = {"validation": "validation", "test": "x"}
 """What designs can be scored on, and the name of its samples among the arrays."""
 FITS = {"share": 100.0}
@@ -91,6 +91,7 @@ def sweep(
     config: Configured = None,
     metric: str | Metric | Callable[[Any, Any], Any] = "",
     score_on: str = "validation",
+    codes: str = AHEAD,
     executor: str = "",
     jobs: int = 1,
     limits: Limits | None = None,
@@ -108,6 +109,8 @@ def sweep(
     design by `tune` (`explore/tuning.py`).
     `space` is that of a file, or what `read_space` takes; else `weights` and `activations` are the bits to choose from,
     for the network or, `per_layer`, for each weight and tensor. `options` and `config` are how all else is quantised,
+    `codes` says when a search chooses codes: "ahead", once for each choice of a weight, which takes no time and is
+    near enough to tell designs apart, or for "each" design; those on the front are made as `options` say in any case.
     `target` is what `compile` is asked for; `metric` is a name of `METRICS`, or a function of a module: (outputs,
     wanted) -> a number for each sample. With `resume` a sweep goes on, and nothing is evaluated again.
     """
@@ -130,6 +133,7 @@ def sweep(
         rules=rules_of(config),
         metric=name_of(metric),
         score_on=split_named(score_on),
+        codes=codes_named(codes),
         seed=seed,
     )
     asked = prepared(net, data, Path(folder), wanted, setup, trainer=trainer)
@@ -143,6 +147,13 @@ def _trainer(module: Any, example: Any, tune: Tune | None) -> Trainer | None:
         hint = "give a torch.nn.Module with its example"
         raise BitwrightError("no file can be trained on", where="tune", hint=hint)
     return None if tune is None else Trainer(module, example, tune)
+
+
+def codes_named(name: str) -> str:
+    """When codes of weights are chosen, by name."""
+    if name not in CODES:
+        raise BitwrightError(f"no way '{name}' to choose codes", where="explore", hint=f"choose {' or '.join(CODES)}")
+    return name
 
 
 def split_named(name: str) -> str:
