@@ -146,3 +146,15 @@ def test_what_no_design_can_say_is_refused(calibration: Calibration) -> None:
     )
     with pytest.raises(AssertionError):
         Maker(Space((Axis("a", "weights", (2,)),)), calibration).made(Design((("b", 2),)))
+
+
+def test_a_search_sees_nearly_what_is_made_and_the_same_where_it_is_asked_to(calibration: Calibration) -> None:
+    space = per_layer(calibration)
+    design = space.design([1 + place % 3 for place in range(len(space.axes))])
+    seen, each = Maker(space, calibration), Maker(space, calibration, codes="each")
+    made = seen.made(design).state
+    assert each.glimpsed(design).state == each.made(design).state == made
+    assert seen.glimpsed(design).state != made
+    assert seen.glimpsed(design).state.acts == made.acts and seen.glimpsed(design).widths == seen.made(design).widths
+    plain = Maker(space, calibration, PLAIN)
+    assert plain.glimpsed(design).state == plain.made(design).state

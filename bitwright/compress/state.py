@@ -15,6 +15,7 @@ from bitwright.backends.onnx.export import to_onnx, wide_layers
 from bitwright.compress.coded import ActQuant, Array, Coded
 from bitwright.compress.encode import encode
 from bitwright.compress.network import FloatNet, Layer
+from bitwright.frontend.lowering import load_onnx
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 
@@ -82,6 +83,10 @@ class State:
     def onnx(self) -> bytes:
         """What `save` writes."""
         return bytes(to_onnx(self.graph()).SerializeToString(deterministic=True))
+
+    def filed(self) -> Graph:
+        """The graph as its file is read: the same integers, but requantisers may have simpler numbers."""
+        return load_onnx(self.onnx())
 
 
 def _check_codes(where: str, coded: Coded, layer: Layer, shape: tuple[int, ...]) -> None:

@@ -56,7 +56,7 @@ def _looks(swept: Again, key: str) -> Iterator[dict[str, Any]]:
 def _again(swept: Again, record: Record) -> dict[str, Any]:
     maker = swept.evaluation.maker
     made = maker.made(record.design) if record.compiled else maker.glimpsed(record.design)
-    graph = made.state.graph()
+    graph = made.state.filed() if record.compiled else made.state.graph()
     scoring, prices = swept.evaluation.scoring, swept.evaluation.prices
     score = score_of(scoring, graph, record.score.samples)
     found = _told(scoring, score) | (prices.compiled(made, graph) if record.compiled else prices.figures(made))

@@ -56,7 +56,7 @@ class Evaluation:
         """The record of a design; BitwrightError names the design if there can be none."""
         try:
             made = self.maker.made(task.design) if task.final else self.maker.glimpsed(task.design)
-            graph = made.state.graph()
+            graph = made.state.filed() if task.final else made.state.graph()
             figures = self.prices.compiled(made, graph) if task.final else self.prices.figures(made)
             score = self.scored(graph, self._marks(task, figures))
         except BitwrightError as error:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.backends.onnx.export import to_onnx
 from bitwright.design import Design as Compiled
 from bitwright.design import to_json
 from bitwright.explore.again import Again, again
@@ -60,7 +59,7 @@ def pick(folder: str | Path, what: str, out: str | Path) -> dict[str, Any]:
             partial(is_within, swept.problem),
         )
         made = swept.evaluation.maker.made(record.design)
-        graph = made.state.graph()
+        graph = made.state.filed()
         files, design = files_of(made, graph, split_of(swept.arrays, swept.setup.score_on))
         found = {"version": VERSION, "sweep": str(folder), "asked": what, **_said(swept, record, graph, design)}
         write({**files, PICK: to_json(found)})
@@ -109,8 +108,7 @@ def files_of(made: Made, graph: Graph, inputs: Sequence[Array]) -> tuple[dict[st
     """The files of a design, path -> content, and the design that is among them; `inputs` are those of the network."""
     design = compiled(graph, made.target)
     files = {f"{DESIGN}/{name}": content for name, content in design_folder(design, ("hls", "verilog")).items()}
-    model = bytes(to_onnx(graph).SerializeToString(deterministic=True))
-    return {MODEL: model, SAMPLES: samples_of(inputs), **files}, design
+    return {MODEL: made.state.onnx(), SAMPLES: samples_of(inputs), **files}, design
 
 
 def samples_of(inputs: Sequence[Array]) -> bytes:

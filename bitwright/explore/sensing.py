@@ -87,7 +87,7 @@ def sense(
 def ledger_of(maker: Maker, prices: Prices, sensed: Sensed) -> Ledger:
     """The table of a space by axes and places: prices for the target of the best design, and errors."""
     axes = {axis.name: axis for axis in maker.space.axes}
-    made = _untrained(maker).made(maker.space.design(best_places(maker)))
+    made = _untrained(maker).glimpsed(maker.space.design(best_places(maker)))
     priced = prices.table(made.target).ledger
     offered = {name: priced.widths.get(name, (bits,)) for name, bits in made.widths.items()}
     acts = made.state.acts
@@ -152,7 +152,7 @@ class _Sensing:
         self.progress(self.done, self.total)
         design = Design(tuple((name, values.get(name, value)) for name, value in self._best.choices))
         try:
-            graph = self.maker.made(design).state.graph()
+            graph = self.maker.glimpsed(design).state.graph()
         except BitwrightError:
             return Effect(values, None, None)
         outputs = Running(self._prefixes, graph).outputs(self._some)
