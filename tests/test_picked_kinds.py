@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import pytest
 
 from bitwright import api
 from bitwright.compress import FloatNet, float_net
+from bitwright.design import Design
 from bitwright.explore.checking import check
 from bitwright.explore.kept import kept
 from bitwright.explore.picking import pick
 from bitwright.explore.sweeping import METHOD, sweep
 from bitwright.hardware.plan import Plan
+from bitwright.planning.price import KINDS as RESOURCES
 from bitwright.planning.target import Target
 from tests.needs import needs_rtl
 from tests.swept import FLOAT, Arrays, splits
@@ -95,31 +97,43 @@ def space_of(kind: Kind, net: FloatNet, seed: int) -> dict[str, Any]:
     "name", [pytest.param(name, marks=[] if place < 2 else [pytest.mark.long]) for place, name in enumerate(KINDS)]
 )
 def test_a_picked_design_is_the_same_on_every_engine(name: str, tmp_path: Path) -> None:
+    found = picked(name, tmp_path)
+    verified(tmp_path / "out", found, priced(tmp_path / "out", found, Target(**KINDS[name].target)))
+
+
+def test_a_price_is_that_of_the_file_that_is_written(tmp_path: Path) -> None:
+    """Of channels that are constant the file has nothing to multiply by, and another requantiser is the cheapest."""
+    priced(tmp_path / "out", picked("powers of two", tmp_path), Target(**KINDS["powers of two"].target))
+
+
+def picked(name: str, folder: Path) -> dict[str, Any]:
+    """What is told of the one design of a kind, once it is written to `out` in a folder."""
     kind = KINDS[name]
     model, arrays = network(kind)
     space = space_of(kind, float_net(model), list(KINDS).index(name))
-    swept = sweep(model, arrays, tmp_path / "swept", space=space, options=METHOD)
+    swept = sweep(model, arrays, folder / "swept", space=space, options=METHOD)
     (key,) = swept.designs
-    found = pick(tmp_path / "swept", key, tmp_path / "out")
-    assert check(tmp_path / "swept", key)["same"]
-    assert kept(tmp_path / "swept").records[0].figures["accuracy"] == found["scores"]["validation"]["value"]
-    verified(tmp_path / "out", found, Target(**kind.target))
+    found = pick(folder / "swept", key, folder / "out")
+    assert check(folder / "swept", key)["same"]
+    assert kept(folder / "swept").records[0].figures["accuracy"] == found["scores"]["validation"]["value"]
+    return found
 
 
-def verified(out: Path, found: Mapping[str, Any], target: Target) -> None:
-    """No engine differs, and the price and the clocks are those of `compile`, of the simulation, and of the pick."""
-    net = api.load(out / "model.onnx")
-    force = target.part is not None
+def priced(out: Path, found: Mapping[str, Any], target: Target) -> Design:
+    """The design that `compile` makes of the file, whose price and plan are those of the pick."""
+    net, force = api.load(out / "model.onnx"), target.part is not None
     design = api.compile(net, cycles=target.cycles, fps=target.fps, part=target.part, force=force)
-    total = design.price.total
-    assert [found["compiled"][name] for name in ("lut", "ff", "dsp", "bram", "uram")] == [
-        total.lut, total.ff, total.dsp, total.bram, total.uram,
-    ]  # fmt: skip
+    assert {name: found["compiled"][name] for name in RESOURCES} == asdict(design.price.total)
     plan = Plan.from_json((out / "design/plan.json").read_text(), where="plan.json")
-    assert design.plan == plan
+    assert design.plan == plan and design.kernels.interval == found["compiled"]["cycles"]
+    return design
+
+
+def verified(out: Path, found: Mapping[str, Any], design: Design) -> None:
+    """No engine differs, and the simulation takes the clocks that are told."""
     with np.load(out / "samples.npz") as file:
         inputs = [file[name] for name in sorted(file)]
-    result = api.verify(net, inputs, engines=ENGINES, design=design, samples=6)
+    result = api.verify(design.graph, inputs, engines=ENGINES, design=design, samples=6)
     assert {name: result["engines"][name]["mismatches"] for name in ENGINES} == dict.fromkeys(ENGINES, 0)
     assert result["certificate"]["proved"] == result["certificate"]["layers"]
-    assert result["engines"]["rtl"]["cycles_per_frame"] == found["compiled"]["cycles"] == design.kernels.interval
+    assert result["engines"]["rtl"]["cycles_per_frame"] == found["compiled"]["cycles"]
