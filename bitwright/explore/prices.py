@@ -36,7 +36,7 @@ HALF = 0.5
 CYCLES = "cycles"
 TABLED = (*PRICED, "latency")
 """What layers have amounts of."""
-PERCENT, MICRO = 100, 1e-3
+PERCENT, MICRO, DIGITS = 100, 1e-3, 6
 Aim = tuple[int | None, str | None, float]
 """What a target asks for: clocks, the part, the clock's period."""
 
@@ -189,14 +189,14 @@ def priced(taken: Mapping[str, float], target: Target) -> dict[str, float]:
     """Figures of hardware from what is taken, `latency` and `cycles`: shares and cost are those of the part."""
     scale = scale_of(part_of(target.part) if target.part else None)
     held = {kind: float(round(taken[kind])) for kind in KINDS}
-    parts = scale.shares([round(amount) for amount in held.values()])
+    parts, clocks = scale.shares([round(amount) for amount in held.values()]), float(round(taken["latency"]))
     return {
         **held,
         "cost": PERCENT * sum(parts.values()),
         "share": PERCENT * max(parts.values()),
         "cycles": taken["cycles"],
-        "latency": float(round(taken["latency"])),
-        "latency_us": taken["latency"] * target.clock_ns * MICRO,
+        "latency": clocks,
+        "latency_us": round(clocks * target.clock_ns * MICRO, DIGITS),
     }
 
 
