@@ -71,4 +71,4 @@ def test_a_recipe_takes_every_method(family: str, name: str, tmp_path: Path, mon
     state.save(tmp_path / "q.onnx")
     made, read = bw.run(state.graph(), material().train[0]), bw.run(bw.load(tmp_path / "q.onnx"), material().train[0])
     np.testing.assert_array_equal(made, read)
-    assert len(np.unique(made.argmax(axis=1))) > 3
+    assert len(np.unique(made.argmax(axis=1))) > 2

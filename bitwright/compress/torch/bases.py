@@ -43,6 +43,34 @@ class Residual(Quantiser):
         return (Basis(through(x / first, signs[0]), first), *map(Basis, signs[1:], others))
 
 
+class Abc(Quantiser):
+    """Signs of a weight moved by so many standard deviations to either side, with the sizes of least squares.
+
+    ABC-Net (Lin, Zhao, Pan: "Towards accurate binary convolutional neural network", NeurIPS 2017, arXiv 1711.11294;
+    R034). As many signs as there are bits, moved from -1 to 1; the gradient passes as it is.
+    """
+
+    def __init__(self, x: Tensor, type: IntType, scale: Tensor, *, po2: bool) -> None:
+        super().__init__(*[BIPOLAR] * type.bits)
+
+    def bases(self, x: Tensor) -> tuple[Basis, ...]:
+        """One a bit."""
+        signs, sizes = self.fitted(x.detach())
+        first, *others = on_grid([size.abs() for size in sizes])
+        signs = [sign * torch.where(size >= 0, 1.0, -1.0) for sign, size in zip(signs, sizes, strict=True)]
+        return (Basis(through(x / first, signs[0]), first), *map(Basis, signs[1:], others))
+
+    def fitted(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The signs, and their sizes for each row."""
+        count = len(self.types)
+        around, spread = x - x.mean(dim=1, keepdim=True), x.std(dim=1, keepdim=True, unbiased=False)
+        moves = [-1 + 2 * place / (count - 1) for place in range(count)] if count > 1 else [0.0]
+        signs = [torch.where(around + move * spread >= 0, 1.0, -1.0).to(x.dtype) for move in moves]
+        held = torch.stack(signs, dim=2)
+        sizes = torch.linalg.lstsq(held.double(), x.double().unsqueeze(2), driver="gelsd").solution.to(x.dtype)
+        return signs, list(sizes.unbind(dim=1))
+
+
 class Ttq(Quantiser):
     """Three levels, of which the one above and the one below zero are learnt: where w is above, and where below.
 
@@ -122,5 +150,5 @@ def _mean(x: Tensor, kept: Tensor) -> Tensor:
     return (x * kept).sum(dim=1, keepdim=True) / kept.sum(dim=1, keepdim=True).clamp_min(1)
 
 
-QUANTISERS = {"ttq": Ttq, "fgq": Fgq, "residual": Residual}
+QUANTISERS = {"ttq": Ttq, "fgq": Fgq, "residual": Residual, "abc": Abc}
 FIXED = {"ttq": 2, "fgq": 2}

@@ -10,6 +10,13 @@ from bitwright.compress.torch.quantiser import Basis, Quantiser
 from bitwright.compress.torch.ste import positive, sign_ste, through
 from bitwright.ir.types import BIPOLAR, TERNARY, IntType
 
+STARTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
+"""Sizes of five levels to begin with, in parts of the largest weight."""
+ROUNDS = 8
+"""Of levels and sizes in turn."""
+STEEPEST = 10.0
+"""What a hyperbolic tangent's argument is multiplied by in the end, from 1 on."""
+
 
 class Bwn(Quantiser):
     """The signs of a weight times its mean size, which is nearest to it; so are the weights of XNOR-Net.
@@ -71,6 +78,72 @@ class Twn(Quantiser):
         return (Basis(through(x / scale, codes.reshape(x.shape)), scale),)
 
 
+class Five(Quantiser):
+    """The levels -2, -1, 0, 1 and 2 times a size, of sizes and levels chosen for each other; products are shifts.
+
+    Zhou, Yao, Guo, Xu, Chen: "Incremental network quantization", ICLR 2017, has powers of two; five of them are quinary
+    weights (Leng, Li, Zhu, Jin: "Extremely low bit neural network", AAAI 2018, arXiv 1707.09870; R038).
+    """
+
+    def __init__(self, x: Tensor, type: IntType, scale: Tensor, *, po2: bool) -> None:
+        super().__init__(IntType(-2, 2))
+        self.shared, self.po2 = len(scale) == 1, po2
+
+    def bases(self, x: Tensor) -> tuple[Basis, ...]:
+        """One: the nearest levels."""
+        rows = x.reshape(1, -1) if self.shared else x
+        codes, size = five_levels(rows.detach())
+        scale = positive(or_one(size), po2=self.po2)
+        return (Basis(through(x / scale, codes.reshape(x.shape)), scale),)
+
+
+def five_levels(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes of each row and the size that they stand for, of the best that several starts lead to."""
+    best: tuple[Tensor, Tensor] | None = None
+    for share in STARTS:
+        size = or_one(x.abs().amax(dim=1, keepdim=True)) * share
+        for _ in range(ROUNDS):
+            codes = (x / size).round().clamp(-2, 2)
+            energy = codes.square().sum(dim=1, keepdim=True)
+            size = torch.where(energy > 0, (codes * x).sum(dim=1, keepdim=True) / energy.clamp_min(1), size)
+        lost = (x - codes * size).square().sum(dim=1, keepdim=True)
+        if best is None:
+            best, least = (codes, size), lost
+        better = lost < least
+        best = torch.where(better, codes, best[0]), torch.where(better, size, best[1])
+        least = torch.minimum(lost, least)
+    assert best is not None
+    return best[0], torch.where(best[0].any(dim=1, keepdim=True), best[1], 0.0)
+
+
+class TanhActs(Quantiser):
+    """The signs of activations, with the gradient of a hyperbolic tangent that becomes ever steeper.
+
+    HashNet (Cao, Long, Wang, Yu: "HashNet: deep learning to hash by continuation", ICCV 2017, arXiv 1702.00758; R029).
+    The scale is learnt, from their mean size on; 0 or 1 for those that are never below zero.
+    """
+
+    def __init__(self, x: Tensor, type: IntType, scale: Tensor, *, po2: bool) -> None:
+        super().__init__(BIPOLAR if type.signed else IntType(0, 1))
+        self.scale = nn.Parameter(mean_size(x, shared=True).detach() if type.signed else scale.detach().clone())
+        self.po2, self.steep = po2, 1.0
+
+    def advance(self, t: float) -> None:
+        """From 1 to `STEEPEST`."""
+        self.steep = STEEPEST**t
+
+    def bases(self, x: Tensor) -> tuple[Basis, ...]:
+        """One: the signs, or what is more than half the scale."""
+        (kind,) = self.types
+        scale = positive(self.scale, po2=self.po2)
+        place = x / scale.detach()
+        if kind is BIPOLAR:
+            signs = torch.where(x.detach() >= 0, 1.0, -1.0).to(x.dtype)
+            return (Basis(through(torch.tanh(self.steep * place), signs), scale),)
+        near = place.detach().clamp(0, 1).round()
+        return (Basis(through((torch.tanh(self.steep * (place - 0.5)) + 1) / 2, near), scale),)
+
+
 def three_levels(x: Tensor) -> tuple[Tensor, Tensor]:
     """Codes -1, 0 and 1 of each row and the size they stand for, of the least squared error.
 
@@ -99,6 +172,6 @@ def or_one(scale: Tensor) -> Tensor:
     return torch.where(scale > 0, scale, 1.0)
 
 
-QUANTISERS = {"bwn": Bwn, "xnor": Bwn, "twn": Twn}
-ACTIVATIONS = {"xnor": XnorActs}
-FIXED = {"bwn": 1, "xnor": 1, "twn": 2}
+QUANTISERS = {"five": Five, "bwn": Bwn, "xnor": Bwn, "twn": Twn}
+ACTIVATIONS = {"xnor": XnorActs, "tanh": TanhActs}
+FIXED = {"five": 3, "tanh": 1, "bwn": 1, "xnor": 1, "twn": 2}

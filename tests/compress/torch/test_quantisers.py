@@ -13,7 +13,8 @@ import pytest
 torch = pytest.importorskip("torch")
 from bitwright.compress.torch import ACTIVATIONS, BITS, QUANTISERS  # noqa: E402
 from bitwright.compress.torch.bases import Fgq, on_grid  # noqa: E402
-from bitwright.compress.torch.levels import three_levels  # noqa: E402
+from bitwright.compress.torch.levels import STEEPEST, five_levels, three_levels  # noqa: E402
+from bitwright.compress.torch.relaxed import relaxed, shifts  # noqa: E402
 from bitwright.ir.errors import BitwrightError  # noqa: E402
 from bitwright.ir.types import BIPOLAR, IntType, integer  # noqa: E402
 from tests.needs import needs_package  # noqa: E402
@@ -21,7 +22,7 @@ from tests.needs import needs_package  # noqa: E402
 pytestmark = needs_package("torch")
 NARROW = integer(3, signed=True, narrow=True)
 ONE = torch.ones(1, 1)
-SUMS = ("fgq", "residual", "ttq")
+SUMS = ("abc", "fgq", "residual", "ttq")
 
 
 def normal(*shape: int, seed: int = 0, spread: float = 1.0) -> Any:
@@ -78,7 +79,7 @@ def test_codes_are_whole_numbers_of_their_types(name: str, po2: bool) -> None:
         np.testing.assert_array_equal(quantiser(x).detach().numpy(), value.detach().numpy())
         quantiser.train()(x).sum().backward()
         assert torch.isfinite(x.grad).all() and x.grad.any()
-        if name not in ("bwn", "dorefa", "inq", "ternary", "xnor"):
+        if name not in ("bwn", "dorefa", "inq", "relax", "ternary", "xnor"):
             assert ((value - x) ** 2).mean() < 0.4
 
 
@@ -378,3 +379,112 @@ def test_what_has_no_signs_says_so(name: str) -> None:
     with pytest.raises(BitwrightError) as error:
         factory(normal(1, 4), BIPOLAR, ONE, po2=False)
     assert str(error.value) == f"quantiser '{name}': has no signs\n  hint: give it 2 bits or more"
+
+
+# --- drawn to their levels, thinned out, moved signs
+
+
+@pytest.mark.rows("R026")
+def test_a_relaxed_weight_is_between_itself_and_its_signs() -> None:
+    x = normal(4, 9).detach()
+    signs = torch.where(x >= 0, 1.0, -1.0)
+    assert torch.equal(relaxed(x, signs, 0.0), x)
+    torch.testing.assert_close(relaxed(x, signs, 1e9), signs)
+    quantiser, away = made("relax", x).train(), []
+    for t in (0.0, 0.2, 0.4, 0.6, 0.79, 0.8):
+        quantiser.advance(t)
+        ((codes, _),) = quantiser.bases(x)
+        away.append(float((codes - signs).norm()))
+    assert away == sorted(away, reverse=True) and away[-1] == 0 < away[-2]
+
+
+@pytest.mark.rows("R027")
+def test_multipliers_bring_weights_to_the_best_powers_of_two() -> None:
+    """Of eight weights the size is that of the best of all levels, and descent ends on them."""
+    for seed in range(5):
+        x = normal(1, 8, seed=seed).detach()
+        codes, size = shifts(x, 4, shared=False)
+        assert set(codes.abs().flatten().tolist()) <= {0, 1, 2, 4}
+        found = float((x - codes * size).square().sum())
+        grid = torch.linspace(0.02, 1.5, 3000)[:, None] * float(x.abs().max()) / 2
+        nearest = torch.tensor([-4.0, -2, -1, 0, 1, 2, 4])
+        tried = (x[0, :, None, None] - grid[:, 0][:, None] * nearest).square().amin(dim=2).sum(dim=0)
+        assert found <= 1.6 * float(tried.min()) + 1e-4
+    quantiser, weight = made("admm", normal(2, 12, seed=9).detach(), 4).train(), normal(2, 12, seed=9)
+    aim = weight.detach().clone()
+    for step in range(3000):
+        quantiser.advance(step / 3000)
+        ((codes, scale),) = quantiser.bases(weight)
+        loss = (codes * scale - aim).square().sum()
+        (slope,) = torch.autograd.grad(loss, weight)
+        weight.data -= 0.02 * slope
+    ((codes, scale),) = quantiser.eval().bases(weight)
+    assert float(((weight - codes * scale).norm() / weight.norm()).detach()) < 0.05
+
+
+@pytest.mark.rows("R025")
+def test_the_range_of_sawb_follows_the_weight_and_has_no_gradient() -> None:
+    x = normal(3, 400)
+    quantiser = made("sawb", x, 4)
+    ((codes, scale),) = quantiser.bases(x)
+    assert not scale.requires_grad and not list(quantiser.parameters())
+    wanted = (12.035 * x.square().mean(dim=1).sqrt() - 12.03 * x.abs().mean(dim=1)) / 7
+    torch.testing.assert_close(scale[:, 0], wanted.detach())
+    assert torch.equal(quantiser.bases(2 * x)[0].scale, 2 * scale)
+    (slope,) = torch.autograd.grad((codes * scale).sum(), x)
+    inside = (x.abs() < 7 * scale).detach()
+    torch.testing.assert_close(slope, inside.to(slope.dtype))
+
+
+@pytest.mark.rows("R028")
+def test_what_is_thinned_out_is_zero_and_quantising_first_would_lose_more() -> None:
+    for seed in range(10):
+        x = normal(4, 60, seed=seed).detach()
+        quantiser = made("thinned", x, 3)
+        kept = quantiser.kept(x)
+        codes, scale = (each.detach() for each in quantiser.bases(x)[0])
+        assert not codes[kept == 0].any() and 0.5 < float((kept == 0).float().mean()) < 0.8
+        whole = ((x / scale).round().clamp(-3, 3) * scale).flatten()
+        whole[whole.abs().argsort(stable=True)[: int((kept == 0).sum())]] = 0  # as many of the codes' smallest
+        assert float((x - codes * scale).square().sum()) <= float((x.flatten() - whole).square().sum()) + 1e-4
+
+
+@pytest.mark.rows("R029")
+def test_a_steep_tangent_is_a_sign_and_its_gradient_is_bounded() -> None:
+    x = normal(1, 50)
+    quantiser = act("tanh", x, BIPOLAR, 1.0)
+    for t in (0.0, 1.0):
+        quantiser.advance(t)
+        ((codes, _),) = quantiser.bases(x)
+        assert torch.equal(codes, torch.where(x >= 0, 1.0, -1.0))
+        (slope,) = torch.autograd.grad(codes.sum(), x)
+        most = STEEPEST**t / float(quantiser.scale.detach())
+        assert (slope >= 0).all() and (slope <= most * 1.001).all()
+    torch.testing.assert_close(torch.tanh(STEEPEST**4 * torch.tensor([-0.3, 0.3])), torch.tensor([-1.0, 1.0]))
+
+
+@pytest.mark.rows("R034")
+def test_moved_signs_have_the_sizes_of_least_squares_and_more_leave_less() -> None:
+    x, lost = normal(4, 200).detach(), []
+    for count in (1, 2, 3, 5):
+        quantiser = made("abc", x, count)
+        signs, sizes = quantiser.fitted(x)
+        left = x - sum(sign * size for sign, size in zip(signs, sizes, strict=True))
+        for sign in signs:
+            np.testing.assert_allclose((left * sign).sum(dim=1), 0, atol=1e-3)
+        lost.append(float(left.square().sum()))
+        assert float((quantiser(x) - (x - left)).abs().max()) < 0.02
+    assert lost[1] < lost[0] and lost[3] < lost[2] < lost[1]
+
+
+@pytest.mark.rows("R038")
+def test_five_levels_are_the_best_of_all_and_better_than_three() -> None:
+    for seed in range(6):
+        x = normal(1, 10, seed=seed).detach()
+        codes, size = five_levels(x)
+        found = float((x - codes * size).square().sum())
+        sizes = torch.linspace(0.01, 1.5, 20_000)[:, None] * float(x.abs().max())
+        every = (x - sizes * (x / sizes).round().clamp(-2, 2)).square().sum(dim=1)
+        assert found <= float(every.min()) * 1.0001 + 1e-6
+        three, mean = three_levels(x)
+        assert found < float((x - three * mean).square().sum())

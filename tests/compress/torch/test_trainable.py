@@ -8,6 +8,7 @@ import io
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -291,19 +292,23 @@ def test_a_state_leaves_the_module_as_it_was() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
 
 
+def listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(spelt(name, 4) for name in names)
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown quantiser": (
         {"weights": "lsk:4"},
-        "trainable: there is no quantiser 'lsk:4' of weights\n  hint: did you mean 'lsq'? there are lsq:4, ternary,"
-        " dorefa:4, qil:4, inq:4, bwn, xnor, twn, ttq, fgq, residual:4",
+        "trainable: there is no quantiser 'lsk:4' of weights\n"
+        f"  hint: did you mean 'lsq'? there are {listed(QUANTISERS)}",
     ),
     "one of weights for activations": (
         {"activations": "ttq"},
-        "trainable: there is no quantiser 'ttq' of activations\n  hint: there are lsq:4, pact:4, dorefa:4, xnor",
+        f"trainable: there is no quantiser 'ttq' of activations\n  hint: there are {listed(ACTIVATIONS)}",
     ),
     "none for activations": (
         {"activations": None},
-        "trainable: there is no quantiser None of activations\n  hint: there are lsq:4, pact:4, dorefa:4, xnor",
+        f"trainable: there is no quantiser None of activations\n  hint: there are {listed(ACTIVATIONS)}",
     ),
     "no bits": (
         {"weights": "lsq"},
