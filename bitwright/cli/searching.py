@@ -13,7 +13,7 @@ from bitwright.explore.executors import EXECUTORS
 from bitwright.explore.making import CODES
 from bitwright.explore.metrics import METRICS
 from bitwright.explore.objectives import OBJECTIVES
-from bitwright.explore.strategies import STRATEGIES
+from bitwright.explore.strategies import DEFAULT, STRATEGIES
 
 Target = Annotated[
     Path, typer.Argument(metavar="MODEL|DIR", help="A model, float or quantised; or the folder of a sweep.")
@@ -59,7 +59,7 @@ Strategy = Annotated[
     typer.Option(
         metavar="|".join(STRATEGIES),
         help="How designs are proposed; without it all of them, where there are no more than --evaluations,"
-        f" else {next(iter(STRATEGIES))}.",
+        f" else {DEFAULT}.",
     ),
 ]
 Evaluations = Annotated[int, typer.Option(min=1, help="Designs to try at most.")]

@@ -40,7 +40,7 @@ from bitwright.explore.space_file import read_space
 from bitwright.explore.spaces import Clause, of_network, space_of
 from bitwright.explore.starting import check_same
 from bitwright.explore.store import check_free
-from bitwright.explore.strategies import BY_TABLE, STRATEGIES, Problem
+from bitwright.explore.strategies import BY_TABLE, DEFAULT, STRATEGIES, Problem
 from bitwright.explore.sweep import Sweep
 from bitwright.explore.sweep import sweep as carried_out
 from bitwright.explore.swept import Swept
@@ -234,7 +234,7 @@ def _given(data: Arrays, setup: Setup) -> dict[str, Any]:
 def _strategy(wanted: Wanted, space: Space) -> str:
     """The name of the strategy."""
     if not wanted.strategy:
-        return "grid" if space.size <= wanted.evaluations else next(iter(STRATEGIES))
+        return "grid" if space.size <= wanted.evaluations else DEFAULT
     if wanted.strategy not in STRATEGIES:
         hint = f"choose {' or '.join(STRATEGIES)}"
         raise BitwrightError(f"no strategy '{wanted.strategy}'", where="explore", hint=hint)

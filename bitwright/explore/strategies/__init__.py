@@ -1,21 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search strategies by name: each proposes designs and hears what became of them."""
+"""Search strategies by name: each proposes designs and hears what became of them, and is a file of its own."""
 
-from bitwright.explore.strategies.evolve import Evolve
-from bitwright.explore.strategies.grid import Grid
-from bitwright.explore.strategies.nsga import Nsga2, Nsga3
-from bitwright.explore.strategies.sampled import Sampled
+from bitwright.compress.family import Family
 from bitwright.explore.strategies.strategy import Factory, Problem, Strategy
 
-STRATEGIES: dict[str, Factory] = {
-    "evolve": Evolve,
-    "grid": Grid,
-    "nsga2": Nsga2,
-    "nsga3": Nsga3,
-    "random": Sampled,
-}
-"""The strategies by name, the default first."""
-BY_TABLE = ("evolve",)
-"""Those that are better for a problem's ledger."""
+STRATEGIES: Family[Factory] = Family(__name__, "STRATEGIES")
+"""The strategies by their name on the command line."""
+BY_TABLE: Family[bool] = Family(__name__, "BY_TABLE")
+"""Those that are better for a problem's ledger, which takes time to measure."""
+DEFAULT = "evolve"
 
-__all__ = ["BY_TABLE", "STRATEGIES", "Factory", "Problem", "Strategy"]
+__all__ = ["BY_TABLE", "DEFAULT", "STRATEGIES", "Factory", "Problem", "Strategy"]

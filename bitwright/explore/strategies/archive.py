@@ -36,7 +36,7 @@ class Archive:
             if each.name in problem.budget
         }
         self.places: list[Places] = []
-        self.losses: list[tuple[float, ...]] = []
+        self.losses: list[Floats] = []
         self._asked: dict[Places, None] = {}
 
     @property
@@ -59,7 +59,11 @@ class Archive:
         for each in outcomes:
             if isinstance(each, Record):
                 self.places.append(self.space.places(each.design))
-                self.losses.append(tuple(figure.loss(each.figures[figure.name]) for figure in self.figures))
+                self.losses.append(self.losses_of(each))
+
+    def losses_of(self, record: Record) -> Floats:
+        """The losses of all figures that matter."""
+        return np.array([figure.loss(record.figures[figure.name]) for figure in self.figures])
 
     def excess(self, losses: Floats) -> Floats:
         """By how much each row of losses is over the limits, in shares of them."""

@@ -127,3 +127,7 @@ class Evolve:
         every = np.array(self._archive.losses)[:, : best.shape[1]]
         span = np.where(np.ptp(best, axis=0) > 0, np.ptp(best, axis=0), np.ptp(every, axis=0))
         return np.where(span > 0, span, 1.0)
+
+
+STRATEGIES = {"evolve": Evolve}
+BY_TABLE = {"evolve": True}

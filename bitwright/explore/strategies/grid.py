@@ -26,3 +26,6 @@ class Grid:
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing is learned."""
+
+
+STRATEGIES = {"grid": Grid}

@@ -51,11 +51,9 @@ class _Population:
         """Who survives is decided by what was found."""
         self._archive.learn(outcomes)
         for design, outcome in zip(self._designs, outcomes, strict=True):
-            figures = self._archive.figures
-            losses = [
-                each.loss(outcome.figures[each.name]) if isinstance(outcome, Record) else WORST for each in figures
-            ]
-            self._told[self._archive.space.places(design)] = np.array(losses)
+            worst = np.full(len(self._archive.figures), WORST)
+            losses = self._archive.losses_of(outcome) if isinstance(outcome, Record) else worst
+            self._told[self._archive.space.places(design)] = losses
         self._tell()
 
     def _tell(self) -> None:
@@ -131,3 +129,6 @@ def _algorithm(problem: Problem, name: str, start: Any, archive: Archive) -> Any
         algorithm = NSGA2(**operators)
     algorithm.setup(asked, termination=("n_gen", 10**9), seed=problem.seed, verbose=False)
     return algorithm
+
+
+STRATEGIES = {"nsga2": Nsga2, "nsga3": Nsga3}

@@ -26,3 +26,6 @@ class Sampled:
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing is learned."""
+
+
+STRATEGIES = {"random": Sampled}
