@@ -139,3 +139,19 @@ def test_the_default_reaches_in_a_quarter_of_its_evaluations_what_nsga2_ends_wit
 def test_the_default_needs_no_table() -> None:
     without = worth(searched(problem(120, ledger=None), "evolve", MADE.record))
     assert worth(searched(problem(800), "random", MADE.record)) < without
+
+
+def test_steps_are_of_the_axis_that_loses_least_for_what_it_saves() -> None:
+    """One layer has a weight that errs a thousand times less than its tensor: it is narrowed to its end first."""
+    made = Synthetic(layers=1, off=0.0)
+
+    def evaluate(design: Design) -> Record:
+        weights, tensors = (int(value) for _, value in design.choices)
+        figures = {"accuracy": 1 - 0.001 * (8 - weights) - (8 - tensors), "cost": float(weights + tensors)}
+        return replace(made.record(design), figures=figures)
+
+    found = searched(problem(100, made=made), "netadapt", evaluate)
+    trail = [tuple(value for _, value in each.design.choices) for each in found]
+    assert trail[0] == (8, 8)
+    assert trail[1:12:2] == [(7, 8), (6, 8), (5, 8), (4, 8), (3, 8), (2, 8)]
+    assert trail[-1] == (2, 2)
