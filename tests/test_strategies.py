@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import exp
 
 import pytest
 
@@ -139,6 +140,26 @@ def test_the_default_reaches_in_a_quarter_of_its_evaluations_what_nsga2_ends_wit
 def test_the_default_needs_no_table() -> None:
     without = worth(searched(problem(120, ledger=None), "evolve", MADE.record))
     assert worth(searched(problem(800), "random", MADE.record)) < without
+
+
+def test_what_is_left_out_by_order_was_not_on_the_front() -> None:
+    """Of all designs of four axes of four places; more of an axis scores no less, and costs no less."""
+    made = Synthetic(layers=2, off=0.0)
+    space = Space(tuple(replace(axis, values=(2, 3, 5, 8)) for axis in made.space.axes))
+
+    def monotone(design: Design) -> Record:
+        widths = {name[name.rindex(" ") + 1 :]: int(value) for name, value in design.choices}
+        figures = made.ledger.predict(widths)
+        return replace(
+            made.record(design), figures={"accuracy": round(exp(-figures["kl"]), 2), "cost": figures["cost"]}
+        )
+
+    every = list(map(monotone, space.designs()))
+    found = searched(problem(1000, space=space, ledger=None), "dominance", monotone)
+    records = [each for each in found if isinstance(each, Record)]
+    fronts = [[losses(each, ASKED) for each in front_of(some, ASKED)] for some in (every, records)]
+    assert fronts[0] == fronts[1]
+    assert len(records) < len(every) / 2
 
 
 def test_steps_are_of_the_axis_that_loses_least_for_what_it_saves() -> None:
