@@ -84,7 +84,7 @@ ON_CALL = {
     "sim": "torch",
     "reading": "torch",
     "compress": "torch",
-    "explore": "distributed pyarrow pymoo",
+    "explore": "distributed optuna pyarrow pymoo",
     "": "onnxruntime",
 }
 """Packages that may only be imported inside a function."""
