@@ -75,7 +75,7 @@ def test_an_effect_is_what_the_design_errs_and_scores(maker: Maker, scored: Scor
     best = dict(maker.space.design(best_places(maker)).choices)
     judged = judge(maker.calibration.net, scored.arrays)
     for effect in (sensed.best, sensed.effects[0], sensed.effects[3], *sensed.pairs):
-        graph = maker.made(Design(tuple({**best, **effect.values}.items()))).state.graph()
+        graph = maker.glimpsed(Design(tuple({**best, **effect.values}.items()))).state.graph()
         found = outputs(graph, {graph.entry.inputs[0]: scored.arrays[0]}, ENGINES["reference"].build(graph, None))
         assert effect.error == judged(found)
         assert effect.score == np.mean(found[0].argmax(axis=1) == scored.wanted[0])
