@@ -45,6 +45,7 @@ def test_as_wide_as_it_came_a_design_is_the_file(file: Path, data: Arrays, tmp_p
     whole = found.records[-1]
     answers = [bitwright.run(bitwright.load(file), data[split]).argmax(axis=1) for split in ("validation", "x")]
     assert whole.figures["accuracy"] == np.mean(answers[0] == data["y_validation"])
+    assert found.settings["float"]["accuracy"] > 0.95  # what bends between its layers are the ends of its quantisers
     picked = pick(tmp_path / "s", whole.design.key, tmp_path / "p")
     np.testing.assert_array_equal(
         *(bitwright.run(bitwright.load(path), data["x"], codes=True) for path in (file, tmp_path / "p/model.onnx"))

@@ -97,6 +97,12 @@ class Calibration:
             return self.net.given(weight)
         return came
 
+    def keeps(self, weight: str, choice: WeightChoice, tensor: str, act: ActChoice | None) -> bool:
+        """True if a weight and what it multiplies stay as they came: then so does the bias."""
+        if weight not in self.codes or self.coded(weight, choice) is not self.codes[weight]:
+            return False
+        return act is None or (tensor in self.quantisers and self.act_quant(tensor, act) is self.quantisers[tensor])
+
     def weight_scale(self, layer: Layer, choice: WeightChoice) -> Floats:
         """The scale of a layer's weight, one number or one per output, in a shape that broadcasts against it."""
         key = (layer.weight, self.said(layer.weight), choice.type, choice.per_channel, choice.range, choice.scale)

@@ -172,6 +172,11 @@ def reading(net: FloatNet, site: Site) -> Iterator[Node]:
             waiting += [reader for name in node.outputs for reader in readers.get(name, [])]
 
 
+def read_by(net: FloatNet) -> dict[str, str]:
+    """The tensor with a quantiser whose codes a node reads, at once or behind what only moves them, by its name."""
+    return {key(node): site.tensor for site in net.sites for node in reading(net, site)}
+
+
 def _pads(node: Node) -> bool:
     same = str(node.attributes.get("auto_pad", "NOTSET")) not in ("NOTSET", "VALID")
     pads = node.op == "ConvTranspose" or same or any(node.attributes.get("pads") or [])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bitwright.compress.acts import gathered, walk
 from bitwright.compress.calibrate import Calibration
-from bitwright.compress.choices import Choices, WeightChoice
+from bitwright.compress.choices import Choices, WeightChoice, read_by
 from bitwright.compress.coded import Coded
 from bitwright.compress.columns import View
 from bitwright.compress.correct import Correction, held, with_biases
@@ -52,6 +52,7 @@ class _Refiner:
         self.shifts: dict[str, Array] = {}
         self._state, self._calibration, self._choices, self._correction = state, calibration, choices, correction
         self._side = calibration.side
+        self._read = read_by(state.net)
         self._grid = grid_of(state.net, ChainMap(self.coded, dict(state.weights)), state.acts)
 
     def weight(self, view: View, inputs: Sequence[Array]) -> Array:
@@ -67,7 +68,11 @@ class _Refiner:
         """What the correction adds to the bias, and what this then is from a whole step of its accumulator."""
         if self._correction is None:
             return None
-        name = view.layer.name
+        name, weight = view.layer.name, view.layer.weight
+        tensor = self._read.get(name, "")
+        act = self._choices.acts.get(tensor)
+        if self._calibration.keeps(weight, self._choices.weights[weight], tensor, act):
+            return None
         shift = self._correction(self._side.means[name], mean)
         if self._state.bias_grid:
             shift = self._grid.nearest(view.layer, held(self._state.net, view.node), shift)

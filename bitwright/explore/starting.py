@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress.acts import fake
-from bitwright.compress.started import HINT, OTHER, Start
+from bitwright.compress.started import Start
+from bitwright.compress.stripped import HINT, OTHER
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.sim.engines import ENGINES, best
