@@ -7,6 +7,7 @@ import json
 import pickle  # noqa: TID251 (of this test's own)
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from math import inf, nan
 from pathlib import Path
@@ -21,7 +22,7 @@ from bitwright.explore.metrics import METRICS
 from bitwright.explore.objectives import ACCURACY, OBJECTIVES, budget_of, check_limit
 from bitwright.explore.possible import check_possible, least_of
 from bitwright.explore.price_file import of_dict, to_dict
-from bitwright.explore.prices import Prices
+from bitwright.explore.prices import Prices, aim_of
 from bitwright.explore.space import Axis, Space, Value
 from bitwright.explore.work import Work, worked
 from bitwright.ir.errors import BitwrightError
@@ -259,3 +260,14 @@ def test_zeros_change_clocks() -> None:
     found = [prices.figures(each)["cycles"] for each in (design, dense)]
     assert found == [prices.compiled(each)["cycles"] for each in (design, dense)]
     assert found[0] != found[1]
+
+
+def test_a_part_alone_asks_for_what_fits() -> None:
+    made, prices = priced()
+    (table,) = prices.tables.values()
+    design = made.made(next(made.space.designs()))
+    for target in (Target(part="xc7s6"), Target(part="xc7s6", cycles=500)):
+        other = replace(prices, tables={aim_of(target): table})
+        heavy = replace(design, widths={name: 6 for name in design.widths}, target=target)
+        share = other.figures(heavy)["share"]
+        assert share == 100 if target.clocks is None else share > 100

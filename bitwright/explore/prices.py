@@ -36,7 +36,7 @@ HALF = 0.5
 CYCLES = "cycles"
 TABLED = (*PRICED, "latency")
 """What layers have amounts of."""
-PERCENT, MICRO, DIGITS = 100, 1e-3, 6
+PERCENT, MICRO, DIGITS = 100.0, 1e-3, 6
 Aim = tuple[int | None, str | None, float]
 """What a target asks for: clocks, the part, the clock's period."""
 
@@ -172,8 +172,10 @@ class Prices:
 
     def figures(self, made: Made) -> dict[str, float]:
         """By the table all that designs can be asked for but how good their answers are, by names of `OBJECTIVES`."""
-        taken = self.table(made.target).figures(made)
-        return priced(taken, made.target) | worked(self.works, made.state)
+        found = priced(self.table(made.target).figures(made), made.target)
+        if made.target.clocks is None and made.target.part is not None:  # asks for the fastest that fits
+            found["share"] = min(found["share"], PERCENT)
+        return found | worked(self.works, made.state)
 
     def compiled(self, made: Made, graph: Graph | None = None) -> dict[str, float]:
         """The same of the design that `compile` makes of its file; `graph` is that of `made`, where somebody has it."""
