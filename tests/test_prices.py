@@ -24,7 +24,7 @@ from bitwright.explore.possible import check_possible, least_of
 from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices, aim_of
 from bitwright.explore.space import Axis, Space, Value
-from bitwright.explore.work import Work, worked
+from bitwright.explore.work import Work, worked, works_of
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 
@@ -169,6 +169,17 @@ def test_work_is_counted_weight_by_weight() -> None:
     assert found["weight_bits"] == 4 * sum(state.net.constants[layer.weight].size for layer in state.net.layers)
     assert [found[kind] for kind in ("bops", "ebops", "energy")] == pytest.approx([bops, ebops, energy])
     assert isinstance(works[0], Work) and works[0].uses == 64, "a convolution whose result has 8 x 8 places"
+
+
+def test_each_base_of_a_weight_is_multiplied_by_once() -> None:
+    made = maker((4,))
+    one = made.rounded(next(made.space.designs())).state
+    name = one.net.layers[0].weight
+    (coded,) = one.weights[name]
+    half = replace(coded, codes=coded.codes // 2)
+    two = replace(one, weights={**one.weights, name: (coded, half)})
+    found, more = (worked(works_of(state.graph(), state), state)["bops"] for state in (one, two))
+    assert more - found == 64 * 4 * 4 * np.count_nonzero(half.codes)
 
 
 def test_a_budget_is_of_any_objective() -> None:

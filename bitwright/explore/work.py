@@ -46,18 +46,17 @@ class Work:
 
 
 def works_of(graph: Graph, state: State) -> tuple[Work, ...]:
-    """The layers of the graph that `encode` made of `state`, as many as multiply."""
+    """The layers of the graph that `encode` made of `state` that multiply; of a weight of several bases the first."""
     weights = {layer.weight: (0,) for layer in state.net.layers}
     ways = ways_to(graph, state.net, {**weights, **dict.fromkeys(state.acts, (0,))})
     found = []
     for layer in graph.layers:
         if isinstance(layer, Matrix):
-            names = {name for way in ways[layer.name] for name in way}
-            tensors = tuple(sorted(names & state.acts.keys()))
-            for weight in sorted(names & weights.keys()):
-                size = state.net.constants[weight].size
+            tensors = tuple(dict.fromkeys(name for way in ways[layer.name] for name in way if name in state.acts))
+            for weight in dict.fromkeys(way[0] for way in ways[layer.name] if way and way[0] in weights):
+                each = layer.macs / state.net.constants[weight].size
                 terms = layer.weights.array[0].size
-                found.append(Work(weight, tensors, graph.source_of(layer).type.bits, layer.macs / size, terms))
+                found.append(Work(weight, tensors, graph.source_of(layer).type.bits, each, terms))
     return tuple(found)
 
 
