@@ -20,6 +20,7 @@ from bitwright.compress.codes import CODES
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.factor import FACTORISERS
 from bitwright.compress.prune import CRITERIA, RULES, SCHEDULES
+from bitwright.compress.prune.rewind import REWINDS
 from bitwright.compress.prune.worth import CHANNELS
 from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
@@ -44,12 +45,13 @@ FAMILIES: Mapping[str, Registry] = {
     "rule": {name: rule.renew for name, rule in RULES.items()},
     "allocator": ALLOCATORS,
     "sensitivity": SENSITIVITIES,
+    "rewind": REWINDS,
     "factor": {name: factoriser.parts for name, factoriser in FACTORISERS.items()},
     "step": {name: step for name, step in STEPS.items() if name not in USUAL},
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
-TRAINED = ("weights", "activations", "distil", "gradient", "learner")
+TRAINED = ("weights", "activations", "distil", "gradient", "learner", "aids")
 """Those that need PyTorch to be listed."""
 NAMES = (*FAMILIES, *TRAINED)
 NAMED: Mapping[str, str] = {
@@ -71,7 +73,9 @@ NAMED: Mapping[str, str] = {
     "activations": "`activations` of the step `train`, `bw.compress.trainable(activations=)`",
     "distil": "`distil` of the step `train`, `bw.compress.distil`, one of the `aids` of `bw.compress.fit`",
     "learner": "`learner` of the step `gates`",
-    "gradient": "what the others train by",
+    "gradient": "`gradient` of the step `train`, `bw.compress.fit(gradient=)`; by `straight-through` all are trained",
+    "aids": "`aids` of the step `train`, `bw.compress.fit(aids=)`",
+    "rewind": "`rewind` of the step `lottery`",
 }
 """Where the methods of each family are named."""
 CITED = re.compile(r'([A-Z](?:[^.:;()"]|\bal\.)*): "([^"]+)"(.*?)(?:; (R\d{3}(?:, R\d{3})*))?(?=\)|[.;](?: |$))')
@@ -110,13 +114,15 @@ def registries() -> Mapping[str, Registry]:
     if not find_spec("torch"):
         return FAMILIES
     from bitwright.compress.torch import ACTIVATIONS, QUANTISERS
+    from bitwright.compress.torch.aids import AIDS
     from bitwright.compress.torch.distil import LOSSES
     from bitwright.compress.torch.gated import LEARNERS
+    from bitwright.compress.torch.gradients import GRADIENTS
     from bitwright.compress.torch.ste import round_ste
 
-    gradients = {"straight-through": round_ste}
+    gradients: Registry = {"straight-through": round_ste, **GRADIENTS}
     quantisers = {"weights": QUANTISERS, "activations": ACTIVATIONS}
-    return {**FAMILIES, **quantisers, "distil": LOSSES, "gradient": gradients, "learner": LEARNERS}
+    return {**FAMILIES, **quantisers, "distil": LOSSES, "gradient": gradients, "learner": LEARNERS, "aids": AIDS}
 
 
 def _family(family: str, registry: Registry) -> Iterator[Method]:

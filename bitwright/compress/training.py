@@ -77,6 +77,7 @@ class Fitted(TypedDict, total=False):
     aids: Sequence[Aid]
     checkpoint: str | Path | None
     progress: Progress | None
+    gradient: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,8 @@ class Training:
 
     `lr` is relative: a step moves a tensor by about this share of its root mean square, scales by half of it, less and
     less along a cosine. After each epoch all that the rest depends on is in the file `checkpoint`, if one is named, and
-    a training that finds its own there goes on, to the same end bit by bit.
+    a training that finds its own there goes on, to the same end bit by bit. With `gradient`, a name of `bitwright
+    methods gradient`, what is learnt by has few levels.
     """
 
     epochs: int = 10
@@ -95,6 +97,7 @@ class Training:
     aids: Sequence[Aid] = ()
     checkpoint: str | Path | None = None
     progress: Progress | None = None
+    gradient: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):

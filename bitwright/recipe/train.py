@@ -56,9 +56,12 @@ class Train:
     temperature: float = 1.0
     dropout: bool = False
     prune: Meanwhile | None = None
+    aids: tuple[str, ...] = ()
+    gradient: str | None = None
 
     def __post_init__(self) -> None:
         need_torch("train")
+        self._check_names()
         self._training(None, None)
         if self.scale not in SCALES:
             raise _refusal(f"{self.scale!r} cannot be used for scale", f"choose {' or '.join(SCALES)}")
@@ -70,6 +73,17 @@ class Train:
         if self.config is not None:
             read_config(self.config)
 
+    def _check_names(self) -> None:
+        """Refuse aids and gradients that there are not."""
+        from bitwright.compress.torch.aids import AIDS
+        from bitwright.compress.torch.gradients import GRADIENTS
+
+        gradients = () if self.gradient is None else (self.gradient,)
+        for option, given, names in (("aids", self.aids, AIDS), ("gradient", gradients, GRADIENTS)):
+            for name in given:
+                if name not in names:
+                    raise _refusal(f"{name!r} cannot be used for {option}", nearest_names(name, set(names)))
+
     @property
     def ends(self) -> bool:
         """True where integers are trained."""
@@ -77,6 +91,8 @@ class Train:
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet | Result:
         """The network after training."""
+        from bitwright.compress.torch.aids import AIDS
+
         x = list(material.trained_on)
         data: Any = x if self.distil and material.labels is None else (x, material.labelled("train"))
         if self.ends:
@@ -89,7 +105,9 @@ class Train:
         if self.prune is not None:
             how: dict[str, Any] = {"block": self.prune.blocks(net, material), "scope": self.prune.scope}
             module.prune(self.prune.criterion, self.prune.times(), **how, rule=self.prune.rule)
-        fit(module, data, **self._training(material.first, checkpoint))
+        options = self._training(material.first, checkpoint)
+        options["aids"] = [*options["aids"], *(_Aid(name, AIDS[name](module)) for name in self.aids)]
+        fit(module, data, **options)
         if not self.ends:
             return module.float_net()
         state = module.state()
@@ -101,9 +119,23 @@ class Train:
         taught: dict[str, Any] = {"weight": self.share, "temperature": self.temperature, "teacher": teacher}
         aids = [distil(self.distil, **taught)] if self.distil else []
         asked: dict[str, Any] = {"epochs": self.epochs, "lr": self.lr, "batch": self.batch, "seed": self.seed}
+        asked["gradient"] = self.gradient
         Training(**asked, aids=aids)
         place = None if checkpoint is None else checkpoint()
         return {**asked, "aids": aids, "checkpoint": place, "progress": _Said(self.epochs)}
+
+
+class _Aid:
+    """An aid by its name, which is how a training that goes on knows it."""
+
+    def __init__(self, name: str, aid: Any) -> None:
+        self.name, self.aid = name, aid
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __call__(self, *given: Any) -> Any:
+        return self.aid(*given)
 
 
 class _Said:

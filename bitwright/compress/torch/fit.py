@@ -16,6 +16,7 @@ from bitwright.compress.calibrate import check_arrays
 from bitwright.compress.network import FloatNet
 from bitwright.compress.torch.checkpoint import Checkpoint, Live, digest
 from bitwright.compress.torch.executor import Executor
+from bitwright.compress.torch.gradients import GRADIENTS
 from bitwright.compress.training import WHERE, Aid, Training
 from bitwright.ir.errors import BitwrightError
 
@@ -115,6 +116,7 @@ def _key(module: Executor, samples: Samples, training: Training) -> str:
     """What names a training: where it begins, what it learns from, and how."""
     aids = [repr(aid) for aid in training.aids]
     options = (*map(int, (training.epochs, training.batch, training.seed)), float(training.lr), aids)
+    options += () if training.gradient is None else (training.gradient,)
     labels = () if samples.labels is None else (samples.labels,)
     return digest(module.net.digest, module.origin, options, *samples.inputs, *labels, *samples.taught)
 
@@ -148,12 +150,20 @@ def _epoch(live: Live, samples: Samples, training: Training) -> float:
             raise BitwrightError(f"the loss is not finite after {step} steps", where=WHERE, hint=hint)
         live.optimiser.zero_grad()
         torch.autograd.backward(loss)
+        _rounded(live.module, training.gradient)
         live.module.observe()
         live.optimiser.step()
         losses.append(float(loss.detach()))
         if training.progress is not None:
             training.progress(step + 1, total, losses[-1])
     return sum(losses) / len(losses)
+
+
+def _rounded(module: Executor, name: str | None) -> None:
+    """Takes gradients of few levels in place of those that there are, if that is asked for."""
+    for tensor in module.parameters() if name is not None else ():
+        if tensor.grad is not None:
+            tensor.grad = GRADIENTS[str(name)](tensor.grad, None)
 
 
 def _loss(module: Executor, samples: Samples, training: Training) -> Tensor:
