@@ -26,6 +26,7 @@ from bitwright.explore.prices import Prices, aim_of
 from bitwright.explore.space import Axis, Space, Value
 from bitwright.explore.work import Work, worked, works_of
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.stages import heard
 from bitwright.planning.target import Target
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
@@ -79,6 +80,13 @@ def varied() -> tuple[Maker, Prices]:
     kinds = (Axis("per channel", "per_channel", (True, False)), Axis("scale", "scale", ("free", "po2")))
     made = maker((3, 4), *zeros, *kinds, Axis("cycles", "cycles", (300, 2000)))
     return made, filled(made)
+
+
+def test_filling_says_how_far_it_is() -> None:
+    said: list[str] = []
+    with heard(said.append):
+        filled(maker((3,), activations=(3, 4)))
+    assert said == [f"compiling design {place} of 2 for the table of prices" for place in (1, 2)]
 
 
 def test_signs_beside_zeros_are_priced_without_them() -> None:

@@ -39,7 +39,7 @@ from bitwright.explore.work import works_of
 from bitwright.hardware.clocks.fifos import Alike
 from bitwright.hardware.clocks.interval import latency
 from bitwright.ir.graph import Graph
-from bitwright.ir.stages import begins
+from bitwright.ir.stages import begins, heard
 from bitwright.planning.target import Target
 
 SIGN = 1
@@ -48,16 +48,21 @@ SIGN = 1
 
 def filled(maker: Maker, progress: Callable[[int, int], None] = lambda done, total: None) -> Prices:
     """The prices of all designs that `maker` makes; `progress(done, total)` is called after each that is compiled."""
-    begins("pricing widths")
     plain, others = list(_plain(maker.space).uniforms()), list(_others(maker.space))
     offered = _offered(maker, plain)
     fillings = [_Filling(maker, target, offered) for target in _targets(maker)]
     total = (len(plain) + len(others)) * len(fillings)
     for done, step in enumerate(_steps(maker, fillings, plain, others), 1):
-        step()
+        begins(f"compiling design {done} of {total} for the table of prices")
+        with heard(_unsaid):
+            step()
         progress(done, total)
     seen = _Seen.of(maker, plain[0])
     return Prices({aim_of(each.target): each.table() for each in fillings}, works_of(seen.graph, seen.made.state))
+
+
+def _unsaid(stage: str) -> None:
+    """What compiling each of many designs is at is not worth a word."""
 
 
 def _steps(
