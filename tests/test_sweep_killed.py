@@ -80,7 +80,7 @@ class Killed:
         """It goes on to its end, which is that of a sweep that nobody disturbed."""
         self.seconds = 0
         with self.begun() as process:
-            assert process.wait(60) == 0
+            assert process.wait(300) == 0
         self.settle()
         whole = self.folder.with_name("whole")
         sweep(fake_sweep(Fake(whole.with_name("counted0")), most=MOST), whole)
@@ -149,7 +149,7 @@ def interrupted(killed: Killed, moments: int) -> None:
             for pid in heard:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGINT)
-            said = process.communicate(timeout=30)[1]
+            said = process.communicate(timeout=120)[1]
             assert process.returncode == 130, said
             assert said == (
                 f"stopped: {len(killed.kept())} outcomes are kept in '{killed.folder}'\n"

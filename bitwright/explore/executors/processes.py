@@ -22,7 +22,7 @@ TRIES = 3
 """How often a task is tried that its worker dies of."""
 KILLED = 50
 """How often one is tried whose worker somebody else kills: a point has no means to do that but to fill the memory."""
-UNBORN = 20
+UNBORN = 100
 """Workers in a row that are killed before they are ready, at most."""
 
 PATIENCE = 5.0
