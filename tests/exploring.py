@@ -74,7 +74,10 @@ def refuse() -> None:
 
 
 def fill_the_disk() -> None:
-    raise OSError(28, "No space left on device")
+    try:
+        raise OSError(28, "No space left on device")
+    except OSError as error:
+        raise BitwrightError("cannot be written", where="tuned", hint="choose another") from error
 
 
 def fail() -> None:

@@ -224,6 +224,7 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     whole = contents(folder)
     (folder / ".partial-abc").mkdir()
     (folder / ".partial-abc/record.json").write_text("{")
+    (folder / "points/.net.onnx.partial-123").write_text("of a worker")
     (folder / "lock").write_text("process 1 on nowhere")
     sweep(fake_sweep(fake, most=3), folder, resume=True)
     assert contents(folder) == whole

@@ -115,6 +115,8 @@ def _begin(folder: Path, settings: Settings, files: Mapping[str, bytes], resume:
             place.mkdir(exist_ok=True)
             for stray in place.glob(f"{PARTIAL}*"):
                 shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
+        for stray in folder.glob("*/.*.partial-*"):  # of a worker, which writes what it trained itself
+            stray.unlink()
     if before is None:
         for name, content in files.items():
             _replaced(folder / name, content)

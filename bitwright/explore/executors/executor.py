@@ -36,18 +36,27 @@ Executor = Callable[[Evaluate, int, Limits], AbstractContextManager[Evaluated]]
 def outcome_of(evaluate: Evaluate, task: Task) -> Outcome:
     """What becomes of a task here: whatever is raised is kept with its design, and the search goes on.
 
-    But for an OSError: it is the machine's, and another time the design may be evaluated.
+    But for an OSError, told of as such or not: it is the machine's, and another time the design may be evaluated.
     """
     try:
         return evaluate(task)
     except OSError:
         raise
     except BitwrightError as error:
+        if isinstance(first := _first(error), OSError):
+            raise first from error
         return Failure(design=task.design, kind="refused", what=error.what, where=error.where, hint=error.hint)
     except MemoryError as error:
         return failure(task, "memory", str(error) or "there is not enough memory", _place(error))
     except Exception as error:  # noqa: BLE001 (a metric is anybody's function: what it raises is the point's own)
         return failure(task, "error", f"{type(error).__name__}: {error}", _place(error))
+
+
+def _first(error: BaseException) -> BaseException:
+    """What an error comes from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def failure(task: Task, kind: Kind, what: str, where: str = "explore", tries: int = 1) -> Failure:
