@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Input
 from bitwright.planning.choices import Choice, Node, entry_width, first_planned
+from bitwright.planning.highs import solved
 from bitwright.planning.price import KINDS, Cost, total
 from bitwright.planning.variants import ends_of_order
 
@@ -194,13 +195,3 @@ class Program:
                 widths = chosen[node.layer.inputs[0]].gives, chosen[name].takes[0]
                 costs[name] = total([costs[name], node.converters[widths]])
         return Outcome(chosen, costs, certificate)
-
-
-def solved(objective: NDArray[np.float64], **program: Any) -> Any:
-    """SciPy's answer. HiGHS' presolve ends a few programs with an exception of C++, which it solves without it."""
-    from scipy.optimize import milp
-
-    try:
-        return milp(objective, **program)
-    except ValueError:
-        return milp(objective, **program | {"options": {**program["options"], "presolve": False}})

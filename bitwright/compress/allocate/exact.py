@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.compress.allocate.tables import Answer, Ledger, Request, Term, Widths
-from bitwright.planning.program import NODE_LIMIT, STATUS, solved
+from bitwright.planning.highs import solved
+from bitwright.planning.program import NODE_LIMIT, STATUS
 
 SPAN = 1e4
 """The largest coefficient of the objective: HiGHS' absolute tolerances are then far below what a choice changes."""
