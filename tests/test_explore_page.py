@@ -18,12 +18,12 @@ from bitwright.explore import page as pages
 from bitwright.explore.ahead import ahead, pairs
 from bitwright.explore.drawing import drawing
 from bitwright.explore.explored import Curves, Explored
-from bitwright.explore.objectives import OBJECTIVES
+from bitwright.explore.objectives import OBJECTIVES, Objective
 from bitwright.explore.page import fragment, page
 from bitwright.explore.plots import drawn
 from bitwright.explore.record import Score
 from bitwright.explore.tables import COLUMNS, front_table, grids, side_by_side, thinned
-from bitwright.explore.words import command, figure, interval, label
+from bitwright.explore.words import command, designs, figure, interval, label
 from tests.explored import HOSTILE, LAYERS, explored
 from tests.needs import needs_browser, program
 
@@ -41,6 +41,8 @@ def test_a_figure_is_said_as_its_kind_is() -> None:
     assert figure(OBJECTIVES["accuracy"], 0.97254) == "97.25 %"
     assert figure(OBJECTIVES["lut"], 12345.0) == "12,345"
     assert figure(OBJECTIVES["cost"], 12.3456) == "12.35 %"
+    assert figure(Objective("snr", "the signal over the noise", "dB", True), 12.0) == "12 dB"
+    assert (designs(1), designs(1200)) == ("1 design", "1,200 designs")
     score = Score(value=0.9, low=0.85, high=0.94, samples=100, total=200)
     assert interval(OBJECTIVES["accuracy"], score) == "85.0 to 94.0, 100 samples"
     assert interval(OBJECTIVES["accuracy"], replace(score, total=100)) == "85.0 to 94.0"

@@ -15,7 +15,7 @@ from bitwright.explore.explored import Explored
 from bitwright.explore.objectives import Objective
 from bitwright.explore.plots import Json, drawn
 from bitwright.explore.tables import Head, Heat, Listing, Row, failures_table, front_table, grids, side_by_side
-from bitwright.explore.words import command, figure, title
+from bitwright.explore.words import command, designs, figure, title
 from bitwright.ir.columns import tail
 from bitwright.report.page import Cell, Fact, template
 
@@ -69,7 +69,7 @@ def plotly() -> str:
 
 def _page(explored: Explored, folder: str, script: str) -> Page:
     return Page(
-        title=f"{explored.model}: {len(explored.records):,} designs",
+        title=f"{explored.model}: {designs(len(explored.records))}",
         how=explored.how,
         facts=tuple(_facts(explored)),
         said=tuple(_said(explored)),
@@ -111,14 +111,14 @@ def _said(explored: Explored) -> Iterator[str]:
         yield f"Within the budget: {', '.join(_limits(explored))}."
     early = sum(not each.score.complete for each in explored.records)
     if early:
-        yield f"{early:,} designs were stopped early: others that cost no more are surely better."
+        yield f"{designs(early)} stopped early: another that costs no more is surely better."
     rough = sum(not each.compiled for each in explored.front)
     if rough:
-        yield f"{rough:,} designs on the front still have the price of the table, not that of compile."
+        yield f"{designs(rough)} on the front with the price of the table still, not that of compile."
     if explored.proved:
         on_front = sum(each.design.key in explored.proved for each in explored.front)
         yield (
-            f"{on_front:,} of {len(explored.front):,} designs on the front are proved to be best "
+            f"{on_front:,} of {designs(len(explored.front))} on the front proved to be on that of the table, "
             "where errors and prices of layers add up."
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bitwright.explore.objectives import Objective
 from bitwright.explore.record import Record
-from bitwright.explore.words import figure, title
+from bitwright.explore.words import designs, figure, title
 
 MINUTE, HOUR = 60, 3600
 
@@ -41,7 +41,7 @@ class Progress:
 
 def line(progress: Progress, score: Objective, cost: Objective) -> str:
     """`312 of 1,000 designs, 21.3 a second, 35 on the front, best accuracy 97.80 % at 10,825 LUT, 32 s left`."""
-    parts = [f"{progress.done:,} of {progress.total:,} designs"]
+    parts = [f"{progress.done:,} of {designs(progress.total)}"]
     if progress.rate:
         parts.append(f"{progress.rate:.3g} a second")
     if progress.front:

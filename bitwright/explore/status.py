@@ -13,6 +13,7 @@ from bitwright.explore.kept import Kept
 from bitwright.explore.record import Record
 from bitwright.explore.settings import problem_in
 from bitwright.explore.tables import front_table, thinned
+from bitwright.explore.words import designs
 from bitwright.ir.columns import aligned
 
 VERSION = 1
@@ -58,7 +59,7 @@ def told(kept: Kept, found: Explored) -> str:
 def _lines(kept: Kept, found: Explored) -> Iterator[str]:
     problem = problem_in(kept.settings)
     total = min(problem.evaluations, problem.space.size)
-    yield f"{found.model}: {len(found.outcomes):,} of {total:,} designs in '{found.folder}'"
+    yield f"{found.model}: {len(found.outcomes):,} of {designs(total)} in '{found.folder}'"
     yield found.how
     if kept.holder:
         yield f"at work: {kept.holder}"

@@ -30,11 +30,16 @@ def title(objective: Objective) -> str:
     return TITLES.get(objective.name, objective.name.replace("_", " "))
 
 
+def designs(count: int) -> str:
+    """How many there are."""
+    return "1 design" if count == 1 else f"{count:,} designs"
+
+
 def figure(objective: Objective, value: float) -> str:
     """A value: counts whole, shares in percent, all else to four digits."""
     if objective.name in SHARES:
         return f"{100 * value:.2f} %"
-    unit = f" {objective.unit}" if objective.unit == "%" else ""
+    unit = f" {objective.unit}" if objective.unit in ("%", "dB") else ""
     return f"{value:,.0f}{unit}" if value == round(value) or abs(value) >= 1e4 else f"{value:,.4g}{unit}"
 
 

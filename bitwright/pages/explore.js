@@ -95,7 +95,7 @@
 
   function axis(at) {
     const measure = data.measures[at];
-    return { title: { text: escaped(measure.title) }, ...paper.axis, tickformat: measure.share ? ".4~p" : ",.5~g" };
+    return { title: { text: escaped(measure.title) }, ...paper.axis, tickformat: measure.share ? ".4~p" : ",.7~g" };
   }
 
   const paper = {
