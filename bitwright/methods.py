@@ -26,6 +26,7 @@ from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.transforms import TRANSFORMS
 from bitwright.compress.zeros import quantiser
+from bitwright.explore.strategies import STRATEGIES
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import STEPS
 
@@ -46,12 +47,13 @@ FAMILIES: Mapping[str, Registry] = {
     "allocator": ALLOCATORS,
     "sensitivity": SENSITIVITIES,
     "rewind": REWINDS,
+    "strategy": {name: strategy for name, strategy in STRATEGIES.items() if name not in ("grid", "random")},
     "factor": {name: factoriser.parts for name, factoriser in FACTORISERS.items()},
     "step": {name: step for name, step in STEPS.items() if name not in USUAL},
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
-TRAINED = ("weights", "activations", "distil", "gradient", "learner", "aids")
+TRAINED = ("weights", "activations", "distil", "gradient", "learner", "aids", "zoo")
 """Those that need PyTorch to be listed."""
 NAMES = (*FAMILIES, *TRAINED)
 NAMED: Mapping[str, str] = {
@@ -75,6 +77,8 @@ NAMED: Mapping[str, str] = {
     "learner": "`learner` of the step `gates`",
     "gradient": "`gradient` of the step `train`, `bw.compress.fit(gradient=)`; by `straight-through` all are trained",
     "aids": "`aids` of the step `train`, `bw.compress.fit(aids=)`",
+    "zoo": "`bitwright.compress.torch.zoo.NETS`, (classes, width, channels in) to a module",
+    "strategy": "`bitwright explore --strategy`, `bw.explore.sweep`",
     "rewind": "`rewind` of the step `lottery`",
 }
 """Where the methods of each family are named."""
@@ -119,10 +123,19 @@ def registries() -> Mapping[str, Registry]:
     from bitwright.compress.torch.gated import LEARNERS
     from bitwright.compress.torch.gradients import GRADIENTS
     from bitwright.compress.torch.ste import round_ste
+    from bitwright.compress.torch.zoo import NETS
 
     gradients: Registry = {"straight-through": round_ste, **GRADIENTS}
     quantisers = {"weights": QUANTISERS, "activations": ACTIVATIONS}
-    return {**FAMILIES, **quantisers, "distil": LOSSES, "gradient": gradients, "learner": LEARNERS, "aids": AIDS}
+    return {
+        **FAMILIES,
+        **quantisers,
+        "distil": LOSSES,
+        "gradient": gradients,
+        "learner": LEARNERS,
+        "aids": AIDS,
+        "zoo": NETS,
+    }
 
 
 def _family(family: str, registry: Registry) -> Iterator[Method]:

@@ -142,6 +142,7 @@ def test_the_default_needs_no_table() -> None:
     assert worth(searched(problem(800), "random", MADE.record)) < without
 
 
+@pytest.mark.rows("R110")
 def test_what_is_left_out_by_order_was_not_on_the_front() -> None:
     """Of all designs of four axes of four places; more of an axis scores no less, and costs no less."""
     made = Synthetic(layers=2, off=0.0)

@@ -88,6 +88,7 @@ def test_as_few_channels_go_as_the_target_asks(criterion: str, share: float) -> 
     assert shrunk(net, x, **known, macs=macs(found)) == found
 
 
+@pytest.mark.rows("R116")
 def test_every_group_loses_an_equal_share_and_a_multiple_stays() -> None:
     nodes = [node("Conv", "x a", "h"), node("Relu", "h", "r"), node("Conv", "r b", "g"), node("Relu", "g", "s"),
              node("Conv", "s c", "y")]  # fmt: skip

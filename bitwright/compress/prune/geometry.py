@@ -14,7 +14,9 @@ from bitwright.compress.prune.worth import Worth
 def filter_norms(facts: Facts, group: Group) -> Array:
     """The sum of the magnitudes of the weights that make a channel.
 
-    Li, Kadav, Durdanovic, Samet, Graf: "Pruning filters for efficient ConvNets", ICLR 2017, arXiv 1608.08710; R048.
+    Li, Kadav, Durdanovic, Samet, Graf: "Pruning filters for efficient ConvNets", ICLR 2017, arXiv 1608.08710; R048. As
+    every group loses an equal share, it is a width multiplier, too (Gordon, Eban, Nachum, Chen, Wu, Yang, Choi:
+    "MorphNet: fast and simple resource-constrained structure learning of deep networks", CVPR 2018; R116).
     """
     return np.asarray(np.abs(filters(facts.net, group)).sum(axis=1))
 
