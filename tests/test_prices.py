@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.exploring_price import CYCLES, TARGETS, maker_of
+from benchmarks.quantise import networks
 from bitwright.compress import Calibration, Options, calibrate
 from bitwright.explore.filling import filled
 from bitwright.explore.making import Made, Maker
@@ -148,15 +150,35 @@ def test_mixtures_of_all_that_is_priced_are_near_those_of_compile() -> None:
     assert np.median(off) < 0.05, off
 
 
-@pytest.mark.parametrize("cycles", [300, 1000, 4000])
+@cache
+def shared(name: str) -> Calibration:
+    """A network of the benchmarks, on some of its images."""
+    network = next(each for each in networks(None, None) if each.name == name)
+    return calibrate(network.files[0], [network.data(0)[0][:32]])
+
+
+@pytest.mark.parametrize("cycles", TARGETS)
 def test_wider_is_dearer_at_every_target(cycles: int) -> None:
     """Five bits cost more than four and less than six, whichever lanes and styles each of them gets."""
-    made = maker((4, 5, 6), cycles=cycles)
+    made = maker_of(shared("digits_cnn"), cycles, (4, 5, 6))
     prices = filled(made)
     for figures in (prices.figures, prices.compiled):
         found = [figures(made.made(design)) for design in made.space.uniforms()]
         four, five, six = found[0], found[4], found[8]
         assert four["cost"] < five["cost"] < six["cost"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["digits_cnn", "digits_res", "mnist5k_ds"])
+def test_mixed_designs_of_networks_of_the_benchmarks(name: str) -> None:
+    made = maker_of(shared(name), CYCLES[name])
+    prices = filled(made)
+    rng, off = np.random.default_rng(0), []
+    for _ in range(12):
+        design = made.made(made.space.design([int(rng.integers(len(axis.values))) for axis in made.space.axes]))
+        said, found = prices.figures(design), prices.compiled(design)
+        off.append([abs(said[kind] / found[kind] - 1) for kind in ("lut", "ff", "cost", "cycles")])
+    assert np.median(off, axis=0).max() < 0.05
 
 
 def test_work_is_counted_weight_by_weight() -> None:
