@@ -135,6 +135,7 @@ def test_a_space_of_a_file_with_zeros_signs_and_parts(run: Run, data: Path, tmp_
 @pytest.mark.slow
 def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "bitwright", "explore", str(FLOAT), "--data", str(data), "-o", "out"]
+    argv += ["--activations", "4,8"]
     running = subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list(tmp_path.glob("out/points/*/record.json")):
         with suppress(subprocess.TimeoutExpired):

@@ -52,6 +52,7 @@ def test_codes_are_signs_and_the_file_has_them(rounding: str) -> None:
 
 @needs_cxx
 @needs_rtl
+@pytest.mark.long
 def test_signs_beside_other_weights_are_the_same_on_every_engine() -> None:
     report = api.verify(mixed().graph(), X[:4], engines=("reference", "fast", "hls", "rtl"))
     assert {name: row["mismatches"] for name, row in report["engines"].items()} == dict.fromkeys(
