@@ -140,6 +140,12 @@ REFUSED: dict[str, tuple[Callable[[Arrays], Mapping[str, Any]], dict[str, Any], 
         "explore: no objective 'clocks'\n  hint: did you mean 'cost'? there are accuracy, lut, ff, dsp, bram, uram,"
         " cost, share, cycles, latency, latency_us, weight_bits, bops, ebops, energy",
     ),
+    "another score": (
+        lambda data: changed(data, y_validation=None),
+        {"budget": {"accuracy": 0.9}},
+        "explore: designs have no accuracy\n  hint: their score is agreement; another one is asked for by --metric, and"
+        " takes what it wants of samples",
+    ),
     "no bits": (
         lambda data: data,
         {"weights": (0, 3)},

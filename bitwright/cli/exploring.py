@@ -121,7 +121,7 @@ def explore_(
         space=_clauses(space, weights or BITS, activations or BITS, per_layer),
         strategy=strategy,
         evaluations=evaluations,
-        objectives=tuple(objectives.split(",")),
+        objectives=tuple(name.strip() for name in objectives.split(",")),
         budget=_budget(budget or [], latency),
     )
     method: Given = {"per_channel": per_channel, "range": range_, "rounding": rounding, "correct": correct}

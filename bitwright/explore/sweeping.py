@@ -24,7 +24,7 @@ from bitwright.explore.filling import filled
 from bitwright.explore.kept import kept_settings
 from bitwright.explore.layered import Layered
 from bitwright.explore.making import AHEAD, CODES, Maker
-from bitwright.explore.metrics import Metric
+from bitwright.explore.metrics import METRICS, Metric
 from bitwright.explore.objectives import Objective, check_limit, objective
 from bitwright.explore.own_metric import name_of
 from bitwright.explore.possible import check_possible
@@ -182,6 +182,7 @@ def prepared(
     if isinstance(net, Start):
         check_same(net, split_of(arrays, "calibration"))
     score = scoring.metric.objective
+    _check_scores((*wanted.objectives, *wanted.budget), score)
     problem = Problem(
         space=space,
         objectives=(score, *(each for each in objectives if each.name != score.name)),
@@ -239,6 +240,16 @@ def _strategy(wanted: Wanted, space: Space) -> str:
         hint = f"choose {' or '.join(STRATEGIES)}"
         raise BitwrightError(f"no strategy '{wanted.strategy}'", where="explore", hint=hint)
     return wanted.strategy
+
+
+def _check_scores(names: Iterable[str], score: Objective) -> None:
+    """Refuse a score by which answers are not judged here."""
+    for name in names:
+        if name in METRICS and name != score.name:
+            hint = (
+                f"their score is {score.name}; another one is asked for by --metric, and takes what it wants of samples"
+            )
+            raise BitwrightError(f"designs have no {name}", where="explore", hint=hint)
 
 
 def _limits(budget: Mapping[str, float], score: Objective) -> dict[str, float]:
