@@ -131,7 +131,7 @@ def run_killed(killed: Killed, rounds: int, times: int, pause: float) -> None:
 
 @pytest.mark.slow
 def test_workers_and_the_sweep_itself_may_be_killed_at_any_time(tmp_path: Path) -> None:
-    run_killed(Killed(tmp_path / "s", 0.1), rounds=2, times=4, pause=2)
+    run_killed(Killed(tmp_path / "s", 0.1), rounds=1, times=5, pause=4)
 
 
 @pytest.mark.long
