@@ -107,6 +107,8 @@ LAYERS = "for example `layers: {'*': {weights: 2-8, activations: 2-8}}`"
         ({"network": {"weights": []}}, "space: network: has no values for weights\n  hint: give at least one"),
         ({"network": {"weights": True}},
          "space: network: True cannot be used for weights\n  hint: choose 1 to 16 bits"),
+        ({"network": {"correct": [["bias"]]}},
+         "space: network: ['bias'] cannot be used for correct\n  hint: choose none or bias"),
         ({"network": {"per_channel": "no"}},
          "space: network: 'no' cannot be used for per_channel\n  hint: choose true or false"),
         ({"network": {"sparsity": 124}}, "space: network: 124 cannot be used for sparsity\n"

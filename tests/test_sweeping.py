@@ -140,6 +140,7 @@ REFUSED: dict[str, tuple[Callable[[Arrays], Mapping[str, Any]], dict[str, Any], 
         "explore: no objective 'clocks'\n  hint: did you mean 'cost'? there are accuracy, lut, ff, dsp, bram, uram,"
         " cost, share, cycles, latency, latency_us, weight_bits, bops, ebops, energy",
     ),
+    "no seed": (lambda data: data, {"seed": -1}, "explore: a seed of -1\n  hint: give a whole number, 0 or more"),
     "another score": (
         lambda data: changed(data, y_validation=None),
         {"budget": {"accuracy": 0.9}},

@@ -104,7 +104,7 @@ Executor = Annotated[
 Seconds = Annotated[float | None, typer.Option("--point-seconds", min=0.001, help="The most that a design may take.")]
 Memory = Annotated[int | None, typer.Option("--point-memory", min=1, help="The most MiB that a design may take.")]
 Scale = Annotated[str, typer.Option(metavar="|".join(SCALES), help="Scales: any float32, or powers of two.")]
-Seed = Annotated[int, typer.Option(help="All the chance there is in a search.")]
+Seed = Annotated[int, typer.Option(min=0, help="All the chance there is in a search.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the sweep in the folder: nothing is done twice.")]
 Status = Annotated[bool, typer.Option("--status", help="Tell how far the sweep in DIR is, and what it has found.")]
 Pick = Annotated[

@@ -69,7 +69,7 @@ def _bits(option: str) -> Callable[[Any], None]:
 
 
 def _correct(value: Any) -> None:
-    if value not in CORRECTIONS:
+    if not isinstance(value, str) or value not in CORRECTIONS:
         raise _refused("correct", value, " or ".join(CORRECTIONS))
 
 

@@ -134,7 +134,7 @@ def sweep(
         metric=name_of(metric),
         score_on=split_named(score_on),
         codes=codes_named(codes),
-        seed=seed,
+        seed=_checked(seed),
     )
     asked = prepared(net, data, Path(folder), wanted, setup, trainer=trainer)
     ways: dict[str, Any] = {"executor": executor, "jobs": jobs, "limits": limits}
@@ -162,6 +162,12 @@ def split_named(name: str) -> str:
         hint = f"choose {' or '.join(SPLITS)}"
         raise BitwrightError(f"no data '{name}' to score on", where="explore", hint=hint)
     return SPLITS[name]
+
+
+def _checked(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise BitwrightError(f"a seed of {seed!r}", where="explore", hint="give a whole number, 0 or more")
+    return seed
 
 
 def prepared(
