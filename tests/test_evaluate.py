@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bitwright.compress import Options, calibrate
+from bitwright.compress.encode import Encoder
 from bitwright.explore.evaluate import Evaluation
 from bitwright.explore.making import Made, Maker
 from bitwright.explore.metrics import METRICS, accuracy
@@ -81,6 +82,28 @@ def test_a_score_is_that_of_the_reference_whatever_is_kept(memory: int, evaluati
         assert record.figures["accuracy"] == record.score.value == by_reference(evaluation, design)
         assert record.figures["cost"] == sum(value for _, value in design.choices if isinstance(value, int))
         assert record == evaluation(Task(design))
+
+
+def test_networks_that_begin_alike_are_encoded_alike(evaluation: Evaluation) -> None:
+    """With few networks kept, and many: each graph is the one that is encoded alone."""
+    net, encoders = evaluation.maker.calibration.net, []
+    for memory in (0, 1 << 28):
+        encoders.append(Encoder(net, memory))
+    for design in designs(evaluation, 25, seed=3):
+        state = evaluation.maker.made(design).state
+        for encoder in encoders:
+            graph = encoder.graph(state)
+            assert graph == state.graph() and graph.digest == state.graph().digest
+
+
+def test_other_networks_of_the_same_names_are_not_mistaken(evaluation: Evaluation) -> None:
+    """A bias is another one: the digest of the float network tells."""
+    state = evaluation.maker.made(designs(evaluation, 1)[0]).state
+    name = next(layer.bias for layer in state.net.layers if layer.bias)
+    other = replace(state, net=state.net.replace(**{name: state.net.constants[name] + np.float32(0.5)}))
+    encoder = Encoder(state.net, 1 << 28)
+    assert encoder.graph(state) == state.graph()
+    assert encoder.graph(other) == other.graph() != state.graph()
 
 
 def test_a_shared_beginning_is_computed_once(evaluation: Evaluation) -> None:

@@ -16,6 +16,7 @@ from bitwright.compress.grid import Grid, added, factors, grid_of, laid, plain
 from bitwright.compress.network import FloatNet, Layer, fresh_names
 from bitwright.compress.operators import MATRIX
 from bitwright.compress.sites import Edge, key
+from bitwright.frontend.beginnings import Beginnings, Begun
 from bitwright.frontend.dialects.quantiser import Quantiser
 from bitwright.frontend.lowering import lower_model
 from bitwright.frontend.values import Const
@@ -26,6 +27,8 @@ from bitwright.reading.model import Node
 Array = NDArray[Any]
 QONNX = "qonnx.custom_op.general"
 ONE = Fraction(1)
+BEGUN = 64
+"""Networks that are kept to begin others with, at most."""
 
 
 class Quantised(Protocol):
@@ -48,10 +51,25 @@ class Quantised(Protocol):
         """True if biases are whole steps of their accumulators."""
 
 
-def encode(state: Quantised, *, whole: bool = False) -> Graph:
+class Encoder:
+    """`encode` for many networks: what those that begin alike have in common is encoded once."""
+
+    def __init__(self, net: FloatNet, memory: int) -> None:
+        """For quantised networks of one float network, the layers of as many as fit in `memory`, about."""
+        self._net = net
+        held = 8 * sum(net.constants[layer.weight].size for layer in net.layers)
+        self._begun = Beginnings(len(net.sites) * max(1, min(BEGUN, memory // max(held, 1))))
+
+    def graph(self, state: Quantised) -> Graph:
+        """What `encode` makes of a network; one whose biases are others begins as no other does."""
+        return encode(state, begun=self._begun if state.net is self._net else None)
+
+
+def encode(state: Quantised, *, whole: bool = False, begun: Beginnings | None = None) -> Graph:
     """The graph of a quantised network: exactly the codes of its weights, biases and the rest as exact rationals.
 
-    Channels that carry nothing leave it, unless it shall be `whole`.
+    Channels that carry nothing leave it, unless it shall be `whole`. What networks that begin alike have in common is
+    found in `begun`, unless biases are on the grid of their accumulators.
     """
     net = state.net
     fresh = fresh_names(net)
@@ -67,7 +85,17 @@ def encode(state: Quantised, *, whole: bool = False) -> Graph:
     if state.bias_grid:
         _put_on_grid(state, made)
     nodes = tuple(each for node in net.nodes for each in made.nodes(node))
-    return lower_model(replace(net.model, nodes=nodes), made.values, quantisers, whole=whole)
+    model = replace(net.model, nodes=nodes)
+    known = None if begun is None or state.bias_grid else Begun(begun, net.digest, _digests(state, made))
+    return lower_model(model, made.values, quantisers, whole=whole, begun=known)
+
+
+def _digests(state: Quantised, made: _Twins) -> dict[str, str]:
+    """Of each twin of a weight, and of the quantiser of each tensor."""
+    found = {name: quantiser.digest for name, quantiser in state.acts.items()}
+    for weight, names in made.bases.items():
+        found |= {name: coded.digest for name, coded in zip(names, state.weights[weight], strict=True)}
+    return found
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def steps(layer: Requantise, lo: Ints, hi: Ints) -> Steps:
     """The exact steps of `layer` over the integers lo..hi of each channel, (channels,) each."""
     lines = affines(layer)
     falling = np.array([line.p < 0 for line in lines])
-    at_lo, at_hi = evaluate(layer, lo), evaluate(layer, hi)
+    at_lo, at_hi = evaluate(layer, lo, lines), evaluate(layer, hi, lines)
     first, last = np.where(falling, at_hi, at_lo), np.where(falling, at_lo, at_hi)
     step = _code_step(layer, last - first)
     count = (last - first) // step
@@ -124,7 +124,8 @@ def steps(layer: Requantise, lo: Ints, hi: Ints) -> Steps:
 
 def spans(layer: Requantise, lo: Ints, hi: Ints) -> Ints:
     """How many codes apart the two ends of each channel are."""
-    return np.asarray(np.abs(evaluate(layer, hi) - evaluate(layer, lo)))
+    lines = affines(layer)
+    return np.asarray(np.abs(evaluate(layer, hi, lines) - evaluate(layer, lo, lines)))
 
 
 def _code_step(layer: Requantise, rise: Ints) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.compress.encode import Encoder
 from bitwright.explore.making import Made, Maker
 from bitwright.explore.objectives import Objective
 from bitwright.explore.racing import best_left, rivals_of, stages
@@ -43,7 +44,7 @@ class Prices(Protocol):
 class Evaluation:
     """What makes a record of a task; `objectives` are what records are compared by.
 
-    What networks make of the samples is kept, at most `memory` bytes of it, for others that begin as they do.
+    What networks are and make of the samples is kept, about `memory` bytes of each, for others that begin alike.
     """
 
     maker: Maker
@@ -56,7 +57,7 @@ class Evaluation:
         """The record of a design; BitwrightError names the design if there can be none."""
         try:
             made = self.maker.made(task.design) if task.final else self.maker.glimpsed(task.design)
-            graph = made.state.filed() if task.final else made.state.graph()
+            graph = made.state.filed() if task.final else self._encoder.graph(made.state)
             figures = self.prices.compiled(made, graph) if task.final else self.prices.figures(made)
             score = self.scored(graph, self._marks(task, figures))
         except BitwrightError as error:
@@ -92,6 +93,10 @@ class Evaluation:
         """What the design must reach to be worth more samples: the scores of rivals that are no dearer in anything."""
         others = [each for each in self.objectives if each.name != self.scoring.metric.name]
         return tuple(rival.score.value for rival in rivals_of(figures, task.rivals, others)) if not task.final else ()
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return Encoder(self.maker.calibration.net, self.memory)
 
     @cached_property
     def _prefixes(self) -> Prefixes:

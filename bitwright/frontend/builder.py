@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from math import prod
@@ -58,12 +58,20 @@ class Builder:
 
     def tried(self, does: Callable[[], Any]) -> Any:
         """What `does` gives; after its BitwrightError everything is as it was before."""
-        before = {name: copy(value) for name, value in vars(self).items()}
+        before = self.held()
         try:
             return does()
         except BitwrightError:
             vars(self).update(before)
             raise
+
+    def held(self) -> dict[str, Any]:
+        """All that it holds, which goes on to change."""
+        return {name: copy(value) for name, value in vars(self).items()}
+
+    def take_up(self, held: Mapping[str, Any]) -> None:
+        """Go on from what another builder held, of a model whose nodes have the same names."""
+        vars(self).update({name: copy(value) for name, value in held.items() if name != "model"})
 
     def frees(self) -> bool:
         """True if a node may act on the first axis, as on any other where the file holds one sample; its rows meet."""

@@ -130,8 +130,10 @@ def bits_of(builder: Builder, parts: Sequence[Tensor], factors: Sequence[Sequenc
 
 def too_many_steps(builder: Builder, tensor: Tensor) -> bool:
     """True if the clip of a tensor would keep more integers than a requantiser can be proved for."""
+    if not tensor.bounded:
+        return False
     rows = _all_ends(builder, tensor)
-    return tensor.bounded and max(row.last - row.first for row in rows) * len(rows) > MAX_STEPS
+    return max(row.last - row.first for row in rows) * len(rows) > MAX_STEPS
 
 
 def too_wide(builder: Builder, node: Node, tensor: Tensor) -> BitwrightError:

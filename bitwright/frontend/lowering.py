@@ -11,6 +11,7 @@ from typing import Any, Unpack
 import onnx
 
 from bitwright.exact.ranges import Known, ranges
+from bitwright.frontend.beginnings import Begun
 from bitwright.frontend.builder import Builder
 from bitwright.frontend.dialects import channels_last, deployment, qdq, qonnx, qoperator, trunc
 from bitwright.frontend.dialects.quantise import quantise
@@ -213,28 +214,37 @@ def lower_model(
     quantisers: Mapping[str, tuple[Node, Quantiser]],
     *,
     whole: bool = False,
+    begun: Begun | None = None,
 ) -> Graph:
     """The graph of a float model, nodes checked and in order, some of whose tensors have quantised twins.
 
     Channels that carry nothing leave it, unless it shall be `whole`.
 
     `values` holds twins of constants, by their names; a quantiser makes the output of its node of the tensor by whose
-    name it is found.
+    name it is found. What another model that began alike made of its first nodes is found in `begun`.
     """
     builder = Builder(model)
     enter(builder, {})
     builder.values.update(values)
-    made = [entry.name for entry in model.inputs]
-    for node in (None, *model.nodes):
-        if node is not None:
-            evaluate(builder, node)
-            made = list(node.outputs)
-        for name in made:
-            if name in quantisers:
-                twin, quantiser = quantisers[name]
-                builder.values[twin.outputs[0]] = quantise(builder, twin, quantiser, builder.values[name])
+    keys = begun.keys(model) if begun else []
+    first = begun.resumed(keys, builder) if begun else 0
+    for place, node in list(enumerate((None, *model.nodes)))[first:]:
+        if _has_quantised(builder, node, quantisers) and begun:
+            begun.others.keep(keys[place], builder)
     graph = _finish(builder)
     return graph if whole else _without_idle_channels(graph, builder.known)
+
+
+def _has_quantised(builder: Builder, node: Node | None, quantisers: Mapping[str, tuple[Node, Quantiser]]) -> bool:
+    """Evaluate a node, or take the inputs, with the quantisers of what is made there; True if there are any."""
+    if node is not None:
+        evaluate(builder, node)
+    made = [entry.name for entry in builder.model.inputs] if node is None else node.outputs
+    met = [name for name in made if name in quantisers]
+    for name in met:
+        twin, quantiser = quantisers[name]
+        builder.values[twin.outputs[0]] = quantise(builder, twin, quantiser, builder.values[name])
+    return bool(met)
 
 
 def _finish(builder: Builder) -> Graph:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
@@ -133,7 +134,7 @@ class Tensor:
             offset=PerChannel((scale * self.offset + offset).each(size)),
             low=tuple(h if f else lo for f, lo, h in zip(flip, moved[0], moved[1], strict=True)),
             high=tuple(lo if f else h for f, lo, h in zip(flip, moved[0], moved[1], strict=True)),
-            added=self.added * float(max(map(abs, a))) + float(max(map(abs, b))),
+            added=self.added * _largest(a) + _largest(b),
             roundings=self.roundings + 1,
         )
 
@@ -141,7 +142,7 @@ class Tensor:
         """The tensor `self + offset`, which no clip waits for: most of what a bias is added to."""
         size = width(self.scale, self.offset, offset)
         scale, moved = (PerChannel(values.each(size)) for values in (self.scale, self.offset + offset))
-        added = self.added + float(max(map(abs, offset.values)))
+        added = self.added + _largest(offset.values)
         return replace(self, scale=scale, offset=moved, added=added, roundings=self.roundings + 1)
 
     def clip(self, low: Fraction | None, high: Fraction | None) -> Tensor:
@@ -157,6 +158,11 @@ class Tensor:
     def then(self, name: str, op: str) -> Tensor:
         """The same tensor, with one more source node behind it."""
         return replace(self, nodes=(*self.nodes, (name, op)))
+
+
+def _largest(numbers: Iterable[Fraction]) -> float:
+    """The largest magnitude."""
+    return max(abs(float(number)) for number in numbers)
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,6 +73,8 @@ class PerChannel:
         return self._with(other, _times)
 
     def __truediv__(self, other: PerChannel | Number) -> PerChannel:
+        if isinstance(other, PerChannel) and len(other.values) == 1 < len(self.values):
+            return self * (1 / other.values[0])
         return self._with(other, truediv)
 
     def _with(self, other: PerChannel | Number, operation: Callable[[Fraction, Fraction], Fraction]) -> PerChannel:
@@ -110,8 +112,8 @@ def _plus(a: Fraction, b: Fraction) -> Fraction:
 
 
 def _times(a: Fraction, b: Fraction) -> Fraction:
-    """The product, at once where b is zero: most zero points are."""
-    return a * b if b else b
+    """The product, at once where one number is zero: most zero points are."""
+    return (a * b if b else b) if a else a
 
 
 ZEROS, ONES, NONE = PerChannel((Fraction(0),)), PerChannel((Fraction(1),)), PerChannel(())

@@ -432,10 +432,10 @@ def test_folders_whose_files_cannot_be_loaded_are_refused(empty_cache: Path, mon
 def test_memory_that_is_missing_is_an_error_not_the_end() -> None:
     made = program.Program(native.library(), 1)
     with pytest.raises(BitwrightError) as error:
-        made._library.bw_table(made._handle, 0, 0, 1 << 60, 0xBAD)
+        made.library.bw_table(made._handle, 0, 0, 1 << 60, 0xBAD)
     assert error.value.what == "there is not enough memory"
     with pytest.raises(BitwrightError):
-        made._library.bw_table(made._handle, 0, 0, 1 << 44, 0xBAD)
+        made.library.bw_table(made._handle, 0, 0, 1 << 44, 0xBAD)
 
 
 def test_a_tail_replaces_the_one_before_it() -> None:

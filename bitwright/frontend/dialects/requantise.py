@@ -129,37 +129,31 @@ def _columns(
     quantiser: Quantiser, tensor: Tensor, coding: Coding
 ) -> tuple[PerChannel, PerChannel, tuple[int, ...], tuple[int, ...]]:
     """Multiplier, offset, lowest and highest code, each of all channels."""
-    of_codes = (coding.scale, coding.before, coding.low, coding.high)
-    size = width(tensor.scale, tensor.offset, tensor.low, tensor.high, *of_codes)
-    bounds = (spread(bound, size) for bound in (tensor.low, tensor.high))
-    rows = (tensor.scale.each(size), tensor.offset.each(size), *bounds, *(values.each(size) for values in of_codes))
-    channels = [_channel(quantiser, *row) for row in zip(*rows, strict=True)]
-    multiplier, offset, low, high = zip(*channels, strict=True)
-    return PerChannel(squeeze(multiplier)), PerChannel(squeeze(offset)), squeeze(low), squeeze(high)
+    multiplier = (tensor.scale / coding.scale).squeezed()
+    offset = (tensor.offset / coding.scale + coding.before).squeezed()
+    size = width(tensor.low, tensor.high, coding.scale, coding.before, coding.low, coding.high)
+    grid = coding.scale.each(size), coding.before.each(size), coding.low.each(size), coding.high.each(size)
+    ends = zip(spread(tensor.low, size), spread(tensor.high, size), *grid, strict=True)
+    rows = [(_limit(quantiser, low, g[2], *g), _limit(quantiser, high, g[3], *g)) for low, high, *g in ends]
+    low, high = zip(*rows, strict=True)
+    return multiplier, offset, squeeze(low), squeeze(high)
 
 
-def _channel(
+def _limit(
     quantiser: Quantiser,
-    scale: Fraction,
-    offset: Fraction,
-    floor: Fraction | None,
-    ceiling: Fraction | None,
+    bound: Fraction | None,
+    otherwise: Fraction,
     step: Fraction,
     before: Fraction,
     low: Fraction,
     high: Fraction,
-) -> tuple[Fraction, Fraction, int, int]:
-    """(multiplier, offset, low, high) of one channel; R is monotone, so a clip before it is a limit on the codes."""
-
-    def limit(bound: Fraction | None, otherwise: Fraction) -> int:
-        if bound is None:
-            return int(otherwise)
-        value = bound / step + before if bound else before
-        code = round_torch(value, step, before) if quantiser.follows_torch else round_exact(quantiser.rounding, value)
-        return min(max(code, int(low)), int(high))
-
-    shift = offset / step
-    return scale / step, shift + before if before else shift, limit(floor, low), limit(ceiling, high)
+) -> int:
+    """What a clip before the quantiser is behind it: R is monotone, so it is a limit on the codes."""
+    if bound is None:
+        return int(otherwise)
+    value = bound / step + before if bound else before
+    code = round_torch(value, step, before) if quantiser.follows_torch else round_exact(quantiser.rounding, value)
+    return min(max(code, int(low)), int(high))
 
 
 def _function(builder: Builder, node: Node, quantiser: Quantiser, tensor: Tensor, coding: Coding) -> str:

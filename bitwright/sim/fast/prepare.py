@@ -11,7 +11,6 @@ from typing import assert_never
 import numpy as np
 
 from bitwright.exact.ranges import ranges
-from bitwright.exact.requantise import codes
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import (
     AnyLayer,
@@ -35,7 +34,7 @@ from bitwright.ir.weights import Ints
 from bitwright.ir.window import Window
 from bitwright.sim.fast.layout import Layout, Placed
 from bitwright.sim.fast.program import Program
-from bitwright.sim.fast.tails import Looked, Raw, Tail, paired, tail
+from bitwright.sim.fast.tails import Looked, Raw, Tail, paired, tail_over
 
 HELD = 1 << 20
 """Bytes of all tensors of a chunk of samples: they stay in a core's second cache."""
@@ -238,8 +237,7 @@ class _Maker:
             return Looked(np.full(end.channels, -low), end.entries.array)
         if not isinstance(end, Requantise):
             return Raw()
-        reached = self.reached[end.inputs[0]]
-        return tail(end, codes(end, reached.lo, reached.hi), self.program)
+        return tail_over(end, self.reached[end.inputs[0]], self.program)
 
 
 def _grid(place: Placed) -> tuple[Ints, Ints]:

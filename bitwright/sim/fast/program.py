@@ -25,7 +25,8 @@ class Program:
     """Steps over tensors, `chunk` samples at a time; the tail that is put last belongs to the next step."""
 
     def __init__(self, library: ctypes.CDLL, chunk: int) -> None:
-        self._library = library
+        self.library = library
+        """What runs it."""
         self._handle = library.bw_new(chunk)
         self._free: SimpleQueue[int] = SimpleQueue()
         self.chunk = chunk
@@ -42,45 +43,45 @@ class Program:
         """The number of a new tensor."""
         p = placed
         return int(
-            self._library.bw_tensor(
+            self.library.bw_tensor(
                 self._handle, p.kind, p.base, p.rows, p.columns, p.channels, *p.border, p.fill if any(p.border) else 0
             )
         )
 
     def entering(self, tensor: int) -> None:
         """The next input of the network."""
-        self._library.bw_input(self._handle, tensor)
+        self.library.bw_input(self._handle, tensor)
 
     def leaving(self, tensor: int) -> None:
         """The next output of the network."""
-        self._library.bw_output(self._handle, tensor)
+        self.library.bw_output(self._handle, tensor)
 
     def linear(self, doubles: bool, m: Reals, c: Reals, low: Reals, high: Reals, after: int) -> None:
         """The tail of the next step: `tails.Line`."""
         held = [array(values, np.float64) for values in (m, c, low, high)]
-        self._library.bw_linear(self._handle, doubles, len(m), *map(at, held), after)
+        self.library.bw_linear(self._handle, doubles, len(m), *map(at, held), after)
 
     def steps(self, narrow: bool, t: Ints, flip: Ints, first: Ints, step: int) -> None:
         """The tail of the next step: `tails.Counted`."""
         held = [array(t.clip(-(1 << 31), (1 << 31) - 1).T if narrow else t), array(flip), array(first)]
-        self._library.bw_steps(self._handle, narrow, *t.shape, *map(at, held), step)
+        self.library.bw_steps(self._handle, narrow, *t.shape, *map(at, held), step)
 
     def table(self, starts: Ints, entries: Ints) -> None:
         """The tail of the next step: `tails.Looked`."""
         held = array(starts), array(entries)
-        self._library.bw_table(self._handle, len(starts), at(held[0]), len(entries), at(held[1]))
+        self.library.bw_table(self._handle, len(starts), at(held[0]), len(entries), at(held[1]))
 
     def shift(self, wide: bool, channels: int, rows: Sequence[Ints], offsets: Sequence[int], s: int, odd: int) -> None:
         """The tail of the next step: `tails.Shifted`; rows are m, window, low and high."""
         m, window, low, high = map(array, rows)
         words = array([[c & _WORD, c >> 64 & _WORD] for c in offsets], np.uint64)
         limits = (at(window), at(low), at(high))
-        self._library.bw_shift(self._handle, wide, channels, at(m), at(words), *limits, s, odd)
+        self.library.bw_shift(self._handle, wide, channels, at(m), at(words), *limits, s, odd)
 
     def tried(self, sums: Ints, *, wide: bool) -> Ints:
         """What the tail that was put last makes of sums, (rows, channels)."""
         given, made = array(sums), np.empty(sums.shape, dtype=np.int64)
-        self._library.bw_try(self._handle, wide, sums.shape[1], len(sums), at(given), at(made))
+        self.library.bw_try(self._handle, wide, sums.shape[1], len(sums), at(given), at(made))
         return made
 
     def product(
@@ -92,7 +93,7 @@ class Program:
         w, offsets, starts, constants = map(at, held)
         depth = length if groups > 1 else 0
         self.layers.append(self._layer)
-        self._library.bw_product(
+        self.library.bw_product(
             self._handle, form, read, made, groups, depth, rows, w, offsets, len(runs), starts, length, constants
         )
 
@@ -101,7 +102,7 @@ class Program:
         counts, flat = array([len(row) for row in taps]), array(np.concatenate(taps))
         constants = array(np.zeros(len(taps)) if pad is None else pad)
         self.layers.append(self._layer)
-        self._library.bw_pool(self._handle, read, made, pad is not None, wide, at(counts), at(flat), at(constants))
+        self.library.bw_pool(self._handle, read, made, pad is not None, wide, at(counts), at(flat), at(constants))
 
     def join(
         self, read: Sequence[int], made: int, factors: Ints, bias: Ints, *, product: bool, wide: bool, span: int
@@ -109,18 +110,18 @@ class Program:
         """Elements by factors (operands, span * channels), or by one another, and a constant."""
         numbers, held = array(read, np.int32), (array(factors), array(bias))
         self.layers.append(self._layer)
-        self._library.bw_join(self._handle, len(read), at(numbers), made, product, wide, span, at(held[0]), at(held[1]))
+        self.library.bw_join(self._handle, len(read), at(numbers), made, product, wide, span, at(held[0]), at(held[1]))
 
     def move(self, read: int, made: int, index: Ints, channel: int = 0, fill: int = 0) -> None:
         """Elements of `read` in the order of `index`, from a channel of `made` on."""
         held = array(index.reshape(-1))
         self.layers.append(self._layer)
-        self._library.bw_move(self._handle, read, made, len(held), at(held), channel, fill)
+        self.library.bw_move(self._handle, read, made, len(held), at(held), channel, fill)
 
     def places_of_largest(self, read: int, made: int, *, last: bool) -> None:
         """The channel of the largest element."""
         self.layers.append(self._layer)
-        self._library.bw_arg_max(self._handle, read, made, last)
+        self.library.bw_arg_max(self._handle, read, made, last)
 
     def run(self, inputs: Sequence[Ints], outputs: Sequence[Ints]) -> None:
         """Fill `outputs` from `inputs`, samples on axis 0, in as many threads as pay."""
@@ -137,7 +138,7 @@ class Program:
         """Seconds of the processor that each step takes for a chunk of samples: the least of `repeats` runs."""
         memory, found = self._arena(), np.zeros(len(self.layers))
         try:
-            self._library.bw_time(self._handle, memory, repeats, at(found))
+            self.library.bw_time(self._handle, memory, repeats, at(found))
         finally:
             self._free.put(memory)
         return found
@@ -147,7 +148,7 @@ class Program:
         try:
             given, made = addresses(inputs), addresses(outputs)
             widths, wanted = (array([_width(values) for values in each], np.int32) for each in (inputs, outputs))
-            self._library.bw_run(self._handle, memory, len(inputs[0]), at(given), at(widths), at(made), at(wanted))
+            self.library.bw_run(self._handle, memory, len(inputs[0]), at(given), at(widths), at(made), at(wanted))
         finally:
             self._free.put(memory)
 
@@ -155,8 +156,8 @@ class Program:
         """Memory that no other thread uses; it lives as long as the program."""
         with suppress(Empty):
             return self._free.get_nowait()
-        memory = self._library.bw_arena(self._handle)
-        weakref.finalize(self, self._library.bw_free, memory)
+        memory = self.library.bw_arena(self._handle)
+        weakref.finalize(self, self.library.bw_free, memory)
         return int(memory)
 
 

@@ -7,11 +7,11 @@ looking up. A form that is right on both sides of every step, and at both ends, 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
+from math import inf
 from typing import NamedTuple, assert_never
 
 import numpy as np
@@ -21,10 +21,11 @@ from bitwright.exact.closed import closed_forms
 from bitwright.exact.forms import INT64_BITS, MultiplyShift
 from bitwright.exact.pairs import pair_forms
 from bitwright.exact.ranges import Ranges
-from bitwright.exact.requantise import Codes, equals, listed
+from bitwright.exact.requantise import Codes, codes, equals, listed
 from bitwright.exact.ruled import Ruled
 from bitwright.exact.steps import Steps, steps
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.kept import Kept
 from bitwright.ir.layers import Requantise, Sum
 from bitwright.ir.weights import Ints, Weights
 from bitwright.sim.fast.program import Program
@@ -141,6 +142,25 @@ class Raw:
 
 
 Tail = Line | Counted | Looked | Shifted | Raw
+KEPT = 1 << 11
+"""Tails that are kept: a search over widths asks for some 300 of each layer."""
+TAILS: Kept[Tail] = Kept(KEPT)
+
+
+def tail_over(layer: Requantise, reached: Ranges, program: Program) -> Tail:
+    """The tail of `layer` over the integers by which it is reached.
+
+    The networks of a search have most of them in common: what was found is kept.
+    """
+    key = (program.library, _said(layer), layer.channels, reached.lo.tobytes(), reached.hi.tobytes())
+    return TAILS.get(key, lambda: tail(layer, codes(layer, reached.lo, reached.hi), program))
+
+
+def _said(layer: Requantise) -> Hashable:
+    """All that its codes depend on, but for how many channels there are."""
+    rows = (layer.multiplier.values, layer.offset.values, layer.slope.values, *layer.levels)
+    ratios = tuple(value.as_integer_ratio() for row in rows for value in row)
+    return ratios, tuple(map(len, rows)), layer.rounding, layer.low, layer.high, layer.shift
 
 
 def tail(layer: Requantise, found: Codes, program: Program) -> Tail:
@@ -241,7 +261,14 @@ def _furthest(found: Steps) -> int:
 
 def _reals(values: Sequence[Fraction]) -> Reals:
     """The nearest float64 of each, infinity where there is none."""
-    return np.array([float(v) if abs(v) < sys.float_info.max else np.inf for v in values])
+    return np.array([_real(v) for v in values])
+
+
+def _real(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return inf
 
 
 def _middle(found: Steps, m: Reals, shift: int) -> Reals:
@@ -277,12 +304,23 @@ class Paired(NamedTuple):
     line: Line
 
 
+PAIRED: Kept[Paired | None] = Kept(KEPT)
+
+
 def paired(join: Sum, layer: Requantise, reads: Sequence[Ranges], program: Program) -> Paired | None:
     """Short factors and a line for `join` and `layer`, tried at every sum that a pair makes; None if none is found.
 
     All channels are alike where `pair_forms` finds factors: one of them is tried.
     """
-    if len(reads) != 2 or (found := pair_forms(join, layer, reads[0], reads[1])) is None:
+    if len(reads) != 2:
+        return None
+    ends = tuple((int(x.lo.min()), int(x.hi.max())) for x in reads)
+    key = (program.library, _said(layer), layer.channels, join.factors, ends)
+    return PAIRED.get(key, lambda: _paired(join, layer, reads, program))
+
+
+def _paired(join: Sum, layer: Requantise, reads: Sequence[Ranges], program: Program) -> Paired | None:
+    if (found := pair_forms(join, layer, reads[0], reads[1])) is None:
         return None
     factors, form = found
     (ma,), (mb,) = factors.factors
