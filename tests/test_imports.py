@@ -44,7 +44,7 @@ PARTS = {
     "compress/ranges": "compress compress/ranges ir",
     "compress/round": "compress/round compress.family ir",
     "report": "report hardware planning ir exact",
-    "explore": "planning frontend explore explore/executors explore/strategies compiling design folder output report"
+    "explore": "planning explore explore/executors explore/strategies compiling design folder output report"
     " backends/onnx compress compress/allocate compress/prune hardware/clocks sim ir exact",
     "explore/executors": "explore explore/executors ir",
     "explore/strategies": "explore explore/strategies compress compress/allocate ir",

@@ -23,7 +23,7 @@ from bitwright.explore.again import Again, again
 from bitwright.explore.checking import PICKED, score_of
 from bitwright.explore.choosing import picked
 from bitwright.explore.making import Made
-from bitwright.explore.pricing import compiled, written
+from bitwright.explore.pricing import compiled
 from bitwright.explore.record import Record, Task
 from bitwright.explore.settings import is_within
 from bitwright.explore.setup import split_of
@@ -106,7 +106,7 @@ def _said(swept: Again, record: Record, graph: Graph, design: Compiled) -> dict[
 
 def files_of(made: Made, graph: Graph, inputs: Sequence[Array]) -> tuple[dict[str, str | bytes], Compiled]:
     """The files of a design, path -> content, and the design that is among them; `inputs` are those of the network."""
-    design = compiled(written(graph), made.target)
+    design = compiled(graph, made.target)
     files = {f"{DESIGN}/{name}": content for name, content in design_folder(design, ("hls", "verilog")).items()}
     return {MODEL: made.state.onnx(), SAMPLES: samples_of(inputs), **files}, design
 

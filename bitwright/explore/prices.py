@@ -21,7 +21,7 @@ from bitwright.compress.allocate import Ledger, Term, Widths
 from bitwright.compress.allocate.costs import Way
 from bitwright.design import Design as Compiled
 from bitwright.explore.making import Made
-from bitwright.explore.pricing import PRICED, Array, compiled, written
+from bitwright.explore.pricing import PRICED, Array, compiled
 from bitwright.explore.work import Work, worked
 from bitwright.hardware.clocks.interval import latency
 from bitwright.ir.graph import Graph
@@ -179,7 +179,7 @@ class Prices:
 
     def compiled(self, made: Made, graph: Graph | None = None) -> dict[str, float]:
         """The same of the design that `compile` makes of its file; `graph` is that of `made`, where somebody has it."""
-        design = compiled(written(made.state.graph() if graph is None else graph), made.target)
+        design = compiled(made.state.filed() if graph is None else graph, made.target)
         return of_design(design, made.target) | worked(self.works, made.state)
 
     def table(self, target: Target) -> PriceTable:

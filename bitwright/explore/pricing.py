@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.backends.onnx.export import to_onnx
 from bitwright.compiling import compile_graph
 from bitwright.compress import Calibration
 from bitwright.compress.allocate import Ledger, Term, Widths
@@ -23,7 +22,6 @@ from bitwright.compress.allocate.costs import Way, bit_operations, ways_to, weig
 from bitwright.compress.choices import Choices
 from bitwright.compress.quantise import nearest
 from bitwright.design import Design
-from bitwright.frontend.lowering import load_onnx
 from bitwright.hardware.clocks.fifos import Alike, Sized, Sizing
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
@@ -41,15 +39,6 @@ def compiled(graph: Graph, target: Target, fifos: Sizing | Sized = "exact") -> D
     """The design that `bitwright compile` makes of `graph`, with --force if it does not fit its part."""
     asked: dict[str, Any] = {entry.name: getattr(target, entry.name) for entry in fields(target)}
     return compile_graph(graph, **asked, fifos=fifos, force=True)
-
-
-def written(graph: Graph) -> Graph:
-    """The network as it is read from the file that it is written as, which is what users compile.
-
-    The integers are the same, by other numbers: of a channel that is constant nothing is left to multiply by.
-    """
-    read = load_onnx(to_onnx(graph))
-    return replace(read, source=replace(read.source, file=graph.source.file))
 
 
 def price_of(graph: Graph, target: Target, fifos: Sizing = "exact") -> Price:
