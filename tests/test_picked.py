@@ -62,6 +62,7 @@ def test_a_picked_design_is_what_compile_makes_of_its_network(copied: Path, tmp_
     assert found["compiled"]["lut"] == design.price.total.lut and found["compiled"]["cost"] == design.price.cost
     assert report["interval_cycles"] == found["compiled"]["cycles"] == design.kernels.interval <= 2000
     assert set(found["table"]) == set(found["compiled"])
+    assert found["design"]["name"] == "digits_float" and report["model"] == "digits_float.onnx"
     assert api.recheck(tmp_path / "out/design")["proved"] == len(
         json.loads((tmp_path / "out/design/certificate.json").read_text())
     )

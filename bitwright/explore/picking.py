@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,8 @@ def _said(swept: Again, record: Record, graph: Graph, design: Compiled) -> dict[
 
 def files_of(made: Made, graph: Graph, inputs: Sequence[Array]) -> tuple[dict[str, str | bytes], Compiled]:
     """The files of a design, path -> content, and the design that is among them; `inputs` are those of the network."""
-    design = compiled(graph, made.target)
+    named = replace(graph, source=replace(graph.source, file=made.state.net.file))
+    design = compiled(named, made.target)
     files = {f"{DESIGN}/{name}": content for name, content in design_folder(design, ("hls", "verilog")).items()}
     return {MODEL: made.state.onnx(), SAMPLES: samples_of(inputs), **files}, design
 
