@@ -6,7 +6,7 @@ Its weights and tensors may then become narrower; as wide as they came they keep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -121,7 +121,10 @@ def _file(model: Model) -> bytes:
 def _placed(
     net: FloatNet, found: Mapping[str, ActQuant], ends: set[str]
 ) -> tuple[dict[str, ActQuant], dict[str, ActQuant]]:
-    """The quantisers at the sites of a network: one behind what only moves a tensor is one of that."""
+    """The quantisers at the sites of a network: one behind what only moves a tensor is one of that.
+
+    One before a product with a positive number is one of the product too.
+    """
     sites, makers = {site.tensor for site in net.sites}, {key(node): node for node in net.nodes}
     acts: dict[str, ActQuant] = {}
     last: dict[str, ActQuant] = {}
@@ -129,10 +132,19 @@ def _placed(
         at = name
         while at not in sites and at in makers and moves(makers[at]):
             at = makers[at].inputs[0]
-        if at in sites and acts.setdefault(at, act) == act:
+        places = {place: held for place, held in ((at, act), *_scaled(net, name, act)) if place in sites}
+        if places and all(acts.setdefault(place, held) == held for place, held in places.items()):
             continue
         if name not in ends:
             what = "is quantised where no layer reads integers, or twice"
             raise BitwrightError(f"{OTHER}: it {what}", where=f"{net.file}: tensor '{name}'", hint=HINT)
         last[name] = act
     return acts, last
+
+
+def _scaled(net: FloatNet, name: str, act: ActQuant) -> Iterator[tuple[str, ActQuant]]:
+    """The products of a tensor with positive numbers, with its quantiser times these."""
+    for node in net.nodes:
+        factors = [net.constants[each] for each in node.inputs if each in net.constants]
+        if node.op == "Mul" and name in node.inputs and len(factors) == 1 and factors[0].size == 1 and factors[0] > 0:
+            yield node.outputs[0], replace(act, scale=act.scale * factors[0].reshape(()))

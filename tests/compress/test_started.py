@@ -43,6 +43,30 @@ def test_what_we_wrote_comes_back(x: NDArray[Any], options: dict[str, Any]) -> N
     np.testing.assert_array_equal(*codes)
 
 
+def test_a_quantiser_before_a_product_with_a_number_is_one_of_the_product() -> None:
+    """As we write a sum of tensors whose scales differ: one of them is also read by a layer as it is."""
+    weights = np.random.default_rng(0).integers(-7, 8, (4, 4)).astype(np.int8)
+    numbers = {"s": np.float32(0.25), "z": np.int8(0), "half": np.float32(0.5)}
+    held = {"w": weights, **{name: np.asarray(number) for name, number in numbers.items()}}
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"),
+        node("DequantizeLinear", "q s z", "d"),
+        node("DequantizeLinear", "w s z", "v"),
+        node("MatMul", "d v", "m"),
+        node("Mul", "d half", "p"),
+        node("QuantizeLinear", "m s z", "r"),
+        node("DequantizeLinear", "r s z", "e"),
+        node("Add", "e p", "o"),
+        node("QuantizeLinear", "o s z", "t"),
+        node("DequantizeLinear", "t s z", "f"),
+        node("MatMul", "f v", "y"),
+    ]
+    start = started(graph(nodes, held, sample=(4,)))
+    assert {name: float(act.scale) for name, act in start.acts.items()} == {"x": 0.25, "p": 0.125, "m": 0.25, "o": 0.25}
+    samples = normal(50, 4)
+    np.testing.assert_array_equal(*(api.run(read, samples) for read in (start.graph(), start.state().graph())))
+
+
 def test_quantisers_of_another_tool_come_back(x: NDArray[Any]) -> None:
     """Brevitas wrote it: Quant of weights and tensors, and one at the output, which is left to who reads it."""
     start = started(DIGITS / "digits.onnx")
