@@ -121,18 +121,11 @@ def _file(model: Model) -> bytes:
 def _placed(
     net: FloatNet, found: Mapping[str, ActQuant], ends: set[str]
 ) -> tuple[dict[str, ActQuant], dict[str, ActQuant]]:
-    """The quantisers at the sites of a network: one behind what only moves a tensor is one of that.
-
-    One before a product with a positive number is one of the product too.
-    """
-    sites, makers = {site.tensor for site in net.sites}, {key(node): node for node in net.nodes}
+    """The quantisers at the sites of a network."""
     acts: dict[str, ActQuant] = {}
     last: dict[str, ActQuant] = {}
     for name, act in found.items():
-        at = name
-        while at not in sites and at in makers and moves(makers[at]):
-            at = makers[at].inputs[0]
-        places = {place: held for place, held in ((at, act), *_scaled(net, name, act)) if place in sites}
+        places = _places(net, name, act)
         if places and all(acts.setdefault(place, held) == held for place, held in places.items()):
             continue
         if name not in ends:
@@ -140,6 +133,15 @@ def _placed(
             raise BitwrightError(f"{OTHER}: it {what}", where=f"{net.file}: tensor '{name}'", hint=HINT)
         last[name] = act
     return acts, last
+
+
+def _places(net: FloatNet, name: str, act: ActQuant) -> dict[str, ActQuant]:
+    """The sites that a quantiser is of: what a tensor moves from, and its products with positive numbers."""
+    sites, makers = {site.tensor for site in net.sites}, {key(node): node for node in net.nodes}
+    at = name
+    while at not in sites and at in makers and moves(makers[at]):
+        at = makers[at].inputs[0]
+    return {place: held for place, held in ((at, act), *_scaled(net, name, act)) if place in sites}
 
 
 def _scaled(net: FloatNet, name: str, act: ActQuant) -> Iterator[tuple[str, ActQuant]]:

@@ -62,7 +62,7 @@ def test_a_quantiser_before_a_product_with_a_number_is_one_of_the_product() -> N
         node("MatMul", "f v", "y"),
     ]
     start = started(graph(nodes, held, sample=(4,)))
-    assert {name: float(act.scale) for name, act in start.acts.items()} == {"x": 0.25, "p": 0.125, "m": 0.25, "o": 0.25}
+    assert {name: float(act.scale) for name, act in start.acts.items()} == {"x": 0.25, "p": 0.125, "r": 0.25, "t": 0.25}
     samples = normal(50, 4)
     np.testing.assert_array_equal(*(api.run(read, samples) for read in (start.graph(), start.state().graph())))
 
