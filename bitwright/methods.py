@@ -16,7 +16,7 @@ from inspect import getdoc
 from typing import Any
 
 from bitwright.compress.allocate import ALLOCATORS, SENSITIVITIES
-from bitwright.compress.codes import CODES
+from bitwright.compress.codes import CODES, SHARINGS
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.factor import FACTORISERS
 from bitwright.compress.prune import CRITERIA, RULES, SCHEDULES
@@ -40,6 +40,7 @@ FAMILIES: Mapping[str, Registry] = {
     "correct": CORRECTIONS,
     "transforms": TRANSFORMS,
     "code": CODES,
+    "sharing": SHARINGS,
     "channels": {name: worth.score for name, worth in CHANNELS.items()},
     "criterion": {name: criterion.score for name, criterion in CRITERIA.items()},
     "schedule": SCHEDULES,
@@ -53,7 +54,7 @@ FAMILIES: Mapping[str, Registry] = {
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
-TRAINED = ("weights", "activations", "distil", "gradient", "learner", "aids", "zoo")
+TRAINED = ("weights", "activations", "distil", "gradient", "learner", "aids", "zoo", "norm")
 """Those that need PyTorch to be listed."""
 NAMES = (*FAMILIES, *TRAINED)
 NAMED: Mapping[str, str] = {
@@ -77,6 +78,8 @@ NAMED: Mapping[str, str] = {
     "learner": "`learner` of the step `gates`",
     "gradient": "`gradient` of the step `train`, `bw.compress.fit(gradient=)`; by `straight-through` all are trained",
     "aids": "`aids` of the step `train`, `bw.compress.fit(aids=)`",
+    "sharing": "`sharing` beside `share` of the step `quantise`",
+    "norm": "`bitwright.compress.torch.norms.NORMS`, modules of PyTorch for training from scratch",
     "zoo": "`bitwright.compress.torch.zoo.NETS`, (classes, width, channels in) to a module",
     "strategy": "`bitwright explore --strategy`, `bw.explore.sweep`",
     "rewind": "`rewind` of the step `lottery`",
@@ -122,6 +125,7 @@ def registries() -> Mapping[str, Registry]:
     from bitwright.compress.torch.distil import LOSSES
     from bitwright.compress.torch.gated import LEARNERS
     from bitwright.compress.torch.gradients import GRADIENTS
+    from bitwright.compress.torch.norms import NORMS
     from bitwright.compress.torch.ste import round_ste
     from bitwright.compress.torch.zoo import NETS
 
@@ -135,6 +139,7 @@ def registries() -> Mapping[str, Registry]:
         "learner": LEARNERS,
         "aids": AIDS,
         "zoo": NETS,
+        "norm": NORMS,
     }
 
 

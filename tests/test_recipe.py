@@ -50,7 +50,7 @@ FLOAT = str(ROOT / "examples/digits/digits_float.onnx")
 DATA = str(ROOT / "examples/digits/digits_data.npz")
 EXAMPLE = "for example `- quantise: {weights: 4, activations: 4}`"
 OPTIONS = ", ".join(
-    "weights activations per_channel range rounding correct scale zero exact transforms config share"
+    "weights activations per_channel range rounding correct scale zero exact transforms config share sharing"
     " budget cycles part".split()
 )
 

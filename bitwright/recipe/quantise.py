@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from bitwright.compress import BITS, Calibration, FloatNet, State, calibrate, quantised
-from bitwright.compress.codes import shared
-from bitwright.compress.config import read_config
+from bitwright.compress.codes import SHARINGS
+from bitwright.compress.config import nearest_names, read_config
 from bitwright.compress.options import Options
 from bitwright.compress.transforms import transformed
 from bitwright.compress.yaml_file import shown
@@ -31,6 +31,7 @@ class Quantise(Options):
 
     config: Mapping[str, Any] | None = None
     share: int | None = None
+    sharing: str = "values"
     budget: Mapping[str, Any] | None = None
     cycles: int | None = None
     part: str | None = None
@@ -43,6 +44,9 @@ class Quantise(Options):
         if self.share is not None and self.share < 2:
             what, hint = f"{self.share} cannot be used for share", "choose 2 different codes, or more"
             raise BitwrightError(what, where="quantise", hint=hint)
+        if self.sharing not in SHARINGS:
+            hint = nearest_names(self.sharing, set(SHARINGS))
+            raise BitwrightError(f"{self.sharing!r} cannot be used for sharing", where="quantise", hint=hint)
         if self.budget is not None:
             limits, target = self._limits()
             check_budget(limits, target.part)
@@ -57,7 +61,7 @@ class Quantise(Options):
         given["transforms"] = ()
         best = None if self.budget is None else self._allocated(calibration, material, given)
         state = best.state if best else quantised(calibration, config=self.config, **given)
-        return Result(state if self.share is None else _sharing(state, self.share), calibration, best)
+        return Result(state if self.share is None else _sharing(state, self.share, self.sharing), calibration, best)
 
     def _allocated(self, calibration: Calibration, material: Material, given: Mapping[str, Any]) -> Allocation:
         """Bits within the budget."""
@@ -87,10 +91,10 @@ class Quantise(Options):
         return limits, Target(cycles=clocks, part=self.part)
 
 
-def _sharing(state: State, values: int) -> State:
+def _sharing(state: State, values: int, how: str) -> State:
     """The state with so many different codes in each weight."""
     weights = {
-        name: tuple(replace(coded, codes=shared(coded.codes, values)) for coded in bases)
+        name: tuple(replace(coded, codes=SHARINGS[how](coded.codes, values)) for coded in bases)
         for name, bases in state.weights.items()
     }
     return replace(state, weights=weights)

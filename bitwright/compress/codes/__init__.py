@@ -18,7 +18,7 @@ from bitwright.compress.codes.codebook import shared
 from bitwright.compress.codes.packed import Codes, Numbers, Packed
 from bitwright.compress.family import Family
 
-__all__ = ["CODES", "Code", "Packed", "Sizes", "shared", "sizes"]
+__all__ = ["CODES", "SHARINGS", "Code", "Packed", "Sizes", "shared", "sizes"]
 
 
 class Code(Protocol):
@@ -34,6 +34,8 @@ class Code(Protocol):
         """The bits that `encode` makes of as many elements."""
 
 
+SHARINGS: Family[Callable[..., Codes]] = Family(__name__, "SHARINGS")
+"""What leaves few different codes, or vectors of codes, by name: (codes, how many) -> codes."""
 CODES: Family[Callable[[], Code]] = Family(__name__, "CODES")
 """The codes by name."""
 

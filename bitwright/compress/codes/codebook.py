@@ -53,8 +53,9 @@ def _index_bits(count: int) -> int:
 def shared(codes: Codes, values: int) -> Codes:
     """The codes, of which no more than `values` differ: each becomes the nearest of what k-means finds, in integers.
 
-    Zeros stay zero and are one of the values; the others are shared among what is left, the first guess evenly spaced
-    from the lowest to the highest (Han et al., above). BitwrightError where `values` is less than 2.
+    Han, Mao, Dally: "Deep compression", ICLR 2016, arXiv 1510.00149; R040. Zeros stay zero and are one of the values;
+    the others are shared among what is left, the first guess evenly spaced from the lowest to the highest.
+    BitwrightError where `values` is less than 2.
     """
     if values < 2:
         what, hint = f"{values} different values", "share 2 at least, of which zero may be one"
@@ -90,3 +91,4 @@ def nearest(centres: Floats, points: Floats) -> NDArray[np.int64]:
 
 
 CODES = {"codebook": Codebook}
+SHARINGS = {"values": shared}
