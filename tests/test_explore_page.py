@@ -104,6 +104,7 @@ def test_designs_stand_side_by_side_with_both_scores_and_both_prices(found: Expl
     }
     assert rows["accuracy, validation"] == ["97.60 %", "93.90 %"]
     assert rows["accuracy, test"] == ["-", "95.10 %"]
+    assert rows["between, test"] == ["-", "92.4 to 95.4"]
     assert rows["LUT"] == ["-", "4,242 (table: 4,533)"]
     unpicked = side_by_side(replace(found, picked=()))
     assert [head.text for head in unpicked.heads] == ["", "float", "cheapest", "knee", "best accuracy"]

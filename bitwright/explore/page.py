@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from bitwright.explore.ahead import ahead
 from bitwright.explore.drawing import drawing
-from bitwright.explore.explored import Explored
+from bitwright.explore.explored import Explored, Proven
 from bitwright.explore.objectives import Objective
 from bitwright.explore.plots import Json, drawn
 from bitwright.explore.tables import Head, Heat, Listing, Row, failures_table, front_table, grids, side_by_side
@@ -141,27 +141,22 @@ def _history(explored: Explored) -> Listing:
 
 def _proofs(explored: Explored) -> Listing:
     """A row a budget, of all costs."""
-    front, known = {each.design.key for each in explored.front}, {each.design.key: each for each in explored.records}
-    rows = []
-    for each in explored.proofs:
-        cost, record = explored.measure(each.cost), known.get(each.key)
-        budget = (f"{title(cost)} {figure(cost, each.budget)}", figure(cost, each.takes), f"{each.errs:.4g}")
-        score = "-" if record is None else figure(explored.score, record.score.value)
-        said = ("proved" if each.proved else f"gap {each.gap:.2g}", "yes" if each.key in front else "no")
-        cells = [
-            Cell(each.key, True),
-            *(Cell(text, False) for text in (*budget, score)),
-            *(Cell(text, True) for text in said),
-        ]
-        rows.append(Row(tuple(cells), key=each.key if record else ""))
-    heads = [
-        Head("design", True),
-        Head("budget"),
-        Head("takes"),
-        Head(f"errs ({explored.proofs[0].error})" if rows else ""),
-    ]
+    rows = [_proof(explored, each) for each in explored.proofs]
+    errors = ", ".join(dict.fromkeys(each.error for each in explored.proofs))
+    heads = [Head("design", True), Head("budget"), Head("takes"), Head(f"errs ({errors})")]
     heads += [Head(title(explored.score)), Head("by the solver", True), Head("on the front", True)]
     return Listing(tuple(heads), (_float_proof(explored), *rows) if rows else ())
+
+
+def _proof(explored: Explored, each: Proven) -> Row:
+    cost = explored.measure(each.cost)
+    record = next((one for one in explored.records if one.design.key == each.key), None)
+    budget = (f"{title(cost)} {figure(cost, each.budget)}", figure(cost, each.takes), f"{each.errs:.4g}")
+    score = _said_of(explored.score, record.score.value if record else None)
+    cells = [Cell(each.key, True), *(Cell(text, False) for text in (*budget, score))]
+    cells.append(Cell("proved" if each.proved else f"gap {each.gap:.2g}", True))
+    cells.append(Cell("yes" if record in explored.front else "no", True))
+    return Row(tuple(cells), key=each.key if record else "")
 
 
 def _float_proof(explored: Explored) -> Row:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from bitwright.explore.choosing import knee
 from bitwright.explore.explored import Explored, Picked
 from bitwright.explore.objectives import OBJECTIVES, Objective
-from bitwright.explore.record import Record
+from bitwright.explore.record import Record, Score
 from bitwright.explore.space import Value
 from bitwright.explore.words import figure, interval, label, title
 from bitwright.ir.columns import tail
@@ -201,9 +201,13 @@ def _scores(explored: Explored, chosen: Sequence[Chosen]) -> Iterator[Row]:
     of_float = (figure(score, known.value), interval(score, known)) if known else (NONE, NONE)
     yield _line(f"{title(score)}, validation", of_float[0], [figure(score, each.score.value) for _, each, _ in chosen])
     yield _line("between", of_float[1], [interval(score, each.score) for _, each, _ in chosen])
-    tests = [pick.test if pick else None for _, _, pick in chosen]
+    yield from _tests(score, [pick.test if pick else None for _, _, pick in chosen])
+
+
+def _tests(score: Objective, tests: Sequence[Score | None]) -> Iterator[Row]:
     if any(tests):
         yield _line(f"{title(score)}, test", NONE, [figure(score, test.value) if test else NONE for test in tests])
+        yield _line("between, test", NONE, [interval(score, test) if test else NONE for test in tests])
 
 
 def _priced(objective: Objective, record: Record, pick: Picked | None) -> str:

@@ -213,7 +213,8 @@
       line: { color: colours[at % colours.length], dash: dashes[Math.floor(at / colours.length) % dashes.length], width: 1.5 },
       marker: { symbol: symbols[at % symbols.length], size: 7 },
     }));
-    Plotly.react("curves", traces, { ...paper.layout, xaxis: { ...paper.axis }, yaxis: axis(SCORE), ...lines(null, SCORE, data.sensed) }, paper.config);
+    const named = { showlegend: !narrow, legend: { orientation: "h", y: -0.12, font: { size: 11 } } };
+    Plotly.react("curves", traces, { ...paper.layout, ...named, xaxis: { ...paper.axis }, yaxis: axis(SCORE), ...lines(null, SCORE, data.sensed) }, paper.config);
   }
 
   function copied(code, button) {
