@@ -210,6 +210,10 @@ def test_what_is_asked_of_no_sweep(run: Run, swept: Path, data: Path, tmp_path: 
     assert message(tmp_path, "--status") == (
         f"{tmp_path}: holds no sweep\n  hint: give the folder of `bitwright explore MODEL --data F -o DIR`"
     )
+    assert message(swept, "--resume", "--weights", "2-4") == (
+        f"--weights {swept}: is of a search that begins, and this one is there\n"
+        "  hint: leave it out; or give the model, and another folder with -o"
+    )
     assert message(swept, "--pick", "knee") == (
         "--output: is missing\n  hint: say where to write with -o; see `bitwright explore --help`"
     )

@@ -109,6 +109,7 @@ def explore_(
     """
     ways: Ways = {"jobs": jobs, "executor": _executor(executor), "limits": _limits(point_seconds, point_memory)}
     if _is_sweep(target, status=status_ or None, pick=pick_, check=check_):
+        _check_known(target, data=data_file, weights=weights, activations=activations, space=space)
         options.only_one(status=status_ or None, pick=pick_, check=check_, resume=resume or None)
         _tell(target, out, status_=status_, what=pick_, key=check_, resume=resume, ways=ways, as_json=as_json)
         return
@@ -154,6 +155,16 @@ def _is_sweep(target: Path, **asked: object) -> bool:
             hint = f"for example bitwright explore DIR --{name}; DIR is what a search wrote"
             raise BitwrightError("is asked of no folder of a sweep", where=f"--{name} {target}", hint=hint)
     return False
+
+
+def _check_known(folder: Path, **asked: object) -> None:
+    """Refuse to be told what the folder of a sweep says."""
+    for name, given in asked.items():
+        if given is not None:
+            hint = "leave it out; or give the model, and another folder with -o"
+            raise BitwrightError(
+                "is of a search that begins, and this one is there", where=f"--{name} {folder}", hint=hint
+            )
 
 
 def _tell(
