@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -165,3 +167,10 @@ def test_test_data_without_what_is_wanted_of_them_score_nothing(tmp_path: Path) 
     sweep(FLOAT, arrays, tmp_path / "swept", weights=(4,), activations=(4,))
     found = pick(tmp_path / "swept", "knee", tmp_path / "out")
     assert list(found["scores"]) == ["validation"]
+
+
+def test_the_tour_runs_as_written(tmp_path: Path) -> None:
+    file = Path(__file__).parents[1] / "examples/explore/tour.py"
+    done = subprocess.run([sys.executable, file, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "the same again: True" in done.stdout and "'fast': 0" in done.stdout
