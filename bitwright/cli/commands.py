@@ -18,7 +18,7 @@ from rich.rule import Rule
 from bitwright import api, data, explore, output, sessions, synthesis, vendor_check
 from bitwright._version import __version__
 from bitwright.cli import bundle as bundles
-from bitwright.cli import compressing, debug, doctor, exploring, methods, options, quantizing, running
+from bitwright.cli import compressing, debug, doctor, exploring, methods, options, quantizing, running, sensing
 from bitwright.cli import demo as tour
 from bitwright.cli.model import Source, read_data, reads_model
 from bitwright.cli.progress import progress
@@ -262,6 +262,7 @@ def export(
 app.command()(quantizing.quantize)
 app.command(name="compress")(compressing.compress_)
 app.command(name="explore")(exploring.explore_)
+app.command()(sensing.sensitivity)
 app.command()(methods.methods)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from json import dumps
 from typing import Any
 
 from bitwright.explore.sensing import Effect, Sensed
@@ -16,6 +17,11 @@ VERSION = 1
 def to_dict(sensed: Sensed) -> dict[str, Any]:
     """Plain values, which `of_dict` reads."""
     return {"version": VERSION, **asdict(sensed)}
+
+
+def text(sensed: Sensed) -> str:
+    """The file."""
+    return dumps(to_dict(sensed), indent=1) + "\n"
 
 
 def of_dict(data: Mapping[str, Any], where: str = "sensitivity.json") -> Sensed:

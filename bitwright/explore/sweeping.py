@@ -202,7 +202,7 @@ def prepared(
     if strategy in BY_TABLE:
         sensed = _sensed(maker, scoring, folder)
         problem = replace(problem, ledger=ledger_of(maker, prices, sensed))
-        files[SENSITIVITY] = dumps(sensed_file.to_dict(sensed)).encode()
+        files[SENSITIVITY] = sensed_file.text(sensed).encode()
     return Sweep(
         problem=problem,
         evaluate=setup.evaluation(maker, prices, problem.objectives, arrays),
