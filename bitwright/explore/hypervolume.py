@@ -39,13 +39,18 @@ def _volume(points: Sequence[Losses], reference: Losses) -> float:
     total, below = 0.0, list[Losses]()
     ends = [each[-1] for each in points[1:]] + [reference[-1]]
     for point, end in zip(points, ends, strict=True):
-        flat = point[:-1]
-        if flat not in below and not any(dominates(other, flat) for other in below):
-            below = [other for other in below if not dominates(flat, other)] + [flat]
+        below = _joined(below, point[:-1])
         if end > point[-1]:
             ordered = sorted(below, key=lambda each: each[::-1])
             total += (end - point[-1]) * _volume(ordered, reference[:-1])
     return total
+
+
+def _joined(front: list[Losses], point: Losses) -> list[Losses]:
+    """A front with one more point, if nothing in it is as good."""
+    if point in front or any(dominates(other, point) for other in front):
+        return front
+    return [other for other in front if not dominates(point, other)] + [point]
 
 
 def _area(points: Sequence[Losses], reference: Losses) -> float:

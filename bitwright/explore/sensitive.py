@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import log
 
 from bitwright.explore.sensing import Effect, Sensed
-from bitwright.explore.space import Space, Value
+from bitwright.explore.space import Axis, Space, Value
 from bitwright.report.page import template
 
 COLUMNS = ("what", "value", "beside", "at", "error", "score", "beyond")
@@ -84,16 +84,19 @@ def csv_of(sensed: Sensed) -> str:
 
 def told(sensed: Sensed, space: Space, title: str, how: str) -> Page:
     """What there is to tell."""
-    tried = [axis for axis in space.axes if any(axis.name in effect.values for effect in sensed.effects)]
+    named = {name for effect in sensed.effects for name in effect.values}
+    tried = [axis for axis in space.axes if axis.name in named]
     values = tuple(dict.fromkeys(str(value) for axis in tried for value in axis.values))
     errors = [effect.error for effect in sensed.effects if effect.error]
-    rows = []
-    for axis in tried:
-        found = {str(value): _effect(sensed, axis.name, value) for value in axis.values}
-        each = [found.get(value) for value in values]
-        rows.append(Row(axis.name, tuple(_shaded(one, errors) for one in each), tuple(map(_scored, each))))
+    rows = tuple(_row(sensed, axis, values, errors) for axis in tried)
     pairs = sorted(sensed.pairs, key=lambda pair: -(beyond(sensed, pair) or 0.0))
-    return Page(title, how, sensed.error, sensed.metric, values, tuple(rows), tuple(_pairs(sensed, pairs)))
+    return Page(title, how, sensed.error, sensed.metric, values, rows, tuple(_pairs(sensed, pairs)))
+
+
+def _row(sensed: Sensed, axis: Axis, values: Sequence[str], errors: Sequence[float]) -> Row:
+    found = {str(value): _effect(sensed, axis.name, value) for value in axis.values}
+    each = [found.get(value) for value in values]
+    return Row(axis.name, tuple(_shaded(one, errors) for one in each), tuple(map(_scored, each)))
 
 
 def page(found: Page) -> str:
