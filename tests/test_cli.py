@@ -49,6 +49,7 @@ COMMANDS = {
     + "--objectives --budget --latency --cycles --fps --clock-ns --part --per-channel --range --rounding".split()
     + "--correct --scale --zero --config --metric --score-on --jobs --executor --point-seconds".split()
     + "--point-memory --seed --resume --status --pick --check --shape --outputs".split(),
+    "sensitivity": "--data --output --weights --activations --pairs --per-channel --range --rounding --samples".split(),
     "methods": [],
     "check": [],
     "compare": [],
