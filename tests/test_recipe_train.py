@@ -30,6 +30,7 @@ with np.load(DATA) as held:
     CALIBRATION, X, Y = held["calibration"][:64], held["x"][:96], held["y"][:96]
 MATERIAL = Material([CALIBRATION], [X], Y)
 pytestmark = needs_package("torch")
+pytest.importorskip("torch")
 
 
 def refused(folder: Path, text: str) -> str:

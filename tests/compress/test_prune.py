@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,6 @@ from bitwright.compress.prune.granularity import Grain, grains
 from bitwright.compress.prune.pruner import shares
 from bitwright.compress.prune.schedules import Iterative, OneShot, Schedule
 from bitwright.compress.round import Problem
-from bitwright.compress.torch.losses import Losses
 from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.hardware.schedule import nonzero_blocks
 from bitwright.ir.errors import BitwrightError
@@ -262,8 +262,16 @@ def test_over_the_network_the_smallest_scores_by_the_number_go() -> None:
     assert shares(scores, {"a": 4, "b": 1}, 0.0) == {"a": 0.0, "b": 0.0}
 
 
-def losses(given: FloatNet, count: int = len(DATA)) -> Losses:
-    return Losses(given, ([DATA[:count]], LABELS[:count]))
+def learnt(given: FloatNet, data: Any) -> Any:
+    """What gradients say of a network; skips where there is nothing that computes them."""
+    pytest.importorskip("torch")
+    from bitwright.compress.torch.losses import Losses
+
+    return Losses(given, data)
+
+
+def losses(given: FloatNet, count: int = len(DATA)) -> Any:
+    return learnt(given, ([DATA[:count]], LABELS[:count]))
 
 
 def cross_entropy(given: FloatNet, count: int = len(DATA)) -> float:
@@ -294,7 +302,7 @@ def test_taylor_is_what_the_loss_does_to_first_order() -> None:
 @pytest.mark.rows("R059")
 def test_fisher_squares_the_slopes_of_each_sample() -> None:
     whole = losses(net(), 5).of("w2").squares
-    one_by_one = [Losses(net(), ([DATA[i : i + 1]], LABELS[i : i + 1])).of("w2").gradient ** 2 for i in range(5)]
+    one_by_one = [learnt(net(), ([DATA[i : i + 1]], LABELS[i : i + 1])).of("w2").gradient ** 2 for i in range(5)]
     np.testing.assert_allclose(whole, np.mean(one_by_one, axis=0), rtol=1e-4, atol=1e-9)
 
 
@@ -304,7 +312,7 @@ def test_slopes_on_the_way_to_zero_are_the_loss_of_what_is_a_sum_over_weights() 
     x = np.eye(4, dtype=np.float32) * [1, 2, 3, 4]
     weight = normal(4, 1, seed=3)
     small = float_net(graph([node("MatMul", "x w", "y")], {"w": weight}, sample=(4,)))
-    found = Losses(small, ([x], np.zeros((4, 1), np.float32))).of("w")
+    found = learnt(small, ([x], np.zeros((4, 1), np.float32))).of("w")
     gained = found.path.reshape(-1) * weight.reshape(-1)
     np.testing.assert_allclose(gained, (np.diag(x) * weight.reshape(-1)) ** 2 / 4, rtol=1e-5)
     np.testing.assert_array_equal(found.losses._module.tensor("w").detach().numpy(), weight)
@@ -316,7 +324,7 @@ def test_the_stretch_is_the_slope_of_what_all_inputs_move_together() -> None:
     nodes = [node("MatMul", "x w0", "a"), node("Sigmoid", "a", "d"), node("MatMul", "d w1", "y")]
     small = float_net(graph(nodes, weights, sample=(4,)))
     x = normal(20, 4, seed=4)
-    found = Losses(small, ([x], np.arange(20) % 3)).of("w0").stretch
+    found = learnt(small, ([x], np.arange(20) % 3)).of("w0").stretch
 
     def response(given: dict[str, np.ndarray]) -> float:
         hidden = 1 / (1 + np.exp(-(x.astype(np.float64) @ given["w0"])))
@@ -342,12 +350,12 @@ def test_random_signs_find_the_diagonal_of_the_hessian(monkeypatch: pytest.Monke
     small = float_net(graph(nodes, weights, sample=(4,)))
     x, y = normal(40, 4, seed=4), np.random.default_rng(5).integers(0, 4, 40)
     monkeypatch.setattr("bitwright.compress.torch.losses.PROBES", 6000)
-    found = Losses(small, ([x], y))
+    found = learnt(small, ([x], y))
 
     def gradients(name: str, place: int, step: float) -> float:
         array = small.constants[name].copy()
         array.reshape(-1)[place] += step
-        return float(Losses(small.replace(**{name: array}), ([x], y)).gradient[name].reshape(-1)[place])
+        return float(learnt(small.replace(**{name: array}), ([x], y)).gradient[name].reshape(-1)[place])
 
     for name in ("w0", "w1"):
         size = small.constants[name].size

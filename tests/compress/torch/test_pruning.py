@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import bitwright as bw
 from bitwright.compress import CRITERIA, FloatNet, calibrate, cubic, fit, float_net, trainable
@@ -19,6 +18,7 @@ from bitwright.compress.prune.schedules import Iterative, OneShot
 from bitwright.ir.errors import BitwrightError
 from tests.compress.nets import graph, node, normal
 
+torch = pytest.importorskip("torch")
 X = normal(96, 2, 6, 6)
 Y = np.random.default_rng(1).integers(0, 5, len(X))
 TRAINED = tuple(name for name, criterion in CRITERIA.items() if criterion.needs != "inputs")
