@@ -25,7 +25,7 @@ from bitwright.explore.record import Score
 from bitwright.explore.tables import COLUMNS, front_table, grids, side_by_side, thinned
 from bitwright.explore.words import command, designs, figure, interval, label
 from tests.explored import HOSTILE, LAYERS, explored
-from tests.needs import needs_browser, program
+from tests.needs import needs_browser, needs_package, program
 
 LOADED = "html[data-drawn]"
 WAITING = 120_000
@@ -146,6 +146,7 @@ def test_the_certificate_says_what_the_solver_closed_and_what_was_measured(found
     assert found.proved == {each.key for each in found.proofs} - {second.cells[0].text}
 
 
+@needs_package("plotly")
 def test_nothing_from_a_model_is_markup(found: Explored) -> None:
     for text in (page(found), fragment(found)):
         assert "<script>alert" not in text

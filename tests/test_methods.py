@@ -24,6 +24,7 @@ from bitwright.cli.commands import main
 from bitwright.compress.options import Options
 from bitwright.ir.errors import BitwrightError
 from bitwright.methods import NAMED, NAMES, Method, methods, read, registries
+from tests.needs import needs_package
 from tests.test_touch import python
 
 ROOT = Path(bitwright.__file__).parent
@@ -110,6 +111,7 @@ def test_few_files_know_a_method(method: Method) -> None:
     assert len(files) <= MOST, files
 
 
+@needs_package("torch")
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row["id"])
 def test_a_row_has_its_method_and_its_test(row: dict[str, Any]) -> None:
     """What is only a metric, an example or an entry of the bibliography stands there, and needs no method."""
@@ -140,6 +142,7 @@ def page() -> Iterator[str]:
     yield from (f"| {row} | {text} |" for row, text in ANEW.items())
 
 
+@needs_package("torch")
 def test_the_page_of_methods_is_that_of_the_registries(request: pytest.FixtureRequest) -> None:
     text = "\n".join(page()) + "\n"
     if request.config.getoption("--update-golden"):

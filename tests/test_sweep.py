@@ -56,6 +56,7 @@ def test_a_sweep_is_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
     assert max(fakes[0].counts.values()) == 1
 
 
+@needs_package("pyarrow")
 def test_the_folder_says_it_all(tmp_path: Path) -> None:
     found = sweep(fake_sweep(Fake(tmp_path / "counted"), most=3), tmp_path / "s")
     names = {name.split("/")[0] for name in contents(tmp_path / "s")}
