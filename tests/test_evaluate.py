@@ -96,6 +96,34 @@ def test_networks_that_begin_alike_are_encoded_alike(evaluation: Evaluation) -> 
             assert graph == state.graph() and graph.digest == state.graph().digest
 
 
+@pytest.mark.parametrize("correct", ["none", "bias"])
+def test_networks_of_other_biases_and_zeros_begin_alike_too(evaluation: Evaluation, correct: str) -> None:
+    """As a search sees designs: biases corrected, one weight zeroed; what two have in common is kept once."""
+    calibration = evaluation.maker.calibration
+    zeros = Axis("zeros", "sparsity", (0.5, 0), (calibration.net.layers[1].weight,))
+    space = Space((*evaluation.maker.space.axes, zeros))
+    maker = Maker(space, calibration, Options(correct=correct))
+    encoder, rng = Encoder(calibration.net, 1 << 28), np.random.default_rng(5)
+    middle = [len(axis.values) // 2 for axis in space.axes]
+    for _ in range(25):
+        places = list(middle)
+        for axis in rng.choice(len(places), 2, replace=False):
+            places[axis] = int(rng.integers(len(space.axes[axis].values)))
+        state = maker.glimpsed(space.design(places)).state
+        graph = encoder.graph(state)
+        assert graph == state.graph() and graph.digest == state.graph().digest
+    assert 0 < len(encoder._begun._held) < 25 * len(calibration.net.sites)
+
+
+def test_a_network_of_other_nodes_begins_as_none(evaluation: Evaluation) -> None:
+    state = evaluation.maker.made(designs(evaluation, 1)[0]).state
+    nodes = tuple(replace(node, op="Sigmoid") if node.op == "Relu" else node for node in state.net.nodes)
+    encoder = Encoder(state.net, 1 << 28)
+    assert encoder.graph(state) == state.graph()
+    other = replace(state, net=replace(state.net, nodes=nodes))
+    assert encoder.graph(other) == other.graph() != state.graph()
+
+
 def test_other_networks_of_the_same_names_are_not_mistaken(evaluation: Evaluation) -> None:
     """A bias is another one: the digest of the float network tells."""
     state = evaluation.maker.made(designs(evaluation, 1)[0]).state

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from hashlib import sha256
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,11 +62,30 @@ class Encoder:
         self._begun = Beginnings(len(net.sites) * max(1, min(BEGUN, memory // max(held, 1))))
 
     def graph(self, state: Quantised) -> Graph:
-        """What `encode` makes of a network; one whose biases are others begins as no other does."""
-        return encode(state, begun=self._begun if state.net is self._net else None)
+        """What `encode` makes of a network: of the one that is known, or of that with other constants and biases."""
+        if not _is_biased(state.net, self._net):
+            return encode(state)
+        ours, theirs = self._net.constants, state.net.constants
+        changed = {name: _digest(array) for name, array in theirs.items() if array is not ours.get(name)}
+        return encode(state, begun=Begun(self._begun, self._net.digest, changed))
 
 
-def encode(state: Quantised, *, whole: bool = False, begun: Beginnings | None = None) -> Graph:
+def _is_biased(net: FloatNet, base: FloatNet) -> bool:
+    """Whether a network is another one but for constants, and for biases that this one has not."""
+    nodes = {key(node): node for node in base.nodes}
+    return (net.inputs, net.outputs, net.coded) == (base.inputs, base.outputs, base.coded) and all(
+        node is (old := nodes.get(key(node)))
+        or (node.op == "Add" and not node.attributes)
+        or (old is not None and node.op == old.op and node.attributes is old.attributes)
+        for node in net.nodes
+    )
+
+
+def _digest(array: Array) -> str:
+    return sha256(f"{array.dtype.str} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def encode(state: Quantised, *, whole: bool = False, begun: Begun | None = None) -> Graph:
     """The graph of a quantised network: exactly the codes of its weights, biases and the rest as exact rationals.
 
     Channels that carry nothing leave it, unless it shall be `whole`. What networks that begin alike have in common is
@@ -86,7 +106,9 @@ def encode(state: Quantised, *, whole: bool = False, begun: Beginnings | None = 
         _put_on_grid(state, made)
     nodes = tuple(each for node in net.nodes for each in made.nodes(node))
     model = replace(net.model, nodes=nodes)
-    known = None if begun is None or state.bias_grid else Begun(begun, net.digest, _digests(state, made))
+    known = None
+    if begun is not None and not state.bias_grid:
+        known = replace(begun, said={**begun.said, **_digests(state, made)})
     return lower_model(model, made.values, quantisers, whole=whole, begun=known)
 
 
