@@ -6,8 +6,9 @@
 Random designs of 2, 4, 6 or 8 bits for each weight and each tensor: the engine alone prepares and runs their networks
 on all samples, then `Evaluation` makes, encodes, prices and scores them, with nothing shared. Then designs as a search
 asks for them when it is some hundred designs old, each a step or two from a uniform one, with these for rivals and
-with what they share. DIR has `cifar_jpeg.npz`, the images of ResNet-8; it and its MODEL are not part of this
-repository.
+with what they share; the random designs with the same rivals, as `random` and the first generations of NSGA-II ask for
+them; and designs in the order of a grid, of which a row differs in its last layers alone. DIR has `cifar_jpeg.npz`,
+the images of ResNet-8; it and its MODEL are not part of this repository.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ import numpy as np
 
 from benchmarks.exploring_price import CYCLES, MILLI, calibrated, maker_of
 from benchmarks.quantise import Network, networks
+from bitwright.compress import Options
+from bitwright.compress.encode import Encoder
 from bitwright.explore.evaluate import Evaluation
 from bitwright.explore.filling import filled
 from bitwright.explore.metrics import accuracy
 from bitwright.explore.objectives import objective
-from bitwright.explore.record import Task
+from bitwright.explore.pareto import front_of
+from bitwright.explore.record import Record, Task
 from bitwright.explore.score import scoring
 from bitwright.explore.space import Design
 from bitwright.ir.graph import Graph
@@ -55,10 +59,24 @@ def forget() -> None:
     PAIRED.found.clear()
 
 
-def neighbours(evaluation: Evaluation, count: int) -> list[Task]:
+def in_a_row(evaluation: Evaluation, count: int) -> list[Task]:
+    """Designs of a grid that follow one another, from its middle on."""
+    space = evaluation.maker.space
+    sizes = [len(axis.values) for axis in space.axes]
+    middle, found = [size // 2 for size in sizes], []
+    for number in range(count):
+        places, left = list(middle), number
+        for axis in reversed(range(len(sizes))):
+            places[axis], left = left % sizes[axis], left // sizes[axis]
+            if not left:
+                break
+        found.append(Task(space.design(places)))
+    return found
+
+
+def neighbours(evaluation: Evaluation, count: int, uniforms: Sequence[Record]) -> list[Task]:
     """Designs a step or two from uniform ones, in the order of what they begin with; their rivals are the uniform."""
     space, rng = evaluation.maker.space, np.random.default_rng(1)
-    uniforms = [evaluation(Task(design)) for design in list(space.uniforms())[::4]]
     found: list[Design] = []
     for _ in range(count):
         places = list(space.places(uniforms[int(rng.integers(len(uniforms)))].design))
@@ -71,7 +89,9 @@ def neighbours(evaluation: Evaluation, count: int) -> list[Task]:
 
 def measured(network: Network, designs: int, samples: int) -> None:
     """A line for one network."""
-    maker = maker_of(calibrated(network), CYCLES[network.name], BITS)
+    maker = replace(maker_of(calibrated(network), CYCLES[network.name], BITS), options=Options())
+    for design in maker.space.uniforms():  # each choice of a weight is made once, for all designs
+        maker.glimpsed(design)
     net, space, rng = maker.calibration.net, maker.space, np.random.default_rng(0)
     _, x, y = network.data(0)
     score = scoring(net, x[:samples], y[:samples])
@@ -84,25 +104,32 @@ def measured(network: Network, designs: int, samples: int) -> None:
         feeds = dict(zip(graph.entry.inputs, score.arrays, strict=True))
         return accuracy(outputs(graph, feeds, ENGINES[FAST].build(graph, None))[0], score.wanted[0])
 
+    encoder = Encoder(net, 1 << 28)
+
     def rest(task: Task) -> object:
         made = maker.glimpsed(task.design)
-        return made.state.graph(), alone.prices.figures(made)
+        return encoder.graph(made.state), alone.prices.figures(made)
 
     forget()
-    by_engine, around = taken(engine, graphs), taken(rest, tasks)
+    by_engine = taken(engine, graphs)
     forget()
     complete = taken(alone, tasks)
     shared = replace(alone, memory=1 << 28)
-    waiting = neighbours(shared, 6 * designs)
+    uniforms = front_of([shared(Task(design)) for design in space.uniforms()], objectives)
+    waiting = neighbours(shared, 6 * designs, uniforms)
     for task in waiting[::2]:
         shared(task)
+        rest(task)
+    around = taken(rest, waiting[1::2])
     searched = taken(shared, waiting[1::2])
+    drawn = taken(shared, [Task(task.design, tuple(uniforms)) for task in tasks])
+    rowed = taken(shared, in_a_row(shared, 2 * designs))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    share, times = 100 * by_engine / complete, complete / searched
+    share = 100 * by_engine / complete
+    times = [f"{took:.1f} ({complete / took:.1f} times)" for took in (searched, drawn, rowed)]
     print(f"{network.name:11} engine alone {by_engine:6.1f}  a design {complete:6.1f} ({share:3.0f} %)", end="  ")
-    print(
-        f"all but the engine {around:5.1f}  in a search {searched:6.1f} ({times:.1f} times)  {peak:.2f} GB", flush=True
-    )
+    print(f"all but the engine {around:5.1f}  in a search {times[0]}, drawn {times[1]}, in a row {times[2]}", end="  ")
+    print(f"{peak:.2f} GB", flush=True)
 
 
 def main(arguments: Sequence[str]) -> None:
