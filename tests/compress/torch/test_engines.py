@@ -21,7 +21,11 @@ from bitwright.compress.torch.trainable import Trainable  # noqa: E402
 from bitwright.ir.types import TERNARY  # noqa: E402
 
 pytestmark = [needs_package("torch"), needs_cxx, needs_rtl]
-LAYERS = ("dorefa:2", "qil:3", "inq:4", "bwn", "twn", "ttq", "residual:2", "lsq:5", "fgq")
+LAYERS = {
+    "dorefa:2 qil:3 inq:4 bwn twn ttq residual:2 lsq:5 fgq": [1, 1, 1, 1, 1, 2, 2, 1, 3],
+    "admm:4 lsq:5 thinned:4 sawb:4 hashed:4 five abc:2 relax fgq": [1, 1, 1, 1, 1, 1, 2, 1, 3],
+}
+"""Quantisers of the weights of two networks, and how many bases each has."""
 TENSORS = ("lsq:4", "pact:3", "dorefa:4", "xnor", "lsq:5", "pact:4", "lsq:6", "dorefa:3", "lsq:4", "pact:5")
 X = normal(60, 2, 4, 4)
 
@@ -57,14 +61,20 @@ def check(module: Any, *, po2: bool) -> Array:
     return made
 
 
+def test_every_quantiser_has_a_layer() -> None:
+    named = {name.split(":")[0] for names in LAYERS for name in names.split()}
+    assert {QUANTISERS[name] for name in named} == set(QUANTISERS.values())
+
+
 @pytest.mark.parametrize("po2", [False, True])
-def test_each_layer_with_a_quantiser_of_its_own(po2: bool) -> None:
+@pytest.mark.parametrize("names", LAYERS)
+def test_each_layer_with_a_quantiser_of_its_own(names: str, po2: bool) -> None:
     found = calibrate(net(), [X])
     scale = "po2" if po2 else "free"
     given = dict(calibration=found, scale=scale)
     weights = {
         layer.weight: trainable(found.net, weights=name, activations=4, **given).quantiser(layer.weight)
-        for layer, name in zip(found.net.layers, LAYERS, strict=True)
+        for layer, name in zip(found.net.layers, names.split(), strict=True)
     }
     acts = {
         site.tensor: trainable(found.net, weights=4, activations=name, **given).quantiser(site.tensor)
@@ -72,7 +82,6 @@ def test_each_layer_with_a_quantiser_of_its_own(po2: bool) -> None:
     }
     weights["w8"] = Fgq(torch.tensor(found.net.constants["w8"]), TERNARY, torch.ones(8, 1), po2=po2, group=3)
     module = Trainable(found.net, weights=weights, acts=acts, po2=po2)
-    assert {type(quantiser) for quantiser in weights.values()} == set(QUANTISERS.values())
-    assert len(np.unique(check(module, po2=po2), axis=0)) > len(X) / 2
+    assert len(np.unique(check(module, po2=po2), axis=0)) > len(X) / 6  # no layer is dead
     counts = [len(module.state().weights[f"w{place}"]) for place in range(9)]
-    assert counts == [1, 1, 1, 1, 1, 2, 2, 1, 3]
+    assert counts == LAYERS[names]
