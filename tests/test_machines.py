@@ -210,7 +210,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, command: str, number: si
     running.send_signal(number)
     running.send_signal(number)  # as `timeout` does: to the process, and to its group
     said = running.communicate()[1]
-    assert running.returncode == 128 + number
+    assert running.returncode == 128 + number, said
     assert said.splitlines()[-1] == "stopped" and "Traceback" not in said
     kept = tmp_path / "out"  # of a sweep what is finished
     assert sorted(path.name for path in tmp_path.rglob("*") if not path.is_relative_to(kept)) == ["tmp"]
