@@ -8,20 +8,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from importlib.metadata import distribution, version
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
 
 import bitwright
 from bitwright.backends.verilog.project import generate
-from bitwright.cli import main
+from bitwright.cli import main, progress
 from bitwright.cli.signals import Stopped, stoppable
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.stages import begins
 from bitwright.sim import places, tools
 from tests.needs import needs_cxx, needs_rtl
 from tests.rtl.graphs import S4, U8, multiplier, project
@@ -228,6 +231,38 @@ def test_an_echo_on_the_way_out_is_passed_over() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_a_signal_while_the_clock_of_a_stage_starts_is_what_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that is busy a thread may take long to begin, and the signal comes meanwhile."""
+
+    class Starting(progress.Timer):
+        def start(self) -> None:
+            if len(started) == 1:
+                raise Stopped(signal.SIGINT)
+            started.append(self)
+            super().start()
+
+    started: list[threading.Timer] = []
+    monkeypatch.setattr(progress, "Timer", Starting)
+    with pytest.raises(Stopped, match="SIGINT"), progress.progress("working"):
+        begins("a stage")
+
+
+def test_a_signal_when_a_tool_has_just_ended_is_what_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Ending(subprocess.Popen[str]):
+        def communicate(self, *given: Any, **named: Any) -> tuple[str, str]:
+            found = super().communicate(*given, **named)
+            if not heard:
+                heard.append(self.returncode)
+                raise Stopped(signal.SIGTERM)
+            return found
+
+    heard: list[int] = []
+    monkeypatch.setattr(subprocess, "Popen", Ending)
+    with pytest.raises(Stopped, match="SIGTERM"):
+        tools.run([sys.executable, "-c", ""], what="nothing", cwd=tmp_path)
+    assert heard == [0]
 
 
 def test_the_help_says_what_the_exit_codes_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,8 @@ class _Watch:
 
     def stop(self) -> None:
         self.timer.cancel()
-        self.timer.join()
+        if self.timer.is_alive():  # not so where a signal came before its thread had begun
+            self.timer.join()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import subprocess
 import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -222,7 +223,8 @@ def _ended(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess
     try:
         out, err = process.communicate()
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()  # until the last of the group has closed its output
         raise
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
