@@ -15,7 +15,7 @@ import pytest
 from markupsafe import escape
 
 from bitwright.explore import page as pages
-from bitwright.explore.ahead import ahead, pairs
+from bitwright.explore.against_uniform import ahead, pairs
 from bitwright.explore.drawing import drawing
 from bitwright.explore.explored import Curves, Explored
 from bitwright.explore.objectives import OBJECTIVES, Objective

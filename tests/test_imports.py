@@ -45,7 +45,7 @@ PARTS = {
     "compress/round": "compress/round compress.family ir",
     "report": "report hardware planning ir exact",
     "explore": "planning explore explore/executors explore/strategies compiling design folder output report"
-    " backends/onnx compress compress/allocate compress/prune hardware/clocks sim ir exact",
+    " backends/onnx compress compress/allocate compress/prune hardware/clocks sim ir exact _version",
     "explore/executors": "explore explore/executors ir",
     "explore/strategies": "explore explore/strategies compress compress/allocate ir",
     "recipe": "recipe compress compress/codes compress/factor compress/prune compress/torch compress/transforms"

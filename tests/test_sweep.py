@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+import bitwright
 from bitwright.explore import lock
 from bitwright.explore.kept import kept
 from bitwright.explore.progress import Progress
@@ -178,6 +179,12 @@ def test_a_folder_of_another_sweep_is_refused_by_what_differs(tmp_path: Path) ->
     assert refusal(other, folder, resume=True) == (
         f'{folder}: holds another sweep: its network is "abc", and "abd" here; its seed is 0, and 5 here\n'
         "  hint: ask for the same, or choose another folder with -o"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bitwright.explore.settings.__version__", "9")
+        newer = refusal(fake_sweep(fake, most=2), folder, resume=True)
+    assert newer.startswith(
+        f'{folder}: holds another sweep: its bitwright is "{bitwright.__version__}", and "9" here\n'
     )
     assert contents(folder) == before
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bitwright.explore.again import Again, again
 from bitwright.explore.choosing import by_key
+from bitwright.explore.kept import PICKED
 from bitwright.explore.record import FINAL, Record, Score
 from bitwright.explore.score import Scoring
 from bitwright.ir.graph import Graph
@@ -18,8 +19,6 @@ from bitwright.sim.engines import ENGINES, best
 
 FLOAT = "float"
 """What stands for the network that it all began with."""
-PICKED = "picked"
-"""Where the folder of a sweep has what was picked of it."""
 ENDS = ("low", "high")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bitwright.explore.axes import OF_TARGET
 from bitwright.explore.explored import Curve, Curves, Explored, Picked
-from bitwright.explore.kept import Kept
+from bitwright.explore.kept import PICKED, Kept
 from bitwright.explore.objectives import Objective
 from bitwright.explore.proofs import proven
 from bitwright.explore.record import Score
@@ -18,7 +18,7 @@ from bitwright.explore.settings import Settings, problem_in
 from bitwright.explore.setup import SENSITIVITY
 from bitwright.explore.space import Axis, Space, Value
 
-CERTIFICATE, LAYERS, PICKED = "certificate.json", "layers.json", "picked"
+CERTIFICATE, LAYERS = "certificate.json", "layers.json"
 
 
 def explored_in(kept: Kept) -> Explored:

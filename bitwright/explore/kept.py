@@ -5,6 +5,7 @@ sweep.json                    what the sweep is of: the same settings make the s
 model.onnx, data.npz          the network and the arrays, as they were read
 points/KEY/record.json        what is known of a point; KEY-final if it was looked at closely
 failed/KEY/failure.json       why a point has no record
+picked/KEY.json               what was said of a design when it was written out
 asked.json                    the keys in the order in which they were asked for
 lock                          who is at work here
 """
@@ -26,7 +27,7 @@ from bitwright.ir.errors import BitwrightError
 VERSION = 1
 """Of `sweep.json`."""
 SETTINGS, LOCK, ASKED = "sweep.json", "lock", "asked.json"
-POINTS, FAILED = "points", "failed"
+POINTS, FAILED, PICKED = "points", "failed", "picked"
 
 
 @dataclass(frozen=True)

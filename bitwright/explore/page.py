@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 
-from bitwright.explore.ahead import ahead
+from bitwright.explore.against_uniform import ahead
 from bitwright.explore.drawing import drawing
 from bitwright.explore.explored import Explored, Proven
 from bitwright.explore.objectives import Objective

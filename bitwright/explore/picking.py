@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from bitwright.design import Design as Compiled
 from bitwright.design import to_json
 from bitwright.explore.again import Again, again
-from bitwright.explore.checking import PICKED, score_of
+from bitwright.explore.checking import score_of
 from bitwright.explore.choosing import picked
+from bitwright.explore.kept import PICKED
 from bitwright.explore.making import Made
 from bitwright.explore.pricing import compiled
 from bitwright.explore.record import Record, Task

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from bitwright._version import __version__
 from bitwright.explore.objectives import Objective, objective
 from bitwright.explore.record import Record
 from bitwright.explore.space import Axis, Space
@@ -17,9 +18,13 @@ Settings = Mapping[str, Any]
 
 
 def settings_of(problem: Problem, strategy: str, others: Settings) -> dict[str, Any]:
-    """The settings of a sweep: `search`, how far it goes, may differ when it is gone on with."""
+    """The settings of a sweep: `search`, how far it goes, may differ when it is gone on with.
+
+    The version of bitwright is one of them, for another may make other designs of the same choices.
+    """
     return {
         **others,
+        "bitwright": __version__,
         "axes": [asdict(axis) for axis in problem.space.axes],
         "objectives": [asdict(each) for each in problem.objectives],
         "budget": dict(problem.budget),
