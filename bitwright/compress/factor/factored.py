@@ -40,7 +40,7 @@ def factored(
     if share == 1:
         return net
     chosen = FACTORISERS[method]
-    moments = _moments(net, chosen, data)
+    moments = _beside(net, chosen, data)
     found = {
         view.layer.name: chosen.energy(wide(view), moments.get(view.layer.name))
         for view in views(net).values()
@@ -70,15 +70,21 @@ def _at(
         if name in found:
             rank = int(np.searchsorted(found[name], energy - 1e-12)) + 1
             parts = chosen.parts(wide(view), min(rank, len(found[name])), moments.get(name))
-            if sum(part.weight.size for part in parts) < wide(view).size:
+            if sum(part.weight.size * part.times for part in parts) < wide(view).size:
                 stages[name] = parts
     return rewritten(net, stages)
 
 
-def _moments(net: FloatNet, chosen: Factoriser, data: Sequence[Array] | None) -> dict[str, Array]:
-    """The second moments of each layer's inputs, by channels, where they are needed."""
+def _beside(net: FloatNet, chosen: Factoriser, data: Sequence[Array] | None) -> dict[str, Array]:
+    """What each layer's factors depend on beside its weight: the second moments of its inputs, or weights like it."""
     if chosen.needs == "weights":
         return {}
+    if chosen.needs == "alike":
+        weights = {name: wide(view) for name, view in views(net).items()}
+        return {
+            name: np.stack([each for each in weights.values() if each.shape == weight.shape])
+            for name, weight in weights.items()
+        }
     if data is None:
         hint = "give samples of the network's inputs"
         raise BitwrightError(

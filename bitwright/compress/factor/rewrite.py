@@ -11,7 +11,9 @@ import numpy as np
 
 from bitwright.compress.columns import View
 from bitwright.compress.factor.stages import Array, Stage
+from bitwright.compress.factor.windows import as_windows
 from bitwright.compress.network import FloatNet, fresh_names, live
+from bitwright.compress.operators import channel_axis
 from bitwright.compress.sites import key
 from bitwright.reading.model import Node
 
@@ -35,8 +37,10 @@ def wide(view: View) -> Array:
 
 
 def rewritten(net: FloatNet, stages: Mapping[str, Sequence[Stage]]) -> FloatNet:
-    """The network, some of its layers, by name, as stages; the last has the bias."""
+    """The network, some of its layers, by name, as stages; the last has the bias. Weights that are equal are one."""
+    net, stages = as_windows(net, stages)
     fresh, constants, nodes = fresh_names(net), dict(net.constants), list[Node]()
+    named: dict[tuple[Any, ...], str] = {}
     for node in net.nodes:
         parts = stages.get(key(node), ())
         made = [fresh(f"{key(node)}_{place}") for place in range(1, len(parts))]
@@ -44,9 +48,11 @@ def rewritten(net: FloatNet, stages: Mapping[str, Sequence[Stage]]) -> FloatNet:
         nodes += [] if parts else [node]
         for place, (stage, (source, target)) in enumerate(zip(parts, ends, strict=True), 1):
             last = place == len(parts)
-            name = fresh(f"{node.inputs[1]}_{place}")
-            constants[name] = np.ascontiguousarray(_laid(node, stage), dtype=np.float32)
-            constants[name].flags.writeable = False
+            laid = np.ascontiguousarray(_laid(node, stage), dtype=np.float32)
+            laid.flags.writeable = False
+            alike = (channel_axis(node), laid.shape, laid.tobytes())
+            name = named[alike] if alike in named else named.setdefault(alike, fresh(f"{node.inputs[1]}_{place}"))
+            constants[name] = laid
             inputs = (source, name, *(node.inputs[2:] if last else ()))
             title = node.name if last else fresh(f"{node.name}_{place}")
             held = _attributes(node, stage)
