@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
@@ -12,10 +12,12 @@ from bitwright.explore.additive import Additive
 from bitwright.explore.certificate import ladder
 from bitwright.explore.record import Outcome
 from bitwright.explore.space import Design
-from bitwright.explore.strategies.archive import Archive, Floats, Places, gains
+from bitwright.explore.strategies.archive import Archive, Floats, Ints, Places, gains
 from bitwright.explore.strategies.predicted import Predicted
 from bitwright.explore.strategies.strategy import Problem
 
+Predictor = Callable[[Ints], Floats]
+"""Losses of designs, a row each, by their places."""
 BATCH = 16
 """Designs that are asked for at once."""
 STEPS = 16
@@ -28,21 +30,27 @@ class Evolve:
     """Uniform designs and those that the table proves best first; then, batch by batch, the children of the front.
 
     The seeds are answers of the exact allocator at a ladder of budgets (R109). Children are neighbours of a front's
-    members by one step of one axis, by two steps of two, and crossings of two members (R122, R130). What they will
-    have is predicted from all that was measured, on top of the table (R121), and those are asked for that are likely
-    to move the front furthest; one that failed to is known, and corrects the prediction. Uniform designs are always
-    measured, so that the front is never behind theirs.
+    members by one step of one axis, by two steps of two, and crossings of two members. What they will have is
+    predicted from all that was measured, on top of the table, and those are asked for that are likely to move the
+    front furthest; one that failed to is known, and corrects the prediction. Uniform designs are always measured, so
+    that the front is never behind theirs.
 
     Liu, Mu, Zhang, Guo, Yang, Cheng, Sun: "MetaPruning: meta learning for automatic neural network channel pruning",
-    ICCV 2019, arXiv 1903.10258; Wang, Wang, Cai, Lin, Liu, Wang, Lin, Han: "APQ: joint search for network architecture,
-    pruning and quantization policy", CVPR 2020, arXiv 2006.08509.
+    ICCV 2019, arXiv 1903.10258; R122, R130; Wang, Wang, Cai, Lin, Liu, Wang, Lin, Han: "APQ: joint search for network
+    architecture, pruning and quantization policy", CVPR 2020, arXiv 2006.08509; R121. Over zeros and widths together:
+    Wielgosz, Karwatowski: "Mapping neural networks to FPGA-based IoT devices for ultra-low latency processing", Sensors
+    19, 2019; R112.
     """
 
     def __init__(self, problem: Problem) -> None:
         self._archive = Archive(problem)
         self._model = None if problem.ledger is None else Additive(problem.space, problem.ledger)
-        self._predicted = Predicted(self._archive, self._model)
+        self._predicted = self._predictor()
         self._begun = False
+
+    def _predictor(self) -> Predictor:
+        """What says which losses designs will probably have."""
+        return Predicted(self._archive, self._model)
 
     def ask(self) -> Sequence[Design]:
         """The next batch."""

@@ -69,7 +69,7 @@ class Nsga2(_Population):
     """A population of 40, sorted by fronts and then by how far members are apart, children by crossing and mutation.
 
     Deb, Pratap, Agarwal, Meyarivan: "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions
-    on Evolutionary Computation 6(2), 2002. Needs pymoo.
+    on Evolutionary Computation 6, 2002. Needs pymoo.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -80,7 +80,7 @@ class Nsga3(_Population):
     """The same with members spread along directions, for more than two objectives.
 
     Deb, Jain: "An evolutionary many-objective optimization algorithm using reference-point-based nondominated sorting
-    approach, part I", IEEE Transactions on Evolutionary Computation 18(4), 2014. Needs pymoo.
+    approach, part I", IEEE Transactions on Evolutionary Computation 18, 2014. Needs pymoo.
     """
 
     def __init__(self, problem: Problem) -> None:
