@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What agents are rewarded with: how few errors a design makes, and what it costs, in one number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import log1p, prod
+
+from bitwright.explore.objectives import Objective
+
+REGAIN = 0.1
+"""HAQ's factor of the accuracy that is lost."""
+SOFT = -0.07
+"""MNasNet's exponent: what takes twice as long is worth as much with 5 % more accuracy."""
+TINY = 1e-9
+"""The least of a cost that shares are taken of."""
+
+
+def error_of(score: Objective, value: float) -> float:
+    """How far a score is from the best: what shares lack, the noise of decibels, the size of losses, below 1."""
+    if score.unit == "dB":
+        return float(10 ** (-value / 10))
+    return 1 - value if score.more_is_better else value / (1 + abs(value))
+
+
+def constrained(error: float) -> float:
+    """AMC's where the actions keep to a budget."""
+    return -error
+
+
+def guaranteed(error: float, cost: float) -> float:
+    """AMC's where nothing limits the cost: an error counts the more the dearer the design is.
+
+    With log(1 + cost), so that no cost, in whatever unit, makes errors welcome.
+    """
+    return -error * log1p(max(cost, 0.0))
+
+
+def regained(error: float, before: float) -> float:
+    """HAQ's: by how much fewer the errors are than those of the design that one began with."""
+    return REGAIN * (before - error)
+
+
+def traded(error: float, stored: float, weight: float) -> float:
+    """An agent's who pays for what is stored: errors, and a weight for the share of all that is kept."""
+    return -(error + weight * stored)
+
+
+def soft_budget(
+    score: float, costs: Mapping[str, float], targets: Mapping[str, float], inside: float = SOFT, beyond: float = SOFT
+) -> float:
+    """MNasNet's: the score times (cost / target) ** w for each cost; w may be another within the target than beyond."""
+    shares = [max(costs[name], TINY) / max(target, TINY) for name, target in targets.items()]
+    return score * float(prod(share ** (inside if share <= 1 else beyond) for share in shares))
