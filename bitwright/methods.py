@@ -54,7 +54,7 @@ FAMILIES: Mapping[str, Registry] = {
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
-TRAINED = ("weights", "activations", "distil", "gradient", "learner", "aids", "zoo", "norm")
+TRAINED = ("weights", "activations", "distil", "gradient", "learner", "aids", "zoo", "norm", "projection")
 """Those that need PyTorch to be listed."""
 NAMES = (*FAMILIES, *TRAINED)
 NAMED: Mapping[str, str] = {
@@ -80,6 +80,7 @@ NAMED: Mapping[str, str] = {
     "aids": "`aids` of the step `train`, `bw.compress.fit(aids=)`",
     "sharing": "`sharing` beside `share` of the step `quantise`",
     "norm": "`bitwright.compress.torch.norms.NORMS`, modules of PyTorch for training from scratch",
+    "projection": "`project` of the step `train`, `bw.compress.fit(project=)`, as `zeros:0.8`, beside `every`",
     "zoo": "`bitwright.compress.torch.zoo.NETS`, (classes, width, channels in) to a module",
     "strategy": "`bitwright explore --strategy`, `bw.explore.sweep`",
     "rewind": "`rewind` of the step `lottery`",
@@ -126,6 +127,7 @@ def registries() -> Mapping[str, Registry]:
     from bitwright.compress.torch.gated import LEARNERS
     from bitwright.compress.torch.gradients import GRADIENTS
     from bitwright.compress.torch.norms import NORMS
+    from bitwright.compress.torch.projections import PROJECTIONS
     from bitwright.compress.torch.ste import round_ste
     from bitwright.compress.torch.zoo import NETS
 
@@ -140,6 +142,7 @@ def registries() -> Mapping[str, Registry]:
         "aids": AIDS,
         "zoo": NETS,
         "norm": NORMS,
+        "projection": {name: projection.nearest for name, projection in PROJECTIONS.items()},
     }
 
 

@@ -42,7 +42,7 @@ OPEN: frozenset[str] = frozenset(
     """
     R039
     R046
-    R082 R093 R095 R099
+    R095 R099
     R103 R104 R107 R111 R114 R115 R117 R118 R119 R124 R127 R128 R129
     R132 R133 R134 R135 R136
     R157
@@ -66,8 +66,9 @@ PLAIN = frozenset(
 """What everyone does, and other methods start from."""
 ORDINARY = frozenset(
     """
-    attention cubic dorefa entropy generated hashed int8 kl l1 logits lottery magnitude mixture mobilenet multipliers
-    noise nsga2 nsga3 range rate resnet sawb scratch snapshot step tanh ternary threshold values vectors weights xnor
+    attention codes cubic dorefa entropy generated hashed int8 kl l1 logits lottery magnitude mixture mobilenet
+    multipliers noise nsga2 nsga3 range rank rate resnet sawb scratch snapshot step tanh ternary threshold values
+    vectors weights xnor zeros
     """.split()
 )
 """Words by which other things go too: there only the function counts."""

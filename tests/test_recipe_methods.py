@@ -37,6 +37,7 @@ RECIPES = {
     "learner": f"- gates: {{learner: NAME, macs: 0.7, epochs: 3}}\n{END}",
     "aids": f"- train: {{epochs: 1, aids: NAME}}\n{END}",
     "gradient": f"- train: {{epochs: 1, gradient: NAME}}\n{END}",
+    "projection": f"- train: {{epochs: 1, project: 'NAME'}}\n{END}",
     "rewind": f"- lottery: {{rounds: 1, epochs: 1, rewind: NAME}}\n{END}",
     "sharing": "- quantise: {weights: 4, activations: 4, share: 16, sharing: NAME}",
     "step": f"- NAME: {{OPTIONS}}\n{END}",
@@ -73,6 +74,7 @@ def test_a_recipe_takes_every_method(family: str, name: str, tmp_path: Path, mon
     monkeypatch.setattr(sys.modules["bitwright.compress.round.adaround"], "STEPS", 10)
     monkeypatch.setattr("bitwright.compress.torch.losses.PROBES", 4)
     given = f"{name}:4" if family in ("weights", "activations") and name not in BITS and name != "xnor" else name
+    given = f"{name}:{4 if name == 'codes' else 0.5}" if family == "projection" else given
     (tmp_path / "recipe.yaml").write_text(
         RECIPES[family].replace("NAME", given).replace("OPTIONS", OPTIONS.get(name, ""))
     )

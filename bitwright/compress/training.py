@@ -78,6 +78,8 @@ class Fitted(TypedDict, total=False):
     checkpoint: str | Path | None
     progress: Progress | None
     gradient: str | None
+    project: str | None
+    every: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,8 @@ class Training:
     `lr` is relative: a step moves a tensor by about this share of its root mean square, scales by half of it, less and
     less along a cosine. After each epoch all that the rest depends on is in the file `checkpoint`, if one is named, and
     a training that finds its own there goes on, to the same end bit by bit. With `gradient`, a name of `bitwright
-    methods gradient`, what is learnt by has few levels.
+    methods gradient`, what is learnt by has few levels. With `project`, as "zeros:0.8", weights are put there after
+    each `every` steps, the last time at the end.
     """
 
     epochs: int = 10
@@ -98,9 +101,11 @@ class Training:
     checkpoint: str | Path | None = None
     progress: Progress | None = None
     gradient: str | None = None
+    project: str | None = None
+    every: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0), ("every", 1)):
             number = getattr(self, name)
             if not isinstance(number, Integral) or isinstance(number, bool) or int(number) < least:
                 raise _refusal(WHERE, f"{name} {number!r}", f"give a whole number, at least {least}")

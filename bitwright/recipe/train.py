@@ -58,6 +58,8 @@ class Train:
     prune: Meanwhile | None = None
     aids: tuple[str, ...] = ()
     gradient: str | None = None
+    project: str | None = None
+    every: int = 1
 
     def __post_init__(self) -> None:
         need_torch("train")
@@ -77,7 +79,10 @@ class Train:
         """Refuse aids and gradients that there are not."""
         from bitwright.compress.torch.aids import AIDS
         from bitwright.compress.torch.gradients import GRADIENTS
+        from bitwright.compress.torch.projections import projection
 
+        if self.project is not None:
+            projection(self.project)
         gradients = () if self.gradient is None else (self.gradient,)
         for option, given, names in (("aids", self.aids, AIDS), ("gradient", gradients, GRADIENTS)):
             for name in given:
@@ -119,7 +124,7 @@ class Train:
         taught: dict[str, Any] = {"weight": self.share, "temperature": self.temperature, "teacher": teacher}
         aids = [distil(self.distil, **taught)] if self.distil else []
         asked: dict[str, Any] = {"epochs": self.epochs, "lr": self.lr, "batch": self.batch, "seed": self.seed}
-        asked["gradient"] = self.gradient
+        asked |= {"gradient": self.gradient, "project": self.project, "every": self.every}
         Training(**asked, aids=aids)
         place = None if checkpoint is None else checkpoint()
         return {**asked, "aids": aids, "checkpoint": place, "progress": _Said(self.epochs)}

@@ -19,11 +19,14 @@ Array = NDArray[Any]
 class Rule:
     """From the scores of units (sets, units), what is left of them and the share that goes to what is left then.
 
-    With `dense` weights that are gone are trained on, as if they were there, so that they can come back.
+    With `dense` weights that are gone are trained on, as if they were there, so that they can come back. With `drawn`
+    the scores are mean ranks, from 0 on, and instead of what is left there are the chances of units to be gone, by
+    which a mask is drawn at each step.
     """
 
     renew: Callable[[Grain, Array, Array, float], Array]
     dense: bool
+    drawn: bool = False
 
 
 RULES: Family[Rule] = Family("bitwright.compress.prune", "RULES")

@@ -16,6 +16,7 @@ from bitwright.compress.prune.responses import places
 from bitwright.compress.torch.distil import kd
 from bitwright.compress.torch.executor import Executor, key_of
 from bitwright.compress.torch.fit import labelled
+from bitwright.compress.torch.projections import to_zeros
 
 Taps = Mapping[str, Tensor]
 Aid = Callable[[Tensor, Tensor, Tensor | None, Taps], Tensor]
@@ -84,7 +85,7 @@ def multipliers(module: Executor, share: float = 0.5, rho: float = 1e-2) -> Aid:
     taken anew; prune by `magnitude` behind it.
     """
     weights = {layer.weight: module.tensor(layer.weight) for layer in module.net.layers}
-    goals = {name: sparsest(weight.detach(), share) for name, weight in weights.items()}
+    goals = {name: to_zeros(weight.detach(), share) for name, weight in weights.items()}
     duals = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     calls = 0
 
@@ -93,20 +94,12 @@ def multipliers(module: Executor, share: float = 0.5, rho: float = 1e-2) -> Aid:
         calls += 1
         if calls % EVERY == 0:
             for name, weight in weights.items():
-                goals[name] = sparsest(weight.detach() + duals[name], share)
+                goals[name] = to_zeros(weight.detach() + duals[name], share)
                 duals[name] = duals[name] + weight.detach() - goals[name]
         parts = [(weight - goals[name] + duals[name]).square().sum() for name, weight in weights.items()]
         return torch.stack(parts).sum() * (rho / 2)
 
     return aid
-
-
-def sparsest(weight: Tensor, share: float) -> Tensor:
-    """The nearest with a share of zeros."""
-    count = round(share * weight.numel())
-    made = weight.flatten().clone()
-    made[made.abs().argsort(stable=True)[:count]] = 0
-    return made.reshape(weight.shape)
 
 
 def msqe(module: Executor, weight: float = 0.05) -> Aid:
@@ -146,7 +139,7 @@ def partial_decay(module: Executor, share: float = 0.5, weight: float = 1e-2) ->
 
     def aid(outputs: Tensor, teacher: Tensor, y: Tensor | None, taps: Taps) -> Tensor:
         held = [module.tensor(layer.weight) for layer in module.net.layers]
-        small = [each * (sparsest(each.detach(), share) == 0) for each in held]
+        small = [each * (to_zeros(each.detach(), share) == 0) for each in held]
         return weight * torch.stack([each.square().sum() for each in small]).sum()
 
     return aid

@@ -17,6 +17,7 @@ from bitwright.compress.network import FloatNet
 from bitwright.compress.torch.checkpoint import Checkpoint, Live, digest
 from bitwright.compress.torch.executor import Executor
 from bitwright.compress.torch.gradients import GRADIENTS
+from bitwright.compress.torch.projections import project, projection
 from bitwright.compress.training import WHERE, Aid, Training
 from bitwright.ir.errors import BitwrightError
 
@@ -47,6 +48,7 @@ def fit(module: Executor, data: Any, training: Training) -> tuple[float, ...]:
     if labels is None and training.share == 0:
         hint = "give (x, y), or aids=[distil('kd')], which learns from the float network"
         raise BitwrightError("labels are needed, and the data has none", where=WHERE, hint=hint)
+    _check_period(training, len(inputs[0]))
     samples = Samples(inputs, labels, tuple(_teachings(module.net, inputs, training.aids)))
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(training.seed)
@@ -54,6 +56,16 @@ def fit(module: Executor, data: Any, training: Training) -> tuple[float, ...]:
             return tuple(_run(module.train(), samples, training))
         finally:
             module.eval()
+
+
+def _check_period(training: Training, samples: int) -> None:
+    """Refuse projections that there are not, and those that no training of this length comes to."""
+    steps = -(-samples // training.batch) * training.epochs
+    if training.project is not None:
+        projection(training.project)
+    if training.every > steps:
+        hint = f"give at most {steps}, the steps of this training"
+        raise BitwrightError(f"every {training.every} cannot be used", where=WHERE, hint=hint)
 
 
 def given(net: FloatNet, data: Any) -> tuple[tuple[Tensor, ...], Tensor | None]:
@@ -117,6 +129,7 @@ def _key(module: Executor, samples: Samples, training: Training) -> str:
     aids = [repr(aid) for aid in training.aids]
     options = (*map(int, (training.epochs, training.batch, training.seed)), float(training.lr), aids)
     options += () if training.gradient is None else (training.gradient,)
+    options += () if training.project is None else (training.project, int(training.every))
     labels = () if samples.labels is None else (samples.labels,)
     return digest(module.net.digest, module.origin, options, *samples.inputs, *labels, *samples.taught)
 
@@ -153,6 +166,7 @@ def _epoch(live: Live, samples: Samples, training: Training) -> float:
         _rounded(live.module, training.gradient)
         live.module.observe()
         live.optimiser.step()
+        project(live.module, training, step + 1, total)
         losses.append(float(loss.detach()))
         if training.progress is not None:
             training.progress(step + 1, total, losses[-1])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bitwright.compress.columns import views
 from bitwright.compress.config import nearest_names
+from bitwright.compress.prune.chances import ranked
 from bitwright.compress.prune.criteria import CRITERIA
 from bitwright.compress.prune.evidence import Evidence
 from bitwright.compress.prune.granularity import Block, grains
@@ -93,6 +94,10 @@ class Pruning(nn.Module):
         for place, name in enumerate(self._grains):
             for kind in ("gradient", "squares"):
                 self.register_buffer(f"{kind}_{place}", torch.zeros_like(module.tensor(name).detach()))
+            if RULES[how.rule].drawn:
+                units = torch.zeros(self._grains[name].places.shape[:2], dtype=torch.float64)
+                for kind in ("ranks", "chances"):
+                    self.register_buffer(f"{kind}_{place}", units.clone())
 
     def masks(self, module: Executor) -> Mapping[str, Tensor]:
         """Those to begin with: what is pruned already is so."""
@@ -105,7 +110,10 @@ class Pruning(nn.Module):
         ready = CRITERIA[self.how.criterion].needs == "weights" or int(self.steps) > 0
         if len(times) > int(self.done) and ready:
             self.done.fill_(len(times))
-            self._renew(module, self.how.schedule(times[-1]), last=len(times) == len(self.how.schedule.times))
+            asked = self.how.schedule(1.0 if RULES[self.how.rule].drawn else times[-1])
+            self._renew(module, asked, last=self._ended)
+        if RULES[self.how.rule].drawn and not self._ended:
+            self._draw(module)
 
     def observe(self, module: Executor) -> None:
         """Looks at the gradients of a step."""
@@ -123,12 +131,36 @@ class Pruning(nn.Module):
         parts = dict.fromkeys(scores, sparsity)
         if self.how.scope == "network":
             parts = shares(scores, {name: grain.places.shape[2] for name, grain in self._grains.items()}, sparsity)
-        for name, grain in self._grains.items():
+        if RULES[self.how.rule].drawn:
+            scores = {name: self._chanced(place, scores[name], parts[name]) for place, name in enumerate(self._grains)}
+        for name, grain in self._grains.items() if last or not rule.drawn else ():
             mask = module.masks[key_of(name)]
             kept = mask.detach().numpy().reshape(-1)[grain.places].any(axis=2)
             left = grain.mask(rule.renew(grain, scores[name], kept, parts[name]), tuple(mask.shape))
             new = torch.from_numpy(left.astype(np.float32))
             mask.data.copy_(new if rule.dense else new * mask.data)
+
+    @property
+    def _ended(self) -> bool:
+        """True when nothing is to come."""
+        return int(self.done) == len(self.how.schedule.times)
+
+    def _chanced(self, place: int, scores: Array, share: float) -> Array:
+        """Changes the chances of a weight's units to be gone, and gives an order in which they would be missed."""
+        ranks, chances = (self.get_buffer(f"{kind}_{place}") for kind in ("ranks", "chances"))
+        ranks += (torch.from_numpy(ranked(scores)) - ranks) / self.done
+        grain = list(self._grains.values())[place]
+        found = RULES[self.how.rule].renew(grain, ranks.numpy(), chances.numpy(), share)
+        chances.copy_(torch.from_numpy(found))
+        return np.asarray(ranks.numpy() - len(ranks.T) * found)
+
+    def _draw(self, module: Executor) -> None:
+        """Masks by the chances of units."""
+        for place, (name, grain) in enumerate(self._grains.items()):
+            chances = self.get_buffer(f"chances_{place}").numpy()
+            kept = np.random.default_rng((int(self.steps), place)).random(chances.shape) >= chances
+            mask = module.masks[key_of(name)]
+            mask.data.copy_(torch.from_numpy(grain.mask(kept, tuple(mask.shape)).astype(np.float32)))
 
     def _score(self, module: Executor, place: int, name: str) -> Array:
         """Of the units of a weight, which is what it would be without a mask where it is trained on."""

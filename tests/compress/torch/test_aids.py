@@ -22,6 +22,7 @@ torch = pytest.importorskip("torch")
 from bitwright.compress.torch import aids  # noqa: E402
 from bitwright.compress.torch.fit import labelled  # noqa: E402
 from bitwright.compress.torch.gradients import dorefa, int8, ternary, turned  # noqa: E402
+from bitwright.compress.torch.projections import to_zeros  # noqa: E402
 
 pytestmark = needs_package("torch")
 Array = NDArray[Any]
@@ -56,8 +57,8 @@ def test_norms_of_channels_are_a_fifth_of_the_loss_at_first_and_fall() -> None:
 def test_the_nearest_sparse_weight_is_that_of_all_and_multipliers_lead_there() -> None:
     for seed in range(5):
         x = torch.from_numpy(normal(6, seed=seed))
-        made = aids.sparsest(x, 0.5)
-        assert torch.equal(aids.sparsest(made, 0.5), made)
+        made = to_zeros(x, 0.5)
+        assert torch.equal(to_zeros(made, 0.5), made)
         every = [x * torch.tensor([float(mask >> i & 1) for i in range(6)]) for mask in range(64)
                  if bin(mask).count("1") == 3]  # fmt: skip
         assert float((made - x).norm()) == pytest.approx(min(float((each - x).norm()) for each in every))
@@ -73,8 +74,8 @@ def test_the_nearest_sparse_weight_is_that_of_all_and_multipliers_lead_there() -
             module.tensor(name).data -= 0.1 * slope
     for name in "ab":
         held = module.tensor(name).detach()
-        assert float((held - aids.sparsest(held, 0.5)).norm()) < 0.02 * float(held.norm())
-        lost, least = (float((aids.sparsest(each, 0.5) - aim[name]).norm()) for each in (held, aim[name]))
+        assert float((held - to_zeros(held, 0.5)).norm()) < 0.02 * float(held.norm())
+        lost, least = (float((to_zeros(each, 0.5) - aim[name]).norm()) for each in (held, aim[name]))
         assert lost < 1.1 * least
 
 

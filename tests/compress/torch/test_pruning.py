@@ -12,6 +12,7 @@ import pytest
 import bitwright as bw
 from bitwright.compress import CRITERIA, FloatNet, calibrate, cubic, fit, float_net, trainable
 from bitwright.compress.prune import zeros
+from bitwright.compress.prune.chances import MIDDLE, MOST, added
 from bitwright.compress.prune.granularity import Grain
 from bitwright.compress.prune.masks import RULES, operate
 from bitwright.compress.prune.schedules import Iterative, OneShot
@@ -143,7 +144,10 @@ def test_another_pruning_is_another_training(tmp_path: Path) -> None:
 
 REFUSED = {
     "prune: there is no criterion 'odb'\n  hint: the nearest are 'obs', 'obd'": ("odb", {}),
-    "prune: there is no rule 'dns'\n  hint: there are 'feedback', 'permanent', 'surgery'": ("obd", {"rule": "dns"}),
+    "prune: there is no rule 'dns'\n  hint: there are 'feedback', 'permanent', 'probabilistic', 'surgery'": (
+        "obd",
+        {"rule": "dns"},
+    ),
     "prune: 'obs' solves for weights, not while they train\n"
     "  hint: use pruned(net, data), and train what it gives; or another criterion": ("obs", {}),
     "prune: there is no scope 'all'\n  hint: choose layer or network": ("obd", {"scope": "all"}),
@@ -156,3 +160,40 @@ def test_what_cannot_be_is_refused(message: str) -> None:
     with pytest.raises(BitwrightError) as refusal:
         trainable(net()).prune(criterion, cubic(0.5), **options)  # type: ignore[arg-type]
     assert str(refusal.value) == message
+
+
+@pytest.mark.rows("R082")
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_what_is_added_to_a_chance_is_most_at_first_and_nothing_at_the_share(share: float) -> None:
+    assert added(np.array([0.0, share]), share) == pytest.approx([MOST, 0])
+    assert (np.diff(added(np.linspace(0, 1, 101), share)) < 0).all()
+    centre = -share * np.log(MIDDLE) / np.log(2 / MIDDLE)
+    apart = np.linspace(0, min(centre, 1 - centre), 20)
+    np.testing.assert_allclose(added(centre - apart, share) + added(centre + apart, share), 2 * MOST * MIDDLE)
+    below = np.linspace(0, centre, 20)
+    np.testing.assert_allclose(np.diff(np.log(added(below, share)), 2), 0, atol=1e-9)  # exponential
+
+
+@pytest.mark.rows("R082")
+def test_masks_are_drawn_by_chances_that_stay_between_nothing_and_certain() -> None:
+    module = trainable(net()).prune("magnitude", cubic(0.6, steps=8), rule="probabilistic", block=(1, 4))
+    assert module.pruning is not None
+    chances, grain = module.pruning.get_buffer("chances_0"), module.pruning._grains["w0"]
+    certain, seen, drawn = np.zeros(chances.shape, bool), [], []
+    for step in range(70):
+        before = chances.numpy().copy()
+        module.advance(step / 100)
+        assert 0 <= float(chances.min()) <= float(chances.max()) <= 1
+        assert (chances.numpy()[certain] == 1).all()
+        certain |= chances.numpy() == 1
+        mask = module.masks["w0"].numpy(force=True).reshape(-1)[grain.places].any(axis=2)
+        assert not mask[certain].any()
+        if (chances.numpy() == before).all() and step < 60:
+            seen.append(1 - before)
+            drawn.append(mask)
+        module.pruning.steps += 1
+    assert certain.any() and np.mean(drawn) == pytest.approx(np.mean(seen), abs=0.03)
+    module.advance(1.0)
+    left = module.masks["w0"].numpy(force=True).reshape(-1)[grain.places].any(axis=2)
+    assert (~left).sum() == round(0.6 * left.size)
+    assert chances.numpy()[~left].min() >= chances.numpy()[left].max()
