@@ -54,7 +54,7 @@ FAMILIES: Mapping[str, Registry] = {
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
-TRAINED = ("weights", "activations", "distil", "gradient", "learner", "aids", "zoo", "norm", "projection")
+TRAINED = ("weights", "activations", "distil", "gradient", "learner", "constraint", "aids", "zoo", "norm", "projection")
 """Those that need PyTorch to be listed."""
 NAMES = (*FAMILIES, *TRAINED)
 NAMED: Mapping[str, str] = {
@@ -76,6 +76,7 @@ NAMED: Mapping[str, str] = {
     "activations": "`activations` of the step `train`, `bw.compress.trainable(activations=)`",
     "distil": "`distil` of the step `train`, `bw.compress.distil`, one of the `aids` of `bw.compress.fit`",
     "learner": "`learner` of the step `gates`",
+    "constraint": "`constraint` of the step `gates`",
     "gradient": "`gradient` of the step `train`, `bw.compress.fit(gradient=)`; by `straight-through` all are trained",
     "aids": "`aids` of the step `train`, `bw.compress.fit(aids=)`",
     "sharing": "`sharing` beside `share` of the step `quantise`",
@@ -124,7 +125,7 @@ def registries() -> Mapping[str, Registry]:
     from bitwright.compress.torch import ACTIVATIONS, QUANTISERS
     from bitwright.compress.torch.aids import AIDS
     from bitwright.compress.torch.distil import LOSSES
-    from bitwright.compress.torch.gated import LEARNERS
+    from bitwright.compress.torch.gated import CONSTRAINTS, LEARNERS
     from bitwright.compress.torch.gradients import GRADIENTS
     from bitwright.compress.torch.norms import NORMS
     from bitwright.compress.torch.projections import PROJECTIONS
@@ -139,6 +140,7 @@ def registries() -> Mapping[str, Registry]:
         "distil": LOSSES,
         "gradient": gradients,
         "learner": LEARNERS,
+        "constraint": CONSTRAINTS,
         "aids": AIDS,
         "zoo": NETS,
         "norm": NORMS,

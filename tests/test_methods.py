@@ -43,7 +43,7 @@ OPEN: frozenset[str] = frozenset(
     R039
     R046
     R095 R099
-    R103 R104 R107 R111 R114 R115 R117 R118 R119 R124 R127 R128 R129
+    R103 R104 R107 R111 R115 R117 R118 R119 R127 R128 R129
     R132 R133 R134 R135 R136
     R157
     R158 R159 R160 R161 R162 R163 R164 R165 R166 R167 R168 R169
@@ -67,8 +67,8 @@ PLAIN = frozenset(
 ORDINARY = frozenset(
     """
     attention codes cubic dorefa entropy generated hashed int8 kl l1 logits lottery magnitude mixture mobilenet
-    multipliers noise nsga2 nsga3 range rank rate resnet sawb scratch snapshot step tanh ternary threshold values
-    vectors weights xnor zeros
+    multipliers noise nsga2 nsga3 range rank rate resnet sawb scratch snapshot square step tanh ternary threshold
+    tolerance values vectors weights xnor zeros
     """.split()
 )
 """Words by which other things go too: there only the function counts."""

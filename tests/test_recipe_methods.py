@@ -35,6 +35,7 @@ RECIPES = {
     "distil": f"- train: {{epochs: 1, distil: NAME}}\n{END}",
     "factor": f"- factor: {{method: NAME, share: 0.9}}\n{END}",
     "learner": f"- gates: {{learner: NAME, macs: 0.7, epochs: 3}}\n{END}",
+    "constraint": f"- gates: {{constraint: NAME, macs: 0.7, epochs: 3}}\n{END}",
     "aids": f"- train: {{epochs: 1, aids: NAME}}\n{END}",
     "gradient": f"- train: {{epochs: 1, gradient: NAME}}\n{END}",
     "projection": f"- train: {{epochs: 1, project: 'NAME'}}\n{END}",

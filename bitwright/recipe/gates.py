@@ -27,6 +27,7 @@ class Gates:
     """
 
     learner: str = "hard-concrete"
+    constraint: str = "square"
     macs: float = 0.5
     epochs: int = 10
     multiple: int = 1
@@ -34,10 +35,12 @@ class Gates:
 
     def __post_init__(self) -> None:
         need_torch("gates")
-        from bitwright.compress.torch.gated import LEARNERS
+        from bitwright.compress.torch.gated import CONSTRAINTS, LEARNERS
 
+        others = nearest_names(self.constraint, set(CONSTRAINTS))
         checks = (
             ("learner", self.learner, self.learner in LEARNERS, nearest_names(self.learner, set(LEARNERS))),
+            ("constraint", self.constraint, self.constraint in CONSTRAINTS, others),
             ("macs", self.macs, 0 < self.macs <= 1, "give the share of the multiply-accumulates that is left, as 0.5"),
             ("epochs", self.epochs, self.epochs > 0, "give a number of them"),
             ("multiple", self.multiple, self.multiple > 0, "give a number of channels, as 4"),

@@ -19,14 +19,15 @@ from bitwright.compress.prune.facts import filters
 from bitwright.compress.prune.responses import places
 from bitwright.compress.torch.executor import Executor, key_of
 from bitwright.compress.torch.fit import given, labelled
+from bitwright.compress.torch.multiplied import Multiplied
 
 Array = NDArray[Any]
 RATE = 0.05
 """Of gates, at each step."""
 WEIGHTS = 2e-3
 """Of weights, in parts of the root mean square of each."""
-STRENGTH = 20.0
-"""Of the square of how far the open share is from the wanted one, beside the loss."""
+CONSTRAINT = "square"
+"""What draws gates to the budget, where nothing else is named."""
 BATCH = 64
 
 
@@ -42,11 +43,18 @@ class Gate(nn.Module, ABC):
 
     @abstractmethod
     def opened(self, t: float, draw: torch.Generator | None) -> Tensor:
-        """How far each is open, 0 to 1, when part `t` of the training is over; drawn while it trains."""
+        """How far each is open, 0 to 1, when part `t` of the training is over; drawn while it trains.
+
+        Or a matrix: what is read in place of each channel, as a row of how much of every channel.
+        """
 
     @abstractmethod
     def open(self, t: float) -> Tensor:
         """How far each is expected to be open, with gradients."""
+
+    def stays(self) -> Tensor:
+        """Which would stay if the training ended now."""
+        return self.open(1.0) > 0.5
 
     def score(self) -> Tensor:
         """By what the channels are ranked at the end."""
@@ -69,8 +77,17 @@ class Learner(Protocol):
         """Gates for channels of such norms."""
 
 
+class Constraint(Protocol):
+    """An entry of `CONSTRAINTS`."""
+
+    def __call__(self, module: Gated, macs: float, t: float) -> Tensor:
+        """What is added to the loss so that a share of the multiply-accumulates is left when the training is over."""
+
+
 LEARNERS: Family[Learner] = Family("bitwright.compress.torch", "LEARNERS")
 """Gates by name."""
+CONSTRAINTS: Family[Constraint] = Family("bitwright.compress.torch", "CONSTRAINTS")
+"""What draws them to a budget, by name."""
 
 
 class Gated(Executor):
@@ -87,15 +104,14 @@ class Gated(Executor):
         norms = [np.linalg.norm(filters(net, group), axis=1) for group in self.groups]
         tensors = [torch.tensor(each / max(each.mean(), 1e-12), dtype=torch.float32) for each in norms]
         self.gates = nn.ModuleList([learner(tensor) for tensor in tensors])
+        self.multiplied = Multiplied(net)
 
     def weight(self, name: str) -> Tensor:
         """A layer's weight, what it reads of a channel times its gate."""
         made = super().weight(name)
         for gate, axis, channels in self._reads.get(name, []):
             held = self.gate(gate).opened(self.time, self.draw if self.training else None)
-            shape = [1] * made.ndim
-            shape[axis] = -1
-            made = made * torch.cat([held, torch.ones(1)])[channels].reshape(shape)
+            made = _mixed(made, held, axis, channels) if held.ndim > 1 else _scaled(made, held, axis, channels)
         return made
 
     def gate(self, place: int) -> Gate:
@@ -107,6 +123,18 @@ class Gated(Executor):
     def share(self) -> Tensor:
         """How much of all gates is open, as expected."""
         return torch.cat([self.gate(place).open(self.time) for place in range(len(self.gates))]).mean()
+
+    def opens(self) -> list[Tensor]:
+        """How far each channel of each group of the network is expected to be open."""
+        return self._all([self.gate(place).open(self.time) for place in range(len(self.gates))])
+
+    def stays(self) -> list[Tensor]:
+        """1 for each channel that would stay if the training ended now, 0 for others."""
+        return self._all([self.gate(place).stays().to(torch.float32) for place in range(len(self.gates))])
+
+    def macs(self, opens: Sequence[Tensor]) -> Tensor:
+        """The share of the multiply-accumulates that is left of channels so far open."""
+        return self.multiplied.macs(opens) / self.multiplied.whole
 
     def penalty(self) -> Tensor:
         """What the gates add to the loss."""
@@ -123,6 +151,11 @@ class Gated(Executor):
             held = [self.gate(place).score().numpy().astype(np.float64) for place in range(len(self.gates))]
         return {group.first: found for group, found in zip(self.groups, held, strict=True)}
 
+    def _all(self, held: Sequence[Tensor]) -> list[Tensor]:
+        """What gates say of their groups, and ones for the groups that have none."""
+        found = {group.first: each for group, each in zip(self.groups, held, strict=True)}
+        return [found.get(group.first, torch.ones(group.size)) for group in self.net.groups]
+
     def float_net(self) -> FloatNet:
         """The network with the gates, as they are at the end, in its weights."""
         self.eval()
@@ -134,20 +167,28 @@ class Gated(Executor):
         return self.net.replace(**weights, **others)
 
 
-def learnt(net: FloatNet, data: tuple[Sequence[Array], Array], learner: Learner, share: float, epochs: int) -> Gated:
-    """Trains gates, and the weights beside them, until about a share of the channels is open."""
+def learnt(
+    net: FloatNet,
+    data: tuple[Sequence[Array], Array],
+    learner: Learner,
+    macs: float,
+    epochs: int,
+    constraint: Constraint | None = None,
+) -> Gated:
+    """Trains gates, and the weights beside them, until what is open leaves a share of the multiply-accumulates."""
     module = Gated(net, learner)
     inputs, labels = given(net, (list(data[0]), data[1]))
     assert labels is not None
     optimiser, order = torch.optim.Adam(_rates(module, learner)), torch.Generator().manual_seed(0)
     mixed = [torch.randperm(len(labels), generator=order) for _ in range(epochs)]
     batches = [each[start : start + BATCH] for each in mixed for start in range(0, len(labels), BATCH)]
+    drawn = CONSTRAINTS[CONSTRAINT] if constraint is None else constraint
     module.train()
     for step, picked in enumerate(batches):
         module.time = step / len(batches)
         with torch.enable_grad():
             outputs, _ = module.tapped(*(x[picked] for x in inputs))
-            missed = STRENGTH * (module.share() - share).square()
+            missed = drawn(module, macs, module.time)
             loss = labelled(outputs, labels[picked]) + missed + module.penalty()
             optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -162,6 +203,23 @@ def _rates(module: Gated, learner: Learner) -> list[dict[str, Any]]:
     sizes = [float(tensor.detach().square().mean().sqrt()) for tensor in tensors]
     held = [{"params": [tensor], "lr": WEIGHTS * size} for tensor, size in zip(tensors, sizes, strict=True) if size]
     return [{"params": list(module.gates.parameters()), "lr": RATE}, *held]
+
+
+def _scaled(weight: Tensor, held: Tensor, axis: int, channels: Tensor) -> Tensor:
+    """A weight, what it reads of a channel times a number."""
+    shape = [1] * weight.ndim
+    shape[axis] = -1
+    return weight * torch.cat([held, torch.ones(1)])[channels].reshape(shape)
+
+
+def _mixed(weight: Tensor, held: Tensor, axis: int, channels: Tensor) -> Tensor:
+    """A weight that reads in place of each channel what a matrix makes of all, each of the channel's places apart."""
+    same = channels[:, None] == channels
+    slots = (same & (torch.arange(len(channels))[:, None] > torch.arange(len(channels)))).sum(dim=1)
+    none = (channels < 0).diag().to(held.dtype)
+    alike = (slots[:, None] == slots) & (channels >= 0) & (channels >= 0)[:, None]
+    whole = held[channels][:, channels] * alike + none
+    return (weight.movedim(axis, -1) @ whole).movedim(-1, axis)
 
 
 def uniform(like: Tensor, draw: torch.Generator) -> Tensor:

@@ -159,7 +159,7 @@ def test_shrinking_is_the_nearest_beside_the_size() -> None:
 @pytest.mark.rows("R092")
 def test_frozen_weights_stay_while_widths_are_learnt() -> None:
     net = signal()
-    module = learnt(net, ([X], Y), Frozen, 0.5, 10)
+    module = learnt(net, ([X], Y), Frozen, 0.25, 10)
     for name in ("a", "w"):
         np.testing.assert_array_equal(module.tensor(name).detach().numpy(), net.constants[name])
     assert float(module.share().detach()) == pytest.approx(0.5, abs=0.15)
