@@ -27,6 +27,7 @@ from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.transforms import TRANSFORMS
 from bitwright.compress.zeros import quantiser
 from bitwright.explore.strategies import STRATEGIES
+from bitwright.explore.work import WORK
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import STEPS
 
@@ -49,6 +50,7 @@ FAMILIES: Mapping[str, Registry] = {
     "sensitivity": SENSITIVITIES,
     "rewind": REWINDS,
     "strategy": {name: strategy for name, strategy in STRATEGIES.items() if name not in ("grid", "random")},
+    "work": WORK,
     "factor": {name: factoriser.parts for name, factoriser in FACTORISERS.items()},
     "step": {name: step for name, step in STEPS.items() if name not in USUAL},
 }
@@ -84,6 +86,7 @@ NAMED: Mapping[str, str] = {
     "projection": "`project` of the step `train`, `bw.compress.fit(project=)`, as `zeros:0.8`, beside `every`",
     "zoo": "`bitwright.compress.torch.zoo.NETS`, (classes, width, channels in) to a module",
     "strategy": "`bitwright explore --strategy`, `bw.explore.sweep`",
+    "work": "`--objectives` and `--budget` of `bitwright explore`, `objectives` and `budget` of `bw.explore.sweep`",
     "rewind": "`rewind` of the step `lottery`",
 }
 """Where the methods of each family are named."""
