@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from math import exp, log
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from bitwright.compress.allocate import Ledger, Request, Term
 from bitwright.compress.allocate.exact import integer_program
 from bitwright.explore.additive import Additive, tied
 from bitwright.explore.objectives import ACCURACY, OBJECTIVES
-from bitwright.explore.record import Record
-from bitwright.explore.space import Design
+from bitwright.explore.record import Record, Score
+from bitwright.explore.space import Axis, Design, Space
 from bitwright.explore.strategies import STRATEGIES, Problem
 from bitwright.explore.strategies.afford import Afford
+from bitwright.explore.strategies.anneal import COLD, WARM, Anneal, chance
 from bitwright.explore.strategies.archive import Archive
 from bitwright.explore.strategies.ddpg import Ddpg, Step
+from bitwright.explore.strategies.policy import Policy
 from bitwright.explore.strategies.reward import constrained, error_of, guaranteed, regained, soft_budget
 from bitwright.planning.target import Target
 from tests.synthetic import BITS, Synthetic, searched
@@ -226,3 +229,98 @@ def test_an_agent_searches_the_widths_of_a_network(tmp_path: Path) -> None:
     found = [each for each in swept.explored.outcomes if isinstance(each, Record)]
     assert len(found) == 5, "of the 16 designs those that keep the budget"
     assert all(each.figures["weight_bits"] <= 12_000 for each in found)
+
+
+@pytest.mark.rows("R134")
+def test_a_policy_finds_the_best_arm_of_each_bandit() -> None:
+    rng, arms = np.random.default_rng(0), np.array([[0.1, 0.4, 0.8], [0.9, 0.2, 0.3]])
+    policy = Policy([np.zeros(3), np.zeros(3)])
+    for _ in range(150):
+        drawn = np.array([policy.draw(rng) for _ in range(8)])
+        worths = arms[[0, 1], drawn].sum(axis=1) + rng.normal(0, 0.1, 8)
+        policy.climb(policy.gradient(drawn, worths - worths.mean()), 1.0)
+    first, second = policy.chances()
+    assert first[2] > 0.9 and second[0] > 0.9
+
+
+@pytest.mark.rows("R134")
+def test_a_baseline_makes_the_slope_vary_less_and_not_another() -> None:
+    """Of 4,000 slopes by one draw each: the same mean, within what their spread allows, and less spread."""
+    rng, arms = np.random.default_rng(0), np.array([0.6, 0.7, 0.8])
+    policy = Policy([np.zeros(3)])
+    drawn = np.array([policy.draw(rng) for _ in range(4000)])
+    slopes = []
+    for baseline in (0.0, arms.mean()):
+        each = [policy.gradient(row[None], arms[row] - baseline)[0] for row in drawn]
+        slopes.append(np.array(each))
+    plain, less = slopes
+    exact = (arms - arms.mean()) / 3
+    assert np.abs(less.mean(axis=0) - exact).max() < 4 * less.std() / 4000**0.5
+    assert np.abs(plain.mean(axis=0) - exact).max() < 4 * plain.std() / 4000**0.5
+    assert less.var() < plain.var() / 20
+
+
+@pytest.mark.rows("R134")
+def test_reinforce_splits_its_choices_and_comes_near_the_optimum() -> None:
+    asked, evaluate, best = separable(0)
+    found = records_of(replace(asked, evaluations=400), "reinforce", evaluate)
+    scores = [each.figures["accuracy"] for each in found if each.figures["cost"] <= asked.budget["cost"]]
+    assert 0.96 * best <= max(scores) <= best + 1e-12
+    kept = [each.figures["cost"] <= asked.budget["cost"] for each in found]
+    assert sum(kept[49:99]) + 10 < sum(kept[-50:]), "it learns what is within the budget"
+    mixed = [len({value for _, value in each.design.choices}) for each in found]
+    assert max(mixed[:49]) == 2 < max(mixed[:70]) <= 4 < max(mixed), "weights, tensors; halves of them; then each"
+
+
+@pytest.mark.rows("R127")
+def test_mnasnet_goes_where_the_soft_budget_is_best() -> None:
+    asked, evaluate, _ = separable(1, layers=2)
+    found = records_of(asked, "mnasnet", evaluate)
+
+    def worth(record: Record) -> float:
+        return soft_budget(record.figures["accuracy"], record.figures, asked.budget)
+
+    best = max(worth(evaluate(design)) for design in asked.space.designs())
+    worths = [worth(each) for each in found]
+    assert max(worths) >= 0.98 * best
+    assert np.mean(worths[-50:]) > np.mean(worths[49:99])
+    costs = [each.figures["cost"] / asked.budget["cost"] for each in found]
+    assert min(costs) < 1 < max(costs), "the budget is soft"
+
+
+@pytest.mark.rows("R128")
+def test_annealing_takes_what_is_worse_by_the_rule_of_metropolis() -> None:
+    assert chance(0.0, 0.1) == chance(0.3, 0.1) == 1
+    assert chance(-0.1, 0.1) == exp(-1)
+    assert chance(-0.2, 0.1) == exp(-2)
+    asked, evaluate, _ = separable(0, layers=1)
+    search = Anneal(asked)
+    assert search.warmth == WARM
+    search.tell([evaluate(design) for design in search.ask()])
+    search.ask()
+    done = 1 - (asked.evaluations - 62 - 8) / asked.evaluations
+    assert done < 1 and WARM > search.warmth > COLD
+
+
+@pytest.mark.rows("R128")
+def test_annealing_finds_the_best_of_all_designs() -> None:
+    """Of six axes of three values each, whose neighbours meet, in half of as many evaluations: nearly always."""
+    assert sum(map(is_best_found, range(10))) >= 9
+
+
+def is_best_found(seed: int) -> bool:
+    rng = np.random.default_rng(seed)
+    alone, met = rng.random((6, 3)), rng.random((5, 3, 3))
+    space = Space(tuple(Axis(f"weights of w{at}", "weights", (2, 4, 8), (f"w{at}",)) for at in range(6)))
+
+    def evaluate(design: Design) -> Record:
+        places = space.places(design)
+        errs = sum(alone[at, place] for at, place in enumerate(places))
+        errs += sum(met[at, one, other] for at, (one, other) in enumerate(pairwise(places)))
+        value = 1 - float(errs) / 11
+        score = Score(value=value, low=value, high=value, samples=1, total=1)
+        return Record(design=design, figures={"accuracy": value}, score=score)
+
+    asked = Problem(space=space, objectives=(ACCURACY,), budget={}, evaluations=365, seed=seed)
+    best = max(evaluate(design).figures["accuracy"] for design in space.designs())
+    return max(each.figures["accuracy"] for each in records_of(asked, "anneal", evaluate)) == best

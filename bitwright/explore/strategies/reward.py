@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import log1p, prod
 
+import numpy as np
+
 from bitwright.explore.objectives import Objective
+from bitwright.explore.record import Outcome, Record
+from bitwright.explore.strategies.archive import Archive, Floats
 
 REGAIN = 0.1
 """HAQ's factor of the accuracy that is lost."""
@@ -52,3 +56,33 @@ def soft_budget(
     """MNasNet's: the score times (cost / target) ** w for each cost; w may be another within the target than beyond."""
     shares = [max(costs[name], TINY) / max(target, TINY) for name, target in targets.items()]
     return score * float(prod(share ** (inside if share <= 1 else beyond) for share in shares))
+
+
+class Worth:
+    """One number for what became of a design: MNasNet's reward, for what is limited with exponents of its own.
+
+    The target of a cost is its limit; of one that shall be small without a limit it is what half of the first designs
+    have. The score is counted from 0, where everything is wrong, to 1; a design that failed is worth nothing.
+    """
+
+    def __init__(self, archive: Archive, inside: float = SOFT, beyond: float = SOFT) -> None:
+        self._score, *figures = archive.figures
+        self._costs = [each for each in figures if not each.more_is_better]
+        self._limits = {each.name: archive.problem.budget.get(each.name) for each in self._costs}
+        self._ways = inside, beyond
+        self._targets: dict[str, float] = {}
+
+    def __call__(self, outcomes: Sequence[Outcome]) -> Floats:
+        """That of each outcome; the first ones that are known set the targets."""
+        known = [each for each in outcomes if isinstance(each, Record)]
+        if known and not self._targets:
+            medians = {each.name: float(np.median([it.figures[each.name] for it in known])) for each in self._costs}
+            self._targets = {name: medians[name] if most is None else most for name, most in self._limits.items()}
+        return np.array([self._of(each) if isinstance(each, Record) else 0.0 for each in outcomes])
+
+    def _of(self, record: Record) -> float:
+        score = 1 - error_of(self._score, record.figures[self._score.name])
+        for name, target in self._targets.items():
+            ways = (SOFT, SOFT) if self._limits[name] is None else self._ways
+            score = soft_budget(score, record.figures, {name: target}, *ways)
+        return score

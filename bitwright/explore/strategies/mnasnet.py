@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MNasNet: a policy of independent choices, a soft budget, and steps that are cut off."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bitwright.explore.strategies.archive import Floats, Ints
+from bitwright.explore.strategies.reinforce import RATE, Reinforce
+from bitwright.explore.strategies.reward import SOFT
+
+EPOCHS, CLIP = 4, 0.2
+"""Steps by the same designs, and how far their chances may go from what they were."""
+
+
+class MnasNet(Reinforce):
+    """Chances of values that rise by proximal policy optimisation, with the score times (cost / target) ** -0.07.
+
+    Twice the cost is worth 5 % of the score, so a budget is soft: designs on both sides of it are tried. Without a
+    budget the target is what half of the uniform designs have. Choices are independent, by layers first and then each
+    by itself, where the paper has a recurrent network (Tan, Chen, Pang, Vasudevan, Sandler, Howard, Le: "MnasNet:
+    platform-aware neural architecture search for mobile", CVPR 2019, arXiv 1807.11626; R127; Schulman, Wolski,
+    Dhariwal, Radford, Klimov: "Proximal policy optimization algorithms", 2017, arXiv 1707.06347).
+    """
+
+    WAYS = SOFT, SOFT
+
+    def _learn(self, drawn: Ints, advantages: Floats) -> None:
+        before = self._policy.likelihoods(drawn)
+        for _ in range(EPOCHS):
+            ratios = self._policy.likelihoods(drawn) / before
+            gone = np.where(advantages > 0, ratios > 1 + CLIP, ratios < 1 - CLIP)
+            self._policy.climb(self._policy.gradient(drawn, np.where(gone, 0.0, ratios * advantages)), RATE / EPOCHS)
+
+
+STRATEGIES = {"mnasnet": MnasNet}
