@@ -42,10 +42,9 @@ OPEN: frozenset[str] = frozenset(
     """
     R039
     R046
-    R095 R099
+    R099
     R103 R107 R111 R115 R117 R118 R119 R129
     R132 R133 R135 R136
-    R157
     R158 R159 R160 R161 R162 R163 R164 R165 R166 R167 R168 R169
     R176
     """.split()

@@ -31,11 +31,25 @@ CONSTRAINT = "square"
 BATCH = 64
 
 
+class Objective(Protocol):
+    """What is learnt in place of labels."""
+
+    def __init__(self, module: Gated) -> None:
+        """That of a module."""
+
+    def __call__(self, outputs: Tensor, inputs: Sequence[Tensor], labels: Tensor) -> Tensor:
+        """The loss of a batch."""
+
+
 class Gate(nn.Module, ABC):
     """A gate for each channel of a group, from the norms of the weights that make them, whose mean is 1."""
 
     frozen: ClassVar[bool] = False
     """True if the weights stay as they are while it learns."""
+    alone: ClassVar[bool] = False
+    """True if it takes its steps itself, when it settles."""
+    objective: ClassVar[type[Objective] | None] = None
+    """What is learnt in place of labels, if it is something else."""
 
     def __init__(self, norms: Tensor) -> None:
         super().__init__()
@@ -72,6 +86,8 @@ class Learner(Protocol):
     """An entry of `LEARNERS`."""
 
     frozen: bool
+    alone: bool
+    objective: type[Objective] | None
 
     def __call__(self, norms: Tensor) -> Gate:
         """Gates for channels of such norms."""
@@ -179,6 +195,7 @@ def learnt(
     module = Gated(net, learner)
     inputs, labels = given(net, (list(data[0]), data[1]))
     assert labels is not None
+    told = None if learner.objective is None else learner.objective(module)
     optimiser, order = torch.optim.Adam(_rates(module, learner)), torch.Generator().manual_seed(0)
     mixed = [torch.randperm(len(labels), generator=order) for _ in range(epochs)]
     batches = [each[start : start + BATCH] for each in mixed for start in range(0, len(labels), BATCH)]
@@ -187,9 +204,11 @@ def learnt(
     for step, picked in enumerate(batches):
         module.time = step / len(batches)
         with torch.enable_grad():
-            outputs, _ = module.tapped(*(x[picked] for x in inputs))
+            batch = [x[picked] for x in inputs]
+            outputs, _ = module.tapped(*batch)
             missed = drawn(module, macs, module.time)
-            loss = labelled(outputs, labels[picked]) + missed + module.penalty()
+            said = labelled(outputs, labels[picked]) if told is None else told(outputs, batch, labels[picked])
+            loss = said + missed + module.penalty()
             optimiser.zero_grad()
             torch.autograd.backward(loss)
         optimiser.step()
@@ -202,7 +221,7 @@ def _rates(module: Gated, learner: Learner) -> list[dict[str, Any]]:
     tensors = [] if learner.frozen else [tensor for tensor in module.constants.values() if tensor.requires_grad]
     sizes = [float(tensor.detach().square().mean().sqrt()) for tensor in tensors]
     held = [{"params": [tensor], "lr": WEIGHTS * size} for tensor, size in zip(tensors, sizes, strict=True) if size]
-    return [{"params": list(module.gates.parameters()), "lr": RATE}, *held]
+    return [{"params": [] if learner.alone else list(module.gates.parameters()), "lr": RATE}, *held]
 
 
 def _scaled(weight: Tensor, held: Tensor, axis: int, channels: Tensor) -> Tensor:
