@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bitwright.compress import calibrate, quantised
 from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS, SENSITIVITIES, Impossible, Request
+from bitwright.compress.allocate.bilinear import fitted
 from bitwright.explore import Allocation, Tabled, allocate, table
 from bitwright.explore.pricing import price_of, priced
 from bitwright.ir.errors import BitwrightError
@@ -80,6 +81,21 @@ def test_steps_may_be_measured(found: Tabled) -> None:
     best = allocate(found, limits, method="netadapt")
     check(best)
     assert best.certificate["steps"] > 5 and best.certificate["measured"] > 20
+    assert best.best.measured["kl"] <= found.measured(found.table.uniform(3, 3))["kl"]
+
+
+@pytest.mark.rows("R111")
+def test_what_layers_take_is_nearly_a_sum_of_products_of_widths(found: Tabled) -> None:
+    """Of mixed designs by the table, and of the grid of sixteen that were compiled for it; multipliers keep a limit."""
+    assert all(fitted(found.table, kind).fits > 0.98 for kind in ("lut", "bops", "weight_bits"))
+    model, grid = fitted(found.table, "lut"), list(found.table.uniforms().values())
+    taken = np.array([found.table.predict(each)["lut"] for each in grid])
+    left = taken - np.array(list(map(model, grid)))
+    assert len(grid) == 16 and 1 - np.square(left).sum() / np.square(taken - taken.mean()).sum() > 0.98
+    limits = {"lut": found.measured(found.table.uniform(3, 3))["lut"]}
+    best = allocate(found, limits, method="ecc")
+    check(best)
+    assert best.best.measured["lut"] <= limits["lut"] and best.certificate["fit"] > 0.98
     assert best.best.measured["kl"] <= found.measured(found.table.uniform(3, 3))["kl"]
 
 

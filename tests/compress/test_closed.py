@@ -11,6 +11,7 @@ import pytest
 
 from bitwright.compress import Options, calibrate, quantised
 from bitwright.compress.allocate import ALLOCATORS, Ledger, Request, Term
+from bitwright.compress.allocate.bilinear import fitted
 from bitwright.compress.allocate.closed import bits_for, levels_for
 from bitwright.compress.allocate.error import Sensing, judge
 from bitwright.compress.allocate.grouped import by_group
@@ -98,3 +99,39 @@ def test_a_group_is_measured_at_once_and_wider_errs_no_more() -> None:
     both = sensing.errs(quantised(calibration, config=config, weights=8, activations=8))
     base = sensing.errs(quantised(calibration, weights=8, activations=8, rounding="nearest"))
     assert 2 * inner == pytest.approx(both - base)
+
+
+def planted(seed: int) -> tuple[Ledger, dict[str, float], dict[tuple[str, str], float]]:
+    """Three layers, whose energy is a sum of products of what meets; two of them read one tensor."""
+    rng = np.random.default_rng(seed)
+    pairs = {("w0", "t0"): rng.uniform(1, 5), ("w1", "t1"): rng.uniform(1, 5), ("w2", "t1"): rng.uniform(1, 5)}
+    alone = {"w0": rng.uniform(0, 3), "t0": rng.uniform(0, 3)}
+    names, bits = ("w0", "w1", "w2", "t0", "t1"), (2, 3, 4, 6)
+    errs = [Term((n,), {(b,): {"kl": float(rng.exponential() * 4.0**-b)} for b in bits}) for n in names]
+    costs = [Term(pair, {(w, t): {"energy": each * w * t} for w in bits for t in bits}) for pair, each in pairs.items()]
+    costs += [Term((name,), {(b,): {"energy": each * b} for b in bits}) for name, each in alone.items()]
+    terms = (Term((), {(): {"energy": 7.0}}), *errs, *costs)
+    return Ledger(dict.fromkeys(names[:3], bits), dict.fromkeys(names[3:], bits), terms), alone, pairs
+
+
+@pytest.mark.rows("R111")
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bilinear_cost_comes_back_and_its_multipliers_keep_the_limit(seed: int) -> None:
+    """Every number that was planted; and at each limit near the best of all 1,024 designs, never beyond the limit."""
+    table, alone, pairs = planted(seed)
+    model = fitted(table, "energy")
+    assert (model.constant, model.fits) == (pytest.approx(7.0), pytest.approx(1.0))
+    assert model.singles == pytest.approx({name: alone.get(name, 0.0) for name in model.singles}, abs=1e-9)
+    assert model.pairs == pytest.approx(pairs)
+    every = [dict(zip(table.widths, bits, strict=True)) for bits in product((2, 3, 4, 6), repeat=5)]
+    figures = [table.predict(widths) for widths in every]
+    low, high = (end(each["energy"] for each in figures) for end in (min, max))
+    over = []
+    for share in (0.1, 0.2, 0.4, 0.6, 0.8):
+        limits = {"energy": low + share * (high - low)}
+        answer = ALLOCATORS["ecc"](Request(ledger=table, least="kl", limits=limits, error="kl"))
+        assert answer is not None
+        found = table.predict(answer.widths)
+        assert found["energy"] <= limits["energy"]
+        over.append(found["kl"] / min(each["kl"] for each in figures if each["energy"] <= limits["energy"]))
+    assert min(over) >= 1 and np.median(over) < 1.3
