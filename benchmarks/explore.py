@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What exploring must hold, measured: prices by the table, the rate of evaluating, how soon a search is
-done, what mixed widths are worth.
+done, what mixed widths are worth, whether it all is linear.
 
-python -m benchmarks.explore mixed|price|rate|search [options; --help has them]
+python -m benchmarks.explore linear|mixed|price|rate|search [options; --help has them]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-PARTS = ("mixed", "price", "rate", "search")
+PARTS = ("linear", "mixed", "price", "rate", "search")
 
 
 def main() -> None:

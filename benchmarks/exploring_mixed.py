@@ -4,8 +4,9 @@
     python -m benchmarks.explore mixed [--only NAME] [--evaluations N] [--keep DIR]
 
 Of each network and each of three seeds the default search is made, 2 to 8 bits, chosen by the validation data. At each
-distance from the float network's accuracy: the cheapest uniform design, the cheapest of all that score no less, and
-what both score on the test data, which nothing was chosen by. Means of the seeds, and their standard errors.
+distance from the float network's accuracy: the cheapest uniform design, the cheapest of all that score no less (of
+those that were made and compiled as picked ones are), and what both score on the test data, which nothing was chosen
+by. Means of the seeds, and their standard errors.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def swept(network: Network, seed: int, folder: Path, evaluations: int) -> Again:
 
 def pairs(found: Again) -> list[Pair | None]:
     """For each distance from the float network the two designs; None where no uniform design is so near."""
-    records = [each for each in found.kept.records if each.score.complete]
+    records = [each for each in found.kept.records if each.compiled]  # looked at closely, as picked ones are
     uniform = {design.key for design in found.problem.space.uniforms()}
     front = front_of(records, found.problem.objectives)
     _check_never_behind([each for each in records if each.design.key in uniform], front, found)

@@ -3,9 +3,10 @@
 
     python -m benchmarks.explore search [--only NAME] [--seeds 0,1,2] [--strategies evolve,nsga2] [--evaluations N]
 
-Of each network 2 to 8 bits for each weight and each tensor are searched, scored on validation images. The volume is up
-to the worst uniform designs, in shares of the box of all uniform ones. The default is given a quarter of the others'
-evaluations. Before it begins its table of sensitivities is measured: so many networks are run too, on the same images.
+Of each network 2 to 8 bits for each weight and each tensor are searched, scored on validation images with the codes
+that a search chooses ahead. The volume is up to the worst uniform designs, in shares of the box of all uniform ones.
+The default is given a quarter of the others' evaluations. Before it begins its table of sensitivities is measured: so
+many networks are run too, on the same images.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 
 from benchmarks.exploring_price import CYCLES, maker_of
 from benchmarks.quantise import Network, networks
-from bitwright.compress import calibrate
+from bitwright.compress import Options, calibrate
 from bitwright.explore.evaluate import Evaluation
 from bitwright.explore.filling import filled
 from bitwright.explore.hypervolume import hypervolume
@@ -71,7 +72,7 @@ def searched(network: Network, seed: int, evaluations: int) -> Searched:
     with np.load(network.images) as held:
         x, y = (held["validation"] / network.divisor).astype(np.float32), held["y_validation"]
     calibration = calibrate(network.files[seed], [images])
-    maker = maker_of(calibration, CYCLES[network.name])
+    maker = replace(maker_of(calibration, CYCLES[network.name]), options=Options())
     scored = scoring(calibration.net, [x], y, seed=seed)
     prices, sensed = filled(maker), sense(maker, scored)
     problem = Problem(
