@@ -26,7 +26,8 @@ from bitwright.explore.strategies.anneal import COLD, WARM, Anneal, chance
 from bitwright.explore.strategies.archive import Archive
 from bitwright.explore.strategies.ddpg import Ddpg, Step
 from bitwright.explore.strategies.policy import Policy
-from bitwright.explore.strategies.reward import constrained, error_of, guaranteed, regained, soft_budget
+from bitwright.explore.strategies.reward import constrained, error_of, guaranteed, regained, soft_budget, traded
+from bitwright.explore.strategies.tabular import Tabular
 from bitwright.planning.target import Target
 from tests.synthetic import BITS, Synthetic, searched
 
@@ -317,10 +318,78 @@ def is_best_found(seed: int) -> bool:
         places = space.places(design)
         errs = sum(alone[at, place] for at, place in enumerate(places))
         errs += sum(met[at, one, other] for at, (one, other) in enumerate(pairwise(places)))
-        value = 1 - float(errs) / 11
-        score = Score(value=value, low=value, high=value, samples=1, total=1)
-        return Record(design=design, figures={"accuracy": value}, score=score)
+        return rated(design, 1 - float(errs) / 11)
 
     asked = Problem(space=space, objectives=(ACCURACY,), budget={}, evaluations=365, seed=seed)
     best = max(evaluate(design).figures["accuracy"] for design in space.designs())
     return max(each.figures["accuracy"] for each in records_of(asked, "anneal", evaluate)) == best
+
+
+@pytest.mark.rows("R132")
+def test_a_table_of_values_finds_the_best_of_a_toy() -> None:
+    """Of 27 designs, 18 of them evaluated; what it would do then is the best that there is."""
+    errs = np.array([[0.3, 0.1, 0.2], [0.0, 0.2, 0.1], [0.2, 0.3, 0.05]])
+    space = Space(tuple(Axis(f"weights of w{at}", "weights", (2, 4, 8), (f"w{at}",)) for at in range(3)))
+    asked = Problem(space=space, objectives=(ACCURACY,), budget={}, evaluations=18)
+    agent = Tabular(asked)
+    while designs := agent.ask():
+        agent.tell([rated(each, 1 - float(errs[[0, 1, 2], space.places(each)].sum())) for each in designs])
+    assert agent.best() == (1, 0, 2)
+
+
+@pytest.mark.rows("R132")
+def test_who_stores_less_is_worth_more_at_equal_errors() -> None:
+    assert traded(0.25, 0.5, 0.1) == pytest.approx(-0.3)
+    assert traded(0.25, 0.25, 0.1) > traded(0.25, 0.5, 0.1) > traded(0.31, 0.0, 0.1)
+
+
+@pytest.mark.rows("R132")
+def test_a_table_of_values_keeps_what_it_stores_within_a_budget() -> None:
+    asked, evaluate, best = separable(0)
+    found = records_of(asked, "tabular", evaluate)
+    assert len(found) == 250 and all(each.figures["cost"] <= asked.budget["cost"] for each in found)
+    assert 0.95 * best <= max(each.figures["accuracy"] for each in found) <= best + 1e-12
+
+
+@pytest.mark.rows("R133")
+def test_a_pipeline_goes_from_how_it_is_made_to_zeros_to_bits() -> None:
+    space = Space(
+        (
+            Axis("sparsity of w0", "sparsity", (0.75, 0.5, 0.0), ("w0",)),
+            Axis("weights of w0", "weights", (2, 4, 8), ("w0",)),
+            Axis("weights of w1", "weights", (2, 4, 8), ("w1",)),
+            Axis("rounding", "rounding", ("nearest", "gptq", "adaround")),
+        )
+    )
+
+    def evaluate(design: Design) -> Record:
+        zeros, *bits, rounding = space.places(design)
+        value = 0.2 * (rounding == 1) + 0.1 * (zeros == 1) + 0.3 - 0.05 * ((bits[0] - 1) ** 2 + (bits[1] - 2) ** 2)
+        return rated(design, value)
+
+    asked = Problem(space=space, objectives=(ACCURACY,), budget={}, evaluations=12)
+    found = records_of(asked, "pipeline", evaluate)
+    at = [space.places(each.design) for each in found]
+    assert {places[:3] for places in at[:3]} == {(2, 2, 2)} and {places[3] for places in at[:3]} == {0, 1, 2}
+    assert {places[1:] for places in at[3:5]} == {(2, 2, 1)} and {places[0] for places in at[3:5]} == {0, 1}
+    assert {(places[0], places[3]) for places in at[5:]} == {(1, 1)} and len(set(at[5:])) == 7
+    assert at[int(np.argmax([each.figures["accuracy"] for each in found]))] == (1, 1, 2, 1)
+
+
+@pytest.mark.rows("R136")
+def test_a_profile_has_a_design_for_every_limit_of_a_resource() -> None:
+    """The best of those within a limit is near the exact one for it."""
+    asked, evaluate, _ = separable(0)
+    assert asked.ledger is not None
+    found = records_of(replace(asked, budget={}, evaluations=40), "profile", evaluate)
+    costs = [each.figures["cost"] for each in found]
+    for limit in np.quantile(costs, (0.2, 0.5, 0.8)).tolist():
+        exact = integer_program(Request(ledger=asked.ledger, least="kl", limits={"cost": limit}))
+        assert exact is not None
+        reached = max(each.figures["accuracy"] for each in found if each.figures["cost"] <= limit)
+        assert reached >= 0.97 * scored(asked.ledger.predict(exact.widths)["kl"])
+
+
+def rated(design: Design, value: float) -> Record:
+    score = Score(value=value, low=value, high=value, samples=1, total=1)
+    return Record(design=design, figures={"accuracy": value}, score=score)

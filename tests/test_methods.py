@@ -43,8 +43,8 @@ OPEN: frozenset[str] = frozenset(
     R039
     R046
     R099
-    R103 R107 R115 R117 R118 R119 R129
-    R132 R133 R135 R136
+    R103 R107 R115 R117 R118 R119
+    R135
     R158 R159 R160 R161 R162 R163 R164 R165 R166 R167 R168 R169
     R176
     """.split()
@@ -56,6 +56,8 @@ ANEW = {
     "R045": "an aid that lessens the entropy of activations; these are not coded between layers in hardware",
     "R069": "the criterion `magnitude` on any weight; recurrent layers are not read",
     "R096": "gates that are the same for every input, for hardware does not choose at run time",
+    "R132": "an agent that chooses for all inputs alike, by a table: what is stored is what is used",
+    "R136": "designs for limits of each resource by the table of prices: no register switches widths at run time",
     "R112": "the search over widths and zeros for dense and convolutional networks",
 }
 """What rows become whose papers are about recurrent layers, decoders at run time, or hardware that heeds its input."""

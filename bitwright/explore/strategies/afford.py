@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 
 import numpy as np
@@ -103,9 +103,22 @@ class Afford:
 
 def fresh(archive: Archive, afford: Afford, made: Callable[[int], Places]) -> list[Places]:
     """Some designs that are new: those made, by the number of the attempt, and by chance where they repeat."""
+    return _new(archive, chain(map(made, range(TRIES * BATCH)), _drawn(archive, afford)))
+
+
+def by_chance(archive: Archive, afford: Afford) -> list[Places]:
+    """Some designs that are new, drawn by chance and lowered to the budget."""
+    return _new(archive, _drawn(archive, afford))
+
+
+def _drawn(archive: Archive, afford: Afford) -> Iterator[Places]:
+    return (afford.lowered(each, afford.limits) for each in archive.draw(TRIES * BATCH))
+
+
+def _new(archive: Archive, wanted: Iterable[Places]) -> list[Places]:
+    """As many as are asked for at once."""
     found: dict[Places, None] = {}
-    drawn = (afford.lowered(each, afford.limits) for each in archive.draw(TRIES * BATCH))
-    for places in chain(map(made, range(TRIES * BATCH)), drawn):
+    for places in wanted:
         if archive.is_new(places):
             found[places] = None
         if len(found) == BATCH:

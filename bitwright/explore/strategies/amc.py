@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from bitwright.explore.strategies.afford import Limits
 from bitwright.explore.strategies.archive import Places
+from bitwright.explore.strategies.episodes import Walking
 from bitwright.explore.strategies.reward import constrained, guaranteed
-from bitwright.explore.strategies.walking import Walking
 
 
 class Amc(Walking):

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from bitwright.explore.strategies.afford import Limits
 from bitwright.explore.strategies.archive import Places
+from bitwright.explore.strategies.episodes import Walking
 from bitwright.explore.strategies.reward import guaranteed, regained
-from bitwright.explore.strategies.walking import Walking
 
 BEFORE = 0.0
 """The error that the network had: another is a constant in every reward, which the agent's baseline takes off."""

@@ -6,14 +6,14 @@ from __future__ import annotations
 import numpy as np
 
 from bitwright.explore.strategies.archive import Floats, Ints
-from bitwright.explore.strategies.reinforce import RATE, Reinforce
+from bitwright.explore.strategies.growing import RATE, PolicySearch
 from bitwright.explore.strategies.reward import SOFT
 
 EPOCHS, CLIP = 4, 0.2
 """Steps by the same designs, and how far their chances may go from what they were."""
 
 
-class MnasNet(Reinforce):
+class MnasNet(PolicySearch):
     """Chances of values that rise by proximal policy optimisation, with the score times (cost / target) ** -0.07.
 
     Twice the cost is worth 5 % of the score, so a budget is soft: designs on both sides of it are tried. Without a

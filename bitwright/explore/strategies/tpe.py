@@ -27,7 +27,10 @@ class Tpe:
 
     Uniform designs come first. A proposal takes tens of milliseconds: for designs that take longer (Bergstra, Bardenet,
     Bengio, Kégl: "Algorithms for hyper-parameter optimization", NeurIPS 2011; Ozaki, Tanigaki, Watanabe, Nomura,
-    Onishi: "Multiobjective tree-structured Parzen estimator", JAIR 73, 2022). Needs optuna.
+    Onishi: "Multiobjective tree-structured Parzen estimator", JAIR 73, 2022). PocketFlow puts it, or an agent, above
+    pruning and quantisation, as a search over zeros and widths does here (Wu, Zhang, Bai, Zhong, Hou, Liu, Huang,
+    Huang: "PocketFlow: an automated framework for compressing and accelerating deep neural networks", NeurIPS 2018
+    workshop; R129). Needs optuna.
     """
 
     def __init__(self, problem: Problem) -> None:

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Searches by agents on the digits, from the data to designs that are exact and take the clocks that the table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitwright import api
+from bitwright.explore.picking import pick
+from bitwright.explore.sweeping import sweep
+from bitwright.explore.swept import Swept
+from bitwright.planning.target import Target
+from tests.needs import needs_package, needs_rtl
+from tests.swept import FLOAT, splits
+
+TARGET = Target(cycles=600)
+
+
+def searched(strategy: str, folder: Path, **more: Any) -> Swept:
+    space = {
+        "layers": {
+            "conv1": {"weights": [3, 6], "sparsity": [0, 0.5]},
+            "dense1": {"weights": [2, 4], "sparsity": [0, 0.8]},
+        }
+    }
+    given: dict[str, Any] = {"space": space, "strategy": strategy, "target": TARGET, "evaluations": 8}
+    return sweep(FLOAT, splits(), folder, **given | more)
+
+
+def exact(out: Path, engines: tuple[str, ...]) -> dict[str, Any]:
+    """What verification says of a design that was picked: nothing differs."""
+    with np.load(out / "samples.npz") as file:
+        inputs = [file[name] for name in sorted(file)]
+    net = api.load(out / "model.onnx")
+    design = api.compile(net, cycles=TARGET.cycles)
+    said: dict[str, Any] = api.verify(design.graph, inputs, engines=engines, design=design, samples=6)["engines"]
+    assert {name: said[name]["mismatches"] for name in engines} == dict.fromkeys(engines, 0)
+    return said
+
+
+def check_found(strategy: str, folder: Path) -> None:
+    """Zeros and bits under an optimiser of both: what is picked is exact, and has the score that is told."""
+    swept = searched(strategy, folder / "s")
+    assert len(swept.explored.outcomes) == 8
+    found = pick(folder / "s", "max accuracy", folder / "out")
+    assert exact(folder / "out", ("reference", "fast"))
+    assert found["scores"]["validation"]["value"] == max(each.score.value for each in swept.explored.front)
+
+
+@needs_package("optuna")
+@pytest.mark.rows("R129")
+def test_pruning_and_quantisation_under_tpe_from_end_to_end(tmp_path: Path) -> None:
+    check_found("tpe", tmp_path)
+
+
+@pytest.mark.rows("R133")
+def test_pruning_and_then_quantisation_by_agents_from_end_to_end(tmp_path: Path) -> None:
+    check_found("pipeline", tmp_path)
+
+
+@needs_rtl
+@pytest.mark.rows("R136")
+@pytest.mark.parametrize("place", [0, pytest.param(-1, marks=pytest.mark.long)])
+def test_a_profile_says_the_clocks_that_are_simulated_and_each_design_is_exact(place: int, tmp_path: Path) -> None:
+    """Within 5 %, of both ends of the front, which one may switch between."""
+    few = {"layers": {"dense1": {"weights": [2, 4]}}}
+    swept = searched("profile", tmp_path / "s", space=few, evaluations=2, objectives=("lut", "cycles"))
+    found = pick(tmp_path / "s", swept.explored.front[place].design.key, tmp_path / "out")
+    simulated = exact(tmp_path / "out", ("reference", "rtl"))["rtl"]["cycles_per_frame"]
+    assert abs(found["table"]["cycles"] / simulated - 1) < 0.05
