@@ -33,7 +33,7 @@ def mended(net: FloatNet, kept: Kept, data: Sequence[Array]) -> FloatNet:
     Layer by layer, on what the layers before it then give: the weights are those of least squares but for the means,
     which the biases keep. Nothing is taken out yet.
     """
-    masks = _masks(net, kept)
+    masks = read_masks(net, kept)
     side = float_side(net, data)
     solver = _Solver(net, masks, side)
     with np.errstate(all="ignore"):
@@ -41,7 +41,7 @@ def mended(net: FloatNet, kept: Kept, data: Sequence[Array]) -> FloatNet:
     return with_biases(net.replace(**solver.weights), solver.shifts)
 
 
-def _masks(net: FloatNet, kept: Kept) -> dict[str, Array]:
+def read_masks(net: FloatNet, kept: Kept) -> dict[str, Array]:
     """Where each weight reads channels that stay."""
     masks = {layer.weight: np.ones(net.constants[layer.weight].shape, bool) for layer in net.layers}
     for group, held in zip(net.groups, kept, strict=True):
