@@ -27,10 +27,11 @@ from bitwright.compress import Options, calibrate
 from bitwright.explore.evaluate import Evaluation
 from bitwright.explore.filling import filled
 from bitwright.explore.hypervolume import hypervolume
-from bitwright.explore.objectives import OBJECTIVES
+from bitwright.explore.making import Maker
+from bitwright.explore.objectives import OBJECTIVES, Objective
 from bitwright.explore.pareto import losses
 from bitwright.explore.record import Record, Task
-from bitwright.explore.score import scoring
+from bitwright.explore.score import Scoring, scoring
 from bitwright.explore.sensing import ledger_of, sense
 from bitwright.explore.space import Design
 from bitwright.explore.strategies import DEFAULT, STRATEGIES, Problem
@@ -51,7 +52,9 @@ class Searched:
 
     def __post_init__(self) -> None:
         self.known: dict[Design, Record] = {}
-        uniform = np.array([losses(self.record(each), ASKED) for each in self.problem.space.uniforms()])
+        uniform = np.array(
+            [losses(self.record(each), self.problem.objectives) for each in self.problem.space.uniforms()]
+        )
         self.low, self.span = uniform.min(axis=0), np.ptp(uniform, axis=0)
 
     def record(self, design: Design) -> Record:
@@ -62,7 +65,7 @@ class Searched:
 
     def worth(self, records: Sequence[Record]) -> float:
         """The hypervolume of a front."""
-        at = {tuple((np.array(losses(each, ASKED)) - self.low) / self.span) for each in records}
+        at = {tuple((np.array(losses(each, self.problem.objectives)) - self.low) / self.span) for each in records}
         return hypervolume(at, (1.0, 1.0))
 
 
@@ -74,16 +77,23 @@ def searched(network: Network, seed: int, evaluations: int) -> Searched:
     calibration = calibrate(network.files[seed], [images])
     maker = replace(maker_of(calibration, CYCLES[network.name]), options=Options())
     scored = scoring(calibration.net, [x], y, seed=seed)
+    found = searching(maker, scored, ASKED, seed)
+    found.problem = replace(found.problem, evaluations=evaluations)
+    return found
+
+
+def searching(maker: Maker, scored: Scoring, asked: tuple[Objective, ...], seed: int) -> Searched:
+    """The designs of a maker, with prices and sensitivities."""
     prices, sensed = filled(maker), sense(maker, scored)
     problem = Problem(
         space=maker.space,
-        objectives=ASKED,
+        objectives=asked,
         budget={},
-        evaluations=evaluations,
+        evaluations=EVALUATIONS,
         seed=seed,
         ledger=ledger_of(maker, prices, sensed),
     )
-    return Searched(Evaluation(maker, prices, scored, ASKED), problem, 1 + len(sensed.effects))
+    return Searched(Evaluation(maker, prices, scored, asked), problem, 1 + len(sensed.effects))
 
 
 def run(strategy: str, found: Searched, evaluations: int) -> tuple[list[Record], float]:
