@@ -42,7 +42,6 @@ OPEN: frozenset[str] = frozenset(
     """
     R039
     R046
-    R099
     R103 R107 R115 R117 R119
     R135
     R158 R159 R160 R161 R162 R163 R164 R165 R166 R167 R168 R169
