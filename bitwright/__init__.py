@@ -24,6 +24,7 @@ from bitwright.hardware.plan import LayerPlan, Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reuse import Session
+from bitwright.rewriting import rewrite
 from bitwright.torch_export import from_torch
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "quantize",
     "recheck",
+    "rewrite",
     "run",
     "to_onnx",
     "verify",

@@ -30,6 +30,7 @@ from bitwright.explore.strategies import STRATEGIES
 from bitwright.explore.work import WORK
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import STEPS
+from bitwright.rewriting import PASSES
 
 USUAL = ("prune", "quantise", "shrink", "train")
 """Steps of recipes that methods are named in."""
@@ -53,6 +54,7 @@ FAMILIES: Mapping[str, Registry] = {
     "work": WORK,
     "factor": {name: factoriser.parts for name, factoriser in FACTORISERS.items()},
     "step": {name: step for name, step in STEPS.items() if name not in USUAL},
+    "pass": PASSES,
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
@@ -88,6 +90,7 @@ NAMED: Mapping[str, str] = {
     "strategy": "`bitwright explore --strategy`, `bw.explore.sweep`",
     "work": "`--objectives` and `--budget` of `bitwright explore`, `objectives` and `budget` of `bw.explore.sweep`",
     "rewind": "`rewind` of the step `lottery`",
+    "pass": "`--pass` of every command that reads a model, `bw.rewrite`",
 }
 """Where the methods of each family are named."""
 CITED = re.compile(r'([A-Z](?:[^.:;()"]|\bal\.)*): "([^"]+)"(.*?)(?:; (R\d{3}(?:, R\d{3})*))?(?=\)|[.;](?: |$))')

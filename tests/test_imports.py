@@ -48,6 +48,7 @@ PARTS = {
     " backends/onnx compress compress/allocate compress/prune hardware/clocks sim ir exact _version",
     "explore/executors": "explore explore/executors ir",
     "explore/strategies": "explore explore/strategies compress compress/allocate ir",
+    "rewriting": "rewriting compress.family frontend ir ir/passes",
     "recipe": "recipe compress compress/codes compress/factor compress/prune compress/torch compress/transforms"
     " compiling explore planning ir _version",
     "check": "check",
@@ -71,6 +72,7 @@ PACKAGES = {
     "compress/torch": "numpy onnx torch",
     "report": "numpy jinja2 rich",
     "explore": "planning numpy onnx jinja2 scipy plotly",
+    "rewriting": "numpy",
     "recipe": "numpy",
     "check": "numpy",
     "cli": "numpy onnx typer rich",

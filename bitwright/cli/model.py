@@ -17,6 +17,7 @@ from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reading.open_sizes import Shape
 from bitwright.reading.read import Asked
+from bitwright.rewriting import PASSES, rewritten
 
 Taken = ParamSpec("Taken")
 Inputs = Annotated[
@@ -52,6 +53,14 @@ Quantisers = Annotated[
         help="Put one more quantiser on an edge, a tensor or node by name: s16.8, u8/255. Repeatable.",
     ),
 ]
+Passes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pass",
+        metavar="NAME=N,N",
+        help=f"Rewrite the graph to one of the same integers: {', '.join(PASSES)}, with its numbers. Repeatable.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,7 @@ class Source:
     shapes: dict[str, Shape]
     outputs: tuple[str, ...]
     quantise: dict[str, str]
+    passes: tuple[str, ...]
 
     @staticmethod
     def given(
@@ -71,19 +81,22 @@ class Source:
         shapes: list[str] | None,
         outputs: list[str] | None,
         quantise: list[str] | None,
+        passes: list[str] | None,
     ) -> Source:
         """What the options say."""
         types, sizes = parse_pairs("--input", inputs), parse_pairs("--shape", shapes)
-        return Source(model, types, dict(sizes), tuple(outputs or ()), parse_pairs("--quantise", quantise))
+        edges = parse_pairs("--quantise", quantise)
+        return Source(model, types, dict(sizes), tuple(outputs or ()), edges, tuple(passes or ()))
 
     def __str__(self) -> str:
         return str(self.path)
 
     def net(self, rounding: str = "onnx") -> Graph:
         """The graph of the model."""
-        return api.load(
+        net = api.load(
             self.path, self.inputs, rounding, shapes=self.shapes, outputs=self.outputs, quantise=self.quantise
         )
+        return rewritten(net, self.passes)
 
     def inspected(self) -> tuple[dict[str, Any], BitwrightError | None]:
         """What `inspect` finds; and the error where that is what stands in the way."""
@@ -115,8 +128,9 @@ def _asked(
     shapes: Shapes = None,
     outputs: Outputs = None,
     quantise: Quantisers = None,
+    passes: Passes = None,
 ) -> Source:
-    return Source.given(model, inputs, shapes, outputs, quantise)
+    return Source.given(model, inputs, shapes, outputs, quantise, passes)
 
 
 def reads_model(command: Callable[Concatenate[Source, Taken], None]) -> Callable[..., None]:
