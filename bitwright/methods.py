@@ -72,7 +72,7 @@ NAMED: Mapping[str, str] = {
     "criterion": "`criterion` of the step `prune`, and of `prune` in `train`; `bw.compress.pruned(criterion=)`",
     "schedule": "`schedule` of the step `prune`, and of `prune` in `train`; `bw.compress.SCHEDULES`",
     "rule": "`rule` of `prune` in the step `train`; `rule=` of a module's `prune`",
-    "allocator": "`bw.explore.allocate(method=)`",
+    "allocator": "`allocator` beside the `budget` of the step `quantise`, `bw.explore.allocate(method=)`",
     "sensitivity": "`bw.explore.table(sensitivity=)`",
     "factor": "`method` of the step `factor`, `bw.compress.factored(method=)`",
     "step": "a step of a recipe, `- NAME: {option: value}`",

@@ -39,7 +39,7 @@ PARTS = {
     "compress/codes": "compress/codes compress.family ir",
     "compress/factor": "compress compress/factor compress/prune reading ir",
     "compress/prune": "compress compress/prune compress/round compress/torch hardware audit frontend reading ir",
-    "compress/torch": "compress compress/prune compress/ranges compress/torch audit reading ir",
+    "compress/torch": "compress compress/allocate compress/prune compress/ranges compress/torch audit reading ir",
     "compress/transforms": "compress compress/transforms reading",
     "compress/ranges": "compress compress/ranges ir",
     "compress/round": "compress/round compress.family ir",
@@ -49,8 +49,8 @@ PARTS = {
     "explore/executors": "explore explore/executors ir",
     "explore/strategies": "explore explore/strategies compress compress/allocate ir",
     "rewriting": "rewriting compress.family frontend ir ir/passes",
-    "recipe": "recipe compress compress/codes compress/factor compress/prune compress/torch compress/transforms"
-    " compiling explore planning ir _version",
+    "recipe": "recipe compress compress/allocate compress/codes compress/factor compress/prune compress/torch"
+    " compress/transforms compiling explore planning ir _version",
     "check": "check",
 }
 """Our own parts, and modules at the top, that each part may import; `cli` and the modules at the top may import all."""

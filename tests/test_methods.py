@@ -42,7 +42,7 @@ OPEN: frozenset[str] = frozenset(
     """
     R039
     R046
-    R103 R107 R115 R117 R119
+    R103 R107 R115
     R135
     R159 R160 R161 R162 R163 R164 R166 R167 R168 R169
     R176

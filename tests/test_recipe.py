@@ -28,6 +28,7 @@ from bitwright.compress import (
     quantised,
     shrunk,
 )
+from bitwright.compress.allocate import ALLOCATORS
 from bitwright.compress.allocate.costs import OF_WIDTHS
 from bitwright.compress.allocate.error import ERRORS
 from bitwright.compress.codes import shared
@@ -51,7 +52,7 @@ DATA = str(ROOT / "examples/digits/digits_data.npz")
 EXAMPLE = "for example `- quantise: {weights: 4, activations: 4}`"
 OPTIONS = ", ".join(
     "weights activations per_channel range rounding correct scale zero exact transforms config share sharing"
-    " budget cycles part".split()
+    " budget cycles part allocator".split()
 )
 
 
@@ -161,6 +162,12 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
         ("- quantise: {cycles: 1000}\n",
          ": step 1, 'quantise': has a target of a budget, and no budget\n"
          "  hint: for example budget: {lut: 5000}; `bitwright compile` takes the target of a design"),
+        ("- quantise: {allocator: dnas}\n",
+         ": step 1, 'quantise': has an allocator of a budget, and no budget\n"
+         "  hint: for example budget: {lut: 5000}"),
+        ("- quantise: {budget: {lut: 5000}, allocator: dnass}\n",
+         ": step 1, 'quantise': 'dnass' cannot be used for allocator\n"
+         f"  hint: {nearest_names('dnass', set(ALLOCATORS))}"),
         ("- quantise: {budget: {lut: 5000, cycles: 100}, cycles: 100}\n",
          ": step 1, 'quantise': has cycles in its budget and beside it\n  hint: give one of them"),
         ("- quantise: {budget: {lut: 0}}\n",

@@ -40,6 +40,7 @@ RECIPES = {
     "gradient": f"- train: {{epochs: 1, gradient: NAME}}\n{END}",
     "projection": f"- train: {{epochs: 1, project: 'NAME'}}\n{END}",
     "rewind": f"- lottery: {{rounds: 1, epochs: 1, rewind: NAME}}\n{END}",
+    "allocator": "- quantise: {weights: 3, activations: 3, budget: {weight_bits: 9000}, allocator: NAME}",
     "sharing": "- quantise: {weights: 4, activations: 4, share: 16, sharing: NAME}",
     "step": f"- NAME: {{OPTIONS}}\n{END}",
     "weights": "- train: {epochs: 1, weights: 'NAME', activations: 'lsq:4'}",

@@ -200,6 +200,7 @@ class _Search:
     limits: Figures
     least: str
     candidates: list[Candidate] = field(default_factory=list)
+    learnt: dict[str, Any] = field(default_factory=dict)
 
     @property
     def within(self) -> list[Candidate]:
@@ -268,7 +269,8 @@ class _Search:
         """What is asked of an allocator: limits by a ledger, and of errors that it measures the real one."""
         error = self.found.error
         most = self.limits.get(error, inf)
-        return Request(ledger=ledger, least=self.least, limits=aims, error=error, errs=self.found.errs, most=most)
+        asked: dict[str, Any] = {"errs": self.found.errs, "most": most, "sensing": self.found.sensing}
+        return Request(ledger=ledger, least=self.least, limits=aims, error=error, learnt=self.learnt, **asked)
 
     def uniforms(self) -> Iterable[tuple[str, Widths]]:
         """Uniform designs that may be within the limits and better than others of them."""

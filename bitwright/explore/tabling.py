@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 
 from bitwright.compress import Calibration, FloatNet, Options, State, calibrate, check_arrays
 from bitwright.compress.allocate import SENSITIVITIES, SENSITIVITY, Ledger, Term, Widths
-from bitwright.compress.allocate.error import Judge, Sensing, judge
+from bitwright.compress.allocate.error import Judge, judge
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.allocate.tables import Amounts, joined
 from bitwright.compress.choices import Choices, choose
 from bitwright.compress.config import Config
@@ -60,6 +62,20 @@ class Tabled:
     def error(self) -> str:
         """What its errors are: `kl`, `noise` or `loss`."""
         return self.measure.kind
+
+    @cached_property
+    def sensing(self) -> Sensing:
+        """What is known of the network beside its table."""
+        return Sensing(
+            calibration=self.calibration,
+            choices=self.choices,
+            options=self.options,
+            offered=self.table.widths,
+            kind=self.error,
+            arrays=self.measure.arrays,
+            errs=lambda state: error_of(state, self.measure),
+            labels=self.measure.labels,
+        )
 
     def state(self, widths: Widths) -> State:
         """The network of these widths, quantised as it will be."""
@@ -157,18 +173,9 @@ def table(
     begins("pricing widths")
     prices = list(Pricing(calibration, choices, target).terms(offered, progress))
     begins("measuring widths")
-    sensing = Sensing(
-        calibration=calibration,
-        choices=choices,
-        options=chosen,
-        offered=offered.widths,
-        kind=measure.kind,
-        arrays=arrays,
-        errs=lambda state: error_of(state, measure),
-    )
-    errors = list(_sensed(sensing, sensitivity))
-    terms = joined([*prices, *errors])
-    return Tabled(Ledger(offered.weights, offered.tensors, terms), calibration, choices, chosen, target, measure)
+    found = Tabled(offered, calibration, choices, chosen, target, measure)
+    terms = joined([*prices, *_sensed(found.sensing, sensitivity)])
+    return replace(found, table=replace(offered, terms=terms))
 
 
 def _sensed(sensing: Sensing, sensitivity: str) -> Iterator[Term]:

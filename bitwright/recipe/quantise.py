@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from bitwright.compress import BITS, Calibration, FloatNet, State, calibrate, quantised
+from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS
 from bitwright.compress.codes import SHARINGS
 from bitwright.compress.config import nearest_names, read_config
 from bitwright.compress.options import Options
@@ -26,7 +27,7 @@ class Quantise(Options):
 
     `config` says what single layers become, by name or pattern; `share` leaves each weight that many different codes.
     With a `budget` each weight and tensor gets bits of its own, up to those that are asked for, by what they cost in
-    the design of `cycles` clocks (which may stand in the budget) for a `part`.
+    the design of `cycles` clocks (which may stand in the budget) for a `part`, as an `allocator` chooses.
     """
 
     config: Mapping[str, Any] | None = None
@@ -35,6 +36,7 @@ class Quantise(Options):
     budget: Mapping[str, Any] | None = None
     cycles: int | None = None
     part: str | None = None
+    allocator: str | None = None
     ends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -47,12 +49,22 @@ class Quantise(Options):
         if self.sharing not in SHARINGS:
             hint = nearest_names(self.sharing, set(SHARINGS))
             raise BitwrightError(f"{self.sharing!r} cannot be used for sharing", where="quantise", hint=hint)
+        self._check_budget()
+
+    def _check_budget(self) -> None:
+        """Refuse a budget that cannot be, and what is for one where there is none."""
+        if self.allocator is not None and self.allocator not in ALLOCATORS:
+            hint = nearest_names(self.allocator, set(ALLOCATORS))
+            raise BitwrightError(f"{self.allocator!r} cannot be used for allocator", where="quantise", hint=hint)
         if self.budget is not None:
             limits, target = self._limits()
             check_budget(limits, target.part)
         elif self.cycles is not None or self.part is not None:
             hint = "for example budget: {lut: 5000}; `bitwright compile` takes the target of a design"
             raise BitwrightError("has a target of a budget, and no budget", where="quantise", hint=hint)
+        elif self.allocator is not None:
+            hint = "for example budget: {lut: 5000}"
+            raise BitwrightError("has an allocator of a budget, and no budget", where="quantise", hint=hint)
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> Result:
         """The network in integers."""
@@ -76,7 +88,7 @@ class Quantise(Options):
             part=target.part,
             **given,
         )
-        return allocate(found, limits)
+        return allocate(found, limits, method=self.allocator or ALLOCATOR)
 
     def _limits(self) -> tuple[dict[str, float], Target]:
         """What the budget limits, and the target of the design that it is of."""

@@ -13,9 +13,10 @@ import pytest
 from bitwright.compress import Options, State, calibrate, float_net, quantised
 from bitwright.compress.allocate import ALLOCATORS, Answer, Ledger, Request, Term, Widths
 from bitwright.compress.allocate.costs import bit_operations, ways_to, weight_bits
-from bitwright.compress.allocate.error import Judge, Sensing, judge, kl, noise, one_by_one
+from bitwright.compress.allocate.error import Judge, judge, kl, noise, one_by_one
 from bitwright.compress.allocate.exact import cheapest, integer_program
 from bitwright.compress.allocate.greedy import greedy
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.allocate.tables import joined
 from bitwright.compress.choices import choose
 from bitwright.explore.tabling import error_of

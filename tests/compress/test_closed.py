@@ -13,8 +13,9 @@ from bitwright.compress import Options, calibrate, quantised
 from bitwright.compress.allocate import ALLOCATORS, Ledger, Request, Term
 from bitwright.compress.allocate.bilinear import fitted
 from bitwright.compress.allocate.closed import bits_for, levels_for
-from bitwright.compress.allocate.error import Sensing, judge
+from bitwright.compress.allocate.error import judge
 from bitwright.compress.allocate.grouped import by_group
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.allocate.trim import halved
 from bitwright.compress.choices import choose
 from bitwright.explore.tabling import error_of

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bitwright.compress import Calibration, FloatNet, Options, calibrate, float_net
-from bitwright.compress.allocate.error import Sensing, judge
+from bitwright.compress.allocate.error import judge
 from bitwright.compress.allocate.hessian import hessian_trace, traces
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.choices import choose
 from bitwright.explore.tabling import error_of
 from bitwright.ir.errors import BitwrightError

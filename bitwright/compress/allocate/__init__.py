@@ -3,8 +3,8 @@
 
 from collections.abc import Callable, Iterator
 
-from bitwright.compress.allocate.error import Sensing
 from bitwright.compress.allocate.exact import cheapest
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.allocate.tables import Allocator, Answer, Impossible, Ledger, Request, Term, Widths, excess
 from bitwright.compress.family import Family
 

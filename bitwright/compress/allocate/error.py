@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.allocate.tables import Term, Widths
-from bitwright.compress.calibrate import Calibration
 from bitwright.compress.choices import Choices, reading
 from bitwright.compress.execute import outputs_of
 from bitwright.compress.fidelity import gives_scores
 from bitwright.compress.network import FloatNet
-from bitwright.compress.options import Options
 from bitwright.compress.quantise import quantised_by
 from bitwright.compress.sites import key
-from bitwright.compress.state import State
 from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
@@ -107,22 +105,6 @@ def _log_probabilities(scores: Array) -> Array:
 
 def _exp(rows: Array) -> Array:
     return np.asarray(np.exp(rows))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sensing:
-    """What is asked of widths: the error that each brings to a calibrated network, whose choices are as wide as can be.
-
-    `errs` measures a network's error, of a kind, on `arrays`.
-    """
-
-    calibration: Calibration
-    choices: Choices
-    options: Options
-    offered: Mapping[str, tuple[int, ...]]
-    kind: str
-    arrays: Sequence[Array]
-    errs: Callable[[State], float]
 
 
 def one_by_one(sensing: Sensing) -> Iterator[Term]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bitwright.compress.allocate.error import Sensing, measured_at
+from bitwright.compress.allocate.error import measured_at
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.allocate.tables import Term, Widths
 
 

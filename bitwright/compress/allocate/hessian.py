@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.compress.allocate.error import Sensing
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.allocate.tables import Amounts, Term
 from bitwright.compress.coded import nearest_codes
 from bitwright.compress.network import FloatNet

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from math import inf
 from typing import Any
 
+from bitwright.compress.allocate.sensing import Sensing
 from bitwright.ir.errors import BitwrightError
 
 Widths = Mapping[str, int]
@@ -114,7 +115,8 @@ class Impossible(BitwrightError):
 class Request:
     """What is asked of an allocator: the least of one kind by a ledger, within the most of others by it.
 
-    `error` is the kind that is an error. One who measures designs himself asks `errs`, and heeds `most` of it.
+    `error` is the kind that is an error. One who measures designs himself asks `errs`, and heeds `most` of it; one who
+    learns from the network has it in `sensing`, and what he learnt from one request to the next in `learnt`.
     """
 
     ledger: Ledger
@@ -123,6 +125,8 @@ class Request:
     error: str = ""
     errs: Callable[[Widths], float] | None = None
     most: float = inf
+    sensing: Sensing | None = None
+    learnt: dict[str, Any] = field(default_factory=dict)
 
 
 Allocator = Callable[[Request], Answer | None]
