@@ -137,3 +137,22 @@ def test_a_sweep_by_the_default_keeps_them_and_is_gone_on_with_by_what_is_kept(
     assert begun.problem.ledger is not None and begun.problem.ledger.kinds[-1] == "kl"
     monkeypatch.setattr(sweeping, "sense", None)
     assert sweep(begun, tmp_path / "s", resume=True).outcomes == first.outcomes
+
+
+def test_the_table_of_a_space_has_what_zeros_save(scored: Scoring) -> None:
+    """As the table of prices has it, to the LUT; of products, but for those that few bits make zero."""
+    first, second, *_ = (layer.weight for layer in maker_of(()).calibration.net.layers)
+    axes = (
+        Axis("zeros", "sparsity", (0.75, 0.5, 0), (second,)),
+        Axis("all zeros", "sparsity", (0.5, 0), (first,)),
+        Axis("bits", "weights", (4, 8), (second,)),
+    )
+    maker = maker_of(axes)
+    prices = filled(maker)
+    model = Additive(maker.space, ledger_of(maker, prices, sense(maker, scored)))
+    for design in maker.space.designs():
+        said = model.figures(np.array([maker.space.places(design)]))
+        found = prices.figures(maker.made(design))
+        for kind in ("lut", "ff", "dsp"):
+            assert round(said[kind][0]) == found[kind], (design, kind)
+        assert said["bops"][0] == pytest.approx(found["bops"], rel=0.1), design

@@ -28,6 +28,7 @@ from bitwright.explore.making import Maker
 from bitwright.explore.prices import Prices
 from bitwright.explore.score import Scoring
 from bitwright.explore.space import Axis, Design, Value
+from bitwright.explore.zeroed import of_zeros
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.stages import begins
@@ -88,14 +89,16 @@ def ledger_of(maker: Maker, prices: Prices, sensed: Sensed) -> Ledger:
     """The table of a space by axes and places: prices for the target of the best design, and errors."""
     axes = {axis.name: axis for axis in maker.space.axes}
     made = _untrained(maker).glimpsed(maker.space.design(best_places(maker)))
-    priced = prices.table(made.target).ledger
-    offered = {name: priced.widths.get(name, (bits,)) for name, bits in made.widths.items()}
+    table = prices.table(made.target)
+    offered = {name: table.ledger.widths.get(name, (bits,)) for name, bits in made.widths.items()}
     acts = made.state.acts
     weights, tensors = ({n: bits for n, bits in offered.items() if (n in acts) == of} for of in (False, True))
     worked = _worked(maker.calibration.net, made.state.graph(), offered)
-    found = tied(maker.space, Ledger(weights, tensors, (*priced.terms, *worked)))
+    widths = Ledger(weights, tensors, (*table.ledger.terms, *worked))
+    found = tied(maker.space, widths)
+    zeros = of_zeros(maker.space, widths, table.changes)
     others = {name: tuple(range(len(axes[name].values))) for name in _by_axis(sensed) if name not in found.widths}
-    return Ledger({**found.weights, **others}, found.tensors, (*found.terms, *_errors(sensed, axes)))
+    return Ledger({**found.weights, **others}, found.tensors, (*found.terms, *zeros, *_errors(sensed, axes)))
 
 
 def _untrained(maker: Maker) -> Maker:
