@@ -41,7 +41,6 @@ LISTED = set(re.findall(r"R\d{3}", (DOCS / "bibliography.md").read_text("utf-8")
 OPEN: frozenset[str] = frozenset(
     """
     R039
-    R046
     R103 R107 R115
     R135
     R159 R160 R161 R162 R163 R164 R166 R167 R168 R169

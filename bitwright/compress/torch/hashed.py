@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bitwright.compress.torch.levels import or_one
 from bitwright.compress.torch.quantiser import Basis, Quantiser
-from bitwright.compress.torch.ste import positive, through
+from bitwright.compress.torch.ste import grad_scale, positive, round_ste
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.types import IntType
 
@@ -49,9 +49,9 @@ class Hashed(Quantiser):
     def bases(self, x: Tensor) -> tuple[Basis, ...]:
         """One: the nearest codes of the numbers that are shared."""
         (kind,) = self.types
-        scale = positive(self.scale, po2=self.po2)
+        scale = grad_scale(positive(self.scale, po2=self.po2), (x.numel() * kind.hi) ** -0.5)
         value = (self.numbers(x)[self.bucket] * self.sign).reshape(x.shape) / scale
-        return (Basis(through(value, value.detach().round().clamp(kind.lo, kind.hi)), scale),)
+        return (Basis(round_ste(value.clamp(kind.lo, kind.hi)), scale),)
 
     def numbers(self, x: Tensor) -> Tensor:
         """What is shared: the mean of each bucket's weights with their signs; 0 of none."""
@@ -63,13 +63,13 @@ class Hashed(Quantiser):
 def places(rows: int, terms: int, count: int) -> tuple[Array, Array]:
     """The bucket and the sign of each weight, row by row: 32-bit arithmetic that any language has."""
     at = np.arange(rows, dtype=np.uint64)[:, None] * np.uint64(ODD) + np.arange(terms, dtype=np.uint64)
-    mixed = [_mixed(at, factor) for factor in (PRIME, SIGN)]
-    return (mixed[0] % np.uint64(count)).astype(np.int64).ravel(), (
-        1 - 2 * (mixed[1] >> np.uint64(31)).astype(np.float32)
+    made = [mixed(at, factor) for factor in (PRIME, SIGN)]
+    return (made[0] % np.uint64(count)).astype(np.int64).ravel(), (
+        1 - 2 * (made[1] >> np.uint64(31)).astype(np.float32)
     ).ravel()
 
 
-def _mixed(at: Array, factor: int) -> Array:
+def mixed(at: Array, factor: int) -> Array:
     """Numbers of 32 bits that look drawn."""
     held = (at * np.uint64(factor)) & np.uint64(0xFFFFFFFF)
     held ^= held >> np.uint64(15)
