@@ -11,6 +11,7 @@ import pytest
 
 from bitwright import api
 from bitwright.explore.picking import pick
+from bitwright.explore.record import Record
 from bitwright.explore.sweeping import sweep
 from bitwright.explore.swept import Swept
 from bitwright.planning.target import Target
@@ -60,6 +61,17 @@ def test_pruning_and_quantisation_under_tpe_from_end_to_end(tmp_path: Path) -> N
 @pytest.mark.rows("R133")
 def test_pruning_and_then_quantisation_by_agents_from_end_to_end(tmp_path: Path) -> None:
     check_found("pipeline", tmp_path)
+
+
+@pytest.mark.rows("R105")
+def test_amc_sets_the_zeros_of_each_layer_within_a_budget(tmp_path: Path) -> None:
+    """The table knows what zeros save, so that nothing over the budget is proposed."""
+    zeros = {"sparsity": [0, 0.5, 0.75]}
+    space = {"network": {"weights": 4, "activations": 4}, "layers": {"conv2": zeros, "dense1": zeros}}
+    swept = searched("amc", tmp_path / "s", space=space, objectives=("bops",), budget={"bops": 300e3})
+    found = [each for each in swept.explored.outcomes if isinstance(each, Record)]
+    assert len(found) == 6, "of the nine, those with zeros where most of the work is"
+    assert max(each.figures["bops"] for each in found) <= 300e3
 
 
 @needs_rtl

@@ -33,9 +33,9 @@ class Afford:
             name: most for name, most in problem.budget.items() if name in known and self._ends[name][0] <= most
         }
         """Of the budget what the cheapest design keeps by the table."""
-        costs = [each.name for each in problem.objectives[1:] if each.name in known]
+        costs = [each.name for each in problem.objectives[1:] if each.name in known and np.ptp(self._ends[each.name])]
         self.cost = next(iter([*costs, *self.limits]), "")
-        """The figure that is saved first, if the table has any."""
+        """The figure that is saved first, if the table has any that axes change."""
         self.is_free = bool(costs)
         """Whether less of that figure is better, whatever its limit is."""
 
