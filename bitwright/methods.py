@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from inspect import getdoc
 from typing import Any
 
+from bitwright import api
 from bitwright.compress.allocate import ALLOCATORS, SENSITIVITIES
 from bitwright.compress.codes import CODES, SHARINGS
 from bitwright.compress.correct import CORRECTIONS
@@ -28,6 +29,8 @@ from bitwright.compress.transforms import TRANSFORMS
 from bitwright.compress.zeros import quantiser
 from bitwright.explore.strategies import STRATEGIES
 from bitwright.explore.work import WORK
+from bitwright.hardware.modules import units
+from bitwright.hardware.schedule import schedule
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe import STEPS
 from bitwright.rewriting import PASSES
@@ -55,6 +58,7 @@ FAMILIES: Mapping[str, Registry] = {
     "factor": {name: factoriser.parts for name, factoriser in FACTORISERS.items()},
     "step": {name: step for name, step in STEPS.items() if name not in USUAL},
     "pass": PASSES,
+    "compiler": {"rows": schedule, "signs": units.mac_ternary, "export": api.to_onnx},
 }
 """The registries, by the option that names one of their entries, or by what `inspect` calls these; None stands for
 leaving it out, which is no method."""
@@ -90,6 +94,7 @@ NAMED: Mapping[str, str] = {
     "strategy": "`bitwright explore --strategy`, `bw.explore.sweep`",
     "work": "`--objectives` and `--budget` of `bitwright explore`, `objectives` and `budget` of `bw.explore.sweep`",
     "rewind": "`rewind` of the step `lottery`",
+    "compiler": "no option: `zeros` and `style` of a layer of a plan, `bw.to_onnx`",
     "pass": "`--pass` of every command that reads a model, `bw.rewrite`",
 }
 """Where the methods of each family are named."""

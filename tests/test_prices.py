@@ -26,8 +26,9 @@ from bitwright.explore.possible import check_possible, least_of
 from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices, aim_of
 from bitwright.explore.space import Axis, Space, Value
-from bitwright.explore.work import Work, worked, works_of
+from bitwright.explore.work import Work, energy, products_of, worked, works_of
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.layers import Conv
 from bitwright.ir.stages import heard
 from bitwright.planning.target import Target
 
@@ -199,6 +200,23 @@ def test_work_is_counted_weight_by_weight() -> None:
     assert found["weight_bits"] == 4 * sum(state.net.constants[layer.weight].size for layer in state.net.layers)
     assert [found[kind] for kind in ("bops", "ebops", "energy")] == pytest.approx([bops, ebops, energy])
     assert isinstance(works[0], Work) and works[0].uses == 64, "a convolution whose result has 8 x 8 places"
+
+
+@pytest.mark.rows("R160")
+def test_what_is_read_and_multiplied_is_what_a_loop_nest_counts() -> None:
+    """Every place of a convolution's result, every output, tap and channel: a weight that is not zero is read there."""
+    state = maker((3,)).made(next(maker((3,)).space.designs())).state
+    graph = state.graph()
+    (conv, *_) = (layer for layer in graph.layers if isinstance(layer, Conv))
+    (work, *_) = works_of(graph, state)
+    reads = 0
+    for _row, _column, out in np.ndindex(*conv.shape):
+        for tap in np.ndindex(*conv.weights.array.shape[1:]):
+            reads += int(conv.weights.array[out, *tap]) != 0
+    (products,) = products_of(work, state)
+    assert (products.count, products.bits, work.terms) == (reads, 3, 9)
+    terms = (0.2 / 64 * 3 * products.wide, 0.03 / 8 * products.sums, 10 / 64 * 3)
+    assert energy(products) == pytest.approx(reads * sum(terms) / 1000)
 
 
 def test_each_base_of_a_weight_is_multiplied_by_once() -> None:

@@ -95,7 +95,9 @@ def ebops(products: Products) -> float:
 def energy(products: Products) -> float:
     """A proxy of the energy of a frame in nJ: reading each weight that is not zero, its product, and adding that.
 
-    At 45 nm and 0.9 V (Horowitz: "Computing's energy problem (and what we can do about it)", ISSCC 2014).
+    At 45 nm and 0.9 V (Horowitz: "Computing's energy problem (and what we can do about it)", ISSCC 2014). All is on
+    the chip: of the levels of memory that dataflows tell apart, what is not a register is one buffer (Sze, Chen, Yang,
+    Emer: "Efficient processing of deep neural networks: a tutorial and survey", Proceedings of the IEEE 2017; R160).
     """
     each = MULTIPLY_PJ * products.bits * products.wide + ADD_PJ * products.sums + READ_PJ * products.bits
     return products.count * each / PJ_PER_NJ

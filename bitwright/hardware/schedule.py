@@ -45,6 +45,12 @@ class Schedule:
         return len(self.beats)
 
     @property
+    def imbalance(self) -> float:
+        """Words of all ports over those in which they find a number: 1 where all end together and none is in vain."""
+        blocks = self.weights.array.reshape(*self.beats.shape, -1)
+        return self.beats.size / max(int(blocks.any(axis=2).sum()), 1)
+
+    @property
     def moved(self) -> bool:
         """True if the rows are not in their own order."""
         return bool((self.rows != np.arange(len(self.rows))).any())
@@ -56,7 +62,11 @@ def lanes_of(zeros: Zeros, pe: int) -> int:
 
 
 def schedule(matrix: Ints, pe: int, simd: int, zeros: Zeros, *, movable: bool) -> Schedule:
-    """The words that compute `matrix` (rows, cols) times a vector; rows change places only if they are `movable`."""
+    """The words that compute `matrix` (rows, cols) times a vector; rows change places only if they are `movable`.
+
+    Rows of about as many numbers then share a fold, so that no lane waits for another (Niu, Ma, Wang, Ren: "26ms
+    inference time for ResNet-50: towards real-time execution of all DNNs on smartphone", 2019, arXiv 1905.00571; R168).
+    """
     blocks, lanes = nonzero_blocks(matrix, simd), lanes_of(zeros, pe)
     rows = _arranged(blocks, pe, lanes) if movable else np.arange(len(matrix))
     lengths = _lengths(blocks[rows], pe, lanes)

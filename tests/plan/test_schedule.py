@@ -84,6 +84,23 @@ def test_rows_that_move_leave_no_port_idle_for_long(seed: int) -> None:
     assert made.words <= counts.sum() / pe + counts.max() + len(matrix) // pe
 
 
+@pytest.mark.rows("R168")
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_that_move_balance_the_lanes(seed: int) -> None:
+    """Of rows of unequal length the longest port is nearer to the mean; the products are the same, row by row."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.integers(-8, 8, (16, 24)) * (rng.random((16, 24)) < rng.random((16, 1)))
+    made = {movable: schedule(matrix, 4, 1, "skip-rows", movable=movable) for movable in (False, True)}
+    for each in made.values():
+        held = (each.weights.array != 0).sum(axis=(0, 2))  # of each lane
+        counts = np.add.reduceat((each.weights.array != 0).any(axis=2), np.append(0, each.ends[:-1] + 1))
+        wanted = counts.max(axis=1).clip(1).sum() * 4 / held.sum()
+        assert each.imbalance == pytest.approx(wanted)
+    vector = rng.integers(-100, 100, 24)
+    np.testing.assert_array_equal(product(made[True], vector), product(made[False], vector))
+    assert 1 <= made[True].imbalance < made[False].imbalance
+
+
 def test_alike_rows_share_a_port() -> None:
     """Rows of two patterns, every other one: in place each block of two rows has both."""
     matrix = np.tile([[1, 1, 0, 0], [0, 0, 1, 1]], (4, 1))

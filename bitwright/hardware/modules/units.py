@@ -97,7 +97,11 @@ def mac_lut(*, pe: int, simd: int, x_bits: int, w_bits: int, acc_w: int) -> Part
 
 @cache
 def mac_ternary(*, pe: int, simd: int, term_w: int, acc_w: int) -> Parts:
-    """Products with weights -1, 0 and 1, and their sums."""
+    """Products with weights of one sign bit, or -1, 0 and 1, and their sums: no multiplier, whatever the inputs.
+
+    Priced as what it takes beside others (Andri, Cavigelli, Rossi, Benini: "YodaNN: an architecture for ultralow power
+    binary-weight CNN acceleration", IEEE TCAD 2018, arXiv 1606.05487; R163).
+    """
     own = Part("mac_ternary", {"bits": pe * simd * term_w, "terms": pe * simd})
     return (own, *accumulate(pe=pe, n=simd, w=term_w, acc_w=acc_w))
 
