@@ -41,7 +41,7 @@ LISTED = set(re.findall(r"R\d{3}", (DOCS / "bibliography.md").read_text("utf-8")
 OPEN: frozenset[str] = frozenset(
     """
     R039
-    R103 R107 R115
+    R103 R115
     R135
     R159 R166
     """.split()
