@@ -41,7 +41,7 @@ LISTED = set(re.findall(r"R\d{3}", (DOCS / "bibliography.md").read_text("utf-8")
 OPEN: frozenset[str] = frozenset(
     """
     R039
-    R103 R115
+    R103
     R135
     R159 R166
     """.split()
@@ -74,8 +74,8 @@ PLAIN = frozenset(
 ORDINARY = frozenset(
     """
     attention codes cubic dorefa entropy generated hashed int8 kl l1 logits lottery magnitude mixture mobilenet
-    multipliers noise nsga2 nsga3 range rank rate resnet sawb scratch snapshot square step tanh ternary threshold
-    tolerance values vectors weights xnor zeros
+    multipliers noise nsga2 nsga3 operations range rank rate resnet sawb scratch snapshot square step tanh ternary
+    threshold tolerance values vectors weights xnor zeros
     """.split()
 )
 """Words by which other things go too: there only the function counts."""

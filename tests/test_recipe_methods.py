@@ -47,7 +47,12 @@ RECIPES = {
     "activations": "- train: {epochs: 1, weights: 'lsq:4', activations: 'NAME'}",
 }
 """A recipe for each family whose methods a recipe names."""
-OPTIONS = {"gates": "epochs: 1", "learn": "epochs: 1, first: 7", "lottery": "rounds: 2, epochs: 1"}
+OPTIONS = {
+    "gates": "epochs: 1",
+    "learn": "epochs: 1, first: 7",
+    "lottery": "rounds: 2, epochs: 1",
+    "morph": "epochs: 1",
+}
 """What steps are given, that their defaults would make slow here."""
 
 

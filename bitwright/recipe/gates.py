@@ -17,6 +17,9 @@ from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.step import Material, Place
 
+LEARNER = "hard-concrete"
+"""Where none is named."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
@@ -26,7 +29,7 @@ class Gates:
     pruning", ICLR 2020 submission; R086), with any gate of `bitwright methods learner`. Needs labels and PyTorch.
     """
 
-    learner: str = "hard-concrete"
+    learner: str = LEARNER
     constraint: str = "square"
     macs: float = 0.5
     epochs: int = 10

@@ -26,6 +26,8 @@ TOLERANCE = 0.05
 """The share of the budget by which it may be missed."""
 PULLED = 2.0
 """Of the logarithm of what is expected."""
+THRIFT = 3.0
+"""Of the share of operations that is left."""
 
 
 def by_square(module: Gated, macs: float, t: float) -> Tensor:
@@ -73,4 +75,14 @@ def tolerance(module: Gated, macs: float, t: float) -> Tensor:
     return math.copysign(PULLED, over) * expected.log() if abs(over) > TOLERANCE * macs else torch.zeros(())
 
 
-CONSTRAINTS = {"square": by_square, "barrier": barrier, "tolerance": tolerance}
+def by_operations(module: Gated, macs: float, t: float) -> Tensor:
+    """What is multiplied and added: how far each channel is open, times how many stay at the other side of its layers.
+
+    MorphNet (Gordon, Eban, Nachum, Chen, Wu, Yang, Choi: "MorphNet: fast and simple resource-constrained structure
+    learning of deep networks", CVPR 2018, arXiv 1711.06798; R115). It draws to no budget: the step `morph` meets one.
+    """
+    counted: Tensor = module.multiplied.operations(module.opens(), module.stays())
+    return THRIFT * counted / (2 * module.multiplied.whole)
+
+
+CONSTRAINTS = {"square": by_square, "barrier": barrier, "tolerance": tolerance, "operations": by_operations}
