@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from bitwright import api
 from bitwright.explore.picking import pick
@@ -32,12 +34,12 @@ def searched(strategy: str, folder: Path, **more: Any) -> Swept:
     return sweep(FLOAT, splits(), folder, **given | more)
 
 
-def exact(out: Path, engines: tuple[str, ...]) -> dict[str, Any]:
+def exact(out: Path, engines: tuple[str, ...], target: Target = TARGET) -> dict[str, Any]:
     """What verification says of a design that was picked: nothing differs."""
     with np.load(out / "samples.npz") as file:
         inputs = [file[name] for name in sorted(file)]
     net = api.load(out / "model.onnx")
-    design = api.compile(net, cycles=TARGET.cycles)
+    design = api.compile(net, cycles=target.cycles)
     said: dict[str, Any] = api.verify(design.graph, inputs, engines=engines, design=design, samples=6)["engines"]
     assert {name: said[name]["mismatches"] for name in engines} == dict.fromkeys(engines, 0)
     return said
@@ -78,9 +80,27 @@ def test_amc_sets_the_zeros_of_each_layer_within_a_budget(tmp_path: Path) -> Non
 @pytest.mark.rows("R136")
 @pytest.mark.parametrize("place", [0, pytest.param(-1, marks=pytest.mark.long)])
 def test_a_profile_says_the_clocks_that_are_simulated_and_each_design_is_exact(place: int, tmp_path: Path) -> None:
-    """Within 5 %, of both ends of the front, which one may switch between."""
-    few = {"layers": {"dense1": {"weights": [2, 4]}}}
-    swept = searched("profile", tmp_path / "s", space=few, evaluations=2, objectives=("lut", "cycles"))
+    """Within 5 %, of both ends of the front of a small network, which one may switch between."""
+    rng = np.random.default_rng(0)
+    data = {name: rng.normal(size=(32, 8)).astype(np.float32) for name in ("calibration", "validation", "x")}
+    small(tmp_path / "net.onnx", rng)
+    given: dict[str, Any] = {"weights": (2, 6), "activations": (3, 6), "objectives": ("lut", "cycles")}
+    given |= {"strategy": "profile", "evaluations": 4, "target": Target(cycles=30)}
+    swept = sweep(tmp_path / "net.onnx", data, tmp_path / "s", **given)
+    assert len(swept.explored.front) > 1
     found = pick(tmp_path / "s", swept.explored.front[place].design.key, tmp_path / "out")
-    simulated = exact(tmp_path / "out", ("reference", "rtl"))["rtl"]["cycles_per_frame"]
+    simulated = exact(tmp_path / "out", ("reference", "rtl"), Target(cycles=30))["rtl"]["cycles_per_frame"]
     assert abs(found["table"]["cycles"] / simulated - 1) < 0.05
+
+
+def small(path: Path, rng: np.random.Generator) -> None:
+    """Two dense layers."""
+    shapes = {"w0": (8, 6), "b0": (6,), "w1": (6, 3), "b1": (3,)}
+    constants = [numpy_helper.from_array(rng.normal(size=of).astype(np.float32), name) for name, of in shapes.items()]
+    nodes = [
+        helper.make_node("Gemm", ["x", "w0", "b0"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("Gemm", ["r", "w1", "b1"], ["y"]),
+    ]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name, size in (("x", 8), ("y", 3)))
+    onnx.save(helper.make_model(helper.make_graph(nodes, "small", [x], [y], constants)), path)
