@@ -25,6 +25,8 @@ from bitwright.explore.strategies.afford import Afford
 from bitwright.explore.strategies.anneal import COLD, WARM, Anneal, chance
 from bitwright.explore.strategies.archive import Archive
 from bitwright.explore.strategies.ddpg import Ddpg, Step
+from bitwright.explore.strategies.growing import RATE
+from bitwright.explore.strategies.mnasnet import CLIP, EPOCHS, climb_clipped
 from bitwright.explore.strategies.policy import Policy
 from bitwright.explore.strategies.reward import constrained, error_of, guaranteed, regained, soft_budget, traded
 from bitwright.explore.strategies.tabular import Tabular
@@ -287,6 +289,20 @@ def test_mnasnet_goes_where_the_soft_budget_is_best() -> None:
     assert np.mean(worths[-50:]) > np.mean(worths[49:99])
     costs = [each.figures["cost"] / asked.budget["cost"] for each in found]
     assert min(costs) < 1 < max(costs), "the budget is soft"
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_steps_of_mnasnet_end_where_a_chance_is_a_fifth_from_what_it_was(sign: float) -> None:
+    """The first step of one design alone goes beyond that, and is the only one; small advantages take them all."""
+    drawn, policies = np.array([[0, 1]]), [Policy([np.zeros(7), np.zeros(7)]) for _ in range(3)]
+    clipped, once, small = policies
+    before = clipped.likelihoods(drawn)
+    climb_clipped(clipped, drawn, np.array([sign]))
+    once.climb(once.gradient(drawn, np.array([sign])), RATE / EPOCHS)
+    assert np.array_equal(clipped.likelihoods(drawn), once.likelihoods(drawn))
+    assert abs(clipped.likelihoods(drawn) / before - 1) > CLIP
+    climb_clipped(small, drawn, np.array([sign / 100]))
+    assert small.likelihoods(drawn) / before - 1 == pytest.approx(sign * RATE / 100 * 2 * 6 / 7, rel=0.05)
 
 
 @pytest.mark.rows("R128")
