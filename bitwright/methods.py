@@ -27,6 +27,7 @@ from bitwright.compress.ranges import RANGES
 from bitwright.compress.round import ROUNDINGS
 from bitwright.compress.transforms import TRANSFORMS
 from bitwright.compress.zeros import quantiser
+from bitwright.explore.menus import MENUS
 from bitwright.explore.strategies import STRATEGIES
 from bitwright.explore.work import WORK
 from bitwright.hardware.modules import units
@@ -57,6 +58,7 @@ FAMILIES: Mapping[str, Registry] = {
     "work": WORK,
     "factor": {name: factoriser.parts for name, factoriser in FACTORISERS.items()},
     "step": {name: step for name, step in STEPS.items() if name not in USUAL},
+    "menu": MENUS,
     "pass": PASSES,
     "compiler": {"rows": schedule, "signs": units.mac_ternary, "export": api.to_onnx},
 }
@@ -95,6 +97,7 @@ NAMED: Mapping[str, str] = {
     "work": "`--objectives` and `--budget` of `bitwright explore`, `objectives` and `budget` of `bw.explore.sweep`",
     "rewind": "`rewind` of the step `lottery`",
     "compiler": "no option: `zeros` and `style` of a layer of a plan, `bw.to_onnx`",
+    "menu": "`bitwright quantize --widths`, `--weights` and `--activations` of `explore`, `widths` beside a `budget`",
     "pass": "`--pass` of every command that reads a model, `bw.rewrite`",
 }
 """Where the methods of each family are named."""

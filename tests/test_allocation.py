@@ -115,6 +115,31 @@ def test_what_is_not_offered_is_named(found: Tabled, asked: dict[str, Any], mess
     assert str(refusal.value) == message
 
 
+@pytest.mark.rows("R166")
+@pytest.mark.parametrize(("menu", "weights", "tensors"), [("turing", {1, 4, 8}, {4, 8}), ("2,4", {2, 4}, {2, 4})])
+def test_no_design_leaves_the_widths_that_hardware_has(
+    data: Mapping[str, NDArray[Any]], menu: str, weights: set[int], tensors: set[int]
+) -> None:
+    """Neither the answer nor any candidate, whoever chooses; and what a menu has is chosen from."""
+    found = table(MODEL, data["calibration"][:32], bits=menu, cycles=500, rounding="nearest", correct="none")
+    acts = set(found.choices.acts)
+    for method in ("ilp", "greedy", "ecc"):
+        budget = {"weight_bits": found.table.predict(found.table.uniform(4, 4))["weight_bits"] * 0.9}
+        for candidate in allocate(found, budget, method=method).candidates:
+            for name, bits in candidate.widths.items():
+                assert bits in (tensors if name in acts else weights), name
+    offered = found.table.widths
+    assert all(set(offered[name]) == (tensors if name in acts else weights) for name in offered)
+
+
+def test_widths_that_nothing_can_have_are_said(data: Mapping[str, NDArray[Any]]) -> None:
+    with pytest.raises(BitwrightError) as error:
+        table(MODEL, data["calibration"][:8], bits="1")
+    assert str(error.value) == (
+        "widths: none of 1 is a width of activations of at most 16 bits\n  hint: allow others, or wider activations"
+    )
+
+
 def test_no_sensitivity_but_those_that_are_offered(data: Mapping[str, NDArray[Any]]) -> None:
     with pytest.raises(BitwrightError) as refusal:
         table(MODEL, data["calibration"], sensitivity="trace")

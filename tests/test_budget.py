@@ -92,6 +92,15 @@ def test_the_error_is_measured_on_validation_data_where_there_is_some(run: Run, 
             "--cycles: is of a budget, and none is given\n"
             "  hint: for example --budget lut=5000; `bitwright compile` takes the target of a design",
         ),
+        (
+            ("--widths", "turing"),
+            "--widths: is of a budget, and none is given\n"
+            "  hint: for example --budget lut=5000; `bitwright compile` takes the target of a design",
+        ),
+        (
+            ("--widths", "2;4", "--budget", "lut=5000"),
+            "--widths: '2;4' is no list of widths\n  hint: for example 2-8, or 2,4,8",
+        ),
         (("--budget", "lut"), "--budget lut: is not K=V, V a number\n  hint: for example --budget lut=5000"),
         (("--budget", "lut=x"), "--budget lut=x: is not K=V, V a number\n  hint: for example --budget lut=5000"),
         (("--budget", "lut=5", "--budget", "lut=6"), "--budget lut: is given twice\n  hint: give each kind one budget"),

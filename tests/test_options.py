@@ -34,7 +34,8 @@ def test_one_type_for_each_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "widths"), [("2-8", (2, 3, 4, 5, 6, 7, 8)), ("4", (4,)), ("8,2,4,2", (2, 4, 8)), ("3-3", (3,))]
+    ("text", "widths"),
+    [("2-8", (2, 3, 4, 5, 6, 7, 8)), ("4", (4,)), ("8,2,4,2", (2, 4, 8)), ("3-3", (3,)), ("turing", (1, 4, 8))],
 )
 def test_widths(text: str, widths: tuple[int, ...]) -> None:
     assert parse_bits("--weights", text) == widths

@@ -52,7 +52,7 @@ DATA = str(ROOT / "examples/digits/digits_data.npz")
 EXAMPLE = "for example `- quantise: {weights: 4, activations: 4}`"
 OPTIONS = ", ".join(
     "weights activations per_channel range rounding correct scale zero exact transforms config share sharing"
-    " budget cycles part allocator".split()
+    " budget cycles part allocator widths".split()
 )
 
 
@@ -165,6 +165,15 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
         ("- quantise: {allocator: dnas}\n",
          ": step 1, 'quantise': has an allocator of a budget, and no budget\n"
          "  hint: for example budget: {lut: 5000}"),
+        ("- quantise: {widths: turing}\n",
+         ": step 1, 'quantise': has widths of a budget, and no budget\n"
+         "  hint: for example budget: {lut: 5000}"),
+        ("- quantise: {budget: {lut: 5000}, widths: turning}\n",
+         ": step 1, 'quantise': 'turning' is no list of widths, and no menu\n"
+         "  hint: for example 2,4,8, or turing or bricks"),
+        ("- quantise: {budget: {lut: 5000}, widths: '8', weights: 4}\n",
+         ": step 1, 'quantise': none of 8 is a width of weights of at most 4 bits\n"
+         "  hint: allow others, or wider weights"),
         ("- quantise: {budget: {lut: 5000}, allocator: dnass}\n",
          ": step 1, 'quantise': 'dnass' cannot be used for allocator\n"
          f"  hint: {nearest_names('dnass', set(ALLOCATORS))}"),

@@ -41,6 +41,7 @@ RECIPES = {
     "projection": f"- train: {{epochs: 1, project: 'NAME'}}\n{END}",
     "rewind": f"- lottery: {{rounds: 1, epochs: 1, rewind: NAME}}\n{END}",
     "allocator": "- quantise: {weights: 3, activations: 3, budget: {weight_bits: 9000}, allocator: NAME}",
+    "menu": "- quantise: {weights: 4, activations: 4, budget: {weight_bits: 9000}, widths: NAME}",
     "sharing": "- quantise: {weights: 4, activations: 4, share: 16, sharing: NAME}",
     "step": f"- NAME: {{OPTIONS}}\n{END}",
     "weights": "- train: {epochs: 1, weights: 'NAME', activations: 'lsq:4'}",

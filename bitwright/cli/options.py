@@ -10,6 +10,7 @@ import typer
 
 from bitwright.compress import BITS, CORRECTIONS, RANGES, ROUNDINGS, SCALES, TRANSFORMS, WEIGHT_BITS
 from bitwright.compress.options import EXACT, ZEROS
+from bitwright.explore.menus import MENUS, widths_of
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import text_of
@@ -175,7 +176,13 @@ ReportFolder = Annotated[
     Path | None,
     typer.Option("--report", metavar="DIR", help="Also write quantize.json and a page about it to a new folder."),
 ]
-Bits = Annotated[str, typer.Option(metavar="BITS", help="Widths to try: 2-8, or 2,4,8.")]
+Bits = Annotated[str, typer.Option(metavar="BITS", help=f"Widths to try: 2-8, or 2,4,8; or {'|'.join(MENUS)}.")]
+Widths = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BITS", help=f"Widths that a budget may give: 2,4,8, or what hardware has: {', '.join(MENUS)}."
+    ),
+]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes to use.")]
 
 
@@ -238,7 +245,9 @@ def parse_plan(path: Path | None) -> Plan | None:
 
 
 def parse_bits(option: str, text: str) -> tuple[int, ...]:
-    """`2-8` or `2,4,8` as widths, ascending and without repetition."""
+    """`2-8`, `2,4,8` or a menu as widths, ascending and without repetition."""
+    if text in MENUS:
+        return widths_of(text)
     try:
         if "-" in text:
             low, high = (int(part) for part in text.split("-"))

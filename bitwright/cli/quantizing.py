@@ -24,6 +24,7 @@ from bitwright.compress.transforms import transformed
 from bitwright.design import to_json
 from bitwright.explore import Allocation
 from bitwright.explore.allocation import check_budget
+from bitwright.explore.menus import permitted
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.stages import begins
 from bitwright.planning.target import Target
@@ -50,6 +51,7 @@ def quantize(
     exact: options.Exact = DEFAULTS.exact,
     config: options.ConfigFile = None,
     budget: options.Budget = None,
+    widths: options.Widths = None,
     cycles: options.Cycles = None,
     part: options.Part = None,
     samples: options.CalibrationSamples = None,
@@ -71,7 +73,7 @@ def quantize(
     said, rules = asdict(Options(**whole)), None
     if config:
         said["config"], rules = str(config), read_config(config)
-    wanted = _wanted(budget, cycles, part)
+    wanted = _wanted(budget, cycles, part, widths)
     said |= wanted
     ours = output.new_file(out, model, data_file, *([config] if config else []))
     with reporting(report, out) as write_report, ours as write, progress(f"quantising {model}"):
@@ -94,10 +96,10 @@ def quantize(
     shown(found.result(), as_json, closing(found), written)
 
 
-def _wanted(budget: list[str] | None, cycles: int | None, part: str | None) -> dict[str, Any]:
-    """The budget and the target that it is for; nothing without one."""
+def _wanted(budget: list[str] | None, cycles: int | None, part: str | None, widths: str | None) -> dict[str, Any]:
+    """The budget, the target that it is for, and the widths that it may give; nothing without one."""
     if budget is None:
-        for name, given in (("--cycles", cycles), ("--part", part)):
+        for name, given in (("--cycles", cycles), ("--part", part), ("--widths", widths)):
             if given is not None:
                 hint = "for example --budget lut=5000; `bitwright compile` takes the target of a design"
                 raise BitwrightError("is of a budget, and none is given", where=name, hint=hint)
@@ -105,7 +107,8 @@ def _wanted(budget: list[str] | None, cycles: int | None, part: str | None) -> d
     limits, clocks = options.parse_budget(budget, cycles)
     Target(cycles=clocks, part=part)
     check_budget(limits, part)
-    return {"budget": limits, "cycles": clocks, "part": part}
+    allowed = {} if widths is None else {"widths": options.parse_bits("--widths", widths)}
+    return {"budget": limits, "cycles": clocks, "part": part, **allowed}
 
 
 def _allocated(
@@ -116,10 +119,11 @@ def _allocated(
     wanted: Mapping[str, Any],
 ) -> Allocation:
     """Bits within the budget, up to those that are asked for."""
+    allowed = wanted.get("widths", BITS)
     found = explore.table(
         calibration,
-        bits=range(BITS[0], asked["weights"] + 1),
-        activation_bits=range(BITS[0], asked["activations"] + 1),
+        bits=permitted(allowed, "weights", asked["weights"]),
+        activation_bits=permitted(allowed, "activations", asked["activations"]),
         validation=validation,
         config=rules,
         cycles=wanted["cycles"],

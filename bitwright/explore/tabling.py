@@ -26,9 +26,10 @@ from bitwright.compress.allocate.sensing import Sensing
 from bitwright.compress.allocate.tables import Amounts, joined
 from bitwright.compress.choices import Choices, choose
 from bitwright.compress.config import Config
-from bitwright.compress.options import Given
+from bitwright.compress.options import WIDTHS, Given
 from bitwright.compress.quantise import Configured, quantised_by, rules_of
 from bitwright.explore.evaluate import weight_memory
+from bitwright.explore.menus import permitted, widths_of
 from bitwright.explore.pricing import Pricing, price_of, priced
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.kept import Kept
@@ -129,7 +130,7 @@ def table(
     model: str | Path | bytes | onnx.ModelProto | FloatNet | Calibration,
     data: Array | Sequence[Array] = (),
     *,
-    bits: Iterable[int] = BITS,
+    bits: Iterable[int] | str = BITS,
     activation_bits: Iterable[int] | None = None,
     validation: Array | Sequence[Array] | None = None,
     labels: Array | None = None,
@@ -145,7 +146,8 @@ def table(
 ) -> Tabled:
     """What each width of each weight and of each quantised tensor errs and costs in the design for a target.
 
-    `bits` are the widths to choose from, `activation_bits` those of tensors where they are others. Rules of a `config`
+    `bits` are the widths to choose from, or a key of `MENUS`, `activation_bits` those of tensors where they are others.
+    Rules of a `config`
     that give something a width leave it no choice. The error, a key of `ERRORS`, is measured on `validation` (the
     calibration data, if there is none; `labels` for a loss), with the codes chosen as `options` say; `sensitivity`, a
     key of `SENSITIVITIES`, is how that of single widths is found. `cycles`, `fps`, `clock_ns` and `part` are those of
@@ -155,7 +157,9 @@ def table(
         hint = f"choose {' or '.join(SENSITIVITIES)}"
         raise BitwrightError(f"no sensitivity '{sensitivity}'", where="allocate", hint=hint)
     target = Target(cycles=cycles, fps=fps, clock_ns=clock_ns, part=part)
-    weights = _widths(bits)
+    if isinstance(bits, str) and activation_bits is None:
+        activation_bits = permitted(bits, "activations", WIDTHS["activations"][-1])
+    weights = _widths(widths_of(bits))
     tensors = weights if activation_bits is None else _widths(activation_bits)
     calibration = model if isinstance(model, Calibration) else calibrate(model, _arrays(data))
     net, rules = calibration.net, rules_of(config)

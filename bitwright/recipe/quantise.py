@@ -11,11 +11,12 @@ from bitwright.compress import BITS, Calibration, FloatNet, State, calibrate, qu
 from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS
 from bitwright.compress.codes import SHARINGS
 from bitwright.compress.config import nearest_names, read_config
-from bitwright.compress.options import Options
+from bitwright.compress.options import WIDTHS, Options
 from bitwright.compress.transforms import transformed
 from bitwright.compress.yaml_file import shown
 from bitwright.explore import Allocation, allocate, table
 from bitwright.explore.allocation import check_budget
+from bitwright.explore.menus import permitted
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 from bitwright.recipe.step import Material, Place, Result
@@ -27,7 +28,8 @@ class Quantise(Options):
 
     `config` says what single layers become, by name or pattern; `share` leaves each weight that many different codes.
     With a `budget` each weight and tensor gets bits of its own, up to those that are asked for, by what they cost in
-    the design of `cycles` clocks (which may stand in the budget) for a `part`, as an `allocator` chooses.
+    the design of `cycles` clocks (which may stand in the budget) for a `part`, as an `allocator` chooses,
+    of `widths` that are listed ("2,4,8") or a menu's.
     """
 
     config: Mapping[str, Any] | None = None
@@ -37,6 +39,7 @@ class Quantise(Options):
     cycles: int | None = None
     part: str | None = None
     allocator: str | None = None
+    widths: str | None = None
     ends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -59,12 +62,17 @@ class Quantise(Options):
         if self.budget is not None:
             limits, target = self._limits()
             check_budget(limits, target.part)
+            for option in WIDTHS:
+                self._permitted(option)
         elif self.cycles is not None or self.part is not None:
             hint = "for example budget: {lut: 5000}; `bitwright compile` takes the target of a design"
             raise BitwrightError("has a target of a budget, and no budget", where="quantise", hint=hint)
         elif self.allocator is not None:
             hint = "for example budget: {lut: 5000}"
             raise BitwrightError("has an allocator of a budget, and no budget", where="quantise", hint=hint)
+        elif self.widths is not None:
+            hint = "for example budget: {lut: 5000}"
+            raise BitwrightError("has widths of a budget, and no budget", where="quantise", hint=hint)
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> Result:
         """The network in integers."""
@@ -80,8 +88,8 @@ class Quantise(Options):
         limits, target = self._limits()
         found = table(
             calibration,
-            bits=range(BITS[0], self.weights + 1),
-            activation_bits=range(BITS[0], self.activations + 1),
+            bits=self._permitted("weights"),
+            activation_bits=self._permitted("activations"),
             validation=material.validation,
             config=self.config,
             cycles=target.cycles,
@@ -89,6 +97,10 @@ class Quantise(Options):
             **given,
         )
         return allocate(found, limits, method=self.allocator or ALLOCATOR)
+
+    def _permitted(self, option: str) -> tuple[int, ...]:
+        """The widths to choose from."""
+        return permitted(BITS if self.widths is None else self.widths, option, getattr(self, option))
 
     def _limits(self) -> tuple[dict[str, float], Target]:
         """What the budget limits, and the target of the design that it is of."""
