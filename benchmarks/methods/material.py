@@ -20,7 +20,7 @@ from bitwright.ir.graph import Graph
 
 NETWORKS = ("digits_cnn", "mnist5k_ds")
 SEEDS = range(3)
-CYCLES = {"digits_cnn": 2_000, "mnist5k_ds": 20_000}
+CYCLES = {"digits_cnn": 2_048, "mnist5k_ds": 20_000}
 """Clocks between two images that designs are compiled for."""
 INTEGERS = 4
 """Epochs of training of networks that compute with the integers that they will be."""

@@ -101,7 +101,7 @@ def verdict(measured: Mapping[str, Mapping[str, Case]]) -> Iterator[str]:
                     gains = " | ".join(_signed(beyond[network]) for network in SHORT)
                     lines.append(f"| {SECTIONS[table].title} | {case} | {method} | {gains} | {', '.join(behind)} |")
     if not lines:
-        yield "No method does."
+        yield "None of those below does."
         return
     yield f"| table | case | method | {' | '.join(SHORT.values())} | behind the default |"
     yield "|---|---|---|---|---|---|"

@@ -32,4 +32,7 @@ TABLES: Mapping[str, Table] = {
 
 def defaults(table: str) -> dict[str, str]:
     """The default of each case."""
-    return dict(reversed([*TABLES[table].rows()]))
+    found: dict[str, str] = {}
+    for case, method in TABLES[table].rows():
+        found.setdefault(case, method)
+    return found

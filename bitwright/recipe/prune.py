@@ -20,6 +20,8 @@ from bitwright.recipe.step import Material, Place
 
 SAMPLES = 1024
 """Of those to train on, that a criterion looks at the loss of, at most."""
+PLAIN, MENDING = "magnitude", "obs"
+"""The criteria where none is named: of weights alone, and where the others are solved for on samples."""
 PLAN = "plan"
 """The block that stands for those of the network's own plan."""
 TILE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
@@ -33,7 +35,7 @@ class Zeros:
     "plan": what each unit can skip of the plan that the network has at `weights` and `activations` bits and `cycles`.
     """
 
-    criterion: str = "magnitude"
+    criterion: str = PLAIN
     sparsity: float | None = None
     schedule: str = "one-shot"
     block: str | None = None
@@ -79,13 +81,17 @@ class Zeros:
 class Prune(Zeros):
     """Zeros in place of the weights that are missed least, the others solved for on samples, unless `repair` is false.
 
-    Samples are those to calibrate on, or to train on with their labels, where a criterion looks at the loss.
+    Samples are those to calibrate on, or to train on with their labels, where a criterion looks at the loss. What is
+    missed least is said by `obs`, or where no samples are looked at by `magnitude`, if no `criterion` is given.
     """
 
+    criterion: str = ""
     repair: bool = True
     ends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if not self.criterion:
+            object.__setattr__(self, "criterion", MENDING if self.repair else PLAIN)
         Zeros.__post_init__(self)
         if not self.repair and CRITERIA[self.criterion].needs != "weights":
             hint = f"'{self.criterion}' looks at samples, and the others are solved for on them"
