@@ -32,6 +32,7 @@ from bitwright.ir.host import TensorSpec
 from bitwright.ir.layers import Input
 from bitwright.ir.weights import Ints
 from bitwright.reading.open_sizes import Shape
+from bitwright.reading.read import beginning
 from bitwright.sim import whole
 from bitwright.sim.engines import ENGINES, REFERENCE, Built, best, find, missing
 
@@ -60,7 +61,7 @@ def load(
     """
     if rounding not in ROUNDINGS:
         raise BitwrightError(f"there is no rounding '{rounding}'", where="--rounding", hint="onnx or torch")
-    if isinstance(model, str | Path) and _is_saved(Path(model)):
+    if isinstance(model, str | Path) and files.is_saved(beginning(model)):
         return files.saved(Path(model), types=inputs, shapes=shapes, outputs=outputs, quantisers=quantise)
     types = {name: InputType.parse(text, where=f"--input {name}") for name, text in (inputs or {}).items()}
     quantise = quantise or {}
@@ -278,12 +279,3 @@ def _default_design(net: Graph) -> Design:
 def as_list(x: Array | Sequence[Array]) -> list[Array]:
     """One array, or several, as a list."""
     return [x] if isinstance(x, np.ndarray) else [np.asarray(array) for array in x]
-
-
-def _is_saved(path: Path) -> bool:
-    """A saved graph is a zip; an ONNX file never starts like one."""
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PK\x03\x04"
-    except OSError:
-        return False

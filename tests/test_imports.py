@@ -34,7 +34,8 @@ PARTS = {
     "backends/verilog": "backends backends/verilog hardware hardware/kernels ir exact",
     "audit": "audit reading ir sim",
     "compress": "compress compress/codes compress/factor compress/prune compress/ranges compress/round"
-    " compress/transforms compress/allocate compress/torch reading frontend frontend/dialects backends/onnx audit ir",
+    " compress/transforms compress/allocate compress/torch reading reading/tflite frontend frontend/dialects"
+    " backends/onnx audit ir",
     "compress/allocate": "compress compress/allocate compress/torch planning reading ir",
     "compress/codes": "compress/codes compress.family ir",
     "compress/factor": "compress compress/factor compress/prune reading ir",

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Twenty picked designs of mixed kinds: every engine has the integers of the reference, in the clocks that were told.
 
-The price of each is that of `compile` for its network and target. Two are of every run, the others of long ones.
+The price of each is that of `compile` for its network and target. Two are of every run, the others of long ones. So it
+is with networks of three dialects that are folded alone, of which one is of every run.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bitwright.explore.sweeping import METHOD, sweep
 from bitwright.hardware.plan import Plan
 from bitwright.planning.price import KINDS as RESOURCES
 from bitwright.planning.target import Target
+from tests.folded import NETWORKS
 from tests.needs import needs_rtl
 from tests.swept import FLOAT, Arrays, splits
 
@@ -106,6 +108,24 @@ def test_a_price_is_that_of_the_file_that_is_written(tmp_path: Path) -> None:
     priced(tmp_path / "out", picked("powers of two", tmp_path), Target(**KINDS["powers of two"].target))
 
 
+FOLDED = {"qlinear": 100, "tflite": 40, "thresholds": 60}
+"""Networks that stay what they are, by the clocks of the design that is picked."""
+
+
+@needs_rtl
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if place < 1 else [pytest.mark.long]) for place, name in enumerate(FOLDED)]
+)
+def test_a_network_that_is_folded_alone_is_the_same_on_every_engine(name: str, tmp_path: Path) -> None:
+    model, arrays = NETWORKS[name](tmp_path)
+    cycles = FOLDED[name]
+    swept = sweep(model, arrays, tmp_path / "swept", cycles=(cycles, 10 * cycles), objectives=("lut", "cycles"))
+    found = pick(tmp_path / "swept", f"cycles<={cycles}, min lut", tmp_path / "out")
+    assert check(tmp_path / "swept", found["id"])["same"]
+    assert {record.figures["accuracy"] for record in swept.records} == {found["scores"]["validation"]["value"]}
+    verified(tmp_path / "out", found, priced(tmp_path / "out", found, Target(cycles=cycles)))
+
+
 def picked(name: str, folder: Path) -> dict[str, Any]:
     """What is told of the one design of a kind, once it is written to `out` in a folder."""
     kind = KINDS[name]
@@ -121,7 +141,8 @@ def picked(name: str, folder: Path) -> dict[str, Any]:
 
 def priced(out: Path, found: Mapping[str, Any], target: Target) -> Design:
     """The design that `compile` makes of the file, whose price and plan are those of the pick."""
-    net, force = api.load(out / "model.onnx"), target.part is not None
+    (file,) = out.glob("model.*")
+    net, force = api.load(file), target.part is not None
     design = api.compile(net, cycles=target.cycles, fps=target.fps, part=target.part, force=force)
     assert {name: found["compiled"][name] for name in RESOURCES} == asdict(design.price.total)
     plan = Plan.from_json((out / "design/plan.json").read_text(), where="plan.json")

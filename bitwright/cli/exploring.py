@@ -12,14 +12,15 @@ import typer
 
 from bitwright import data
 from bitwright.cli import options, searching
-from bitwright.cli.model import Outputs, Shapes, asked_of
+from bitwright.cli.model import Inputs, Outputs, Quantisers, Shapes, reading_of
 from bitwright.cli.progress import progress
 from bitwright.cli.shown import noted, shown
 from bitwright.cli.signals import Stopped
 from bitwright.compress import Options
 from bitwright.compress.config import read_config
+from bitwright.compress.fixed import Reading, fixed
 from bitwright.compress.options import Given
-from bitwright.compress.started import network
+from bitwright.explore.beginning import Said, aim_and_axes, begun, widths_said
 from bitwright.explore.checking import check
 from bitwright.explore.executors import Limits, executor_named
 from bitwright.explore.kept import kept_settings, outcomes_in
@@ -29,19 +30,27 @@ from bitwright.explore.picking import pick
 from bitwright.explore.progress import Progress, line
 from bitwright.explore.setup import Setup
 from bitwright.explore.space_file import read_space
-from bitwright.explore.spaces import Clause, of_network
+from bitwright.explore.spaces import Clause
 from bitwright.explore.status import status, told
 from bitwright.explore.sweep import Sweep
 from bitwright.explore.sweep import sweep as carried_out
-from bitwright.explore.sweeping import EVALUATIONS, METHOD, Wanted, codes_named, continued, prepared, split_named
+from bitwright.explore.sweeping import (
+    EVALUATIONS,
+    METHOD,
+    Wanted,
+    calibration_in,
+    codes_named,
+    continued,
+    prepared,
+    split_named,
+)
 from bitwright.explore.swept import PAGE, Swept, rewritten, swept
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.files import is_saved
 from bitwright.planning.target import Target
+from bitwright.reading.read import beginning
 
-BITS = "2-8"
 MEBI = 1 << 20
-WRITTEN = ("model.onnx", "samples.npz", "design", "pick.json")
-"""What there is of a picked design."""
 
 LOOKS = {
     "float": "the float network",
@@ -73,10 +82,10 @@ def explore_(
     objectives: searching.Objectives = "cost",
     budget: searching.Budget = None,
     latency: searching.Latency = None,
-    cycles: options.Cycles = None,
-    fps: options.Fps = None,
+    cycles: searching.Cycles = None,
+    fps: searching.Fps = None,
     clock_ns: options.ClockNs = 10.0,
-    part: options.Part = None,
+    part: searching.Part = None,
     per_channel: options.PerChannel = METHOD.per_channel,
     range_: options.Range = METHOD.range,
     rounding: options.WeightRounding = METHOD.rounding,
@@ -97,15 +106,18 @@ def explore_(
     status_: searching.Status = False,
     pick_: searching.Pick = None,
     check_: searching.Check = None,
+    inputs: Inputs = None,
     shapes: Shapes = None,
     outputs: Outputs = None,
+    quantise: Quantisers = None,
     as_json: options.Json = False,
 ) -> None:
-    """Search designs of a float network: widths, zeros, folding and parts; score, price, and the Pareto front.
+    """Search designs of a network: widths, zeros, folding and parts; score, price, and the Pareto front.
 
     Every design is quantised, scored by the exact integers, and priced by what the compiler makes of its layers; those
-    on the front are compiled. What is found is kept in the folder as it comes: --resume goes on with it, --status
-    tells of it, --pick writes a design of it, --check finds the numbers of one again.
+    on the front are compiled. Of a network that is quantised already, folding alone can be searched. What is found is
+    kept in the folder as it comes: --resume goes on with it, --status tells of it, --pick writes a design of it,
+    --check finds the numbers of one again.
     """
     ways: Ways = {"jobs": jobs, "executor": _executor(executor), "limits": _limits(point_seconds, point_memory)}
     if _is_sweep(target, status=status_ or None, pick=pick_, check=check_):
@@ -118,19 +130,16 @@ def explore_(
     options.only_one(activations=activations, space=space)
     options.only_one(per_layer=per_layer or None, space=space)
     source, folder = _needed("--data", data_file), _needed("--output", out)
-    wanted = Wanted(
-        space=_clauses(space, weights or BITS, activations or BITS, per_layer),
-        strategy=strategy,
-        evaluations=evaluations,
-        objectives=tuple(name.strip() for name in objectives.split(",")),
-        budget=_budget(budget or [], latency),
-    )
+    folds = {"cycles": options.several("--cycles", cycles, int), "fps": options.several("--fps", fps, float)}
+    aim, folded = aim_and_axes(Target(clock_ns=clock_ns), {**folds, "part": options.several("--part", part, str)})
+    said = Said(chosen=_clauses(space, weights, activations, per_layer), folded=folded)
+    limits = _budget(budget or [], latency)
     method: Given = {"per_channel": per_channel, "range": range_, "rounding": rounding, "correct": correct}
     method |= {"zero": zero, "scale": scale}
     setup = Setup(
         model=target.name,
         options=Options(**method),
-        target=Target(cycles=cycles, fps=fps, clock_ns=clock_ns, part=part),
+        target=aim,
         rules=None if config is None else read_config(config),
         metric=metric,
         score_on=split_named(score_on),
@@ -138,10 +147,17 @@ def explore_(
         seed=seed,
     )
     with _kept(folder), progress(f"exploring {target}") as say:
-        read = asked_of(shapes, outputs)
-        tensors = data.model_tensors(target, **read)
-        arrays = data.read_splits(source, tensors, scored=setup.score_on, samples=samples)
-        asked = prepared(network(target, **read), arrays, folder, wanted, setup)
+        reading = reading_of(inputs, shapes, outputs, quantise)
+        arrays = data.read_splits(source, _tensors(target, reading), scored=setup.score_on, samples=samples)
+        net, clauses = begun(target, said, calibration_in(arrays, score_on), reading)
+        wanted = Wanted(
+            space=clauses,
+            strategy=strategy,
+            evaluations=evaluations,
+            objectives=tuple(name.strip() for name in objectives.split(",")),
+            budget=limits,
+        )
+        asked = prepared(net, arrays, folder, wanted, setup)
         found = _carried_out(asked, folder, say, ways, resume)
     _show(found, as_json)
 
@@ -187,7 +203,7 @@ def _tell(
         place = _needed("--output", out)
         with progress(f"picking of {folder}"):
             result = pick(folder, what, place)
-        shown(result, as_json, *_picked(result), f"written to {place}: {', '.join(WRITTEN)}")
+        shown(result, as_json, *_picked(result), _written(place))
     elif key is not None:
         with progress(f"checking {key} of {folder}"):
             result = check(folder, key)
@@ -242,6 +258,11 @@ def _picked(result: Mapping[str, Any]) -> Iterator[str]:
     yield ", ".join(f"{name} {value:.6g}" for name, value in result["compiled"].items())
 
 
+def _written(folder: Path) -> str:
+    """What there is of a picked design."""
+    return f"written to {folder}: {', '.join(sorted(entry.name for entry in folder.iterdir()))}"
+
+
 def _checked(result: Mapping[str, Any]) -> Iterator[str]:
     """What is the same, and what is not."""
     for look in result["looks"]:
@@ -252,12 +273,20 @@ def _checked(result: Mapping[str, Any]) -> Iterator[str]:
                 yield f"  {name}: {pair['kept']} was kept, {pair['found']} is found"
 
 
-def _clauses(space: Path | None, weights: str, activations: str, per_layer: bool) -> list[Clause]:
-    """What is to be chosen."""
+def _clauses(space: Path | None, weights: str | None, activations: str | None, per_layer: bool) -> list[Clause] | None:
+    """What is to be chosen of the network; None where nobody says."""
     if space is not None:
         return read_space(space)
-    bits = {"weights": options.parse_bits("--weights", weights)}
-    return of_network(bits | {"activations": options.parse_bits("--activations", activations)}, per_layer)
+    bits = None if weights is None else options.parse_bits("--weights", weights)
+    wide = None if activations is None else options.parse_bits("--activations", activations)
+    return widths_said(bits, wide, per_layer)
+
+
+def _tensors(model: Path, reading: Reading) -> tuple[data.Tensor, ...]:
+    """What a model takes, whether it is a file of any dialect or a saved graph."""
+    if is_saved(beginning(model)):
+        return data.graph_tensors(fixed(model, reading).graph)
+    return data.model_tensors(model, **reading.asked)
 
 
 def _budget(given: Sequence[str], latency: int | None) -> dict[str, float]:

@@ -13,6 +13,7 @@ import typer
 
 from bitwright import api, data, inspecting
 from bitwright.cli.options import parse_pairs
+from bitwright.compress.fixed import Reading
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.reading.open_sizes import Shape
@@ -112,6 +113,15 @@ class Source:
 def asked_of(shapes: list[str] | None, outputs: list[str] | None) -> Asked:
     """What the two options ask of a model that is read without types."""
     return {"shapes": dict(parse_pairs("--shape", shapes)), "outputs": tuple(outputs or ())}
+
+
+def reading_of(
+    inputs: list[str] | None, shapes: list[str] | None, outputs: list[str] | None, quantise: list[str] | None
+) -> Reading:
+    """What the options ask of a model that may be read without types, or with them."""
+    types, edges = parse_pairs("--input", inputs), parse_pairs("--quantise", quantise)
+    sizes = dict(parse_pairs("--shape", shapes))
+    return Reading(inputs=types, shapes=dict(sizes), outputs=tuple(outputs or ()), quantise=edges)
 
 
 def read_data(path: Path, net: Graph, samples: int | None) -> data.Data:

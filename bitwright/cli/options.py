@@ -11,6 +11,7 @@ import typer
 from bitwright.compress import BITS, CORRECTIONS, RANGES, ROUNDINGS, SCALES, TRANSFORMS, WEIGHT_BITS
 from bitwright.compress.options import EXACT, ZEROS
 from bitwright.explore.menus import MENUS, widths_of
+from bitwright.explore.space import Value
 from bitwright.hardware.plan import Plan
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import text_of
@@ -259,6 +260,18 @@ def parse_bits(option: str, text: str) -> tuple[int, ...]:
     if not widths:
         raise BitwrightError(f"{text!r} is no list of widths", where=option, hint="for example 2-8, or 2,4,8")
     return tuple(sorted(set(widths)))
+
+
+def several(option: str, text: str | None, kind: type[int] | type[float] | type[str]) -> Value | list[Value] | None:
+    """One value, or a list of those between commas."""
+    if text is None:
+        return None
+    try:
+        values: list[Value] = [kind(part.strip()) for part in text.split(",")]
+    except ValueError:
+        hint = f"for example {option} 500, or {option} 500,2000"
+        raise BitwrightError(f"{text!r} is no number, and no list of numbers", where=option, hint=hint) from None
+    return values[0] if len(values) == 1 else values
 
 
 def only_one(**given: object) -> None:

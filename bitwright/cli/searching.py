@@ -37,6 +37,20 @@ Weights = Annotated[
 Activations = Annotated[
     str | None, typer.Option(metavar="BITS", help="Bits of activations to try, of 2 to 16. [default: 2-8]")
 ]
+Cycles = Annotated[
+    str | None,
+    typer.Option(
+        "--cycles", metavar="N,N", help="Upper bound on the clocks between two frames; of several each is tried."
+    ),
+]
+Fps = Annotated[
+    str | None,
+    typer.Option("--fps", metavar="X,X", help="Frames per second to reach at this clock; of several each is tried."),
+]
+Part = Annotated[
+    str | None,
+    typer.Option("--part", metavar="NAME,NAME", help="The FPGA, or a board that carries it; of several each is tried."),
+]
 PerLayer = Annotated[
     bool, typer.Option("--per-layer", help="Bits of its own for each weight and each tensor, not the same for all.")
 ]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bitwright.compress.acts import fake
 from bitwright.compress.coded import ActQuant
 from bitwright.compress.execute import Step, inputs_of, prepared, results
+from bitwright.compress.fixed import Fixed
 from bitwright.compress.network import FloatNet
 from bitwright.compress.sites import Edge, key
 from bitwright.compress.state import State
@@ -84,7 +85,7 @@ def agreement(wanted: Sequence[Array], found: Sequence[Array], scores: bool) -> 
     return Agreement("values", float(max(0.0, 1 - noise / spread)) if spread else float(noise == 0))
 
 
-def gives_scores(net: FloatNet, outputs: Sequence[Array]) -> bool:
+def gives_scores(net: FloatNet | Fixed, outputs: Sequence[Array]) -> bool:
     """True if a network gives one score for each of some classes, as far as shapes tell."""
     if len(outputs) != 1:
         return False

@@ -98,7 +98,7 @@ def started(source: str | Path | bytes | onnx.ModelProto, **asked: Unpack[Asked]
     found = Stripped(model)
     for node in model.nodes:
         found.take(node)
-    net = replace(float_net(_file(found.model())), file=model.file)
+    net = _float(found.model())
     for layer in net.layers:
         if layer.weight not in found.coded:
             where = f"{net.file}: weight '{layer.weight}'"
@@ -107,6 +107,15 @@ def started(source: str | Path | bytes | onnx.ModelProto, **asked: Unpack[Asked]
     acts, last = _placed(net, found.acts, set(found.ends))
     ends = {name: last[at] for name, at in zip(net.outputs, found.ends, strict=True) if at in last}
     return Start(net, coded, acts, ends, _file(read))
+
+
+def _float(model: Model) -> FloatNet:
+    """What is left of a model; errors call it by its name."""
+    try:
+        return replace(float_net(_file(model)), file=model.file)
+    except BitwrightError as error:
+        where = model.file + error.where.removeprefix("model") if error.where.startswith("model:") else error.where
+        raise BitwrightError(error.what, where=where, hint=error.hint) from error
 
 
 def _file(model: Model) -> bytes:

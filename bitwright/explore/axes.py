@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 from bitwright.compress import CORRECTIONS
@@ -12,7 +14,7 @@ from bitwright.compress.config import checked, nearest_names
 from bitwright.compress.options import WIDTHS
 from bitwright.compress.prune import Pattern
 from bitwright.compress.yaml_file import shown
-from bitwright.explore.space import Value
+from bitwright.explore.space import Axis, Design, Space, Value
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.target import Target
 
@@ -99,6 +101,53 @@ def in_order(option: str, values: Iterable[Value]) -> tuple[Value, ...]:
     """The values once each, from what costs least where there is such an order."""
     found = list(dict.fromkeys(values))
     return tuple(sorted(found, key=COSTS[option]) if option in COSTS else found)
+
+
+def check_axes(space: Space, known: Callable[[Axis], AbstractSet[str]]) -> None:
+    """Refuse an axis that the network cannot have, or that says what another one does.
+
+    `known` has the names that an axis can be about, none if it is about the whole network.
+    """
+    taken: dict[tuple[str, str], str] = {}
+    names = [axis.name for axis in space.axes]
+    for place, axis in enumerate(space.axes):
+        if axis.name in names[:place]:
+            raise BitwrightError("is there twice", where=f"axis '{axis.name}'", hint="give each its own name")
+        _check_axis(axis, known, taken)
+
+
+def _check_axis(axis: Axis, known: Callable[[Axis], AbstractSet[str]], taken: dict[tuple[str, str], str]) -> None:
+    where = f"axis '{axis.name}'"
+    if not axis.values:
+        raise BitwrightError("has no values", where=where, hint="give at least one")
+    for value in axis.values:
+        valid(where, axis.option, value)
+    able = known(axis)
+    for name in axis.names:
+        if name not in able:
+            what = f"'{name}' is nothing whose {axis.option} can be chosen"
+            raise BitwrightError(what, where=where, hint=nearest_names(name, set(able)))
+    for name in axis.names or able or {""}:
+        key = ("cycles" if axis.option == "fps" else axis.option, name)
+        if key in taken:
+            of = f" of '{name}'" if name else ""
+            what = f"says the {axis.option}{of}, and so does axis '{taken[key]}'"
+            raise BitwrightError(what, where=where, hint="let each be said by one axis")
+        taken[key] = axis.name
+
+
+def pairs_of(space: Space, design: Design) -> Iterator[tuple[Axis, Value]]:
+    """The axes of a space, and the value of each that a design has."""
+    for axis, (name, value) in zip(space.axes, design.choices, strict=True):
+        assert axis.name == name, f"a design with '{name}' in a space with '{axis.name}'"
+        yield axis, value
+
+
+def aimed(target: Target, pairs: Iterable[tuple[Axis, Value]]) -> Target:
+    """The target with what axes say of it, clocks and frames per second in place of one another."""
+    said: dict[str, Any] = {axis.option: value for axis, value in pairs if axis.option in OF_TARGET}
+    speed = {"cycles": None, "fps": None} if {"cycles", "fps"} & said.keys() else {}
+    return replace(target, **{**speed, **said}) if said else target
 
 
 CHECKS: Mapping[str, Callable[[Any], object]] = {

@@ -12,10 +12,8 @@ from bitwright.explore.again import Again, again
 from bitwright.explore.choosing import by_key
 from bitwright.explore.kept import PICKED
 from bitwright.explore.record import FINAL, Record, Score
-from bitwright.explore.score import Scoring
+from bitwright.explore.score import Scoring, answers_of
 from bitwright.ir.graph import Graph
-from bitwright.sim import whole
-from bitwright.sim.engines import ENGINES, best
 
 FLOAT = "float"
 """What stands for the network that it all began with."""
@@ -37,7 +35,7 @@ def check(folder: str | Path, what: str) -> dict[str, Any]:
 
 def _float(swept: Again) -> dict[str, Any]:
     held, scoring = swept.kept.settings["float"], swept.evaluation.scoring
-    score = scoring.float_score(swept.evaluation.maker.calibration.net)
+    score = scoring.float_score(swept.evaluation.origin)
     return _look("float", score, {name: (held[name], value) for name, value in _told(scoring, score).items()})
 
 
@@ -48,17 +46,15 @@ def _looks(swept: Again, key: str) -> Iterator[dict[str, Any]]:
             yield _again(swept, record)
     test = picks_in(swept.kept.folder).get(key, {}).get("scores", {}).get("test")
     if test and swept.test is not None:
-        score = score_of(swept.test, swept.evaluation.maker.made(swept.kept.designs[key].design).state.graph())
+        score = score_of(swept.test, swept.evaluation.graph(swept.kept.designs[key].design))
         yield _look("test", score, {name: (test[name], getattr(score, name)) for name in ("value", *ENDS)})
 
 
 def _again(swept: Again, record: Record) -> dict[str, Any]:
-    maker = swept.evaluation.maker
-    made = maker.made(record.design) if record.compiled else maker.glimpsed(record.design)
-    graph = made.state.filed() if record.compiled else made.state.graph()
-    scoring, prices = swept.evaluation.scoring, swept.evaluation.prices
+    scoring = swept.evaluation.scoring
+    graph, figures = swept.evaluation.seen(record.design, record.compiled)
     score = score_of(scoring, graph, record.score.samples)
-    found = _told(scoring, score) | (prices.compiled(made, graph) if record.compiled else prices.figures(made))
+    found = _told(scoring, score) | figures
     kept = {**record.figures, **{name: getattr(record.score, name) for name in ENDS}}
     pairs = {name: (kept.get(name), found.get(name)) for name in dict.fromkeys((*kept, *found))}
     return _look("compile" if record.compiled else "table", score, pairs)
@@ -87,6 +83,5 @@ def picks_in(folder: Path) -> dict[str, dict[str, Any]]:
 def score_of(scoring: Scoring, graph: Graph, samples: int | None = None) -> Score:
     """The score of a network on the first `samples`, or all."""
     some = slice(0, scoring.samples if samples is None else samples)
-    feeds = {name: array[some] for name, array in zip(graph.entry.inputs, scoring.arrays, strict=True)}
-    outputs = whole.outputs(graph, feeds, ENGINES[best(graph.macs * some.stop)].build(graph, None))
+    outputs = answers_of(graph, [array[some] for array in scoring.arrays])
     return scoring.score(scoring.rows(outputs, some))

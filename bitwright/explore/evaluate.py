@@ -12,18 +12,24 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.compress import FloatNet
 from bitwright.compress.encode import Encoder
+from bitwright.compress.fixed import NAMES
 from bitwright.explore.making import Made, Maker
 from bitwright.explore.objectives import Objective
 from bitwright.explore.racing import best_left, rivals_of, stages
 from bitwright.explore.record import Record, Score, Task
 from bitwright.explore.score import Scoring
+from bitwright.explore.space import Design, Space
+from bitwright.explore.written import Written
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.graph import Graph
 from bitwright.ir.layers import Matrix
 from bitwright.sim.prefixes import Prefixes, Running
 
 Array = NDArray[Any]
+MODEL = NAMES[0]
+"""The file of a design's network."""
 MEMORY = 1 << 28
 """Bytes of integers that a process keeps for designs to come."""
 PIECE = 1024
@@ -70,6 +76,34 @@ class Evaluation:
             score=score,
             compiled=task.final,
         )
+
+    @property
+    def origin(self) -> FloatNet:
+        """What all designs begin at."""
+        return self.maker.calibration.net
+
+    @property
+    def space(self) -> Space:
+        """The designs that there are."""
+        return self.maker.space
+
+    def seen(self, design: Design, final: bool = True) -> tuple[Graph, dict[str, float]]:
+        """The network of a design and what it takes, as a search sees it or as it is looked at closely."""
+        if not final:
+            made = self.maker.glimpsed(design)
+            return made.state.graph(), self.prices.figures(made)
+        made = self.maker.made(design)
+        graph = made.state.filed()
+        return graph, self.prices.compiled(made, graph)
+
+    def graph(self, design: Design) -> Graph:
+        """The network of a design."""
+        return self.maker.made(design).state.graph()
+
+    def written(self, design: Design) -> Written:
+        """The network of a design as a file, and its target."""
+        made = self.maker.made(design)
+        return Written(made.state.filed(), made.target, MODEL, made.state.onnx(), made.state.net.file)
 
     def scored(self, graph: Graph, marks: tuple[float, ...] = ()) -> Score:
         """The score of a network on all samples, or on as many as show that it does not reach one of `marks`."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bitwright.explore.making import Made, Maker
@@ -16,6 +16,8 @@ REST = "all else"
 """What depends on the width of no layer."""
 Figures = dict[str, dict[str, float]]
 """By layer, which is known by its weight, and by name."""
+Layers = Callable[[Design], Figures]
+"""What has them of a design."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any
 from bitwright.compress import Calibration, Options, State
 from bitwright.compress.ahead import Ahead
 from bitwright.compress.choices import OF_ACTS, OF_WEIGHTS, Choices, choose
-from bitwright.compress.config import Config, nearest_names
+from bitwright.compress.config import Config
 from bitwright.compress.prune import Pattern, Zeroing
 from bitwright.compress.quantise import nearest, quantised_by
-from bitwright.explore.axes import OF_NETWORK, OF_TARGET, OF_ZEROS, valid
+from bitwright.explore.axes import OF_NETWORK, OF_ZEROS, aimed, check_axes, pairs_of
 from bitwright.explore.space import Axis, Design, Space, Value
 from bitwright.explore.tuning import Tuning
 from bitwright.ir.errors import BitwrightError
@@ -64,12 +64,7 @@ class Maker:
     codes: str = AHEAD
 
     def __post_init__(self) -> None:
-        taken: dict[tuple[str, str], str] = {}
-        names = [axis.name for axis in self.space.axes]
-        for place, axis in enumerate(self.space.axes):
-            if axis.name in names[:place]:
-                raise BitwrightError("is there twice", where=f"axis '{axis.name}'", hint="give each its own name")
-            self._check(axis, taken)
+        check_axes(self.space, self._known)
 
     @cached_property
     def plain(self) -> Choices:
@@ -171,36 +166,16 @@ class Maker:
 
     def targeted(self, design: Design) -> Target:
         """What the design is compiled for."""
-        said: dict[str, Any] = {axis.option: value for axis, value in self._pairs(design) if axis.option in OF_TARGET}
-        return _aimed(self.target, said)
+        return aimed(self.target, self._pairs(design))
 
     def _pairs(self, design: Design) -> Iterator[tuple[Axis, Value]]:
-        for axis, (name, value) in zip(self.space.axes, design.choices, strict=True):
-            assert axis.name == name, f"a design with '{name}' in a space with '{axis.name}'"
-            yield axis, value
+        return pairs_of(self.space, design)
 
     def _said(self, design: Design, fields: Mapping[str, str]) -> Iterator[tuple[str, Value, tuple[str, ...]]]:
         """Fields of choices, what a design says of them, and of what."""
         for axis, value in self._pairs(design):
             if axis.option in fields:
                 yield fields[axis.option], value, axis.names
-
-    def _check(self, axis: Axis, taken: dict[tuple[str, str], str]) -> None:
-        """Refuse an axis that the network cannot have, or that says what another one does."""
-        where = f"axis '{axis.name}'"
-        _check_values(where, axis)
-        known = self._known(axis)
-        for name in axis.names:
-            if name not in known:
-                what = f"'{name}' is nothing whose {axis.option} can be chosen"
-                raise BitwrightError(what, where=where, hint=nearest_names(name, known))
-        for name in axis.names or known or {""}:
-            key = ("cycles" if axis.option == "fps" else axis.option, name)
-            if key in taken:
-                of = f" of '{name}'" if name else ""
-                what = f"says the {axis.option}{of}, and so does axis '{taken[key]}'"
-                raise BitwrightError(what, where=where, hint="let each be said by one axis")
-            taken[key] = axis.name
 
     def _known(self, axis: Axis) -> set[str]:
         """The names that an axis can be about; none if it is about the whole network."""
@@ -213,14 +188,6 @@ class Maker:
 def _is_refined(choices: Choices, options: Options) -> bool:
     """Whether codes are more than the nearest, or biases are corrected."""
     return options.correct != "none" or any(choice.rounding != "nearest" for choice in choices.weights.values())
-
-
-def _check_values(where: str, axis: Axis) -> None:
-    """Refuse an axis of no values, or of such as its option cannot have."""
-    if not axis.values:
-        raise BitwrightError("has no values", where=where, hint="give at least one")
-    for value in axis.values:
-        valid(where, axis.option, value)
 
 
 def _check_signs(choices: Choices, patterns: Mapping[str, Pattern]) -> None:
@@ -245,12 +212,6 @@ def _least(choices: Choices, most: Mapping[str, int]) -> dict[str, int]:
     """The bits of all, none more than it came with."""
     weights = {name: min(choice.bits, most[name]) for name, choice in choices.weights.items() if name in most}
     return weights | {name: min(choice.bits, most[name]) for name, choice in choices.acts.items() if name in most}
-
-
-def _aimed(target: Target, said: Mapping[str, Any]) -> Target:
-    """The target, clocks and frames per second in place of one another."""
-    speed = {"cycles": None, "fps": None} if {"cycles", "fps"} & said.keys() else {}
-    return replace(target, **{**speed, **said}) if said else target
 
 
 def _bits(kind: Any) -> int:

@@ -23,19 +23,19 @@ from bitwright.explore.again import Again, again
 from bitwright.explore.checking import score_of
 from bitwright.explore.choosing import picked
 from bitwright.explore.kept import PICKED
-from bitwright.explore.making import Made
 from bitwright.explore.pricing import compiled
 from bitwright.explore.record import Record, Task
 from bitwright.explore.settings import is_within
 from bitwright.explore.setup import split_of
 from bitwright.explore.swept import rewritten
 from bitwright.explore.swept import swept as read_again
+from bitwright.explore.written import Written
 from bitwright.folder import design_folder
 from bitwright.ir.graph import Graph
 from bitwright.output import new_file, new_folder
 
 Array = NDArray[Any]
-MODEL, SAMPLES, DESIGN, PICK = "model.onnx", "samples.npz", "design", "pick.json"
+SAMPLES, DESIGN, PICK = "samples.npz", "design", "pick.json"
 COUNT = 64
 """How many samples there are to verify with."""
 VERSION = 1
@@ -59,10 +59,10 @@ def pick(folder: str | Path, what: str, out: str | Path) -> dict[str, Any]:
             partial(closer, swept),
             partial(is_within, swept.problem),
         )
-        made = swept.evaluation.maker.made(record.design)
-        graph = made.state.filed()
-        files, design = files_of(made, graph, split_of(swept.arrays, swept.setup.score_on))
-        found = {"version": VERSION, "sweep": str(folder), "asked": what, **_said(swept, record, graph, design)}
+        written = swept.evaluation.written(record.design)
+        files, design = files_of(written, split_of(swept.arrays, swept.setup.score_on))
+        found = {"version": VERSION, "sweep": str(folder), "asked": what}
+        found |= _said(swept, record, written.graph, design)
         write({**files, PICK: to_json(found)})
     _noted(swept.kept.folder, record.design.key, found)
     return found
@@ -105,12 +105,13 @@ def _said(swept: Again, record: Record, graph: Graph, design: Compiled) -> dict[
     }
 
 
-def files_of(made: Made, graph: Graph, inputs: Sequence[Array]) -> tuple[dict[str, str | bytes], Compiled]:
+def files_of(written: Written, inputs: Sequence[Array]) -> tuple[dict[str, str | bytes], Compiled]:
     """The files of a design, path -> content, and the design that is among them; `inputs` are those of the network."""
-    named = replace(graph, source=replace(graph.source, file=made.state.net.file))
-    design = compiled(named, made.target)
+    graph = written.graph
+    named = replace(graph, source=replace(graph.source, file=written.model))
+    design = compiled(named, written.target)
     files = {f"{DESIGN}/{name}": content for name, content in design_folder(design, ("hls", "verilog")).items()}
-    return {MODEL: made.state.onnx(), SAMPLES: samples_of(inputs), **files}, design
+    return {written.name: written.content, SAMPLES: samples_of(inputs), **files}, design
 
 
 def samples_of(inputs: Sequence[Array]) -> bytes:

@@ -24,9 +24,7 @@ MANY = 100
 
 def check_possible(budget: Mapping[str, float], metric: Metric, maker: Maker, prices: Prices) -> None:
     """BitwrightError names a limit that no design of the space keeps, and the nearest that one can."""
-    for name, limit in budget.items():
-        if name == metric.name and metric.whole is None:
-            _check_score(metric, limit)
+    check_score(metric, budget)
     least = least_of(maker, prices) if budget else {}
     for name, limit in budget.items():
         if name in least and limit < SURE * least[name]:
@@ -35,8 +33,11 @@ def check_possible(budget: Mapping[str, float], metric: Metric, maker: Maker, pr
             raise BitwrightError(what, where="budget", hint=_hint(name))
 
 
-def _check_score(metric: Metric, limit: float) -> None:
+def check_score(metric: Metric, budget: Mapping[str, float]) -> None:
     """BitwrightError for a score that no answers have."""
+    if metric.name not in budget or metric.whole is not None:
+        return
+    limit = budget[metric.name]
     low, high = metric.ends
     if metric.objective.more_is_better and limit > high:
         hint = f"the most that there can be is {high:g}"

@@ -14,12 +14,18 @@ from scipy.special import ndtri, stdtrit
 
 from bitwright.compress import FloatNet, check_arrays, outputs_of
 from bitwright.compress.fidelity import gives_scores
+from bitwright.compress.fixed import Fixed
 from bitwright.explore.metrics import METRICS, Metric
 from bitwright.explore.own_metric import metric_of
 from bitwright.explore.record import Score
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
+from bitwright.sim import whole
+from bitwright.sim.engines import ENGINES, best
 
 Array = NDArray[Any]
+Origin = FloatNet | Fixed
+"""What designs begin at: a float network, or a quantised one that stays what it is."""
 SURE = 0.95
 """The share of intervals that hold what the value would be over all samples there could be."""
 DRAWN = 1000
@@ -50,13 +56,24 @@ class Scoring:
         value = self.metric.value(rows.mean(axis=0))
         return Score(value=value, low=low, high=high, samples=len(rows), total=self.samples)
 
-    def float_score(self, net: FloatNet) -> Score:
-        """The score of the float network itself."""
-        return self.score(self.rows(outputs_of(net, self.arrays), slice(0, self.samples)))
+    def float_score(self, net: Origin) -> Score:
+        """The score of what designs begin at itself."""
+        return self.score(self.rows(answers(net, self.arrays), slice(0, self.samples)))
+
+
+def answers(net: Origin, arrays: Sequence[Array]) -> list[Array]:
+    """The outputs of a network, in float, or of its integers."""
+    return answers_of(net.graph, arrays) if isinstance(net, Fixed) else list(outputs_of(net, arrays))
+
+
+def answers_of(graph: Graph, arrays: Sequence[Array]) -> list[Array]:
+    """The outputs of a graph for arrays of its inputs."""
+    engine = ENGINES[best(graph.macs * len(arrays[0]))].build(graph, None)
+    return whole.outputs(graph, dict(zip(graph.entry.inputs, arrays, strict=True)), engine)
 
 
 def scoring(
-    net: FloatNet,
+    net: Origin,
     x: Array | Sequence[Array],
     y: Array | None,
     metric: str | Metric = "",
@@ -74,14 +91,14 @@ def scoring(
     check_arrays(net.inputs, arrays, f"data '{names[0]}'")
     for array in (*arrays, *([] if y is None else [y])):
         _check_finite(array, f"data '{names[array is y]}'")
-    shape = outputs_of(net, [array[:1] for array in arrays])
+    shape = answers(net, [array[:1] for array in arrays])
     found = metric if isinstance(metric, Metric) else metric_of(metric) if metric else METRICS[_usual(net, shape, y)]
     wanted = _wanted(net, arrays, y, found, shape, names)
     order = np.random.default_rng(seed).permutation(len(arrays[0]))
     return Scoring(tuple(array[order] for array in arrays), tuple(array[order] for array in wanted), found)
 
 
-def _usual(net: FloatNet, shape: Sequence[Array], y: Array | None) -> str:
+def _usual(net: Origin, shape: Sequence[Array], y: Array | None) -> str:
     """The name of the metric that there is without asking for one."""
     if y is None:
         return "agreement" if gives_scores(net, shape) else "snr"
@@ -89,7 +106,7 @@ def _usual(net: FloatNet, shape: Sequence[Array], y: Array | None) -> str:
 
 
 def _wanted(
-    net: FloatNet,
+    net: Origin,
     arrays: Sequence[Array],
     y: Array | None,
     metric: Metric,
@@ -98,7 +115,7 @@ def _wanted(
 ) -> Sequence[Array]:
     """What the metric compares answers with."""
     if metric.wants == "float" or (metric.wants == "numbers" and y is None):
-        return outputs_of(net, arrays)
+        return answers(net, arrays)
     if y is None:
         hint = f"give a labelled set: {names[0]}=images, {names[1]}=labels; agreement needs none"
         raise BitwrightError(f"has no array '{names[1]}'", where="data", hint=hint)

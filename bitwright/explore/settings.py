@@ -15,6 +15,8 @@ from bitwright.explore.strategies import Problem
 
 Settings = Mapping[str, Any]
 """What JSON can hold, by name."""
+FOLDED = "folded"
+"""The setting that is true where designs differ in their folding alone."""
 
 
 def settings_of(problem: Problem, strategy: str, others: Settings) -> dict[str, Any]:

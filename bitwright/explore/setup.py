@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 
 from bitwright.compress import FloatNet, Options, calibrate
 from bitwright.compress.config import Config, Rule
+from bitwright.compress.fixed import Fixed, fixed
 from bitwright.compress.started import Start, float_of, network
 from bitwright.explore.evaluate import Evaluation, Prices
+from bitwright.explore.folding import Folding
 from bitwright.explore.making import AHEAD, Maker
 from bitwright.explore.metrics import Metric
 from bitwright.explore.objectives import Objective
-from bitwright.explore.score import Scoring, scoring
+from bitwright.explore.score import Origin, Scoring, scoring
 from bitwright.explore.space import Space
 from bitwright.explore.tuning import TUNED, Trainer, Tuning
 from bitwright.planning.target import Target
@@ -36,8 +38,8 @@ from bitwright.planning.target import Target
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 """`calibration`, `validation` and `x` (of a network with several inputs also `x_1`, ...), `y_validation` and `y`."""
-MODEL, DATA, TABLE, SENSITIVITY = "model.onnx", "data.npz", "table.json", "sensitivity.json"
-"""The network, the arrays, the prices and the sensitivities in the folder of a sweep."""
+DATA, TABLE, SENSITIVITY = "data.npz", "table.json", "sensitivity.json"
+"""The arrays, the prices and the sensitivities in the folder of a sweep; the network is its `MODEL`."""
 LABELS: Mapping[str, str] = {"validation": "y_validation", "x": "y"}
 """What is wanted of the samples of each split that designs can be scored on."""
 
@@ -79,6 +81,10 @@ class Setup:
         """The network in a file, by the name that it came with; the start that it is, if it is quantised."""
         return network(source, self.model)
 
+    def fixed(self, source: Path) -> Fixed:
+        """The network in a file as it is, by the name that it came with."""
+        return fixed(source).called(self.model)
+
     def maker(
         self,
         space: Space,
@@ -95,14 +101,14 @@ class Setup:
         tuning = Tuning(folder, calibration.net, calibration.data, trainer) if folder and trained else None
         return Maker(space, calibration, self.options, self.target, self.rules, tuning, self.codes)
 
-    def scoring(self, net: FloatNet, arrays: Arrays, split: str = "") -> Scoring:
+    def scoring(self, net: Origin, arrays: Arrays, split: str = "") -> Scoring:
         """What scores them, on the samples of a split."""
         split = split or self.score_on
         names = split, LABELS[split]
         wanted = arrays.get(LABELS[split])
         return scoring(net, split_of(arrays, split), wanted, self.metric, seed=self.seed, names=names)
 
-    def test(self, net: FloatNet, arrays: Arrays, metric: Metric) -> Scoring | None:
+    def test(self, net: Origin, arrays: Arrays, metric: Metric) -> Scoring | None:
         """What scores them by the same metric on samples that no search has seen; None where there are none."""
         same = (LABELS["x"] in arrays) == (LABELS[self.score_on] in arrays)
         if self.score_on == "x" or "x" not in arrays or not same:
@@ -114,6 +120,10 @@ class Setup:
         """What makes records of them."""
         scored = self.scoring(maker.calibration.net, arrays)
         return Evaluation(maker, prices, scored, tuple(objectives))
+
+    def folding(self, space: Space, net: Fixed, objectives: Sequence[Objective], arrays: Arrays) -> Folding:
+        """What makes records of designs of a network that stays what it is."""
+        return Folding(net, space, self.target, self.scoring(net, arrays), tuple(objectives))
 
 
 def split_of(arrays: Arrays, name: str) -> list[Array]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -13,6 +13,11 @@ from math import prod
 
 Value = int | float | str | bool
 """What an axis can be: bits, a share of zeros, the name of a rounding, clocks a frame."""
+
+
+def several(given: Value | Iterable[Value] | None) -> Value | list[Value] | None:
+    """One value, or a list of those that there are."""
+    return given if given is None or isinstance(given, int | float | str) else list(given)
 
 
 @dataclass(frozen=True, slots=True)

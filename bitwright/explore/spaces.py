@@ -13,7 +13,7 @@ from bitwright.compress.config import Rule, nearest_names
 from bitwright.compress.options import WIDTHS
 from bitwright.compress.prune import Pattern
 from bitwright.compress.prune.granularity import Block, grains
-from bitwright.explore.axes import OF_ZEROS, in_order, is_of_weights
+from bitwright.explore.axes import OF_TARGET, OF_ZEROS, in_order, is_of_weights
 from bitwright.explore.space import Axis, Space, Value
 from bitwright.ir.errors import BitwrightError
 
@@ -56,6 +56,22 @@ def space_of(net: FloatNet, clauses: Sequence[Clause], most: Mapping[str, int] |
     ranks: Sequence[Kind] = ("network", "groups", "layers")
     ordered = sorted(clauses, key=lambda clause: ranks.index(clause.kind))
     return Space(tuple(_Axes(net, most or {}).of(ordered)))
+
+
+def of_folding(clauses: Sequence[Clause] | Space) -> bool:
+    """Whether nothing is searched but what networks are compiled for."""
+    if isinstance(clauses, Space):
+        return all(axis.option in OF_TARGET for axis in clauses.axes)
+    return all(option in OF_TARGET for clause in clauses for option in clause.options)
+
+
+def folding_of(clauses: Sequence[Clause]) -> Space:
+    """The space of clauses that are `of_folding`, which no network has a say in."""
+    for clause in clauses:
+        for option in clause.options if clause.kind != "network" else ():
+            _check_about(clause, option, ())
+    said = ((option, values) for clause in clauses for option, values in clause.options.items())
+    return Space(tuple(Axis(option, option, in_order(option, values)) for option, values in said))
 
 
 class _Axes:

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from bitwright.compress.acts import fake
 from bitwright.compress.started import Start
 from bitwright.compress.stripped import HINT, OTHER
+from bitwright.explore.score import answers_of
 from bitwright.ir.errors import BitwrightError
-from bitwright.ir.graph import Graph
-from bitwright.sim.engines import ENGINES, best
-from bitwright.sim.whole import outputs
 
 Array = NDArray[Any]
 SAMPLES = 64
@@ -27,7 +25,7 @@ CLOSE = 1e-5
 def check_same(start: Start, arrays: Sequence[Array]) -> None:
     """Refuse a start whose integers answer otherwise than those of the file that it was read from."""
     some = [array[:SAMPLES] for array in arrays]
-    ours, theirs = (_answers(graph, some) for graph in (start.state().graph(), start.graph()))
+    ours, theirs = (answers_of(graph, some) for graph in (start.state().graph(), start.graph()))
     for name, mine, wanted in zip(start.net.outputs, ours, theirs, strict=True):
         end = start.ends.get(name)
         made = mine if end is None else fake(end, mine)
@@ -35,8 +33,3 @@ def check_same(start: Start, arrays: Sequence[Array]) -> None:
         if made.shape != wanted.shape or not (np.abs(made - wanted) <= step).all():
             what = f"{OTHER}: the integers that are read from it answer otherwise"
             raise BitwrightError(what, where=f"{start.net.file}: output '{name}'", hint=HINT)
-
-
-def _answers(graph: Graph, arrays: Sequence[Array]) -> list[Array]:
-    engine = ENGINES[best(graph.macs * len(arrays[0]))].build(graph, None)
-    return outputs(graph, dict(zip(graph.entry.inputs, arrays, strict=True)), engine)

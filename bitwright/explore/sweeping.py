@@ -7,22 +7,27 @@ found = sweep("net.onnx", data, "swept", weights=range(2, 9), activations=range(
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
 import onnx
+from numpy.typing import NDArray
 
 from bitwright.compress import FloatNet, Options
+from bitwright.compress.fixed import NAMES, Fixed
 from bitwright.compress.quantise import Configured, as_file, rules_of
-from bitwright.compress.started import Start, float_of, network
+from bitwright.compress.started import Start, float_of
 from bitwright.explore import sensed_file
 from bitwright.explore.again import again
+from bitwright.explore.beginning import Begun, Clauses, Said, aim_and_axes, begun, origin_of, widths_said
+from bitwright.explore.evaluate import MODEL
 from bitwright.explore.executors import Limits
 from bitwright.explore.filling import filled
+from bitwright.explore.folding import Folding
 from bitwright.explore.kept import kept_settings
-from bitwright.explore.layered import Layered
+from bitwright.explore.layered import Layered, Layers
 from bitwright.explore.making import AHEAD, CODES, Maker
 from bitwright.explore.metrics import METRICS, Metric
 from bitwright.explore.objectives import Objective, check_limit, objective
@@ -31,14 +36,14 @@ from bitwright.explore.possible import check_possible
 from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices
 from bitwright.explore.progress import Progress
+from bitwright.explore.record import Score
 from bitwright.explore.score import Scoring
 from bitwright.explore.sensing import Sensed, ledger_of, sense
-from bitwright.explore.settings import settings_of
-from bitwright.explore.setup import DATA, LABELS, MODEL, SENSITIVITY, TABLE, Arrays, Setup, data_of, digests, split_of
-from bitwright.explore.space import Space
+from bitwright.explore.settings import FOLDED, settings_of
+from bitwright.explore.setup import DATA, LABELS, SENSITIVITY, TABLE, Arrays, Setup, data_of, digests, split_of
+from bitwright.explore.space import Space, several
 from bitwright.explore.space_file import read_space
-from bitwright.explore.spaces import Clause, of_network, space_of
-from bitwright.explore.starting import check_same
+from bitwright.explore.spaces import folding_of, space_of
 from bitwright.explore.store import check_free
 from bitwright.explore.strategies import BY_TABLE, DEFAULT, STRATEGIES, Problem
 from bitwright.explore.sweep import Sweep
@@ -46,9 +51,9 @@ from bitwright.explore.sweep import sweep as carried_out
 from bitwright.explore.swept import Swept
 from bitwright.explore.tuning import Trainer, Tune
 from bitwright.ir.errors import BitwrightError
+from bitwright.ir.graph import Graph
 from bitwright.planning.target import Target
 
-BITS = range(2, 9)
 EVALUATIONS = 500
 """Designs at most, where nobody says how many."""
 METHOD = Options()
@@ -66,7 +71,7 @@ class Wanted:
     Without a strategy it is every design, where there are no more than `evaluations`, else the first of them.
     """
 
-    space: Sequence[Clause] | Space
+    space: Clauses
     strategy: str = ""
     evaluations: int = EVALUATIONS
     objectives: tuple[str, ...] = ("cost",)
@@ -74,14 +79,17 @@ class Wanted:
 
 
 def sweep(
-    model: str | Path | bytes | onnx.ModelProto | FloatNet | Start | Any,
+    model: str | Path | bytes | onnx.ModelProto | Graph | FloatNet | Start | Any,
     data: Arrays,
     folder: str | Path,
     *,
-    weights: Iterable[int] = BITS,
-    activations: Iterable[int] = BITS,
+    weights: Iterable[int] | None = None,
+    activations: Iterable[int] | None = None,
     per_layer: bool = False,
     space: str | Path | Mapping[str, Any] | Space | None = None,
+    cycles: int | Iterable[int] | None = None,
+    fps: float | Iterable[float] | None = None,
+    part: str | Iterable[str] | None = None,
     strategy: str = "",
     evaluations: int = EVALUATIONS,
     objectives: Sequence[str] = ("cost",),
@@ -105,20 +113,25 @@ def sweep(
 
     `data` has `calibration`, `validation` and `y_validation`, which designs are scored on, and `x` and `y`, which are
     for those that are picked; `score_on="test"` does without validation data. A `torch.nn.Module` needs an `example`.
-    What is quantised already can only become narrower, or be folded in other ways. A module can be trained on for each
-    design by `tune` (`explore/tuning.py`).
+    What is quantised already can only become narrower. Where its widths cannot fall and none are asked for, where
+    `space` says nothing but folding, and of a graph (`bitwright.load`) folding alone is searched, in any dialect. A
+    module can be trained on for each design by `tune` (`explore/tuning.py`).
     `space` is that of a file, or what `read_space` takes; else `weights` and `activations` are the bits to choose from,
-    for the network or, `per_layer`, for each weight and tensor. `options` and `config` are how all else is quantised,
-    `codes` says when a search chooses codes: "ahead", once for each choice of a weight, which takes no time and is
-    near enough to tell designs apart, or for "each" design; those on the front are made as `options` say in any case.
-    `target` is what `compile` is asked for; `metric` is a name of `METRICS`, or a function of a module: (outputs,
-    wanted) -> a number for each sample. With `resume` a sweep goes on, and nothing is evaluated again.
+    2 to 8 where nobody says, for the network or, `per_layer`, for each weight and tensor. Several `cycles`, `fps` or
+    `part` are an axis, a single one is the `target`'s, which has the clock too. `options` and `config` are how all else
+    is quantised, `codes` says when a search chooses codes: "ahead", once for each choice of a weight, which takes no
+    time and is near enough to tell designs apart, or for "each" design; those on the front are made as `options` say
+    in any case. `metric` is a name of `METRICS`, or a function of a module: (outputs, wanted) -> a number for each
+    sample. With `resume` a sweep goes on, and nothing is evaluated again.
     """
     trainer = _trainer(model, example, tune)
     source = as_file(model, example, "explore")
-    net = source if isinstance(source, FloatNet | Start) else network(source)
-    bits = {"weights": tuple(weights), "activations": tuple(activations)}
-    clauses = of_network(bits, per_layer) if space is None else space if isinstance(space, Space) else read_space(space)
+    folds = {"cycles": cycles, "fps": fps, "part": part}
+    aim, folded = aim_and_axes(target or Target(), {name: several(each) for name, each in folds.items()})
+    chosen = read_space(space) if space is not None and not isinstance(space, Space) else space
+    if chosen is None:
+        chosen = widths_said(weights, activations, per_layer)
+    net, clauses = begun(source, Said(chosen=chosen, folded=folded), calibration_in(data, score_on))
     wanted = Wanted(
         space=clauses,
         strategy=strategy,
@@ -127,9 +140,9 @@ def sweep(
         budget=budget or {},
     )
     setup = Setup(
-        model=Path(float_of(net).file).name,
+        model=Path(origin_of(net).file).name,
         options=options,
-        target=target or Target(),
+        target=aim,
         rules=rules_of(config),
         metric=name_of(metric),
         score_on=split_named(score_on),
@@ -139,6 +152,11 @@ def sweep(
     asked = prepared(net, data, Path(folder), wanted, setup, trainer=trainer)
     ways: dict[str, Any] = {"executor": executor, "jobs": jobs, "limits": limits}
     return carried_out(asked, Path(folder), resume=resume, progress=progress, **ways)
+
+
+def calibration_in(data: Arrays, score_on: str) -> list[NDArray[Any]]:
+    """The samples to calibrate on, or those that stand for them."""
+    return split_of(data, "calibration") or split_of(data, SPLITS.get(score_on, score_on))
 
 
 def _trainer(module: Any, example: Any, tune: Tune | None) -> Trainer | None:
@@ -171,51 +189,90 @@ def _checked(seed: int) -> int:
 
 
 def prepared(
-    net: FloatNet | Start, data: Arrays, folder: Path, wanted: Wanted, setup: Setup, *, trainer: Trainer | None = None
+    net: Begun, data: Arrays, folder: Path, wanted: Wanted, setup: Setup, *, trainer: Trainer | None = None
 ) -> Sweep:
     """The sweep that is asked for; everything is checked before anything is computed, and prices are found.
 
     The table of prices is that of the folder, if there is one; so are sensitivities, where the strategy asks for them.
     """
-    arrays, floating = _given(data, setup), float_of(net)
-    space = wanted.space if isinstance(wanted.space, Space) else space_of(floating, wanted.space, _most(net))
+    arrays, origin = _given(data, setup), origin_of(net)
+    space = _space(net, wanted.space)
     objectives = [objective(name) for name in dict.fromkeys(wanted.objectives)]
     strategy = _strategy(wanted, space)
-    check_free(folder, (MODEL, DATA, TABLE, SENSITIVITY))
-    scoring = setup.scoring(floating, arrays)
-    setup.test(floating, arrays, scoring.metric)  # test data that do not fit are refused now, not when one is picked
-    maker = setup.maker(space, net, arrays, folder, trainer)
-    if isinstance(net, Start):
-        check_same(net, split_of(arrays, "calibration"))
+    check_free(folder, (*NAMES, DATA, TABLE, SENSITIVITY))
+    scoring = setup.scoring(origin, arrays)
+    setup.test(origin, arrays, scoring.metric)  # test data that do not fit are refused now, not when one is picked
     score = scoring.metric.objective
     _check_scores((*wanted.objectives, *wanted.budget), score)
     problem = Problem(
         space=space,
         objectives=(score, *(each for each in objectives if each.name != score.name)),
-        budget={**_limits(wanted.budget, score), **_fitting(maker, space, wanted.budget)},
+        budget={**_limits(wanted.budget, score), **_fitting(setup.target, space, wanted.budget)},
         evaluations=min(wanted.evaluations, space.size),
         seed=setup.seed,
     )
-    prices = _prices(maker, folder)
-    check_possible(problem.budget, scoring.metric, maker, prices)
-    files = {MODEL: net.onnx(), DATA: data_of(arrays), TABLE: dumps(to_dict(prices)).encode()}
-    if strategy in BY_TABLE:
-        sensed = _sensed(maker, scoring, folder)
-        problem = replace(problem, ledger=ledger_of(maker, prices, sensed))
-        files[SENSITIVITY] = sensed_file.text(sensed).encode()
-    return Sweep(
-        problem=problem,
-        evaluate=setup.evaluation(maker, prices, problem.objectives, arrays),
-        strategy=strategy,
-        settings={
-            **setup.settings(),
-            **_digests(net, arrays),
-            "tune": trainer.name if trainer else None,
-            "float": _float(scoring, floating),
-        },
-        files=files,
-        layers=Layered(maker, prices),
-    )
+    settings = {
+        **setup.settings(),
+        **_digests(net, arrays),
+        "tune": trainer.name if trainer else None,
+        FOLDED: isinstance(net, Fixed),
+    }
+    asked = _Asked(problem, strategy, setup, arrays, scoring, folder)
+    found = asked.folded(net, trainer) if isinstance(net, Fixed) else asked.made(net, trainer)
+    return replace(found, settings=settings | {"float": _float(score.name, scoring.float_score(origin))})
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A sweep that is all checked but for its prices."""
+
+    problem: Problem
+    strategy: str
+    setup: Setup
+    arrays: Arrays
+    scoring: Scoring
+    folder: Path
+
+    def folded(self, net: Fixed, trainer: Trainer | None) -> Sweep:
+        """That of a network which stays what it is: designs are compiled one by one."""
+        _check_unquantised(self.setup, trainer)
+        problem = self.problem
+        evaluate = self.setup.folding(problem.space, net, problem.objectives, self.arrays)
+        if kept_settings(self.folder) is None:
+            evaluate.check_possible(problem.budget)
+        files = {net.name: net.content, DATA: data_of(self.arrays)}
+        return Sweep(problem=problem, evaluate=evaluate, strategy=self.strategy, files=files, layers=evaluate.layers)
+
+    def made(self, net: FloatNet | Start, trainer: Trainer | None) -> Sweep:
+        """That of designs which are quantised: they are priced by a table."""
+        problem, scoring, folder = self.problem, self.scoring, self.folder
+        maker = self.setup.maker(problem.space, net, self.arrays, folder, trainer)
+        prices = _prices(maker, folder)
+        check_possible(problem.budget, scoring.metric, maker, prices)
+        files = {MODEL: net.onnx(), DATA: data_of(self.arrays), TABLE: dumps(to_dict(prices)).encode()}
+        if self.strategy in BY_TABLE:
+            sensed = _sensed(maker, scoring, folder)
+            problem = replace(problem, ledger=ledger_of(maker, prices, sensed))
+            files[SENSITIVITY] = sensed_file.text(sensed).encode()
+        evaluate = self.setup.evaluation(maker, prices, problem.objectives, self.arrays)
+        layers = Layered(maker, prices)
+        return Sweep(problem=problem, evaluate=evaluate, strategy=self.strategy, files=files, layers=layers)
+
+
+def _check_unquantised(setup: Setup, trainer: Trainer | None) -> None:
+    """Refuse to say how weights are quantised, of integers that stay what they are."""
+    said = [entry.name for entry in fields(METHOD) if getattr(setup.options, entry.name) != getattr(METHOD, entry.name)]
+    said += [*(["config"] if setup.rules is not None else []), *(["tune"] if trainer is not None else [])]
+    if said:
+        what = f"{' and '.join(said)}: the integers of the network stay what they are"
+        raise BitwrightError(what, where="explore", hint="leave it out: folding alone is searched")
+
+
+def _space(net: Begun, clauses: Clauses) -> Space:
+    """The space of a network that clauses say."""
+    if isinstance(clauses, Space):
+        return clauses
+    return folding_of(clauses) if isinstance(net, Fixed) else space_of(float_of(net), clauses, _most(net))
 
 
 def _given(data: Arrays, setup: Setup) -> dict[str, Any]:
@@ -267,9 +324,9 @@ def _limits(budget: Mapping[str, float], score: Objective) -> dict[str, float]:
     return dict(budget)
 
 
-def _fitting(maker: Maker, space: Space, budget: Mapping[str, float]) -> dict[str, float]:
+def _fitting(target: Target, space: Space, budget: Mapping[str, float]) -> dict[str, float]:
     """That designs fit their part, where there is one."""
-    parts = maker.target.part is not None or any(axis.option == "part" for axis in space.axes)
+    parts = target.part is not None or any(axis.option == "part" for axis in space.axes)
     return FITS if parts and "share" not in budget else {}
 
 
@@ -286,15 +343,14 @@ def _most(net: FloatNet | Start) -> dict[str, int]:
     return net.widths if isinstance(net, Start) else {}
 
 
-def _digests(net: FloatNet | Start, arrays: Arrays) -> dict[str, Any]:
+def _digests(net: Begun, arrays: Arrays) -> dict[str, Any]:
     return {"network": net.digest, "data": digests(arrays)}
 
 
-def _float(scoring: Scoring, net: FloatNet) -> dict[str, float]:
-    """What the float network scores."""
-    found = scoring.float_score(net)
+def _float(name: str, found: Score) -> dict[str, float]:
+    """What the network scores that designs begin at."""
     return {
-        scoring.metric.name: found.value,
+        name: found.value,
         "low": found.low,
         "high": found.high,
         "samples": found.samples,
@@ -313,18 +369,23 @@ def _sensed(maker: Maker, scoring: Scoring, folder: Path) -> Sensed:
 def continued(folder: Path) -> Sweep:
     """The sweep that a folder has begun, to go on with by what is there alone."""
     swept = again(folder)
-    maker, problem, kept = swept.evaluation.maker, swept.problem, swept.kept.settings
+    evaluation, problem, kept = swept.evaluation, swept.problem, swept.kept.settings
     if kept.get("tune"):
         what, hint = f"trains designs on, by '{kept['tune']}'", "go on in Python: sweep(..., tune=, resume=True)"
         raise BitwrightError(what, where=str(folder), hint=hint)
-    prices, strategy = _prices(maker, folder), kept["search"]["strategy"]
-    if strategy in BY_TABLE:
-        problem = replace(problem, ledger=ledger_of(maker, prices, _sensed(maker, swept.evaluation.scoring, folder)))
+    strategy = kept["search"]["strategy"]
+    if isinstance(evaluation, Folding):
+        layers: Layers = evaluation.layers
+    else:
+        maker, prices = evaluation.maker, _prices(evaluation.maker, folder)
+        if strategy in BY_TABLE:
+            problem = replace(problem, ledger=ledger_of(maker, prices, _sensed(maker, evaluation.scoring, folder)))
+        layers = Layered(maker, prices)
     own = settings_of(swept.problem, "", {}).keys() | {"version"}
     return Sweep(
         problem=problem,
-        evaluate=swept.evaluation,
+        evaluate=evaluation,
         strategy=strategy,
         settings={name: value for name, value in kept.items() if name not in own},
-        layers=Layered(maker, prices),
+        layers=layers,
     )

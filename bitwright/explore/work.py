@@ -27,6 +27,8 @@ ADD_PJ = 0.03 / 8
 READ_PJ = 10 / 64
 """Of a bit that is read from a memory of 8 kbyte: 10 pJ for 64 bits."""
 PJ_PER_NJ = 1000
+TABLED = 16
+"""Bits of a code up to which those that are set are looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,20 @@ def worked(works: Iterable[Work], state: State) -> dict[str, float]:
     return found
 
 
+def worked_as(graph: Graph) -> dict[str, float]:
+    """The same of a graph as it is: each layer's weights, and what it reads, in the bits that their types have."""
+    found = {"weight_bits": 0.0, **dict.fromkeys(WORK, 0.0)}
+    for layer in graph.layers:
+        if isinstance(layer, Matrix):
+            codes, bits, wide = layer.weights.array, layer.weights.type.bits, graph.source_of(layer).type.bits
+            (set_bits, count), uses = _set_bits(codes), layer.macs / max(codes.size, 1)
+            sums = bits + wide + ceil(log2(max(codes[0].size, 1)))
+            found["weight_bits"] += float(codes.size * bits)
+            for name, of in WORK.items():
+                found[name] += of(Products(uses * count, bits, wide, uses * set_bits, sums))
+    return found
+
+
 def products_of(work: Work, state: State) -> Iterator[Products]:
     """Of a layer, for each base of its weight."""
     tensors = [state.acts[name].type.bits for name in work.tensors] or [work.bits]
@@ -130,15 +146,26 @@ def products_of(work: Work, state: State) -> Iterator[Products]:
 def _codes(state: State, weight: str) -> Iterator[tuple[float, int, float]]:
     """Of each base of a weight the effective bits of all its codes, how many are not zero, and the bits of each."""
     for coded in state.weights[weight]:
-        magnitudes = np.abs(coded.codes)
-        table = _effective(max(int(magnitudes.max(initial=0)).bit_length(), 1))
-        yield float(table[magnitudes].sum()), int(np.count_nonzero(magnitudes)), _bits(coded) / max(magnitudes.size, 1)
+        yield (*_set_bits(coded.codes), _bits(coded) / max(coded.codes.size, 1))
+
+
+def _set_bits(codes: NDArray[Any]) -> tuple[float, int]:
+    """The effective bits of all codes, and how many are not zero."""
+    magnitudes = np.abs(codes)
+    most = int(magnitudes.max(initial=0)).bit_length()
+    if most > TABLED:
+        return float(sum(map(_effective_of, magnitudes.ravel().tolist()))), int(np.count_nonzero(magnitudes))
+    return float(_effective(max(most, 1))[magnitudes].sum()), int(np.count_nonzero(magnitudes))
 
 
 @cache
 def _effective(bits: int) -> NDArray[np.uint8]:
     """From the first to the last bit that is set, of every number of so many bits."""
-    return np.array([n.bit_length() - _trailing(n) for n in range(1 << bits)], dtype=np.uint8)
+    return np.array([_effective_of(n) for n in range(1 << bits)], dtype=np.uint8)
+
+
+def _effective_of(number: int) -> int:
+    return number.bit_length() - _trailing(number)
 
 
 def _trailing(number: int) -> int:

@@ -77,6 +77,11 @@ def saved(path: Path, **asked: object) -> Graph:
     return load(path)
 
 
+def is_saved(data: bytes) -> bool:
+    """True if a file begins as saved graphs do, which are zips; an ONNX file never does."""
+    return data.startswith(b"PK\x03\x04")
+
+
 def to_bytes(graph: Graph) -> bytes:
     """The file's content; equal graphs give equal bytes."""
     held: dict[str, Held] = {}
