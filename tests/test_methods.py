@@ -42,7 +42,6 @@ OPEN: frozenset[str] = frozenset(
     """
     R039
     R103
-    R135
     R159
     """.split()
 )
