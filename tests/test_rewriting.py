@@ -69,7 +69,7 @@ def test_the_command_line_takes_passes(capsys: pytest.CaptureFixture[str]) -> No
 def test_what_is_no_pass_is_said() -> None:
     graph = tiny(2, 2)
     for asked, message in (
-        (("planes",), "pass planes: there is none of that name\n  hint: the passes are bitplanes, im2col"),
+        (("planes",), "pass planes: there is none of that name\n  hint: the passes are amortise, bitplanes, im2col"),
         (("bitplanes", 1, 2, 3), "pass bitplanes: takes 2 numbers, not 3\n  hint: w, a"),
     ):
         with pytest.raises(bw.BitwrightError) as error:
@@ -84,4 +84,4 @@ def test_a_pass_with_words_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_passes_are_listed() -> None:
-    assert [method.name for method in methods("pass")] == ["bitplanes", "im2col"]
+    assert [method.name for method in methods("pass")] == ["amortise", "bitplanes", "im2col"]
