@@ -134,6 +134,14 @@ def worked_as(graph: Graph) -> dict[str, float]:
     return found
 
 
+def by_energy(state: State) -> list[str]:
+    """The weights of a network by the energy that their layers take of a frame, the most first."""
+    found: dict[str, float] = {}
+    for work in works_of(state.graph(), state):
+        found[work.weight] = found.get(work.weight, 0.0) + sum(map(energy, products_of(work, state)))
+    return sorted(found, key=lambda name: -found[name])
+
+
 def products_of(work: Work, state: State) -> Iterator[Products]:
     """Of a layer, for each base of its weight."""
     tensors = [state.acts[name].type.bits for name in work.tensors] or [work.bits]

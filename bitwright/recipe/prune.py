@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bitwright.compiling import compile_graph
-from bitwright.compress import CRITERIA, SCHEDULES, FloatNet, calibrate, pruned, quantised
+from bitwright.compress import CRITERIA, SCHEDULES, FloatNet, State, calibrate, pruned, quantised
 from bitwright.compress.config import nearest_names
 from bitwright.compress.prune.granularity import Block, n_of_m
 from bitwright.compress.prune.pruned import zeros
 from bitwright.compress.prune.pruner import check_scope
 from bitwright.compress.prune.schedule import Schedule
 from bitwright.compress.qat import need_torch
+from bitwright.explore.work import by_energy
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.step import Material, Place
 
@@ -24,6 +25,8 @@ PLAIN, MENDING = "magnitude", "obs"
 """The criteria where none is named: of weights alone, and where the others are solved for on samples."""
 PLAN = "plan"
 """The block that stands for those of the network's own plan."""
+ORDERS = ("network", "energy")
+"""In which layers are pruned one after the other."""
 TILE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
 
@@ -71,10 +74,12 @@ class Zeros:
         """What goes together."""
         if self.block != PLAN:
             return block_of(self.block)
-        calibration = calibrate(net, material.calibration)
+        return compile_graph(self.state(net, material).graph(), cycles=self.cycles).plan.blocks()
+
+    def state(self, net: FloatNet, material: Material) -> State:
+        """The network at its bits."""
         widths: dict[str, Any] = {"weights": self.weights, "activations": self.activations}
-        state = quantised(calibration, **widths, rounding="nearest", correct="none")
-        return compile_graph(state.graph(), cycles=self.cycles).plan.blocks()
+        return quantised(calibrate(net, material.calibration), **widths, rounding="nearest", correct="none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +87,21 @@ class Prune(Zeros):
     """Zeros in place of the weights that are missed least, the others solved for on samples, unless `repair` is false.
 
     Samples are those to calibrate on, or to train on with their labels, where a criterion looks at the loss. What is
-    missed least is said by `obs`, or where no samples are looked at by `magnitude`, if no `criterion` is given.
+    missed least is said by `obs`, or where no samples are looked at by `magnitude`, if no `criterion` is given. Layers
+    are pruned from the inputs on, or with `order` "energy" first those that take most of it at these bits.
     """
 
     criterion: str = ""
     repair: bool = True
+    order: str = "network"
     ends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not self.criterion:
             object.__setattr__(self, "criterion", MENDING if self.repair else PLAIN)
         Zeros.__post_init__(self)
+        if self.order not in ORDERS:
+            raise _refusal("order", self.order, f"choose {' or '.join(ORDERS)}")
         if not self.repair and CRITERIA[self.criterion].needs != "weights":
             hint = f"'{self.criterion}' looks at samples, and the others are solved for on them"
             raise _refusal("repair", False, hint)
@@ -104,6 +113,8 @@ class Prune(Zeros):
         data = material.calibration if self.repair else None
         if CRITERIA[self.criterion].needs == "loss":
             data, asked["labels"] = material.some("prune", SAMPLES)
+        if self.order == "energy":
+            asked["order"] = by_energy(self.state(net, material))
         made = pruned(net, data, **asked)
         if self.sparsity != 0 and not any(zeros(made).values()):
             hint = "prune without a block; or shrink with a multiple, so that blocks divide what is left"

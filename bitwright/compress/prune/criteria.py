@@ -12,12 +12,21 @@ from bitwright.compress.prune.evidence import Array, Evidence
 from bitwright.compress.prune.granularity import Grain
 
 
+def largest(evidence: Evidence, grain: Grain, scores: Array, share: float) -> Array:
+    """Those of the largest scores stay."""
+    return grain.smallest(scores, share)
+
+
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A score for each unit, (sets, units), and what it is made of: weights, what layers read, or the loss."""
+    """A score for each unit, (sets, units), and what it is made of: weights, what layers read, or the loss.
+
+    `stays` says which units do when a share of them goes.
+    """
 
     score: Callable[[Evidence, Grain], Array]
     needs: Literal["weights", "inputs", "loss"]
+    stays: Callable[[Evidence, Grain, Array, float], Array] = largest
 
 
 CRITERIA: Family[Criterion] = Family("bitwright.compress.prune", "CRITERIA")

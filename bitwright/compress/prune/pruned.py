@@ -40,6 +40,7 @@ def pruned(
     schedule: Schedule | None = None,
     scope: str = "layer",
     labels: NDArray[Any] | None = None,
+    order: Sequence[str] | None = None,
 ) -> FloatNet:
     """The float network with a share of its weights set to zero, those that a criterion misses least.
 
@@ -48,6 +49,8 @@ def pruned(
     `scope="network"`. `block` has what goes together: single weights, "2:4", (rows, columns), or `plan.blocks()`; n of
     m needs no sparsity. With `data`, samples of the network's inputs, layer by layer the weights that are left make
     good what is missing, and biases keep the means. `labels` of the samples are for criteria that look at the loss.
+    Of an `order` of weights, by name, each is pruned in the network that those before it left, and all are solved for
+    once more at last; else all go, from the inputs on.
     """
     net = float_net(model)
     steps = _steps(criterion, sparsity, block, schedule)
@@ -58,9 +61,18 @@ def pruned(
     shifts: Mapping[str, Array] = {}
     for share in steps:
         scene = replace(scene, slopes=_slopes(scene, labels))
-        pruner = Pruner(scene, _shares(scene, share, scope))
-        scene, shifts = replace(scene, net=pruner.net), pruner.shifts
+        for part in _parts(_shares(scene, share, scope), order):
+            pruner = Pruner(scene, part)
+            scene, shifts = replace(scene, net=pruner.net), pruner.shifts
     return with_biases(scene.net, shifts)
+
+
+def _parts(found: Mapping[str, float], order: Sequence[str] | None) -> list[Mapping[str, float]]:
+    """The shares of the weights that are pruned at once; at last all, which then solve for what the others became."""
+    if order is None:
+        return [found]
+    ordered = {name: found[name] for name in order if name in found}
+    return [*({name: share} for name, share in ordered.items()), ordered]
 
 
 def _slopes(scene: Scene, labels: NDArray[Any] | None) -> Callable[[str], Slopes] | None:

@@ -97,7 +97,7 @@ class Pruner:
         if name in self._shares and name not in self._weights:
             evidence = self._scene.evidence(view, inputs)
             grain = self._scene.units[name]
-            kept = grain.smallest(self._scene.score(evidence), self._shares[name])
+            kept = self._scene.criterion.stays(evidence, grain, self._scene.score(evidence), self._shares[name])
             self._weights[name] = _left(evidence, grain.mask(kept, view.weight.shape))
         return self._weights.get(name, view.weight)
 
