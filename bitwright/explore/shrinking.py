@@ -16,6 +16,7 @@ from bitwright.compress.options import Given
 from bitwright.compress.prune.channels import Kept, without
 from bitwright.compress.prune.shrink import CRITERION, Order
 from bitwright.compress.prune.work import Work, macs
+from bitwright.compress.prune.worth import Worth
 from bitwright.explore.pricing import PRICED, price_of, priced
 from bitwright.ir.errors import BitwrightError
 from bitwright.planning.devices import part_of
@@ -57,7 +58,7 @@ def shrink(
     *,
     budget: Mapping[str, float],
     part: str | None = None,
-    criterion: str = CRITERION,
+    criterion: str | Worth = CRITERION,
     labels: Array | None = None,
     multiples: Sequence[int] = MULTIPLES,
     progress: Callable[[Tried], None] = lambda tried: None,

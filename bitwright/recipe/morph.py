@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bitwright.compress import FloatNet, shrunk
+from bitwright.compress import FloatNet
 from bitwright.compress.config import nearest_names
 from bitwright.compress.groups import Group
 from bitwright.compress.prune.facts import Facts
@@ -20,6 +20,7 @@ from bitwright.compress.transforms.chains import Draft, column_axis, columns
 from bitwright.compress.transforms.widen import widen
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.gates import LEARNER
+from bitwright.recipe.shrink import Shrink
 from bitwright.recipe.step import Array, Material, Place
 
 COPIES = 2
@@ -35,7 +36,8 @@ class Morph:
     MorphNet (Gordon, Eban, Nachum, Chen, Wu, Yang, Choi: "MorphNet: fast and simple resource-constrained structure
     learning of deep networks", CVPR 2018, arXiv 1711.06798; R115). The factor is the largest that leaves `macs`, found
     by halving; channels come back by how far they are open, and where all are there, as copies, which are faintly read
-    at first. Train what is made. Needs labels and PyTorch.
+    at first. A `budget` of the design takes the place of `macs`, for a `part`, at bits of `weights` and `activations`.
+    Train what is made. Needs labels and PyTorch.
     """
 
     learner: str = LEARNER
@@ -43,6 +45,10 @@ class Morph:
     rounds: int = 1
     epochs: int = 10
     multiple: int = 1
+    budget: Mapping[str, Any] | None = None
+    part: str | None = None
+    weights: int = 8
+    activations: int = 8
     ends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -59,31 +65,30 @@ class Morph:
         for option, given, fine, hint in checks:
             if not fine:
                 raise BitwrightError(f"{given!r} cannot be used for {option}", where="morph", hint=hint)
+        self._last()
+
+    def _last(self, whole: float = 1.0) -> Shrink:
+        """The step that takes out what the budget has no room for."""
+        sized: dict[str, Any] = {"budget": self.budget, "part": self.part, "multiple": self.multiple}
+        return Shrink(macs=max(self.macs * whole, 1.5), weights=self.weights, activations=self.activations, **sized)
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet:
         """The network of other widths."""
         from bitwright.compress.torch.constraints import by_operations
         from bitwright.compress.torch.gated import LEARNERS, learnt
 
-        data, most = (material.trained_on, material.labelled("morph")), self.macs * macs(net)
+        data, last = (material.trained_on, material.labelled("morph")), self._last(macs(net))
         for _ in range(self.rounds):
             module = learnt(net, data, LEARNERS[self.learner], self.macs, self.epochs, by_operations)
             needed = [max(int(held.sum()), 1) for held in module.stays()]
             opened = [module.scores().get(group.first, np.zeros(group.size)) for group in net.groups]
-            net = expanded(module.float_net(), needed, opened, most, data=material.trained_on, multiple=self.multiple)
+            wide, levels = levelled(module.float_net(), needed, opened)
+            net = last.taken(wide, material, levels)
         return net
 
 
-def expanded(
-    net: FloatNet,
-    needed: Sequence[int],
-    opened: Sequence[Array],
-    most: float,
-    *,
-    data: Sequence[Array] | None = None,
-    multiple: int = 1,
-) -> FloatNet:
-    """The network whose groups have the same multiple of the channels that each needs, the largest within some MACs.
+def levelled(net: FloatNet, needed: Sequence[int], opened: Sequence[Array]) -> tuple[FloatNet, Worth]:
+    """The network with copies, and levels of its channels by which those stay that a multiple of widths has.
 
     A channel stays where the multiple of what its group needs reaches its rank, by how far it is open; copies are last.
     """
@@ -97,7 +102,7 @@ def expanded(
     def reached(facts: Facts, group: Group) -> Any:
         return levels[next(place for place, other in enumerate(wide.groups) if other is group)]
 
-    return shrunk(wide, data, criterion=Worth(reached, compared), macs=max(most, 1.5), multiple=multiple)
+    return wide, Worth(reached, compared)
 
 
 def doubled(net: FloatNet) -> tuple[FloatNet, Mapping[int, int]]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from bitwright.compress import CHANNELS, FloatNet, shrunk
 from bitwright.compress.config import nearest_names
 from bitwright.compress.options import Options
+from bitwright.compress.prune.worth import Worth
 from bitwright.explore.shrinking import MULTIPLES, limits, shrink
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.step import Material, Place, Step
@@ -47,7 +48,11 @@ class Shrink:
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet:
         """The network with fewer channels."""
-        criterion: dict[str, Any] = {"labels": material.labels, "criterion": self.criterion}
+        return self.taken(net, material, self.criterion)
+
+    def taken(self, net: FloatNet, material: Material, by: str | Worth) -> FloatNet:
+        """The network with fewer channels, by a criterion."""
+        criterion: dict[str, Any] = {"labels": material.labels, "criterion": by}
         data = material.trained_on
         if self.budget is None:
             return shrunk(net, data, **criterion, macs=self.macs, multiple=self.multiple)

@@ -102,7 +102,7 @@ def test_what_is_cheap_is_picked_where_nothing_is_lost(method: str) -> None:
     found = linear(exact=True)
     assert found.errs(found.table.uniform(2, 8)) == pytest.approx(found.errs(found.table.uniform(5, 8)), rel=1e-5)
     odds = learnt(asked(found, 2.0 * (72 + 120 + 30)), WAYS[method])
-    assert {name: max(odds[name], key=odds[name].__getitem__) for name in "abc"} == {"a": 2, "b": 2, "c": 2}
+    assert all(np.exp(odds[name][2]) > 0.95 for name in "abc")
 
 
 @pytest.mark.rows("R117")

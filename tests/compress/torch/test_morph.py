@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitwright.compress import FloatNet, fit, float_net, outputs_of, trainable
+from bitwright.compress import FloatNet, calibrate, fit, float_net, outputs_of, quantised, shrunk, trainable
 from bitwright.compress.prune.work import Work, macs
+from bitwright.explore.pricing import price_of, priced
 from bitwright.ir.errors import BitwrightError
-from bitwright.recipe.morph import COPIES, Morph, doubled, expanded
+from bitwright.planning.target import Target
+from bitwright.recipe.morph import COPIES, Morph, doubled, levelled
 from bitwright.recipe.step import Material
 from tests.compress.torch.test_constraints import as_tensors, drawn, residual
 from tests.compress.torch.test_gates import X, Y, signal
@@ -85,7 +87,8 @@ def test_the_multiple_of_widths_is_the_largest_within_the_budget(
 
     steps = sorted({n / need for need, g in zip(needed, wide.groups, strict=True) for n in range(1, g.size + 1)})
     last = max(place for place, omega in enumerate(steps) if cost(at(omega)) <= most)
-    made = expanded(net, needed, opened, most)
+    copied, levels = levelled(net, needed, opened)
+    made = shrunk(copied, criterion=levels, macs=most)
     found, beyond = [group.size for group in made.groups], at(steps[min(last + 1, len(steps) - 1)])
     ends = zip(at(steps[last]), found, beyond, strict=True)
     assert all(low <= size <= high for low, size, high in ends)
@@ -111,7 +114,20 @@ def test_on_digits_half_of_the_work_is_enough(digits: tuple[FloatNet, Any, Any])
     assert left > whole - 0.03
 
 
+@pytest.mark.rows("R115")
+def test_the_budget_may_be_that_of_the_design(digits: tuple[FloatNet, Any, Any]) -> None:
+    """As compiled; not far below it, for widths go on to grow until no more fit."""
+    net, x, y = digits
+    limit = {"lut": 4000, "cycles": 1000}
+    made = Morph(epochs=2, budget=limit, multiple=4).run(net, Material([x[:64]], [x[:64]], y[:64]), None)
+    graph = quantised(calibrate(made, [x[:64]]), rounding="nearest", correct="none").graph()
+    assert 2500 < priced(price_of(graph, Target(cycles=1000)))["lut"] <= 4000
+
+
 def test_what_no_morph_can_be_is_refused() -> None:
     with pytest.raises(BitwrightError) as refusal:
         Morph(rounds=0)
     assert str(refusal.value) == "morph: 0 cannot be used for rounds\n  hint: give one or more"
+    with pytest.raises(BitwrightError) as refusal:
+        Morph(budget={"cycles": 100})
+    assert str(refusal.value).startswith("budget: limits nothing that fewer channels save")
