@@ -93,7 +93,7 @@ class Stripped:
         """A node that makes codes of a tensor, or of a constant; what they stand for is said by who reads them."""
         name = node.inputs[0]
         if name in self._constants:
-            self.put(node, ActQuant(codes.kind, codes.step, codes.zero))
+            self.put(node, ActQuant(codes.kind, _along(node, codes.step, self._constants[name].ndim), codes.zero))
         else:
             self._codes[node.outputs[0]] = codes
 

@@ -102,6 +102,28 @@ def test_codes_between_quantisers_come_back(zero: Any) -> None:
     np.testing.assert_array_equal(*codes)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_real_weights_with_a_quantiser_for_each_channel_come_back(axis: int) -> None:
+    """As torch writes weights that are quantised each time: it was a traceback of shapes that do not fit."""
+    random = np.random.default_rng(0)
+    steps = random.uniform(0.05, 0.2, (6, 4)[axis]).astype(np.float32)
+    held = {"w": random.normal(size=(6, 4)).astype(np.float32), "ws": steps, "wz": np.zeros(len(steps), np.int8)}
+    held |= {"s": np.asarray(np.float32(0.25)), "z": np.asarray(np.int8(0))}
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"),
+        node("DequantizeLinear", "q s z", "d"),
+        helper.make_node("QuantizeLinear", ["w", "ws", "wz"], ["c"], axis=axis),
+        helper.make_node("DequantizeLinear", ["c", "ws", "wz"], ["v"], axis=axis),
+        helper.make_node("Gemm", ["d", "v"], ["y"], transB=1) if axis == 0 else node("MatMul", "d v", "y"),
+    ]
+    start = started(graph(nodes, held, sample=(4,) if axis == 0 else (6,)))
+    (coded,) = start.weights.values()
+    assert coded.scale.shape == ((6, 1), (1, 4))[axis]
+    np.testing.assert_array_equal(coded.codes, np.rint(held["w"] / coded.scale).clip(-128, 127))
+    x = random.normal(size=(20, 4 if axis == 0 else 6)).astype(np.float32)
+    np.testing.assert_array_equal(*(api.run(each, x) for each in (start.graph(), start.state().graph())))
+
+
 def test_what_has_no_place_is_refused_by_its_node() -> None:
     def message(model: Any) -> str:
         with pytest.raises(BitwrightError) as refusal:
