@@ -25,10 +25,12 @@ from bitwright.explore.saved import outcome_of, text_of
 from bitwright.explore.space import Axis, Design, Space
 from bitwright.explore.store import opened
 from bitwright.explore.sweep import Stopped, sweep
+from bitwright.explore.sweeping import sweep as searched
 from bitwright.explore.views import front_in
 from bitwright.ir.errors import BitwrightError
 from tests.exploring import Fake, contents, fake_sweep, fill_the_disk, refuse
 from tests.needs import needs_package
+from tests.swept import FLOAT, splits
 
 DESIGN = Design((("weights.conv1", 2), ("rounding", "gptq"), ("share", 0.1), ("po2", True)))
 SCORE = Score(value=0.1 + 0.2, low=0.25, high=1 / 3, samples=10, total=20)
@@ -340,6 +342,19 @@ def test_a_disk_that_is_full_from_the_start_is_one_message(tmp_path: Path) -> No
         said = refusal(fake_sweep(fake), folder)
     assert said.startswith(f"{folder}: cannot be written: File too large\n")
     sweep(fake_sweep(fake, most=3), folder)
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_prices_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitwright.explore.sweeping.filled", None)
+    with TemporaryDirectory() as name:
+        base = Path(name)
+        base.chmod(0o755)
+        with without_rights(base), pytest.raises(BitwrightError) as refused:
+            searched(FLOAT, splits(40), base / "s", weights=(4,), activations=(4,))
+        assert str(refused.value) == (
+            f"{base / 's'}: cannot be written: Permission denied\n  hint: choose a writable place with -o"
+        )
+        assert list(base.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_message() -> None:

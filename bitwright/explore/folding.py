@@ -16,7 +16,7 @@ from bitwright.design import Design as Compiled
 from bitwright.explore.axes import OF_TARGET, aimed, check_axes, pairs_of
 from bitwright.explore.layered import REST, SHOWN, Figures
 from bitwright.explore.objectives import Objective
-from bitwright.explore.possible import check_score
+from bitwright.explore.possible import check_score, hint_for
 from bitwright.explore.prices import CYCLES, Aim, aim_of, of_design
 from bitwright.explore.pricing import compiled, named
 from bitwright.explore.record import Record, Score, Task
@@ -99,7 +99,7 @@ class Folding:
         for name, found in least.items():
             if found > limits[name]:
                 what = f"no design of the space comes down to {name} {limits[name]:g}, the least is {found:g}"
-                raise BitwrightError(what, where="budget", hint="give at least that, or more clocks per frame")
+                raise BitwrightError(what, where="budget", hint=hint_for(name))
 
     def _least(self, limits: Mapping[str, float]) -> dict[str, float]:
         """The least of each figure that no design so far keeps within its limit; none as soon as all are kept."""

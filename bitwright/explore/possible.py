@@ -30,7 +30,7 @@ def check_possible(budget: Mapping[str, float], metric: Metric, maker: Maker, pr
         if name in least and limit < SURE * least[name]:
             said = f"{ceil(least[name]):,}" if least[name] >= MANY else f"{least[name]:.4g}"
             what = f"no design of the space comes down to {name} {limit:g}, the least is about {said}"
-            raise BitwrightError(what, where="budget", hint=_hint(name))
+            raise BitwrightError(what, where="budget", hint=hint_for(name))
 
 
 def check_score(metric: Metric, budget: Mapping[str, float]) -> None:
@@ -47,7 +47,8 @@ def check_score(metric: Metric, budget: Mapping[str, float]) -> None:
         raise BitwrightError(f"no design comes down to {metric.name} {limit:g}", where="budget", hint=hint)
 
 
-def _hint(name: str) -> str:
+def hint_for(name: str) -> str:
+    """What to do about a limit that is too low."""
     if name in (*KINDS, "cost", "share"):
         return "give at least that; fewer bits or more clocks per frame (--cycles) take less hardware"
     return "give at least that"

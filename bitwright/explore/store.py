@@ -101,6 +101,14 @@ def check_free(folder: Path, files: Iterable[str]) -> None:
         raise BitwrightError("the folder exists and is not empty", where=str(folder), hint=hint)
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which nothing can be put, before much is computed for it."""
+    probe = (folder if folder.exists() else folder.parent) / f"{PARTIAL}{os.getpid()}"
+    with writing(folder):
+        probe.touch()
+        probe.unlink()
+
+
 def _begin(folder: Path, settings: Settings, files: Mapping[str, bytes], resume: bool) -> None:
     """The folder as a sweep begins or goes on: its settings are written last, and say that all else is there."""
     before = kept_settings(folder)

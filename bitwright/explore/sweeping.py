@@ -44,7 +44,7 @@ from bitwright.explore.setup import DATA, LABELS, SENSITIVITY, TABLE, Arrays, Se
 from bitwright.explore.space import Space, several
 from bitwright.explore.space_file import read_space
 from bitwright.explore.spaces import folding_of, space_of
-from bitwright.explore.store import check_free
+from bitwright.explore.store import check_free, check_writable
 from bitwright.explore.strategies import BY_TABLE, DEFAULT, STRATEGIES, Problem
 from bitwright.explore.sweep import Sweep
 from bitwright.explore.sweep import sweep as carried_out
@@ -201,6 +201,7 @@ def prepared(
     strategy = _strategy(wanted, space)
     check_free(folder, (*NAMES, DATA, TABLE, SENSITIVITY))
     scoring = setup.scoring(origin, arrays)
+    check_writable(folder)
     setup.test(origin, arrays, scoring.metric)  # test data that do not fit are refused now, not when one is picked
     score = scoring.metric.objective
     _check_scores((*wanted.objectives, *wanted.budget), score)
