@@ -102,6 +102,15 @@ def test_a_front_of_few_designs_has_a_knee(figures: Sequence[tuple[float, float]
     assert knee(records, ASKED) == records[place]
 
 
+def test_a_front_that_begins_at_guessing_has_its_knee_where_others_have_it() -> None:
+    """Of shares that are right 85 % would look nearly as good as 95 % beside 10 %, and be cheaper."""
+    good = [(0.85, 300), (0.95, 420), (0.97, 600), (0.975, 900)]
+    records = [record(at, *pair) for at, pair in enumerate([(0.1, 100), (0.5, 200), *good])]
+    assert knee(records, ASKED) == records[3]
+    perfect = [record(at, *pair) for at, pair in enumerate([(0.1, 100), (0.9, 300), (0.97, 350), (1.0, 900)])]
+    assert knee(perfect, ASKED) == perfect[2]
+
+
 def test_the_knee_of_three_objectives_is_good_in_all() -> None:
     asked = (*ASKED, OBJECTIVES["cycles"])
     figures = [(0.9, 900, 900), (0.5, 100, 500), (0.5, 500, 100), (0.8, 200, 200)]

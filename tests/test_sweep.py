@@ -346,11 +346,12 @@ def test_a_disk_that_is_full_from_the_start_is_one_message(tmp_path: Path) -> No
 
 def test_a_folder_that_cannot_be_written_is_found_before_prices_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bitwright.explore.sweeping.filled", None)
+    arrays = splits(40)
     with TemporaryDirectory() as name:
         base = Path(name)
         base.chmod(0o755)
         with without_rights(base), pytest.raises(BitwrightError) as refused:
-            searched(FLOAT, splits(40), base / "s", weights=(4,), activations=(4,))
+            searched(FLOAT, arrays, base / "s", weights=(4,), activations=(4,))
         assert str(refused.value) == (
             f"{base / 's'}: cannot be written: Permission denied\n  hint: choose a writable place with -o"
         )

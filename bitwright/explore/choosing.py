@@ -12,16 +12,19 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from math import isfinite
+from math import isfinite, log2
 
 from bitwright.explore.objectives import OBJECTIVES, Objective
 from bitwright.explore.pareto import front_of, losses
 from bitwright.explore.record import Failure, Outcome, Record
+from bitwright.explore.words import SHARES
 from bitwright.ir.errors import BitwrightError
 
 KEY = re.compile("[0-9a-f]{4,16}")
 """A key, or enough of its beginning."""
 KNEE = "knee"
+HALF = 0.5
+"""Of a sample, which is wrong at least."""
 WHERE = "--pick"
 EXAMPLE = 'for example "accuracy>=0.97, min lut", or knee, or the key of a design'
 HELD: Mapping[str, Callable[[float, float], bool]] = {
@@ -108,10 +111,12 @@ class Wish:
 def knee(records: Iterable[Record], objectives: Sequence[Objective]) -> Record:
     """The record on the front that is farthest below the plane through its ends.
 
-    Each objective is counted from its best on the front, 0, to its worst, 1 (Das, Structural Optimization 18, 1999).
+    Each objective is counted from its best on the front, 0, to its worst, 1 (Das, Structural Optimization 18, 1999). Of
+    samples that are right the wrong ones are counted, by how often they halve: else a front that begins where answers
+    are guessed makes all that is far from guessing look equally good.
     """
     front = front_of(records, objectives)
-    at = [losses(each, objectives) for each in front]
+    at = [[_counted(each, objective) for objective in objectives] for each in front]
     least = [min(column) for column in zip(*at, strict=True)]
     spans = [max(column) - low or 1.0 for column, low in zip(zip(*at, strict=True), least, strict=True)]
 
@@ -120,6 +125,14 @@ def knee(records: Iterable[Record], objectives: Sequence[Objective]) -> Record:
         return sum(parts, 0.0)
 
     return front[min(range(len(front)), key=height)]
+
+
+def _counted(record: Record, objective: Objective) -> float:
+    """A figure, so that less is better; of shares of samples how often the wrong ones are halved, up to half a one."""
+    value = record.figures[objective.name]
+    if objective.name not in SHARES:
+        return objective.loss(value)
+    return log2(max(1.0 - value, HALF / record.score.total))
 
 
 def wish(text: str, objectives: Sequence[Objective], figures: Iterable[str]) -> Wish:
