@@ -65,7 +65,8 @@ def written(folder: Path, text: str) -> Path:
 def test_the_page_on_recipes_has_every_option_and_an_example_that_is_one(tmp_path: Path) -> None:
     text = (ROOT / "docs/recipes.md").read_text()
     (example,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert {name_of(step) for step in read_recipe(written(tmp_path, example))} == STEPS.keys()
+    ending = {name for name, step in STEPS.items() if step.ends is True} - {"quantise"}
+    assert {name_of(step) for step in read_recipe(written(tmp_path, example))} == STEPS.keys() - ending
     rows = re.split(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
     told = dict(zip(rows[1::2], rows[2::2], strict=True))
     for name, step in STEPS.items():
