@@ -18,7 +18,6 @@ from bitwright.compress.fixed import fixed
 from bitwright.explore import check, pick, sweep
 from bitwright.explore.axes import OF_TARGET
 from bitwright.explore.kept import kept
-from bitwright.explore.sweeping import METHOD
 from bitwright.explore.work import worked, worked_as, works_of
 from bitwright.ir.errors import BitwrightError
 from bitwright.ir.files import to_bytes
@@ -223,5 +222,7 @@ def test_what_can_be_narrower_is_folded_alone_where_nothing_else_is_said(tmp_pat
     found = sweep(DIGITS, arrays, tmp_path / "s", space=space, score_on="test", objectives=("lut", "cycles"))
     assert found.settings["folded"] and (tmp_path / "s/model.onnx").read_bytes() == DIGITS.read_bytes()
     assert {axis["option"] for axis in found.settings["axes"]} <= set(OF_TARGET)
-    both = sweep(DIGITS, arrays, tmp_path / "t", cycles=(600, 3000), score_on="test", evaluations=2, options=METHOD)
+    alike = sweep(DIGITS, arrays, tmp_path / "t", cycles=(600, 3000), score_on="test", objectives=("lut", "cycles"))
+    assert alike.settings == found.settings and alike.records == found.records
+    both = sweep(DIGITS, arrays, tmp_path / "u", weights=(4,), activations=(4,), cycles=(600, 3000), score_on="test")
     assert not both.settings["folded"] and len(both.settings["axes"]) == 3

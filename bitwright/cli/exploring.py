@@ -114,10 +114,10 @@ def explore_(
 ) -> None:
     """Search designs of a network: widths, zeros, folding and parts; score, price, and the Pareto front.
 
-    Every design is quantised, scored by the exact integers, and priced by what the compiler makes of its layers; those
-    on the front are compiled. Of a network that is quantised already, folding alone can be searched. What is found is
-    kept in the folder as it comes: --resume goes on with it, --status tells of it, --pick writes a design of it,
-    --check finds the numbers of one again.
+    Every design is quantised, scored by the exact integers, and priced by what the compiler makes of its layers;
+    those on the front are compiled. Of a network that is quantised already, folding alone is searched where several
+    --cycles, --fps or --part are given and no bits. What is found is kept in the folder as it comes: --resume goes
+    on with it, --status tells of it, --pick writes a design of it, --check finds the numbers of one again.
     """
     ways: Ways = {"jobs": jobs, "executor": _executor(executor), "limits": _limits(point_seconds, point_memory)}
     if _is_sweep(target, status=status_ or None, pick=pick_, check=check_):

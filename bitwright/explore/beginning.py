@@ -53,8 +53,8 @@ class Said:
 
     @property
     def is_folding(self) -> bool:
-        """True if nothing of the network is chosen, but how it is folded."""
-        return self.chosen is not None and of_folding(self.chosen)
+        """True if ways to fold the network are all that is said."""
+        return bool(self.folded) if self.chosen is None else of_folding(self.chosen)
 
 
 def widths_said(
@@ -91,38 +91,21 @@ def begun(
     usual = of_network({"weights": tuple(BITS), "activations": tuple(BITS)})
     if isinstance(given, FloatNet | Start):
         return given, said.space(usual)
-    held = given if isinstance(given, Fixed) else fixed(given) if isinstance(given, Graph) else None
     if isinstance(given, Fixed | Graph):
-        assert held is not None
-        return held, _folded(said, _of_integers(held))
+        held = given if isinstance(given, Fixed) else fixed(given)
+        if not said.is_folding:
+            raise _or_folded(_of_integers(held))
+        return held, said.space()
     if said.is_folding:
         found = _tried(given, reading)
         if isinstance(found, Fixed):
             return found, said.space()
         if reading.inputs or reading.quantise or is_quantised(given, **reading.asked):
             raise found
-        return network(given, **reading.asked), said.space()
-    return _chosen(given, said, arrays, reading, usual)
-
-
-def _chosen(
-    given: str | Path | bytes | onnx.ModelProto,
-    said: Said,
-    arrays: Sequence[NDArray[Any]],
-    reading: Reading,
-    usual: Sequence[Clause],
-) -> tuple[Begun, Clauses]:
-    """Where widths are searched, unless nobody asked for them and they cannot be."""
+        return network(given, **reading.asked), said.space(usual)
     net = _network(given, reading, arrays)
     if isinstance(net, BitwrightError):
-        found = _tried(given, reading)
-        if not isinstance(found, Fixed):
-            raise net
-        return found, _folded(said, net)
-    if isinstance(net, FloatNet) and said.chosen is None and said.folded:
-        found = _tried(given, reading)  # integers without quantisers look like real numbers
-        if isinstance(found, Fixed):
-            return found, said.space()
+        raise _or_folded(net) if isinstance(_tried(given, reading), Fixed) else net
     return net, said.space(usual)
 
 
@@ -144,12 +127,10 @@ def _network(
     return net
 
 
-def _folded(said: Said, refusal: BitwrightError) -> Clauses:
-    """What is searched of a network that stays as it is, whose widths are refused so."""
-    if said.is_folding or (said.chosen is None and said.folded):
-        return said.space()
+def _or_folded(refusal: BitwrightError) -> BitwrightError:
+    """Why widths cannot be searched, and what can be."""
     hint = f"{refusal.hint}; or let folding alone be searched: give {FOLD}, and no bits"
-    raise BitwrightError(refusal.what, where=refusal.where, hint=hint) from refusal
+    return BitwrightError(refusal.what, where=refusal.where, hint=hint)
 
 
 def _of_integers(net: Fixed) -> BitwrightError:

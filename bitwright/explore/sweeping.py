@@ -113,9 +113,9 @@ def sweep(
 
     `data` has `calibration`, `validation` and `y_validation`, which designs are scored on, and `x` and `y`, which are
     for those that are picked; `score_on="test"` does without validation data. A `torch.nn.Module` needs an `example`.
-    What is quantised already can only become narrower. Where its widths cannot fall and none are asked for, where
-    `space` says nothing but folding, and of a graph (`bitwright.load`) folding alone is searched, in any dialect. A
-    module can be trained on for each design by `tune` (`explore/tuning.py`).
+    What is quantised already can only become narrower; in any dialect it can be folded in other ways, which is what is
+    searched of it, and of a graph (`bitwright.load`), where nothing but several `cycles`, `fps` or `part` is asked for.
+    A module can be trained on for each design by `tune` (`explore/tuning.py`).
     `space` is that of a file, or what `read_space` takes; else `weights` and `activations` are the bits to choose from,
     2 to 8 where nobody says, for the network or, `per_layer`, for each weight and tensor. Several `cycles`, `fps` or
     `part` are an axis, a single one is the `target`'s, which has the clock too. `options` and `config` are how all else
@@ -266,7 +266,9 @@ def _check_unquantised(setup: Setup, trainer: Trainer | None) -> None:
     said += [*(["config"] if setup.rules is not None else []), *(["tune"] if trainer is not None else [])]
     if said:
         what = f"{' and '.join(said)}: the integers of the network stay what they are"
-        raise BitwrightError(what, where="explore", hint="leave it out: folding alone is searched")
+        raise BitwrightError(
+            what, where="explore", hint="leave it out: without bits to choose from folding alone is searched"
+        )
 
 
 def _space(net: Begun, clauses: Clauses) -> Space:
