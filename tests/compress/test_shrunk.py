@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from bitwright.compress import FloatNet, float_net, outputs_of
 from bitwright.compress.config import nearest_names
 from bitwright.compress.groups import traced
-from bitwright.compress.prune.channels import without
+from bitwright.compress.prune.channels import Inseparable, without
 from bitwright.compress.prune.choose import Ranked, alike
 from bitwright.compress.prune.facts import Facts
 from bitwright.compress.prune.geometry import filter_distances, filter_norms
 from bitwright.compress.prune.shrink import CHANNELS, shrunk
 from bitwright.compress.prune.work import Work, macs
+from bitwright.compress.prune.worth import Worth, compared
 from bitwright.ir.errors import BitwrightError
 from tests.compress.nets import graph, node, normal
 from tests.compress.random_nets import Draw
@@ -126,6 +127,22 @@ def test_a_group_that_cannot_go_by_parts_stays() -> None:
     net = float_net(graph(nodes, weights, sample=[2, 3, 3]))
     found = shrunk(net, macs=0.8)
     assert [group.size for group in found.groups] == [2, 7, 4, 2]
+
+
+def test_channels_whose_number_is_the_size_of_another_tensor_do_not_go_alone() -> None:
+    """It was asked for ever what else might stay."""
+    nodes = [node("Conv", "x a", "r"), node("Conv", "r w", "q"), node("Shape", "r", "s"), node("Reshape", "q s", "f"),
+             node("Conv", "f v", "y")]  # fmt: skip
+    weights = {"a": normal(8, 2, 1, 1), "w": normal(8, 8, 1, 1, seed=1), "v": normal(3, 8, 1, 1, seed=2)}
+    net = float_net(graph(nodes, weights, sample=[2, 4, 4]))
+    kept = [np.ones(group.size, bool) for group in net.groups]
+    kept[1][4:] = False
+    first = Worth(lambda facts, group: np.full(group.size, np.inf if group.first > 2 else 1.0), compared)
+    with pytest.raises(Inseparable) as error:
+        without(net, kept)
+    assert error.value.groups == {1}
+    with pytest.raises(BitwrightError, match="no choice of channels leaves"):
+        shrunk(net, criterion=first, macs=0.8)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

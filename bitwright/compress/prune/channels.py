@@ -76,7 +76,20 @@ class _Cutter:
         for node in made.nodes:
             for name in filter(self.traced.labels.__contains__, node.outputs):
                 if name not in kinds or kinds[name].shape != self.cut(name).shape:
-                    raise self.inseparable(f"cannot make what is left of '{name}'", [name], node.where)
+                    what, measured = f"cannot make what is left of '{name}'", self._measured(node)
+                    raise self.inseparable(what, [name, *measured], node.where)
+
+    def _measured(self, node: Node) -> set[str]:
+        """The tensors with channels that the operands of a node are made of, be it of their sizes alone."""
+        makers = {name: maker for maker in self.net.nodes for name in maker.outputs}
+        found, ahead = set[str](), list(node.inputs)
+        while ahead:
+            name = ahead.pop()
+            if name in self.traced.labels and (self.traced.channels(name) >= 0).any():
+                found.add(name)
+            elif name in makers:
+                ahead += makers[name].inputs
+        return found
 
     def cut(self, name: str) -> Cut:
         """What is left of a tensor."""

@@ -98,6 +98,8 @@ class Order:
                     without(self.net, kept)
                 return kept
             except Inseparable as error:
+                if error.groups <= self._whole:
+                    raise
                 self._whole |= error.groups
 
     def left(self, kept: Kept) -> FloatNet:
