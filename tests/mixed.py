@@ -26,12 +26,16 @@ COUNT = 40
 ALONE = ("straight-through", "xnor")
 """Methods that a recipe has by leaving their option out, and those of activations that take no bits."""
 WHOLE = ("shufflenet",)
-"""Networks of products of groups, which neither get fewer channels nor smaller products."""
+"""Networks of products of groups, which get no fewer channels."""
+PRODUCTS = ("small", "resnet", "googlenet", "squeezenet")
+"""Those whose layers are large enough for products of smaller ones to be less work, whatever the method."""
 UNNAMED = {
     "code": "a storage format: what `inspect` says of any network",
     "allocator": "searches, whose answers are the bits of single layers",
     "sensitivity": "a measure that a search uses",
     "strategy": "searches, whose answers are designs",
+    "work": "what a frame costs: measures of a search",
+    "pass": "rewrites what is quantised: an option of each command that reads it",
     "norm": "modules of PyTorch to train from scratch, which are folded before a recipe begins",
 }
 """Families that no step of a recipe names."""
@@ -133,7 +137,7 @@ def recipes() -> Iterator[Mixed]:
             decks.put("zoo", net)
         weights = spelt(decks("weights"), 2 + number % 4) if number % 5 < 3 else None
         sparse = weights is None or has_zero(weights)
-        steps = [] if net in WHOLE else list(smaller(decks, number, products=sparse and net != "dense"))
+        steps = [] if net in WHOLE else list(smaller(decks, number, products=sparse and net in PRODUCTS))
         steps += trained(decks, number, weights, sparse=sparse) if weights else rounded(decks, number)
         yield Mixed(f"{number}-{net}", net, steps, frozenset(decks.dealt))
 
@@ -142,6 +146,8 @@ def trained(decks: Decks, number: int, weights: str, *, sparse: bool) -> Iterato
     """An end with integers that are trained."""
     if number % 4 == 1 and sparse:
         yield drawn(decks)
+    if number % 4 == 0 and sparse:
+        yield {decks.put("step", "learn"): {"epochs": 1, "first": 5}}
     options: dict[str, Any] = {
         "epochs": 1,
         "weights": weights,
@@ -162,7 +168,9 @@ def rounded(decks: Decks, number: int) -> Iterator[dict[str, Any]]:
     """An end with integers that are rounded."""
     yield {decks.put("step", "reestimate"): {}}
     yield pruned(decks, number)
-    yield {"train": {"epochs": 1, "distil": decks("distil"), "aids": [decks("aids")]}}
+    project = decks("projection")
+    project += f":{4 if project == 'codes' else 0.5}"
+    yield {"train": {"epochs": 1, "distil": decks("distil"), "aids": [decks("aids")], "project": project}}
     options: dict[str, Any] = {"weights": 2 + number % 5, "activations": 3 + number % 4}
     options |= {option: decks(option) for option in ("range", "rounding")}
     if number % 3:
@@ -182,8 +190,8 @@ def smaller(decks: Decks, number: int, *, products: bool) -> Iterator[dict[str, 
         yield {"shrink": {"criterion": decks("channels"), "macs": 0.8}}
     if number % 3 == 0:
         decks.put("step", "gates")
-        yield {"gates": {"learner": decks("learner"), "macs": 0.8, "epochs": 1}}
-    if number % 2 == 0 and products:
+        yield {"gates": {"learner": decks("learner"), "constraint": decks("constraint"), "macs": 0.8, "epochs": 1}}
+    if number % 4 != 1 and products:
         yield {decks.put("step", "factor"): {"method": decks("factor"), "share": 0.9}}
 
 

@@ -54,10 +54,11 @@ class Gates:
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet:
         """The network of the channels that stay open, whose weights have what the gates were."""
-        from bitwright.compress.torch.gated import LEARNERS, learnt
+        from bitwright.compress.torch.gated import CONSTRAINTS, LEARNERS, learnt
 
         labels = material.labelled("gates")
-        module = learnt(net, (material.trained_on, labels), LEARNERS[self.learner], self.macs**0.5, self.epochs)
+        data, drawn = (material.trained_on, labels), CONSTRAINTS[self.constraint]
+        module = learnt(net, data, LEARNERS[self.learner], self.macs**0.5, self.epochs, drawn)
         scores = module.scores()
 
         def opened(facts: Facts, group: Group) -> Any:

@@ -17,7 +17,7 @@ from tests.compress.nets import graph, node, normal
 from tests.needs import needs_package
 
 torch = pytest.importorskip("torch")
-from bitwright.compress.torch.gated import LEARNERS, Gated, learnt  # noqa: E402
+from bitwright.compress.torch.gated import CONSTRAINTS, LEARNERS, Gated, learnt  # noqa: E402
 from bitwright.compress.torch.learners import (  # noqa: E402
     BETA,
     STRETCH,
@@ -173,3 +173,9 @@ def test_channels_that_tell_stay_and_noise_goes(learner: str) -> None:
     seen = np.abs(small.constants["a"])
     assert (seen[:, :2].max(axis=1) > seen[:, 2:].max(axis=1)).sum() >= 3
     assert float((outputs_of(small, [X])[0].argmax(axis=1) == Y).mean()) > 0.8
+
+
+def test_a_step_draws_gates_by_the_constraint_that_it_names() -> None:
+    """It was checked, and never used."""
+    steps = [Gates(constraint=name, macs=0.5, epochs=4) for name in CONSTRAINTS]
+    assert len({step.run(signal(), Material([X], [X], Y), None).digest for step in steps}) == len(CONSTRAINTS)
