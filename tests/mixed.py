@@ -7,7 +7,7 @@ Each family is a deck, each place for one of its methods takes the next card, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from itertools import cycle
 from typing import Any
@@ -20,7 +20,8 @@ from torch import nn
 from bitwright.compress import CRITERIA, trainable
 from bitwright.compress.torch import BITS
 from bitwright.compress.torch.zoo import NETS, conv
-from bitwright.methods import registries
+from bitwright.methods import NAMED, registries
+from bitwright.recipe import STEPS
 
 COUNT = 40
 ALONE = ("straight-through", "xnor")
@@ -29,16 +30,10 @@ WHOLE = ("shufflenet",)
 """Networks of products of groups, which get no fewer channels."""
 PRODUCTS = ("small", "resnet", "googlenet", "squeezenet")
 """Those whose layers are large enough for products of smaller ones to be less work, whatever the method."""
-UNNAMED = {
-    "code": "a storage format: what `inspect` says of any network",
-    "allocator": "searches, whose answers are the bits of single layers",
-    "sensitivity": "a measure that a search uses",
-    "strategy": "searches, whose answers are designs",
-    "work": "what a frame costs: measures of a search",
-    "pass": "rewrites what is quantised: an option of each command that reads it",
-    "norm": "modules of PyTorch to train from scratch, which are folded before a recipe begins",
-}
-"""Families that no step of a recipe names."""
+GIVEN = {"epochs": 1, "first": 5}
+"""What other steps are given, where they have an option of that name."""
+OWN = ("factor", "gates", "lottery", "reestimate")
+"""Steps with places of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +86,9 @@ class Decks:
     """The methods of each family, one after the other, over and over."""
 
     def __init__(self) -> None:
-        self.decks = {family: cycle(names) for family, names in entries().items()}
+        decks = entries()
+        decks["step"] = [name for name in decks["step"] if name not in OWN]
+        self.decks = {family: cycle(names) for family, names in decks.items()}
         self.dealt: set[tuple[str, str]] = set()
 
     def __call__(self, family: str) -> str:
@@ -105,11 +102,11 @@ class Decks:
 
 
 def entries() -> dict[str, list[str]]:
-    """The methods that recipes can name, by family."""
+    """The methods that recipes can name, by family: those whose option is that of a step; and the networks."""
     return {
         family: [name for name, method in registry.items() if method is not None and name != "straight-through"]
         for family, registry in registries().items()
-        if family not in UNNAMED
+        if " step " in NAMED[family] or family == "zoo"
     }
 
 
@@ -135,10 +132,10 @@ def recipes() -> Iterator[Mixed]:
         net = next(shapes)
         if net in NETS:
             decks.put("zoo", net)
-        weights = spelt(decks("weights"), 2 + number % 4) if number % 5 < 3 else None
+        weights = spelt(decks("weights"), 3 + number % 3) if number % 5 < 3 else None
         sparse = weights is None or has_zero(weights)
         steps = [] if net in WHOLE else list(smaller(decks, number, products=sparse and net in PRODUCTS))
-        steps += trained(decks, number, weights, sparse=sparse) if weights else rounded(decks, number)
+        steps += trained(decks, number, weights, sparse=sparse) if weights else rounded(decks, number, net)
         yield Mixed(f"{number}-{net}", net, steps, frozenset(decks.dealt))
 
 
@@ -146,8 +143,6 @@ def trained(decks: Decks, number: int, weights: str, *, sparse: bool) -> Iterato
     """An end with integers that are trained."""
     if number % 4 == 1 and sparse:
         yield drawn(decks)
-    if number % 4 == 0 and sparse:
-        yield {decks.put("step", "learn"): {"epochs": 1, "first": 5}}
     options: dict[str, Any] = {
         "epochs": 1,
         "weights": weights,
@@ -164,7 +159,7 @@ def trained(decks: Decks, number: int, weights: str, *, sparse: bool) -> Iterato
     yield {"train": options}
 
 
-def rounded(decks: Decks, number: int) -> Iterator[dict[str, Any]]:
+def rounded(decks: Decks, number: int, net: str) -> Iterator[dict[str, Any]]:
     """An end with integers that are rounded."""
     yield {decks.put("step", "reestimate"): {}}
     yield pruned(decks, number)
@@ -173,7 +168,7 @@ def rounded(decks: Decks, number: int) -> Iterator[dict[str, Any]]:
     yield {"train": {"epochs": 1, "distil": decks("distil"), "aids": [decks("aids")], "project": project}}
     options: dict[str, Any] = {"weights": 2 + number % 5, "activations": 3 + number % 4}
     options |= {option: decks(option) for option in ("range", "rounding")}
-    if number % 3:
+    if number % 4:
         options["correct"] = decks("correct")
     if number % 2:
         options |= {"exact": "po2"}
@@ -181,7 +176,20 @@ def rounded(decks: Decks, number: int) -> Iterator[dict[str, Any]]:
         options |= {"zero": decks("zero"), "transforms": [decks("transforms")]}
     if number % 4 < 2:
         options |= {"share": 6, "sharing": decks("sharing")}
+    if number % 3:
+        options |= {"budget": {"weight_bits": 2 * weights_of(net)}, "allocator": decks("allocator")}
+    else:
+        step = decks("step")
+        kind: Any = STEPS[step]
+        yield {step: {field.name: GIVEN[field.name] for field in fields(kind) if field.name in GIVEN}}
     yield {"quantise": options}
+
+
+@cache
+def weights_of(net: str) -> int:
+    """How many weights a network has."""
+    made = network(net, np.zeros((2, 1, 8, 8), np.float32), 0)
+    return sum(int(made.constants[layer.weight].size) for layer in made.layers)
 
 
 def smaller(decks: Decks, number: int, *, products: bool) -> Iterator[dict[str, Any]]:

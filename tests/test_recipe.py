@@ -225,6 +225,18 @@ def test_sharing_leaves_few_codes_of_what_quantising_gives() -> None:
     assert made.acts == plain.acts
 
 
+def test_channels_of_unlike_widths_share_their_codes(tmp_path: Path) -> None:
+    """What all share may be beyond the width of one: it was refused, after all was done."""
+    with np.load(DATA) as held:
+        material = Material([held["calibration"][:32]])
+    steps = read_recipe(written(tmp_path, "- apportion: {weights: 3}\n- quantise: {share: 4}\n"))
+    state = follow(steps, float_net(FLOAT), material, Kept(tmp_path / "kept")).result.state
+    for (coded,) in state.weights.values():
+        assert np.unique(coded.codes).size <= 4
+    graphs = state.graph(), bw.load(state.onnx())
+    np.testing.assert_array_equal(*(bw.run(graph, material.calibration[0], codes=True) for graph in graphs))
+
+
 @pytest.mark.parametrize("block", [None, "2:4", "4x2", "plan"])
 def test_a_step_of_zeros_is_the_function_of_that_name(block: str | None) -> None:
     with np.load(DATA) as held:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from bitwright.compress import BITS, Calibration, FloatNet, State, calibrate, quantised
 from bitwright.compress.allocate import ALLOCATOR, ALLOCATORS
+from bitwright.compress.coded import Coded
 from bitwright.compress.codes import SHARINGS
 from bitwright.compress.config import nearest_names, read_config
 from bitwright.compress.options import WIDTHS, Options
@@ -117,11 +118,14 @@ class Quantise(Options):
 
 def _sharing(state: State, values: int, how: str) -> State:
     """The state with so many different codes in each weight."""
-    weights = {
-        name: tuple(replace(coded, codes=SHARINGS[how](coded.codes, values)) for coded in bases)
-        for name, bases in state.weights.items()
-    }
+    weights = {name: tuple(_shared(coded, values, how) for coded in bases) for name, bases in state.weights.items()}
     return replace(state, weights=weights)
+
+
+def _shared(coded: Coded, values: int, how: str) -> Coded:
+    """A weight with few different codes, which channels that had narrower types may get as well."""
+    kind = max(coded.type, key=lambda kind: kind.count) if isinstance(coded.type, tuple) else coded.type
+    return replace(coded, codes=SHARINGS[how](coded.codes, values), type=kind)
 
 
 STEPS = {"quantise": Quantise}
