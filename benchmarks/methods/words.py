@@ -32,6 +32,7 @@ may be faster. Rows are in the order of what they gain on both networks.
 
 A method **beats a default** if it is better on both networks by more than two standard errors, with at most 2 %
 more LUTs. It becomes the default unless in another case of its table it is behind by as much on one of them.
+So `obs` became the default of the step `prune`, which was `magnitude`.
 """
 
 
@@ -61,8 +62,7 @@ side has the bits of the case.""",
         f"""Of single weights a share of each layer's (depthwise ones stay), of channels a share of all
 multiply-accumulates. Methods look at {material.LOOKED_AT} training images and their labels, and what is left is
 solved for on these: *cut* is the accuracy of the float network then. It is trained for {material.FLOATS}
-epochs, its zeros zero, and quantised to W4A4 by the defaults.
-By these tables `obs` became the default of the step `prune`, which was `magnitude`.""",
+epochs, its zeros zero, and quantised to W4A4 by the defaults.""",
         cut=True,
     ),
     "factors": Section(
