@@ -12,6 +12,7 @@ from bitwright.compress import CRITERIA, FloatNet, fit, pruned, trainable
 from bitwright.compress.config import nearest_names
 from bitwright.compress.prune.rewind import REWINDS
 from bitwright.compress.prune.rewind import settled as has_settled
+from bitwright.compress.prune.work import nonzero_macs
 from bitwright.compress.qat import need_torch
 from bitwright.ir.errors import BitwrightError
 from bitwright.recipe.step import Array, Material, Place
@@ -24,7 +25,9 @@ class Lottery:
     Frankle, Carbin: "The lottery ticket hypothesis: finding sparse, trainable neural networks", ICLR 2019, arXiv
     1803.03635; R089. Each round takes the same share of what is left, and `rewind` says what the others go on with.
     With `early` a round ends when the masks of its epochs are alike (You et al.: "Drawing early-bird tickets", ICLR
-    2020, arXiv 1909.11957; R098). Needs labels and PyTorch.
+    2020, arXiv 1909.11957; R098). With `budget` the last training takes as much work as one of the whole network (Liu,
+    Sun, Zhou, Huang, Darrell: "Rethinking the value of network pruning", ICLR 2019, arXiv 1810.05270; R091), with the
+    rewind `scratch` its Scratch-B. Needs labels and PyTorch.
     """
 
     sparsity: float = 0.8
@@ -34,6 +37,7 @@ class Lottery:
     rewind: str = "weights"
     criterion: str = "magnitude"
     early: bool = False
+    budget: bool = False
     ends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -61,7 +65,7 @@ class Lottery:
             dense = self._until_settled(now, data, share) if self.early else _trained(now, data, self.epochs)
             left = pruned(dense, criterion=self.criterion, sparsity=share)
             now = REWINDS[self.rewind](start, left, np.random.default_rng(number))
-        return _trained(now, data, self.epochs)
+        return _trained(now, data, affordable(net, now, self.epochs) if self.budget else self.epochs)
 
     def _until_settled(self, net: FloatNet, data: Any, share: float) -> FloatNet:
         """The network after as many epochs as its masks still change, or all."""
@@ -73,6 +77,12 @@ class Lottery:
             if has_settled(masks):
                 break
         return net
+
+
+def affordable(net: FloatNet, left: FloatNet, epochs: int) -> int:
+    """The epochs of what is left that multiply as often as so many of the whole network."""
+    whole, now = map(nonzero_macs, (net, left))
+    return round(epochs * whole / max(now, 1))
 
 
 def _trained(net: FloatNet, data: Any, epochs: int) -> FloatNet:

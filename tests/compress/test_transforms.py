@@ -162,6 +162,20 @@ def test_a_widened_layer_without_its_copies_is_the_layer(seed: int) -> None:
     np.testing.assert_allclose(np.add.reduceat(blocks, first).reshape(24, 3), net.constants["v"], rtol=1e-6)
 
 
+@pytest.mark.rows("R013")
+def test_a_small_window_is_taken_in_by_a_large_one_beside_it() -> None:
+    """A convolution of single pixels in one of three by three is exact; one at other places stays."""
+    small = {"s": normal(6, 2, 1, 1, seed=8), "t": normal(6, seed=9)}
+    sums = [node("Add", "m l", "h"), node("Relu", "h", "y")]
+    beside = node("Conv", "x s t", "m", strides=[2, 2])
+    for pads, ops in (([1, 1, 1, 1], ["Conv", "Relu"]), ([1, 0, 1, 2], ["Conv", "Conv", "Add", "Relu"])):
+        wide = node("Conv", "x w b", "l", pads=pads, strides=[2, 2])
+        net = float_net(graph([wide, beside, *sums], IMAGE | small, sample=[2, 6, 6]))
+        made = TRANSFORMS["absorb"](net)
+        assert [each.op for each in made.nodes] == ops
+        assert_same(net, made, normal(20, 2, 6, 6))
+
+
 @pytest.mark.rows("R063")
 def test_a_channel_that_is_a_multiple_of_another_is_merged_into_it() -> None:
     weight, bias = normal(6, 2, 3, 3, seed=5), normal(6, seed=6)

@@ -21,6 +21,13 @@ def macs(net: FloatNet) -> int:
     return sum(macs_of(node, kinds) for node in net.nodes)
 
 
+def nonzero_macs(net: FloatNet) -> int:
+    """Those of a sample by weights that are not zero."""
+    kinds = infer(net.model).kinds
+    counted = [(node, net.constants[node.inputs[1]]) for node in net.nodes if node.op in MATRIX]
+    return sum(macs_of(node, kinds) * int(np.count_nonzero(weight)) // weight.size for node, weight in counted)
+
+
 class Work:
     """How much a network multiplies when some of the channels of its groups stay.
 

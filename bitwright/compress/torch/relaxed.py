@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +21,8 @@ RELAXED = 0.8
 """Of a training, in which weights are not on their levels yet."""
 GROWTH = 6.0
 """The power of e by which the pull grows in that time."""
+STARTS = 16
+"""Sizes to begin with."""
 ROUNDS = 20
 """Of choosing levels and their size in turn, at most."""
 PULL = 0.02
@@ -109,9 +112,23 @@ class Shifted(Quantiser):
 
 
 def shifts(x: Tensor, top: int, *, shared: bool) -> tuple[Tensor, Tensor]:
-    """The codes 0 and powers of two up to `top`, and the size of a row or of all, each the best for the other."""
+    """The codes 0 and powers of two up to `top`, and the size of a row or of all: the best of several starts."""
     rows = x.reshape(1, -1) if shared else x
-    size = largest(rows, shared=False) / top
+    most = largest(rows, shared=False)
+    best = _settled(rows, most / top, top)
+    for start in np.geomspace(0.7 / top, 1.4, STARTS):
+        size = _settled(rows, most * float(start), top)
+        best = torch.where(_missed(rows, size, top) < _missed(rows, best, top), size, best)
+    return _power(rows / best, top).reshape(x.shape), best
+
+
+def _missed(rows: Tensor, size: Tensor, top: int) -> Tensor:
+    """The squared error of each row."""
+    return (rows - _power(rows / size, top) * size).square().sum(dim=1, keepdim=True)
+
+
+def _settled(rows: Tensor, size: Tensor, top: int) -> Tensor:
+    """The size that is the best for its own codes, from one to begin with."""
     for _ in range(ROUNDS):
         codes = _power(rows / size, top)
         energy = codes.square().sum(dim=1, keepdim=True)
@@ -119,7 +136,7 @@ def shifts(x: Tensor, top: int, *, shared: bool) -> tuple[Tensor, Tensor]:
         if torch.equal(better, size):
             break
         size = better
-    return _power(rows / size, top).reshape(x.shape), size
+    return size
 
 
 def _power(x: Tensor, top: int) -> Tensor:

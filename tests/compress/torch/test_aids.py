@@ -252,6 +252,18 @@ def test_what_goes_on_is_kept_or_drawn_anew() -> None:
     assert drawn == REWINDS["scratch"](start, left, np.random.default_rng(0))
 
 
+@pytest.mark.rows("R091")
+def test_scratch_takes_as_much_work_as_the_whole_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ratio of epochs is that of multiplications."""
+    start, asked = float_net(NET), []
+    monkeypatch.setattr("bitwright.recipe.lottery._trained", lambda net, data, epochs: (asked.append(epochs), net)[1])
+    step = Lottery(rewind="scratch", sparsity=0.75, rounds=1, epochs=5, warm=0, budget=True)
+    made = step.run(start, Material([X], [X], np.asarray(Y)), None)
+    weights = [(start.constants[name], made.constants[name]) for name in "ab"]
+    ratio = sum(one.size for one, _ in weights) / sum(int((other != 0).sum()) for _, other in weights)
+    assert asked == [5, round(5 * ratio)] and ratio == pytest.approx(4, rel=0.02)
+
+
 @pytest.mark.rows("R098")
 def test_masks_at_rest_end_a_round() -> None:
     one = np.arange(20) < 10
