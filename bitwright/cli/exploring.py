@@ -20,7 +20,7 @@ from bitwright.compress import Options
 from bitwright.compress.config import read_config
 from bitwright.compress.fixed import Reading, fixed
 from bitwright.compress.options import Given
-from bitwright.explore.beginning import Said, aim_and_axes, begun, widths_said
+from bitwright.explore.beginning import Said, aim_and_axes, begun, objectives_of, widths_said
 from bitwright.explore.checking import check
 from bitwright.explore.executors import Limits, executor_named
 from bitwright.explore.kept import kept_settings, outcomes_in
@@ -79,7 +79,7 @@ def explore_(
     space: searching.SpaceFile = None,
     strategy: searching.Strategy = "",
     evaluations: searching.Evaluations = EVALUATIONS,
-    objectives: searching.Objectives = "cost",
+    objectives: searching.Objectives = None,
     budget: searching.Budget = None,
     latency: searching.Latency = None,
     cycles: searching.Cycles = None,
@@ -154,7 +154,7 @@ def explore_(
             space=clauses,
             strategy=strategy,
             evaluations=evaluations,
-            objectives=tuple(name.strip() for name in objectives.split(",")),
+            objectives=objectives_of(net, None if objectives is None else [n.strip() for n in objectives.split(",")]),
             budget=limits,
         )
         asked = prepared(net, arrays, folder, wanted, setup)

@@ -78,9 +78,11 @@ Strategy = Annotated[
 ]
 Evaluations = Annotated[int, typer.Option(min=1, help="Designs to try at most.")]
 Objectives = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="NAME,NAME", help=f"What shall be small beside a good score: {', '.join(list(OBJECTIVES)[1:])}."
+        metavar="NAME,NAME",
+        help=f"What shall be small beside a good score: {', '.join(list(OBJECTIVES)[1:])}."
+        " [default: cost; cost,cycles where folding alone is searched]",
     ),
 ]
 Budget = Annotated[

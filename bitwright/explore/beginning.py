@@ -80,6 +80,16 @@ def origin_of(net: Begun) -> Origin:
     return net if isinstance(net, Fixed) else float_of(net)
 
 
+def objectives_of(net: Begun, said: Sequence[str] | None) -> tuple[str, ...]:
+    """What shall be small beside a good score: the cost where nobody says, and the clocks too where all scores are one.
+
+    Else nothing would speak for another design than the slowest.
+    """
+    if said is not None:
+        return tuple(said)
+    return ("cost", "cycles") if isinstance(net, Fixed) else ("cost",)
+
+
 def begun(
     given: Given | FloatNet | Start | Fixed, said: Said, arrays: Sequence[NDArray[Any]], reading: Reading | None = None
 ) -> tuple[Begun, Clauses]:

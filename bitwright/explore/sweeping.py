@@ -21,7 +21,7 @@ from bitwright.compress.quantise import Configured, as_file, rules_of
 from bitwright.compress.started import Start, float_of
 from bitwright.explore import sensed_file
 from bitwright.explore.again import again
-from bitwright.explore.beginning import Begun, Clauses, Said, aim_and_axes, begun, origin_of, widths_said
+from bitwright.explore.beginning import Begun, Clauses, Said, aim_and_axes, begun, objectives_of, origin_of, widths_said
 from bitwright.explore.evaluate import MODEL
 from bitwright.explore.executors import Limits
 from bitwright.explore.filling import filled
@@ -92,7 +92,7 @@ def sweep(
     part: str | Iterable[str] | None = None,
     strategy: str = "",
     evaluations: int = EVALUATIONS,
-    objectives: Sequence[str] = ("cost",),
+    objectives: Sequence[str] | None = None,
     budget: Mapping[str, float] | None = None,
     target: Target | None = None,
     options: Options = METHOD,
@@ -136,7 +136,7 @@ def sweep(
         space=clauses,
         strategy=strategy,
         evaluations=evaluations,
-        objectives=tuple(objectives),
+        objectives=objectives_of(net, objectives),
         budget=budget or {},
     )
     setup = Setup(
