@@ -13,7 +13,7 @@ def trim(request: Request) -> Answer | None:
     """One width for all weights, then one for all tensors, each the least by halving that keeps the limit of the error.
 
     Ristretto (Gysel, Pimentel, Motamedi, Ghiasi: "Ristretto: a framework for empirical study of resource-efficient
-    inference in convolutional neural networks", TNNLS 2018, arXiv 1604.03168; R006). Where no error is limited, the
+    inference in convolutional neural networks", TNNLS 2018; R006). Where no error is limited, the
     widest that keep the limits of the cost are taken, tensors first as wide as weights.
     """
     ledger, limits = request.ledger, request.limits

@@ -17,9 +17,9 @@ from bitwright.compress.codes.relative import entries, gaps_of, spread
 class Huffman:
     """A word of its own length for each element, the shorter the more often it occurs.
 
-    Canonical codes (Huffman: "A method for the construction of minimum-redundancy codes", Proc. IRE 1952), as deep
-    compression ends with (Han, Mao, Dally: "Deep compression: compressing deep neural networks with pruning, trained
-    quantization and Huffman coding", ICLR 2016, arXiv 1510.00149; R040).
+    Canonical codes (Huffman: "A method for the construction of minimum-redundancy codes", Proceedings of the
+    IRE 1952), as deep compression ends with (Han, Mao, Dally: "Deep compression: compressing deep neural networks with
+    pruning, trained quantization and Huffman coding", ICLR 2016, arXiv 1510.00149; R040).
     """
 
     def encode(self, array: Codes) -> Packed:

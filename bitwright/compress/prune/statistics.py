@@ -33,7 +33,7 @@ def entropies(facts: Facts, group: Group) -> Array:
 def information(facts: Facts, group: Group) -> Array:
     """What a channel's mean tells of the label, in nats: their mutual information, of histograms.
 
-    Dai, Zhu, Guo, Wipf: "Compressing neural networks using the variational information bottleneck", ICML 2018; R074.
+    Anonymous: "Interpreting CNN compression using information bottleneck", ICLR 2020 submission; R074.
     Needs data with labels.
     """
     labels = np.unique(facts.answers()[: len(means(facts, group))], return_inverse=True)[1]

@@ -35,7 +35,7 @@ SAWB = {
 def aciq_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     """The scales at which clipping and rounding a Laplace or Gauss distribution cost least, the likelier of the two.
 
-    ACIQ (Banner, Nahshan, Hoffer, Soudry: "Post training 4-bit quantization of convolutional networks for
+    ACIQ (Banner, Nahshan, Soudry: "Post training 4-bit quantization of convolutional networks for
     rapid-deployment", NeurIPS 2019, arXiv 1810.05723; R002). After a Relu the values are one half of a distribution
     around zero, and each code is worth two. Where `max_range` has less error on the values it is taken.
     """

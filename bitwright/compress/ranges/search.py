@@ -18,7 +18,7 @@ INSIDE = 0.9999
 def max_range(values: Values, codes: IntType, rule: ScaleRule) -> Floats:
     """The smallest scales at which nothing is clipped; by the rule `po2` Ristretto's dynamic fixed point.
 
-    Gysel: "Ristretto: hardware-oriented approximation of convolutional neural networks", arXiv 1604.03168; R006, R008.
+    Gysel: "Ristretto: hardware-oriented approximation of convolutional neural networks", arXiv 1605.06402; R006, R008.
     """
     above = values.high / np.float32(codes.hi)
     below = values.low / np.float32(codes.lo) if codes.lo < 0 else np.zeros_like(values.low)

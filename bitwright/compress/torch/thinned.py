@@ -21,7 +21,7 @@ class Sawb(Quantiser):
     """Uniform codes whose scale follows from the root mean square and the mean size of the weight, at each step anew.
 
     Choi, Venkataramani, Srinivasan, Gopalakrishnan, Wang, Chuang: "Accurate and efficient 2-bit quantized neural
-    networks", SysML 2019, arXiv 1807.06964; R025. With `pact` for activations it is the paper's recipe; its first and
+    networks", SysML 2019; R025. With `pact` for activations it is the paper's recipe; its first and
     last layers stay at eight bits by a config.
     """
 
