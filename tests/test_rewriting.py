@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,3 +86,17 @@ def test_a_pass_with_words_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_passes_are_listed() -> None:
     assert [method.name for method in methods("pass")] == ["amortise", "bitplanes", "im2col"]
+
+
+@pytest.mark.parametrize("asked", [("bitplanes", 1, 1), ("bitplanes", 2, 2), ("im2col",), ("amortise",)])
+def test_another_runtime_computes_the_same_of_what_is_exported(asked: tuple[Any, ...]) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    graph = tiny(4, 4)
+    model = bw.to_onnx(bw.rewrite(graph, *asked))
+    codes = np.arange(32).reshape(8, 4) % 16
+    session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (entry,) = session.get_inputs()
+    kind = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}[entry.type]
+    (made,) = session.run(None, {entry.name: codes.astype(kind)})
+    np.testing.assert_array_equal(made, bw.run(graph, codes, engine="reference"))
+    np.testing.assert_array_equal(bw.run(bw.load(model), codes.astype(kind)), made)
