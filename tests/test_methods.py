@@ -69,7 +69,7 @@ PLAIN = frozenset(
 """What everyone does, and other methods start from; costs, which are objectives too."""
 ORDINARY = frozenset(
     """
-    attention codes cubic dorefa entropy generated hashed int8 kl l1 logits lottery magnitude mixture mobilenet
+    alike attention codes cubic dorefa entropy generated hashed int8 kl l1 logits lottery magnitude mixture mobilenet
     multipliers noise nsga2 nsga3 operations range rank rate resnet sawb scratch snapshot square step tanh ternary
     threshold tolerance values vectors weights xnor zeros
     """.split()

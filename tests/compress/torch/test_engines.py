@@ -22,8 +22,8 @@ from bitwright.ir.types import TERNARY  # noqa: E402
 
 pytestmark = [needs_package("torch"), needs_cxx, needs_rtl]
 LAYERS = {
-    "dorefa:2 qil:3 inq:4 bwn twn ttq residual:2 lsq:5 fgq": [1, 1, 1, 1, 1, 2, 2, 1, 3],
-    "admm:4 atoms:4 thinned:4 sawb:4 hashed:4 five abc:2 relax fgq": [1, 1, 1, 1, 1, 1, 2, 1, 3],
+    "dorefa:2 qil:3 inq:4 bwn twn ttq residual:2 atoms:4 fgq": [1, 1, 1, 1, 1, 2, 2, 1, 3],
+    "admm:4 lsq:5 thinned:4 sawb:4 hashed:4 five abc:2 relax fgq": [1, 1, 1, 1, 1, 1, 2, 1, 3],
 }
 """Quantisers of the weights of two networks, and how many bases each has."""
 TENSORS = ("lsq:4", "pact:3", "dorefa:4", "xnor", "lsq:5", "pact:4", "lsq:6", "dorefa:3", "lsq:4", "pact:5")
