@@ -6,6 +6,7 @@ The catalogue `tests/methods.json` has the rows that a method can stand for, wha
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shutil
@@ -14,13 +15,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
 import bitwright
 from bitwright.cli.commands import main
+from bitwright.compress.family import Family
 from bitwright.compress.options import Options
 from bitwright.ir.errors import BitwrightError
 from bitwright.methods import NAMED, NAMES, Method, methods, read, registries
@@ -200,6 +204,37 @@ def test_a_method_of_ones_own_is_one_file(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("halved") >= 2
+
+
+IN_ONE_FILE = {"compiler", "correct", "distil", "menu", "norm", "work", "zero", "zoo"}
+"""Families that are a dictionary in a file of their own, which is what another method adds to."""
+EACH = """
+from bitwright.methods import methods
+print(*{method.family for method in methods() if method.name == "mine"})
+"""
+
+
+@needs_package("torch")
+def test_every_family_is_found_in_files(tmp_path: Path) -> None:
+    """A file more in the package of each: whatever is a method by its name alone is one to the list and its readers."""
+    shutil.copytree(ROOT, tmp_path / "bitwright", ignore=shutil.ignore_patterns("__pycache__"))
+    registries()
+    places = {(one._package, one._entries) for one in gc.get_objects() if type(one) is Family}
+    for package, entries in places:
+        names = [module.name for module in iter_modules(import_module(package).__path__)]
+        first = next(
+            name for name in names if isinstance(getattr(import_module(f"{package}.{name}"), entries, 0), dict)
+        )
+        text = (
+            f"from {package}.{first} import {entries} as theirs\n{entries} = {{'mine': next(iter(theirs.values()))}}\n"
+        )
+        (tmp_path / package.replace(".", "/") / f"mine_{entries.lower()}.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", EACH], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert set(NAMES) - set(done.stdout.split()) == IN_ONE_FILE
 
 
 def test_a_docstring_is_read() -> None:
