@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitwright.compress import fit, float_net, trainable
+from bitwright.compress import FloatNet, fit, float_net, trainable
 from bitwright.compress.prune.rewind import REWINDS, distance, settled
 from bitwright.recipe.lottery import Lottery
 from bitwright.recipe.step import Material
+from bitwright.recipe.train import Train
 from tests.compress.nets import graph, node, normal
 from tests.compress.torch.test_fit import NET, X, Y
 from tests.needs import needs_package
@@ -293,3 +294,17 @@ def test_a_map_has_unit_norm() -> None:
     module.tensor("a").data[0] *= 5
     outputs, taps = module.tapped(x)
     assert 0 < float(aid(outputs, outputs, None, taps).detach()) < 4
+
+
+@pytest.mark.rows("R097")
+def test_a_ticket_of_plain_training_is_trained_to_hold_against_attacks() -> None:
+    """The mask is that of the lottery, whose training is plain."""
+    material = Material([X], [X], np.asarray(Y))
+    ticket = Lottery(sparsity=0.5, rounds=1, epochs=2).run(float_net(NET), material, None)
+    made = Train(epochs=3, aids=("adversarial",)).run(ticket, material, None)
+    assert isinstance(made, FloatNet)
+    for name in "ab":
+        zeros = ticket.constants[name] == 0
+        assert zeros.mean() == pytest.approx(0.5, abs=0.02)
+        np.testing.assert_array_equal(made.constants[name] == 0, zeros)
+        assert (made.constants[name] != ticket.constants[name]).any()
