@@ -182,6 +182,8 @@ def rounded(decks: Decks, number: int, net: str) -> Iterator[dict[str, Any]]:
         step = decks("step")
         kind: Any = STEPS[step]
         yield {step: {field.name: GIVEN[field.name] for field in fields(kind) if field.name in GIVEN}}
+        if kind.ends is True:
+            return
     yield {"quantise": options}
 
 
