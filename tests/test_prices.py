@@ -25,6 +25,7 @@ from bitwright.explore.objectives import ACCURACY, OBJECTIVES, budget_of, check_
 from bitwright.explore.possible import check_possible, least_of
 from bitwright.explore.price_file import of_dict, to_dict
 from bitwright.explore.prices import Prices, aim_of
+from bitwright.explore.pricing import Tally
 from bitwright.explore.space import Axis, Space, Value
 from bitwright.explore.work import Work, energy, products_of, worked, works_of
 from bitwright.ir.errors import BitwrightError
@@ -330,3 +331,12 @@ def test_a_part_alone_asks_for_what_fits() -> None:
         heavy = replace(design, widths={name: 6 for name in design.widths}, target=target)
         share = other.figures(heavy)["share"]
         assert share == 100 if target.clocks is None else share > 100
+
+
+def test_a_way_that_nothing_is_on_at_some_widths_costs_nothing_there() -> None:
+    """Its term had no entry for them, and the table that adds others of the same names ended in a KeyError."""
+    tally = Tally(("lut",))
+    tally.add({"a": 2}, [])
+    tally.add({"a": 3}, [(("a",), np.array([6.0]))])
+    (term,) = tally.terms()
+    assert term.amounts == {(2,): {"lut": 0.0}, (3,): {"lut": 6.0}}

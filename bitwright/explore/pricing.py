@@ -79,7 +79,8 @@ class Tally:
         """One for each way."""
         for way, rows in self._sums.items():
             times = Counter(tuple(widths[name] for name in way) for widths in self._seen)
-            yield Term(way, {key: self._named(taken / times[key]) for key, taken in rows.items()})
+            none = np.zeros(len(self.kinds))  # of widths at which no layer is on the way by itself
+            yield Term(way, {key: self._named(rows.get(key, none) / count) for key, count in times.items()})
 
     def _named(self, taken: Array) -> dict[str, float]:
         return dict(zip(self.kinds, taken.tolist(), strict=True))
