@@ -118,9 +118,9 @@ def compile(
 def to_onnx(net: Graph) -> onnx.ModelProto:
     """`net` as an ONNX model: QDQ, or QONNX where needed (`docs/export.md`), that computes the same integers.
 
-    `load` reads it back to an equal graph, and others run it (Chen, Moreau, Jiang et al.: "TVM: an automated
-    end-to-end optimizing compiler for deep learning", OSDI 2018; R176). Raises BitwrightError where no operator states
-    a layer exactly.
+    `load` reads it back, to an equal graph where `load` or `quantize` made it, and others run it (Chen, Moreau, Jiang
+    et al.: "TVM: an automated end-to-end optimizing compiler for deep learning", OSDI 2018; R176). Raises
+    BitwrightError where no operator states a layer exactly.
     """
     return onnx_backend.to_onnx(net)
 
