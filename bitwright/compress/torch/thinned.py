@@ -63,9 +63,11 @@ class Thinned(Quantiser):
         """One: the nearest codes of what is left."""
         (kind,) = self.types
         scale = positive(self.scale, po2=self.po2)
-        codes = ((x / scale).detach().round().clamp(kind.lo, kind.hi)) * self.kept(x)
-        held = scale.detach()
-        return (Basis(through(x / held - (codes - 0) * (scale / held) + codes, codes), scale),)
+        held, kept = scale.detach(), self.kept(x)
+        codes = (x.detach() / held).round().clamp(kind.lo, kind.hi) * kept
+        # by x the value has the slope 1 everywhere, by the scale codes - x / scale where a weight is left
+        left = x.detach().clamp(held * kind.lo, held * kind.hi) * kept
+        return (Basis(through(x / held + left / scale, codes), scale),)
 
     def kept(self, x: Tensor) -> Tensor:
         """1 above the threshold, else 0."""

@@ -453,6 +453,17 @@ def test_what_is_thinned_out_is_zero_and_quantising_first_would_lose_more() -> N
         assert float((x - codes * scale).square().sum()) <= float((x.flatten() - whole).square().sum()) + 1e-4
 
 
+def test_a_thinned_weight_passes_its_gradient_and_its_scale_is_learnt() -> None:
+    x, wanted = normal(4, 60, seed=3), normal(4, 60, seed=4).detach()
+    quantiser = made("thinned", x.detach(), 3)
+    ((codes, scale),) = quantiser.bases(x)
+    by_x, by_scale = torch.autograd.grad((codes * scale * wanted).sum(), (x, quantiser.scale))
+    torch.testing.assert_close(by_x, wanted)
+    off = (codes - x / scale) * quantiser.kept(x)
+    torch.testing.assert_close(by_scale, (off * wanted).sum(dim=1, keepdim=True).detach())
+    assert by_scale.abs().min() > 0
+
+
 @pytest.mark.rows("R029")
 def test_a_steep_tangent_is_a_sign_and_its_gradient_is_bounded() -> None:
     x = normal(1, 50)
