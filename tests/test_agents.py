@@ -409,3 +409,12 @@ def test_a_profile_has_a_design_for_every_limit_of_a_resource() -> None:
 def rated(design: Design, value: float) -> Record:
     score = Score(value=value, low=value, high=value, samples=1, total=1)
     return Record(design=design, figures={"accuracy": value}, score=score)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["amc", "haq", "pipeline"])
+def test_a_space_of_one_design_is_searched_without_a_warning(name: str) -> None:
+    axes = (Axis("a", "weights", (4,)), Axis("b", "activations", (4,)))
+    problem = Problem(space=Space(axes), objectives=(ACCURACY,), budget={}, evaluations=3, seed=0)
+    (design,) = STRATEGIES[name](problem).ask()
+    assert [value for _, value in design.choices] == [4, 4]

@@ -71,7 +71,8 @@ def test_what_is_no_pass_is_said() -> None:
     graph = tiny(2, 2)
     for asked, message in (
         (("planes",), "pass planes: there is none of that name\n  hint: the passes are amortise, bitplanes, im2col"),
-        (("bitplanes", 1, 2, 3), "pass bitplanes: takes 2 numbers, not 3\n  hint: w, a"),
+        (("bitplanes", 1, 2, 3), "pass bitplanes: takes 2 numbers, not 3\n  hint: they are w, a"),
+        (("im2col", 1), "pass im2col: takes 0 numbers, not 1\n  hint: name it alone: im2col"),
     ):
         with pytest.raises(bw.BitwrightError) as error:
             bw.rewrite(graph, *asked)

@@ -105,10 +105,7 @@ class Training:
     every: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0), ("every", 1)):
-            number = getattr(self, name)
-            if not isinstance(number, Integral) or isinstance(number, bool) or int(number) < least:
-                raise _refusal(WHERE, f"{name} {number!r}", f"give a whole number, at least {least}")
+        self._check_numbers()
         if not isinstance(self.lr, int | float) or not 0 < self.lr < 1:
             raise _refusal(WHERE, f"lr {self.lr!r}", "give a share of each tensor's size, for example 0.002")
         if not isinstance(self.checkpoint, str | Path | None):
@@ -116,6 +113,15 @@ class Training:
         if not (self.progress is None or callable(self.progress)):
             raise _refusal(WHERE, f"progress {self.progress!r}", "give a function of (steps done, steps in all, loss)")
         self._check_aids()
+
+    def _check_numbers(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0), ("every", 1)):
+            number = getattr(self, name)
+            if not isinstance(number, Integral) or isinstance(number, bool) or int(number) < least:
+                raise _refusal(WHERE, f"{name} {number!r}", f"give a whole number, at least {least}")
+        if self.every != 1 and self.project is None:
+            hint = "give a project too, as zeros:0.8; without one nothing is put anywhere"
+            raise _refusal(WHERE, f"every {self.every} without project", hint)
 
     def _check_aids(self) -> None:
         if not isinstance(self.aids, list | tuple):

@@ -58,7 +58,7 @@ class Gates:
 
         labels = material.labelled("gates")
         data, drawn = (material.trained_on, labels), CONSTRAINTS[self.constraint]
-        module = learnt(net, data, LEARNERS[self.learner], self.macs**0.5, self.epochs, drawn)
+        module = learnt(net, data, LEARNERS[self.learner], self.macs, self.epochs, drawn)
         scores = module.scores()
 
         def opened(facts: Facts, group: Group) -> Any:

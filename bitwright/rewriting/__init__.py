@@ -25,7 +25,8 @@ def rewrite(net: Graph, name: str, *numbers: int) -> Graph:
         raise BitwrightError("there is none of that name", where=where, hint="the passes are " + ", ".join(PASSES))
     takes = list(signature(PASSES[name]).parameters)
     if len(numbers) > len(takes):
-        raise BitwrightError(f"takes {len(takes)} numbers, not {len(numbers)}", where=where, hint=", ".join(takes))
+        hint = f"they are {', '.join(takes)}" if takes else f"name it alone: {name}"
+        raise BitwrightError(f"takes {len(takes)} numbers, not {len(numbers)}", where=where, hint=hint)
     return pipeline(PASSES[name](*numbers))(net)
 
 

@@ -110,6 +110,12 @@ def test_goals_of_layers_come_from_a_budget(tmp_path: Any) -> None:
     [
         ({"weights": 1}, "apportion: 1 cannot be used for weights\n  hint: choose 2 bits or more"),
         ({"weights": 6, "most": 5}, "apportion: 5 cannot be used for most\n  hint: choose 6 to 16 bits"),
+        ({"scale": "po3"}, "apportion: 'po3' cannot be used for scale\n  hint: choose free or po2"),
+        (
+            {"activations": 4},
+            "apportion: 4 cannot be used for activations\n"
+            "  hint: tensors have bits of the step that quantises; here they count within a budget alone",
+        ),
     ],
 )
 def test_goals_that_no_channels_can_have_are_refused(given: Any, message: str) -> None:

@@ -20,6 +20,7 @@ from bitwright.compress.prune.responses import places
 from bitwright.compress.torch.executor import Executor, key_of
 from bitwright.compress.torch.fit import given, labelled
 from bitwright.compress.torch.multiplied import Multiplied
+from bitwright.ir.errors import BitwrightError
 
 Array = NDArray[Any]
 RATE = 0.05
@@ -192,7 +193,7 @@ def learnt(
     constraint: Constraint | None = None,
 ) -> Gated:
     """Trains gates, and the weights beside them, until what is open leaves a share of the multiply-accumulates."""
-    module = Gated(net, learner)
+    module = _gated(net, learner)
     inputs, labels = given(net, (list(data[0]), data[1]))
     assert labels is not None
     told = None if learner.objective is None else learner.objective(module)
@@ -214,6 +215,14 @@ def learnt(
         optimiser.step()
         module.settle()
     return module.eval()
+
+
+def _gated(net: FloatNet, learner: Learner) -> Gated:
+    module = Gated(net, learner)
+    if not len(module.gates):
+        hint = "gates stand between two layers with weights"
+        raise BitwrightError("has no channels that can go", where=net.file, hint=hint)
+    return module
 
 
 def _rates(module: Gated, learner: Learner) -> list[dict[str, Any]]:

@@ -21,11 +21,23 @@ from bitwright.ir.errors import BitwrightError
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """From a weight (outputs, terms) and a number within limits to the nearest that there is, which stays as it is."""
+    """From a weight (outputs, terms) and a number within limits to the nearest that there is, which stays as it is.
+
+    The number is a whole one where limits are.
+    """
 
     nearest: Callable[[Tensor, float], Tensor]
     least: float
     most: float
+
+    def takes(self, number: float) -> bool:
+        """True of a number that it has a nearest for."""
+        return self.least <= number <= self.most and (isinstance(self.most, float) or number == int(number))
+
+    @property
+    def kind(self) -> str:
+        """What the number is."""
+        return "number" if isinstance(self.most, float) else "whole number"
 
 
 PROJECTIONS: Family[Projection] = Family("bitwright.compress.torch", "NEAREST")
@@ -67,8 +79,8 @@ def to_levels(rows: Tensor, bits: float) -> Tensor:
 
 
 NEAREST = {
-    "zeros": Projection(to_zeros, 0, 1),
-    "rank": Projection(to_rank, 0, 1),
+    "zeros": Projection(to_zeros, 0.0, 1.0),
+    "rank": Projection(to_rank, 0.0, 1.0),
     "codes": Projection(to_levels, 2, 16),
 }
 
@@ -81,8 +93,8 @@ def projection(asked: str) -> Callable[[Tensor], Tensor]:
         raise BitwrightError(f"there is no projection {asked!r}", where=WHERE, hint=hint)
     found = PROJECTIONS[name]
     amount = float(number) if number.replace(".", "", 1).isdecimal() else -1.0
-    if not found.least <= amount <= found.most:
-        hint = f"give {name}: and a number from {found.least} to {found.most}"
+    if not found.takes(amount):
+        hint = f"give {name}: and a {found.kind} from {found.least:g} to {found.most:g}"
         raise BitwrightError(f"{asked!r} cannot be used for project", where=WHERE, hint=hint)
     return lambda rows: found.nearest(rows, amount)
 

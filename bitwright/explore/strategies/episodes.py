@@ -128,7 +128,7 @@ class Walking(ABC):
             np.linspace(0, 1, len(axes)),
             self._spans,
             afford.spans(afford.error),
-            afford.tops / afford.tops.max(),
+            afford.tops / max(int(afford.tops.max()), 1),
         )
         return np.concatenate([np.stack(columns, axis=1), np.array(of, float)], axis=1)
 

@@ -114,7 +114,11 @@ def test_what_a_projection_gives_it_gives_again_and_nothing_is_nearer(asked: str
         ),
         (
             {"project": "codes:1"},
-            "fit: 'codes:1' cannot be used for project\n  hint: give codes: and a number from 2 to 16",
+            "fit: 'codes:1' cannot be used for project\n  hint: give codes: and a whole number from 2 to 16",
+        ),
+        (
+            {"project": "codes:2.5"},
+            "fit: 'codes:2.5' cannot be used for project\n  hint: give codes: and a whole number from 2 to 16",
         ),
         (
             {"project": "rank"},
@@ -123,6 +127,11 @@ def test_what_a_projection_gives_it_gives_again_and_nothing_is_nearer(asked: str
         (
             {"project": "rank:0.5", "every": 1000},
             f"fit: every 1000 cannot be used\n  hint: give at most {STEPS}, the steps of this training",
+        ),
+        (
+            {"every": 2},
+            "fit: every 2 without project cannot be used\n"
+            "  hint: give a project too, as zeros:0.8; without one nothing is put anywhere",
         ),
         ({"every": 0}, "fit: every 0 cannot be used\n  hint: give a whole number, at least 1"),
     ],
