@@ -18,10 +18,10 @@ STEEP = 10.0
 """How fast the limit slides in the middle of the training."""
 SETTLED = 0.8
 """The part of the training after which it is the budget."""
-PRESSED = 5.0
+PRESSED = 1.0
 """Of the barrier: what is expected to be open, by how near the limit is."""
-WALL = 100.0
-"""The most that the barrier counts, also where the limit is broken."""
+WALL = 20.0
+"""The most that the barrier counts, also where the limit is broken; of more, all gates shut before one by one can."""
 TOLERANCE = 0.05
 """The share of the budget by which it may be missed."""
 PULLED = 2.0
