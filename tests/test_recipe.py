@@ -124,6 +124,8 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
          ": step 1, 'shrink': 'half' cannot be used for macs\n  hint: give a number"),
         ("- shrink: {multiple: 0}\n- quantise\n",
          ": step 1, 'shrink': 0 cannot be used for multiple\n  hint: give a number of channels, as 4"),
+        ("- shrink: {part: zybo-z7-20}\n- quantise\n",
+         ": step 1, 'shrink': has a part of a budget, and no budget\n  hint: for example budget: {lut: 5000}"),
         ("- prune: {sparsity: 1}\n- quantise\n",
          ": step 1, 'prune': 1.0 cannot be used for sparsity\n"
          "  hint: give the share of the weights that go, from 0 to below 1"),

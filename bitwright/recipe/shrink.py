@@ -45,6 +45,9 @@ class Shrink:
         Options(weights=self.weights, activations=self.activations)
         if self.budget is not None:
             limits(self.budget, self.part)
+        elif self.part is not None:
+            hint = "for example budget: {lut: 5000}"
+            raise BitwrightError("has a part of a budget, and no budget", where="shrink", hint=hint)
 
     def run(self, net: FloatNet, material: Material, checkpoint: Place | None) -> FloatNet:
         """The network with fewer channels."""
