@@ -212,7 +212,7 @@ def drawn(decks: Decks) -> dict[str, Any]:
 
 
 def pruned(decks: Decks, number: int) -> dict[str, Any]:
-    """Zeros: single ones, n of m, of the plan."""
+    """Zeros: single ones, or what units skip of the plan."""
     options: dict[str, Any] = {"criterion": decks("criterion"), "sparsity": 0.5, "schedule": decks("schedule")}
     if number % 3 == 0 and CRITERIA[options["criterion"]].needs == "weights":
         options["block"] = "plan"

@@ -99,7 +99,7 @@ def test_the_error_is_measured_on_validation_data_where_there_is_some(run: Run, 
         ),
         (
             ("--widths", "2;4", "--budget", "lut=5000"),
-            "--widths: '2;4' is no list of widths\n  hint: for example 2-8, or 2,4,8",
+            "--widths: '2;4' is no list of widths\n  hint: for example 2-8, or 2,4,8, or turing or bricks",
         ),
         (("--budget", "lut"), "--budget lut: is not K=V, V a number\n  hint: for example --budget lut=5000"),
         (("--budget", "lut=x"), "--budget lut=x: is not K=V, V a number\n  hint: for example --budget lut=5000"),

@@ -151,7 +151,8 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(data: Path, t
 AXIS = "hint: choose 1 to 16 bits"
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("--weights 0-3", {}, f"axis 'weights': 0 cannot be used for weights\n  {AXIS}"),
-    ("--weights 2-x", {}, "--weights: '2-x' is no list of widths\n  hint: for example 2-8, or 2,4,8"),
+    ("--weights 2-x", {},
+     "--weights: '2-x' is no list of widths\n  hint: for example 2-8, or 2,4,8, or turing or bricks"),
     ("--activations 1", {}, "axis 'activations': 1 cannot be used for activations\n  hint: choose 2 to 16 bits"),
     ("--space s.yaml", {}, "s.yaml: layers 'conv9': 'conv9' names nothing that is quantised\n"
      "  hint: the nearest are 'conv2', 'conv1', 'conv2.weight'"),

@@ -45,7 +45,8 @@ def test_widths(text: str, widths: tuple[int, ...]) -> None:
 def test_widths_that_are_none(text: str) -> None:
     with pytest.raises(BitwrightError) as error:
         parse_bits("--weights", text)
-    assert str(error.value) == f"--weights: {text!r} is no list of widths\n  hint: for example 2-8, or 2,4,8"
+    hint = "for example 2-8, or 2,4,8, or turing or bricks"
+    assert str(error.value) == f"--weights: {text!r} is no list of widths\n  hint: {hint}"
 
 
 def test_only_one_option_chooses_the_plan() -> None:

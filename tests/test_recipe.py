@@ -154,6 +154,9 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
         ("- prune: {criterion: obs, sparsity: 0.5, repair: false}\n- quantise\n",
          ": step 1, 'prune': False cannot be used for repair\n"
          "  hint: 'obs' looks at samples, and the others are solved for on them"),
+        ("- prune: {order: energy, sparsity: 0.5, repair: false}\n- quantise\n",
+         ": step 1, 'prune': 'energy' cannot be used for order\n"
+         "  hint: without repair no layer sees what another has lost: leave one out"),
         ("- prune: {schedule: cubik, sparsity: 0.5}\n- quantise\n",
          ": step 1, 'prune': 'cubik' cannot be used for schedule\n"
          f"  hint: {nearest_names('cubik', set(SCHEDULES))}"),
@@ -172,11 +175,16 @@ def test_a_recipe_is_its_steps_with_their_options(tmp_path: Path) -> None:
          ": step 1, 'quantise': has widths of a budget, and no budget\n"
          "  hint: for example budget: {lut: 5000}"),
         ("- quantise: {budget: {lut: 5000}, widths: turning}\n",
-         ": step 1, 'quantise': 'turning' is no list of widths, and no menu\n"
-         "  hint: for example 2,4,8, or turing or bricks"),
+         ": step 1, 'quantise': 'turning' is no list of widths\n"
+         "  hint: for example 2-8, or 2,4,8, or turing or bricks"),
         ("- quantise: {budget: {lut: 5000}, widths: '8', weights: 4}\n",
          ": step 1, 'quantise': none of 8 is a width of weights of at most 4 bits\n"
          "  hint: allow others, or wider weights"),
+        ("- quantise: {budget: {lut: 5000}, widths: '2-4,99'}\n",
+         ": step 1, 'quantise': '2-4,99' is no list of widths\n"
+         "  hint: for example 2-8, or 2,4,8, or turing or bricks"),
+        ("- quantise: {budget: {lut: 5000}, widths: '2,99'}\n",
+         ": step 1, 'quantise': 99 bits are a width of nothing\n  hint: choose from 1 to 16 bits"),
         ("- quantise: {budget: {lut: 5000}, allocator: dnass}\n",
          ": step 1, 'quantise': 'dnass' cannot be used for allocator\n"
          f"  hint: {nearest_names('dnass', set(ALLOCATORS))}"),

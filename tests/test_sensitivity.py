@@ -100,7 +100,10 @@ def test_the_command_measures_each_layer_and_neighbours(tmp_path: Path, capsys: 
             ["--weights", "0"],
             "error: axis 'weights of conv1.weight': 0 cannot be used for weights\n  hint: choose 1 to 16 bits\n",
         ),
-        (["--pairs", "x"], "error: --pairs: 'x' is no list of widths\n  hint: for example 2-8, or 2,4,8\n"),
+        (
+            ["--pairs", "x"],
+            "error: --pairs: 'x' is no list of widths\n  hint: for example 2-8, or 2,4,8, or turing or bricks\n",
+        ),
         (["--metric", "f1"], "error: explore: no metric 'f1'\n  hint: there are "),
     ],
 )

@@ -247,19 +247,7 @@ def parse_plan(path: Path | None) -> Plan | None:
 
 def parse_bits(option: str, text: str) -> tuple[int, ...]:
     """`2-8`, `2,4,8` or a menu as widths, ascending and without repetition."""
-    if text in MENUS:
-        return widths_of(text)
-    try:
-        if "-" in text:
-            low, high = (int(part) for part in text.split("-"))
-            widths = list(range(low, high + 1))
-        else:
-            widths = [int(part) for part in text.split(",")]
-    except ValueError:
-        widths = []
-    if not widths:
-        raise BitwrightError(f"{text!r} is no list of widths", where=option, hint="for example 2-8, or 2,4,8")
-    return tuple(sorted(set(widths)))
+    return widths_of(text, where=option)
 
 
 def several(option: str, text: str | None, kind: type[int] | type[float] | type[str]) -> Value | list[Value] | None:

@@ -30,21 +30,40 @@ MENUS = {"turing": turing, "bricks": bricks}
 """Sets of widths by what they are called."""
 
 
-def widths_of(allowed: str | Iterable[int]) -> tuple[int, ...]:
-    """The widths of a menu, or those that are given, `2,4,8` for one; BitwrightError lists the menus."""
+def widths_of(allowed: str | Iterable[int], where: str = "widths") -> tuple[int, ...]:
+    """The widths of a menu, or those that are given, as `2-8` or `2,4,8`, ascending and without repetition.
+
+    BitwrightError says `where` what is no list was given, and lists the menus.
+    """
     if allowed in MENUS:
         return MENUS[str(allowed)]()
-    given = allowed.split(",") if isinstance(allowed, str) else allowed
     try:
-        return tuple(sorted({int(bits) for bits in given}))
+        widths = _listed(allowed) if isinstance(allowed, str) else [int(bits) for bits in allowed]
     except ValueError:
-        hint = f"for example 2,4,8, or {' or '.join(MENUS)}"
-        raise BitwrightError(f"{allowed!r} is no list of widths, and no menu", where="widths", hint=hint) from None
+        widths = []
+    if not widths:
+        hint = f"for example 2-8, or 2,4,8, or {' or '.join(MENUS)}"
+        raise BitwrightError(f"{allowed!r} is no list of widths", where=where, hint=hint)
+    return tuple(sorted(set(widths)))
+
+
+def _listed(text: str) -> list[int]:
+    if "-" in text:
+        low, high = (int(part) for part in text.split("-"))
+        return list(range(low, high + 1))
+    return [int(part) for part in text.split(",")]
 
 
 def permitted(allowed: str | Iterable[int], option: str, most: int) -> tuple[int, ...]:
-    """Those of allowed widths that `weights` or `activations` can have, and of no more than `most` bits."""
-    widths = widths_of(allowed)
+    """Those of allowed widths that `weights` or `activations` can have, and of no more than `most` bits.
+
+    What is neither's width can stand in a menu alone.
+    """
+    widths, every = widths_of(allowed), sorted({bits for each in WIDTHS.values() for bits in each})
+    never = [bits for bits in widths if bits not in every]
+    if never and allowed not in MENUS:
+        hint = f"choose from {every[0]} to {every[-1]} bits"
+        raise BitwrightError(f"{never[0]} bits are a width of nothing", where="widths", hint=hint)
     found = tuple(bits for bits in widths if bits in WIDTHS[option] and bits <= most)
     if not found:
         said = ", ".join(map(str, widths))

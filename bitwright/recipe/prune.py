@@ -102,6 +102,8 @@ class Prune(Zeros):
         Zeros.__post_init__(self)
         if self.order not in ORDERS:
             raise _refusal("order", self.order, f"choose {' or '.join(ORDERS)}")
+        if not self.repair and self.order != ORDERS[0]:
+            raise _refusal("order", self.order, "without repair no layer sees what another has lost: leave one out")
         if not self.repair and CRITERIA[self.criterion].needs != "weights":
             hint = f"'{self.criterion}' looks at samples, and the others are solved for on them"
             raise _refusal("repair", False, hint)
