@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every method by its name in a recipe, on scikit-learn's digits: what it makes is the same read from its file."""
+"""Every method by its name in a recipe, on scikit-learn's digits: what it makes is the same read from its file, and run
+in float32 by others."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import bitwright as bw
@@ -16,6 +18,7 @@ from bitwright.compress import float_net
 from bitwright.methods import registries
 from bitwright.recipe import Kept, Material, follow, read_recipe
 from bitwright.recipe.steps import STEPS
+from tests.exported import execute
 from tests.needs import needs_package
 
 pytest.importorskip("torch")
@@ -92,4 +95,8 @@ def test_a_recipe_takes_every_method(family: str, name: str, tmp_path: Path, mon
     state.save(tmp_path / "q.onnx")
     made, read = bw.run(state.graph(), material().train[0]), bw.run(bw.load(tmp_path / "q.onnx"), material().train[0])
     np.testing.assert_array_equal(made, read)
+    written = onnx.load(tmp_path / "q.onnx")
+    (entry,) = written.graph.input
+    _, (theirs,) = execute(written, {entry.name: material().train[0]})
+    np.testing.assert_array_equal(theirs, made)
     assert np.ptp(made) > 0
