@@ -20,6 +20,7 @@ from bitwright.compress.allocate import ALLOCATORS, SENSITIVITIES
 from bitwright.compress.codes import CODES, SHARINGS
 from bitwright.compress.correct import CORRECTIONS
 from bitwright.compress.factor import FACTORISERS
+from bitwright.compress.measures import MEASURES
 from bitwright.compress.prune import CRITERIA, RULES, SCHEDULES
 from bitwright.compress.prune.rewind import REWINDS
 from bitwright.compress.prune.worth import CHANNELS
@@ -56,6 +57,7 @@ FAMILIES: Mapping[str, Registry] = {
     "rewind": REWINDS,
     "strategy": {name: strategy for name, strategy in STRATEGIES.items() if name not in ("grid", "random")},
     "work": WORK,
+    "measure": MEASURES,
     "factor": {name: factoriser.parts for name, factoriser in FACTORISERS.items()},
     "step": {name: step for name, step in STEPS.items() if name not in USUAL},
     "menu": MENUS,
@@ -94,6 +96,7 @@ NAMED: Mapping[str, str] = {
     "projection": "`project` of the step `train`, `bw.compress.fit(project=)`, as `zeros:0.8`, beside `every`",
     "zoo": "`bitwright.compress.torch.zoo.NETS`, (classes, width, channels in) to a module",
     "strategy": "`bitwright explore --strategy`, `bw.explore.sweep`",
+    "measure": "`bitwright.compress.measures.MEASURES`, functions of arrays and accuracies",
     "work": "`--objectives` and `--budget` of `bitwright explore`, `objectives` and `budget` of `bw.explore.sweep`",
     "rewind": "`rewind` of the step `lottery`",
     "compiler": "no option: `zeros` and `style` of a layer of a plan, `bw.to_onnx`",

@@ -206,7 +206,7 @@ def test_a_method_of_ones_own_is_one_file(tmp_path: Path) -> None:
     assert done.stdout.count("halved") >= 2
 
 
-IN_ONE_FILE = {"compiler", "correct", "distil", "menu", "norm", "work", "zero", "zoo"}
+IN_ONE_FILE = {"compiler", "correct", "distil", "measure", "menu", "norm", "work", "zero", "zoo"}
 """Families that are a dictionary in a file of their own, which is what another method adds to."""
 EACH = """
 from bitwright.methods import methods
