@@ -29,6 +29,8 @@ RATE, BATCH = 2e-2, 16
 """Of the training: weights have some way to go in each round."""
 STEP, PULL = 0.5, 3.0
 """How far a round moves the logarithm of a strength at most, and what moves all: of the share that is missing."""
+APART = math.log(1.5)
+"""How far the logarithm of a strength may be from the mean of all: a layer that is drawn ever more strongly is lost."""
 HELD = 4
 """Of so many samples one is held out."""
 SEEN = 256
@@ -143,6 +145,8 @@ def regularised(net: FloatNet, data: tuple[list[Array], Array], sparsity: float,
             with torch.no_grad():
                 moved = STEP * slope / slope.abs().max().clamp_min(1e-12)
                 drawn.strengths += PULL * (sparsity - drawn.gone()) - moved
+                mean = drawn.strengths.mean()
+                drawn.strengths.clamp_(mean - APART, mean + APART)
     return module.float_net()
 
 

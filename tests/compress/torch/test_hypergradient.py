@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,17 @@ def test_sizes_are_round_at_zero() -> None:
     assert float(rounded(torch.zeros(1))) == 0
 
 
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Sums in another order are others in the last bit, and a strength that ran away took the network with it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.rows("R135")
+@pytest.mark.usefixtures("threads")
 def test_on_digits_a_share_of_the_weights_is_zero_and_little_is_lost() -> None:
     with np.load(DIGITS / "digits_data.npz") as file:
         x, y = file["x"], file["y"].astype(np.int64)
