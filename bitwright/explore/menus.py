@@ -26,6 +26,8 @@ def bricks() -> tuple[int, ...]:
     return 2, 4, 8, 16
 
 
+EVERY = sorted({bits for each in WIDTHS.values() for bits in each})
+"""The widths of weights or of activations."""
 MENUS = {"turing": turing, "bricks": bricks}
 """Sets of widths by what they are called."""
 
@@ -59,10 +61,10 @@ def permitted(allowed: str | Iterable[int], option: str, most: int) -> tuple[int
 
     What is neither's width can stand in a menu alone.
     """
-    widths, every = widths_of(allowed), sorted({bits for each in WIDTHS.values() for bits in each})
-    never = [bits for bits in widths if bits not in every]
+    widths = widths_of(allowed)
+    never = [bits for bits in widths if bits not in EVERY]
     if never and allowed not in MENUS:
-        hint = f"choose from {every[0]} to {every[-1]} bits"
+        hint = f"choose from {EVERY[0]} to {EVERY[-1]} bits"
         raise BitwrightError(f"{never[0]} bits are a width of nothing", where="widths", hint=hint)
     found = tuple(bits for bits in widths if bits in WIDTHS[option] and bits <= most)
     if not found:
