@@ -28,7 +28,15 @@ from bitwright.explore.strategies.ddpg import Ddpg, Step
 from bitwright.explore.strategies.growing import RATE
 from bitwright.explore.strategies.mnasnet import CLIP, EPOCHS, climb_clipped
 from bitwright.explore.strategies.policy import Policy
-from bitwright.explore.strategies.reward import constrained, error_of, guaranteed, regained, soft_budget, traded
+from bitwright.explore.strategies.reward import (
+    Worth,
+    constrained,
+    error_of,
+    guaranteed,
+    regained,
+    soft_budget,
+    traded,
+)
 from bitwright.explore.strategies.tabular import Tabular
 from bitwright.planning.target import Target
 from tests.synthetic import BITS, Synthetic, searched
@@ -210,6 +218,19 @@ def test_twice_the_latency_is_worth_five_percent_of_the_score() -> None:
     hard = {"inside": 0.0, "beyond": -1.0}
     assert soft_budget(0.75, {"lut": 5.0}, {"lut": 10.0}, **hard) == 0.75
     assert soft_budget(0.75, {"lut": 20.0}, {"lut": 10.0}, **hard) == 0.375
+
+
+def test_a_score_worse_than_a_guess_is_worth_nothing_whatever_it_costs() -> None:
+    """As a number below zero, what is dearer would make it larger."""
+    axis = Axis("a", "weights", (2, 4))
+    problem = Problem(
+        space=Space((axis,)), objectives=(ACCURACY, OBJECTIVES["lut"]), budget={"lut": 5.0}, evaluations=4
+    )
+    worth = Worth(Archive(problem))
+    bad, good = (rated(problem.space.design((0,)), value) for value in (-0.5, 0.5))
+    outcomes = [replace(each, figures={**each.figures, "lut": lut}) for each in (bad, good) for lut in (5.0, 10.0)]
+    cheap_bad, dear_bad, cheap, dear = worth(outcomes)
+    assert cheap_bad == dear_bad == 0 < dear < cheap == 0.5
 
 
 @pytest.mark.rows("R105", "R106")

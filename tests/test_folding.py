@@ -170,6 +170,7 @@ def test_a_graph_has_no_widths_to_search(tmp_path: Path) -> None:
         (("--cycles", "40,x"), "--cycles: '40,x' is no number, and no list of numbers\n  hint: for example --cycles"),
         (("--cycles", "40,0"), "axis 'cycles': a target of 0 cannot be met\n  hint: give a positive number"),
         (("--cycles", "40,400", "--rounding", "nearest"), "explore: rounding: the integers of the network stay what"),
+        (("--cycles", "40,400", "--codes", "each"), "explore: codes: the integers of the network stay what they are"),
         (("--cycles", "40,400", "--budget", "lut=5"), "budget: no design of the space comes down to lut 5, the least"),
         (
             ("--cycles", "40,400", "--budget", "accuracy=1.5"),

@@ -263,7 +263,8 @@ class _Asked:
 def _check_unquantised(setup: Setup, trainer: Trainer | None) -> None:
     """Refuse to say how weights are quantised, of integers that stay what they are."""
     said = [entry.name for entry in fields(METHOD) if getattr(setup.options, entry.name) != getattr(METHOD, entry.name)]
-    said += [*(["config"] if setup.rules is not None else []), *(["tune"] if trainer is not None else [])]
+    others = {"config": setup.rules is not None, "codes": setup.codes != AHEAD, "tune": trainer is not None}
+    said += [name for name, is_said in others.items() if is_said]
     if said:
         what = f"{' and '.join(said)}: the integers of the network stay what they are"
         raise BitwrightError(

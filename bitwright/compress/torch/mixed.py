@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -97,16 +98,16 @@ def expected(ledger: Ledger, kind: str, shares: Shares) -> Tensor:
     return total
 
 
-class Way:
+class Way(ABC):
     """How widths are mixed while their odds are learnt, and what error and cost make up together."""
 
     def shares(self, logits: Tensor, t: float, draw: torch.Generator) -> Tensor:
         """The mixture of widths in part `t` of the learning."""
         return logits.softmax(0)
 
+    @abstractmethod
     def loss(self, error: Tensor, cost: Tensor, weight: float) -> Tensor:
         """Of a cost in shares of its limit, and of what weight it has by now, 1 at first."""
-        raise NotImplementedError
 
 
 class Drawn(Way):

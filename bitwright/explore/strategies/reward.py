@@ -62,7 +62,8 @@ class Worth:
     """One number for what became of a design: MNasNet's reward, for what is limited with exponents of its own.
 
     The target of a cost is its limit; of one that shall be small without a limit it is what half of the first designs
-    have. The score is counted from 0, where everything is wrong, to 1; a design that failed is worth nothing.
+    have. The score is counted from 0, where everything is wrong or worse than a guess, to 1; a design that failed is
+    worth nothing.
     """
 
     def __init__(self, archive: Archive, inside: float = SOFT, beyond: float = SOFT) -> None:
@@ -81,7 +82,7 @@ class Worth:
         return np.array([self._of(each) if isinstance(each, Record) else 0.0 for each in outcomes])
 
     def _of(self, record: Record) -> float:
-        score = 1 - error_of(self._score, record.figures[self._score.name])
+        score = max(1 - error_of(self._score, record.figures[self._score.name]), 0.0)
         for name, target in self._targets.items():
             ways = (SOFT, SOFT) if self._limits[name] is None else self._ways
             score = soft_budget(score, record.figures, {name: target}, *ways)
